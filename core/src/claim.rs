@@ -1,0 +1,162 @@
+//! Claiming room in the ring: the one algorithm behind both kinds of producer.
+
+use core::fmt;
+
+use crate::gate::Epoch;
+use crate::layout::{Position, payload_granules};
+use crate::reservation::Reservation;
+use crate::ring::Ring;
+use crate::shim::{Ordering, pause};
+use crate::{Loss, Tally};
+
+/// Why a chunk was not taken. The ring forms no opinion on whether it is lost now: the caller may retry, wait, or give it
+/// up and say so with `record_loss`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushError {
+    /// There is no room for it now.
+    Full,
+    /// There will never be room for it: it exceeds the capacity or 4 GiB.
+    Oversize,
+    /// The gate is closed.
+    Closed,
+    /// The gate is open in another epoch than the one asked for.
+    Stale,
+}
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "the ring has no room for the chunk",
+            Self::Oversize => "the chunk is larger than the ring",
+            Self::Closed => "the ring is closed",
+            Self::Stale => "the ring is in another epoch",
+        })
+    }
+}
+
+impl core::error::Error for PushError {}
+
+/// How a producer knows head and tail, and moves the tail.
+pub(crate) trait Side {
+    /// A head this side has seen before. What the consumer did before storing it happens-before the return.
+    fn seen_head(&self, ring: &Ring<'_>) -> Position;
+    /// Remembers a head just loaded with Acquire.
+    fn remember_head(&mut self, ring: &Ring<'_>, head: Position);
+    fn tail(&self, ring: &Ring<'_>) -> Position;
+    /// Moves the tail from `from` to `to`; `false` if another producer was faster.
+    fn advance(&mut self, ring: &Ring<'_>, from: Position, to: Position) -> bool;
+}
+
+struct Claim {
+    position: Position,
+    /// The first granule is for a loss note.
+    note: bool,
+}
+
+/// Claims `need` granules, and one more for a note if losses are pending and the room allows.
+///
+/// Lock-free: a turn is repeated only when another producer has claimed or the consumer has released in the meantime.
+#[inline]
+fn claim(ring: &Ring<'_>, side: &mut impl Side, need: u64) -> Option<Claim> {
+    let capacity = ring.storage.granules();
+    let mut head = side.seen_head(ring);
+    loop {
+        // Loaded after a head, the tail is not behind it: every claim below that head happens-before the store of that
+        // head, through the record's commit and the consumer's look at it. So `used` never underflows. It may exceed the
+        // capacity when the head is an old one.
+        let tail = side.tail(ring);
+        let used = tail - head;
+        let mut note = ring.producers.pending.any();
+        if used + need + u64::from(note) > capacity {
+            // Acquire pairs with the Release in `Consumer::release`: the consumer's reads of the granules and its zeroing
+            // of the headers happen-before our writing them (I2, I3).
+            let fresh = ring.consumer.head.load(Ordering::Acquire);
+            if fresh != head {
+                side.remember_head(ring, fresh);
+                head = fresh;
+                continue;
+            }
+            if used + need > capacity {
+                return None;
+            }
+            // Just enough for the payload: the note waits for a later record.
+            note = false;
+        }
+        if side.advance(ring, tail, tail + need + u64::from(note)) {
+            return Some(Claim {
+                position: tail,
+                note,
+            });
+        }
+        pause();
+    }
+}
+
+/// What the note of a record just claimed shall say.
+fn take_loss(ring: &Ring<'_>, epoch: Epoch) -> Option<Loss> {
+    let pending = &ring.producers.pending;
+    let loss = pending.take()?;
+    // A reset may have come since we passed the gate; then our record is stale and the loss perhaps one of the new session,
+    // which must hear of it. Taking acquired from the losing thread, which had seen the new gate: so shall we.
+    if ring.producers.gate.read().epoch != epoch && !cfg!(ring_bug = "blind_take") {
+        pending.add(loss);
+        return None;
+    }
+    Some(loss)
+}
+
+impl Ring<'_> {
+    /// Claims room for `len` bytes in the current epoch, or in `wanted` if that is the current one.
+    #[inline]
+    pub(crate) fn reserve(
+        &self,
+        side: &mut impl Side,
+        wanted: Option<Epoch>,
+        len: usize,
+    ) -> Result<Reservation<'_>, PushError> {
+        // The gate comes first: the record carries the epoch of a moment before its claim, whatever happens later (I9).
+        let pass = self.producers.gate.read();
+        if !pass.open {
+            self.refusals.refused_closed.add(Tally {
+                records: 1,
+                bytes: len as u64,
+            });
+            return Err(PushError::Closed);
+        }
+        if wanted.is_some_and(|epoch| epoch != pass.epoch) {
+            return Err(PushError::Stale);
+        }
+        let need = payload_granules(len);
+        let bytes = u32::try_from(len).map_err(|_| PushError::Oversize)?;
+        if need > self.storage.granules() {
+            return Err(PushError::Oversize);
+        }
+        let claim = claim(self, side, need).ok_or(PushError::Full)?;
+        let loss = if claim.note {
+            take_loss(self, pass.epoch)
+        } else {
+            None
+        };
+        Ok(Reservation::new(
+            self,
+            claim.position,
+            pass.epoch,
+            bytes,
+            claim.note,
+            loss,
+        ))
+    }
+
+    #[inline]
+    pub(crate) fn push(
+        &self,
+        side: &mut impl Side,
+        wanted: Option<Epoch>,
+        chunk: &[u8],
+    ) -> Result<(), PushError> {
+        let mut reservation = self.reserve(side, wanted, chunk.len())?;
+        reservation.write(0, chunk);
+        reservation.commit();
+        Ok(())
+    }
+}

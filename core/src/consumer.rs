@@ -1,0 +1,204 @@
+//! The consuming end: looking at records, releasing them, and ruling the gate.
+
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::GRANULE;
+use crate::counters::{Counters, Tally};
+use crate::gate::Epoch;
+use crate::layout::{Header, Position};
+use crate::loss::{Loss, NOTE_BYTES};
+use crate::record::{self, Record, RecordState};
+use crate::ring::Ring;
+use crate::shim::Ordering;
+
+/// Pairs with the Acquire of the head in `claim`: the consumer is done with a granule before a producer writes it (I3).
+const RELEASE: Ordering = if cfg!(ring_bug = "relaxed_head") {
+    Ordering::Relaxed
+} else {
+    Ordering::Release
+};
+
+/// The one consuming handle. It may move to another thread, but not be used by two:
+/// ```compile_fail,E0277
+/// fn shared_by_threads<T: Sync>() {}
+/// shared_by_threads::<eventlog_ring::Consumer>();
+/// ```
+/// ```compile_fail,E0277
+/// fn copied<T: Clone>() {}
+/// copied::<eventlog_ring::Consumer>();
+/// ```
+pub struct Consumer<'r> {
+    ring: &'r Ring<'r>,
+    /// The head, which nobody else writes.
+    head: Position,
+    /// The epoch of the gate, which nobody else moves. A record with another one is stale.
+    session: Epoch,
+    /// Not `Sync`: `records` and the rest are for one thread.
+    _one_thread: PhantomData<Cell<()>>,
+}
+
+impl<'r> Consumer<'r> {
+    pub(crate) fn new(ring: &'r Ring<'r>) -> Self {
+        Self {
+            ring,
+            // Relaxed: the caller has the ring to itself at this moment.
+            head: ring.consumer.head.load(Ordering::Relaxed),
+            session: ring.producers.gate.read().epoch,
+            _one_thread: PhantomData,
+        }
+    }
+
+    /// The committed record at a position, if there is one.
+    #[inline]
+    fn committed(&self, position: Position) -> Option<Header> {
+        // When the ring is full, the header after the last record is that of the first.
+        if position - self.head >= self.ring.storage.granules() {
+            return None;
+        }
+        // Acquire pairs with the Release in `Reservation::publish`: payload and note happen-before what we do next (I3).
+        let word = self.ring.storage.header(position).0.load(Ordering::Acquire);
+        Header::decode(word)
+    }
+
+    /// The committed records in the order they were claimed, from the oldest up to the first that is still being copied.
+    /// Looks, does not release: a second call begins again with the same record.
+    pub fn records(&self) -> Records<'_> {
+        Records {
+            consumer: self,
+            position: self.head,
+        }
+    }
+
+    /// Releases the first `count` of [`records`](Self::records), all at once. Stops early if fewer are committed.
+    pub fn release(&mut self, count: usize) {
+        let mut position = self.head;
+        let (mut delivered, mut discarded, mut aborted) = <(Tally, Tally, Tally)>::default();
+        for _ in 0..count {
+            let Some(header) = self.committed(position) else {
+                break;
+            };
+            match record::state(header, self.session) {
+                RecordState::Live => &mut delivered,
+                RecordState::Stale => &mut discarded,
+                RecordState::Aborted => &mut aborted,
+            }
+            .add(u64::from(header.len));
+            if !cfg!(ring_bug = "kept_header") {
+                // Relaxed: published by the head below, before which no producer looks here (I2).
+                let word = &self.ring.storage.header(position).0;
+                word.store(0, Ordering::Relaxed);
+            }
+            position += header.granules();
+        }
+        if position == self.head {
+            return;
+        }
+        let side = &self.ring.consumer;
+        side.delivered.add_alone(delivered);
+        side.discarded.add_alone(discarded);
+        side.aborted.add_alone(aborted);
+        side.head.store(position, RELEASE);
+        self.head = position;
+    }
+
+    /// Whether nothing is committed at the head: there may be records behind one that is still being copied.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.committed(self.head).is_none()
+    }
+
+    /// Whether nothing is claimed, let alone committed. A producer that passed the gate before it was closed may still
+    /// claim later.
+    pub fn is_idle(&self) -> bool {
+        self.claimed() == 0
+    }
+
+    /// Bytes of granules claimed now.
+    pub fn used(&self) -> usize {
+        self.claimed() as usize * GRANULE
+    }
+
+    fn claimed(&self) -> u64 {
+        // Relaxed: not behind our head, as every record we released happened-before; how far ahead is anybody's guess.
+        self.ring.producers.tail.load(Ordering::Relaxed) - self.head
+    }
+
+    /// Refuses producers from now on. What they have claimed before is still of this session: drain it until
+    /// [`is_idle`](Self::is_idle).
+    pub fn close(&mut self) {
+        self.ring.producers.gate.close();
+    }
+
+    /// Whether producers are accepted.
+    pub fn is_open(&self) -> bool {
+        self.ring.producers.gate.read().open
+    }
+
+    /// Ends the session at once: closes, makes every record of it stale, also those still being copied, and forgets
+    /// pending losses. Waits for nobody; stale records are to be released like others, when they come.
+    pub fn reset(&mut self) {
+        self.session = self.ring.producers.gate.condemn();
+        self.take_loss();
+    }
+
+    /// Begins the next session: producers are accepted in a new epoch, all earlier records are stale, pending losses of
+    /// earlier sessions are forgotten.
+    pub fn open(&mut self) -> Epoch {
+        self.take_loss();
+        self.session = self.ring.producers.gate.open();
+        self.session
+    }
+
+    /// Takes the pending loss, to be told at the end of a session when no record will carry it.
+    pub fn take_loss(&mut self) -> Option<Loss> {
+        self.ring.producers.pending.take()
+    }
+
+    /// Totals since the ring was made.
+    pub fn counters(&self) -> Counters {
+        self.ring.counters()
+    }
+}
+
+impl fmt::Debug for Consumer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Consumer").field(self.ring).finish()
+    }
+}
+
+/// Iterator over committed records, see [`Consumer::records`].
+///
+/// After `None` it may go on: records that are committed meanwhile come next.
+#[derive(Clone)]
+pub struct Records<'c> {
+    consumer: &'c Consumer<'c>,
+    position: Position,
+}
+
+impl<'c> Iterator for Records<'c> {
+    type Item = Record<'c>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Record<'c>> {
+        let header = self.consumer.committed(self.position)?;
+        let storage = &self.consumer.ring.storage;
+        let start = self.position;
+        self.position += header.granules();
+        Some(Record::new(
+            header,
+            self.consumer.session,
+            storage.span(start + u64::from(header.note), header.len as usize),
+            header.note.then(|| storage.span(start, NOTE_BYTES)),
+        ))
+    }
+}
+
+impl fmt::Debug for Records<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}

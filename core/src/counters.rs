@@ -1,0 +1,88 @@
+//! What became of the records, counted by whoever decided it.
+
+use core::fmt;
+
+use crate::shim::{AtomicU64, Ordering};
+
+/// A number of records and their bytes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many records.
+    pub records: u64,
+    /// How many payload bytes, without what rounding up to granules costs.
+    pub bytes: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.records += 1;
+        self.bytes += bytes;
+    }
+
+    pub(crate) fn is_zero(self) -> bool {
+        self.records == 0
+    }
+}
+
+/// Totals since the ring was made. Each is exact; taken together while producers run they are not one instant.
+///
+/// Once nobody is inside a call, `accepted == delivered + discarded + still in the ring` and
+/// `reserved == accepted + aborted`, where *accepted* are the pushes and commits that succeeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Live records that the consumer has released.
+    pub delivered: Tally,
+    /// Stale records that the consumer has released.
+    pub discarded: Tally,
+    /// Reservations given up by their producer, as the consumer released them; the bytes are those reserved.
+    pub aborted: Tally,
+    /// What was given to `record_loss`.
+    pub lost: Tally,
+    /// Pushes and reservations refused as the gate was closed.
+    pub refused_closed: Tally,
+}
+
+/// A tally in shared memory.
+pub(crate) struct SharedTally {
+    records: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl SharedTally {
+    pub(crate) fn new() -> Self {
+        Self {
+            records: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Adds from any thread.
+    pub(crate) fn add(&self, tally: Tally) {
+        // Relaxed, here and below: a total guards nothing.
+        self.records.fetch_add(tally.records, Ordering::Relaxed);
+        self.bytes.fetch_add(tally.bytes, Ordering::Relaxed);
+    }
+
+    /// Adds from the only thread that ever does, without a read-modify-write.
+    pub(crate) fn add_alone(&self, tally: Tally) {
+        if !tally.is_zero() {
+            let now = self.read();
+            self.records
+                .store(now.records + tally.records, Ordering::Relaxed);
+            self.bytes.store(now.bytes + tally.bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn read(&self) -> Tally {
+        Tally {
+            records: self.records.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl fmt::Debug for SharedTally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.read().fmt(f)
+    }
+}

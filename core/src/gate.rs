@@ -1,0 +1,99 @@
+//! The gate: whether producers are accepted, and in which epoch.
+//!
+//! One word of its own. Producers read it before they claim and stamp what they claim with the epoch they read; only the
+//! consumer moves the epoch on. A record is therefore known to be of an old session by its own header, however long its
+//! producer took between the gate and the commit.
+
+use crate::layout::EPOCH_BITS;
+use crate::shim::{AtomicU64, Ordering};
+
+/// One session of the ring, from [`open`](crate::Consumer::open) to the next one.
+///
+/// Counted modulo 2^29 and moved at most twice per session: one would have to be kept for 2^28 sessions to be mistaken for
+/// a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Epoch(u32);
+
+impl Epoch {
+    /// The epoch as a number, to be kept in an atomic for instance.
+    #[inline]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The epoch with this number (modulo 2^29).
+    #[inline]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits & ((1 << EPOCH_BITS) - 1))
+    }
+
+    fn next(self) -> Self {
+        Self::from_bits(self.0.wrapping_add(1))
+    }
+}
+
+const OPEN: u64 = 1 << 32;
+
+/// What the gate says at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Pass {
+    pub(crate) open: bool,
+    pub(crate) epoch: Epoch,
+}
+
+pub(crate) struct Gate(AtomicU64);
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(OPEN | u64::from(Epoch(0).next().bits())))
+    }
+
+    #[inline]
+    pub(crate) fn read(&self) -> Pass {
+        // Acquire pairs with the Release in `open`: whoever is accepted in a session sees what its consumer did before.
+        let word = self.0.load(Ordering::Acquire);
+        Pass {
+            open: word & OPEN != 0,
+            epoch: Epoch::from_bits(word as u32),
+        }
+    }
+
+    /// Refuses from now on, keeping the epoch. Any thread may.
+    pub(crate) fn close(&self) {
+        // Release pairs with the Acquire in `read`: whoever is refused sees what was done before closing. The read half
+        // needs nothing: the epoch bits stay as they are whatever they are.
+        self.0.fetch_and(!OPEN, Ordering::Release);
+    }
+
+    /// Closes, and makes an epoch the current one that no record will ever carry. Consumer only.
+    pub(crate) fn condemn(&self) -> Epoch {
+        self.advance(0)
+    }
+
+    /// Opens in the next epoch. Consumer only.
+    pub(crate) fn open(&self) -> Epoch {
+        self.advance(OPEN)
+    }
+
+    fn advance(&self, flag: u64) -> Epoch {
+        // The consumer alone moves the epoch, so a load and a store do; a `close` that falls between them is either
+        // repeated (closing) or overtaken (opening), which is how it would look had it come a little earlier. The load
+        // reads the consumer's own last store or a `close` on top of it: Relaxed. The store is Release for `read`.
+        let epoch = Epoch::from_bits(self.0.load(Ordering::Relaxed) as u32).next();
+        self.0
+            .store(flag | u64::from(epoch.bits()), Ordering::Release);
+        epoch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_wrap_within_their_bits() {
+        let last = Epoch::from_bits(u32::MAX);
+        assert_eq!(last.bits(), (1 << EPOCH_BITS) - 1);
+        assert_eq!(last.next(), Epoch::from_bits(0));
+    }
+}

@@ -1,0 +1,181 @@
+//! A claimed record on its way to being committed.
+
+use core::fmt;
+use core::mem;
+
+use crate::Loss;
+use crate::gate::Epoch;
+use crate::granule::Span;
+use crate::layout::{Header, Position};
+use crate::loss::NOTE_BYTES;
+use crate::ring::Ring;
+use crate::shim::Ordering;
+
+/// Pairs with the Acquire in `Records::next` and `Consumer::release`: the payload happens-before its delivery (I3).
+const COMMIT: Ordering = if cfg!(ring_bug = "relaxed_commit") {
+    Ordering::Relaxed
+} else {
+    Ordering::Release
+};
+
+/// Room for one record, to be filled and [committed](Self::commit). Dropped without that, it is aborted: the consumer
+/// skips it.
+///
+/// Until then the consumer delivers nothing that was claimed later, so do not dawdle, and never forget
+/// ([`mem::forget`]) a reservation: the ring would stop for good. What is not written holds bytes of earlier records.
+///
+/// # Examples
+/// ```
+/// # use eventlog_ring::{Granule, HeaderWord, Ring, Storage};
+/// # let mut headers = [HeaderWord::ZERO; 8];
+/// # let mut granules = [Granule::ZERO; 8];
+/// # let mut ring = Ring::new(Storage::new(&mut headers, &mut granules)?);
+/// # let (producer, mut consumer) = ring.mpsc();
+/// let mut reservation = producer.reserve(6)?;
+/// reservation.write(3, b"def");
+/// reservation.write(0, b"abc");
+/// assert!(consumer.is_empty());
+/// reservation.commit();
+/// assert_eq!(consumer.records().next().unwrap().slices().0, b"abcdef");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a reservation that is dropped aborts its record"]
+pub struct Reservation<'r> {
+    ring: &'r Ring<'r>,
+    position: Position,
+    epoch: Epoch,
+    len: u32,
+    /// The first granule is claimed for a note, even if by now there is nothing to note.
+    note: bool,
+    /// What the note is to say.
+    loss: Option<Loss>,
+}
+
+impl<'r> Reservation<'r> {
+    #[inline]
+    pub(crate) fn new(
+        ring: &'r Ring<'r>,
+        position: Position,
+        epoch: Epoch,
+        len: u32,
+        note: bool,
+        loss: Option<Loss>,
+    ) -> Self {
+        Self {
+            ring,
+            position,
+            epoch,
+            len,
+            note,
+            loss,
+        }
+    }
+
+    /// Bytes reserved.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether the record is to be empty.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The epoch that the record belongs to.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    #[inline]
+    fn payload(&self) -> Span<'r> {
+        let position = self.position + u64::from(self.note);
+        self.ring.storage.span(position, self.len())
+    }
+
+    /// Copies `bytes` to `offset`.
+    ///
+    /// # Panics
+    /// If they do not fit into the reservation.
+    #[inline]
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) {
+        // SAFETY: this reservation is the only one of its claim and not committed, as committing consumes it (I1).
+        unsafe { self.payload().write(offset, bytes) }
+    }
+
+    /// Copies the whole record.
+    ///
+    /// # Panics
+    /// If `bytes` is not as long as the reservation.
+    #[inline]
+    pub fn copy_from_slice(&mut self, bytes: &[u8]) {
+        assert_eq!(bytes.len(), self.len(), "length of a reservation");
+        self.write(0, bytes);
+    }
+
+    /// The record in place, in two parts of which the second is empty unless the record wraps around the end of the ring.
+    #[cfg(not(loom))]
+    pub fn as_mut_slices(&mut self) -> (&mut [u8], &mut [u8]) {
+        // SAFETY: as in `write`; the slices borrow the reservation uniquely.
+        unsafe { self.payload().slices_mut() }
+    }
+
+    /// Hands the record to the consumer.
+    #[inline]
+    pub fn commit(self) {
+        self.publish(false);
+        mem::forget(self);
+    }
+
+    #[inline]
+    fn publish(&self, aborted: bool) {
+        if self.note {
+            self.write_note();
+        }
+        let epoch = if cfg!(ring_bug = "late_stamp") {
+            self.ring.producers.gate.read().epoch
+        } else {
+            self.epoch
+        };
+        let header = Header {
+            aborted,
+            note: self.note,
+            epoch,
+            len: self.len,
+        };
+        self.ring
+            .storage
+            .header(self.position)
+            .0
+            .store(header.encode(), COMMIT);
+    }
+
+    #[cold]
+    fn write_note(&self) {
+        let note = self.loss.unwrap_or(Loss::NONE).to_note();
+        let span = self.ring.storage.span(self.position, NOTE_BYTES);
+        // SAFETY: the granule belongs to this claim like the payload's (I1).
+        unsafe { span.write(0, &note) }
+    }
+}
+
+impl Drop for Reservation<'_> {
+    /// Aborts: the record becomes one that the consumer skips, and its note goes to a later record.
+    fn drop(&mut self) {
+        if let Some(loss) = self.loss.take() {
+            // Unless the session it belongs to is over.
+            if self.ring.producers.gate.read().epoch == self.epoch {
+                self.ring.producers.pending.add(loss);
+            }
+        }
+        self.publish(true);
+    }
+}
+
+impl fmt::Debug for Reservation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reservation")
+            .field("len", &self.len)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}

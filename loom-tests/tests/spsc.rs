@@ -1,0 +1,43 @@
+//! One producer.
+#![cfg(loom)]
+
+use eventlog_ring::{GRANULE, PushError};
+use loom::thread;
+use loom_tests::{Bed, chunk, whole};
+
+/// Records that wrap around the end of a ring that gets full come out whole and in order.
+#[test]
+fn records_wrap_whole_and_in_order() {
+    loom::model(|| {
+        let bed = Bed::new(4);
+        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        let (mut producer, mut consumer) = unsafe { bed.ring() }.spsc();
+        let other = thread::spawn(move || {
+            let mut accepted = Vec::new();
+            for (n, len) in [
+                (0, 2 * GRANULE + 1),
+                (1, 1),
+                (2, GRANULE + 9),
+                (3, 2 * GRANULE),
+            ] {
+                match producer.push(&chunk(0, n, len)) {
+                    Ok(()) => accepted.push((0, n)),
+                    Err(error) => assert_eq!(error, PushError::Full),
+                }
+            }
+            accepted
+        });
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let before = seen.len();
+            seen.extend(consumer.records().map(|record| whole(&record)));
+            consumer.release(seen.len() - before);
+        }
+        let accepted = other.join().unwrap();
+        let before = seen.len();
+        seen.extend(consumer.records().map(|record| whole(&record)));
+        consumer.release(seen.len() - before);
+        assert_eq!(seen, accepted);
+        assert!(consumer.is_idle());
+    });
+}
