@@ -117,6 +117,11 @@ impl<'r> Producer<'r> {
         self.ring.producers.gate.close();
     }
 
+    /// Bytes of granules claimed now, as far as this thread has seen.
+    pub fn used(&self) -> usize {
+        self.ring.used()
+    }
+
     /// Totals since the ring was made.
     pub fn counters(&self) -> Counters {
         self.ring.counters()

@@ -128,6 +128,15 @@ impl<'a> Ring<'a> {
         self.producers.pending.add(loss);
     }
 
+    /// Bytes claimed, seen from outside: the two ends are read one after the other.
+    pub(crate) fn used(&self) -> usize {
+        // Relaxed: a statistic. The head may have passed the tail that was read.
+        let tail = self.producers.tail.load(Ordering::Relaxed);
+        let head = self.consumer.head.load(Ordering::Relaxed);
+        let granules = tail.saturating_sub(head).min(self.storage.granules());
+        granules as usize * GRANULE
+    }
+
     pub(crate) fn counters(&self) -> Counters {
         Counters {
             delivered: self.consumer.delivered.read(),

@@ -1,0 +1,340 @@
+/*
+ * eventlog_socket_rts.c - the part of eventlog-socket that sees GHC's runtime.
+ *
+ * Compiled by the program's own ghc, so that Rts.h, __GLASGOW_HASKELL__ and the
+ * layout of RtsConfig and RtsFlags are those of the RTS it is linked with. It
+ * holds what takes RtsConfig by value, and the table of RTS functions.
+ *
+ * GHC 9.0 has no public way to flush its event buffers: flushEventLog came
+ * with 9.2. What it has is endEventLogging, which writes all buffers, and
+ * startEventLogging; neither locks anything, so the world must stand still in
+ * between. The functions that stop the world are hidden in libHSrts.so but can
+ * be linked from libHSrts.a: they are weak references here, NULL with -dynamic.
+ */
+#include "eventlog_socket_rts.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WEAK_SYMBOL __attribute__((weak))
+
+#if __GLASGOW_HASKELL__ < 902
+#define NEEDS_STOPPED_WORLD 1
+struct Task_;
+extern WEAK_SYMBOL struct Task_ *newBoundTask(void);
+extern WEAK_SYMBOL void boundTaskExiting(struct Task_ *task);
+extern WEAK_SYMBOL void waitForCapability(Capability **cap, struct Task_ *task);
+extern WEAK_SYMBOL void stopAllCapabilities(Capability **cap, struct Task_ *task);
+extern WEAK_SYMBOL void releaseAllCapabilities(uint32_t n, Capability *keep,
+                                        struct Task_ *task);
+#endif
+
+/* ------------------------------------------------------------- exit hook -- */
+
+/* Two ways lead here: wrap_hs_main and hs_main set RtsConfig.onExitHook;
+ * a program that starts from Haskell gets the definition of OnExitHook below,
+ * which the static RTS prefers to its own, empty one. With -dynamic the RTS
+ * keeps its own. */
+static bool g_hook_in_config = false;
+static void (*g_chained_exit_hook)(void) = NULL;
+
+static void on_exit_hook(void) {
+#if __GLASGOW_HASKELL__ >= 902
+  /* --eventlog-flush-interval: the ticker's flush can deadlock with the exit
+   * (GHC #26573, 9.2 to 9.12.3). The ticker reads this at every tick. */
+  RtsFlags.TraceFlags.eventlogFlushTicks = 0;
+#endif
+  eventlog_socket_rts_exiting();
+  if (g_chained_exit_hook != NULL) g_chained_exit_hook();
+}
+
+/* An alias, so that its address tells whether the RTS took this one: a program
+ * may have an OnExitHook of its own, which comes before a weak one. */
+void OnExitHook(void) __attribute__((weak, alias("on_exit_hook")));
+
+static void hook_config(RtsConfig *config) {
+  if (config->onExitHook != on_exit_hook)
+    g_chained_exit_hook = config->onExitHook;
+  config->onExitHook = on_exit_hook;
+  g_hook_in_config = true;
+}
+
+static bool exit_hooked(void) {
+  return g_hook_in_config || defaultRtsConfig.onExitHook == on_exit_hook;
+}
+
+/* -------------------------------------------------------------- attaching -- */
+
+static bool supports_eventlog(void) {
+  return eventLogStatus() != EVENTLOG_NOT_SUPPORTED;
+}
+
+static bool start_logging(const EventLogWriter *writer) {
+  /* startEventLogging only tries its lock: it says no while another thread
+   * starts or ends a log. */
+  for (int attempt = 0; attempt < 1000; attempt++) {
+    if (startEventLogging(writer)) return true;
+    usleep(1000);
+  }
+  return false;
+}
+
+static bool end_and_start(const EventLogWriter *writer) {
+  if (eventLogStatus() == EVENTLOG_RUNNING) endEventLogging();
+  return start_logging(writer);
+}
+
+#ifdef NEEDS_STOPPED_WORLD
+typedef struct {
+  const EventLogWriter *writer;
+  bool started;
+} Restart;
+
+/* True if it could be done at all. */
+static bool with_stopped_world(void (*action)(void *), void *context) {
+  if (!rtsSupportsBoundThreads()) {
+    /* One OS thread, this one, runs everything. The 9.0 timer handler may log
+     * profile samples, so it is held back. */
+    sigset_t timer, before;
+    sigemptyset(&timer);
+    sigaddset(&timer, SIGVTALRM);
+    pthread_sigmask(SIG_BLOCK, &timer, &before);
+    action(context);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return true;
+  }
+  if (newBoundTask != NULL && boundTaskExiting != NULL &&
+      waitForCapability != NULL && stopAllCapabilities != NULL &&
+      releaseAllCapabilities != NULL) {
+    Capability *cap = NULL;
+    struct Task_ *task = newBoundTask();
+    waitForCapability(&cap, task);
+    stopAllCapabilities(&cap, task);
+    action(context);
+    releaseAllCapabilities(n_capabilities, NULL, task);
+    boundTaskExiting(task);
+    return true;
+  }
+  if (enabled_capabilities == 1) {
+    /* -dynamic: to hold the only capability is to stop the world. */
+    Capability *cap = rts_lock();
+    bool only_one = enabled_capabilities == 1;
+    if (only_one) action(context);
+    rts_unlock(cap);
+    return only_one;
+  }
+  return false;
+}
+
+static void restart_action(void *context) {
+  Restart *restart = context;
+  restart->started = end_and_start(restart->writer);
+}
+
+static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
+  Restart restart = {writer, false};
+  if (!with_stopped_world(restart_action, &restart))
+    return EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT;
+  return restart.started ? EVENTLOG_SOCKET_OK : EVENTLOG_SOCKET_ERR_RTS_FAIL;
+}
+
+static void flush_action(void *context) {
+  (void)context;
+  if (eventLogStatus() != EVENTLOG_RUNNING) return;
+  eventlog_socket_rts_restarting(true);
+  end_and_start(&EventLogSocketWriter);
+  eventlog_socket_rts_restarting(false);
+}
+
+static void flush_here(void) { with_stopped_world(flush_action, NULL); }
+
+#else
+
+static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
+  return end_and_start(writer) ? EVENTLOG_SOCKET_OK
+                               : EVENTLOG_SOCKET_ERR_RTS_FAIL;
+}
+
+static void flush_here(void) {
+  if (eventLogStatus() == EVENTLOG_RUNNING) flushEventLog(NULL);
+}
+#endif
+
+/* ------------------------------------------------------------------ facts -- */
+
+/* Not in the RTS of 9.0. */
+extern WEAK_SYMBOL int rts_isDebugged(void);
+
+static bool is_debugged(void) {
+  return rts_isDebugged != NULL && rts_isDebugged();
+}
+
+static const char *rts_identifier(void) {
+  /* As the RTS builds it for EVENT_RTS_IDENTIFIER: version and way. */
+  static char identifier[64];
+#ifdef __GLASGOW_HASKELL_FULL_VERSION__
+  const char *version = __GLASGOW_HASKELL_FULL_VERSION__;
+#else
+  char version[16];
+  snprintf(version, sizeof version, "%d.%d.%d", __GLASGOW_HASKELL__ / 100,
+           __GLASGOW_HASKELL__ % 100, __GLASGOW_HASKELL_PATCHLEVEL1__);
+#endif
+  snprintf(identifier, sizeof identifier, "GHC-%s rts%s%s%s%s", version,
+           rtsSupportsBoundThreads() ? "_thr" : "",
+           is_debugged() ? "_debug" : "", rts_isProfiled() ? "_p" : "",
+#ifdef NEEDS_STOPPED_WORLD
+           is_debugged() || rts_isProfiled() ? "" : "_l"
+#else
+           ""
+#endif
+  );
+  return identifier;
+}
+
+static uint32_t heap_profile_breakdown(void) {
+  switch (RtsFlags.ProfFlags.doHeapProfile) {
+  case HEAP_BY_CCS: return 1;
+  case HEAP_BY_MOD: return 2;
+  case HEAP_BY_DESCR: return 3;
+  case HEAP_BY_TYPE: return 4;
+  case HEAP_BY_RETAINER: return 5;
+  case HEAP_BY_LDV: return 6;
+  case HEAP_BY_CLOSURE_TYPE: return 7;
+#ifdef HEAP_BY_INFO_TABLE
+  case HEAP_BY_INFO_TABLE: return 8;
+#endif
+#ifdef HEAP_BY_ERA
+  case HEAP_BY_ERA: return 9;
+#endif
+  default: return 0;
+  }
+}
+
+static void facts(EventlogSocketRtsFacts *out) {
+  memset(out, 0, sizeof *out);
+  out->esf_rts_identifier = rts_identifier();
+  getFullProgArgv(&out->esf_argc, &out->esf_argv);
+  out->esf_capabilities = enabled_capabilities;
+  out->esf_generations = (uint16_t)RtsFlags.GcFlags.generations;
+  out->esf_max_heap_size = (uint64_t)RtsFlags.GcFlags.maxHeapSize * BLOCK_SIZE;
+  out->esf_alloc_area_size =
+      (uint64_t)RtsFlags.GcFlags.minAllocAreaSize * BLOCK_SIZE;
+  out->esf_mblock_size = MBLOCK_SIZE;
+  out->esf_block_size = BLOCK_SIZE;
+  out->esf_heap_profile_breakdown = heap_profile_breakdown();
+  /* Time is in nanoseconds (rts/Time.h). */
+  out->esf_heap_profile_period_ns =
+      (uint64_t)RtsFlags.ProfFlags.heapProfileInterval;
+  out->esf_heap_profile_filters[0] = RtsFlags.ProfFlags.modSelector;
+  out->esf_heap_profile_filters[1] = RtsFlags.ProfFlags.descrSelector;
+  out->esf_heap_profile_filters[2] = RtsFlags.ProfFlags.typeSelector;
+  out->esf_heap_profile_filters[3] = RtsFlags.ProfFlags.ccSelector;
+  out->esf_heap_profile_filters[4] = RtsFlags.ProfFlags.ccsSelector;
+  out->esf_heap_profile_filters[5] = RtsFlags.ProfFlags.retainerSelector;
+  out->esf_heap_profile_filters[6] = RtsFlags.ProfFlags.bioSelector;
+}
+
+/* Defined in the profiling ways of the RTS only. */
+extern WEAK_SYMBOL CostCentre *CC_LIST;
+
+static void cost_centres(EventlogSocketCostCentre *each, void *context) {
+  if (!rts_isProfiled() || &CC_LIST == NULL) return;
+  for (CostCentre *cc = CC_LIST; cc != NULL; cc = cc->link)
+    each(context, (uint32_t)cc->ccID, cc->label, cc->module, cc->srcloc,
+         cc->is_caf);
+}
+
+/* ------------------------------------------------------------------ table -- */
+
+static EventlogSocketRts g_rts = {
+    .esr_exit_hooked = exit_hooked,
+    .esr_supports_eventlog = supports_eventlog,
+    .esr_attach = attach,
+    .esr_flush_here = flush_here,
+    .esr_facts = facts,
+    .esr_cost_centres = cost_centres,
+};
+
+__attribute__((constructor)) static void register_rts(void) {
+  g_rts.esr_threaded = rtsSupportsBoundThreads();
+#ifdef NEEDS_STOPPED_WORLD
+  if (g_rts.esr_threaded && stopAllCapabilities != NULL)
+    g_rts.esr_flush = flush_here;
+#else
+  /* Without -threaded nothing in the RTS is locked: only its own thread may
+   * call it. */
+  if (g_rts.esr_threaded) g_rts.esr_flush = flush_here;
+#endif
+  eventlog_socket_rts_register(&g_rts);
+}
+
+/* ------------------------------------------------------------------- main -- */
+
+/* What hs_main does, with room for work between hs_init and the closure. */
+static void run_and_exit(StgClosure *main_closure) {
+  Capability *cap = rts_lock();
+  rts_evalLazyIO(&cap, main_closure, NULL);
+  SchedulerStatus status = rts_getSchedStatus(cap);
+  rts_unlock(cap);
+  int exit_status = EXIT_SUCCESS;
+  switch (status) {
+  case Success: break;
+  case Killed:
+    errorBelch("main thread exited (uncaught exception)");
+    exit_status = EXIT_KILLED;
+    break;
+  case Interrupted:
+    errorBelch("interrupted");
+    exit_status = EXIT_INTERRUPTED;
+    break;
+  case HeapExhausted: exit_status = EXIT_HEAPOVERFLOW; break;
+  default: barf("main thread completed with invalid status");
+  }
+  shutdownHaskellAndExit(exit_status, 0 /* not fast: run the exit hooks */);
+}
+
+static void complain(const char *what, EventlogSocketStatus status) {
+  char *reason = eventlog_socket_strerror(status);
+  fprintf(stderr, "eventlog-socket: %s: %s\n", what,
+          reason == NULL ? "out of memory" : reason);
+  free(reason);
+}
+
+void eventlog_socket_wrap_hs_main(int argc, char *argv[], RtsConfig rts_config,
+                                  StgClosure *main_closure,
+                                  const EventlogSocketAddr *addr,
+                                  const EventlogSocketOpts *opts) {
+  EventlogSocketStatus status = eventlog_socket_init(addr, opts);
+  bool streaming = status.ess_status_code == EVENTLOG_SOCKET_OK;
+  if (streaming) {
+    rts_config.eventlog_writer = &EventLogSocketWriter;
+    hook_config(&rts_config);
+  } else {
+    complain("running without streaming", status);
+  }
+  hs_init_ghc(&argc, &argv, rts_config);
+  if (streaming) {
+    status = eventlog_socket_signal_ghc_rts_ready();
+    if (status.ess_status_code != EVENTLOG_SOCKET_OK) {
+      complain("running without streaming", status);
+    } else if (opts != NULL && opts->eso_wait) {
+      status = eventlog_socket_wait();
+      if (status.ess_status_code != EVENTLOG_SOCKET_OK)
+        complain("not waiting for a client", status);
+    }
+  }
+  run_and_exit(main_closure);
+}
+
+int eventlog_socket_hs_main(int argc, char *argv[], RtsConfig conf,
+                            StgClosure *main_closure) {
+  hook_config(&conf);
+  hs_init_ghc(&argc, &argv, conf);
+  eventlog_socket_ready();
+  run_and_exit(main_closure);
+  return EXIT_FAILURE; /* not reached */
+}

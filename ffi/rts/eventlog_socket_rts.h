@@ -1,0 +1,79 @@
+/*
+ * eventlog_socket_rts.h - what libeventlog_socket.a and eventlog_socket_rts.c
+ * say to each other. Private: programs include eventlog_socket.h only.
+ *
+ * The library imports no symbol of the RTS. It is handed a table of functions,
+ * with those that this RTS lacks as NULL.
+ */
+#ifndef EVENTLOG_SOCKET_RTS_H
+#define EVENTLOG_SOCKET_RTS_H
+
+#include "eventlog_socket.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What the RTS told a log file when it started, or would have told. The
+ *  library fills the gaps of a log that it joined late with it. Strings are
+ *  the RTS's own and live as long as the process. */
+typedef struct {
+  const char *esf_rts_identifier;
+  int esf_argc;
+  char **esf_argv;
+  uint32_t esf_capabilities;
+  /** HEAP_INFO_GHC: bytes, except the number of generations. */
+  uint16_t esf_generations;
+  uint64_t esf_max_heap_size;
+  uint64_t esf_alloc_area_size;
+  uint64_t esf_mblock_size;
+  uint64_t esf_block_size;
+  /** HEAP_PROF_BEGIN: breakdown as in the eventlog, 0 without a heap profile. */
+  uint32_t esf_heap_profile_breakdown;
+  uint64_t esf_heap_profile_period_ns;
+  /** module, closure descr, type descr, cost centre, cost-centre stack,
+   *  retainer, biography; NULL where there is none. */
+  const char *esf_heap_profile_filters[7];
+} EventlogSocketRtsFacts;
+
+typedef void EventlogSocketCostCentre(void *context, uint32_t id,
+                                      const char *label, const char *module,
+                                      const char *srcloc, bool is_caf);
+
+typedef struct {
+  /** Haskell code may run on more than one OS thread. */
+  bool esr_threaded;
+  /** The exit hook of this RTS is ours, so that calls into the RTS from a
+   *  thread of ours end before the RTS goes away. */
+  bool (*esr_exit_hooked)(void);
+  /** eventLogStatus() != EVENTLOG_NOT_SUPPORTED. */
+  bool (*esr_supports_eventlog)(void);
+  /** End the log that is running, if any, and start one with this writer.
+   *  Called on a Haskell thread (safe call), or on the thread that called
+   *  hs_init. */
+  EventlogSocketStatusCode (*esr_attach)(const EventLogWriter *writer);
+  /** Make the RTS hand over every buffer, on a thread as for attach. NULL if
+   *  this RTS cannot. */
+  void (*esr_flush_here)(void);
+  /** The same on any thread. NULL if this RTS cannot. */
+  void (*esr_flush)(void);
+  void (*esr_facts)(EventlogSocketRtsFacts *facts);
+  void (*esr_cost_centres)(EventlogSocketCostCentre *each, void *context);
+} EventlogSocketRts;
+
+/** Called before main, by a constructor. */
+void eventlog_socket_rts_register(const EventlogSocketRts *rts);
+
+/** Called by the exit hook, before the RTS begins to shut down. Returns when
+ *  no thread of ours is inside the RTS (or seems stuck there). */
+void eventlog_socket_rts_exiting(void);
+
+/** Around an endEventLogging and startEventLogging with the writer that is
+ *  attached already: what the RTS writes between them is no end and no start. */
+void eventlog_socket_rts_restarting(bool begin);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,106 @@
+//! Starting, waiting, and how it goes.
+
+use super::types::{EventlogSocketAddr, EventlogSocketOpts, EventlogSocketTuning};
+use crate::lifecycle;
+use crate::net::listener::{Address, ClientOptions};
+use crate::status::{Error, Result, Status};
+
+struct Arguments {
+    address: Address,
+    options: ClientOptions,
+    wait: bool,
+}
+
+/// # Safety
+/// As for [`eventlog_socket_init`].
+unsafe fn arguments(
+    addr: *const EventlogSocketAddr,
+    opts: *const EventlogSocketOpts,
+) -> Result<Arguments> {
+    // SAFETY: NULL or valid, by the contract of this function.
+    let (addr, opts) = unsafe { (addr.as_ref(), opts.as_ref()) };
+    let addr = addr.ok_or(Error::Sys(libc::EINVAL))?;
+    let opts = opts.unwrap_or(&EventlogSocketOpts::DEFAULT);
+    Ok(Arguments {
+        // SAFETY: its strings are valid, by the contract of this function.
+        address: unsafe { addr.read() }?,
+        options: opts.client_options(),
+        wait: opts.wait != 0,
+    })
+}
+
+/// `eventlog_socket_init`.
+///
+/// # Safety
+/// `addr` and `opts` are NULL or valid, and so are the strings of `addr`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eventlog_socket_init(
+    addr: *const EventlogSocketAddr,
+    opts: *const EventlogSocketOpts,
+) -> Status {
+    // SAFETY: the contract is the same.
+    let arguments = unsafe { arguments(addr, opts) };
+    Status::of(arguments.and_then(|args| lifecycle::init(&args.address, args.options)))
+}
+
+/// `eventlog_socket_start`.
+///
+/// # Safety
+/// As for [`eventlog_socket_init`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eventlog_socket_start(
+    addr: *const EventlogSocketAddr,
+    opts: *const EventlogSocketOpts,
+) -> Status {
+    // SAFETY: the contract is the same.
+    let arguments = unsafe { arguments(addr, opts) };
+    Status::of(arguments.and_then(|args| {
+        lifecycle::start(&args.address, args.options)?;
+        if args.wait { lifecycle::wait() } else { Ok(()) }
+    }))
+}
+
+/// `eventlog_socket_signal_ghc_rts_ready`.
+#[unsafe(no_mangle)]
+pub extern "C" fn eventlog_socket_signal_ghc_rts_ready() -> Status {
+    Status::of(lifecycle::ready())
+}
+
+/// `eventlog_socket_wait`.
+#[unsafe(no_mangle)]
+pub extern "C" fn eventlog_socket_wait() -> Status {
+    Status::of(lifecycle::wait())
+}
+
+/// `eventlog_socket_worker_status`.
+#[unsafe(no_mangle)]
+pub extern "C" fn eventlog_socket_worker_status() -> Status {
+    Status::of(lifecycle::worker_status())
+}
+
+/// `eventlog_socket_tuning_init`.
+///
+/// # Safety
+/// `tuning` is NULL or has room for the struct.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eventlog_socket_tuning_init(tuning: *mut EventlogSocketTuning) {
+    if !tuning.is_null() {
+        // SAFETY: room for it, by the contract of this function.
+        unsafe { tuning.write(EventlogSocketTuning::defaults()) };
+    }
+}
+
+/// `eventlog_socket_set_tuning`.
+///
+/// # Safety
+/// `tuning` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eventlog_socket_set_tuning(tuning: *const EventlogSocketTuning) -> Status {
+    // SAFETY: NULL or valid, by the contract of this function.
+    let tuning = unsafe { tuning.as_ref() }.ok_or(Error::Sys(libc::EINVAL));
+    Status::of(
+        tuning
+            .and_then(EventlogSocketTuning::read)
+            .and_then(lifecycle::set_tuning),
+    )
+}

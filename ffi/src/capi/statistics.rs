@@ -1,0 +1,81 @@
+//! The counters.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::instance::Instance;
+use crate::status::{Error, Status};
+
+/// `EventlogSocketStats`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EventlogSocketStats {
+    chunks_sent: u64,
+    bytes_sent: u64,
+    chunks_lost: u64,
+    bytes_lost: u64,
+    chunks_discarded: u64,
+    bytes_discarded: u64,
+    ring_size: u64,
+    ring_high_water: u64,
+    definition_bytes: u64,
+    connections: u64,
+    wakeups: u64,
+    flushes: u64,
+    bytes_received: u64,
+    inet_port: u16,
+    connected: bool,
+}
+
+static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 14 * 8);
+
+impl EventlogSocketStats {
+    fn read(instance: &Instance) -> EventlogSocketStats {
+        // Relaxed: each counter is right, their moments differ.
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let ring = instance.chunks.counters();
+        let published = &instance.published;
+        EventlogSocketStats {
+            chunks_sent: ring.delivered.records,
+            bytes_sent: ring.delivered.bytes,
+            chunks_lost: ring.lost.records,
+            bytes_lost: ring.lost.bytes,
+            chunks_discarded: ring.discarded.records + ring.refused_closed.records,
+            bytes_discarded: ring.discarded.bytes + ring.refused_closed.bytes,
+            ring_size: instance.ring_size as u64,
+            // What is in the ring now may be what the poll thread has not seen yet.
+            ring_high_water: load(&published.high_water).max(instance.chunks.used() as u64),
+            definition_bytes: load(&published.definition_bytes),
+            connections: load(&published.connections),
+            wakeups: load(&instance.wakeups),
+            flushes: load(&instance.flushes),
+            bytes_received: load(&published.received),
+            inet_port: published.port.load(Ordering::Relaxed),
+            connected: instance.connected.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// `eventlog_socket_stats`.
+///
+/// # Safety
+/// `stats` is NULL or has room for `stats_size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eventlog_socket_stats(
+    stats: *mut EventlogSocketStats,
+    stats_size: usize,
+) -> Status {
+    if stats.is_null() {
+        return Error::Sys(libc::EINVAL).into();
+    }
+    let Some(instance) = Instance::get() else {
+        return Error::Sys(libc::ENOTCONN).into();
+    };
+    let read = EventlogSocketStats::read(instance);
+    let size = stats_size.min(size_of::<EventlogSocketStats>());
+    // SAFETY: room for that much, by the contract of this function; the two do not
+    // overlap, one of them being local.
+    unsafe {
+        std::ptr::copy_nonoverlapping((&raw const read).cast::<u8>(), stats.cast::<u8>(), size);
+    }
+    Status::OK
+}

@@ -1,0 +1,114 @@
+//! What a chunk is, told by its first bytes.
+//!
+//! The RTS hands over whole buffers: the header of a log, or one or more whole
+//! blocks, each starting with a 24-byte block marker, or (GHC 9.0) the bare
+//! two-byte end marker. GHC 9.0 puts a block marker before the header of a log
+//! that was started again.
+
+use crate::format::{END_MARKER, EVENT_BLOCK_MARKER, GLOBAL_CAPABILITY, HEADER_MAGIC, MARKER_LEN};
+
+/// The first block marker of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlockMarker {
+    /// When the buffer was last emptied, nanoseconds since the RTS started.
+    pub begin: u64,
+    /// When it was handed over: no event of the block is later.
+    pub end: u64,
+    /// The capability, or [`GLOBAL_CAPABILITY`].
+    pub capability: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chunk {
+    /// The header of a log starts at `offset`.
+    Header { offset: usize },
+    /// Events of the buffer that all capabilities share: definitions, heap
+    /// profile samples.
+    Global(BlockMarker),
+    /// Events of one capability.
+    Capability(BlockMarker),
+    /// The end of the log, alone.
+    End,
+    /// Nothing the RTS of GHC 9.0 to 9.14 writes.
+    Other,
+}
+
+impl Chunk {
+    /// Looks at no more than the first 36 bytes. Never fails: the callback has
+    /// nobody to tell.
+    pub(crate) fn of(bytes: &[u8]) -> Chunk {
+        if bytes.starts_with(HEADER_MAGIC) {
+            return Chunk::Header { offset: 0 };
+        }
+        let Some(marker) = BlockMarker::parse(bytes) else {
+            return if bytes == END_MARKER {
+                Chunk::End
+            } else {
+                Chunk::Other
+            };
+        };
+        if bytes[MARKER_LEN..].starts_with(HEADER_MAGIC) {
+            Chunk::Header { offset: MARKER_LEN }
+        } else if marker.capability == GLOBAL_CAPABILITY {
+            Chunk::Global(marker)
+        } else {
+            Chunk::Capability(marker)
+        }
+    }
+
+    /// The times between which the events of this chunk lie, if it says so.
+    pub(crate) fn span(&self) -> Option<(u64, u64)> {
+        match self {
+            Chunk::Global(marker) | Chunk::Capability(marker) => Some((marker.begin, marker.end)),
+            _ => None,
+        }
+    }
+}
+
+impl BlockMarker {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<BlockMarker> {
+        let marker = bytes.first_chunk::<MARKER_LEN>()?;
+        if u16::from_be_bytes([marker[0], marker[1]]) != EVENT_BLOCK_MARKER {
+            return None;
+        }
+        let word = |at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&marker[at..at + 8]);
+            u64::from_be_bytes(word)
+        };
+        Some(BlockMarker {
+            begin: word(2),
+            end: word(14),
+            capability: u16::from_be_bytes([marker[22], marker[23]]),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::user_message_block;
+
+    #[test]
+    fn tells_the_chunks_of_every_rts_apart() {
+        assert_eq!(Chunk::of(b"hdrbhetb...."), Chunk::Header { offset: 0 });
+        assert_eq!(Chunk::of(&[0xFF, 0xFF]), Chunk::End);
+        assert_eq!(Chunk::of(b""), Chunk::Other);
+        let global = user_message_block(3, 9, "x");
+        assert_eq!(
+            Chunk::of(&global),
+            Chunk::Global(BlockMarker {
+                begin: 3,
+                end: 9,
+                capability: GLOBAL_CAPABILITY
+            })
+        );
+        let mut capability = global.clone();
+        capability[22..24].copy_from_slice(&[0, 1]);
+        assert!(matches!(Chunk::of(&capability), Chunk::Capability(m) if m.capability == 1));
+        assert_eq!(Chunk::of(&capability).span(), Some((3, 9)));
+        let mut restarted = global[..MARKER_LEN].to_vec();
+        restarted.extend_from_slice(b"hdrbhetb");
+        assert_eq!(Chunk::of(&restarted), Chunk::Header { offset: MARKER_LEN });
+    }
+}

@@ -1,0 +1,379 @@
+//! What a reader must know before the first live chunk, kept for every client.
+//!
+//! The RTS writes its definitions once: when it starts, or when logging does.
+//! Ending and starting the log again for each client would make it repeat some
+//! of them, lose the others (capability sets, capabilities, the heap profile's
+//! parameters), and crash it if the number of capabilities changed meanwhile.
+//! So the log is started once, and what it defined is replayed from here.
+//!
+//! * The header is kept as it came.
+//! * *Keyed* definitions say something about a thing that has a key (a
+//!   capability, a capability set, a task): the latest one counts. Their number
+//!   is bounded by what is alive in the program.
+//! * *Bulk* definitions (info-table provenance, cost centres) are kept in the
+//!   order they came, in segments that a client's queue shares instead of copying:
+//!   they can be tens of megabytes.
+
+mod bulk;
+mod delta;
+mod lesson;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bulk::Bulk;
+pub(crate) use delta::Delta;
+pub(crate) use lesson::Class;
+use lesson::{Key, Lesson, lesson};
+
+use crate::event_table::{Event, EventTable};
+use crate::format::*;
+
+#[derive(Debug, Default)]
+pub(crate) struct Definitions {
+    header: Option<Arc<Vec<u8>>>,
+    table: EventTable,
+    keyed: BTreeMap<Key, Known>,
+    keyed_len: usize,
+    /// How many of the keyed are marks of deletion.
+    deleted: usize,
+    cost_centres: Bulk,
+    info_tables: Bulk,
+    /// The latest `end` of a block that passed through here.
+    latest: u64,
+}
+
+/// The latest that is known of a key.
+#[derive(Debug)]
+struct Known {
+    time: u64,
+    /// None: deleted then. Chunks can be learnt from out of their order (a refused
+    /// one overtakes those in the ring), so an older definition must not come back.
+    event: Option<Vec<u8>>,
+}
+
+/// What was learnt from a chunk.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Learnt {
+    /// The chunk ends the log.
+    pub ends_log: bool,
+}
+
+impl Definitions {
+    /// A log has started. What was defined stays true; an RTS that writes bulk
+    /// definitions again writes all of a kind.
+    pub(crate) fn start_log(&mut self, header: &[u8]) {
+        let Some(table) = EventTable::parse(header) else {
+            return;
+        };
+        self.table = table;
+        self.header = Some(Arc::new(header.to_vec()));
+        self.cost_centres.start_log();
+        self.info_tables.start_log();
+    }
+
+    pub(crate) fn header(&self) -> Option<&Arc<Vec<u8>>> {
+        self.header.as_ref()
+    }
+
+    /// Bytes kept.
+    pub(crate) fn len(&self) -> usize {
+        self.header.as_ref().map_or(0, |h| h.len()) + self.keyed_len + self.bulk_len()
+    }
+
+    fn bulk_len(&self) -> usize {
+        self.cost_centres.len() + self.info_tables.len()
+    }
+
+    /// The latest time that a block has told.
+    pub(crate) fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    pub(crate) fn saw_time(&mut self, end: u64) {
+        self.latest = self.latest.max(end);
+    }
+
+    /// Take the definitions out of a global chunk, and note them in `delta` for a
+    /// client whose stream lacks the chunk.
+    ///
+    /// What follows a malformed event is not looked at.
+    pub(crate) fn learn(&mut self, chunk: &[u8], mut delta: Option<&mut Delta>) -> Learnt {
+        let table = std::mem::take(&mut self.table);
+        let mut rest = chunk;
+        while let Some(event) = table.event(rest) {
+            self.learn_event(&event, delta.as_deref_mut());
+            // An info-table event may declare more than it has; the next event
+            // follows what it has.
+            rest = &rest[event.bytes.len()..];
+        }
+        self.table = table;
+        Learnt {
+            ends_log: rest == END_MARKER,
+        }
+    }
+
+    fn learn_event(&mut self, event: &Event<'_>, delta: Option<&mut Delta>) {
+        let lesson = lesson(event);
+        let time = time_of(event.bytes);
+        match lesson {
+            Lesson::Nothing => return,
+            Lesson::Define(key) => {
+                if self.set(key, time, Some(event.bytes.to_vec()))
+                    && let Some(delta) = delta
+                {
+                    delta.define(key, event.bytes);
+                }
+            }
+            Lesson::Delete(key, with) => {
+                with.map(|key| self.set(key, time, None));
+                if self.set(key, time, None)
+                    && let Some(delta) = delta
+                {
+                    delta.delete(key, with, event.bytes);
+                }
+            }
+            Lesson::Bulk => {
+                let bulk = match event.kind {
+                    EVENT_HEAP_PROF_COST_CENTRE => &mut self.cost_centres,
+                    _ => &mut self.info_tables,
+                };
+                let kept = bulk.add(event.bytes);
+                declare_real_length(kept, event);
+                if let Some(delta) = delta {
+                    delta.bulk.extend_from_slice(kept);
+                }
+            }
+        }
+        // A block that holds it must not end before it.
+        self.saw_time(time);
+    }
+
+    /// False if something later is known.
+    fn set(&mut self, key: Key, time: u64, event: Option<Vec<u8>>) -> bool {
+        if self.keyed.get(&key).is_some_and(|known| known.time > time) {
+            return false;
+        }
+        self.keyed_len += event.as_ref().map_or(0, Vec::len);
+        self.deleted += usize::from(event.is_none());
+        if let Some(older) = self.keyed.insert(key, Known { time, event }) {
+            self.keyed_len -= older.event.as_ref().map_or(0, Vec::len);
+            self.deleted -= usize::from(older.event.is_none());
+        }
+        true
+    }
+
+    /// Every chunk was learnt from: nothing older can come.
+    pub(crate) fn is_up_to_date(&mut self) {
+        if self.deleted > 0 {
+            self.keyed.retain(|_, known| known.event.is_some());
+            self.deleted = 0;
+        }
+    }
+
+    /// Add a definition that the RTS did not write, if it has none of this key.
+    pub(crate) fn add_missing(&mut self, class: Class, key: u64, event: Vec<u8>) {
+        if !self.keyed.contains_key(&(class, key)) {
+            self.set((class, key), time_of(&event), Some(event));
+        }
+    }
+
+    pub(crate) fn has_cost_centres(&self) -> bool {
+        self.cost_centres.len() > 0
+    }
+
+    /// Add a cost centre that the RTS did not write.
+    pub(crate) fn add_cost_centre(&mut self, event: &[u8]) {
+        self.cost_centres.add(event);
+    }
+
+    /// Header and all definitions, as the pieces of a stream to begin with: one
+    /// block. Empty without a header.
+    pub(crate) fn replay(&self) -> Vec<Arc<Vec<u8>>> {
+        let Some(header) = &self.header else {
+            return Vec::new();
+        };
+        let begin = self.keyed.values().map(|known| known.time).min();
+        let mut opening = block_marker(
+            begin.unwrap_or(0),
+            self.latest,
+            self.keyed_len + self.bulk_len(),
+        )
+        .to_vec();
+        self.keyed
+            .values()
+            .filter_map(|known| known.event.as_ref())
+            .for_each(|event| opening.extend_from_slice(event));
+        let mut pieces = vec![Arc::clone(header), Arc::new(opening)];
+        pieces.extend(self.cost_centres.pieces());
+        pieces.extend(self.info_tables.pieces());
+        pieces
+    }
+}
+
+fn time_of(event: &[u8]) -> u64 {
+    event
+        .get(2..EVENT_HEAD)
+        .and_then(|time| time.try_into().ok())
+        .map_or(0, u64::from_be_bytes)
+}
+
+/// GHC 9.6.5 and later declare one byte more than an info-table event has. Not
+/// every reader knows; what is replayed is right for all of them.
+fn declare_real_length(bytes: &mut [u8], event: &Event<'_>) {
+    if event.kind != EVENT_IPE {
+        return;
+    }
+    if let Ok(len) = u16::try_from(event.payload.len()) {
+        bytes[EVENT_HEAD..EVENT_HEAD + 2].copy_from_slice(&len.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_table::tests::header;
+
+    fn store() -> Definitions {
+        let mut store = Definitions::default();
+        store.start_log(&header(&[
+            (EVENT_BLOCK_MARKER, 14),
+            (EVENT_CAP_CREATE, 2),
+            (EVENT_TASK_CREATE, 18),
+            (EVENT_TASK_DELETE, 8),
+            (EVENT_IPE, 0xFFFF),
+            (EVENT_USER_MSG, 0xFFFF),
+        ]));
+        store
+    }
+
+    fn chunk(events: &[Vec<u8>]) -> Vec<u8> {
+        let events = events.concat();
+        let mut chunk = block_marker(1, 2, events.len()).to_vec();
+        chunk.extend_from_slice(&events);
+        chunk
+    }
+
+    fn replayed(store: &Definitions) -> Vec<u8> {
+        store.replay()[1..]
+            .iter()
+            .flat_map(|piece| piece.iter().copied())
+            .collect()
+    }
+
+    #[test]
+    fn the_latest_definition_of_a_key_is_replayed_once() {
+        let mut store = store();
+        let cap = |time| fixed_event(EVENT_CAP_CREATE, time, &[&[0, 1]]);
+        store.learn(&chunk(&[cap(1), cap(2)]), None);
+        let replay = replayed(&store);
+        assert_eq!(&replay[MARKER_LEN..], cap(2));
+        assert_eq!(replay[10..14], (replay.len() as u32).to_be_bytes());
+    }
+
+    #[test]
+    fn what_is_deleted_is_not_replayed() {
+        let mut store = store();
+        let task = 7u64.to_be_bytes();
+        let create = fixed_event(EVENT_TASK_CREATE, 1, &[&task, &[0; 10]]);
+        let delete = fixed_event(EVENT_TASK_DELETE, 2, &[&task]);
+        store.learn(&chunk(&[create]), None);
+        assert!(replayed(&store).len() > MARKER_LEN);
+        store.learn(&chunk(&[delete]), None);
+        assert_eq!(replayed(&store).len(), MARKER_LEN);
+    }
+
+    #[test]
+    fn events_that_define_nothing_are_passed_over() {
+        let mut store = store();
+        let message = variable_event(EVENT_USER_MSG, 1, &[b"hello"]);
+        let cap = fixed_event(EVENT_CAP_CREATE, 1, &[&[0, 1]]);
+        let mut delta = Delta::default();
+        store.learn(&chunk(&[message, cap.clone()]), Some(&mut delta));
+        assert_eq!(delta.take(), cap);
+        assert_eq!(delta.take(), []);
+    }
+
+    #[test]
+    fn megabytes_of_provenance_are_replayed_whole_with_their_real_length() {
+        let mut store = store();
+        let mut expected = Vec::new();
+        for address in 0..20_000u64 {
+            let strings = b"table\0descr\0type\0label\0module\0file:1:2\0";
+            let exact = variable_event(EVENT_IPE, 1, &[&address.to_be_bytes(), strings]);
+            let mut declared = exact.clone();
+            declared[11] += 1;
+            store.learn(&chunk(&[declared]), None);
+            expected.extend_from_slice(&exact);
+        }
+        assert_eq!(&replayed(&store)[MARKER_LEN..], expected);
+        assert!(store.replay().len() > 4, "in shared segments");
+    }
+
+    #[test]
+    fn definitions_survive_a_new_log_and_are_not_doubled_by_it() {
+        let mut store = store();
+        let cap = fixed_event(EVENT_CAP_CREATE, 1, &[&[0, 1]]);
+        let ipe = variable_event(EVENT_IPE, 1, &[&[0; 8], b"a\0b\0c\0d\0e\0f\0"]);
+        store.learn(&chunk(&[cap.clone(), ipe.clone()]), None);
+        let header = store.header().unwrap().to_vec();
+        store.start_log(&header);
+        assert_eq!(&replayed(&store)[MARKER_LEN..], [&cap[..], &ipe].concat());
+        store.learn(&chunk(std::slice::from_ref(&ipe)), None);
+        assert_eq!(&replayed(&store)[MARKER_LEN..], [cap, ipe].concat());
+    }
+
+    #[test]
+    fn what_does_not_belong_to_a_log_is_survived() {
+        let mut store = store();
+        store.learn(&[0; 100], None);
+        store.learn(&[0xFF; 100], None);
+        store.learn(&chunk(&[])[..20], None);
+        assert_eq!(replayed(&store).len(), MARKER_LEN);
+    }
+
+    fn task(kind: u16, time: u64, id: u64) -> Vec<u8> {
+        let rest: &[u8] = if kind == EVENT_TASK_CREATE {
+            &[0xFF; 10]
+        } else {
+            &[]
+        };
+        fixed_event(kind, time, &[&id.to_be_bytes(), rest])
+    }
+
+    #[test]
+    fn what_is_learnt_out_of_order_does_not_come_back() {
+        let mut store = store();
+        store.learn(&chunk(&[task(EVENT_TASK_DELETE, 9, 7)]), None);
+        store.learn(&chunk(&[task(EVENT_TASK_CREATE, 5, 7)]), None);
+        store.is_up_to_date();
+        assert_eq!(replayed(&store).len(), MARKER_LEN);
+    }
+
+    #[test]
+    fn what_came_and_went_is_not_told() {
+        let (mut store, mut delta) = (store(), Delta::default());
+        let events = [
+            task(EVENT_TASK_CREATE, 1, 7),
+            task(EVENT_TASK_DELETE, 2, 7),
+            task(EVENT_TASK_CREATE, 3, 8),
+            task(EVENT_TASK_DELETE, 4, 6),
+        ];
+        store.learn(&chunk(&events), Some(&mut delta));
+        assert_eq!(delta.take(), [&events[3][..], &events[2]].concat());
+    }
+
+    #[test]
+    fn only_the_end_marker_after_the_last_event_ends_the_log() {
+        let mut store = store();
+        // The payload of this one ends in the same bytes.
+        let mut chunk = chunk(&[task(EVENT_TASK_CREATE, 1, 7)]);
+        assert!(chunk.ends_with(&END_MARKER));
+        assert!(!store.learn(&chunk, None).ends_log);
+        chunk.extend_from_slice(&END_MARKER);
+        assert!(store.learn(&chunk, None).ends_log);
+        // The capability of an empty global block.
+        assert!(!store.learn(&block_marker(1, 2, 0), None).ends_log);
+        assert!(store.learn(&END_MARKER, None).ends_log);
+    }
+}

@@ -1,0 +1,104 @@
+//! The reading end of the ring that carries headers and definitions.
+//!
+//! Chunks are put there when they must not be lost: headers, what the RTS
+//! defines before it is ready, and any global chunk that the main ring refused.
+//! The poll thread empties it whatever the client does.
+
+use eventlog_ring::{Consumer, Record};
+
+/// Memory is given back, and records released, when this much was read.
+const HOLD_BYTES: usize = 1 << 20;
+const HOLD_RECORDS: usize = 2048;
+
+#[derive(Debug)]
+pub(crate) struct DefinitionsFeed {
+    ring: Consumer<'static>,
+    /// Records that were read and are not yet released, and their bytes.
+    held: usize,
+    held_bytes: usize,
+}
+
+impl DefinitionsFeed {
+    pub(crate) fn new(ring: Consumer<'static>) -> DefinitionsFeed {
+        DefinitionsFeed {
+            ring,
+            held: 0,
+            held_bytes: 0,
+        }
+    }
+
+    /// Hand every chunk that is there to `take`, once.
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(&[u8])) {
+        while let Some(record) = self.ring.records().nth(self.held) {
+            take(&contiguous(&record));
+            self.held += 1;
+            self.held_bytes += record.len();
+            if self.held >= HOLD_RECORDS || self.held_bytes >= HOLD_BYTES {
+                self.release();
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ring.records().nth(self.held).is_none()
+    }
+
+    /// Give the pages back first: the ring is far larger than what it usually
+    /// carries, and would otherwise come to be resident whole, lap by lap.
+    fn release(&mut self) {
+        let mut run: Option<(usize, usize)> = None;
+        for record in self.ring.records().take(self.held) {
+            let (first, second) = record.slices();
+            for slice in [first, second] {
+                let start = slice.as_ptr().expose_provenance();
+                let end = start + slice.len();
+                run = match run {
+                    // Records follow each other within a granule's padding.
+                    Some((from, to)) if start >= to && start - to < 4096 => Some((from, end)),
+                    Some(whole) if slice.is_empty() => Some(whole),
+                    other => {
+                        if let Some((from, to)) = other {
+                            give_back(from, to);
+                        }
+                        (!slice.is_empty()).then_some((start, end))
+                    }
+                };
+            }
+        }
+        if let Some((from, to)) = run {
+            give_back(from, to);
+        }
+        self.ring.release(self.held);
+        self.held = 0;
+        self.held_bytes = 0;
+    }
+}
+
+/// The whole pages within these addresses.
+fn give_back(from: usize, to: usize) {
+    // SAFETY: no pointers.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    let Some(page) = usize::try_from(page).ok().filter(|page| *page > 0) else {
+        return;
+    };
+    let start = from.next_multiple_of(page);
+    let end = to - to % page;
+    if start < end {
+        // SAFETY: whole pages of an anonymous mapping, all of them within records
+        // that were committed and not yet released: until then they belong to the
+        // consumer alone. They read as zeroes afterwards; nobody reads them before
+        // a producer has written them again.
+        unsafe {
+            let start_ptr = std::ptr::with_exposed_provenance_mut(start);
+            libc::madvise(start_ptr, end - start, libc::MADV_DONTNEED)
+        };
+    }
+}
+
+/// The bytes of a record; copied only where it wraps around the end of the ring.
+pub(crate) fn contiguous<'a>(record: &Record<'a>) -> std::borrow::Cow<'a, [u8]> {
+    match record.slices() {
+        (whole, []) => whole.into(),
+        (first, second) => [first, second].concat().into(),
+    }
+}

@@ -1,0 +1,295 @@
+//! Definitions that the RTS did not hand over, made from what it knows.
+//!
+//! A log that starts when the program already runs lacks what the RTS writes
+//! only once (capability sets, capabilities, the heap profile's parameters;
+//! with GHC 9.0 everything). The program's RTS part reports the facts; whatever
+//! definition is missing is written from them, as the RTS would have.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use crate::definitions::{Class, Definitions};
+use crate::format::*;
+
+/// `EventlogSocketRtsFacts` of `eventlog_socket_rts.h`.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct RawFacts {
+    rts_identifier: *const c_char,
+    argc: c_int,
+    argv: *mut *mut c_char,
+    capabilities: u32,
+    generations: u16,
+    max_heap_size: u64,
+    alloc_area_size: u64,
+    mblock_size: u64,
+    block_size: u64,
+    heap_profile_breakdown: u32,
+    heap_profile_period_ns: u64,
+    heap_profile_filters: [*const c_char; 7],
+}
+
+/// The same, owned, so that the poll thread can use it.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    rts_identifier: Vec<u8>,
+    args: Vec<Vec<u8>>,
+    capabilities: u32,
+    heap_info: HeapInfo,
+    heap_profile: Option<HeapProfile>,
+    pub(crate) cost_centres: Vec<CostCentre>,
+}
+
+#[derive(Debug, Default)]
+struct HeapInfo {
+    generations: u16,
+    sizes: [u64; 4],
+}
+
+#[derive(Debug)]
+struct HeapProfile {
+    breakdown: u32,
+    period_ns: u64,
+    filters: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CostCentre {
+    id: u32,
+    label: Vec<u8>,
+    module: Vec<u8>,
+    srcloc: Vec<u8>,
+    is_caf: bool,
+}
+
+/// A moment on both clocks: event time in nanoseconds, and wall clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub event_ns: u64,
+    pub unix_seconds: u64,
+    pub nanoseconds: u32,
+}
+
+/// # Safety
+/// `text` is NULL or a string that ends in NUL.
+unsafe fn bytes_of(text: *const c_char) -> Vec<u8> {
+    if text.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: not NULL, so a string that ends in NUL, by the contract of this
+    // function.
+    unsafe { CStr::from_ptr(text) }.to_bytes().to_vec()
+}
+
+impl RawFacts {
+    pub(crate) const fn empty() -> RawFacts {
+        RawFacts {
+            rts_identifier: std::ptr::null(),
+            argc: 0,
+            argv: std::ptr::null_mut(),
+            capabilities: 0,
+            generations: 0,
+            max_heap_size: 0,
+            alloc_area_size: 0,
+            mblock_size: 0,
+            block_size: 0,
+            heap_profile_breakdown: 0,
+            heap_profile_period_ns: 0,
+            heap_profile_filters: [std::ptr::null(); 7],
+        }
+    }
+
+    /// # Safety
+    /// The pointers are NULL or what `eventlog_socket_rts.h` says: strings, and
+    /// `argc` of them at `argv`.
+    pub(crate) unsafe fn to_owned(&self) -> Facts {
+        let argc = usize::try_from(self.argc).unwrap_or(0);
+        let args = (0..argc)
+            .filter(|_| !self.argv.is_null())
+            // SAFETY: `argv` has `argc` strings, by the contract of this function.
+            .map(|i| unsafe { bytes_of(*self.argv.add(i)) })
+            .collect();
+        Facts {
+            // SAFETY: NULL or a string, by the contract of this function.
+            rts_identifier: unsafe { bytes_of(self.rts_identifier) },
+            args,
+            capabilities: self.capabilities,
+            heap_info: HeapInfo {
+                generations: self.generations,
+                sizes: [
+                    self.max_heap_size,
+                    self.alloc_area_size,
+                    self.mblock_size,
+                    self.block_size,
+                ],
+            },
+            heap_profile: (self.heap_profile_breakdown != 0).then(|| HeapProfile {
+                breakdown: self.heap_profile_breakdown,
+                period_ns: self.heap_profile_period_ns,
+                filters: self
+                    .heap_profile_filters
+                    .iter()
+                    // SAFETY: NULL or a string, by the contract of this function.
+                    .map(|&filter| unsafe { bytes_of(filter) })
+                    .collect(),
+            }),
+            cost_centres: Vec::new(),
+        }
+    }
+}
+
+/// Collects cost centres; `context` is a `*mut Vec<CostCentre>`.
+///
+/// # Safety
+/// `context` is what was handed to the RTS part, and the strings end in NUL.
+pub(crate) unsafe extern "C" fn collect_cost_centre(
+    context: *mut c_void,
+    id: u32,
+    label: *const c_char,
+    module: *const c_char,
+    srcloc: *const c_char,
+    is_caf: bool,
+) {
+    // SAFETY: `context` is the vector that `Rts::facts` lends for the duration
+    // of the enumeration, and nothing else uses it meanwhile.
+    let centres = unsafe { &mut *context.cast::<Vec<CostCentre>>() };
+    // SAFETY: the RTS's own strings.
+    let (label, module, srcloc) = unsafe { (bytes_of(label), bytes_of(module), bytes_of(srcloc)) };
+    centres.push(CostCentre {
+        id,
+        label,
+        module,
+        srcloc,
+        is_caf,
+    });
+}
+
+impl Facts {
+    /// Write what `definitions` lacks. `moment` is for an RTS that does not repeat
+    /// the wall clock.
+    pub(crate) fn fill_gaps(&self, definitions: &mut Definitions, moment: Option<Moment>) {
+        // The log has reached this time for certain.
+        definitions.saw_time(moment.map_or(0, |moment| moment.event_ns));
+        let time = definitions.latest();
+        let process = CAPSET_OSPROCESS.to_be_bytes();
+        let capsets = [
+            (CAPSET_OSPROCESS, CAPSET_TYPE_OSPROCESS),
+            (CAPSET_CLOCKDOMAIN, CAPSET_TYPE_CLOCKDOMAIN),
+        ];
+        for (capset, kind) in capsets {
+            let payload: [&[u8]; 2] = [&capset.to_be_bytes(), &kind.to_be_bytes()];
+            let event = fixed_event(EVENT_CAPSET_CREATE, time, &payload);
+            definitions.add_missing(Class::CapsetCreate, capset.into(), event);
+        }
+        for cap in 0..self.capabilities {
+            let number = (cap as u16).to_be_bytes();
+            let event = fixed_event(EVENT_CAP_CREATE, time, &[&number]);
+            definitions.add_missing(Class::CapCreate, cap.into(), event);
+            for (capset, _) in capsets {
+                let key = u64::from(capset) << 16 | u64::from(cap);
+                let payload: [&[u8]; 2] = [&capset.to_be_bytes(), &number];
+                let event = fixed_event(EVENT_CAPSET_ASSIGN_CAP, time, &payload);
+                definitions.add_missing(Class::CapsetAssign, key, event);
+            }
+        }
+        if let Some(moment) = moment {
+            let event = fixed_event(
+                EVENT_WALL_CLOCK_TIME,
+                moment.event_ns,
+                &[
+                    &CAPSET_CLOCKDOMAIN.to_be_bytes(),
+                    &moment.unix_seconds.to_be_bytes(),
+                    &moment.nanoseconds.to_be_bytes(),
+                ],
+            );
+            definitions.add_missing(Class::WallClock, CAPSET_CLOCKDOMAIN.into(), event);
+        }
+        let parent = std::os::unix::process::parent_id();
+        for (kind, key, pid) in [
+            (EVENT_OSPROCESS_PID, 0, std::process::id()),
+            (EVENT_OSPROCESS_PPID, 1, parent),
+        ] {
+            let event = fixed_event(kind, time, &[&process, &pid.to_be_bytes()]);
+            definitions.add_missing(Class::OsProcess, key, event);
+        }
+        let event = variable_event(
+            EVENT_RTS_IDENTIFIER,
+            time,
+            &[&process, &self.rts_identifier],
+        );
+        definitions.add_missing(Class::RtsIdentifier, 0, event);
+        let mut args: Vec<&[u8]> = vec![&process];
+        for arg in &self.args {
+            args.extend([arg, &b"\0"[..]]);
+        }
+        let event = variable_event(EVENT_PROGRAM_ARGS, time, &args);
+        definitions.add_missing(Class::ProgramArgs, 0, event);
+        let generations = self.heap_info.generations.to_be_bytes();
+        let sizes = self.heap_info.sizes.map(u64::to_be_bytes).concat();
+        let event = fixed_event(EVENT_HEAP_INFO_GHC, time, &[&process, &generations, &sizes]);
+        definitions.add_missing(Class::HeapInfo, 0, event);
+        if let Some(profile) = &self.heap_profile {
+            definitions.add_missing(Class::HeapProfBegin, 0, profile.event(time));
+        }
+        if !definitions.has_cost_centres() {
+            for centre in &self.cost_centres {
+                definitions.add_cost_centre(&centre.event(time));
+            }
+        }
+    }
+}
+
+impl HeapProfile {
+    fn event(&self, time: u64) -> Vec<u8> {
+        let period = self.period_ns.to_be_bytes();
+        let breakdown = self.breakdown.to_be_bytes();
+        let mut payload: Vec<&[u8]> = vec![&[0], &period, &breakdown];
+        for filter in &self.filters {
+            payload.extend([filter, &b"\0"[..]]);
+        }
+        variable_event(EVENT_HEAP_PROF_BEGIN, time, &payload)
+    }
+}
+
+impl CostCentre {
+    fn event(&self, time: u64) -> Vec<u8> {
+        variable_event(
+            EVENT_HEAP_PROF_COST_CENTRE,
+            time,
+            &[
+                &self.id.to_be_bytes(),
+                &self.label,
+                b"\0",
+                &self.module,
+                b"\0",
+                &self.srcloc,
+                b"\0",
+                &[u8::from(self.is_caf)],
+            ],
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_rts_wrote_is_not_replaced() {
+        let mut definitions = Definitions::default();
+        let types = [(EVENT_BLOCK_MARKER, 14), (EVENT_CAP_CREATE, 2)];
+        definitions.start_log(&crate::event_table::tests::header(&types));
+        let written = fixed_event(EVENT_CAP_CREATE, 5, &[&[0, 0]]);
+        definitions.learn(&written, None);
+        let facts = Facts {
+            capabilities: 2,
+            ..Facts::default()
+        };
+        facts.fill_gaps(&mut definitions, None);
+        let replay = definitions.replay()[1].to_vec();
+        let caps = |time: u64, cap: u8| {
+            let event = fixed_event(EVENT_CAP_CREATE, time, &[&[0, cap]]);
+            replay.windows(event.len()).filter(|w| *w == event).count()
+        };
+        assert_eq!((caps(5, 0), caps(0, 0), caps(5, 1)), (1, 0, 1));
+    }
+}

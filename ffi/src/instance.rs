@@ -1,0 +1,238 @@
+//! What the writers, the poll thread and the callers of the API share.
+//!
+//! One per process, made by `init` and kept for good: the RTS may call a writer
+//! at any time, also while the process exits.
+
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use eventlog_ring::{Doorbell, mpsc};
+
+use crate::facts::{Facts, Moment};
+use crate::fork;
+use crate::space::Space;
+use crate::status::{Error, Result};
+use crate::tuning::Tuning;
+use crate::wake::Wake;
+
+/// What the poll thread is asked to do.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// Fill the gaps of the definitions.
+    pub facts: Option<Facts>,
+    /// Deliver what is there until this time on the monotonic clock, then end the
+    /// stream and close everything.
+    pub finish: Option<Duration>,
+    /// The log was started again after its end: listen again.
+    pub reopen: bool,
+}
+
+/// What the poll thread tells those who wait.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Clients whose stream has begun, ever.
+    pub begun: u64,
+    /// A client is connected.
+    pub connected: bool,
+    /// Ends of the log that were dealt with.
+    pub finished: u64,
+    /// No client can come any more.
+    pub closed: bool,
+    /// Why the poll thread gave up.
+    pub failure: Option<Error>,
+}
+
+/// Counters that the poll thread publishes.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    pub high_water: AtomicU64,
+    pub definition_bytes: AtomicU64,
+    pub connections: AtomicU64,
+    pub received: AtomicU64,
+    pub port: AtomicU16,
+}
+
+#[derive(Debug)]
+pub(crate) struct Instance {
+    /// The ring of chunks for the client.
+    pub chunks: mpsc::Producer<'static>,
+    pub chunks_bell: Doorbell,
+    /// The ring of headers and definitions.
+    pub definitions: mpsc::Producer<'static>,
+    pub definitions_bell: Doorbell,
+    pub ring_size: usize,
+    pub wake: Wake,
+    pub wakeups: AtomicU64,
+    pub flushes: AtomicU64,
+    pub space: Space,
+    pub tuning: Tuning,
+
+    /// Global chunks go the way of all chunks: the RTS has written what it
+    /// defines when it starts. Before that they are definitions only.
+    pub globals_flow: AtomicBool,
+    /// The RTS has called the writer's init, and not its stop.
+    pub attached: AtomicBool,
+    /// `signal_ghc_rts_ready` was called.
+    pub ready: AtomicBool,
+    /// Clients may begin before that call: the older API did not ask for it.
+    pub begin_unready: AtomicBool,
+    /// The RTS ends and starts the log only to empty its buffers (GHC 9.0).
+    pub restarting: AtomicBool,
+    /// A client is connected.
+    pub connected: AtomicBool,
+    /// Its stream has begun: somebody makes room.
+    pub serving: AtomicBool,
+    /// Writers inside a push, counted with the `block` policy.
+    pub inside: AtomicU32,
+    /// The program exits: nobody but the exiting thread is kept waiting.
+    pub exiting: AtomicBool,
+    /// Nanoseconds that waiting may still delay the exit.
+    pub exit_budget: AtomicU64,
+    /// A moment on both clocks; seconds 0 if none is known.
+    moment: [AtomicU64; 3],
+
+    pub published: Published,
+    requests: Mutex<Requests>,
+    progress: Mutex<Progress>,
+    progressed: Condvar,
+}
+
+static INSTANCE: AtomicPtr<Instance> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Everything of an [`Instance`] that has to be made.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub chunks: mpsc::Producer<'static>,
+    pub definitions: mpsc::Producer<'static>,
+    pub ring_size: usize,
+    pub wake: Wake,
+    pub tuning: Tuning,
+}
+
+impl Instance {
+    pub(crate) fn new(parts: Parts) -> Instance {
+        let budget = u64::try_from(parts.tuning.exit_timeout.as_nanos()).unwrap_or(u64::MAX);
+        Instance {
+            chunks: parts.chunks,
+            chunks_bell: Doorbell::new(),
+            definitions: parts.definitions,
+            definitions_bell: Doorbell::new(),
+            ring_size: parts.ring_size,
+            wake: parts.wake,
+            wakeups: AtomicU64::new(0),
+            flushes: AtomicU64::new(0),
+            space: Space::default(),
+            tuning: parts.tuning,
+            globals_flow: AtomicBool::new(false),
+            attached: AtomicBool::new(false),
+            ready: AtomicBool::new(false),
+            begin_unready: AtomicBool::new(false),
+            restarting: AtomicBool::new(false),
+            connected: AtomicBool::new(false),
+            serving: AtomicBool::new(false),
+            inside: AtomicU32::new(0),
+            exiting: AtomicBool::new(false),
+            exit_budget: AtomicU64::new(budget),
+            moment: [const { AtomicU64::new(0) }; 3],
+            published: Published::default(),
+            requests: Mutex::default(),
+            progress: Mutex::default(),
+            progressed: Condvar::new(),
+        }
+    }
+
+    /// The one of this process; `None` before init, and in a forked child.
+    #[inline]
+    pub(crate) fn get() -> Option<&'static Instance> {
+        if fork::is_inert() {
+            return None;
+        }
+        // Acquire: pairs with the Release in `publish`; what it points to is whole.
+        let instance = INSTANCE.load(Ordering::Acquire);
+        // SAFETY: null, or a leaked box that is never changed through this pointer.
+        unsafe { instance.as_ref() }
+    }
+
+    /// Make it the one of this process.
+    pub(crate) fn publish(instance: &'static Instance) {
+        // Release: pairs with the Acquire in `get`.
+        INSTANCE.store(std::ptr::from_ref(instance).cast_mut(), Ordering::Release);
+    }
+
+    /// Wake the poll thread, whatever it waits for.
+    pub(crate) fn wake_poll_thread(&self) {
+        self.wake.wake();
+    }
+
+    pub(crate) fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Ask the poll thread for something.
+    pub(crate) fn request(&self, ask: impl FnOnce(&mut Requests)) {
+        ask(&mut self.requests());
+        self.wake_poll_thread();
+    }
+
+    /// Tell those who wait.
+    pub(crate) fn progress(&self, tell: impl FnOnce(&mut Progress)) {
+        tell(&mut self.progress.lock().unwrap_or_else(|e| e.into_inner()));
+        self.progressed.notify_all();
+    }
+
+    /// Wait until `done` returns something, or the poll thread has given up, or
+    /// `deadline` is over (`None`: never).
+    pub(crate) fn await_progress<T>(
+        &self,
+        deadline: Option<Duration>,
+        mut done: impl FnMut(&Progress) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let mut progress = self.progress.lock().unwrap_or_else(|e| e.into_inner());
+        loop {
+            if let Some(outcome) = done(&progress) {
+                return Ok(Some(outcome));
+            }
+            if let Some(failure) = &progress.failure {
+                return Err(failure.clone());
+            }
+            progress = match deadline {
+                None => self
+                    .progressed
+                    .wait(progress)
+                    .unwrap_or_else(|e| e.into_inner()),
+                Some(deadline) => {
+                    let left = deadline.saturating_sub(crate::clock::monotonic());
+                    if left.is_zero() {
+                        return Ok(None);
+                    }
+                    self.progressed
+                        .wait_timeout(progress, left)
+                        .unwrap_or_else(|e| e.into_inner())
+                        .0
+                }
+            };
+        }
+    }
+
+    /// Note what time it is, for an RTS that does not tell the wall clock.
+    /// `event_ns` is the time on the log's own clock.
+    pub(crate) fn note_moment(&self, event_ns: u64) {
+        let wall = crate::clock::wall();
+        let values = [wall.as_secs(), event_ns, wall.subsec_nanos().into()];
+        for (to, value) in self.moment.iter().zip(values) {
+            // Relaxed: read after a request that the mutex orders behind this.
+            to.store(value, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn moment(&self) -> Option<Moment> {
+        let [unix_seconds, event_ns, nanoseconds] =
+            self.moment.each_ref().map(|v| v.load(Ordering::Relaxed));
+        (unix_seconds != 0).then_some(Moment {
+            event_ns,
+            unix_seconds,
+            nanoseconds: nanoseconds as u32,
+        })
+    }
+}

@@ -1,0 +1,289 @@
+//! From init to the end of the process.
+//!
+//! ```text
+//!            init              RTS: init, header        ready
+//!  (nothing) ----> listening ----------------> attached -----> clients begin
+//!                                                                  |
+//!   RTS: stop (or exit without it)                                 |
+//!  drained, closed, file removed <---------------------------------+
+//!            |
+//!            +--> RTS: init again --> listening
+//! ```
+//! Started from Haskell, the RTS has another writer (a file, usually) when `start`
+//! runs: `ready` ends that log and starts one with ours, once. No log is started
+//! or ended after that, whoever connects.
+
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+
+use crate::definitions_feed::DefinitionsFeed;
+use crate::instance::{Instance, Parts};
+use crate::net::listener::{Address, ClientOptions, Listener};
+use crate::poll_thread::{self, PollThread};
+use crate::rts::{GATE, Rts};
+use crate::status::{Error, Result};
+use crate::storage::RingMemory;
+use crate::tuning::{self, Tuning};
+use crate::wake::Wake;
+use crate::{fork, net, rts_thread};
+
+/// What a program set in code. Also serialises `init`.
+static TUNING: Mutex<Option<Tuning>> = Mutex::new(None);
+/// Why a start without a status failed.
+static SILENT_FAILURE: Mutex<Option<Error>> = Mutex::new(None);
+
+/// How much longer than its deadline a drain may take to report.
+const REPORT: std::time::Duration = std::time::Duration::from_millis(500);
+
+pub(crate) fn set_tuning(tuning: Tuning) -> Result<()> {
+    if fork::is_inert() {
+        return Err(Error::Sys(libc::EOPNOTSUPP));
+    }
+    let mut slot = TUNING.lock().unwrap_or_else(|e| e.into_inner());
+    if Instance::get().is_some() {
+        return Err(Error::Sys(libc::EALREADY));
+    }
+    *slot = Some(tuning);
+    Ok(())
+}
+
+/// Open the socket and start the poll thread.
+pub(crate) fn init(address: &Address, mut options: ClientOptions) -> Result<()> {
+    // Before the lock, which another thread may have held when this process was
+    // forked.
+    if fork::is_inert() {
+        return Err(Error::Sys(libc::EOPNOTSUPP));
+    }
+    let tuning = TUNING.lock().unwrap_or_else(|e| e.into_inner());
+    if Instance::get().is_some() {
+        return Err(Error::Sys(libc::EALREADY));
+    }
+    if Rts::get().is_some_and(|rts| !rts.supports_eventlog()) {
+        return Err(Error::RtsNoSupport);
+    }
+    let settings = tuning.unwrap_or_default().overridden_by_env()?;
+    if let Some(sndbuf) = tuning::sndbuf_from_env()? {
+        options.sndbuf = sndbuf;
+    }
+    fork::watch();
+    // In this order, so that a failure leaves nothing: what fails likely comes
+    // first, and memory that cannot be taken back comes last.
+    let listener = Listener::open(address, options)?;
+    let wake = Wake::new()?;
+    let (chunks, definitions) = (
+        RingMemory::new(settings.buffer_size)?,
+        RingMemory::for_definitions()?,
+    );
+    let (chunks, memory) = chunks.leak()?;
+    let (definitions, _) = definitions.leak()?;
+    let ring_size = chunks.capacity();
+    let (chunks, chunks_end) = chunks.mpsc();
+    let (definitions, definitions_end) = definitions.mpsc();
+    let instance: &'static Instance = Box::leak(Box::new(Instance::new(Parts {
+        chunks,
+        definitions,
+        ring_size,
+        wake,
+        tuning: settings,
+    })));
+    let feed = DefinitionsFeed::new(definitions_end);
+    let thread = PollThread::new(
+        instance,
+        address.clone(),
+        options,
+        listener,
+        chunks_end,
+        memory,
+        feed,
+    );
+    poll_thread::spawn(thread)?;
+    Instance::publish(instance);
+    register_exit_handler();
+    Ok(())
+}
+
+/// The RTS runs: attach if it has another writer, have it hand over what it
+/// defined so far, and let clients begin.
+pub(crate) fn ready() -> Result<()> {
+    let Some(instance) = Instance::get() else {
+        return Err(not_started());
+    };
+    // AcqRel: the first caller alone goes on.
+    if instance.ready.swap(true, Ordering::AcqRel) {
+        return Ok(());
+    }
+    let mut spawned = Ok(());
+    if let Some(rts) = Rts::get() {
+        // Acquire: pairs with the Release in `log_starts`.
+        if !instance.attached.load(Ordering::Acquire)
+            && let Err(error) = rts.attach(&crate::capi::EventLogSocketWriter)
+        {
+            end(instance, std::time::Duration::ZERO);
+            return Err(error);
+        }
+        rts.flush_here();
+        let facts = rts.facts();
+        instance.request(|requests| requests.facts = Some(facts));
+        spawned = rts_thread::spawn(instance, rts);
+    }
+    // Release: pairs with the Acquire in the writer. All that the flush above
+    // wrote went to the definitions.
+    instance.globals_flow.store(true, Ordering::Release);
+    instance.wake_poll_thread();
+    // Without that thread the stream works, but is not flushed.
+    spawned
+}
+
+/// `init` and `ready`, for an RTS that runs.
+pub(crate) fn start(address: &Address, options: ClientOptions) -> Result<()> {
+    if Rts::get().is_none() {
+        return Err(Error::RtsNoSupport);
+    }
+    init(address, options)?;
+    ready()
+}
+
+/// Until a client is connected and its stream has begun.
+pub(crate) fn wait() -> Result<()> {
+    let Some(instance) = Instance::get() else {
+        return Err(not_started());
+    };
+    let mut before = None;
+    let came = instance.await_progress(None, |progress| {
+        // One that came and left while nobody looked counts, too.
+        let begun = *before.get_or_insert(progress.begun);
+        if progress.connected || progress.begun > begun {
+            Some(true)
+        } else {
+            progress.closed.then_some(false)
+        }
+    })?;
+    match came {
+        Some(true) => Ok(()),
+        // The log has ended, or the program is about to.
+        _ => Err(Error::Sys(libc::ENOTCONN)),
+    }
+}
+
+fn not_started() -> Error {
+    if fork::is_inert() {
+        return Error::Sys(libc::EOPNOTSUPP);
+    }
+    silent_failure().unwrap_or(Error::Sys(libc::ENOTCONN))
+}
+
+fn silent_failure() -> Option<Error> {
+    let failure = SILENT_FAILURE.lock().unwrap_or_else(|e| e.into_inner());
+    failure.clone()
+}
+
+/// Keep the failure of a function that returns no status.
+pub(crate) fn remember_failure(result: Result<()>) {
+    let mut failure = SILENT_FAILURE.lock().unwrap_or_else(|e| e.into_inner());
+    *failure = result.err();
+}
+
+/// What made the poll thread give up, or a function without status fail.
+pub(crate) fn worker_status() -> Result<()> {
+    if let Some(failure) = silent_failure() {
+        return Err(failure);
+    }
+    match Instance::get() {
+        None => Ok(()),
+        Some(instance) => instance
+            .await_progress(Some(std::time::Duration::ZERO), |_| None::<()>)
+            .map(|_| ()),
+    }
+}
+
+/// The RTS has begun a log with our writer.
+pub(crate) fn log_starts(instance: &Instance) {
+    // Relaxed: this thread, or the stopped world, restarts.
+    if instance.restarting.load(Ordering::Relaxed) {
+        return;
+    }
+    // Release: pairs with the Acquire in `ready`.
+    instance.attached.store(true, Ordering::Release);
+    instance.request(|requests| requests.reopen = true);
+}
+
+/// The RTS has ended the log: at exit, or because somebody called
+/// `endEventLogging`. The client gets what is there; nothing comes after it.
+pub(crate) fn log_ends(instance: &Instance) {
+    // Relaxed: as above.
+    if instance.restarting.load(Ordering::Relaxed) {
+        return;
+    }
+    instance.attached.store(false, Ordering::Release);
+    // Relaxed: spent by this thread, or by others that have stopped.
+    let budget = if instance.exiting.load(Ordering::Relaxed) {
+        std::time::Duration::from_nanos(instance.exit_budget.load(Ordering::Relaxed))
+    } else {
+        instance.tuning.exit_timeout
+    };
+    end(instance, budget);
+}
+
+/// Have the poll thread deliver the rest, and wait until it has.
+fn end(instance: &Instance, patience: std::time::Duration) {
+    let deadline = crate::clock::monotonic() + patience;
+    let mut before = None;
+    // The number of ends so far, before another is asked for.
+    let _ = instance.await_progress(Some(std::time::Duration::ZERO), |progress| {
+        before = Some(progress.finished);
+        Some(())
+    });
+    instance.request(|requests| {
+        requests.finish = Some(deadline);
+        // The start of the log that ends here.
+        requests.reopen = false;
+    });
+    instance.space.made();
+    let before = before.unwrap_or(0);
+    let _ = instance.await_progress(Some(deadline + REPORT), |progress| {
+        (progress.finished > before).then_some(())
+    });
+}
+
+/// The RTS begins to exit: no thread of ours is in it when this returns, and
+/// whoever waits for room waits by the rules of the exit.
+pub(crate) fn rts_exiting() {
+    if let Some(instance) = Instance::get() {
+        // Relaxed: the wake-up below is ordered by the futex word.
+        instance.exiting.store(true, Ordering::Relaxed);
+        instance.space.made();
+        // Nobody who waits for a client keeps the program.
+        instance.progress(|progress| progress.closed = true);
+        GATE.close();
+    }
+}
+
+/// The RTS ends and starts its log to empty its buffers.
+pub(crate) fn rts_restarting(begin: bool) {
+    if let Some(instance) = Instance::get() {
+        // Relaxed: the writer is called by this thread until it is reset.
+        instance.restarting.store(begin, Ordering::Relaxed);
+    }
+}
+
+/// `exit` may be called while the RTS runs, which then never ends its log. The
+/// client gets what the ring holds, and the socket's file goes.
+extern "C" fn at_exit() {
+    let Some(instance) = Instance::get() else {
+        return;
+    };
+    // Acquire: pairs with the Release in `log_starts` and `log_ends`.
+    if instance.attached.load(Ordering::Acquire) {
+        log_ends(instance);
+    }
+    net::listener::remove_socket_file();
+}
+
+fn register_exit_handler() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: a function without arguments. If it cannot be registered, a
+        // socket's file may stay behind.
+        unsafe { libc::atexit(at_exit) };
+    });
+}

@@ -1,0 +1,173 @@
+//! The connection to one client.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use super::listener::ClientOptions;
+use super::{set_option, tcp};
+use crate::fork;
+
+/// Bytes taken from a client at a time. What clients say is not listened to.
+const RECEIVE: usize = 16 * 1024;
+/// Reads per round: a client that never stops talking must not keep the stream
+/// from being served.
+const READS_PER_ROUND: usize = 16;
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    socket: OwnedFd,
+    is_tcp: bool,
+    linger: i32,
+    /// The peer has said that it will send nothing more.
+    pub at_eof: bool,
+    received: u64,
+}
+
+/// What became of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Bytes(usize),
+    /// The socket is full: wait until it can be written.
+    Full,
+    /// The system is short of memory: try again in a moment.
+    Later,
+    /// The client is gone.
+    Gone,
+}
+
+impl Client {
+    pub(crate) fn new(socket: OwnedFd, is_tcp: bool, options: ClientOptions) -> Client {
+        fork::own(fork::Slot::Client, Some(socket.as_raw_fd()));
+        if is_tcp {
+            tcp::prepare_client(&socket);
+        }
+        if options.sndbuf > 0 {
+            // The system caps it as it likes.
+            let _ = set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, options.sndbuf);
+        }
+        Client {
+            socket,
+            is_tcp,
+            linger: options.linger,
+            at_eof: false,
+            received: 0,
+        }
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Bytes that came from the client and were dropped.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// A TCP peer that half-closed looks like one that is gone; only the answer
+    /// to something sent tells.
+    pub(crate) fn needs_probing(&self) -> bool {
+        self.is_tcp && self.at_eof
+    }
+
+    pub(crate) fn send(&self, pieces: &[IoSlice<'_>]) -> Sent {
+        // SAFETY: all zeroes are a value of this C struct.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        // IoSlice has the layout of iovec; sendmsg does not write through it.
+        message.msg_iov = pieces.as_ptr().cast_mut().cast();
+        message.msg_iovlen = pieces.len();
+        loop {
+            let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+            // SAFETY: an open descriptor, and pieces that live until the return.
+            let sent = unsafe { libc::sendmsg(self.fd(), &message, flags) };
+            if let Ok(sent) = usize::try_from(sent) {
+                return Sent::Bytes(sent);
+            }
+            match io::Error::last_os_error().raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::EAGAIN) => return Sent::Full,
+                Some(libc::ENOBUFS | libc::ENOMEM) => return Sent::Later,
+                _ => return Sent::Gone,
+            }
+        }
+    }
+
+    /// Take what the client says off the socket, so that a close resets nothing
+    /// that is still on its way. False if the connection is broken.
+    pub(crate) fn drain_input(&mut self) -> bool {
+        let mut buffer = [0u8; RECEIVE];
+        for _ in 0..READS_PER_ROUND {
+            // SAFETY: an open descriptor, and a buffer of the length given.
+            let received = unsafe {
+                libc::recv(
+                    self.fd(),
+                    buffer.as_mut_ptr().cast(),
+                    buffer.len(),
+                    libc::MSG_DONTWAIT,
+                )
+            };
+            match received {
+                0 => {
+                    self.at_eof = true;
+                    return true;
+                }
+                1.. => self.received += received as u64,
+                _ => match io::Error::last_os_error().raw_os_error() {
+                    Some(libc::EINTR) => {}
+                    Some(libc::EAGAIN) => return true,
+                    _ => return false,
+                },
+            }
+        }
+        true
+    }
+
+    /// Say that the stream ends here. What was sent is delivered even if the
+    /// process ends now.
+    pub(crate) fn end_stream(&mut self, patience: Duration) {
+        // It makes the close wait.
+        if self.linger > 0 && !patience.is_zero() {
+            let linger = libc::linger {
+                l_onoff: 1,
+                l_linger: self.linger,
+            };
+            // A wish, as above.
+            let _ = set_option(&self.socket, libc::SOL_SOCKET, libc::SO_LINGER, linger);
+        }
+        // SAFETY: an open descriptor.
+        unsafe { libc::shutdown(self.fd(), libc::SHUT_WR) };
+        // TCP answers input that comes after a close with a reset, which destroys
+        // what the peer has not read yet. A client that ever spoke may speak again.
+        if self.is_tcp && self.received > 0 {
+            self.await_eof(patience);
+        }
+        self.drain_input();
+    }
+
+    fn await_eof(&mut self, patience: Duration) {
+        let deadline = std::time::Instant::now() + patience;
+        while !self.at_eof {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let mut wait = [libc::pollfd {
+                fd: self.fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            }];
+            let timeout = left.as_millis().clamp(1, 1000) as i32;
+            // SAFETY: one entry, as said.
+            unsafe { libc::poll(wait.as_mut_ptr(), 1, timeout) };
+            if !self.drain_input() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        fork::own(fork::Slot::Client, None);
+    }
+}

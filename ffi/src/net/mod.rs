@@ -1,0 +1,49 @@
+//! Sockets: every descriptor is made here, non-blocking and close-on-exec.
+
+pub(crate) mod client;
+pub(crate) mod listener;
+pub(crate) mod tcp;
+pub(crate) mod unix;
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// Clients that may wait for their turn.
+pub(crate) const BACKLOG: c_int = 64;
+
+fn socket(family: c_int) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: no pointers.
+    let fd = unsafe { libc::socket(family, kind, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a descriptor that was just opened, and that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn listen(socket: &OwnedFd, backlog: c_int) -> io::Result<()> {
+    // SAFETY: an open descriptor.
+    if unsafe { libc::listen(socket.as_raw_fd(), backlog) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn set_option<T>(socket: &OwnedFd, level: c_int, name: c_int, value: T) -> io::Result<()> {
+    // SAFETY: an open descriptor, and a value of the length given.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    };
+    if set < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}

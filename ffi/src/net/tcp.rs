@@ -1,0 +1,119 @@
+//! The TCP socket.
+
+use std::ffi::{CString, c_int};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::BACKLOG;
+use crate::status::{Error, Result};
+
+/// What `getaddrinfo` returned, until it is freed.
+struct AddrInfo(*mut libc::addrinfo);
+
+impl AddrInfo {
+    fn iter(&self) -> impl Iterator<Item = &libc::addrinfo> {
+        // SAFETY: elements of the list that getaddrinfo returned, which lives as
+        // long as `self`; the last one points to NULL.
+        std::iter::successors(unsafe { self.0.as_ref() }, |address| unsafe {
+            address.ai_next.as_ref()
+        })
+    }
+}
+
+impl Drop for AddrInfo {
+    fn drop(&mut self) {
+        // SAFETY: what getaddrinfo returned, freed once.
+        unsafe { libc::freeaddrinfo(self.0) }
+    }
+}
+
+/// Listen on the first address of `host` that can be bound; an empty host means
+/// every interface. Returns the port, too.
+pub(crate) fn listen(host: &[u8], port: &[u8]) -> Result<(OwnedFd, u16)> {
+    let found = resolve(host, port)?;
+    let mut addresses: Vec<&libc::addrinfo> = found.iter().collect();
+    if host.is_empty() {
+        // The wildcard of IPv6 takes IPv4, too.
+        addresses.sort_by_key(|address| address.ai_family != libc::AF_INET6);
+    }
+    let mut last = Error::Sys(libc::EADDRNOTAVAIL);
+    for address in addresses {
+        match listen_at(address, host.is_empty()) {
+            Ok(listening) => return Ok(listening),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn resolve(host: &[u8], port: &[u8]) -> Result<AddrInfo> {
+    let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| Error::Sys(libc::EINVAL));
+    if port.is_empty() {
+        return Err(Error::Sys(libc::EINVAL));
+    }
+    let (host, port) = (text(host)?, text(port)?);
+    let host_ptr = if host.is_empty() {
+        std::ptr::null()
+    } else {
+        host.as_ptr()
+    };
+    // SAFETY: all zeroes are a value of this C struct.
+    let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
+    hints.ai_family = libc::AF_UNSPEC;
+    hints.ai_socktype = libc::SOCK_STREAM;
+    hints.ai_flags = libc::AI_PASSIVE;
+    let mut found = std::ptr::null_mut();
+    // SAFETY: strings that end in NUL (or NULL for the host), initialised hints,
+    // and a place for the result.
+    let code = unsafe { libc::getaddrinfo(host_ptr, port.as_ptr(), &hints, &mut found) };
+    match code {
+        0 => Ok(AddrInfo(found)),
+        libc::EAI_SYSTEM => Err(io::Error::last_os_error().into()),
+        code => Err(Error::Gai(code)),
+    }
+}
+
+fn listen_at(address: &libc::addrinfo, everywhere: bool) -> Result<(OwnedFd, u16)> {
+    let socket = super::socket(address.ai_family)?;
+    if everywhere && address.ai_family == libc::AF_INET6 {
+        super::set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 0)?;
+    }
+    // A restarted program must not wait for the old connections to time out.
+    super::set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    // SAFETY: an open socket, and an address of the length given.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), address.ai_addr, address.ai_addrlen) };
+    if bound < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    super::listen(&socket, BACKLOG)?;
+    let port = local_port(&socket)?;
+    Ok((socket, port))
+}
+
+fn local_port(socket: &OwnedFd) -> io::Result<u16> {
+    // SAFETY: all zeroes are a value of this C struct.
+    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut len = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: an open socket, and room for any address.
+    let named =
+        unsafe { libc::getsockname(socket.as_raw_fd(), (&raw mut address).cast(), &mut len) };
+    if named < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let port = match c_int::from(address.ss_family) {
+        // SAFETY: the family says which kind of address it is.
+        libc::AF_INET => unsafe { (*(&raw const address).cast::<libc::sockaddr_in>()).sin_port },
+        // SAFETY: as above.
+        libc::AF_INET6 => unsafe { (*(&raw const address).cast::<libc::sockaddr_in6>()).sin6_port },
+        _ => 0,
+    };
+    Ok(u16::from_be(port))
+}
+
+/// What a connection for a stream wants: no waiting for full segments, and a
+/// peer that vanished without a word noticed in the end.
+pub(crate) fn prepare_client(client: &OwnedFd) {
+    // Each of them is a wish; the stream works without.
+    let _ = super::set_option(client, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+    let _ = super::set_option(client, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+}

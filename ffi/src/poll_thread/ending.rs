@@ -1,0 +1,96 @@
+//! The end of the log, and its start after that.
+
+use std::time::Duration;
+
+use super::{PollThread, Rest};
+use crate::clock::monotonic;
+use crate::net::BACKLOG;
+use crate::net::listener::{Accepted, Listener};
+use crate::session::{Round, Session};
+
+/// How long a client that spoke may take to close its end, at the end.
+const LINGER: Duration = Duration::from_millis(250);
+
+impl PollThread {
+    /// A log was started after the end of another: as after init.
+    pub(super) fn reopen(&mut self) {
+        match Listener::open(&self.address, self.options) {
+            Ok(listener) => {
+                self.listener = Some(listener);
+                self.chunks.open();
+                self.instance.progress(|progress| progress.failure = None);
+            }
+            Err(error) => self
+                .instance
+                .progress(|progress| progress.failure = Some(error)),
+        }
+    }
+
+    /// End the stream when all of it is sent, or its time is over.
+    pub(super) fn end_if_due(&mut self, served: Rest) -> Rest {
+        let Some(deadline) = self.finish else {
+            return served;
+        };
+        self.chunks.close();
+        if monotonic() < deadline
+            && let Some(rest) = self.still_delivering(served)
+        {
+            return rest;
+        }
+        if let Some(session) = &mut self.session {
+            let patience = LINGER.min(deadline.saturating_sub(monotonic()));
+            session.client.end_stream(patience);
+        }
+        self.disconnect();
+        // Without a client, too, nothing that is left is for a later one.
+        self.chunks.reset();
+        self.discard();
+        self.turn_away();
+        self.listener = None;
+        self.finish = None;
+        self.instance.progress(|progress| {
+            progress.finished += 1;
+            progress.closed = true;
+        });
+        Rest::Busy
+    }
+
+    /// Those who waited for their turn get a log that has ended, not a reset.
+    fn turn_away(&mut self) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        for _ in 0..BACKLOG {
+            let Accepted::Client(client) = listener.accept() else {
+                return;
+            };
+            let mut session = Session::new(client);
+            if self.definitions.header().is_some() {
+                session.begin(&self.definitions);
+                session.tell_end(None, self.definitions.latest());
+                // As much as the socket takes at once; the ring has nothing live.
+                while session.send(&mut self.chunks, &mut self.definitions) == Round::More {}
+            }
+            session.client.end_stream(Duration::ZERO);
+            self.received += session.client.received();
+        }
+    }
+
+    /// How to wait for the rest of the stream to be sent; `None` if it is, or if
+    /// there is nobody to send it to.
+    fn still_delivering(&mut self, served: Rest) -> Option<Rest> {
+        let session = self
+            .session
+            .as_mut()
+            .filter(|session| session.has_begun())?;
+        let drained = served == Rest::Idle
+            && self.retry.is_none()
+            && self.chunks.is_idle()
+            && self.feed.is_empty();
+        if !drained {
+            return Some(served);
+        }
+        let told = session.tell_end(self.chunks.take_loss(), self.definitions.latest());
+        told.then_some(Rest::Busy)
+    }
+}

@@ -1,0 +1,208 @@
+//! The thread that owns every descriptor.
+//!
+//! One loop around `poll(2)`: the listener, the client, and the wake-up of the
+//! writers. It blocks all signals, calls nothing of the RTS, and survives
+//! whatever a client does. When nothing happens it sleeps without a timeout.
+//!
+//! Each round: learn definitions and do what was asked (here); take and serve the
+//! client ([`serving`]); end the stream if it is time ([`ending`]); announce that it
+//! is going to sleep, look once more, and sleep ([`sleeping`]).
+
+mod ending;
+mod serving;
+mod sleeping;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use eventlog_ring::Consumer;
+
+use crate::chunk::{BlockMarker, Chunk};
+use crate::clock::monotonic;
+use crate::definitions::Definitions;
+use crate::definitions_feed::DefinitionsFeed;
+use crate::instance::Instance;
+use crate::net::listener::{Address, ClientOptions, Listener};
+use crate::session::Session;
+use crate::status::Result;
+use crate::storage::RingMemory;
+
+/// When descriptors or memory are short.
+const RETRY: Duration = Duration::from_millis(50);
+#[derive(Debug)]
+pub(crate) struct PollThread {
+    instance: &'static Instance,
+    address: Address,
+    options: ClientOptions,
+    listener: Option<Listener>,
+    session: Option<Session>,
+    chunks: Consumer<'static>,
+    chunks_memory: &'static RingMemory,
+    feed: DefinitionsFeed,
+    definitions: Definitions,
+    /// The stream is to end by then.
+    finish: Option<Duration>,
+    /// Something to be tried again, then.
+    retry: Option<Duration>,
+    next_probe: Duration,
+    connections: u64,
+    received: u64,
+    /// Bytes of the ring that were populated.
+    populated: usize,
+    /// Chunks lost so far that this thread has seen, told or not.
+    lost_seen: u64,
+}
+
+/// How the loop may sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Not at all: there is more to do.
+    Busy,
+    /// Until something happens: all there is was sent.
+    Idle,
+    /// The same, or until the client takes more.
+    Full,
+}
+
+/// Run it on a thread of its own, with all signals blocked.
+pub(crate) fn spawn(thread: PollThread) -> Result<()> {
+    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: room for the sets; sigfillset initialises the one that is read.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    // The new thread inherits the mask.
+    let spawned = std::thread::Builder::new()
+        .name("eventlog-poll".to_owned())
+        .stack_size(256 * 1024)
+        .spawn(move || thread.run());
+    // SAFETY: `before` was initialised by the call above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    spawned?;
+    Ok(())
+}
+
+impl PollThread {
+    pub(crate) fn new(
+        instance: &'static Instance,
+        address: Address,
+        options: ClientOptions,
+        listener: Listener,
+        chunks: Consumer<'static>,
+        chunks_memory: &'static RingMemory,
+        feed: DefinitionsFeed,
+    ) -> PollThread {
+        instance
+            .published
+            .port
+            .store(listener.port(), Ordering::Relaxed);
+        PollThread {
+            instance,
+            address,
+            options,
+            listener: Some(listener),
+            session: None,
+            chunks,
+            chunks_memory,
+            feed,
+            definitions: Definitions::default(),
+            finish: None,
+            retry: None,
+            next_probe: Duration::ZERO,
+            connections: 0,
+            received: 0,
+            populated: 0,
+            lost_seen: 0,
+        }
+    }
+
+    fn run(mut self) {
+        loop {
+            self.learn();
+            self.do_what_was_asked();
+            self.accept();
+            self.publish();
+            let served = self.serve();
+            let rest = self.end_if_due(served);
+            if let Err(error) = self.sleep(rest) {
+                // Only a bug makes poll fail for good. The program must not notice:
+                // its writers are refused from now on.
+                self.chunks.reset();
+                self.listener = None;
+                self.session = None;
+                self.instance.connected.store(false, Ordering::Relaxed);
+                self.instance.space.made();
+                self.instance
+                    .progress(|progress| progress.failure = Some(error));
+                return;
+            }
+        }
+    }
+
+    /// Take headers and definitions, whatever the client does.
+    fn learn(&mut self) {
+        let (definitions, session) = (&mut self.definitions, &mut self.session);
+        self.feed.drain(|bytes| {
+            let chunk = Chunk::of(bytes);
+            if let Chunk::Header { .. } = chunk {
+                definitions.start_log(bytes);
+                return;
+            }
+            if let Some(marker) = BlockMarker::parse(bytes) {
+                definitions.saw_time(marker.end);
+            }
+            let delta = session.as_mut().map(|session| &mut session.delta);
+            definitions.learn(bytes, delta);
+        });
+    }
+
+    fn do_what_was_asked(&mut self) {
+        let mut requests = self.instance.requests();
+        let finish = requests.finish.take();
+        // A log that starts while another is still being delivered waits.
+        let busy = self.finish.is_some() || finish.is_some();
+        let reopen = !busy && std::mem::take(&mut requests.reopen);
+        drop(requests);
+        if self.retry.is_some_and(|retry| monotonic() >= retry) {
+            self.retry = None;
+        }
+        self.fill_gaps();
+        if reopen && self.listener.is_none() {
+            self.reopen();
+        }
+        if finish.is_some() {
+            self.finish = finish;
+        }
+    }
+
+    fn fill_gaps(&mut self) {
+        let facts = self.instance.requests().facts.take();
+        if let Some(facts) = facts {
+            // What was flushed before the request is in the feed by now.
+            self.learn();
+            facts.fill_gaps(&mut self.definitions, self.instance.moment());
+        }
+    }
+
+    fn publish(&self) {
+        let published = &self.instance.published;
+        let received = self.received
+            + self
+                .session
+                .as_ref()
+                .map_or(0, |session| session.client.received());
+        // Relaxed: statistics.
+        published
+            .high_water
+            .fetch_max(self.chunks.used() as u64, Ordering::Relaxed);
+        published
+            .definition_bytes
+            .store(self.definitions.len() as u64, Ordering::Relaxed);
+        published
+            .connections
+            .store(self.connections, Ordering::Relaxed);
+        published.received.store(received, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,182 @@
+//! The client's time: from accept to disconnect.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use eventlog_ring::RecordState;
+
+use super::{PollThread, RETRY, Rest};
+use crate::clock::monotonic;
+use crate::net::listener::Accepted;
+use crate::rts_thread;
+use crate::session::{self, Round, Session};
+
+/// Sends per round, so that definitions, requests and a client's input have
+/// their turn while a fast client takes all there is.
+const SENDS_PER_ROUND: usize = 16;
+
+impl PollThread {
+    pub(super) fn accept(&mut self) {
+        if self.session.is_some() || self.retry.is_some() {
+            return;
+        }
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        match listener.accept() {
+            Accepted::Nobody => {}
+            Accepted::Exhausted => self.retry = Some(monotonic() + RETRY),
+            Accepted::Client(client) => {
+                // The first client gets what was kept since the log started; a
+                // later one what comes from now on.
+                if !self.chunks.is_open() && self.finish.is_none() {
+                    self.chunks.open();
+                }
+                self.session = Some(Session::new(client));
+                self.connections += 1;
+                self.next_probe = Duration::ZERO;
+                self.instance.connected.store(true, Ordering::Relaxed);
+                self.instance.progress(|progress| {
+                    progress.connected = true;
+                    progress.begun += 1;
+                });
+                rts_thread::client_changed(true);
+            }
+        }
+    }
+
+    /// The client is gone: nothing of its stream may reach the next one.
+    pub(super) fn disconnect(&mut self) {
+        let Some(session) = self.session.take() else {
+            return;
+        };
+        self.received += session.client.received();
+        self.instance.connected.store(false, Ordering::Relaxed);
+        self.instance.serving.store(false, Ordering::Relaxed);
+        // One that left before it got anything has taken nothing from the next.
+        if session.has_begun() {
+            self.chunks.reset();
+        }
+        // Whoever waited for this client need not any more.
+        self.instance.space.made();
+        self.instance
+            .progress(|progress| progress.connected = false);
+        rts_thread::client_changed(false);
+        let admitted = session.admitted();
+        drop(session);
+        self.chunks.release(admitted);
+        self.discard();
+    }
+
+    /// Release what no client will get, learning what it defines.
+    pub(super) fn discard(&mut self) {
+        loop {
+            let Some(record) = self.chunks.records().next() else {
+                return;
+            };
+            if record.state() == RecordState::Live {
+                return;
+            }
+            session::learn(&mut self.definitions, &record, None);
+            self.chunks.release(1);
+        }
+    }
+
+    fn may_begin(&self) -> bool {
+        // Acquire: pairs with the Release in `lifecycle::ready`; its flush was
+        // learnt before this round asked.
+        let ready = self.instance.globals_flow.load(Ordering::Acquire)
+            || self.instance.begin_unready.load(Ordering::Relaxed);
+        (ready || self.finish.is_some()) && self.definitions.header().is_some()
+    }
+
+    /// Send what there is, as far as the client takes it.
+    pub(super) fn serve(&mut self) -> Rest {
+        if self.session.is_none() {
+            self.discard();
+            return Rest::Idle;
+        }
+        if self.may_begin() {
+            self.begin();
+        }
+        let Some(session) = &mut self.session else {
+            return Rest::Busy;
+        };
+        let mut sent = false;
+        let mut rest = Rest::Busy;
+        for _ in 0..SENDS_PER_ROUND {
+            match session.send(&mut self.chunks, &mut self.definitions) {
+                Round::More => sent = true,
+                Round::Idle => rest = Rest::Idle,
+                Round::Full => rest = Rest::Full,
+                Round::Later => {
+                    self.retry = Some(monotonic() + RETRY);
+                    rest = Rest::Idle;
+                }
+                Round::Gone => {
+                    self.disconnect();
+                    return Rest::Busy;
+                }
+            }
+            if rest != Rest::Busy {
+                break;
+            }
+        }
+        if sent {
+            self.instance.space.made();
+        }
+        let idle = rest == Rest::Idle && self.chunks.is_idle();
+        if idle && self.tell_what_is_left() {
+            return Rest::Busy;
+        }
+        // In between, so that nothing waits for it.
+        if self.chunks_memory.populate_more(&mut self.populated) {
+            return Rest::Busy;
+        }
+        rest
+    }
+
+    /// Something was lost after all that is sent, and no chunk is on its way that
+    /// would carry the note of it.
+    pub(super) fn has_untold_loss(&self) -> bool {
+        self.chunks.counters().lost.records != self.lost_seen
+            && self
+                .session
+                .as_ref()
+                .is_some_and(|session| session.has_begun() && !session.has_ended())
+            && self.chunks.is_idle()
+    }
+
+    /// Tell what no chunk tells, after all that is sent. False if there is nothing.
+    fn tell_what_is_left(&mut self) -> bool {
+        let untold = self.has_untold_loss();
+        let Some(session) = self.session.as_mut().filter(|session| session.has_begun()) else {
+            return false;
+        };
+        let now = self.definitions.latest();
+        if untold && !session.has_ended() {
+            self.lost_seen = self.chunks.counters().lost.records;
+            if let Some(loss) = self.chunks.take_loss() {
+                session.tell_loss(&loss, now);
+                return true;
+            }
+        }
+        session.tell_delta(now)
+    }
+
+    /// Begin the stream, if it has not begun.
+    fn begin(&mut self) {
+        if self.session.as_ref().is_some_and(Session::has_begun) {
+            return;
+        }
+        // Facts and definitions come before the switch that let us in.
+        self.fill_gaps();
+        self.learn();
+        if let Some(session) = &mut self.session {
+            session.begin(&self.definitions);
+        }
+        self.instance.serving.store(true, Ordering::Relaxed);
+        // Release: for writers of the older API, which need not say ready.
+        self.instance.globals_flow.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,159 @@
+//! The RTS, as far as this library calls it.
+//!
+//! The functions come in a table from `eventlog_socket_rts.c`, which the
+//! program's own ghc compiles. Those who call them:
+//!
+//! * the caller of `start` or `signal_ghc_rts_ready`, on its own thread;
+//! * the thread of [`crate::rts_thread`], through the [`Gate`].
+//!
+//! The poll thread never does: on some versions such a call does not return.
+
+use std::ffi::{c_char, c_void};
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use crate::facts::{self, Facts, RawFacts};
+use crate::status::{Error, Result};
+use crate::writer::EventLogWriter;
+
+type CostCentreVisitor =
+    unsafe extern "C" fn(*mut c_void, u32, *const c_char, *const c_char, *const c_char, bool);
+
+/// `EventlogSocketRts` of `eventlog_socket_rts.h`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct RtsTable {
+    threaded: bool,
+    exit_hooked: unsafe extern "C" fn() -> bool,
+    supports_eventlog: unsafe extern "C" fn() -> bool,
+    attach: unsafe extern "C" fn(*const EventLogWriter) -> std::ffi::c_int,
+    flush_here: Option<unsafe extern "C" fn()>,
+    flush: Option<unsafe extern "C" fn()>,
+    facts: unsafe extern "C" fn(*mut RawFacts),
+    cost_centres: unsafe extern "C" fn(CostCentreVisitor, *mut c_void),
+}
+
+static TABLE: AtomicPtr<RtsTable> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The RTS of this program, if it has one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rts(&'static RtsTable);
+
+pub(crate) fn register(table: *const RtsTable) {
+    // Release: pairs with the Acquire in `get`.
+    TABLE.store(table.cast_mut(), Ordering::Release);
+}
+
+impl Rts {
+    pub(crate) fn get() -> Option<Rts> {
+        // Acquire: pairs with the Release in `register`.
+        let table = TABLE.load(Ordering::Acquire);
+        // SAFETY: null, or the static table that the RTS part registered before
+        // main.
+        unsafe { table.as_ref() }.map(Rts)
+    }
+
+    /// Haskell code runs on more than one OS thread, and signals interrupt none
+    /// of them inside the writer.
+    pub(crate) fn is_threaded(self) -> bool {
+        self.0.threaded
+    }
+
+    pub(crate) fn supports_eventlog(self) -> bool {
+        // SAFETY: a function of the table; reads a status, callable at any time.
+        unsafe { (self.0.supports_eventlog)() }
+    }
+
+    /// Make `writer` the RTS's. On a thread where it may be called.
+    pub(crate) fn attach(self, writer: &'static EventLogWriter) -> Result<()> {
+        // SAFETY: a function of the table; the caller is on the right thread.
+        match unsafe { (self.0.attach)(writer) } {
+            0 => Ok(()),
+            1 => Err(Error::RtsNoSupport),
+            _ => Err(Error::RtsFail),
+        }
+    }
+
+    /// Make the RTS hand over all buffers, on a thread where it may be called.
+    pub(crate) fn flush_here(self) {
+        if let Some(flush) = self.0.flush_here {
+            // SAFETY: a function of the table; the caller is on the right thread.
+            unsafe { flush() }
+        }
+    }
+
+    /// The flush that any thread may call, if this RTS has one and its exit can be
+    /// told to us: an RTS that is called while it shuts down hangs or crashes.
+    pub(crate) fn flush_from_any_thread(self) -> Option<impl Fn() + Send + use<>> {
+        // SAFETY: a function of the table; reads variables of the RTS part.
+        let hooked = unsafe { (self.0.exit_hooked)() };
+        let flush = self.0.flush.filter(|_| hooked && self.0.threaded)?;
+        // SAFETY: a function of the table that any thread may call.
+        Some(move || unsafe { flush() })
+    }
+
+    pub(crate) fn facts(self) -> Facts {
+        let mut raw = RawFacts::empty();
+        // SAFETY: a function of the table, and room for its answer.
+        unsafe { (self.0.facts)(&mut raw) };
+        // SAFETY: the pointers are the RTS's own strings, as the header says.
+        let mut facts = unsafe { raw.to_owned() };
+        let context: *mut Vec<facts::CostCentre> = &mut facts.cost_centres;
+        // SAFETY: a function of the table, which calls the visitor with this
+        // context before it returns.
+        unsafe { (self.0.cost_centres)(facts::collect_cost_centre, context.cast()) };
+        facts
+    }
+}
+
+/// Keeps our own thread out of the RTS while that shuts down.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct GateState {
+    closed: bool,
+    inside: bool,
+}
+
+/// A call that has not returned after this long is stuck; the exit goes on.
+const STUCK: Duration = Duration::from_secs(2);
+
+pub(crate) static GATE: Gate = Gate {
+    state: Mutex::new(GateState {
+        closed: false,
+        inside: false,
+    }),
+    changed: Condvar::new(),
+};
+
+impl Gate {
+    /// Call into the RTS, unless it is exiting. False if it is.
+    pub(crate) fn enter(&self, call: impl FnOnce()) -> bool {
+        {
+            let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+            if state.closed {
+                return false;
+            }
+            state.inside = true;
+        }
+        // Without the lock: the exit hook must be able to give up on us.
+        call();
+        self.state.lock().unwrap_or_else(|e| e.into_inner()).inside = false;
+        self.changed.notify_all();
+        true
+    }
+
+    /// No call begins any more; returns when none is under way.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        state.closed = true;
+        let _ = self
+            .changed
+            .wait_timeout_while(state, STUCK, |state| state.inside);
+    }
+}

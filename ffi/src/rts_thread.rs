@@ -1,0 +1,82 @@
+//! The thread that calls the RTS.
+//!
+//! Such calls can take long (the world has to stop for a flush) and, on some
+//! versions, never return when the program exits meanwhile. So they have a
+//! thread of their own, which nothing joins, behind the gate that the exit hook
+//! closes. It has the signal mask of the program: the RTS may start a worker from
+//! it, which inherits the mask.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Condvar, Mutex};
+
+use crate::instance::Instance;
+use crate::rts::{GATE, Rts};
+use crate::status::Result;
+
+#[derive(Debug, Default)]
+struct Work {
+    flush: bool,
+    client_connected: bool,
+}
+
+static WORK: Mutex<Work> = Mutex::new(Work {
+    flush: false,
+    client_connected: false,
+});
+static WORK_CHANGED: Condvar = Condvar::new();
+
+/// Tell of a client that has come or gone. One that has come is followed by a
+/// flush: what a quiet program said is in the RTS's buffers.
+pub(crate) fn client_changed(connected: bool) {
+    let mut work = WORK.lock().unwrap_or_else(|e| e.into_inner());
+    work.client_connected = connected;
+    work.flush = connected;
+    WORK_CHANGED.notify_one();
+}
+
+/// Start the thread, if this RTS can be called by one.
+pub(crate) fn spawn(instance: &'static Instance, rts: Rts) -> Result<()> {
+    let Some(flush) = rts.flush_from_any_thread() else {
+        return Ok(());
+    };
+    std::thread::Builder::new()
+        .name("eventlog-rts".to_owned())
+        .stack_size(256 * 1024)
+        .spawn(move || run(instance, flush))?;
+    Ok(())
+}
+
+fn run(instance: &Instance, flush: impl Fn()) {
+    loop {
+        await_work(instance);
+        let open = GATE.enter(&flush);
+        if !open {
+            return;
+        }
+        // Relaxed: a statistic.
+        instance.flushes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Until a flush was asked for, or the interval between flushes is over.
+fn await_work(instance: &Instance) {
+    let mut work = WORK.lock().unwrap_or_else(|e| e.into_inner());
+    while !work.flush {
+        let interval = instance.tuning.flush_interval;
+        work = match interval.filter(|_| work.client_connected) {
+            // Nobody listens, or nobody asked for it: no reason to wake up.
+            None => WORK_CHANGED.wait(work).unwrap_or_else(|e| e.into_inner()),
+            Some(interval) => {
+                let (woken, timeout) = WORK_CHANGED
+                    .wait_timeout(work, interval)
+                    .unwrap_or_else(|e| e.into_inner());
+                work = woken;
+                if timeout.timed_out() && work.client_connected {
+                    return;
+                }
+                work
+            }
+        };
+    }
+    work.flush = false;
+}

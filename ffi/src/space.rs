@@ -1,0 +1,119 @@
+//! Waiting for room in the ring: the `block` policy, and the exit of the program.
+//!
+//! A futex word counts how often room was made. A waiter looks at it, tries
+//! again, and sleeps only if it has not moved since; the poll thread moves it
+//! only if somebody waits. No lock: a writer in a signal handler takes none that
+//! the code it interrupted may hold.
+
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::time::Duration;
+
+/// The longest single sleep: a bound on what any oversight could cost.
+const NAP: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Default)]
+pub(crate) struct Space {
+    made: AtomicU32,
+    waiters: AtomicU32,
+}
+
+impl Space {
+    /// Call `attempt` until it returns something, sleeping until room was made in
+    /// between, for `patience` at most.
+    pub(crate) fn wait_until<T>(
+        &self,
+        patience: Duration,
+        mut attempt: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        let started = crate::clock::monotonic();
+        // SeqCst, with the fence below: pairs with the fence in `made`. Either
+        // the poll thread sees this waiter, or the attempt sees its room.
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let outcome = loop {
+            // Acquire: pairs with the Release in `made`; the attempt after it sees
+            // the room that was made before.
+            let seen = self.made.load(Ordering::Acquire);
+            fence(Ordering::SeqCst);
+            if let Some(outcome) = attempt() {
+                break Some(outcome);
+            }
+            let left = patience.saturating_sub(crate::clock::monotonic() - started);
+            if left.is_zero() {
+                break None;
+            }
+            futex_wait(&self.made, seen, left.min(NAP));
+        };
+        self.waiters.fetch_sub(1, Ordering::Relaxed);
+        outcome
+    }
+
+    /// Room was made, or the wait has become pointless.
+    pub(crate) fn made(&self) {
+        fence(Ordering::SeqCst);
+        // Relaxed: ordered by the fence, which pairs with the one in `wait_until`.
+        if self.waiters.load(Ordering::Relaxed) != 0 {
+            // Release: pairs with the Acquire in `wait_until`.
+            self.made.fetch_add(1, Ordering::Release);
+            futex_wake_all(&self.made);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn futex_wait(word: &AtomicU32, seen: u32, time: Duration) {
+    let timeout = libc::timespec {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: a word that lives for the call, and a relative timeout. Whatever
+    // the outcome, the caller looks again.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, seen, &timeout) };
+}
+
+#[cfg(target_os = "linux")]
+fn futex_wake_all(word: &AtomicU32) {
+    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: a word that lives for the call.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, i32::MAX) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn futex_wait(_word: &AtomicU32, _seen: u32, time: Duration) {
+    std::thread::sleep(time.min(Duration::from_millis(1)));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn futex_wake_all(_word: &AtomicU32) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn gives_up_when_patience_ends() {
+        let space = Space::default();
+        assert_eq!(
+            space.wait_until(Duration::from_millis(20), || None::<()>),
+            None
+        );
+        assert_eq!(space.waiters.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn room_wakes_the_waiter() {
+        let (space, room) = (Space::default(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                space.wait_until(Duration::from_secs(60), || {
+                    room.load(Ordering::SeqCst).then_some(7)
+                })
+            });
+            std::thread::sleep(Duration::from_millis(10));
+            room.store(true, Ordering::SeqCst);
+            space.made();
+            assert_eq!(waiter.join().unwrap(), Some(7));
+        });
+    }
+}

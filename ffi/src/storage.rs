@@ -1,0 +1,75 @@
+//! The memory of the rings: anonymous mappings, made once, kept for the rest of
+//! the process (a writer may be inside one at any time).
+
+use std::ptr::NonNull;
+
+use eventlog_ring::{Ring, Storage};
+use memmap2::{MmapOptions, MmapRaw};
+
+use crate::status::{Error, Result};
+
+/// Virtual size of the ring that carries definitions. Its pages are used while
+/// the poll thread is behind, and given back: the size costs nothing, and lets
+/// a table of any realistic size pass in one burst.
+const DEFINITIONS_RING: usize = 64 << 20;
+/// Where that much address space is not to be had.
+const SMALL_DEFINITIONS_RING: usize = 16 << 20;
+
+/// How much of a ring is populated ahead of its use.
+const POPULATED: usize = 32 << 20;
+/// How much at a time: the system holds a lock on the address space meanwhile,
+/// which a thread of the program may want. Divides every size of a ring.
+const POPULATE_SLICE: usize = 64 << 10;
+
+/// A ring over memory of its own.
+#[derive(Debug)]
+pub(crate) struct RingMemory {
+    map: MmapRaw,
+    capacity: usize,
+}
+
+impl RingMemory {
+    /// `capacity` is a power of two.
+    pub(crate) fn new(capacity: usize) -> Result<RingMemory> {
+        let map = MmapOptions::new()
+            .len(Storage::region_size(capacity))
+            .map_anon()
+            .map_err(Error::from)?;
+        let map = MmapRaw::from(map);
+        // A core dump of the program is about the program. A wish only.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::DontDump);
+        Ok(RingMemory { map, capacity })
+    }
+
+    pub(crate) fn for_definitions() -> Result<RingMemory> {
+        RingMemory::new(DEFINITIONS_RING).or_else(|_| RingMemory::new(SMALL_DEFINITIONS_RING))
+    }
+
+    /// The ring, and its memory for hints.
+    pub(crate) fn leak(self) -> Result<(&'static mut Ring<'static>, &'static RingMemory)> {
+        let memory: &'static RingMemory = Box::leak(Box::new(self));
+        let start = NonNull::new(memory.map.as_mut_ptr()).ok_or(Error::Sys(libc::ENOMEM))?;
+        // SAFETY: a fresh anonymous mapping: zeroed, page-aligned, as large as
+        // `region_size` says, used by nothing else, and never unmapped.
+        let storage = unsafe { Storage::from_region(start, memory.capacity) }
+            .map_err(|_| Error::Sys(libc::EINVAL))?;
+        Ok((Box::leak(Box::new(Ring::new(storage))), memory))
+    }
+
+    /// Get real memory behind one more slice of the ring, so that writers do not
+    /// pay for it page by page while a client listens. `done` is how far it has got;
+    /// false if that is far enough.
+    pub(crate) fn populate_more(&self, done: &mut usize) -> bool {
+        if *done >= self.capacity.min(POPULATED) {
+            return false;
+        }
+        // Since Linux 5.14; without it the pages come when they are touched.
+        #[cfg(target_os = "linux")]
+        let _ = self
+            .map
+            .advise_range(memmap2::Advice::PopulateWrite, *done, POPULATE_SLICE);
+        *done += POPULATE_SLICE;
+        true
+    }
+}

@@ -1,0 +1,91 @@
+//! How a writer wakes the poll thread out of `poll`.
+//!
+//! An eventfd on Linux, a pipe elsewhere. Writing to either is async-signal-safe
+//! and, non-blocking as they are, never waits: if it cannot be written, a wake-up
+//! is pending already.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use crate::fork;
+
+#[derive(Debug)]
+pub(crate) struct Wake {
+    read: OwnedFd,
+    /// The same descriptor as `read` for an eventfd.
+    write: Option<OwnedFd>,
+}
+
+impl Wake {
+    #[cfg(target_os = "linux")]
+    pub(crate) fn new() -> io::Result<Wake> {
+        // SAFETY: no pointers.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        fork::own(fork::Slot::WakeRead, Some(fd));
+        Ok(Wake {
+            // SAFETY: just opened, owned by nobody else.
+            read: unsafe { OwnedFd::from_raw_fd(fd) },
+            write: None,
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn new() -> io::Result<Wake> {
+        let mut ends = [-1; 2];
+        // SAFETY: room for two descriptors.
+        if unsafe { libc::pipe(ends.as_mut_ptr()) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: just opened, owned by nobody else.
+        let [read, write] = ends.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+        for end in [&read, &write] {
+            let fd = end.as_raw_fd();
+            // SAFETY: an open descriptor.
+            let set = unsafe {
+                libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) >= 0
+                    && libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK) >= 0
+            };
+            if !set {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        fork::own(fork::Slot::WakeRead, Some(read.as_raw_fd()));
+        fork::own(fork::Slot::WakeWrite, Some(write.as_raw_fd()));
+        Ok(Wake {
+            read,
+            write: Some(write),
+        })
+    }
+
+    /// To be polled for input.
+    pub(crate) fn fd(&self) -> RawFd {
+        self.read.as_raw_fd()
+    }
+
+    /// Make `poll` return.
+    pub(crate) fn wake(&self) {
+        let one = 1u64;
+        let fd = self.write.as_ref().unwrap_or(&self.read).as_raw_fd();
+        // SAFETY: an open descriptor, and eight bytes. A failure means that it is
+        // full, so readable.
+        unsafe { libc::write(fd, (&raw const one).cast(), size_of_val(&one)) };
+    }
+
+    /// Take the wake-ups that have come.
+    pub(crate) fn clear(&self) {
+        let mut sink = [0u8; 512];
+        // SAFETY: an open descriptor, and a buffer of the length given. An eventfd
+        // is reset by one read; what is left in a pipe wakes once more.
+        unsafe { libc::read(self.fd(), sink.as_mut_ptr().cast(), sink.len()) };
+    }
+}
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        fork::own(fork::Slot::WakeRead, None);
+        fork::own(fork::Slot::WakeWrite, None);
+    }
+}

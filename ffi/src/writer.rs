@@ -1,0 +1,239 @@
+//! The `EventLogWriter` that the RTS calls.
+//!
+//! `write` runs on any thread of the RTS, several at once, perhaps with the
+//! world stopped, perhaps in a signal handler. It copies the chunk into a ring
+//! and wakes the poll thread if that sleeps. It takes no lock, allocates
+//! nothing, calls nothing of the RTS, and waits only where the user asked for it
+//! (the `block` policy) or nobody else runs any more (the exit). It always says
+//! that it succeeded: on `false` the RTS prints a message, throws the buffer
+//! away, and forgets to mark the next block.
+
+use std::ffi::c_void;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use eventlog_ring::{Loss, PushError};
+
+use crate::chunk::Chunk;
+use crate::format::MARKER_LEN;
+use crate::instance::Instance;
+use crate::lifecycle;
+use crate::rts::Rts;
+use crate::tuning::Overflow;
+
+/// GHC's `EventLogWriter` (`rts/EventLogWriter.h`), the same in 9.0 to 9.14.
+#[repr(C)]
+#[derive(Debug)]
+pub struct EventLogWriter {
+    init: Option<extern "C" fn()>,
+    write: Option<extern "C" fn(*mut c_void, usize) -> bool>,
+    flush: Option<extern "C" fn()>,
+    stop: Option<extern "C" fn()>,
+}
+
+static_assertions::const_assert_eq!(size_of::<EventLogWriter>(), 4 * size_of::<usize>());
+
+pub(crate) const WRITER: EventLogWriter = EventLogWriter {
+    init: Some(init),
+    write: Some(write),
+    flush: Some(flush),
+    stop: Some(stop),
+};
+
+/// The RTS starts a log, before it writes the header.
+extern "C" fn init() {
+    if let Some(instance) = Instance::get() {
+        lifecycle::log_starts(instance);
+    }
+}
+
+/// The RTS hands over a chunk, which it reuses when this returns.
+extern "C" fn write(chunk: *mut c_void, size: usize) -> bool {
+    if let (Some(instance), false) = (Instance::get(), chunk.is_null()) {
+        // SAFETY: the RTS lends `size` bytes for the duration of the call.
+        let chunk = unsafe { std::slice::from_raw_parts(chunk.cast::<u8>(), size) };
+        preserving_errno(|| accept(instance, chunk));
+    }
+    true
+}
+
+/// The RTS flushed its buffers. They are here already.
+extern "C" fn flush() {}
+
+/// The RTS ends the log; nothing is written after it.
+extern "C" fn stop() {
+    if let Some(instance) = Instance::get() {
+        lifecycle::log_ends(instance);
+    }
+}
+
+/// Code that was interrupted by this call, or made it, may look at `errno` next.
+fn preserving_errno(call: impl FnOnce()) {
+    // SAFETY: the address of this thread's errno, valid while the thread lives.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let before = unsafe { *errno };
+    call();
+    // SAFETY: as above.
+    unsafe { *errno = before };
+}
+
+fn accept(instance: &Instance, bytes: &[u8]) {
+    let chunk = Chunk::of(bytes);
+    // Relaxed: set and read on the same thread, or with the world stopped.
+    let restarting = instance.restarting.load(Ordering::Relaxed);
+    if let Some((_, end)) = chunk.span()
+        && instance.moment().is_none()
+    {
+        // A block ends when it is handed over: now.
+        instance.note_moment(end);
+    }
+    match chunk {
+        Chunk::Header { offset } => {
+            if !restarting {
+                // Of the first log, the start: its clock starts a moment before.
+                let event_ns = crate::chunk::BlockMarker::parse(bytes).map(|marker| marker.end);
+                if event_ns.is_some() || !instance.ready.load(Ordering::Relaxed) {
+                    instance.note_moment(event_ns.unwrap_or(0));
+                }
+                keep_or_lose(instance, &chunk, &bytes[offset..]);
+            }
+        }
+        Chunk::End if restarting => {}
+        // Acquire: pairs with the Release in `lifecycle`; not needed for data, but
+        // a global chunk that was written after it flows for certain.
+        Chunk::Global(_) if !instance.globals_flow.load(Ordering::Acquire) => {
+            if !is_empty_block(bytes) {
+                keep_or_lose(instance, &chunk, bytes);
+            }
+        }
+        _ => deliver(instance, &chunk, bytes),
+    }
+}
+
+/// A block without events, as a flush makes of an idle buffer.
+fn is_empty_block(bytes: &[u8]) -> bool {
+    bytes.len() <= MARKER_LEN
+}
+
+/// Put a chunk where it is not lost: whatever it defines is kept for every
+/// client. False if the poll thread is further behind than any table is long: it
+/// does not run.
+fn keep(instance: &Instance, bytes: &[u8]) -> bool {
+    let kept = instance.definitions.push(bytes).is_ok();
+    if kept && instance.definitions_bell.ring() {
+        wake(instance);
+    }
+    kept
+}
+
+fn keep_or_lose(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
+    if !keep(instance, bytes) {
+        instance.chunks.record_loss(loss_of(chunk, bytes));
+    }
+}
+
+fn wake(instance: &Instance) {
+    // Relaxed: a statistic.
+    instance.wakeups.fetch_add(1, Ordering::Relaxed);
+    instance.wake_poll_thread();
+}
+
+fn loss_of(chunk: &Chunk, bytes: &[u8]) -> Loss {
+    let (since, until) = chunk.span().unwrap_or((u64::MAX, 0));
+    Loss {
+        records: 1,
+        bytes: bytes.len() as u64,
+        since,
+        until,
+    }
+}
+
+/// Put a chunk on its way to the client, if there is one.
+fn deliver(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
+    let blocks = instance.tuning.overflow != Overflow::Drop;
+    // Relaxed: matters within one thread only.
+    let nested = blocks && instance.inside.fetch_add(1, Ordering::Relaxed) > 0;
+    let refused = match instance.chunks.push(bytes) {
+        Err(PushError::Full) => push_patiently(instance, bytes, nested),
+        outcome => outcome,
+    };
+    if blocks {
+        instance.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+    match refused {
+        Ok(()) => {
+            if instance.chunks_bell.ring() {
+                wake(instance);
+            }
+            return;
+        }
+        Err(PushError::Full | PushError::Oversize) => {
+            instance.chunks.record_loss(loss_of(chunk, bytes));
+            // No chunk may come for long that would tell of it.
+            if instance.chunks_bell.ring() {
+                wake(instance);
+            }
+        }
+        // Nobody listens.
+        Err(PushError::Closed | PushError::Stale) => {}
+    }
+    if matches!(chunk, Chunk::Global(_)) && !is_empty_block(bytes) {
+        // If it cannot be kept either, it is counted as lost already.
+        keep(instance, bytes);
+    }
+}
+
+/// Wait for room, if that is the policy, or if the program exits and this is its
+/// tail.
+///
+/// `nested`: another push is under way. In the RTS without threads that is one
+/// which this call, in a signal handler, has interrupted: no room can come before
+/// it goes on.
+fn push_patiently(instance: &Instance, bytes: &[u8], nested: bool) -> Result<(), PushError> {
+    // Relaxed: whoever sees it late drops or waits once more.
+    if !instance.serving.load(Ordering::Relaxed) {
+        return Err(PushError::Full);
+    }
+    // The ring may be full with what the poll thread has not been woken for.
+    if instance.chunks_bell.ring() {
+        wake(instance);
+    }
+    let exiting = || instance.exiting.load(Ordering::Relaxed);
+    let was_exiting = exiting();
+    let patience = match (was_exiting, instance.tuning.overflow) {
+        (true, _) => Duration::from_nanos(instance.exit_budget.load(Ordering::Relaxed)),
+        (false, Overflow::Drop) => return Err(PushError::Full),
+        (false, Overflow::Block(_)) if nested && !Rts::get().is_none_or(Rts::is_threaded) => {
+            return Err(PushError::Full);
+        }
+        (false, Overflow::Block(limit)) => limit.unwrap_or(Duration::MAX),
+    };
+    let started = crate::clock::monotonic();
+    let outcome = instance.space.wait_until(patience, || {
+        match instance.chunks.push(bytes) {
+            // The exit has begun: wait by its rules.
+            Err(PushError::Full) if was_exiting || !exiting() => None,
+            outcome => Some(outcome),
+        }
+    });
+    if was_exiting {
+        let spent = crate::clock::monotonic() - started;
+        spend_exit_budget(instance, spent);
+    } else if outcome == Some(Err(PushError::Full)) {
+        return push_patiently(instance, bytes, nested);
+    }
+    outcome.unwrap_or(Err(PushError::Full))
+}
+
+/// All waiting at the exit, by whomever, has one budget.
+fn spend_exit_budget(instance: &Instance, spent: Duration) {
+    let spent = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+    // Relaxed: the stop callback reads it on the same thread, or after the others
+    // have stopped.
+    let _ = instance
+        .exit_budget
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            Some(left.saturating_sub(spent))
+        });
+}

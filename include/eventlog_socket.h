@@ -1,0 +1,333 @@
+/*
+ * eventlog_socket.h - stream the live eventlog of a GHC program over a socket.
+ *
+ * The library is libeventlog_socket.a. A GHC program also links
+ * ffi/rts/eventlog_socket_rts.c, compiled by the program's own ghc: that one
+ * file holds everything that depends on the version of GHC's runtime (RTS).
+ * A plain C program needs only the library.
+ *
+ * Conventions
+ *   Thread safety  every function may be called from any thread, unless its
+ *                  comment says otherwise.
+ *   Ownership      strings and structs that are passed in stay the caller's;
+ *                  nothing of them is kept after the call returns.
+ *   Errors         are returned as an EventlogSocketStatus. Nothing is printed,
+ *                  except by eventlog_socket_wrap_hs_main, which says on stderr
+ *                  that it could not start streaming.
+ *   FFI            from Haskell, import every function as a `safe` call: most
+ *                  of them wait, and some call back into the RTS.
+ */
+#ifndef EVENTLOG_SOCKET_H
+#define EVENTLOG_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* With GHC's headers in reach (any compilation by ghc) its own types are used.
+ * Define EVENTLOG_SOCKET_NO_RTS to do without them. */
+#if !defined(EVENTLOG_SOCKET_NO_RTS) && defined(__has_include)
+#if __has_include(<Rts.h>)
+#include <Rts.h>
+#include <rts/EventLogWriter.h>
+#define EVENTLOG_SOCKET_HAVE_RTS 1
+#endif
+#endif
+
+#ifndef EVENTLOG_SOCKET_HAVE_RTS
+/* The same four pointers as in GHC's rts/EventLogWriter.h (9.0 to 9.14). */
+typedef struct {
+  void (*initEventLogWriter)(void);
+  bool (*writeEventLog)(void *eventlog, size_t eventlog_size);
+  void (*flushEventLog)(void);
+  void (*stopEventLogWriter)(void);
+} EventLogWriter;
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------- status -- */
+
+typedef enum {
+  /** Success. */
+  EVENTLOG_SOCKET_OK = 0,
+  /** The RTS cannot log events, or the program does not link
+   *  eventlog_socket_rts.c, or this RTS offers no safe way to attach. */
+  EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT = 1,
+  /** The RTS refused to start event logging with our writer. */
+  EVENTLOG_SOCKET_ERR_RTS_FAIL = 2,
+  /** No address in the environment. */
+  EVENTLOG_SOCKET_ERR_ENV_NOADDR = 3,
+  /** GHC_EVENTLOG_UNIX_PATH is longer than a Unix socket address can be. */
+  EVENTLOG_SOCKET_ERR_ENV_TOOLONG = 4,
+  /** GHC_EVENTLOG_INET_PORT is set but GHC_EVENTLOG_INET_HOST is not. */
+  EVENTLOG_SOCKET_ERR_ENV_NOHOST = 5,
+  /** GHC_EVENTLOG_INET_HOST is set but GHC_EVENTLOG_INET_PORT is not. */
+  EVENTLOG_SOCKET_ERR_ENV_NOPORT = 6,
+  /** Reserved for the control channel. */
+  EVENTLOG_SOCKET_ERR_CTL_NOSUPPORT = 7,
+  /** Reserved for the control channel. */
+  EVENTLOG_SOCKET_ERR_CTL_EXISTS = 8,
+  /** getaddrinfo failed; ess_error_code is its EAI_* value. */
+  EVENTLOG_SOCKET_ERR_GAI = 9,
+  /** A system call failed; ess_error_code is errno. */
+  EVENTLOG_SOCKET_ERR_SYS = 10,
+  /** An environment variable has a value that cannot be used.
+   *  eventlog_socket_strerror names the variable and the value. */
+  EVENTLOG_SOCKET_ERR_ENV_INVALID = 11
+} EventlogSocketStatusCode;
+
+typedef struct {
+  EventlogSocketStatusCode ess_status_code;
+  /** errno for ERR_SYS, EAI_* for ERR_GAI, the variable for ERR_ENV_INVALID,
+   *  otherwise 0. */
+  int ess_error_code;
+} EventlogSocketStatus;
+
+/** The status in words. The caller frees the string with free(). NULL only if
+ *  memory is exhausted. */
+char *eventlog_socket_strerror(EventlogSocketStatus status);
+
+/* --------------------------------------------------- address and options -- */
+
+typedef enum {
+  EVENTLOG_SOCKET_UNIX = 0,
+  EVENTLOG_SOCKET_INET = 1
+} EventlogSocketTag;
+
+typedef struct {
+  /** At most 107 bytes (Linux). */
+  char *esa_unix_path;
+} EventlogSocketUnixAddr;
+
+typedef struct {
+  /** Name or numeric address; NULL or "" listens on every interface. */
+  char *esa_inet_host;
+  /** Port number or service name; "0" lets the system choose (the choice is in
+   *  EventlogSocketStats). */
+  char *esa_inet_port;
+} EventlogSocketInetAddr;
+
+typedef struct {
+  /** Wait for a client before going on. Used by eventlog_socket_start and
+   *  eventlog_socket_wrap_hs_main. Default false. */
+  bool eso_wait;
+  /** SO_SNDBUF of the client's socket in bytes; <= 0 leaves the system's. */
+  int eso_sndbuf;
+  /** SO_LINGER of the client's socket, in seconds, for the close that ends a
+   *  complete stream; <= 0 leaves the system's. */
+  int eso_linger;
+} EventlogSocketOpts;
+
+typedef struct {
+  EventlogSocketTag esa_tag;
+  union {
+    EventlogSocketUnixAddr esa_unix_addr;
+    EventlogSocketInetAddr esa_inet_addr;
+  };
+} EventlogSocketAddr;
+
+/** Free the strings of an address that eventlog_socket_from_env filled in, and
+ *  set them to NULL. NULL is allowed. */
+void eventlog_socket_addr_free(EventlogSocketAddr *eventlog_socket_addr);
+
+/** Fill in the defaults. NULL is allowed. */
+void eventlog_socket_opts_init(EventlogSocketOpts *eventlog_socket_opts);
+
+/** Free what options own (at present nothing). NULL is allowed. */
+void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
+
+/* ----------------------------------------------------------- environment -- */
+
+/** Path of the Unix socket. Wins over host and port. */
+#define EVENTLOG_SOCKET_ENV_UNIX_PATH "GHC_EVENTLOG_UNIX_PATH"
+/** Host and port of the TCP socket. Both are needed. */
+#define EVENTLOG_SOCKET_ENV_INET_HOST "GHC_EVENTLOG_INET_HOST"
+#define EVENTLOG_SOCKET_ENV_INET_PORT "GHC_EVENTLOG_INET_PORT"
+/** Set to anything at all: wait for a client before going on. */
+#define EVENTLOG_SOCKET_ENV_WAIT "GHC_EVENTLOG_WAIT"
+
+/* The following are read by eventlog_socket_init and _start wherever the
+ * address came from. They win over what the program set itself. */
+
+/** Size of the ring: bytes, or with a suffix K, M, G (powers of 1024). Rounded
+ *  up to a power of two; from 64K to 4G. Default 16M. */
+#define EVENTLOG_SOCKET_ENV_BUFFER_SIZE "GHC_EVENTLOG_BUFFER_SIZE"
+/** What happens to a chunk that does not fit: `drop`, `block`, or
+ *  `block:TIMEOUT`. Default drop. */
+#define EVENTLOG_SOCKET_ENV_OVERFLOW "GHC_EVENTLOG_OVERFLOW"
+/** How long the exit of the program may wait for the client to take the rest:
+ *  `2s`, `250ms`, `0`. Default 2s. */
+#define EVENTLOG_SOCKET_ENV_EXIT_TIMEOUT "GHC_EVENTLOG_EXIT_TIMEOUT"
+/** While a client is connected, flush the RTS's buffers this often: `1s`,
+ *  `100ms`; `0` never. Default 0. */
+#define EVENTLOG_SOCKET_ENV_FLUSH_INTERVAL "GHC_EVENTLOG_FLUSH_INTERVAL"
+/** SO_SNDBUF of the client's socket: bytes, or with a suffix K, M, G. */
+#define EVENTLOG_SOCKET_ENV_SNDBUF "GHC_EVENTLOG_SNDBUF"
+
+/** Read address and options from the environment.
+ *
+ *  Not thread-safe against setenv. addr_out must not be NULL (ERR_SYS, EINVAL);
+ *  opts_out may be. On OK, ERR_ENV_TOOLONG, ERR_ENV_NOHOST and ERR_ENV_NOPORT the
+ *  address is filled in and must be freed with eventlog_socket_addr_free (what is
+ *  missing is an empty string); on ERR_ENV_NOADDR nothing is written. */
+EventlogSocketStatus
+eventlog_socket_from_env(EventlogSocketAddr *eventlog_socket_addr_out,
+                         EventlogSocketOpts *eventlog_socket_opts_out);
+
+/* ---------------------------------------------------------------- tuning -- */
+
+typedef enum {
+  /** Drop the newest whole chunk; the program never waits. */
+  EVENTLOG_SOCKET_OVERFLOW_DROP = 0,
+  /** Wait for a connected client to make room. This stalls the whole program,
+   *  all capabilities of it, at the next garbage collection at the latest. */
+  EVENTLOG_SOCKET_OVERFLOW_BLOCK = 1
+} EventlogSocketOverflow;
+
+/** What the environment variables above set, for programs that set it
+ *  themselves. */
+typedef struct {
+  /** Bytes; see EVENTLOG_SOCKET_ENV_BUFFER_SIZE. */
+  uint64_t est_buffer_size;
+  EventlogSocketOverflow est_overflow;
+  /** With OVERFLOW_BLOCK: milliseconds until the chunk is dropped after all;
+   *  0 waits for as long as the client stays connected. */
+  uint32_t est_block_timeout_ms;
+  /** Milliseconds. */
+  uint32_t est_exit_timeout_ms;
+  /** Milliseconds; 0 never flushes. */
+  uint32_t est_flush_interval_ms;
+} EventlogSocketTuning;
+
+/** Fill in the defaults. NULL is allowed. */
+void eventlog_socket_tuning_init(EventlogSocketTuning *tuning);
+
+/** Use this tuning in the next eventlog_socket_init or _start. ERR_SYS with
+ *  EINVAL for NULL or a value out of range, EALREADY after init. */
+EventlogSocketStatus
+eventlog_socket_set_tuning(const EventlogSocketTuning *tuning);
+
+/* ----------------------------------------------------------------- start -- */
+
+/** The writer to hand to the RTS (RtsConfig.eventlog_writer, or
+ *  startEventLogging), after eventlog_socket_init. Before it, everything
+ *  written is discarded. */
+extern const EventLogWriter EventLogSocketWriter;
+
+/** Open the socket and start the poll thread. For programs with a C main: the
+ *  RTS need not be running. At most once in a process. eso_wait is ignored.
+ *
+ *  On return clients can connect. Everything written from now on is kept for
+ *  the first client; when the ring is full, the oldest is kept.
+ *
+ *  opts may be NULL (defaults).
+ *  ERR_SYS: EALREADY (started before), EINVAL (bad argument), ENAMETOOLONG,
+ *  EADDRINUSE (another process listens there), ENOTSOCK (the path exists and is
+ *  not a socket; it is left alone), EOPNOTSUPP (in a forked child), and whatever
+ *  socket, bind, listen report. ERR_GAI. ERR_ENV_INVALID. After an error nothing
+ *  is left behind, and init may be called again. */
+EventlogSocketStatus
+eventlog_socket_init(const EventlogSocketAddr *eventlog_socket_addr,
+                     const EventlogSocketOpts *eventlog_socket_opts);
+
+/** Tell that the RTS is running (after hs_init). Attaches the writer if the RTS
+ *  has none of ours yet, makes the RTS hand over its definitions, and lets
+ *  clients begin. Needed once after eventlog_socket_init; later calls do nothing.
+ *  In the non-threaded RTS, call it on the thread that called hs_init. */
+EventlogSocketStatus eventlog_socket_signal_ghc_rts_ready(void);
+
+/** Wait until a client is connected and its stream has begun: whatever is
+ *  logged after the return is part of it. ERR_SYS with ENOTCONN if nothing was
+ *  started; the status of the poll thread if that has failed. */
+EventlogSocketStatus eventlog_socket_wait(void);
+
+/** All of it for a running RTS (from Haskell): init, then attach, then, if
+ *  eso_wait is set, wait. The errors of init, ERR_RTS_NOSUPPORT, ERR_RTS_FAIL. */
+EventlogSocketStatus
+eventlog_socket_start(const EventlogSocketAddr *eventlog_socket_addr,
+                      const EventlogSocketOpts *eventlog_socket_opts);
+
+/** OK, or what made the poll thread give up. */
+EventlogSocketStatus eventlog_socket_worker_status(void);
+
+#ifdef EVENTLOG_SOCKET_HAVE_RTS
+/** A whole C main: init, hs_init with our writer and exit hook, ready, wait if
+ *  asked, run the closure, exit. Does not return. If init fails, it says so on
+ *  stderr and runs the program without streaming. */
+void eventlog_socket_wrap_hs_main(
+    int argc, char *argv[], RtsConfig rts_config, StgClosure *main_closure,
+    const EventlogSocketAddr *eventlog_socket_addr,
+    const EventlogSocketOpts *eventlog_socket_opts);
+#endif
+
+/* ------------------------------------------------------------ statistics -- */
+
+/** Counted since init. "Chunk" is one call of the RTS to writeEventLog. */
+typedef struct {
+  /** Chunks and bytes sent whole to a client. */
+  uint64_t est_chunks_sent;
+  uint64_t est_bytes_sent;
+  /** Chunks and bytes that did not fit into the ring and were dropped. Each of
+   *  them is told in the stream, if there is one. */
+  uint64_t est_chunks_lost;
+  uint64_t est_bytes_lost;
+  /** Chunks and bytes that came while no client was connected, or that were
+   *  still in the ring when theirs left. */
+  uint64_t est_chunks_discarded;
+  uint64_t est_bytes_discarded;
+  /** Bytes of the ring, and the most that was ever in use. */
+  uint64_t est_ring_size;
+  uint64_t est_ring_high_water;
+  /** Bytes held for late clients: header and definitions. */
+  uint64_t est_definition_bytes;
+  /** Clients accepted so far. */
+  uint64_t est_connections;
+  /** Times a writer had to wake the poll thread. */
+  uint64_t est_wakeups;
+  /** Times the RTS's buffers were flushed by us. */
+  uint64_t est_flushes;
+  /** Bytes received from clients (and discarded). */
+  uint64_t est_bytes_received;
+  /** Port that the TCP socket is bound to; 0 for a Unix socket. */
+  uint16_t est_inet_port;
+  /** A client is connected. */
+  bool est_connected;
+} EventlogSocketStats;
+
+/** Fill in the counters. stats_size is sizeof(EventlogSocketStats): a library
+ *  that knows more counters than its caller fills in no more than that.
+ *  ERR_SYS: EINVAL for NULL, ENOTCONN if nothing was started. */
+EventlogSocketStatus eventlog_socket_stats(EventlogSocketStats *stats,
+                                           size_t stats_size);
+
+/* ------------------------------------------------------------- older API -- */
+
+/* Names of the first generation. They have no statuses: what went wrong is in
+ * eventlog_socket_worker_status(), and the program runs on without streaming. */
+
+/** The same writer as EventLogSocketWriter. */
+extern const EventLogWriter SocketEventLogWriter;
+
+void eventlog_socket_init_unix(const char *sock_path);
+void eventlog_socket_init_tcp(const char *host, const char *port);
+/** eventlog_socket_signal_ghc_rts_ready. */
+void eventlog_socket_ready(void);
+void eventlog_socket_start_unix(const char *sock_path, bool wait);
+void eventlog_socket_start_tcp(const char *host, const char *port, bool wait);
+
+#ifdef EVENTLOG_SOCKET_HAVE_RTS
+/** hs_init, ready, run the closure, exit: the tail of a C main that has called
+ *  eventlog_socket_init_unix or _tcp and set conf.eventlog_writer. Does not
+ *  return. */
+int eventlog_socket_hs_main(int argc, char *argv[], RtsConfig conf,
+                            StgClosure *main_closure);
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
