@@ -1,0 +1,156 @@
+{-# LANGUAGE MagicHash #-}
+{-# LANGUAGE UnboxedTuples #-}
+
+-- | The program under test. Its arguments are commands, run in order; `serve`
+-- runs commands from stdin, one a line, and says "done" after each.
+module Main (main) where
+
+import Control.Concurrent
+import Control.Exception (evaluate)
+import Control.Monad (forM, forM_, replicateM, unless, void, when)
+import Data.Char (ord)
+import Data.IORef
+import qualified Data.List as List
+import Data.Word (Word8)
+import Debug.Trace (traceEventIO, traceMarkerIO)
+import Foreign (Ptr, mallocBytes, plusPtr, poke, pokeByteOff)
+import Foreign.C (CBool (..), CInt (..), CString, withCString)
+import GHC.Exts (Ptr (..), traceEvent#)
+import GHC.IO (IO (..))
+import System.Environment (getArgs)
+import System.Exit (ExitCode (..), exitWith)
+import System.IO
+import System.Mem (performMajorGC)
+import System.Posix.Process (forkProcess, getProcessStatus)
+
+foreign import ccall safe "worker_start" cStart :: IO ()
+foreign import ccall safe "worker_wait" cWait :: IO ()
+foreign import ccall safe "worker_stats" cStats :: IO ()
+foreign import ccall safe "worker_fork_and_exit" cForkAndExit :: IO ()
+foreign import ccall safe "worker_descriptors_of_child" cDescriptorsOfChild :: IO ()
+foreign import ccall safe "worker_exit" cExit :: CInt -> IO ()
+foreign import ccall safe "eventlog_socket_start_unix"
+  cStartUnix :: CString -> CBool -> IO ()
+foreign import ccall safe "eventlog_socket_start_tcp"
+  cStartTcp :: CString -> CString -> CBool -> IO ()
+
+data World = World
+  { counters :: [IORef Int] -- ^ messages so far, of each logger
+  , load :: IORef (Maybe (IORef Bool, [MVar ()])) -- ^ stop flag and loggers
+  }
+
+main :: IO ()
+main = do
+  hSetBuffering stdout LineBuffering
+  world <- World <$> replicateM 8 (newIORef 0) <*> newIORef Nothing
+  arguments <- getArgs
+  mapM_ (run world) arguments
+
+serve :: World -> IO ()
+serve world = putStrLn "serving" >> loop
+ where
+  loop = do
+    ended <- isEOF
+    unless ended $ do
+      getLine >>= run world
+      putStrLn "done"
+      loop
+
+run :: World -> String -> IO ()
+run world line = case words line of
+  ["serve"] -> serve world
+  -- starting
+  ["start"] -> cStart
+  ["start-unix", path, wait] -> withCString path $ \p -> cStartUnix p (flag wait)
+  ["start-tcp", host, port, wait] ->
+    withCString host $ \h -> withCString port $ \p -> cStartTcp h p (flag wait)
+  ["wait"] -> cWait
+  ["stats"] -> cStats
+  -- logging
+  "message" : text -> traceEventIO (unwords text)
+  "marker" : text -> traceMarkerIO (unwords text)
+  ["log", loggers, count, size] -> do
+    never <- newIORef False
+    finished <- startLoggers world (read loggers) (read size) never (read count)
+    mapM_ takeMVar finished
+  ["load", loggers, size] -> do
+    stop <- newIORef False
+    finished <- startLoggers world (read loggers) (read size) stop maxBound
+    writeIORef (load world) (Just (stop, finished))
+  ["unload"] -> do
+    running <- readIORef (load world)
+    forM_ running $ \(stop, finished) -> do
+      writeIORef stop True
+      mapM_ takeMVar finished
+    writeIORef (load world) Nothing
+  ["counters"] ->
+    mapM readIORef (counters world) >>= putStrLn . unwords . ("counters" :) . map show
+  -- working
+  ["sleep", milliseconds] -> threadDelay (1000 * read milliseconds)
+  ["print", text] -> putStrLn text
+  ["gc"] -> performMajorGC
+  ["allocate", rounds] -> forM_ [1 .. read rounds :: Int] $ \n -> do
+    let numbers = [fromIntegral n .. fromIntegral n + 200000] :: [Integer]
+    total <- evaluate (List.foldl' (+) 0 numbers)
+    when (total == last numbers) $ putStrLn "impossible"
+  ["capabilities", n] -> setNumCapabilities (read n)
+  -- leaving
+  ["exit", code] -> exitWith (if code == "0" then ExitSuccess else ExitFailure (read code))
+  ["c-exit", code] -> cExit (fromIntegral (read code :: Int))
+  ["throw"] -> ioError (userError "thrown as told")
+  -- forking
+  ["fork-process"] -> do
+    child <- forkProcess $ do
+      traceEventIO "said in the child"
+      threadDelay 20000
+      traceEventIO "said in the child, later"
+    getProcessStatus True False child >>= putStrLn . ("child: " ++) . show
+  ["fork-and-exit"] -> cForkAndExit
+  ["descriptors-of-child"] -> cDescriptorsOfChild
+  _ -> hPutStrLn stderr ("worker: what is " ++ show line ++ "?") >> exitWith (ExitFailure 99)
+ where
+  flag text = if text == "wait" then 1 else 0
+
+-- | Threads that log at full speed, one on each of the first capabilities:
+-- "c<logger> <ten digits> ...", of the given size, numbered without a gap over
+-- the life of the program.
+startLoggers :: World -> Int -> Int -> IORef Bool -> Int -> IO [MVar ()]
+startLoggers world loggers size stop count =
+  forM (take loggers (zip [0 ..] (counters world))) $ \(logger, counter) -> do
+    finished <- newEmptyMVar
+    void $ forkOn logger $ do
+      message <- newMessage logger (max 16 size)
+      let loop left = do
+            stopped <- readIORef stop
+            unless (stopped || left == 0) $ do
+              number <- readIORef counter
+              putNumber message number
+              traceMessage message
+              writeIORef counter $! number + 1
+              loop (left - 1)
+      loop count
+      putMVar finished ()
+    pure finished
+
+-- | Formatting a String for each message would be most of the work: the number
+-- is written into a C string that is made once.
+newMessage :: Int -> Int -> IO (Ptr Word8)
+newMessage logger size = do
+  message <- mallocBytes (size + 1)
+  let start = "c" ++ show logger ++ " 0000000000 "
+  forM_ (zip [0 ..] (take size (start ++ cycle "....:....|"))) $ \(i, c) ->
+    pokeByteOff message i (fromIntegral (ord c) :: Word8)
+  poke (message `plusPtr` size) (0 :: Word8)
+  pure message
+
+putNumber :: Ptr Word8 -> Int -> IO ()
+putNumber message = go 12
+ where
+  go :: Int -> Int -> IO ()
+  go 2 _ = pure ()
+  go at n = do
+    pokeByteOff message at (fromIntegral (ord '0' + n `rem` 10) :: Word8)
+    go (at - 1) (n `quot` 10)
+
+traceMessage :: Ptr Word8 -> IO ()
+traceMessage (Ptr text) = IO $ \s -> case traceEvent# text s of s' -> (# s', () #)
