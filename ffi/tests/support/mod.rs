@@ -7,7 +7,9 @@
 pub mod build;
 pub mod client;
 pub mod collector;
+pub mod decoder;
 pub mod definitions;
+pub mod driver;
 pub mod files;
 pub mod ghc;
 pub mod ghc_events;
@@ -23,6 +25,7 @@ pub use build::{Build, Main, Way};
 pub use client::{Address, Client};
 pub use collector::{Collector, Pace};
 pub use definitions::Expected;
+pub use driver::Driver;
 pub use files::TempDir;
 pub use process::Running;
 pub use stats::Stats;

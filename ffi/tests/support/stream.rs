@@ -9,6 +9,7 @@
 //!   capability come in the order of time;
 //! - the end mark is the last two bytes, if it is there at all.
 
+use super::decoder;
 use super::header::{self, Fault, Types, u16_at, u32_at, u64_at};
 use std::collections::BTreeMap;
 
@@ -82,13 +83,17 @@ impl<'a> Stream<'a> {
     /// A stream that may have been cut anywhere, by a client that left.
     #[track_caller]
     pub fn cut(bytes: &'a [u8]) -> Self {
-        Self::try_cut(bytes).unwrap_or_else(|fault| report(bytes, &fault))
+        let stream = Self::try_cut(bytes).unwrap_or_else(|fault| report(bytes, &fault));
+        decoder::agrees(bytes, &stream);
+        stream
     }
 
     /// A whole stream with its end mark: the program has ended.
     #[track_caller]
     pub fn complete(bytes: &'a [u8]) -> Self {
-        Self::try_complete(bytes).unwrap_or_else(|fault| report(bytes, &fault))
+        let stream = Self::try_complete(bytes).unwrap_or_else(|fault| report(bytes, &fault));
+        decoder::agrees(bytes, &stream);
+        stream
     }
 
     pub fn try_cut(bytes: &'a [u8]) -> Result<Self, Fault> {

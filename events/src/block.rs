@@ -1,0 +1,155 @@
+//! Block markers: reading them, telling one from noise, and making new blocks.
+
+use crate::body::EventBody;
+use crate::encode::{EncodeError, encode_event};
+use crate::event::{Block, Event};
+use crate::header::{BLOCK_MARKER, Header, MARKER_LEN};
+
+/// The capability field of the global block.
+pub(crate) const GLOBAL: u16 = 0xffff;
+
+impl<'a> Block<'a> {
+    /// Reads a marker of at least 24 bytes.
+    pub(crate) fn parse(raw: &'a [u8], offset: u64) -> Self {
+        let at = |from: usize| -> u64 {
+            raw[from..]
+                .first_chunk()
+                .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+        };
+        let cap = u16::from_be_bytes([raw[22], raw[23]]);
+        Self {
+            time: at(2),
+            size: (at(10) >> 32) as u32,
+            end: at(14),
+            cap: (cap != GLOBAL).then_some(cap),
+            raw,
+            offset,
+        }
+    }
+
+    /// Whether these bytes, met somewhere in noise, are the start of a block.
+    pub(crate) fn is_plausible(bytes: &[u8]) -> bool {
+        let Some(raw) = bytes.get(..MARKER_LEN) else {
+            return false;
+        };
+        let block = Block::parse(raw, 0);
+        raw[..2] == BLOCK_MARKER.to_be_bytes()
+            && (MARKER_LEN as u32..=1 << 26).contains(&block.size)
+            && block.time <= block.end
+            && block.end < 1 << 60
+            && block.cap.is_none_or(|cap| cap < 1 << 14)
+    }
+}
+
+/// Collects events into a new block.
+///
+/// ```
+/// use ghc_eventlog::{BlockBuilder, EventBody, Header};
+///
+/// let header = Header::standard();
+/// let mut block = BlockBuilder::new(Some(0));
+/// block.push_body(&header, 1000, &EventBody::RunThread { thread: 1 })?;
+/// let mut log = header.as_bytes().to_vec();
+/// log.extend_from_slice(block.finish());
+/// # Ok::<(), ghc_eventlog::EncodeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BlockBuilder {
+    bytes: Vec<u8>,
+    first: u64,
+    last: u64,
+}
+
+impl BlockBuilder {
+    /// An empty block of a capability, or of the global buffer.
+    pub fn new(cap: Option<u16>) -> Self {
+        let mut bytes = vec![0; MARKER_LEN];
+        bytes[..2].copy_from_slice(&BLOCK_MARKER.to_be_bytes());
+        bytes[22..24].copy_from_slice(&cap.unwrap_or(GLOBAL).to_be_bytes());
+        Self {
+            bytes,
+            first: u64::MAX,
+            last: 0,
+        }
+    }
+
+    /// The capability.
+    pub fn cap(&self) -> Option<u16> {
+        let cap = u16::from_be_bytes([self.bytes[22], self.bytes[23]]);
+        (cap != GLOBAL).then_some(cap)
+    }
+
+    /// Drops the events and begins a block of another capability, in the same
+    /// memory.
+    pub fn reset(&mut self, cap: Option<u16>) {
+        self.bytes.truncate(MARKER_LEN);
+        self.bytes[22..24].copy_from_slice(&cap.unwrap_or(GLOBAL).to_be_bytes());
+        (self.first, self.last) = (u64::MAX, 0);
+    }
+
+    /// Appends a decoded event, byte for byte.
+    pub fn push(&mut self, event: &Event<'_>) {
+        self.push_raw(event.time, event.raw);
+    }
+
+    /// Appends the bytes of a whole event of that time, as
+    /// [`Event::raw`] has them.
+    pub fn push_raw(&mut self, time: u64, raw: &[u8]) {
+        self.bytes.extend_from_slice(raw);
+        self.spans(time);
+    }
+
+    /// Appends a new event, encoded as the header declares its type.
+    ///
+    /// # Errors
+    ///
+    /// If the header does not allow the event; nothing is appended then.
+    pub fn push_body(
+        &mut self,
+        header: &Header,
+        time: u64,
+        body: &EventBody<'_>,
+    ) -> Result<(), EncodeError> {
+        encode_event(header, time, body, &mut self.bytes)?;
+        self.spans(time);
+        Ok(())
+    }
+
+    fn spans(&mut self, time: u64) {
+        self.first = self.first.min(time);
+        self.last = self.last.max(time);
+    }
+
+    /// Makes the block reach from `begin` to `end`, or further if its events
+    /// do.
+    pub fn cover(&mut self, begin: u64, end: u64) {
+        self.first = self.first.min(begin);
+        self.last = self.last.max(end);
+    }
+
+    /// Bytes so far, the marker included.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether the block has no events.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.len() == MARKER_LEN
+    }
+
+    /// The block, complete. More events can be appended afterwards, to get a
+    /// longer one.
+    pub fn finish(&mut self) -> &[u8] {
+        // A block beyond 4 GiB says 0: it then reaches to the next marker.
+        let size = u32::try_from(self.bytes.len()).unwrap_or(0);
+        let first = if self.first == u64::MAX {
+            self.last
+        } else {
+            self.first
+        };
+        self.bytes[2..10].copy_from_slice(&first.to_be_bytes());
+        self.bytes[10..14].copy_from_slice(&size.to_be_bytes());
+        self.bytes[14..22].copy_from_slice(&self.last.to_be_bytes());
+        &self.bytes
+    }
+}

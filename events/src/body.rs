@@ -1,0 +1,530 @@
+//! Every event that GHC 9.0 to 9.14 writes, typed.
+
+use crate::codes::{BlockSize, Breakdown, CapsetType, StopStatus};
+use crate::text::{Stack, Text, Texts};
+use crate::value::{Field, Value};
+use crate::wire::{self, Cursor};
+
+event_table! {
+    /// A thread was created.
+    CreateThread = 0, 4, "create_thread" {
+        /// The new thread.
+        thread: num u32,
+    };
+    /// A thread starts to run on this capability.
+    RunThread = 1, 4, "run_thread" {
+        /// The thread.
+        thread: num u32,
+    };
+    /// A thread stops running.
+    StopThread = 2, 10, "stop_thread" {
+        /// The thread.
+        thread: num u32,
+        /// Why it stops.
+        status: code StopStatus,
+        /// The owner of the black hole, the stack size in words, or 0: see `status`.
+        info: num u32,
+    };
+    /// A thread can run (not reliable: newer systems rarely write it).
+    ThreadRunnable = 3, 4, "thread_runnable" {
+        /// The thread.
+        thread: num u32,
+    };
+    /// A thread moves to another capability. Written by the one that it leaves.
+    MigrateThread = 4, 6, "migrate_thread" {
+        /// The thread.
+        thread: num u32,
+        /// Where it goes.
+        new_cap: num u16,
+    };
+    /// The runtime system ends (old logs).
+    Shutdown = 7, 0, "shutdown";
+    /// A thread is woken. This is a message, not a change of the thread's state.
+    ThreadWakeup = 8, 6, "thread_wakeup" {
+        /// The thread.
+        thread: num u32,
+        /// The capability on which it will run.
+        other_cap: num u16,
+    };
+    /// A garbage collection starts. Its time may precede that of earlier events.
+    GcStart = 9, 0, "gc_start";
+    /// A garbage collection is over. Its time may precede that of earlier events.
+    GcEnd = 10, 0, "gc_end";
+    /// A sequential collection is asked for.
+    RequestSeqGc = 11, 0, "request_seq_gc";
+    /// A parallel collection is asked for.
+    RequestParGc = 12, 0, "request_par_gc";
+    /// A thread that evaluates sparks was created.
+    CreateSparkThread = 15, 4, "create_spark_thread" {
+        /// The new thread.
+        spark_thread: num u32,
+    };
+    /// A message of the runtime system.
+    LogMsg = 16, var, "log_msg" {
+        /// The message.
+        message: rest Text<'a>,
+    };
+    /// The program starts (old logs).
+    Startup = 17, 2, "startup" {
+        /// How many capabilities there are.
+        capabilities: num u16,
+    };
+    /// A message of the program (`traceEvent`).
+    UserMsg = 19, var, "user_msg" {
+        /// The message.
+        message: rest Text<'a>,
+    };
+    /// A GC thread has nothing to do.
+    GcIdle = 20, 0, "gc_idle";
+    /// A GC thread works.
+    GcWork = 21, 0, "gc_work";
+    /// A GC thread is done.
+    GcDone = 22, 0, "gc_done";
+    /// Version of the program that wrote the log (Eden).
+    Version = 23, var, "version" {
+        /// The version.
+        version: rest Text<'a>,
+    };
+    /// How the program was started (Eden).
+    ProgramInvocation = 24, var, "program_invocation" {
+        /// The command line.
+        command: rest Text<'a>,
+    };
+    /// A capability set was created.
+    CapsetCreate = 25, 6, "capset_create" {
+        /// The set.
+        capset: num u32,
+        /// What it groups.
+        capset_type: code CapsetType,
+    };
+    /// A capability set is no more.
+    CapsetDelete = 26, 4, "capset_delete" {
+        /// The set.
+        capset: num u32,
+    };
+    /// A capability joins a set.
+    CapsetAssignCap = 27, 6, "capset_assign_cap" {
+        /// The set.
+        capset: num u32,
+        /// The capability.
+        assigned_cap: num u16,
+    };
+    /// A capability leaves a set.
+    CapsetRemoveCap = 28, 6, "capset_remove_cap" {
+        /// The set.
+        capset: num u32,
+        /// The capability.
+        removed_cap: num u16,
+    };
+    /// Which runtime system this is.
+    RtsIdentifier = 29, var, "rts_identifier" {
+        /// The set that it runs.
+        capset: num u32,
+        /// Its version and way.
+        identifier: rest Text<'a>,
+    };
+    /// The program's arguments, its name first.
+    ProgramArgs = 30, var, "program_args" {
+        /// The process.
+        capset: num u32,
+        /// The arguments.
+        args: cstrs Texts<'a>,
+    };
+    /// The program's environment (not written by current systems).
+    ProgramEnv = 31, var, "program_env" {
+        /// The process.
+        capset: num u32,
+        /// The variables, as `NAME=value`.
+        env: cstrs Texts<'a>,
+    };
+    /// The process id.
+    OsprocessPid = 32, 8, "osprocess_pid" {
+        /// The process.
+        capset: num u32,
+        /// Its id.
+        pid: num u32,
+    };
+    /// The parent's process id.
+    OsprocessPpid = 33, 8, "osprocess_ppid" {
+        /// The process.
+        capset: num u32,
+        /// Its parent's id.
+        ppid: num u32,
+    };
+    /// Running totals of this capability's sparks.
+    SparkCounters = 34, 56, "spark_counters" {
+        /// Put into the pool.
+        created: num u64,
+        /// Evaluated already when sparked.
+        dud: num u64,
+        /// Lost to a full pool.
+        overflowed: num u64,
+        /// Evaluated in parallel.
+        converted: num u64,
+        /// Found unreachable.
+        gcd: num u64,
+        /// Evaluated by someone else first.
+        fizzled: num u64,
+        /// In the pool now.
+        remaining: num u64,
+    };
+    /// A spark was put into the pool.
+    SparkCreate = 35, 0, "spark_create";
+    /// A spark was evaluated already.
+    SparkDud = 36, 0, "spark_dud";
+    /// A spark was lost: the pool is full.
+    SparkOverflow = 37, 0, "spark_overflow";
+    /// A spark of this capability's own pool is evaluated.
+    SparkRun = 38, 0, "spark_run";
+    /// A spark of another capability is evaluated.
+    SparkSteal = 39, 2, "spark_steal" {
+        /// Whose it was.
+        victim_cap: num u16,
+    };
+    /// A spark was evaluated before its turn.
+    SparkFizzle = 40, 0, "spark_fizzle";
+    /// An unreachable spark was dropped.
+    SparkGc = 41, 0, "spark_gc";
+    /// A string gets a number (declared since 9.4, not written yet).
+    InternString = 42, var, "intern_string" {
+        /// The string.
+        string: before_id Text<'a>,
+        /// Its number.
+        string_id: num u32,
+    };
+    /// The wall clock at this event's own time: see [`WallClock`](crate::WallClock).
+    WallClockTime = 43, 16, "wall_clock_time" {
+        /// The clock domain.
+        capset: num u32,
+        /// Seconds since the Unix epoch.
+        seconds: num u64,
+        /// Nanoseconds of that second.
+        nanoseconds: num u32,
+    };
+    /// A thread gets a name.
+    ThreadLabel = 44, var, "thread_label" {
+        /// The thread.
+        thread: num u32,
+        /// Its name.
+        label: rest Text<'a>,
+    };
+    /// A capability was created. It may have spoken before this arrives.
+    CapCreate = 45, 2, "cap_create" {
+        /// The capability.
+        created_cap: num u16,
+    };
+    /// A capability is no more.
+    CapDelete = 46, 2, "cap_delete" {
+        /// The capability.
+        deleted_cap: num u16,
+    };
+    /// A capability is not used until further notice.
+    CapDisable = 47, 2, "cap_disable" {
+        /// The capability.
+        disabled_cap: num u16,
+    };
+    /// A capability is used again.
+    CapEnable = 48, 2, "cap_enable" {
+        /// The capability.
+        enabled_cap: num u16,
+    };
+    /// Bytes allocated by this capability since the start: a running total, see [`Allocations`](crate::Allocations).
+    HeapAllocated = 49, 12, "heap_allocated" {
+        /// The heap.
+        capset: num u32,
+        /// The total.
+        bytes: num u64,
+    };
+    /// Size of the heap, in whole megablocks.
+    HeapSize = 50, 12, "heap_size" {
+        /// The heap.
+        capset: num u32,
+        /// Its size.
+        bytes: num u64,
+    };
+    /// Live data found by the last major collection.
+    HeapLive = 51, 12, "heap_live" {
+        /// The heap.
+        capset: num u32,
+        /// The live bytes.
+        bytes: num u64,
+    };
+    /// How the heap is set up.
+    HeapInfoGhc = 52, 38, "heap_info_ghc" {
+        /// The heap.
+        capset: num u32,
+        /// How many generations.
+        generations: num u16,
+        /// Its largest size in bytes, 0 for none.
+        max_heap: num u64,
+        /// Bytes of an allocation area.
+        alloc_area: num u64,
+        /// Bytes of a megablock.
+        mblock_size: num u64,
+        /// Bytes of a block.
+        block_size: num u64,
+    };
+    /// What a collection did. The numbers are bytes but for the first and `par_threads`.
+    GcStatsGhc = 53, 58, "gc_stats_ghc" {
+        /// The heap.
+        capset: num u32,
+        /// The oldest generation collected.
+        generation: num u16,
+        /// Copied.
+        copied: num u64,
+        /// Wasted at block ends.
+        slop: num u64,
+        /// Memory kept that is not used.
+        fragmentation: num u64,
+        /// Threads that took part.
+        par_threads: num u32,
+        /// Copied by the busiest of them.
+        par_max_copied: num u64,
+        /// Copied by all of them.
+        par_tot_copied: num u64,
+        /// Copied in balance (since 8.4).
+        par_balanced_copied: opt Option<u64>,
+    };
+    /// All capabilities have stopped for a collection.
+    GcGlobalSync = 54, 0, "gc_global_sync";
+    /// An OS thread joins the runtime system.
+    TaskCreate = 55, 18, "task_create" {
+        /// The task.
+        task: num u64,
+        /// Its capability.
+        task_cap: num u16,
+        /// The operating system's id of the thread.
+        kernel_thread: num u64,
+    };
+    /// An OS thread moves to another capability.
+    TaskMigrate = 56, 12, "task_migrate" {
+        /// The task.
+        task: num u64,
+        /// Whence.
+        old_cap: num u16,
+        /// Where to.
+        new_cap: num u16,
+    };
+    /// An OS thread leaves the runtime system.
+    TaskDelete = 57, 8, "task_delete" {
+        /// The task.
+        task: num u64,
+    };
+    /// A marker of the program (`traceMarker`).
+    UserMarker = 58, var, "user_marker" {
+        /// The marker.
+        marker: rest Text<'a>,
+    };
+    /// No event: it pads the stream where an old reader had a bug.
+    HackBugT9003 = 59, 0, "hack_bug_t9003";
+    /// Memory was offered back to the operating system; in megablocks.
+    MemReturn = 90, 16, "mem_return" {
+        /// The heap.
+        capset: num u32,
+        /// Held.
+        current: num u32,
+        /// Wanted.
+        needed: num u32,
+        /// Given back.
+        returned: num u32,
+    };
+    /// Memory in blocks that are in use.
+    BlocksSize = 91, 12, "blocks_size" {
+        /// The heap.
+        capset: num u32,
+        /// The bytes.
+        bytes: num u64,
+    };
+    /// Heap profiling is on. The filters are those of the command line, mostly empty.
+    HeapProfBegin = 160, var, "heap_prof_begin" {
+        /// The profile (always 0 so far).
+        profile: num u8,
+        /// Nanoseconds between samples.
+        period: num u64,
+        /// By what it is broken down.
+        breakdown: code Breakdown,
+        /// Modules.
+        module_filter: cstr Text<'a>,
+        /// Closure descriptions.
+        closure_filter: cstr Text<'a>,
+        /// Type descriptions.
+        type_filter: cstr Text<'a>,
+        /// Cost centres.
+        cost_centre_filter: cstr Text<'a>,
+        /// Cost-centre stacks.
+        stack_filter: cstr Text<'a>,
+        /// Retainers.
+        retainer_filter: cstr Text<'a>,
+        /// Biographies.
+        biography_filter: cstr Text<'a>,
+    };
+    /// A cost centre is defined.
+    HeapProfCostCentre = 161, var, "heap_prof_cost_centre" {
+        /// Its number.
+        cost_centre: num u32,
+        /// Its label.
+        label: cstr Text<'a>,
+        /// Its module.
+        module: cstr Text<'a>,
+        /// Where it stands in the source.
+        location: cstr Text<'a>,
+        /// 1 for a top-level constant.
+        is_caf: num u8,
+    };
+    /// A heap sample begins.
+    HeapProfSampleBegin = 162, 8, "heap_prof_sample_begin" {
+        /// Its number.
+        era: num u64,
+    };
+    /// A cost-centre stack's share of the heap.
+    HeapProfSampleCostCentre = 163, var, "heap_prof_sample_cost_centre" {
+        /// The profile.
+        profile: num u8,
+        /// Bytes.
+        residency: num u64,
+        /// The stack, innermost first.
+        stack: stack Stack<'a>,
+    };
+    /// A named band's share of the heap.
+    HeapProfSampleString = 164, var, "heap_prof_sample_string" {
+        /// The profile.
+        profile: num u8,
+        /// Bytes.
+        residency: num u64,
+        /// The band.
+        label: cstr Text<'a>,
+    };
+    /// A heap sample is complete.
+    HeapProfSampleEnd = 165, 8, "heap_prof_sample_end" {
+        /// Its number.
+        era: num u64,
+    };
+    /// A biographical heap sample begins. All of them are written at exit.
+    HeapBioProfSampleBegin = 166, 16, "heap_bio_prof_sample_begin" {
+        /// Its number.
+        era: num u64,
+        /// When it was taken, in nanoseconds.
+        sample_time: num u64,
+    };
+    /// A sample of the time profiler.
+    ProfSampleCostCentre = 167, var, "prof_sample_cost_centre" {
+        /// The capability.
+        sampled_cap: num u32,
+        /// Which tick.
+        tick: num u64,
+        /// What it was doing, innermost first.
+        stack: stack Stack<'a>,
+    };
+    /// Time profiling is on.
+    ProfBegin = 168, 8, "prof_begin" {
+        /// Nanoseconds between ticks.
+        tick_interval: num u64,
+    };
+    /// What is known of an info table.
+    Ipe = 169, var, "ipe" {
+        /// Its address, or its stable number.
+        info: num u64,
+        /// Its name.
+        table_name: cstr Text<'a>,
+        /// The closure type, as a decimal number.
+        closure_desc: cstr Text<'a>,
+        /// The type.
+        type_desc: cstr Text<'a>,
+        /// The binding.
+        label: cstr Text<'a>,
+        /// The module.
+        module: cstr Text<'a>,
+        /// File and span.
+        location: cstr Text<'a>,
+    };
+    /// Bytes from the program (`traceBinaryEvent`).
+    UserBinaryMsg = 181, var, "user_binary_msg" {
+        /// The bytes.
+        data: blob &'a [u8],
+    };
+    /// Non-moving collection: concurrent marking starts.
+    ConcMarkBegin = 200, 0, "conc_mark_begin";
+    /// Non-moving collection: concurrent marking is over.
+    ConcMarkEnd = 201, 4, "conc_mark_end" {
+        /// How many objects were marked.
+        marked: num u32,
+    };
+    /// Non-moving collection: the final pause starts.
+    ConcSyncBegin = 202, 0, "conc_sync_begin";
+    /// Non-moving collection: the final pause is over.
+    ConcSyncEnd = 203, 0, "conc_sync_end";
+    /// Non-moving collection: sweeping starts.
+    ConcSweepBegin = 204, 0, "conc_sweep_begin";
+    /// Non-moving collection: sweeping is over.
+    ConcSweepEnd = 205, 0, "conc_sweep_end";
+    /// Non-moving collection: a capability gave up its update remembered set.
+    ConcUpdRemSetFlush = 206, 2, "conc_upd_rem_set_flush" {
+        /// The capability.
+        flushed_cap: num u16,
+    };
+    /// Non-moving collection: segments of one block size.
+    NonmovingHeapCensus = 207, 14, "nonmoving_heap_census" {
+        /// Size of their blocks.
+        block_size: blocksize BlockSize,
+        /// Partly filled segments.
+        active_segments: num u32,
+        /// Filled segments.
+        filled_segments: num u32,
+        /// Live blocks.
+        live_blocks: num u32,
+    };
+    /// Non-moving collection: segments given back.
+    NonmovingPrunedSegments = 208, 8, "nonmoving_pruned_segments" {
+        /// Given back.
+        pruned: num u32,
+        /// Kept for later.
+        free: num u32,
+    };
+    /// A ticky counter is defined.
+    TickyCounterDef = 210, var, "ticky_counter_def" {
+        /// Its number.
+        counter: num u64,
+        /// Arity of the closure.
+        arity: num u16,
+        /// Kinds of its arguments.
+        arg_kinds: cstr Text<'a>,
+        /// Its name.
+        name: cstr Text<'a>,
+        /// Its info table (since 9.4).
+        info: opt Option<u64>,
+        /// More about it (since 9.4).
+        json: optcstr Option<Text<'a>>,
+    };
+    /// Running totals of a ticky counter.
+    TickyCounterSample = 211, 32, "ticky_counter_sample" {
+        /// The counter.
+        counter: num u64,
+        /// Entries.
+        entries: num u64,
+        /// Bytes allocated by the closure.
+        allocs: num u64,
+        /// Bytes allocated of the closure.
+        allocated: num u64,
+    };
+    /// Ticky samples follow.
+    TickyCounterBeginSample = 212, 0, "ticky_counter_begin_sample";
+}
+
+impl<'a> EventBody<'a> {
+    /// The machine name of this event's type: stable, lower case. Events that
+    /// are handed on raw are named after their type where that is known.
+    pub fn name(&self) -> &'static str {
+        crate::names::name_of(self.id()).unwrap_or("unknown")
+    }
+
+    /// The field of that name, if the event has it.
+    pub fn field(&self, name: &str) -> Option<Value<'a>> {
+        let mut found = None;
+        self.fields(|field, value| {
+            if field == name {
+                found = Some(value);
+            }
+        });
+        found
+    }
+}

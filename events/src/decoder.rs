@@ -1,0 +1,252 @@
+//! The decoder: a state machine over slices, without a buffer of its own.
+//!
+//! It is given the bytes that have arrived and takes one item off their front.
+//! An item that is not complete is left where it is, for the caller to offer
+//! again with more behind it. [`Stream`](crate::Stream) and
+//! [`Reader`](crate::Reader) do that bookkeeping.
+//!
+//! There are two ways through it. Ordinary events, nearly all of a log, are
+//! decoded in a few instructions by `plain.rs`. For everything else `framing.rs` finds
+//! the next item and its bounds, in numbers only ([`Frame`]), and the frame is
+//! then turned into an [`Item`] that borrows the bytes.
+
+use crate::error::Error;
+use crate::event::{Block, Ending, Event, Gap, Item};
+use crate::framing::Scan;
+use crate::header::{Header, SizeTable};
+use crate::header_parser::HeaderParser;
+use crate::plain::{Place, Plain};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// The longest item that is accepted. The format allows 64 KiB; info table
+/// events of old systems could exceed that.
+pub const MAX_ITEM: usize = 1 << 20;
+
+/// Type and time.
+pub(crate) const EVENT_HEAD: usize = 10;
+
+/// An incremental decoder of one stream.
+///
+/// ```
+/// use ghc_eventlog::{Decoder, Header, Item};
+///
+/// let bytes = Header::standard().as_bytes().to_vec();
+/// let mut input = &bytes[..];
+/// let mut decoder = Decoder::new();
+/// assert_eq!(decoder.decode(&mut input)?, Item::Header);
+/// assert_eq!(decoder.decode(&mut input)?, Item::NeedMore);
+/// assert!(input.is_empty());
+/// # Ok::<(), ghc_eventlog::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Decoder {
+    pub(crate) state: State,
+    /// Bytes taken so far.
+    pub(crate) offset: u64,
+    /// Where the present block ends; events at or after it have none.
+    pub(crate) block_end: u64,
+    pub(crate) block_cap: Option<u16>,
+    pub(crate) sizes: SizeTable,
+    pub(crate) header: Option<Arc<Header>>,
+    pub(crate) headers: u64,
+    pub(crate) marked: bool,
+    pub(crate) recovery: bool,
+    pub(crate) scan: Scan,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) enum State {
+    /// Nothing has been taken yet, or only a block marker.
+    #[default]
+    Start,
+    /// In a header.
+    Header(Box<HeaderParser>),
+    /// Among blocks and events.
+    Items,
+    /// Looking for a place to go on after a fault.
+    Resync { error: Error, from: u64 },
+    /// After a fault, for good.
+    Failed(Error),
+}
+
+/// An item by its bounds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Frame {
+    /// `length` bytes, of which the payload begins at `payload_at`.
+    Event {
+        payload_at: u8,
+        cap: Option<u16>,
+        length: u32,
+        offset: u64,
+    },
+    /// A marker of `length` bytes.
+    Block { length: u32, offset: u64 },
+    /// The header is complete; its bytes were taken already.
+    Header,
+    /// The mark at the end.
+    End,
+    /// A gap is over; the bytes were taken already.
+    Gap(Gap),
+    /// Not enough bytes; some may have been taken.
+    NeedMore,
+}
+
+impl Decoder {
+    /// A decoder for a stream that has not begun.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to go on after a fault, at the next place that looks like the
+    /// start of a block or of a header. What is skipped is told as
+    /// [`Item::Gap`]. Without it the first fault is final.
+    #[must_use]
+    pub fn with_recovery(mut self, recovery: bool) -> Self {
+        self.recovery = recovery;
+        self
+    }
+
+    /// The header of the present session, once it is complete.
+    pub fn header(&self) -> Option<&Arc<Header>> {
+        self.header.as_ref()
+    }
+
+    /// How many headers have been completed: more than one after a restart.
+    pub fn sessions(&self) -> u64 {
+        self.headers
+    }
+
+    /// What has been taken of a header that is not complete: with the bytes
+    /// not taken yet, all that a stream has beyond its last item.
+    pub fn unfinished_header(&self) -> &[u8] {
+        match &self.state {
+            State::Header(parser) => parser.as_bytes(),
+            _ => &[],
+        }
+    }
+
+    /// How many bytes have been taken: where the next item begins.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Takes the next item off the front of `input`.
+    ///
+    /// On [`Item::NeedMore`], what remains of `input` must be offered again
+    /// with at least one byte more.
+    ///
+    /// # Errors
+    ///
+    /// A fault in the bytes. It is final, and told again by further calls,
+    /// unless the decoder [recovers](Self::with_recovery).
+    #[inline]
+    pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<Item<'a>, Error> {
+        let bytes = *input;
+        if let Some(plain) = self.plain(bytes) {
+            let (raw, rest) = bytes.split_at(plain.length);
+            *input = rest;
+            return Ok(Item::Event(plain.event(raw)));
+        }
+        let mut taken = 0;
+        let frame = self.other(bytes, &mut taken)?;
+        *input = &bytes[taken..];
+        Ok(build(&frame, &bytes[..taken]))
+    }
+
+    /// How the stream ends if nothing follows `rest`, the bytes that are left
+    /// after [`Item::NeedMore`].
+    pub fn ending(&self, rest: &[u8]) -> Ending {
+        let gap = match self.state {
+            State::Resync { error, from } => {
+                let length = self.offset - from + rest.len() as u64;
+                Some(Gap {
+                    error,
+                    offset: from,
+                    length,
+                })
+            }
+            _ => None,
+        };
+        let left = self.unfinished_header().len() + rest.len();
+        Ending {
+            header: self.headers > 0 && !matches!(self.state, State::Header(_)),
+            marked: self.marked,
+            left: if gap.is_some() { 0 } else { left as u64 },
+            gap,
+        }
+    }
+
+    /// Where the decoder is, for [`Place::plain_event`].
+    #[inline(always)]
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            offset: self.offset,
+            block_end: self.block_end,
+            block_cap: self.block_cap,
+        }
+    }
+
+    /// Finds the event at the front of `bytes`, if it is an ordinary one that
+    /// is here whole, and takes it. `None` for everything else, faults
+    /// included.
+    #[inline(always)]
+    pub(crate) fn plain(&mut self, bytes: &[u8]) -> Option<Plain> {
+        let plain = self.place().plain(&self.sizes, bytes)?;
+        self.offset += plain.length as u64;
+        self.marked = false;
+        Some(plain)
+    }
+
+    /// Hands on the plain events at the front of `bytes` for as long as there
+    /// are any and `each` wants more. What changes from event to event stays
+    /// in registers here, which about doubles the speed.
+    #[inline(always)]
+    pub(crate) fn plain_events<'a, B>(
+        &mut self,
+        bytes: &'a [u8],
+        taken: &mut usize,
+        mut each: impl FnMut(Event<'a>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let mut place = self.place();
+        let mut rest = &bytes[*taken..];
+        let mut flow = ControlFlow::Continue(());
+        while let Some(plain) = place.plain(&self.sizes, rest) {
+            place.offset += plain.length as u64;
+            let (raw, after) = rest.split_at(plain.length);
+            rest = after;
+            flow = each(plain.event(raw));
+            if flow.is_break() {
+                break;
+            }
+        }
+        let count = bytes.len() - *taken - rest.len();
+        *taken += count;
+        self.offset = place.offset;
+        self.marked &= count == 0;
+        flow
+    }
+}
+
+/// The item of a frame; `bytes` ends with the bytes of the item.
+pub(crate) fn build<'a>(frame: &Frame, bytes: &'a [u8]) -> Item<'a> {
+    match *frame {
+        Frame::Event {
+            payload_at,
+            cap,
+            length,
+            offset,
+        } => {
+            let raw = &bytes[bytes.len() - length as usize..];
+            Item::Event(Event::from_raw(raw, payload_at, cap, offset))
+        }
+        Frame::Block { length, offset } => Item::Block(Block::parse(
+            &bytes[bytes.len() - length as usize..],
+            offset,
+        )),
+        Frame::Header => Item::Header,
+        Frame::End => Item::End,
+        Frame::Gap(gap) => Item::Gap(gap),
+        Frame::NeedMore => Item::NeedMore,
+    }
+}

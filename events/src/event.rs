@@ -1,0 +1,178 @@
+//! What a decoder delivers.
+
+use crate::body::EventBody;
+use crate::error::Error;
+use crate::json;
+use crate::text::Text;
+use std::fmt;
+
+/// One event, borrowed from the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// Nanoseconds since the program started. Not monotone, not even within a
+    /// block: collections are written with the times at which they happened.
+    pub time: u64,
+    /// The capability of the block around the event; `None` for the global
+    /// block and for events outside any block.
+    pub cap: Option<u16>,
+    /// What happened.
+    pub body: EventBody<'a>,
+    /// The whole event as it lies in the log.
+    pub raw: &'a [u8],
+    /// Where it lies, in bytes from the start of the stream.
+    pub offset: u64,
+    /// Where the payload begins in `raw`.
+    pub(crate) payload_at: u8,
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn from_raw(raw: &'a [u8], payload_at: u8, cap: Option<u16>, offset: u64) -> Self {
+        let id = u16::from_be_bytes([raw[0], raw[1]]);
+        let time = raw[2..]
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let body = EventBody::decode(id, &raw[usize::from(payload_at)..]);
+        Self {
+            time,
+            cap,
+            body,
+            raw,
+            offset,
+            payload_at,
+        }
+    }
+
+    /// The number of the event's type.
+    pub fn id(&self) -> u16 {
+        u16::from_be_bytes([self.raw[0], self.raw[1]])
+    }
+
+    /// The machine name of the event's type; `"unknown"` if it has none.
+    pub fn name(&self) -> &'static str {
+        self.body.name()
+    }
+
+    /// The payload, with whatever follows the known fields.
+    pub fn payload(&self) -> &'a [u8] {
+        &self.raw[usize::from(self.payload_at)..]
+    }
+
+    /// Writes the event as one JSON object: `time`, `cap` (`null` for none),
+    /// `event` (the machine name), then its fields.
+    ///
+    /// # Errors
+    ///
+    /// Only those of `out`.
+    pub fn write_json(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        write!(out, "{{\"time\":{},\"cap\":", self.time)?;
+        match self.cap {
+            Some(cap) => write!(out, "{cap}")?,
+            None => out.write_str("null")?,
+        }
+        out.write_str(",\"event\":")?;
+        json::string(out, Text::from(self.name()))?;
+        let mut result = Ok(());
+        self.body.fields(|name, value| {
+            if result.is_ok() {
+                result = write!(out, ",\"{name}\":").and_then(|()| value.write_json(out));
+            }
+        });
+        result?;
+        out.write_char('}')
+    }
+}
+
+/// `name field=value ...`, for people.
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        let mut result = Ok(());
+        self.body.fields(|name, value| {
+            if result.is_ok() {
+                result = write!(f, " {name}={value}");
+            }
+        });
+        result
+    }
+}
+
+/// One step of a decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Item<'a> {
+    /// The header is complete: ask the decoder for it. A second one means that
+    /// the runtime system started its log again, or that two logs were joined.
+    Header,
+    /// A block begins.
+    Block(Block<'a>),
+    /// An event.
+    Event(Event<'a>),
+    /// The mark that a log ends with. Items may still follow it: a restarted
+    /// log, or a reader that asks again after the mark.
+    End,
+    /// Bytes that could not be decoded were skipped (only with
+    /// [`recovery`](crate::Decoder::with_recovery)).
+    Gap(Gap),
+    /// The input is used up to the last complete item.
+    NeedMore,
+}
+
+/// The marker at the start of a block: events of one capability, as they were
+/// flushed together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block<'a> {
+    /// When the buffer was last emptied.
+    pub time: u64,
+    /// When it was flushed. No event of the block is later.
+    pub end: u64,
+    /// Bytes of the block, the marker included. 0 in logs rewritten by some
+    /// tools: the block then reaches to the next marker.
+    pub size: u32,
+    /// The capability; `None` for the global block.
+    pub cap: Option<u16>,
+    /// The marker as it lies in the log.
+    pub raw: &'a [u8],
+    /// Where it lies.
+    pub offset: u64,
+}
+
+impl Block<'_> {
+    /// Whether the block has no events: the trace of a flush that found
+    /// nothing, which still tells how far the capability has come.
+    pub fn is_empty(&self) -> bool {
+        self.size as usize == self.raw.len()
+    }
+}
+
+/// Bytes that were skipped to recover from a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What was wrong, and where.
+    pub error: Error,
+    /// Where the gap begins: at the fault, or at the start of the header that
+    /// it spoils.
+    pub offset: u64,
+    /// How many bytes were skipped.
+    pub length: u64,
+}
+
+/// How a stream ended, once there are no more bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Whether a complete header was seen.
+    pub header: bool,
+    /// Whether the last item was the mark that a log ends with. A program that
+    /// was killed, or is still running, leaves none.
+    pub marked: bool,
+    /// Bytes of an incomplete item at the end, an unfinished header included.
+    pub left: u64,
+    /// The bytes still being skipped, if the stream ended inside a gap.
+    pub gap: Option<Gap>,
+}
+
+impl Ending {
+    /// Whether nothing is missing.
+    pub fn is_complete(&self) -> bool {
+        self.header && self.marked && self.left == 0 && self.gap.is_none()
+    }
+}

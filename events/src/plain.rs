@@ -1,0 +1,89 @@
+//! The fast path: events of ordinary types that are here whole.
+//!
+//! Nearly all of a log is made of them, so what is done for each is little: one
+//! look-up for the size, a few comparisons, and the typed decoding. Whatever is
+//! out of the ordinary, faults included, is declined and left to `framing.rs`.
+
+use crate::body::EventBody;
+use crate::decoder::EVENT_HEAD;
+use crate::event::Event;
+use crate::header::{Size, SizeTable};
+
+/// What the framing of an ordinary event depends on, besides the bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) offset: u64,
+    pub(crate) block_end: u64,
+    pub(crate) block_cap: Option<u16>,
+}
+
+/// An ordinary event, by its bounds.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain {
+    pub(crate) length: usize,
+    payload_at: u8,
+    id: u16,
+    cap: Option<u16>,
+    time: u64,
+    offset: u64,
+}
+
+impl Plain {
+    /// The event that lies in these bytes.
+    #[inline(always)]
+    pub(crate) fn event<'a>(&self, raw: &'a [u8]) -> Event<'a> {
+        Event {
+            time: self.time,
+            cap: self.cap,
+            body: EventBody::decode(self.id, &raw[usize::from(self.payload_at)..]),
+            raw,
+            offset: self.offset,
+            payload_at: self.payload_at,
+        }
+    }
+}
+
+impl Place {
+    /// The event at the front of `bytes`.
+    #[inline(always)]
+    pub(crate) fn plain(&self, sizes: &SizeTable, bytes: &[u8]) -> Option<Plain> {
+        let head = bytes.first_chunk::<EVENT_HEAD>()?;
+        let [high, low, time @ ..] = *head;
+        // While no events are expected, all types are undeclared.
+        let size = sizes.low(low);
+        if high != 0 {
+            return None;
+        }
+        let id = u16::from(low);
+        let (payload_at, length) = match size.fixed() {
+            Some(size) => (EVENT_HEAD, EVENT_HEAD + size),
+            None if size == Size::VARIABLE => {
+                let length = u16::from_be_bytes(*bytes[EVENT_HEAD..].first_chunk()?);
+                (EVENT_HEAD + 2, EVENT_HEAD + 2 + usize::from(length))
+            }
+            None => return None,
+        };
+        let offset = self.offset;
+        let mut cap = None;
+        if offset < self.block_end {
+            if offset + length as u64 > self.block_end {
+                return None;
+            }
+            cap = self.block_cap;
+        }
+        let time = u64::from_be_bytes(time);
+        // A thread created at time 0 may be a hole of zeros.
+        if bytes.len() < length || (time == 0 && id == 0) {
+            return None;
+        }
+        let payload_at = payload_at as u8;
+        Some(Plain {
+            length,
+            payload_at,
+            id,
+            cap,
+            time,
+            offset,
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! Sorting logs that may be larger than memory.
+//!
+//! The events of a log are collected into sorted runs, the runs are kept in a
+//! temporary file, and merged. The result is a log again: the same header, the
+//! same events byte for byte, in the order of time, in new blocks. A block
+//! holds events of one capability, so it ends where another one has its turn.
+
+use crate::block::{BlockBuilder, GLOBAL};
+use crate::decoder::Decoder;
+use crate::encode::Writer;
+use crate::event::{Ending, Item};
+use crate::reader::{ReadError, Reader};
+use crate::spill::Spill;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+/// Bytes at which a block of sorted events is complete.
+const BLOCK: usize = 1 << 20;
+
+/// How [`sort`] works.
+#[derive(Clone, Debug)]
+pub struct SortOptions {
+    /// Bytes of memory to use, about.
+    pub memory: usize,
+    /// Where temporary files go. They take about twice the size of the log.
+    pub temp_dir: PathBuf,
+    /// Whether to go on after a fault in the log.
+    pub recovery: bool,
+}
+
+impl Default for SortOptions {
+    /// 64 MiB, in the system's directory for temporary files.
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            temp_dir: std::env::temp_dir(),
+            recovery: false,
+        }
+    }
+}
+
+/// What [`sort`] did.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SortSummary {
+    /// Events sorted.
+    pub events: u64,
+    /// Sorted runs that went to temporary files.
+    pub runs: u64,
+    /// Bytes written.
+    pub written: u64,
+    /// How the input ended.
+    pub ending: Ending,
+}
+
+/// Sorts a log by time.
+///
+/// The sort is stable: of equal times the order is kept. If there are several
+/// sessions in the log each is sorted for itself, since their times have
+/// nothing to do with each other.
+///
+/// # Errors
+///
+/// Those of input, output and temporary files, and faults in the log. What
+/// came before a fault is written all the same.
+pub fn sort<R: Read, W: Write>(
+    input: R,
+    output: W,
+    options: &SortOptions,
+) -> Result<SortSummary, ReadError> {
+    let decoder = Decoder::new().with_recovery(options.recovery);
+    let mut reader = Reader::with_decoder(input, decoder);
+    let mut writer = Writer::new(output);
+    let mut spill = Spill::new(options.memory, &options.temp_dir);
+    let mut events = 0;
+    let mut ended = false;
+    let fault = loop {
+        match reader.next_item() {
+            Ok(Some(Item::Event(event))) => {
+                spill.add(&event)?;
+                events += 1;
+            }
+            Ok(Some(Item::Header)) => {
+                write_session(&mut spill, &mut writer, std::mem::take(&mut ended))?;
+                if let Some(header) = reader.header() {
+                    writer.header(header)?;
+                }
+            }
+            Ok(Some(Item::End)) => ended = true,
+            Ok(Some(_)) => {}
+            Ok(None) => break None,
+            Err(fault) => break Some(fault),
+        }
+    };
+    write_session(&mut spill, &mut writer, ended)?;
+    writer.flush()?;
+    match fault {
+        Some(fault) => Err(fault),
+        None => Ok(SortSummary {
+            events,
+            runs: spill.runs_written,
+            written: writer.written(),
+            ending: reader.ending(),
+        }),
+    }
+}
+
+fn write_session<W: Write>(spill: &mut Spill, out: &mut Writer<W>, end: bool) -> io::Result<()> {
+    let mut block = BlockBuilder::new(None);
+    spill.drain(|time, cap, raw| {
+        let cap = (cap != GLOBAL).then_some(cap);
+        if block.cap() != cap || block.len() + raw.len() > BLOCK {
+            if !block.is_empty() {
+                out.raw(block.finish())?;
+            }
+            block.reset(cap);
+        }
+        block.push_raw(time, raw);
+        Ok(())
+    })?;
+    if !block.is_empty() {
+        out.raw(block.finish())?;
+    }
+    if end { out.end() } else { Ok(()) }
+}

@@ -1,0 +1,83 @@
+//! How far a live stream is complete.
+//!
+//! Every capability flushes its own buffer when it likes. A block that ends at
+//! `t` proves that its capability will not write anything earlier any more, so
+//! the stream is complete up to the lowest such `t` over all capabilities.
+//! Capabilities that are known but have delivered nothing count with 0.
+
+use crate::block::GLOBAL;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The delivered block end of each known capability, and the lowest of them.
+#[derive(Clone, Debug)]
+pub struct Watermark {
+    ends: BTreeMap<u16, u64>,
+    sorted: BTreeSet<(u64, u16)>,
+    stale_after: Option<u64>,
+}
+
+impl Watermark {
+    /// Only the global buffer is known, with nothing delivered.
+    ///
+    /// A capability that lags more than `stale_after` nanoseconds behind the
+    /// most advanced one does not count until it delivers again: an idle one
+    /// would otherwise hold everything back.
+    pub fn new(stale_after: Option<u64>) -> Self {
+        let mut watermark = Self {
+            ends: BTreeMap::new(),
+            sorted: BTreeSet::new(),
+            stale_after,
+        };
+        watermark.announce(None);
+        watermark
+    }
+
+    /// There is such a capability (`None`: the global buffer).
+    pub fn announce(&mut self, cap: Option<u16>) {
+        let cap = cap.unwrap_or(GLOBAL);
+        self.ends.entry(cap).or_insert_with(|| {
+            self.sorted.insert((0, cap));
+            0
+        });
+    }
+
+    /// A capability will not speak any more.
+    pub fn forget(&mut self, cap: u16) {
+        if let Some(end) = self.ends.remove(&cap) {
+            self.sorted.remove(&(end, cap));
+        }
+    }
+
+    /// A block that ends at `end` has been delivered whole.
+    pub fn delivered(&mut self, cap: Option<u16>, end: u64) {
+        self.announce(cap);
+        let cap = cap.unwrap_or(GLOBAL);
+        if let Some(known) = self.ends.get_mut(&cap)
+            && *known < end
+        {
+            self.sorted.remove(&(*known, cap));
+            self.sorted.insert((end, cap));
+            *known = end;
+        }
+    }
+
+    /// The time up to which nothing is missing.
+    pub fn low(&self) -> u64 {
+        let (Some(&(lowest, _)), Some(&(highest, _))) = (self.sorted.first(), self.sorted.last())
+        else {
+            return 0;
+        };
+        match self.stale_after {
+            Some(lag) if highest - lowest > lag => {
+                let fresh = self.sorted.range((highest - lag, 0)..).next();
+                fresh.map_or(highest, |&(end, _)| end)
+            }
+            _ => lowest,
+        }
+    }
+
+    /// How far one capability has come; `None` if it is not known.
+    pub fn of(&self, cap: Option<u16>) -> Option<u64> {
+        self.ends.get(&cap.unwrap_or(GLOBAL)).copied()
+    }
+}
