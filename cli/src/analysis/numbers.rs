@@ -1,0 +1,47 @@
+//! Shares and rates.
+
+use std::fmt;
+
+/// A share, as a percentage.
+#[derive(Clone, Copy, Debug)]
+pub struct Share(pub u64, pub u64);
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            0 => f.pad("-"),
+            whole => f.pad(&format!("{:.1}%", 100.0 * self.0 as f64 / whole as f64)),
+        }
+    }
+}
+
+/// A share as a fraction, rounded so that JSON stays readable.
+pub fn fraction(part: u64, whole: u64) -> f64 {
+    match whole {
+        0 => 0.0,
+        whole => (part as f64 / whole as f64 * 1e6).round() / 1e6,
+    }
+}
+
+/// An amount per second of a time in nanoseconds; 0 if there was no time.
+pub fn per_second(amount: u64, nanos: u64) -> u64 {
+    if nanos == 0 {
+        return 0;
+    }
+    let rate = u128::from(amount) * 1_000_000_000 / u128::from(nanos);
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
+/// A time of a log in seconds, exact to the nanosecond.
+#[derive(Clone, Copy, Debug)]
+pub struct Seconds(pub u64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!(
+            "{}.{:09}",
+            self.0 / 1_000_000_000,
+            self.0 % 1_000_000_000
+        ))
+    }
+}

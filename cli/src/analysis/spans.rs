@@ -1,0 +1,236 @@
+//! Spans between two messages of the program: `START name` to `STOP name`.
+//!
+//! A span belongs to the thread that ran when its messages were written. Spans
+//! of one name may nest, and may move with their thread to another capability;
+//! several that run at the same time in one thread can be told apart by a
+//! number: `START 3 request`.
+//!
+//! Needs events in the order of time.
+
+use super::gc::Collections;
+use super::identity::shortened;
+use super::threads::{State, Threads};
+use ghc_eventlog::{Event, EventBody, Header};
+use regex::Regex;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+/// How messages begin and end spans.
+pub const START: &str = r"^START (?:(?P<id>\d+) )?(?P<name>.+)$";
+pub const STOP: &str = r"^(?:STOP|END) (?:(?P<id>\d+) )?(?P<name>.+)$";
+
+/// At most so many spans are open at a time.
+const MOST_OPEN: usize = 1 << 20;
+/// At most so many names are kept for use again.
+const MOST_NAMES: usize = 1 << 14;
+/// Among so many open spans of one name the right thread's is looked for.
+const NEAREST: usize = 256;
+
+/// Which messages begin and end a span. The name is the group `name`, or the
+/// first group, or all that matches.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub start: Regex,
+    pub stop: Regex,
+}
+
+impl Rules {
+    pub fn new(start: &str, stop: &str) -> Result<Self, regex::Error> {
+        Ok(Self {
+            start: Regex::new(start)?,
+            stop: Regex::new(stop)?,
+        })
+    }
+}
+
+/// A complete span.
+#[derive(Clone, Debug)]
+pub struct Span {
+    pub name: Rc<str>,
+    pub id: Option<u64>,
+    /// The thread that began it.
+    pub thread: Option<u32>,
+    pub label: Option<String>,
+    pub start: u64,
+    pub end: u64,
+    /// Nanoseconds of it in which the thread was running.
+    pub running: Option<u64>,
+    /// Nanoseconds of it in which the program was stopped for collections.
+    pub gc: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    thread: Option<u32>,
+    start: u64,
+    gc: u64,
+    ran: Option<u64>,
+}
+
+type Key = (Rc<str>, Option<u64>);
+
+/// Pairs the messages.
+#[derive(Debug)]
+pub struct Spans {
+    rules: Rules,
+    threads: Threads,
+    running: HashMap<u16, u32>,
+    collections: Collections,
+    /// Nanoseconds in collections so far.
+    gc: u64,
+    open: HashMap<Key, Vec<Open>>,
+    open_count: usize,
+    names: HashSet<Rc<str>>,
+    /// Ends without a beginning.
+    pub unopened: u64,
+    /// Beginnings that were too many to follow.
+    pub unfollowed: u64,
+}
+
+impl Spans {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            threads: Threads::default(),
+            running: HashMap::new(),
+            collections: Collections::default(),
+            gc: 0,
+            open: HashMap::new(),
+            open_count: 0,
+            names: HashSet::new(),
+            unopened: 0,
+            unfollowed: 0,
+        }
+    }
+
+    /// A log begins anew: nothing of the one before can end any more.
+    pub fn session(&mut self, header: &Header) {
+        self.threads = Threads::default();
+        self.collections = Collections::new(header);
+        self.running.clear();
+        self.open.clear();
+        (self.open_count, self.gc) = (0, 0);
+    }
+
+    /// The span that the event ends.
+    pub fn event(&mut self, event: &Event<'_>) -> Option<Span> {
+        let text = match event.body {
+            EventBody::UserMsg { message } => message,
+            EventBody::UserMarker { marker } => marker,
+            EventBody::RunThread { thread } => {
+                self.running.insert(event.cap?, thread);
+                self.threads.event(event);
+                return None;
+            }
+            EventBody::StopThread { .. } => {
+                self.running.remove(&event.cap?);
+                self.threads.event(event);
+                return None;
+            }
+            _ => {
+                if let Some(step) = self.collections.event(event) {
+                    self.gc += step.collection.map_or(0, |collection| collection.pause());
+                } else {
+                    self.threads.event(event);
+                }
+                return None;
+            }
+        };
+        let text = text.to_string_lossy();
+        let thread = event.cap.and_then(|cap| self.running.get(&cap).copied());
+        if let Some((name, id)) = parts(&self.rules.start, &text) {
+            let key = (self.name(name), id);
+            self.begin(key, thread, event.time);
+            return None;
+        }
+        let (name, id) = parts(&self.rules.stop, &text)?;
+        let key = (self.name(name), id);
+        self.end(key, thread, event.time)
+    }
+
+    fn begin(&mut self, key: Key, thread: Option<u32>, start: u64) {
+        if self.open_count >= MOST_OPEN {
+            self.unfollowed += 1;
+            return;
+        }
+        let (gc, ran) = (self.gc, thread.and_then(|thread| self.ran(thread, start)));
+        self.open.entry(key).or_default().push(Open {
+            thread,
+            start,
+            gc,
+            ran,
+        });
+        self.open_count += 1;
+    }
+
+    fn end(&mut self, key: Key, thread: Option<u32>, end: u64) -> Option<Span> {
+        let Some(open) = self.open.get_mut(&key) else {
+            self.unopened += 1;
+            return None;
+        };
+        let nearest = open.iter().enumerate().rev().take(NEAREST);
+        let own = nearest
+            .filter(|(_, open)| open.thread == thread)
+            .map(|(at, _)| at)
+            .next();
+        // Another thread may end it: then the latest is meant.
+        let found = open.remove(own.unwrap_or(open.len() - 1));
+        if open.is_empty() {
+            self.open.remove(&key);
+        }
+        self.open_count -= 1;
+        let ran = found.thread.and_then(|thread| self.ran(thread, end));
+        let label = found
+            .thread
+            .and_then(|thread| self.threads.get(thread)?.label.clone());
+        Some(Span {
+            name: key.0,
+            id: key.1,
+            thread: found.thread,
+            label,
+            start: found.start,
+            end: end.max(found.start),
+            running: ran
+                .zip(found.ran)
+                .map(|(now, before)| now.saturating_sub(before)),
+            gc: self.gc - found.gc,
+        })
+    }
+
+    /// How long a thread has run up to a moment.
+    fn ran(&self, thread: u32, time: u64) -> Option<u64> {
+        let thread = self.threads.get(thread)?;
+        Some(match thread.state {
+            State::Running(_) => thread.running + time.saturating_sub(thread.since),
+            _ => thread.running,
+        })
+    }
+
+    /// Each name once in memory.
+    fn name(&mut self, name: &str) -> Rc<str> {
+        if let Some(known) = self.names.get(name) {
+            return Rc::clone(known);
+        }
+        let name: Rc<str> = shortened(name).into();
+        if self.names.len() < MOST_NAMES {
+            self.names.insert(Rc::clone(&name));
+        }
+        name
+    }
+
+    /// How many spans have not ended.
+    pub fn open(&self) -> usize {
+        self.open_count
+    }
+}
+
+/// Name and number in a message.
+fn parts<'t>(rule: &Regex, text: &'t str) -> Option<(&'t str, Option<u64>)> {
+    let found = rule.captures(text)?;
+    let name = found
+        .name("name")
+        .or_else(|| found.get(1))
+        .or_else(|| found.get(0))?;
+    let id = found.name("id").and_then(|id| id.as_str().parse().ok());
+    Some((name.as_str(), id))
+}

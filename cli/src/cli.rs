@@ -1,0 +1,58 @@
+//! The command line as a whole.
+
+use crate::output::Colour;
+use crate::verbs::Verb;
+
+/// Look at, record, check and convert GHC eventlogs.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "eventlog",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_long_help = AFTER
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+
+    /// Use colours: auto (on a terminal, unless NO_COLOR is set), always, never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    pub color: Colour,
+}
+
+const AFTER: &str = "\
+Sources:
+  FILE            a log, complete or still being written (--follow)
+  FIFO            a named pipe that a program writes its log to
+  -               standard input
+  unix:PATH       the Unix socket of a running program
+  tcp:HOST:PORT   its TCP socket
+
+Exit codes:
+  0  done
+  1  the input is faulty
+  2  the command line is wrong
+  3  something could not be opened, connected to, read or written
+  `eventlog run` exits with the status of the program that it runs, or with 125 to 127 if it
+  could not run it.
+  A reader of the output that goes away (`| head`) is not an error.
+
+Environment:
+  NO_COLOR        set to anything: no colours
+
+Examples:
+  eventlog run -- ./program +RTS -N4        record an unmodified program
+  eventlog stats program.eventlog           sum up its log
+  eventlog show program.eventlog | less     read its log
+  eventlog show --json unix:/tmp/app.sock   watch a running program";

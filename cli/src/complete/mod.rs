@@ -1,0 +1,54 @@
+//! Shell completions and man pages, both generated from the command line's
+//! own definition, so that they cannot fall behind it.
+
+use crate::cli::Cli;
+use crate::errors::Advise;
+use crate::output;
+use clap::CommandFactory;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Print the completions of a shell
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  eventlog completions bash > ~/.local/share/bash-completion/completions/eventlog
+  eventlog completions zsh > ~/.zfunc/_eventlog
+  eventlog completions fish > ~/.config/fish/completions/eventlog.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+/// Write the man pages into a directory
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  eventlog man ~/.local/share/man/man1
+  man eventlog-show")]
+pub struct ManArgs {
+    /// The directory; it is made if need be
+    dir: PathBuf,
+}
+
+/// `eventlog completions`.
+pub fn completions(args: CompletionsArgs) -> anyhow::Result<ExitCode> {
+    // Into memory first: the generator panics when it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "eventlog", &mut script);
+    let mut out = output::out();
+    out.write_all(&script)?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `eventlog man`.
+pub fn man(args: ManArgs) -> anyhow::Result<ExitCode> {
+    let hint = "name a directory that you may write to";
+    let dir = args.dir.display();
+    std::fs::create_dir_all(&args.dir).advise(format_args!("cannot make {dir}"), hint)?;
+    clap_mangen::generate_to(Cli::command(), &args.dir)
+        .advise(format_args!("cannot write man pages to {dir}"), hint)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,235 @@
+//! Errors as the user sees them: one line that says what went wrong, one that
+//! says what to do next, and an exit code that a script can rely on.
+
+use crate::output;
+use anstyle::{AnsiColor, Style};
+use ghc_eventlog::{Ending, ErrorKind, LooksLike, ReadError};
+use std::fmt;
+use std::process::ExitCode;
+
+/// The input is faulty.
+pub const INPUT: u8 = 1;
+/// The command line makes no sense (clap uses the same number).
+pub const USAGE: u8 = 2;
+/// Something could not be opened, connected to, read or written.
+pub const IO: u8 = 3;
+
+/// A message with a class, and perhaps advice.
+#[derive(Debug)]
+struct Told {
+    code: Option<u8>,
+    message: String,
+    hint: Option<String>,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Told {}
+
+fn told(code: u8, message: impl fmt::Display, hint: Option<String>) -> anyhow::Error {
+    anyhow::Error::new(Told {
+        code: Some(code),
+        message: message.to_string(),
+        hint,
+    })
+}
+
+/// The input is at fault: exit code 1.
+pub fn input(message: impl fmt::Display) -> anyhow::Error {
+    told(INPUT, message, None)
+}
+
+/// The command line is at fault in a way that clap cannot see: exit code 2.
+pub fn usage(message: impl fmt::Display) -> anyhow::Error {
+    told(USAGE, message, None)
+}
+
+/// Something cannot be opened, read or written: exit code 3.
+pub fn io(message: impl fmt::Display) -> anyhow::Error {
+    told(IO, message, None)
+}
+
+/// Adds context and advice to an error, keeping its exit code.
+pub trait Advise<T> {
+    /// `message` says what was tried, `hint` what to do about it.
+    fn advise(self, message: impl fmt::Display, hint: impl fmt::Display) -> anyhow::Result<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> Advise<T> for Result<T, E> {
+    fn advise(self, message: impl fmt::Display, hint: impl fmt::Display) -> anyhow::Result<T> {
+        self.map_err(|error| {
+            let hint = Some(hint.to_string()).filter(|hint| !hint.is_empty());
+            error.into().context(Told {
+                code: None,
+                message: message.to_string(),
+                hint,
+            })
+        })
+    }
+}
+
+/// What to do about a fault in a log.
+pub fn hint_for(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::NotAnEventlog(LooksLike::HeapProfile) => {
+            "this is the text form of a heap profile; make an eventlog with `+RTS -l -hT`"
+        }
+        ErrorKind::NotAnEventlog(LooksLike::Gzip) => "unpack it: `gzip -dc FILE | eventlog VERB -`",
+        ErrorKind::NotAnEventlog(LooksLike::Zstd) => "unpack it: `zstd -dc FILE | eventlog VERB -`",
+        ErrorKind::NotAnEventlog(LooksLike::GitLfsPointer) => "fetch the real file: `git lfs pull`",
+        ErrorKind::NotAnEventlog(_) => {
+            "GHC programs write eventlogs when run with `+RTS -l` (before GHC 9.4: linked with -eventlog)"
+        }
+        ErrorKind::BadHeader(_) | ErrorKind::HeaderTooLarge => {
+            "the header cannot be repaired; record the log again"
+        }
+        _ => "`eventlog repair` keeps what can be read; `eventlog validate` says what is wrong",
+    })
+}
+
+/// The exit code that an error stands for.
+fn code_of(error: &anyhow::Error) -> u8 {
+    // Contexts hide from the chain but not from a downcast of the whole.
+    if let Some(code) = error.downcast_ref::<Told>().and_then(|told| told.code) {
+        return code;
+    }
+    for cause in error.chain() {
+        if let Some(code) = cause.downcast_ref::<Told>().and_then(|told| told.code) {
+            return code;
+        }
+        let format = cause.is::<ghc_eventlog::Error>()
+            || matches!(
+                cause.downcast_ref::<ReadError>(),
+                Some(ReadError::Format(_))
+            );
+        if format {
+            return INPUT;
+        }
+    }
+    IO
+}
+
+fn hint_of(error: &anyhow::Error) -> Option<String> {
+    let direct = error
+        .downcast_ref::<Told>()
+        .and_then(|told| told.hint.clone());
+    direct.or_else(|| {
+        error
+            .chain()
+            .find_map(|cause| match cause.downcast_ref::<Told>() {
+                Some(told) => told.hint.clone(),
+                None => {
+                    let fault = cause.downcast_ref::<ghc_eventlog::Error>().copied();
+                    let fault = fault.or_else(|| match cause.downcast_ref::<ReadError>() {
+                        Some(ReadError::Format(fault)) => Some(*fault),
+                        _ => None,
+                    });
+                    fault
+                        .and_then(|fault| hint_for(fault.kind))
+                        .map(str::to_owned)
+                }
+            })
+    })
+}
+
+/// Tells the user, and what to exit with. A reader of our output that has had
+/// enough is no error.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if output::is_closed() {
+        return ExitCode::SUCCESS;
+    }
+    say(AnsiColor::Red, "error", &chain_text(error));
+    if let Some(hint) = hint_of(error) {
+        say(AnsiColor::Cyan, "hint", &hint);
+    }
+    ExitCode::from(code_of(error))
+}
+
+/// The causes on one line. Some of them repeat the text of their own cause.
+fn chain_text(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.ends_with(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    text
+}
+
+/// A fault that ended the reading of a log, after everything before it.
+pub fn fault(name: &str, fault: ghc_eventlog::Error) {
+    say(AnsiColor::Red, "error", &format!("{name}: {fault}"));
+    if let Some(hint) = hint_for(fault.kind) {
+        say(AnsiColor::Cyan, "hint", hint);
+    }
+}
+
+/// How a log ended, if not as it should; and the exit code for that. A log
+/// that merely stops (a killed program) is told, but is no failure.
+pub fn ending(name: &str, ending: &Ending) -> ExitCode {
+    if !ending.header {
+        warn(format_args!(
+            "{name} ends before its header is complete ({} bytes): the program was killed early, \
+             or has not flushed its log yet",
+            ending.left
+        ));
+        return ExitCode::from(INPUT);
+    }
+    if let Some(gap) = ending.gap {
+        warn(format_args!(
+            "{name}: {}; the last {} bytes cannot be read",
+            gap.error, gap.length
+        ));
+        return ExitCode::from(INPUT);
+    }
+    if ending.left > 0 {
+        let left = ending.left;
+        warn(format_args!(
+            "{name} is cut off in the middle of an event; {left} bytes are left over"
+        ));
+    } else if !ending.marked {
+        warn(format_args!(
+            "{name} has no end mark: the program was killed, or is still running"
+        ));
+    }
+    ExitCode::SUCCESS
+}
+
+/// Something the user should know although the work goes on.
+pub fn warn(message: impl fmt::Display) {
+    say(AnsiColor::Yellow, "warning", &message.to_string());
+}
+
+/// Something failed, and the exit code is another matter.
+pub fn fail(message: impl fmt::Display) {
+    say(AnsiColor::Red, "error", &message.to_string());
+}
+
+/// What to do about what was just told.
+pub fn hint(message: impl fmt::Display) {
+    say(AnsiColor::Cyan, "hint", &message.to_string());
+}
+
+/// Something the user may like to know.
+pub fn note(message: impl fmt::Display) {
+    say(AnsiColor::Cyan, "note", &message.to_string());
+}
+
+fn say(colour: AnsiColor, label: &str, message: &str) {
+    use std::io::Write;
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    // If stderr is gone there is nobody to tell.
+    let _ = writeln!(
+        anstream::stderr(),
+        "eventlog: {style}{label}:{style:#} {message}"
+    );
+}

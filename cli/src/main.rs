@@ -1,0 +1,29 @@
+//! `eventlog`: look at, record, check and convert the eventlogs of Haskell
+//! programs, from files and from programs that are running.
+
+mod analysis;
+mod cli;
+mod complete;
+mod control;
+mod errors;
+mod filter;
+mod input;
+mod output;
+mod progress;
+mod record;
+mod signals;
+mod source;
+mod units;
+mod verbs;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    output::choose_colour(cli.color);
+    match cli.verb.run() {
+        Ok(code) => code,
+        Err(error) => errors::report(&error),
+    }
+}

@@ -1,0 +1,100 @@
+//! Standard output: buffered, silent when its reader goes away, coloured only
+//! when someone looks.
+
+use anstyle::Style;
+use clap::ValueEnum;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Large enough that a system call per flush does not show.
+const BUFFER: usize = 64 * 1024;
+
+static CLOSED: AtomicBool = AtomicBool::new(false);
+static COLOURS: AtomicBool = AtomicBool::new(false);
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Decides once for all about colours, for both standard streams.
+pub fn choose_colour(choice: Colour) {
+    let choice = match choice {
+        Colour::Auto => anstream::ColorChoice::Auto,
+        Colour::Always => anstream::ColorChoice::AlwaysAnsi,
+        Colour::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+    let decided = anstream::AutoStream::choice(&io::stdout());
+    COLOURS.store(decided != anstream::ColorChoice::Never, Ordering::Relaxed);
+}
+
+/// Whether what goes to standard output may be coloured.
+pub fn colours() -> bool {
+    COLOURS.load(Ordering::Relaxed)
+}
+
+/// The style if colours are on, and none otherwise.
+pub fn style(style: Style) -> Style {
+    if colours() { style } else { Style::new() }
+}
+
+/// Whether somebody watches standard output.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether the reader of standard output has gone away.
+pub fn is_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
+
+/// Standard output, locked and buffered. Call `flush` at the end: an error in
+/// a drop goes unnoticed.
+pub fn out() -> Out {
+    Out(BufWriter::with_capacity(BUFFER, Raw(io::stdout().lock())))
+}
+
+/// See [`out`].
+pub struct Out(BufWriter<Raw>);
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Remembers a broken pipe, so that whatever becomes of the error on its way
+/// up, the end is silent.
+struct Raw(StdoutLock<'static>);
+
+impl Write for Raw {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).inspect_err(notice)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().inspect_err(notice)
+    }
+}
+
+fn notice(error: &io::Error) {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        CLOSED.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,82 @@
+//! A progress bar, for people only: it appears on standard error when that is
+//! a terminal and standard output is not.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, IsTerminal, Read};
+use std::time::Duration;
+
+/// A bar, or nothing at all.
+pub struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    /// A bar up to `total` bytes, or a count of bytes where that is unknown.
+    pub fn new(label: &'static str, total: Option<u64>) -> Self {
+        if !io::stderr().is_terminal() || io::stdout().is_terminal() {
+            return Self(None);
+        }
+        Self::always(label, total)
+    }
+
+    /// No bar.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// The same also while standard output is a terminal: for verbs that do
+    /// not write there. Still nothing unless standard error is a terminal.
+    pub fn always(label: &'static str, total: Option<u64>) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let template = match total {
+            Some(_) => "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+            None => "{msg} {spinner} {bytes} {bytes_per_sec} {elapsed}",
+        };
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(8));
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(label);
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Self(Some(bar))
+    }
+
+    /// So many bytes more.
+    pub fn add(&self, bytes: u64) {
+        if let Some(bar) = &self.0 {
+            bar.inc(bytes);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A reader that shows how far it has come.
+pub struct Watched<R> {
+    inner: R,
+    progress: Progress,
+}
+
+impl<R> Watched<R> {
+    pub fn new(inner: R, progress: Progress) -> Self {
+        Self { inner, progress }
+    }
+
+    pub fn get_ref(&self) -> &R {
+        &self.inner
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.progress.add(count as u64);
+        Ok(count)
+    }
+}

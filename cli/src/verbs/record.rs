@@ -1,0 +1,283 @@
+//! `eventlog record`.
+
+use crate::control::{Command, Protocol};
+use crate::errors::{self, Advise};
+use crate::progress::Progress;
+use crate::record::{Files, Piece, Rotation, Tee};
+use crate::signals::Stop;
+use crate::source::{Connecting, Connection, SourceArg};
+use crate::units::{Bytes, Wait};
+use crate::verbs::control::send;
+use clap::ValueEnum;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How often the clock and the stop flag are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// Rest between connections that bring nothing.
+const REST: Duration = Duration::from_millis(200);
+
+/// Record a stream into files
+///
+/// What has arrived is on its way to the disk at once, so that whatever happens, the file is a
+/// readable log. A log that starts again, a new connection and a rotation each begin a new file:
+/// FILE, then FILE with a number before its extension. Each file can be read for itself: it begins
+/// with the header and everything that was defined before. Ctrl-C ends the recording.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  eventlog record unix:/tmp/app.sock -o app.eventlog
+  eventlog record tcp:db1:4242 -o db1.eventlog --rotate-size 256M --keep 20
+  eventlog record unix:/tmp/app.sock -o app.eventlog --reconnect always --wait forever
+  eventlog record unix:/tmp/app.sock -o heap.eventlog --for 30s --control start-heap-profiling
+  mkfifo /tmp/log; eventlog record /tmp/log -o app.eventlog & ./app +RTS -l -ol/tmp/log")]
+pub struct Args {
+    /// unix:PATH, tcp:HOST:PORT, a FIFO, FILE, or - for standard input
+    source: SourceArg,
+
+    /// The file to write
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
+
+    /// Begin a new file when the present one has this size: 256M, 1G
+    #[arg(long, value_name = "SIZE", value_parser = crate::units::bytes)]
+    rotate_size: Option<u64>,
+
+    /// Begin a new file after this time: 10m, 1h
+    #[arg(long, value_name = "TIME", value_parser = crate::units::duration)]
+    rotate_time: Option<Duration>,
+
+    /// Keep only so many files: the oldest ones of this recording are deleted
+    #[arg(long, value_name = "COUNT")]
+    keep: Option<usize>,
+
+    /// When to connect again after the stream has ended
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "lost")]
+    reconnect: Reconnect,
+
+    /// How long to wait for a program that is not up yet, or not up again: 10s, 2m, forever
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    wait: Wait,
+
+    /// Stop after this time
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::units::duration)]
+    limit: Option<Duration>,
+
+    /// Force the file onto the disk this often: survives a crash of the whole machine
+    #[arg(long, value_name = "TIME", value_parser = crate::units::duration)]
+    sync: Option<Duration>,
+
+    /// Send this command to the program on each connection, as `eventlog control` does
+    #[arg(long, value_name = "COMMAND")]
+    control: Vec<Command>,
+
+    /// The wire protocol of commands
+    #[arg(long, value_enum, default_value = "v0")]
+    protocol: Protocol,
+
+    /// Say nothing unless something is wrong
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// When to connect again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Reconnect {
+    /// If the stream broke off without its end mark
+    Lost,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Records.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let frames: Vec<_> =
+        args.control.iter().map(|command| command.frame(args.protocol)).collect::<Result<_, _>>()?;
+    if !args.force && std::fs::metadata(&args.output).is_ok_and(|about| about.is_file()) {
+        return Err(errors::io(format_args!("{} exists", args.output.display()))).advise(
+            "nothing was recorded",
+            "choose another --output, or allow to replace it with --force",
+        );
+    }
+    let rotation =
+        Rotation { size: args.rotate_size, time: args.rotate_time, keep: args.keep };
+    let mut recording = Recording {
+        stop: Stop::install()?,
+        started: Instant::now(),
+        files: Files::new(args.output.clone(), args.force, rotation, args.sync),
+        progress: if args.quiet { Progress::none() } else { Progress::always("recording", None) },
+        frames,
+        args,
+    };
+    let code = recording.run()?;
+    let Recording { files, progress, args, .. } = recording;
+    drop(progress);
+    if files.count == 0 {
+        errors::warn(format_args!("nothing came from {}; no file was written", args.source));
+        return Ok(ExitCode::from(errors::INPUT));
+    }
+    if !args.quiet {
+        let (size, path) = (Bytes(files.total), files.path().display());
+        match files.count {
+            1 => errors::note(format_args!("{size} in {path}")),
+            count => errors::note(format_args!("{size} in {count} files, the last is {path}")),
+        }
+    }
+    Ok(code)
+}
+
+struct Recording {
+    args: Args,
+    frames: Vec<Vec<u8>>,
+    files: Files,
+    progress: Progress,
+    stop: Stop,
+    started: Instant,
+}
+
+/// How a connection ended.
+enum End {
+    /// With the end mark.
+    Complete,
+    /// In the middle.
+    Lost(Option<io::Error>),
+    /// Because the user wants it.
+    Stopped,
+}
+
+impl Recording {
+    fn run(&mut self) -> anyhow::Result<ExitCode> {
+        let mut code = ExitCode::SUCCESS;
+        for round in 0u64.. {
+            let mut connection = match self.connect() {
+                Ok(connection) => connection,
+                Err(_) if self.is_over() => break,
+                // The program came once and does not come again: that is an
+                // end like another.
+                Err(_) if round > 0 && self.args.reconnect == Reconnect::Lost => break,
+                Err(error) => return Err(error),
+            };
+            send_all(&mut connection, &self.args.source, &self.frames)?;
+            let before = self.files.total;
+            let mut tee = Tee::new(self.files.rotates());
+            let end = self.record(&mut connection, &mut tee)?;
+            self.end(&mut tee)?;
+            if let Some(fault) = tee.fault() {
+                errors::fault(&self.args.source.to_string(), fault);
+                errors::note("everything is recorded nevertheless, but no longer rotated");
+                code = ExitCode::from(errors::INPUT);
+            }
+            if !self.goes_on(&end) {
+                break;
+            }
+            if self.files.total == before {
+                std::thread::sleep(REST);
+            }
+        }
+        Ok(code)
+    }
+
+    fn connect(&self) -> anyhow::Result<Connection> {
+        let stop = || self.is_over();
+        let how = Connecting { wait: self.args.wait, missing_ok: false, stop: &stop };
+        let mut connection = self.args.source.connect(&how)?;
+        connection.tick(Some(TICK));
+        Ok(connection)
+    }
+
+    /// Whether the user, or the clock, has ended the recording.
+    fn is_over(&self) -> bool {
+        self.stop.is_set() || self.args.limit.is_some_and(|limit| self.started.elapsed() >= limit)
+    }
+
+    /// Whether to connect again, after telling why the stream ended.
+    fn goes_on(&self, end: &End) -> bool {
+        let lasting = self.args.source.is_socket()
+            || (self.args.reconnect == Reconnect::Always && self.args.source.size().is_none());
+        let source = &self.args.source;
+        match end {
+            End::Stopped => false,
+            End::Complete => lasting && self.args.reconnect == Reconnect::Always,
+            End::Lost(error) => {
+                let reason = error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+                let again = lasting && self.args.reconnect != Reconnect::Never;
+                let next = if again { "; waiting for it to come back, Ctrl-C to stop" } else { "" };
+                errors::warn(format_args!("{source} ended without an end mark{reason}{next}"));
+                again
+            }
+        }
+    }
+
+    fn record(&mut self, connection: &mut Connection, tee: &mut Tee) -> anyhow::Result<End> {
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            if self.is_over() {
+                return Ok(End::Stopped);
+            }
+            let count = match connection.read(&mut buffer) {
+                Ok(0) if tee.is_complete() => return Ok(End::Complete),
+                Ok(0) => return Ok(End::Lost(None)),
+                Ok(count) => count,
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => continue,
+                    _ => return Ok(End::Lost(Some(error))),
+                },
+            };
+            self.progress.add(count as u64);
+            let files = &mut self.files;
+            let result = tee.push(&buffer[..count], |piece| write_piece(files, &piece));
+            self.check_write(result)?;
+            if let (Some(fault), false) = (tee.fault(), tee.has_header()) {
+                return Err(anyhow::Error::new(fault).context(self.args.source.to_string()));
+            }
+        }
+    }
+
+    fn end(&mut self, tee: &mut Tee) -> anyhow::Result<()> {
+        // What is left over is an incomplete item. It is kept: a recording is
+        // the stream, byte for byte.
+        let files = &mut self.files;
+        let result = tee.finish(|piece| write_piece(files, &piece)).and_then(|()| files.end());
+        self.check_write(result)
+    }
+
+    fn check_write(&self, result: io::Result<()>) -> anyhow::Result<()> {
+        result.advise(
+            format_args!("cannot write {}", self.files.path().display()),
+            "is there room on the disk? What was recorded before is kept",
+        )
+    }
+}
+
+fn send_all(
+    connection: &mut Connection,
+    source: &SourceArg,
+    frames: &[Vec<u8>],
+) -> anyhow::Result<()> {
+    if frames.is_empty() { Ok(()) } else { send(connection, source, frames) }
+}
+
+/// Writes a piece, in a new file where one is due.
+fn write_piece(files: &mut Files, piece: &Piece<'_>) -> io::Result<()> {
+    match piece {
+        Piece::Session => files.end(),
+        Piece::Boundary(cut) if files.is_due() => {
+            let told = format!(
+                "eventlog record: this file continues {}; what was defined before is repeated here",
+                files.path().display()
+            );
+            files.rotate()?;
+            files.write(&cut.prologue(&told))
+        }
+        Piece::Boundary(_) => Ok(()),
+        Piece::Bytes(bytes) => files.write(bytes),
+    }
+}

@@ -1,0 +1,321 @@
+//! `eventlog run`.
+
+mod fifo;
+
+use crate::errors::{self, Advise};
+use crate::record::{Files, Queue, Rotation, Spool, Taken, Tee};
+use crate::source::Connection;
+use crate::units::Bytes;
+use fifo::Fifo;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long the log may be silent after the end of the program before that
+/// counts as its end. Only matters if something else holds the FIFO open.
+const TICK: Duration = Duration::from_millis(20);
+/// How long the output may take nothing after the end of the program.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// Run a program and record its eventlog
+///
+/// The program needs no changes: it is started with GHCRTS set so that its eventlog goes into a FIFO,
+/// from which it is recorded. The log is drained whatever happens to the output; if that cannot keep
+/// up, whole blocks are left out, and the log says so. Before GHC 9.4 the program must be linked with
+/// -eventlog.
+///
+/// Exits with the status of the program (128 + N if signal N killed it); 127 if there is no such
+/// program, 126 if it cannot be run, 125 if it was not run because nothing could be recorded.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  eventlog run -- ./program
+  eventlog run -o run1.eventlog -- ./program --input data +RTS -N4
+  eventlog run --events=-au -- ./program
+  eventlog run --rts '-hT -i0.1' -- ./program")]
+pub struct Args {
+    /// The file to write; it is replaced if it exists [default: PROGRAM.eventlog]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Classes of events, as they follow the RTS's -l: -au, a, sgpu
+    #[arg(long, value_name = "CLASSES", default_value = "", hide_default_value = true)]
+    #[arg(allow_hyphen_values = true)]
+    events: String,
+
+    /// More RTS options for the program
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
+    rts: Option<String>,
+
+    /// Memory for what the output has not taken yet
+    #[arg(long, value_name = "SIZE", value_parser = crate::units::bytes, default_value = "64M")]
+    buffer: u64,
+
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    command: Vec<OsString>,
+}
+
+/// Runs.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Some((program, arguments)) = args.command.split_first() else {
+        return Err(errors::usage("no program"));
+    };
+    let output = args.output.clone().unwrap_or_else(|| default_output(program));
+    let (fifo, connection) = match prepare(&output) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            errors::report(&error);
+            return Ok(ExitCode::from(125));
+        }
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).env("GHCRTS", options(&args, fifo.path()));
+    survive_signals()?;
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            let missing = error.kind() == io::ErrorKind::NotFound;
+            let program = program.to_string_lossy();
+            errors::fail(format_args!("cannot run {program}: {error}"));
+            return Ok(ExitCode::from(if missing { 127 } else { 126 }));
+        }
+    };
+    pass_signals_on(&child)?;
+    let queue = Arc::new(Queue::new(usize::try_from(args.buffer).unwrap_or(usize::MAX).max(1)));
+    let exited = Arc::new(AtomicBool::new(false));
+    let drain = {
+        let (queue, exited) = (Arc::clone(&queue), Arc::clone(&exited));
+        std::thread::spawn(move || drain(connection, &queue, &exited))
+    };
+    let progress = Arc::new(AtomicU64::new(0));
+    let writer = {
+        let (queue, progress) = (Arc::clone(&queue), Arc::clone(&progress));
+        std::thread::spawn(move || write(&queue, output, &progress))
+    };
+    let status = wait(&mut child);
+    exited.store(true, Ordering::Release);
+    let lost = drain.join();
+    let files = join_while_alive(writer, &progress);
+    drop(fifo);
+    match (lost, files) {
+        (Ok(lost), Some(files)) => tell(&program.to_string_lossy(), lost, &files),
+        _ => errors::warn("the output does not take the rest of the log; it is not complete"),
+    }
+    Ok(exit_code(status.advise("lost the program", "")?))
+}
+
+/// Whatever can go wrong should do so before the program has begun.
+fn prepare(output: &Path) -> anyhow::Result<(Fifo, Connection)> {
+    check_writable(output).advise(
+        format_args!("cannot write {}", output.display()),
+        "choose another --output; the program was not started",
+    )?;
+    let fifo = Fifo::new().advise(
+        "cannot make a FIFO",
+        "set TMPDIR to a directory where you may write, without blanks in its name",
+    )?;
+    let connection = fifo.open().advise(format_args!("cannot open {}", fifo.path().display()), "")?;
+    Ok((fifo, connection))
+}
+
+/// A log of an earlier run stays until this one has something to write.
+fn check_writable(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(about) if about.is_file() => OpenOptions::new().write(true).open(path).map(drop),
+        Ok(_) => Ok(()),
+        Err(_) => {
+            OpenOptions::new().write(true).create_new(true).open(path)?;
+            std::fs::remove_file(path)
+        }
+    }
+}
+
+fn default_output(program: &OsStr) -> PathBuf {
+    let mut name = Path::new(program).file_name().unwrap_or(program).to_owned();
+    name.push(".eventlog");
+    name.into()
+}
+
+/// The RTS options: ours, those that the user has set anyway, and at the end
+/// the one that must win.
+fn options(args: &Args, fifo: &Path) -> OsString {
+    let mut options = OsString::from(format!("-l{}", args.events));
+    for more in [std::env::var_os("GHCRTS"), args.rts.clone().map(Into::into)].into_iter().flatten() {
+        options.push(" ");
+        options.push(more);
+    }
+    options.push(" -ol");
+    options.push(fifo);
+    options
+}
+
+/// Ctrl-C is meant for the program, and the terminal sends it there too. We
+/// must live on to take the rest of its log.
+fn survive_signals() -> io::Result<()> {
+    let ignored = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGQUIT] {
+        signal_hook::flag::register(signal, Arc::clone(&ignored))?;
+    }
+    Ok(())
+}
+
+/// Signals that are sent to us alone go on to the program.
+fn pass_signals_on(child: &Child) -> io::Result<()> {
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) else {
+        return Ok(());
+    };
+    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP])?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            let signal = match signal {
+                SIGHUP => rustix::process::Signal::HUP,
+                _ => rustix::process::Signal::TERM,
+            };
+            // It may be gone already.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    });
+    Ok(())
+}
+
+fn wait(child: &mut Child) -> io::Result<ExitStatus> {
+    loop {
+        match child.wait() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Takes whatever the program writes, without ever waiting for anything else;
+/// tells how many bytes did not fit the queue.
+fn drain(mut connection: Connection, queue: &Queue, exited: &AtomicBool) -> u64 {
+    connection.tick(Some(TICK));
+    let mut tee = Tee::new(false);
+    let mut spool = Spool::new(queue);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let over = exited.load(Ordering::Acquire);
+        match connection.read(&mut buffer) {
+            // Nobody has the FIFO open. The program may open it again.
+            Ok(0) if !over => std::thread::sleep(TICK / 2),
+            Ok(0) => break,
+            Ok(count) => {
+                let faulty = tee.fault().is_some();
+                let _ = tee.push(&buffer[..count], |piece| {
+                    spool.piece(piece, faulty);
+                    Ok(())
+                });
+                spool.hand_over();
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock if over => break,
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => {}
+                _ => {
+                    errors::warn(format_args!("cannot read the log: {error}"));
+                    break;
+                }
+            },
+        }
+    }
+    let faulty = tee.fault().is_some();
+    let _ = tee.finish(|piece| {
+        spool.piece(piece, faulty);
+        Ok(())
+    });
+    spool.finish();
+    queue.close();
+    spool.lost()
+}
+
+/// Writes what is in the queue. If that fails, the program goes on all the
+/// same.
+fn write(queue: &Queue, output: PathBuf, progress: &AtomicU64) -> Written {
+    let mut files = Files::new(output, true, Rotation::default(), None);
+    let mut failed = false;
+    loop {
+        let result = match queue.take() {
+            Taken::Bytes(_) if failed => Ok(()),
+            Taken::Bytes(bytes) => files.write(&bytes),
+            Taken::Session => files.end(),
+            Taken::Closed => break,
+        };
+        progress.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = result {
+            failed = true;
+            let path = files.path().display();
+            errors::warn(format_args!(
+                "cannot write {path}: {error}; the program goes on, but the rest of its log is lost"
+            ));
+        }
+    }
+    let _ = files.end();
+    Written { files, failed }
+}
+
+/// What the writing thread leaves.
+struct Written {
+    files: Files,
+    failed: bool,
+}
+
+/// Waits for the writer as long as it gets anywhere.
+fn join_while_alive(writer: JoinHandle<Written>, progress: &AtomicU64) -> Option<Written> {
+    let mut seen = progress.load(Ordering::Relaxed);
+    let mut since = Instant::now();
+    while !writer.is_finished() {
+        let now = progress.load(Ordering::Relaxed);
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        } else if since.elapsed() > STALLED {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    writer.join().ok()
+}
+
+fn tell(program: &str, lost: u64, written: &Written) {
+    let files = &written.files;
+    if written.failed {
+        // That was told when it happened.
+        return;
+    }
+    if files.count == 0 {
+        errors::warn(format_args!("{program} wrote no eventlog, so there is none"));
+        errors::hint(
+            "before GHC 9.4 link it with -eventlog; it must not be linked with -rtsopts=none or ignore, \
+             nor run with an -ol of its own",
+        );
+        return;
+    }
+    if lost > 0 {
+        errors::warn(format_args!(
+            "{} of the log are lost: the output was too slow. A larger --buffer may help",
+            Bytes(lost)
+        ));
+    }
+    if io::stderr().is_terminal() {
+        errors::note(format_args!("{} in {}", Bytes(files.total), files.path().display()));
+    }
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = match (status.code(), status.signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal)) => 128 + signal,
+        (None, None) => 1,
+    };
+    // The system hands on only eight bits anyway.
+    ExitCode::from(code as u8)
+}

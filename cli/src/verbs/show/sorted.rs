@@ -1,0 +1,60 @@
+//! A finished log in the exact order of time: sorted as a whole, in bounded
+//! memory, and read from there through a pipe.
+
+use super::{Args, Printer};
+use crate::errors;
+use crate::progress::{Progress, Watched};
+use ghc_eventlog::{Item, ReadError, Reader, SortOptions, sort};
+use std::io;
+use std::process::ExitCode;
+
+/// Shows the log sorted.
+pub fn show(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
+    let source = &args.input.source;
+    let connection = args.input.connect(None)?;
+    let progress = Progress::new("sorting", source.size());
+    let options = SortOptions {
+        memory: usize::try_from(args.sort_memory).unwrap_or(usize::MAX),
+        recovery: args.recover,
+        ..SortOptions::default()
+    };
+    let (sorted, sink) = io::pipe()?;
+    let sorter = std::thread::spawn(move || {
+        let sink = io::BufWriter::with_capacity(1 << 16, sink);
+        sort(Watched::new(connection, progress), sink, &options)
+    });
+    let enough = print(sorted, printer)?;
+    // It has ended already, or fails now that nobody reads its pipe.
+    let Ok(result) = sorter.join() else {
+        anyhow::bail!("sorting failed; `eventlog show` without --sort may still work");
+    };
+    printer.lines.flush()?;
+    match result {
+        _ if enough => Ok(ExitCode::SUCCESS),
+        Ok(summary) => Ok(errors::ending(&source.to_string(), &summary.ending)),
+        Err(ReadError::Format(fault)) => {
+            errors::fault(&source.to_string(), fault);
+            Ok(ExitCode::from(errors::INPUT))
+        }
+        Err(ReadError::Io(error)) => {
+            Err(anyhow::Error::new(error).context(format!("cannot sort {source}")))
+        }
+    }
+}
+
+/// Prints what comes out of the pipe; true if that was enough.
+fn print(sorted: io::PipeReader, printer: &mut Printer) -> anyhow::Result<bool> {
+    let mut reader = Reader::new(sorted);
+    loop {
+        match reader.next_item()? {
+            Some(Item::Header) => printer.header()?,
+            Some(Item::Event(event)) => {
+                if printer.event(&event, false)?.is_break() {
+                    return Ok(true);
+                }
+            }
+            Some(_) => {}
+            None => return Ok(false),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `eventlog sort`: the events of a log in the order of time.
+
+use crate::analysis::target::TargetArgs;
+use crate::errors::{self, Advise};
+use crate::progress::{Progress, Watched};
+use crate::source::SourceArg;
+use crate::units::{self, Bytes};
+use anyhow::Result;
+use ghc_eventlog::{ReadError, SortOptions, sort};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Sort a log by time, in bounded memory
+///
+/// The runtime system writes the events of each capability for themselves;
+/// this brings all of them into one order. Nothing is lost or changed: the
+/// result is a log with the same events. Equal times keep their order. Several
+/// sessions in one log are sorted one by one.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// FILE, a FIFO, - for standard input, unix:PATH, or tcp:HOST:PORT
+    source: SourceArg,
+
+    #[command(flatten)]
+    target: TargetArgs,
+
+    /// How much memory to use, about
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = units::bytes)]
+    memory: u64,
+
+    /// Where temporary files go (twice the size of the log, if it exceeds the memory)
+    #[arg(long, value_name = "DIR")]
+    temp_dir: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  eventlog sort program.eventlog -o sorted.eventlog
+  eventlog sort huge.eventlog -o sorted.eventlog --memory 1G --temp-dir /var/tmp
+
+Exit codes: 0 done, 1 the log is faulty (what came before is sorted), 3 cannot read or write.";
+
+/// Least memory that makes sense.
+const LEAST: u64 = 1 << 20;
+
+/// Sorts.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let source = args.source.open()?;
+    let mut target = args.target.open(&[&args.source])?;
+    let progress = Progress::always("sorting", args.source.size());
+    let mut options = SortOptions::default();
+    options.memory = usize::try_from(args.memory.max(LEAST)).unwrap_or(usize::MAX);
+    options.temp_dir = args.temp_dir.unwrap_or(options.temp_dir);
+    let sorted = sort(Watched::new(source, progress), &mut target, &options);
+    let name = args.source.to_string();
+    match sorted {
+        Ok(summary) => {
+            target.finish()?;
+            let ending = summary.ending;
+            if !ending.header {
+                return Err(errors::input(format_args!("{name} has no complete header")));
+            }
+            if ending.left > 0 {
+                errors::warn(format_args!(
+                    "{name} is cut off in the middle of an event; {} are left out",
+                    Bytes(ending.left)
+                ));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(ReadError::Format(fault)) => {
+            target.finish()?;
+            errors::fault(&name, fault);
+            Ok(ExitCode::from(errors::INPUT))
+        }
+        Err(ReadError::Io(error)) => Err(error).advise(
+            format_args!("cannot sort {name}"),
+            "temporary files need twice the size of the log: is there room? (--temp-dir DIR)",
+        ),
+    }
+}

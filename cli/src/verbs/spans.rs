@@ -1,0 +1,315 @@
+//! `eventlog spans`: how long things took, as the program itself says.
+
+use crate::analysis::distribution::{Distribution, Figures};
+use crate::analysis::feed::{Mode, Sink, feed};
+use crate::analysis::numbers::{Seconds, Share};
+use crate::analysis::spans::{Rules, START, STOP, Span, Spans};
+use crate::analysis::table::Table;
+use crate::errors;
+use crate::input::Reading;
+use crate::output;
+use crate::source::SourceArgs;
+use crate::units::Nanos;
+use anyhow::Result;
+use clap::ValueEnum;
+use ghc_eventlog::{Event, Header};
+use serde::Serialize;
+use serde_json::json;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::io::Write;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Durations between the program's own messages START and STOP
+///
+/// A program marks spans with traceEventIO "START name" and "STOP name" (or
+/// "END name"). Spans are paired per thread and may nest. Several of one name
+/// in one thread at a time are told apart by a number: "START 3 request".
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    input: SourceArgs,
+
+    /// Messages that begin a span; its name is the group (?P<name>...), or the first group
+    #[arg(long, value_name = "REGEX", default_value = START, hide_default_value = true)]
+    start: String,
+
+    /// Messages that end a span
+    #[arg(long, value_name = "REGEX", default_value = STOP, hide_default_value = true)]
+    stop: String,
+
+    /// One row per name and thread
+    #[arg(long)]
+    per_thread: bool,
+
+    /// Print every span instead of a table
+    #[arg(long)]
+    list: bool,
+
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+
+    /// Order of the rows
+    #[arg(long, value_enum, default_value = "total", value_name = "KEY")]
+    by: Key,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Key {
+    Total,
+    Count,
+    Name,
+    P50,
+    P99,
+    Max,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  eventlog spans program.eventlog
+  eventlog spans --per-thread --by p99 program.eventlog
+  eventlog spans --list --json program.eventlog | jq 'select(.duration_ns > 1e6)'
+  eventlog spans --start '^begin (.*)' --stop '^end (.*)' program.eventlog
+
+`running` is the part in which the thread ran, `gc` that in which the program
+was stopped for collections.
+Exit codes: 0 done, 1 the log is faulty (what came before is used), 3 cannot read.";
+
+/// At most so many rows are kept; the rest goes into one.
+const MOST_ROWS: usize = 1000;
+
+/// Measures.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let rules = Rules::new(&args.start, &args.stop).map_err(errors::usage)?;
+    let reading = Reading {
+        progress: Some("reading"),
+        ..Reading::default()
+    };
+    let input = args.input.clone();
+    let mut verb = Verb {
+        args,
+        spans: Spans::new(rules),
+        rows: HashMap::new(),
+        count: 0,
+        open: 0,
+        out: output::out(),
+    };
+    let fed = feed(&input, reading, Mode::TIME, &mut verb)?;
+    verb.finish()?;
+    verb.out.flush()?;
+    Ok(fed.report())
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Name {
+    name: Rc<str>,
+    thread: Option<u32>,
+}
+
+#[derive(Default)]
+struct Row {
+    label: Option<String>,
+    durations: Distribution,
+    running: u64,
+    gc: u64,
+}
+
+/// The shape of a row in JSON.
+#[derive(Serialize)]
+struct Told<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thread: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
+    #[serde(flatten)]
+    figures: Figures,
+    running_ns: u64,
+    gc_ns: u64,
+}
+
+struct Verb {
+    args: Args,
+    spans: Spans,
+    rows: HashMap<Name, Row>,
+    count: u64,
+    /// Spans of earlier sessions that did not end.
+    open: u64,
+    out: output::Out,
+}
+
+impl Sink for Verb {
+    fn session(&mut self, header: &Arc<Header>) -> Result<()> {
+        self.open += self.spans.open() as u64;
+        self.spans.session(header);
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event<'_>, _late: bool) -> Result<()> {
+        let Some(span) = self.spans.event(event) else {
+            return Ok(());
+        };
+        self.count += 1;
+        match self.args.list {
+            true => self.list(&span),
+            false => {
+                self.add(&span);
+                Ok(())
+            }
+        }
+    }
+
+    fn idle(&mut self) -> Result<()> {
+        Ok(self.out.flush()?)
+    }
+}
+
+impl Verb {
+    fn add(&mut self, span: &Span) {
+        let thread = span.thread.filter(|_| self.args.per_thread);
+        let mut name = Name {
+            name: Rc::clone(&span.name),
+            thread,
+        };
+        if self.rows.len() >= MOST_ROWS && !self.rows.contains_key(&name) {
+            name = Name {
+                name: "(others)".into(),
+                thread: None,
+            };
+        }
+        let row = self.rows.entry(name).or_default();
+        row.durations.record(span.end - span.start);
+        row.running = row.running.saturating_add(span.running.unwrap_or(0));
+        row.gc = row.gc.saturating_add(span.gc);
+        if self.args.per_thread && span.label.is_some() {
+            row.label.clone_from(&span.label);
+        }
+    }
+
+    fn list(&mut self, span: &Span) -> Result<()> {
+        let duration = span.end - span.start;
+        if self.args.json {
+            let told = json!({
+                "name": &*span.name,
+                "id": span.id,
+                "thread": span.thread,
+                "label": span.label,
+                "start_ns": span.start,
+                "end_ns": span.end,
+                "duration_ns": duration,
+                "running_ns": span.running,
+                "gc_ns": span.gc,
+            });
+            writeln!(self.out, "{told}")?;
+            return Ok(());
+        }
+        let thread = span
+            .thread
+            .map_or("-".to_owned(), |thread| thread.to_string());
+        let id = span.id.map_or(String::new(), |id| format!(" {id}"));
+        writeln!(
+            self.out,
+            "{:>16} s  {:>8}  thread {thread:>5}  {}{id}",
+            Seconds(span.start),
+            Nanos(duration),
+            span.name
+        )?;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let open = self.open + self.spans.open() as u64;
+        if !self.args.list {
+            self.table()?;
+        }
+        self.out.flush()?;
+        if self.count == 0 {
+            errors::note(
+                "no spans: programs mark them with traceEventIO \"START name\" and \"STOP name\", \
+                 or give --start and --stop",
+            );
+        }
+        let (unopened, unfollowed) = (self.spans.unopened, self.spans.unfollowed);
+        if open + unopened + unfollowed > 0 {
+            errors::note(format_args!(
+                "{open} spans did not end, {unopened} ends had no beginning, {unfollowed} were too many at a time"
+            ));
+        }
+        Ok(())
+    }
+
+    fn table(&mut self) -> Result<()> {
+        let mut rows: Vec<(&Name, &Row, Figures)> = self
+            .rows
+            .iter()
+            .map(|(name, row)| (name, row, row.durations.figures()))
+            .collect();
+        rows.sort_by(|(a, _, _), (b, _, _)| (&a.name, a.thread).cmp(&(&b.name, b.thread)));
+        rows.sort_by_key(|(_, _, figures)| match self.args.by {
+            Key::Total => Reverse(figures.total_ns),
+            Key::Count => Reverse(figures.count),
+            Key::Name => Reverse(0),
+            Key::P50 => Reverse(figures.p50_ns),
+            Key::P99 => Reverse(figures.p99_ns),
+            Key::Max => Reverse(figures.max_ns),
+        });
+        if self.args.json {
+            for (name, row, figures) in rows {
+                let told = Told {
+                    name: &name.name,
+                    thread: name.thread,
+                    label: row.label.as_deref(),
+                    figures,
+                    running_ns: row.running,
+                    gc_ns: row.gc,
+                };
+                serde_json::to_writer(&mut self.out, &told)?;
+                writeln!(self.out)?;
+            }
+            return Ok(());
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let figures = [
+            "count", "total", "mean", "p50", "p90", "p99", "max", "running", "gc",
+        ];
+        let words: &[&str] = if self.args.per_thread {
+            &["name", "thread"]
+        } else {
+            &["name"]
+        };
+        let mut table = Table::new(words.len(), &[words, &figures].concat());
+        for (name, row, figures) in rows {
+            let mut cells = vec![name.name.to_string()];
+            if self.args.per_thread {
+                let thread = name
+                    .thread
+                    .map_or("-".to_owned(), |thread| thread.to_string());
+                cells.push(match &row.label {
+                    Some(label) => format!("{thread} {label}"),
+                    None => thread,
+                });
+            }
+            cells.push(figures.count.to_string());
+            let times = [
+                figures.total_ns,
+                figures.mean_ns,
+                figures.p50_ns,
+                figures.p90_ns,
+                figures.p99_ns,
+                figures.max_ns,
+            ];
+            cells.extend(times.map(|time| Nanos(time).to_string()));
+            cells.push(Share(row.running, figures.total_ns).to_string());
+            cells.push(Share(row.gc, figures.total_ns).to_string());
+            table.row(&cells);
+        }
+        table.write(&mut self.out, 0)?;
+        Ok(())
+    }
+}

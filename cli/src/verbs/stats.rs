@@ -1,0 +1,167 @@
+//! `eventlog stats`: a summary of a log, or of a program while it runs.
+
+mod report;
+mod summary;
+mod text;
+
+use crate::analysis::feed::{Mode, Sink, feed};
+use crate::input::Reading;
+use crate::output;
+use crate::source::SourceArgs;
+use crate::units;
+use anyhow::Result;
+use ghc_eventlog::{Block, Event, Gap, Header};
+use report::Report;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use summary::Summary;
+
+/// Summarise a log: time, collections, heap, threads, sparks, losses
+///
+/// Collections are counted by the capability that leads them; its pause is
+/// that of the program. Percentiles are within 0.1 %.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    input: SourceArgs,
+
+    /// Print one JSON object per session (and per interval with --follow) and line
+    #[arg(long)]
+    json: bool,
+
+    /// Also list the N threads that ran longest
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "20")]
+    threads: Option<usize>,
+
+    /// How often to print while following
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::duration)]
+    interval: Duration,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  eventlog stats program.eventlog
+  eventlog stats --threads=5 program.eventlog
+  eventlog stats --follow unix:/tmp/app.sock
+  eventlog stats --json program.eventlog | jq .gc.pauses.p99_ns
+
+Times in JSON are nanoseconds (_ns), sizes are bytes.
+Exit codes: 0 done, 1 the log is faulty (what came before is summarised), 3 cannot read.";
+
+/// Summarises.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let interval = args.interval.max(Duration::from_millis(10));
+    let live = args.input.follow.then_some(interval);
+    let mut stats = Stats {
+        summary: None,
+        sessions: 0,
+        live,
+        json: args.json,
+        threads: args.threads,
+        printed: Instant::now(),
+        before: None,
+        out: output::out(),
+    };
+    let reading = Reading {
+        tick: live,
+        progress: Some("reading"),
+        ..Reading::default()
+    };
+    // Threads move between capabilities, everything else is per capability.
+    let mode = if args.threads.is_some() {
+        Mode::TIME
+    } else {
+        Mode::Arrival
+    };
+    let fed = feed(&args.input, reading, mode, &mut stats)?;
+    stats.print(true)?;
+    stats.out.flush()?;
+    Ok(fed.report())
+}
+
+struct Stats {
+    summary: Option<Box<Summary>>,
+    sessions: u64,
+    live: Option<Duration>,
+    json: bool,
+    threads: Option<usize>,
+    printed: Instant,
+    /// What was printed last, to tell what is new.
+    before: Option<Report>,
+    out: output::Out,
+}
+
+impl Stats {
+    /// Prints the present session, if it is time to.
+    fn tick(&mut self) -> Result<()> {
+        match self.live {
+            Some(interval) if self.printed.elapsed() >= interval => self.print(false),
+            _ => Ok(()),
+        }
+    }
+
+    fn print(&mut self, last: bool) -> Result<()> {
+        let Some(summary) = &mut self.summary else {
+            return Ok(());
+        };
+        let mut report = summary.report(self.sessions, last);
+        if self.live.is_some() {
+            report.interval = self.before.as_ref().map(|before| report.since(before));
+        }
+        if self.json {
+            serde_json::to_writer(&mut self.out, &report)?;
+            writeln!(self.out)?;
+        } else {
+            if self.live.is_some() && output::is_terminal() {
+                // Clear the screen, and begin at its top.
+                write!(self.out, "\x1b[H\x1b[2J")?;
+            } else if self.before.is_some() || self.sessions > 1 {
+                writeln!(self.out)?;
+            }
+            text::write(&report, &mut self.out)?;
+        }
+        self.out.flush()?;
+        self.printed = Instant::now();
+        self.before = Some(report);
+        Ok(())
+    }
+}
+
+impl Sink for Stats {
+    fn session(&mut self, header: &Arc<Header>) -> Result<()> {
+        self.print(true)?;
+        self.before = None;
+        self.sessions += 1;
+        self.summary = Some(Box::new(Summary::new(header, self.threads)));
+        Ok(())
+    }
+
+    fn block(&mut self, block: &Block<'_>) -> Result<()> {
+        if let Some(summary) = &mut self.summary {
+            summary.block(block);
+        }
+        self.tick()
+    }
+
+    #[inline]
+    fn event(&mut self, event: &Event<'_>, _late: bool) -> Result<()> {
+        if let Some(summary) = &mut self.summary {
+            summary.event(event);
+        }
+        Ok(())
+    }
+
+    fn gap(&mut self, gap: &Gap) -> Result<()> {
+        if let Some(summary) = &mut self.summary {
+            summary.gap(gap);
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self) -> Result<()> {
+        self.tick()
+    }
+}

@@ -1,0 +1,219 @@
+//! What the tests share: calling the program, and making small logs.
+#![allow(dead_code)]
+
+use ghc_eventlog::{BlockBuilder, EventBody, Header};
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub struct Done {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Done {
+    /// The lines of standard output.
+    pub fn lines(&self) -> Vec<&str> {
+        self.stdout.lines().collect()
+    }
+
+    /// Standard output as JSON values, one per line.
+    pub fn json(&self) -> Vec<serde_json::Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        self.stdout.lines().map(parse).collect()
+    }
+
+    /// Fails unless the exit code is this one.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    /// Fails unless standard error says this.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "no {text:?} in {}", self.stderr);
+        self
+    }
+}
+
+/// The program, ready to be given arguments.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eventlog"));
+    command
+        .env_remove("NO_COLOR")
+        .env_remove("GHCRTS")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs the program.
+pub fn eventlog<S: AsRef<OsStr>>(args: &[S]) -> Done {
+    done(command().args(args))
+}
+
+/// Runs the program with this on its standard input.
+pub fn eventlog_with<S: AsRef<OsStr>>(args: &[S], input: &[u8]) -> Done {
+    let mut child = command()
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let input = input.to_vec();
+    // It may stop reading early.
+    let feeder = std::thread::spawn(move || _ = stdin.write_all(&input));
+    let output = child.wait_with_output().expect("the program ends");
+    feeder.join().expect("the feeder ends");
+    finished(output)
+}
+
+/// Runs a command to its end.
+pub fn done(command: &mut Command) -> Done {
+    finished(command.output().expect("the program starts"))
+}
+
+pub fn finished(output: std::process::Output) -> Done {
+    use std::os::unix::process::ExitStatusExt;
+    let code = output
+        .status
+        .code()
+        .unwrap_or_else(|| 1000 + output.status.signal().unwrap_or(0));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Done {
+        code,
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+/// A directory that vanishes with the test.
+pub struct Dir(PathBuf);
+
+impl Dir {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path =
+            std::env::temp_dir().join(format!("eventlog-test-{}-{count}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a directory");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A path in it, as a string for command lines.
+    pub fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    /// A file in it with this content.
+    pub fn with(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.file(name);
+        std::fs::write(&path, bytes).expect("a file");
+        path
+    }
+
+    /// The names in it, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).expect("the directory");
+        let mut names: Vec<_> = entries
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .into_string()
+                    .expect("UTF-8")
+            })
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A log in the making.
+pub struct Log {
+    pub header: Header,
+    pub bytes: Vec<u8>,
+}
+
+impl Log {
+    /// Only a header.
+    pub fn new() -> Self {
+        let header = Header::standard();
+        Self {
+            bytes: header.as_bytes().to_vec(),
+            header,
+        }
+    }
+
+    /// A block of one capability (`None`: the global one).
+    pub fn block(mut self, cap: Option<u16>, events: &[(u64, EventBody<'_>)]) -> Self {
+        let mut block = BlockBuilder::new(cap);
+        for (time, body) in events {
+            block
+                .push_body(&self.header, *time, body)
+                .expect("an event of the standard header");
+        }
+        self.bytes.extend_from_slice(block.finish());
+        self
+    }
+
+    /// A block with messages, at these times.
+    pub fn messages(self, cap: u16, messages: &[(u64, &str)]) -> Self {
+        let events: Vec<_> = messages
+            .iter()
+            .map(|(time, text)| {
+                (
+                    *time,
+                    EventBody::UserMsg {
+                        message: (*text).into(),
+                    },
+                )
+            })
+            .collect();
+        self.block(Some(cap), &events)
+    }
+
+    /// Raw bytes.
+    pub fn raw(mut self, bytes: &[u8]) -> Self {
+        self.bytes.extend_from_slice(bytes);
+        self
+    }
+
+    /// The end mark; gives the bytes.
+    pub fn end(mut self) -> Vec<u8> {
+        self.bytes.extend_from_slice(&[0xff, 0xff]);
+        self.bytes
+    }
+}
+
+/// Waits until something is the case.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "{what}: it takes too long"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,170 @@
+//! `eventlog control`, against servers that look at what arrives.
+
+mod common;
+use common::{Dir, Log, eventlog};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::thread::JoinHandle;
+
+/// Serves one client: sends a log, and gives back all that the client sends.
+fn serve(path: &str) -> JoinHandle<Vec<u8>> {
+    let listener = UnixListener::bind(path).expect("a socket");
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        client.write_all(&Log::new().bytes).expect("sent");
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).expect("received");
+        received
+    })
+}
+
+fn sent(args: &[&str]) -> Vec<u8> {
+    let dir = Dir::new();
+    let path = dir.file("app.sock");
+    let server = serve(&path);
+    let source = format!("unix:{path}");
+    let mut all = vec!["control", &source, "--linger", "50ms"];
+    all.extend(args);
+    eventlog(&all).exits(0);
+    server.join().expect("the server ends")
+}
+
+const CENSUS: &[u8] = b"\xf0\x9e\x97\x8c\x00\x0feventlog-socket\x05";
+
+#[test]
+fn commands_are_frames_of_the_present_protocol() {
+    assert_eq!(sent(&["request-heap-census"]), CENSUS);
+    for (name, id) in [
+        ("start-profiling", 1),
+        ("stop-profiling", 2),
+        ("start-heap-profiling", 3),
+        ("stop-heap-profiling", 4),
+    ] {
+        let mut frame = CENSUS.to_vec();
+        *frame.last_mut().expect("an id") = id;
+        assert_eq!(sent(&[name]), frame, "{name}");
+    }
+    assert_eq!(sent(&["my-app/200"]), b"\xf0\x9e\x97\x8c\x00\x06my-app\xc8");
+}
+
+#[test]
+fn several_commands_keep_their_order() {
+    let expected = [CENSUS, b"\xf0\x9e\x97\x8c\x00\x01x\x01", CENSUS].concat();
+    assert_eq!(
+        sent(&["request-heap-census", "x/1", "request-heap-census"]),
+        expected
+    );
+    let many = vec!["request-heap-census"; 100];
+    assert_eq!(sent(&many), CENSUS.repeat(100));
+}
+
+#[test]
+fn the_old_protocol_has_three_commands() {
+    assert_eq!(
+        sent(&["--protocol", "gctl", "start-heap-profiling"]),
+        b"GCTL\x01"
+    );
+    assert_eq!(
+        sent(&[
+            "--protocol",
+            "gctl",
+            "stop-heap-profiling",
+            "request-heap-census"
+        ]),
+        b"GCTL\x02GCTL\x03"
+    );
+    // Nothing is connected to for a command that cannot be sent.
+    let wrong = [
+        "control",
+        "unix:/nonexistent",
+        "--protocol",
+        "gctl",
+        "start-profiling",
+    ];
+    eventlog(&wrong).exits(2).says("gctl");
+    eventlog(&["control", "unix:/nonexistent", "frobnicate"])
+        .exits(2)
+        .says("request-heap-census");
+}
+
+#[test]
+fn tcp_works_as_well() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let server = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        client.write_all(&Log::new().bytes).expect("sent");
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).expect("received");
+        received
+    });
+    eventlog(&[
+        "control",
+        &format!("tcp:{address}"),
+        "request-heap-census",
+        "--linger",
+        "50ms",
+    ])
+    .exits(0);
+    assert_eq!(server.join().expect("the server ends"), CENSUS);
+}
+
+#[test]
+fn a_program_that_does_not_serve_us_is_told() {
+    let dir = Dir::new();
+    let path = dir.file("app.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let source = format!("unix:{path}");
+    let args = [
+        "control",
+        &source,
+        "request-heap-census",
+        "--wait",
+        "200ms",
+        "--linger",
+        "50ms",
+    ];
+    eventlog(&args).exits(3).says("another client");
+    drop(listener);
+    eventlog(&args).exits(3).says("cannot connect");
+    // A file takes no commands.
+    let file = dir.with("file", b"");
+    eventlog(&["control", &file, "request-heap-census"])
+        .exits(2)
+        .says("no socket");
+}
+
+#[test]
+fn commands_go_along_with_a_recording() {
+    let dir = Dir::new();
+    let path = dir.file("app.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let server = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        let mut received = vec![0; CENSUS.len()];
+        client.read_exact(&mut received).expect("received");
+        client
+            .write_all(&Log::new().messages(0, &[(1, "census")]).end())
+            .expect("sent");
+        received
+    });
+    let output = dir.file("out.eventlog");
+    let source = format!("unix:{path}");
+    eventlog(&[
+        "record",
+        &source,
+        "-o",
+        &output,
+        "--control",
+        "request-heap-census",
+    ])
+    .exits(0);
+    assert_eq!(server.join().expect("the server ends"), CENSUS);
+    assert!(
+        eventlog(&["show", &output])
+            .exits(0)
+            .stdout
+            .contains("census")
+    );
+}

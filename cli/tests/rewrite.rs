@@ -1,0 +1,525 @@
+//! The verbs that write logs: `repair`, `cut`, `merge`, `sort`.
+
+mod common;
+mod program;
+
+use common::{Dir, Log, eventlog, eventlog_with};
+use ghc_eventlog::{Decoder, EventBody, Header, Item, Reader, StopStatus};
+use program::{at, create, everything, identity, marker, message, run, stop};
+use std::collections::BTreeMap;
+
+/// Times, capabilities and bodies of all events, as text.
+fn events(log: &[u8]) -> Vec<(u64, Option<u16>, String)> {
+    let mut reader = Reader::new(log);
+    let mut events = Vec::new();
+    while let Some(item) = reader.next_item().expect("a readable log") {
+        if let Item::Event(event) = item {
+            events.push((event.time, event.cap, event.to_string()));
+        }
+    }
+    assert!(reader.ending().is_complete(), "{:?}", reader.ending());
+    events
+}
+
+fn count<'a>(
+    events: impl IntoIterator<Item = &'a (u64, Option<u16>, String)>,
+) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    for (_, _, text) in events {
+        let name = text.split(' ').next().unwrap_or_default();
+        *counts.entry(name).or_default() += 1;
+    }
+    counts
+}
+
+#[track_caller]
+fn assert_valid(log: &[u8]) {
+    let done = eventlog_with(&["validate", "-"], log);
+    assert_eq!(done.code, 0, "{}", done.stdout);
+}
+
+/// The result of a verb on a log.
+#[track_caller]
+fn rewritten(verb: &[&str], log: &[u8]) -> Vec<u8> {
+    let dir = Dir::new();
+    let (input, output) = (dir.with("in.eventlog", log), dir.file("out.eventlog"));
+    let args: Vec<&str> = [verb, &[&input, "-o", &output]].concat();
+    eventlog(&args).exits(0);
+    assert_eq!(dir.names(), ["in.eventlog", "out.eventlog"]);
+    std::fs::read(&output).expect("a result")
+}
+
+#[test]
+fn a_whole_log_needs_no_repair() {
+    let log = everything();
+    assert!(rewritten(&["repair"], &log) == log);
+}
+
+#[test]
+fn the_mark_may_lie_in_the_last_block() {
+    let mut log = everything();
+    // The size of the last block, the global one, then covers the mark.
+    let marker = log.windows(2).rposition(|bytes| bytes == [0, 18]);
+    let mut at = Header::standard().as_bytes().len();
+    let mut last = at;
+    while log[at..].starts_with(&[0, 18]) {
+        last = at;
+        let size = u32::from_be_bytes(log[at + 10..at + 14].try_into().expect("four bytes"));
+        at += size as usize;
+    }
+    assert!(marker.is_some());
+    log[last + 13] = log[last + 13].checked_add(2).expect("no carry");
+    assert!(rewritten(&["repair"], &log) == log);
+    // Not if something follows.
+    let more = Log::new()
+        .block(Some(0), &at_ms(200))
+        .bytes
+        .split_off(Header::standard().as_bytes().len());
+    log.extend_from_slice(&more);
+    let repaired = rewritten(&["repair"], &log);
+    assert_valid(&repaired);
+    assert_eq!(events(&repaired).len(), events(&everything()).len() + 1);
+}
+
+fn at_ms(time: u64) -> Vec<(u64, EventBody<'static>)> {
+    at(&[(time, message("later"))])
+}
+
+#[test]
+fn a_log_that_breaks_off_anywhere_can_be_repaired() {
+    let log = everything();
+    let header = Header::standard().as_bytes().len();
+    let all = events(&log);
+    for length in (header..log.len())
+        .step_by(97)
+        .chain(log.len() - 30..log.len())
+    {
+        let repaired = rewritten(&["repair"], &log[..length]);
+        let saved = events(&repaired);
+        assert_eq!(saved[..], all[..saved.len()]);
+        let done = eventlog_with(&["validate", "--json", "-"], &repaired).exits(0);
+        let structural = ["truncated", "no_end_mark", "block_cut_short", "unreadable"];
+        assert!(
+            !structural.iter().any(|kind| done.stdout.contains(kind)),
+            "{}",
+            done.stdout
+        );
+    }
+    let dir = Dir::new();
+    let input = dir.with("in.eventlog", &log[..header - 1]);
+    eventlog(&["repair", &input, "-o", &dir.file("out")])
+        .exits(1)
+        .says("no complete header");
+    assert_eq!(dir.names(), ["in.eventlog"]);
+}
+
+#[test]
+fn bad_places_are_left_out() {
+    let log = everything();
+    let header = Header::standard().as_bytes().len();
+    let holed = [&log[..header], &[0; 4096], &log[header..]].concat();
+    assert!(rewritten(&["repair"], &holed) == log);
+}
+
+#[test]
+fn sessions_can_be_taken_apart() {
+    let first = everything();
+    let second = Log::new().block(Some(0), &at(&[(1, create(5))])).end();
+    let both = [&first[..], &second].concat();
+    assert!(rewritten(&["repair"], &both) == first);
+    assert!(rewritten(&["repair", "--session", "2"], &both) == second);
+    let dir = Dir::new();
+    let input = dir.with("in.eventlog", &both);
+    eventlog(&["repair", &input, "-o", &dir.file("out"), "--session", "3"])
+        .exits(2)
+        .says("2 sessions");
+}
+
+#[test]
+fn a_restarted_log_is_joined() {
+    let first = everything();
+    // The same program, later.
+    let second = Log::new().block(Some(0), &at_ms(500)).end();
+    let repaired = rewritten(&["repair"], &[&first[..], &second].concat());
+    assert_eq!(events(&repaired).len(), events(&first).len() + 1);
+    assert_eq!(
+        repaired
+            .windows(4)
+            .filter(|bytes| *bytes == b"hdrb")
+            .count(),
+        1
+    );
+    assert_valid(&repaired);
+}
+
+#[test]
+fn sorting_keeps_every_event() {
+    let log = everything();
+    let sorted = rewritten(&["sort"], &log);
+    let times: Vec<u64> = events(&sorted).iter().map(|event| event.0).collect();
+    assert!(times.is_sorted());
+    let (mut before, mut after) = (events(&log), events(&sorted));
+    before.sort();
+    after.sort();
+    assert_eq!(before, after);
+    assert_valid(&sorted);
+    assert!(rewritten(&["sort", "--memory", "1M"], &log) == sorted);
+}
+
+#[test]
+fn a_cut_has_what_it_needs() {
+    let cut = rewritten(&["cut", "--from", "32ms", "--to", "56ms"], &everything());
+    assert_valid(&cut);
+    let events = events(&cut);
+    // Nothing lies outside.
+    assert!(
+        events
+            .iter()
+            .all(|event| (32_000_000..56_000_000).contains(&event.0)),
+        "{events:?}"
+    );
+    let counts = count(&events);
+    // Both threads are alive, one of them runs.
+    assert_eq!(counts["create_thread"], 2);
+    assert_eq!(counts["thread_label"], 1);
+    assert_eq!(counts["rts_identifier"], 1);
+    assert_eq!(counts["heap_prof_begin"], 1);
+    assert_eq!(counts["user_marker"], 1);
+    // The samples at 20 and 60 ms are outside.
+    assert!(!counts.contains_key("heap_prof_sample_begin"));
+
+    // The clock still tells the same start.
+    let stats = |log: &[u8]| {
+        eventlog_with(&["stats", "--json", "-"], log)
+            .exits(0)
+            .json()
+            .remove(0)
+    };
+    let (whole, part) = (stats(&everything()), stats(&cut));
+    assert_eq!(whole["program"], part["program"]);
+    // Running totals go on.
+    assert_eq!(part["heap"]["allocated_bytes"], 5700);
+    // Thread 2 ran from 32 to 55, thread 1 from 40 to 55.
+    assert_eq!(part["capabilities"][0]["running_ns"], 23_000_000);
+    assert_eq!(part["capabilities"][1]["running_ns"], 15_000_000);
+}
+
+#[test]
+fn a_cut_of_everything_changes_nothing_but_the_order() {
+    let log = everything();
+    let (mut before, mut after) = (events(&log), events(&rewritten(&["cut"], &log)));
+    before.sort();
+    after.sort();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn heap_samples_are_cut_whole() {
+    let begin = EventBody::HeapProfSampleBegin { era: 1 };
+    let band = EventBody::HeapProfSampleString {
+        profile: 0,
+        residency: 1,
+        label: "x".into(),
+    };
+    let end = EventBody::HeapProfSampleEnd { era: 1 };
+    let log = Log::new()
+        .block(None, &at(&[(10, begin), (20, band), (30, end)]))
+        .end();
+    let samples = |from: &str, to: &str| {
+        let cut = rewritten(&["cut", "--from", from, "--to", to], &log);
+        count(&events(&cut))
+            .iter()
+            .filter(|(name, _)| name.starts_with("heap_prof"))
+            .count()
+    };
+    assert_eq!(samples("15ms", "1s"), 0);
+    assert_eq!(samples("0s", "15ms"), 3);
+    assert_eq!(samples("0s", "1s"), 3);
+}
+
+#[test]
+fn markers_capabilities_and_types_select() {
+    let rounds = [
+        (1, marker("round 1")),
+        (2, message("a")),
+        (3, marker("round 2")),
+        (4, message("b")),
+        (5, marker("round 3")),
+        (6, message("c")),
+    ];
+    let log = Log::new()
+        .block(Some(0), &at(&rounds))
+        .block(Some(1), &at(&[(4, message("other"))]))
+        .end();
+    let texts = |options: &[&str]| -> Vec<String> {
+        let cut = rewritten(&[&["cut"], options].concat(), &log);
+        events(&cut).into_iter().map(|event| event.2).collect()
+    };
+    let range = [
+        "--from-marker",
+        "round 2",
+        "--to-marker",
+        "round 3",
+        "--cap",
+        "0",
+    ];
+    assert_eq!(
+        texts(&range),
+        [
+            "user_marker marker=round 2",
+            "user_msg message=b",
+            "user_marker marker=round 3"
+        ]
+    );
+    assert_eq!(texts(&["--cap", "1"]), ["user_msg message=other"]);
+    assert_eq!(texts(&["--type", "user_marker"]).len(), 3);
+    assert_eq!(texts(&["--exclude", "user_marker"]).len(), 4);
+}
+
+#[test]
+fn programs_are_merged_side_by_side() {
+    let dir = Dir::new();
+    let program = |pid, seconds, thread| {
+        let mut global = identity(pid);
+        global[6].1 = EventBody::WallClockTime {
+            capset: 0,
+            seconds,
+            nanoseconds: 1_000_000,
+        };
+        let events = [
+            (10, create(thread)),
+            (11, run(thread)),
+            (12, message("hello")),
+            (
+                13,
+                EventBody::ThreadWakeup {
+                    thread,
+                    other_cap: 1,
+                },
+            ),
+            (20, stop(thread, StopStatus::FINISHED)),
+        ];
+        Log::new()
+            .block(Some(0), &at(&events))
+            .block(None, &at(&global))
+            .end()
+    };
+    let early = dir.with("early", &program(1, 1000, 3));
+    let late = dir.with("late", &program(2, 1002, 3));
+    let out = dir.file("out");
+    eventlog(&["merge", &late, &early, "-o", &out]).exits(0);
+    let merged = std::fs::read(&out).expect("a result");
+    assert_valid(&merged);
+    let all = events(&merged);
+    let hello: Vec<_> = all
+        .iter()
+        .filter(|event| event.2.contains("hello"))
+        .map(|event| (event.0, event.1))
+        .collect();
+    // The later program starts two seconds after the other.
+    assert_eq!(hello, [(12_000_000, Some(2)), (2_012_000_000, Some(0))]);
+    let texts: Vec<&str> = all.iter().map(|event| event.2.as_str()).collect();
+    for wanted in [
+        "create_thread thread=3",
+        "create_thread thread=7",
+        "cap_create created_cap=3",
+        "thread_wakeup thread=7 other_cap=3",
+        "osprocess_pid capset=1 pid=1",
+    ] {
+        assert!(texts.contains(&wanted), "no {wanted} in {texts:#?}");
+    }
+    let clocks = eventlog(&["stats", "--json", &out]).exits(0).json();
+    assert_eq!(
+        clocks[0]["program"]["started"],
+        "1970-01-01T00:16:40.000000000Z"
+    );
+
+    eventlog(&["merge", &late, &early, "-o", &out, "--align", "start"])
+        .exits(2)
+        .says("--force");
+    eventlog(&[
+        "merge", &late, &early, "-o", &out, "--align", "start", "--force",
+    ])
+    .exits(0);
+    let merged = events(&std::fs::read(&out).expect("a result"));
+    assert!(
+        merged
+            .iter()
+            .filter(|event| event.2.contains("hello"))
+            .all(|event| event.0 == 12_000_000)
+    );
+}
+
+#[test]
+fn parts_of_one_recording_are_put_together() {
+    let dir = Dir::new();
+    let first = Log::new()
+        .block(None, &at(&identity(5)))
+        .block(Some(0), &at(&[(1, create(1)), (2, run(1))]));
+    let second = Log::new()
+        .block(None, &at(&identity(5)))
+        .block(Some(0), &at(&[(5, stop(1, StopStatus::FINISHED))]));
+    let (a, b) = (dir.with("a", &first.bytes), dir.with("b", &second.end()));
+    let out = dir.file("out");
+    eventlog(&["merge", &a, &b, "-o", &out])
+        .exits(0)
+        .says("one recording");
+    let merged = std::fs::read(&out).expect("a result");
+    assert_valid(&merged);
+    let threads: Vec<_> = events(&merged)
+        .into_iter()
+        .filter(|event| event.2.contains("thread=1"))
+        .collect();
+    assert_eq!(threads.len(), 3);
+}
+
+#[test]
+fn a_recording_in_several_files_is_put_together() {
+    let dir = Dir::new();
+    // Blocks of two capabilities in turn, threads that outlive files.
+    let mut log = Log::new().block(None, &at(&identity(5)));
+    for n in 0..40 {
+        let text = "x".repeat(500);
+        let events = [(10 * n + 1, message(&text)), (10 * n + 5, message(&text))];
+        log = log.block(Some((n % 2) as u16), &at(&events));
+        if n == 10 {
+            let disable = EventBody::CapDisable { disabled_cap: 1 };
+            let enable = EventBody::CapEnable { enabled_cap: 1 };
+            log = log.block(None, &at(&[(101, disable), (102, enable), (103, disable)]));
+            log = log.block(Some(0), &at(&[(110, create(8)), (111, run(8))]));
+        }
+    }
+    let log = log
+        .block(Some(0), &at(&[(900, stop(8, StopStatus::FINISHED))]))
+        .end();
+    let input = dir.with("in.eventlog", &log);
+    eventlog(&[
+        "record",
+        &input,
+        "-o",
+        &dir.file("part.eventlog"),
+        "--rotate-size",
+        "16K",
+    ])
+    .exits(0);
+    let parts: Vec<String> = dir
+        .names()
+        .iter()
+        .filter(|name| name.starts_with("part"))
+        .map(|name| dir.file(name))
+        .collect();
+    assert!(parts.len() >= 3, "{parts:?}");
+    let out = dir.file("whole.eventlog");
+    let mut args = vec!["merge", "-o", &out];
+    args.extend(parts.iter().map(String::as_str));
+    // The first part has no number, and sorts last.
+    args[3..].sort_by_key(|name| name.contains(".0"));
+    eventlog(&args).exits(0).says("one recording");
+    let whole = std::fs::read(&out).expect("a result");
+    assert_valid(&whole);
+    assert_eq!(events(&whole), events(&log));
+}
+
+#[test]
+fn smaller_events_of_older_systems_are_widened() {
+    let older = Header::standard();
+    let types = older.types().iter().cloned().map(|mut kind| {
+        if kind.id == 53 {
+            kind.size = Some(50);
+        }
+        kind
+    });
+    let header = Header::from_types(types.collect()).expect("a header");
+    let mut bytes = header.as_bytes().to_vec();
+    let mut block = ghc_eventlog::BlockBuilder::new(Some(0));
+    let mut stats = program::gc_stats(1);
+    if let EventBody::GcStatsGhc {
+        par_balanced_copied,
+        ..
+    } = &mut stats
+    {
+        *par_balanced_copied = None;
+    }
+    for body in [EventBody::GcStart, stats, EventBody::GcEnd] {
+        block.push_body(&header, 1, &body).expect("an event");
+    }
+    bytes.extend_from_slice(block.finish());
+    bytes.extend_from_slice(&[0xff, 0xff]);
+    let dir = Dir::new();
+    let (a, b, out) = (
+        dir.with("a", &bytes),
+        dir.with("b", &everything()),
+        dir.file("out"),
+    );
+    eventlog(&["merge", &a, &b, "-o", &out, "--align", "start"]).exits(0);
+    let merged = std::fs::read(&out).expect("a result");
+    assert_valid(&merged);
+    assert_eq!(count(&events(&merged))["gc_stats_ghc"], 3);
+}
+
+#[test]
+fn results_do_not_overwrite() {
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &everything());
+    for verb in ["repair", "sort", "cut"] {
+        eventlog(&[verb, &log, "-o", &log, "--force"])
+            .exits(2)
+            .says("both input and output");
+        let other = dir.with("b.eventlog", b"precious");
+        eventlog(&[verb, &log, "-o", &other])
+            .exits(2)
+            .says("--force");
+        assert_eq!(std::fs::read(&other).expect("it"), b"precious");
+        eventlog(&[verb, &log, "-o", &other, "--force"]).exits(0);
+        eventlog(&[verb, &log, "-o", &dir.file("no/such/place")])
+            .exits(3)
+            .says("hint");
+        // To standard output.
+        let done = eventlog_with(&[verb, "-", "-o", "-"], &everything()).exits(0);
+        assert!(done.stdout.starts_with("hdrb"));
+    }
+    assert!(std::fs::read(&log).expect("it") == everything());
+}
+
+#[test]
+fn nothing_panics_on_damaged_logs() {
+    let log = everything();
+    let header = Header::standard().as_bytes().len();
+    let dir = Dir::new();
+    let (input, out) = (dir.file("in"), dir.file("out"));
+    // A fixed sequence, so that a failure can be repeated.
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize % below
+    };
+    for _ in 0..12 {
+        let mut damaged = log.clone();
+        for _ in 0..4 {
+            let at = header + random(damaged.len() - header);
+            damaged[at] = random(256) as u8;
+        }
+        std::fs::write(&input, &damaged).expect("a file");
+        for verb in [
+            &["stats", "--threads"][..],
+            &["validate"],
+            &["spans"],
+            &["repair", "--force", "-o", &out],
+            &["cut", "--force", "-o", &out, "--from", "30ms"],
+            &["sort", "--force", "-o", &out],
+            &["export", "perfetto"],
+            &["export", "folded", "--what", "threads"],
+            &["export", "csv"],
+        ] {
+            let done = eventlog(&[verb, &[&input]].concat());
+            assert!(done.code <= 1, "{verb:?}: {done:#?}");
+        }
+        // Whatever was left of it, the repaired log can be read to its end.
+        let mut reader = Reader::with_decoder(&damaged[..], Decoder::new().with_recovery(true));
+        while let Ok(Some(_)) = reader.next_item() {}
+        eventlog(&["repair", "--force", "-o", &out, &input]).exits(0);
+        events(&std::fs::read(&out).expect("a result"));
+    }
+}

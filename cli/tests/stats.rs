@@ -1,0 +1,209 @@
+//! `eventlog stats`.
+
+mod common;
+mod program;
+
+use common::{Dir, Log, eventlog, eventlog_with};
+use ghc_eventlog::EventBody;
+use program::{at, everything, message};
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+
+#[test]
+fn a_log_is_summarised() {
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &everything());
+    let all = eventlog(&["stats", "--json", &log]).exits(0).json();
+    let [report] = all.as_slice() else {
+        panic!("{all:?}")
+    };
+
+    assert_eq!(report["program"]["name"], "demo");
+    assert_eq!(report["program"]["rts"], "GHC-9.99 rts_test");
+    assert_eq!(report["program"]["pid"], 77);
+    // The wall clock was told 1 ms after the start.
+    assert_eq!(
+        report["program"]["started"],
+        "1970-01-01T00:16:40.000000000Z"
+    );
+
+    assert_eq!(report["time"]["elapsed_ns"], 100_000_000);
+    assert_eq!(report["time"]["gc_ns"], 4_000_000);
+    assert_eq!(report["time"]["productivity"], 0.96);
+
+    // Two collections, led by capability 0; capability 1 only took part.
+    assert_eq!(report["gc"]["pauses"]["count"], 2);
+    assert_eq!(report["gc"]["pauses"]["max_ns"], 4_000_000);
+    let generations = report["gc"]["generations"].as_array().expect("generations");
+    let counts: Vec<_> = generations
+        .iter()
+        .map(|of| (&of["generation"], &of["pauses"]["count"]))
+        .collect();
+    assert_eq!(
+        format!("{counts:?}"),
+        "[(Number(0), Number(1)), (Number(1), Number(1))]"
+    );
+    assert_eq!(report["gc"]["work_balance"], 1.0);
+
+    // Running totals of two capabilities.
+    assert_eq!(report["heap"]["allocated_bytes"], 9700);
+    assert_eq!(report["heap"]["peak_live_bytes"], 3000);
+    assert_eq!(report["heap"]["peak_size_bytes"], 8000);
+    assert_eq!(report["heap"]["heap_profile_samples"], 2);
+
+    assert_eq!(report["threads"]["created"], 2);
+    assert_eq!(report["threads"]["finished"], 1);
+    assert_eq!(report["threads"]["peak_alive"], 2);
+    assert_eq!(report["threads"]["switches"], 3);
+    assert_eq!(report["threads"]["migrations"], 1);
+    assert_eq!(report["sparks"]["converted"], 5);
+    assert_eq!(report["sparks"]["fizzled"], 2);
+
+    let caps = report["capabilities"].as_array().expect("capabilities");
+    let running: Vec<_> = caps.iter().map(|cap| cap["running_ns"].as_u64()).collect();
+    assert_eq!(running, [Some(35_000_000), Some(15_000_000)]);
+    assert_eq!(caps[1]["gc_ns"], 4_000_000);
+    assert_eq!(report["stream"]["user_markers"], 1);
+}
+
+#[test]
+fn people_get_text() {
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &everything());
+    let done = eventlog(&["stats", &log]).exits(0);
+    for wanted in [
+        "demo, GHC-9.99",
+        "96.0%",
+        "generation 1",
+        "created     2",
+        "9 created: 5 converted",
+    ] {
+        assert!(
+            done.stdout.contains(wanted),
+            "no {wanted:?} in {}",
+            done.stdout
+        );
+    }
+    assert!(!done.stdout.contains('\x1b'), "colours without a terminal");
+    assert_eq!(done.stderr, "");
+}
+
+#[test]
+fn threads_are_ranked_by_running_time() {
+    let log = everything();
+    let done = eventlog_with(&["stats", "--json", "--threads=1", "-"], &log).exits(0);
+    let report = &done.json()[0];
+    let top = report["top_threads"].as_array().expect("threads");
+    assert_eq!(top.len(), 1);
+    assert_eq!(top[0]["thread"], 1);
+    assert_eq!(top[0]["label"], "main");
+    // 10 ms on one capability, 15 ms on the other.
+    assert_eq!(top[0]["running_ns"], 25_000_000);
+    assert_eq!(top[0]["state"], "finished");
+    assert_eq!(top[0]["migrations"], 1);
+}
+
+#[test]
+fn sessions_are_told_apart() {
+    let twice = [everything(), everything()].concat();
+    let reports = eventlog_with(&["stats", "--json", "-"], &twice)
+        .exits(0)
+        .json();
+    assert_eq!(reports.len(), 2);
+    assert_eq!(reports[1]["session"], 2);
+    assert_eq!(reports[0]["heap"], reports[1]["heap"]);
+}
+
+#[test]
+fn losses_on_the_way_are_told() {
+    let log = Log::new()
+        .block(
+            Some(0),
+            &at(&[
+                (
+                    1,
+                    message("eventlog-socket: lost 3 chunks, 4096 bytes, between 0.1 s and 0.2 s"),
+                ),
+                (2, message("eventlog-socket: lost 1 chunk, 10 bytes")),
+                (3, message("lost 99 chunks, 99 bytes")),
+            ]),
+        )
+        .end();
+    let report = &eventlog_with(&["stats", "--json", "-"], &log)
+        .exits(0)
+        .json()[0];
+    assert_eq!(report["stream"]["lost_chunks"], 4);
+    assert_eq!(report["stream"]["lost_bytes"], 4106);
+    eventlog_with(&["stats", "-"], &log).exits(0);
+}
+
+#[test]
+fn what_came_before_a_fault_is_used() {
+    let mut log = everything();
+    let good = eventlog_with(&["stats", "--json", "-"], &log)
+        .exits(0)
+        .json();
+    let end = log.len() - 2;
+    log.truncate(end);
+    log.extend_from_slice(&[0x77; 100]);
+    let done = eventlog_with(&["stats", "--json", "-"], &log).exits(1);
+    let done = done.says(&format!("byte {end}")).says("repair");
+    assert_eq!(done.json()[0]["heap"], good[0]["heap"]);
+}
+
+#[test]
+fn a_log_that_breaks_off_is_no_failure() {
+    let log = everything();
+    let done = eventlog_with(&["stats", "--json", "-"], &log[..log.len() - 7]).exits(0);
+    assert!(done.stderr.contains("cut off"), "{}", done.stderr);
+    assert_eq!(done.json()[0]["threads"]["created"], 2);
+    eventlog_with(&["stats", "-"], b"").exits(1);
+    eventlog_with(&["stats", "-"], &log[..100]).exits(1);
+}
+
+#[test]
+fn a_running_program_is_followed() {
+    let dir = Dir::new();
+    let path = dir.file("socket");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let program = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        let mut log = Log::new();
+        let mut sent = 0;
+        for n in 1..=20u64 {
+            let allocated = EventBody::HeapAllocated {
+                capset: 0,
+                bytes: 1000 * n,
+            };
+            log = log.block(Some(0), &at(&[(n * 100, allocated)]));
+            client.write_all(&log.bytes[sent..]).expect("it listens");
+            sent = log.bytes.len();
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
+        client.write_all(&[0xff, 0xff]).expect("it listens");
+    });
+    let source = format!("unix:{path}");
+    let reports = eventlog(&[
+        "stats",
+        "--json",
+        "--follow",
+        "--interval",
+        "100ms",
+        &source,
+    ])
+    .exits(0)
+    .json();
+    program.join().expect("the program ends");
+    assert!(reports.len() >= 3, "{} reports", reports.len());
+    let last = reports.last().expect("a report");
+    assert_eq!(last["complete"], true);
+    assert_eq!(last["heap"]["allocated_bytes"], 20_000);
+    let new: u64 = reports
+        .iter()
+        .filter_map(|of| of["interval"]["allocated_bytes"].as_u64())
+        .sum();
+    let first = reports[0]["heap"]["allocated_bytes"]
+        .as_u64()
+        .expect("a number");
+    assert_eq!(new + first, 20_000);
+}
