@@ -27,12 +27,24 @@ impl DefinitionsFeed {
         }
     }
 
-    /// Hand every chunk that is there to `take`, once.
-    pub(crate) fn drain(&mut self, mut take: impl FnMut(&[u8])) {
-        while let Some(record) = self.ring.records().nth(self.held) {
-            take(&contiguous(&record));
-            self.held += 1;
-            self.held_bytes += record.len();
+    /// Hand the chunks that are there to `take`, each once, up to about `limit` of
+    /// them.
+    pub(crate) fn drain(&mut self, limit: usize, mut take: impl FnMut(&[u8])) {
+        let mut taken = 0;
+        while taken < limit {
+            let before = self.held;
+            for record in self.ring.records().skip(before) {
+                take(&contiguous(&record));
+                self.held += 1;
+                self.held_bytes += record.len();
+                if self.held >= HOLD_RECORDS || self.held_bytes >= HOLD_BYTES {
+                    break;
+                }
+            }
+            if self.held == before {
+                return;
+            }
+            taken += self.held - before;
             if self.held >= HOLD_RECORDS || self.held_bytes >= HOLD_BYTES {
                 self.release();
             }

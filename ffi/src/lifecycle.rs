@@ -204,6 +204,7 @@ pub(crate) fn log_starts(instance: &Instance) {
     }
     // Release: pairs with the Acquire in `ready`.
     instance.attached.store(true, Ordering::Release);
+    instance.progress(|progress| progress.closed = false);
     instance.request(|requests| requests.reopen = true);
 }
 

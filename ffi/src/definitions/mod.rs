@@ -118,6 +118,10 @@ impl Definitions {
         let time = time_of(event.bytes);
         match lesson {
             Lesson::Nothing => return,
+            // Of a task that is gone.
+            Lesson::Define((Class::TaskMigrate, task)) if !self.is_alive((Class::Task, task)) => {
+                return;
+            }
             Lesson::Define(key) => {
                 if self.set(key, time, Some(event.bytes.to_vec()))
                     && let Some(delta) = delta
@@ -126,8 +130,10 @@ impl Definitions {
                 }
             }
             Lesson::Delete(key, with) => {
-                with.map(|key| self.set(key, time, None));
-                if self.set(key, time, None)
+                if let Some(with) = with {
+                    self.delete(with, time);
+                }
+                if self.delete(key, time)
                     && let Some(delta) = delta
                 {
                     delta.delete(key, with, event.bytes);
@@ -147,6 +153,29 @@ impl Definitions {
         }
         // A block that holds it must not end before it.
         self.saw_time(time);
+    }
+
+    fn is_alive(&self, key: Key) -> bool {
+        self.keyed
+            .get(&key)
+            .is_some_and(|known| known.event.is_some())
+    }
+
+    /// False if something later is known.
+    fn delete(&mut self, key: Key, time: u64) -> bool {
+        // Tasks come and go without end, and each only once: of one whose coming is
+        // known, nothing older can come.
+        let once = match key.0 {
+            Class::Task => self.is_alive(key),
+            Class::TaskMigrate => true,
+            _ => false,
+        };
+        if once {
+            let gone = self.keyed.remove(&key);
+            self.keyed_len -= gone.and_then(|known| known.event).map_or(0, |e| e.len());
+            return true;
+        }
+        self.set(key, time, None)
     }
 
     /// False if something later is known.

@@ -18,7 +18,10 @@ impl PollThread {
             Ok(listener) => {
                 self.listener = Some(listener);
                 self.chunks.open();
-                self.instance.progress(|progress| progress.failure = None);
+                self.instance.progress(|progress| {
+                    progress.failure = None;
+                    progress.closed = false;
+                });
             }
             Err(error) => self
                 .instance

@@ -27,6 +27,9 @@ use crate::session::Session;
 use crate::status::Result;
 use crate::storage::RingMemory;
 
+/// Chunks learnt from per round, so that a flood of them does not keep the client
+/// waiting.
+const LEARNT_PER_ROUND: usize = 4096;
 /// When descriptors or memory are short.
 const RETRY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
@@ -120,7 +123,7 @@ impl PollThread {
 
     fn run(mut self) {
         loop {
-            self.learn();
+            self.learn(LEARNT_PER_ROUND);
             self.do_what_was_asked();
             self.accept();
             self.publish();
@@ -142,9 +145,9 @@ impl PollThread {
     }
 
     /// Take headers and definitions, whatever the client does.
-    fn learn(&mut self) {
+    fn learn(&mut self, limit: usize) {
         let (definitions, session) = (&mut self.definitions, &mut self.session);
-        self.feed.drain(|bytes| {
+        self.feed.drain(limit, |bytes| {
             let chunk = Chunk::of(bytes);
             if let Chunk::Header { .. } = chunk {
                 definitions.start_log(bytes);
@@ -181,7 +184,7 @@ impl PollThread {
         let facts = self.instance.requests().facts.take();
         if let Some(facts) = facts {
             // What was flushed before the request is in the feed by now.
-            self.learn();
+            self.learn(usize::MAX);
             facts.fill_gaps(&mut self.definitions, self.instance.moment());
         }
     }

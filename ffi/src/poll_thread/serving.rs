@@ -171,7 +171,7 @@ impl PollThread {
         }
         // Facts and definitions come before the switch that let us in.
         self.fill_gaps();
-        self.learn();
+        self.learn(usize::MAX);
         if let Some(session) = &mut self.session {
             session.begin(&self.definitions);
         }

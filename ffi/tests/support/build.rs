@@ -41,6 +41,8 @@ pub struct Build {
     pub way: Way,
     /// Modules (name and source) that are linked as well.
     pub modules: Vec<(String, String)>,
+    /// Test programs in C that are linked as well.
+    pub parts: Vec<&'static str>,
     pub flags: Vec<String>,
 }
 
@@ -51,6 +53,7 @@ impl Build {
             threaded: true,
             way: Way::Vanilla,
             modules: Vec::new(),
+            parts: Vec::new(),
             flags: Vec::new(),
         }
     }
@@ -84,6 +87,10 @@ impl Build {
         if let Some(main) = self.main.source() {
             sources.push(test_program(main));
             arguments.extend(["-no-hs-main".into(), main.into()]);
+        }
+        for part in &self.parts {
+            sources.push(test_program(part));
+            arguments.push((*part).into());
         }
         for last in ["worker.c", "eventlog_socket_rts.c", "libeventlog_socket.a"] {
             arguments.push(last.into());

@@ -1,0 +1,195 @@
+//! Streams in rare circumstances: a client that comes or goes at a bad moment,
+//! chunks that are refused, bytes that look like something else. The program is a
+//! driver that does what an RTS would.
+
+mod support;
+
+use std::time::Duration;
+use support::header::{u16_at, u64_at};
+use support::stream::IPE;
+use support::{Client, Driver, LIMIT, Stream, eventually};
+
+const CAP_CREATE: u16 = 45;
+const RTS_IDENTIFIER: u16 = 29;
+const TASK_CREATE: u16 = 55;
+const TASK_DELETE: u16 = 57;
+
+/// More than the system keeps for a client that does not read.
+const MORE_THAN_A_SOCKET_HOLDS: usize = 8;
+const CHUNK: &str = "chunk 0 fill:100000";
+
+/// End the log; the rest of the stream of `client`.
+#[track_caller]
+fn end_of_stream(driver: &mut Driver, mut client: Client) -> Vec<u8> {
+    driver.quietly("stop");
+    let bytes = client.read_to_end();
+    assert!(driver.finish().success());
+    assert_eq!(driver.process.stderr(), "");
+    bytes
+}
+
+/// A client that comes while `ready` is under way is told what the RTS knows of
+/// itself, as every later one.
+#[test]
+fn client_that_comes_during_ready_is_told_the_facts() {
+    let mut driver = Driver::spawn(&[]);
+    driver.quietly("rts");
+    // `ready` returns meanwhile: its flush lasts until the client is being taken.
+    driver.quietly("slow-accept 300");
+    driver.listen();
+    driver.quietly("log");
+    eventually(LIMIT, "the header is there", || {
+        driver.stats().get("definition_bytes") > 0
+    });
+    driver.begin("ready");
+    let mut client = driver.client();
+    assert_eq!(driver.end(), ["ready: 0 0"]);
+    client.read_until_text("datb");
+    let bytes = end_of_stream(&mut driver, client);
+    let stream = Stream::complete(&bytes);
+    assert_eq!(stream.count(RTS_IDENTIFIER), 1);
+    assert_eq!(stream.count(CAP_CREATE), 2);
+}
+
+/// The info tables that a chunk defines are told once to every later client, also
+/// when the client that was to get the chunk left before it had all of it.
+#[test]
+fn bulk_definitions_of_an_unfinished_chunk_are_told_once() {
+    let mut driver = Driver::logging(&[]);
+    let first = driver.served_client();
+    let tables: Vec<u64> = (1..=20).collect();
+    for table in &tables {
+        driver.quietly(&format!("chunk global provenance:{table:x} fill:100000"));
+    }
+    eventually(LIMIT, "the socket is full", || first.pending() > 100_000);
+    drop(first);
+    driver.until_alone();
+
+    let second = driver.served_client();
+    let bytes = end_of_stream(&mut driver, second);
+    let stream = Stream::complete(&bytes);
+    let mut told: Vec<u64> = stream
+        .all(IPE)
+        .filter_map(|event| u64_at(event.payload, 0))
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, tables);
+}
+
+/// What is kept for the first client is not spent on one that leaves before its
+/// stream begins.
+#[test]
+fn client_that_leaves_before_its_stream_begins_takes_nothing() {
+    let mut driver = Driver::listening(&[]);
+    let early = driver.client();
+    eventually(LIMIT, "it is taken", || {
+        driver.stats().get("connections") == 1
+    });
+    driver.quietly("log");
+    driver.quietly("chunk 0 text:before");
+    drop(early);
+    driver.until_alone();
+    driver.quietly("chunk 0 text:after");
+    assert_eq!(driver.command("ready"), ["ready: 0 0"]);
+
+    let client = driver.served_client();
+    assert_eq!(driver.stats().get("chunks_discarded"), 0);
+    let bytes = end_of_stream(&mut driver, client);
+    let stream = Stream::complete(&bytes);
+    assert!(stream.has_message("before"));
+    assert!(stream.has_message("after"));
+}
+
+/// Numbers of the events about the task with this id, in the order of the stream.
+fn events_of_task(bytes: &[u8], id: u64) -> Vec<u16> {
+    let id = id.to_be_bytes();
+    let starts = bytes.windows(8).enumerate();
+    starts
+        .filter(|(at, window)| *window == id && *at >= 10)
+        .filter_map(|(at, _)| u16_at(bytes, at - 10))
+        .collect()
+}
+
+const TASK: u64 = 0x7475_7677_7172_7374;
+
+/// A driver with a task whose creation waits in the ring and whose end was in a
+/// chunk that did not fit; and the client that has not read all this.
+fn task_whose_end_was_lost() -> (Driver, Client) {
+    let mut driver = Driver::logging(&[("GHC_EVENTLOG_BUFFER_SIZE", "1M")]);
+    let client = driver.served_client();
+    for _ in 0..MORE_THAN_A_SOCKET_HOLDS {
+        driver.quietly(CHUNK);
+    }
+    driver.quietly(&format!("chunk global task:{TASK:x}:1"));
+    while driver.stats().get("chunks_lost") == 0 {
+        driver.quietly(CHUNK);
+    }
+    let lost = driver.stats().get("chunks_lost");
+    driver.quietly(&format!("chunk global task-end:{TASK:x} fill:900000"));
+    assert_eq!(driver.stats().get("chunks_lost"), lost + 1);
+    (driver, client)
+}
+
+/// A task that has ended is not told to later clients, also when the chunk with
+/// its end did not fit and overtook the one with its beginning.
+#[test]
+fn task_whose_end_was_lost_does_not_come_back() {
+    let (mut driver, mut client) = task_whose_end_was_lost();
+    client.read_until_quiet(Duration::from_millis(300));
+    drop(client);
+    driver.until_alone();
+    let second = driver.served_client();
+    let bytes = end_of_stream(&mut driver, second);
+    Stream::complete(&bytes);
+    assert_eq!(events_of_task(&bytes, TASK), []);
+}
+
+/// The client is told of a task's end after its beginning, also when the chunk
+/// with the end did not fit and overtook the other.
+#[test]
+fn end_of_a_task_is_told_after_its_beginning() {
+    let (mut driver, mut client) = task_whose_end_was_lost();
+    client.read_until_quiet(Duration::from_millis(300));
+    let bytes = end_of_stream(&mut driver, client);
+    Stream::complete(&bytes);
+    assert_eq!(events_of_task(&bytes, TASK), [TASK_CREATE, TASK_DELETE]);
+}
+
+/// A definition is kept whatever its last bytes are, also those of the end mark.
+#[test]
+fn definition_that_ends_like_an_end_mark_is_kept() {
+    let mut driver = Driver::listening(&[]);
+    driver.quietly("log");
+    driver.quietly(&format!("chunk global task:{TASK:x}:1ffff"));
+    assert_eq!(driver.command("ready"), ["ready: 0 0"]);
+    let client = driver.served_client();
+    let bytes = end_of_stream(&mut driver, client);
+    Stream::complete(&bytes);
+    assert_eq!(events_of_task(&bytes, TASK), [TASK_CREATE]);
+}
+
+/// A stream whose last chunk is `last` has its end mark, which the program left to
+/// the library: it exits without ending its log.
+#[track_caller]
+fn stream_ends_after(last: &str) {
+    let mut driver = Driver::logging(&[]);
+    let mut client = driver.served_client();
+    driver.quietly(last);
+    driver.process.close_stdin();
+    let bytes = client.read_to_end();
+    assert!(driver.finish().success());
+    Stream::complete(&bytes);
+}
+
+/// An empty block of no capability, whose last bytes are those of the end mark,
+/// does not stand for it.
+#[test]
+fn empty_global_block_is_no_end_mark() {
+    stream_ends_after("chunk global");
+}
+
+/// The last bytes of an event do not stand for the end mark.
+#[test]
+fn end_of_an_event_is_no_end_mark() {
+    stream_ends_after("chunk global task:7:1ffff");
+}

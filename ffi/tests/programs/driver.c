@@ -1,0 +1,309 @@
+/* Drives the library as an RTS would, by commands on stdin, one a line. It says
+ * what came of each, then "done". No RTS: it links with the library alone. */
+#ifndef EVENTLOG_SOCKET_NO_RTS
+#define EVENTLOG_SOCKET_NO_RTS
+#endif
+#include "eventlog_socket_rts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------ slow system -- */
+
+/* The library calls these instead of the C library's. They can be slow, so that
+ * something happens meanwhile. */
+static unsigned slow_accept_ms = 0;
+static unsigned slow_listen_ms = 0;
+static atomic_bool accepting = false;
+
+int accept4(int socket, struct sockaddr *addr, socklen_t *length, int flags);
+
+int accept4(int socket, struct sockaddr *addr, socklen_t *length, int flags) {
+  int client = (int)syscall(SYS_accept4, socket, addr, length, flags);
+  if (client >= 0) {
+    accepting = true;
+    usleep(slow_accept_ms * 1000);
+  }
+  return client;
+}
+
+int listen(int socket, int backlog) {
+  if (slow_listen_ms > 0) {
+    puts("about to listen");
+    usleep(slow_listen_ms * 1000);
+  }
+  return (int)syscall(SYS_listen, socket, backlog);
+}
+
+static void await_accept(void) {
+  while (!accepting) usleep(1000);
+}
+
+/* ----------------------------------------------------------------- events -- */
+
+enum {
+  BLOCK_MARKER = 18,
+  USER_MSG = 19,
+  TASK_CREATE = 55,
+  TASK_DELETE = 57,
+  IPE = 169,
+  VARIABLE = 0xFFFF,
+  GLOBAL = 0xFFFF,
+  MARKER_BYTES = 24,
+  LONGEST_MESSAGE = 60000
+};
+
+/* Number and size of the payload, as GHC's RTS declares them. */
+static const uint16_t event_types[][2] = {
+    {BLOCK_MARKER, 14}, {USER_MSG, VARIABLE}, {25, 6},
+    {26, 4},            {27, 6},              {28, 6},
+    {29, VARIABLE},     {30, VARIABLE},       {31, VARIABLE},
+    {32, 8},            {33, 8},              {43, 16},
+    {45, 2},            {46, 2},              {47, 2},
+    {48, 2},            {52, 38},             {TASK_CREATE, 18},
+    {TASK_DELETE, 8},   {IPE, VARIABLE},
+};
+
+static unsigned char chunk[2 << 20];
+static size_t chunk_size = 0;
+/* Nanoseconds: time passes with every event. */
+static uint64_t clock_ns = 0;
+static uint64_t last_chunk_ns = 0;
+
+static void put(uint64_t value, int bytes) {
+  while (bytes-- > 0) chunk[chunk_size++] = (unsigned char)(value >> (8 * bytes));
+}
+
+static void put_bytes(const char *bytes, size_t size) {
+  memcpy(chunk + chunk_size, bytes, size);
+  chunk_size += size;
+}
+
+static void put_event(uint16_t number) {
+  put(number, 2);
+  put(clock_ns += 1000, 8);
+}
+
+static void put_message(const char *text, size_t size) {
+  put_event(USER_MSG);
+  put(size, 2);
+  put_bytes(text, size);
+}
+
+static void put_filling(size_t size) {
+  static char filling[LONGEST_MESSAGE];
+  memset(filling, 'x', sizeof filling);
+  while (size > 0) {
+    size_t part = size < sizeof filling ? size : sizeof filling;
+    put_message(filling, part);
+    size -= part;
+  }
+}
+
+static void put_provenance(uint64_t info_table) {
+  static const char strings[] = "name\0desc\0type\0label\0module\0file";
+  put_event(IPE);
+  put(8 + sizeof strings, 2);
+  put(info_table, 8);
+  put_bytes(strings, sizeof strings);
+}
+
+/* task:ID:KERNEL-THREAD, task-end:ID, provenance:ADDRESS (all hexadecimal),
+ * fill:BYTES, text:TEXT. */
+static void put_event_of_word(const char *word) {
+  uint64_t id, thread;
+  size_t size;
+  if (sscanf(word, "task:%" SCNx64 ":%" SCNx64, &id, &thread) == 2) {
+    put_event(TASK_CREATE);
+    put(id, 8);
+    put(0, 2);
+    put(thread, 8);
+  } else if (sscanf(word, "task-end:%" SCNx64, &id) == 1) {
+    put_event(TASK_DELETE);
+    put(id, 8);
+  } else if (sscanf(word, "provenance:%" SCNx64, &id) == 1) {
+    put_provenance(id);
+  } else if (sscanf(word, "fill:%zu", &size) == 1) {
+    put_filling(size);
+  } else if (strncmp(word, "text:", 5) == 0) {
+    put_message(word + 5, strlen(word + 5));
+  } else {
+    printf("no event: %s\n", word);
+  }
+}
+
+/* ------------------------------------------------------------- the writer -- */
+
+static void hand_over(void) {
+  errno = ENOTTY; /* which no call of the library ends with */
+  if (!EventLogSocketWriter.writeEventLog(chunk, chunk_size)) puts("not written");
+  if (errno != ENOTTY) printf("errno changed: %s\n", strerror(errno));
+  chunk_size = 0;
+}
+
+static void write_header(void) {
+  put_bytes("hdrbhetb", 8);
+  for (size_t i = 0; i < sizeof event_types / sizeof *event_types; i++) {
+    put_bytes("etb\0", 4);
+    put(event_types[i][0], 2);
+    put(event_types[i][1], 2);
+    put(0, 4); /* no description */
+    put(0, 4); /* nothing else */
+    put_bytes("ete\0", 4);
+  }
+  put_bytes("hetehdredatb", 12);
+  hand_over();
+}
+
+static void start_log(const EventLogWriter *writer) {
+  writer->initEventLogWriter();
+  write_header();
+}
+
+/* One block with the events of these words. */
+static void write_chunk(char *words) {
+  char *rest;
+  char *cap = strtok_r(words, " ", &rest);
+  chunk_size = MARKER_BYTES;
+  for (char *word; (word = strtok_r(NULL, " ", &rest)) != NULL;)
+    put_event_of_word(word);
+  size_t size = chunk_size;
+  chunk_size = 0;
+  put(BLOCK_MARKER, 2);
+  put(last_chunk_ns, 8);
+  put(size, 4);
+  put(last_chunk_ns = clock_ns += 1000, 8);
+  put(strcmp(cap, "global") == 0 ? GLOBAL : (uint64_t)atoi(cap), 2);
+  chunk_size = size;
+  hand_over();
+}
+
+/* ------------------------------------------------------------- a fake RTS -- */
+
+static bool exit_hooked(void) { return false; }
+static bool supports_eventlog(void) { return true; }
+
+static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
+  start_log(writer);
+  return EVENTLOG_SOCKET_OK;
+}
+
+static EventlogSocketStatusCode refuse(const EventLogWriter *writer) {
+  (void)writer;
+  return EVENTLOG_SOCKET_ERR_RTS_FAIL;
+}
+
+static void facts(EventlogSocketRtsFacts *out) {
+  memset(out, 0, sizeof *out);
+  out->esf_rts_identifier = "fake RTS";
+  out->esf_capabilities = 2;
+}
+
+static void cost_centres(EventlogSocketCostCentre *each, void *context) {
+  (void)each;
+  (void)context;
+}
+
+static EventlogSocketRts rts = {
+    .esr_threaded = true,
+    .esr_exit_hooked = exit_hooked,
+    .esr_supports_eventlog = supports_eventlog,
+    .esr_attach = attach,
+    .esr_flush_here = await_accept, /* it takes that long */
+    .esr_facts = facts,
+    .esr_cost_centres = cost_centres,
+};
+
+/* --------------------------------------------------------------- commands -- */
+
+static void say(const char *what, EventlogSocketStatus status) {
+  printf("%s: %d %d\n", what, (int)status.ess_status_code, status.ess_error_code);
+}
+
+static EventlogSocketStatus init(char *path) {
+  EventlogSocketAddr addr = {.esa_tag = EVENTLOG_SOCKET_UNIX};
+  addr.esa_unix_addr.esa_unix_path = path;
+  return eventlog_socket_init(&addr, NULL);
+}
+
+static void say_stats(void) {
+  EventlogSocketStats s;
+  EventlogSocketStatus status = eventlog_socket_stats(&s, sizeof s);
+  if (status.ess_status_code != EVENTLOG_SOCKET_OK) {
+    say("stats", status);
+    return;
+  }
+  printf("stats: chunks_lost=%" PRIu64 " chunks_discarded=%" PRIu64
+         " ring_size=%" PRIu64 " ring_high_water=%" PRIu64
+         " definition_bytes=%" PRIu64 " connections=%" PRIu64 " connected=%d\n",
+         s.est_chunks_lost, s.est_chunks_discarded, s.est_ring_size,
+         s.est_ring_high_water, s.est_definition_bytes, s.est_connections,
+         (int)s.est_connected);
+}
+
+static pthread_t waiter;
+static EventlogSocketStatus waited;
+
+static void *wait_aside(void *nothing) {
+  waited = eventlog_socket_wait();
+  return nothing;
+}
+
+static void run(char *line) {
+  char *rest = strchr(line, ' ');
+  if (rest == NULL) rest = line + strlen(line);
+  else *rest++ = '\0';
+
+  if (strcmp(line, "slow-accept") == 0) {
+    slow_accept_ms = (unsigned)atoi(rest);
+  } else if (strcmp(line, "slow-listen") == 0) {
+    slow_listen_ms = (unsigned)atoi(rest);
+  } else if (strcmp(line, "await-accept") == 0) {
+    await_accept();
+  } else if (strcmp(line, "rts") == 0) {
+    eventlog_socket_rts_register(&rts);
+  } else if (strcmp(line, "refusing-rts") == 0) {
+    rts.esr_attach = refuse;
+    eventlog_socket_rts_register(&rts);
+  } else if (strcmp(line, "init") == 0) {
+    say("init", init(rest));
+  } else if (strcmp(line, "log") == 0) {
+    start_log(&EventLogSocketWriter);
+  } else if (strcmp(line, "chunk") == 0) {
+    write_chunk(rest);
+  } else if (strcmp(line, "stop") == 0) {
+    EventLogSocketWriter.stopEventLogWriter();
+  } else if (strcmp(line, "ready") == 0) {
+    say("ready", eventlog_socket_signal_ghc_rts_ready());
+  } else if (strcmp(line, "wait") == 0) {
+    say("wait", eventlog_socket_wait());
+  } else if (strcmp(line, "wait-aside") == 0) {
+    if (pthread_create(&waiter, NULL, wait_aside, NULL) != 0) puts("no thread");
+  } else if (strcmp(line, "join") == 0) {
+    pthread_join(waiter, NULL);
+    say("wait", waited);
+  } else if (strcmp(line, "stats") == 0) {
+    say_stats();
+  } else {
+    printf("no command: %s\n", line);
+  }
+}
+
+int main(void) {
+  static char line[4096];
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    line[strcspn(line, "\n")] = '\0';
+    run(line);
+    puts("done");
+  }
+  return 0;
+}

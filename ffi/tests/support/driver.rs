@@ -1,0 +1,134 @@
+//! `driver.c`: a program without an RTS that drives the library as one would.
+
+use super::build::c_program;
+use super::client::{Address, Client};
+use super::files::{TempDir, repository, test_program};
+use super::process::Running;
+use super::stats::Stats;
+use super::waiting::{LIMIT, eventually};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+/// A driver that runs.
+#[derive(Debug)]
+pub struct Driver {
+    pub process: Running,
+    pub dir: TempDir,
+}
+
+impl Driver {
+    /// One that has done nothing yet, with these variables in its environment.
+    pub fn spawn(environment: &[(&str, &str)]) -> Self {
+        let table = format!("-I{}", repository().join("ffi/rts").display());
+        let flags = [
+            "-std=c11",
+            "-D_DEFAULT_SOURCE",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+        ];
+        let flags = [&flags[..], &[table.as_str()]].concat();
+        let program = c_program(&test_program("driver.c"), "cc", &flags);
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars() {
+            if name.starts_with("GHC_EVENTLOG_") {
+                command.env_remove(name);
+            }
+        }
+        command.envs(environment.iter().copied());
+        Self {
+            process: Running::spawn(command),
+            dir: TempDir::new(),
+        }
+    }
+
+    /// One that listens.
+    #[track_caller]
+    pub fn listening(environment: &[(&str, &str)]) -> Self {
+        let mut driver = Self::spawn(environment);
+        driver.listen();
+        driver
+    }
+
+    /// One whose log has started, and that lets clients begin.
+    #[track_caller]
+    pub fn logging(environment: &[(&str, &str)]) -> Self {
+        let mut driver = Self::listening(environment);
+        driver.quietly("log");
+        assert_eq!(driver.command("ready"), ["ready: 0 0"]);
+        driver
+    }
+
+    #[track_caller]
+    pub fn listen(&mut self) {
+        let path = self.dir.join("socket");
+        let said = self.command(&format!("init {}", path.display()));
+        assert_eq!(said, ["init: 0 0"]);
+    }
+
+    /// Run a command; what came of it.
+    #[track_caller]
+    pub fn command(&mut self, command: &str) -> Vec<String> {
+        self.begin(command);
+        self.end()
+    }
+
+    /// Run a command of which nothing is to be said.
+    #[track_caller]
+    pub fn quietly(&mut self, command: &str) {
+        let said = self.command(command);
+        assert!(said.is_empty(), "{command}: {said:?}");
+    }
+
+    /// Send a command. Its end is waited for with `end`.
+    #[track_caller]
+    pub fn begin(&mut self, command: &str) {
+        self.process.write_line(command);
+    }
+
+    #[track_caller]
+    pub fn end(&mut self) -> Vec<String> {
+        self.process.lines_until("done")
+    }
+
+    #[track_caller]
+    pub fn stats(&mut self) -> Stats {
+        Stats::parse(&self.command("stats")[0])
+    }
+
+    pub fn socket_path(&self) -> PathBuf {
+        self.dir.join("socket")
+    }
+
+    pub fn address(&self) -> Address {
+        Address::Unix(self.socket_path())
+    }
+
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::connect(&self.address())
+    }
+
+    /// A client whose stream has begun.
+    #[track_caller]
+    pub fn served_client(&self) -> Client {
+        let mut client = self.client();
+        client.read_until_text("datb");
+        client
+    }
+
+    /// Wait until the driver has noticed that its client is gone.
+    #[track_caller]
+    pub fn until_alone(&mut self) {
+        eventually(LIMIT, "the leaving is noticed", || {
+            self.stats().get("connected") == 0
+        });
+    }
+
+    /// Let it return from main, and wait for its end.
+    #[track_caller]
+    pub fn finish(&mut self) -> ExitStatus {
+        self.process.close_stdin();
+        self.process.wait()
+    }
+}
