@@ -33,7 +33,7 @@ pub struct Args {
     #[command(flatten)]
     input: SourceArgs,
 
-    /// Messages that begin a span; its name is the group (?P<name>...), or the first group
+    /// Messages that begin a span; its name is the group `(?P<name>...)`, or the first group
     #[arg(long, value_name = "REGEX", default_value = START, hide_default_value = true)]
     start: String,
 
