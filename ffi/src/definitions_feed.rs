@@ -61,18 +61,18 @@ impl DefinitionsFeed {
         let mut run: Option<(usize, usize)> = None;
         for record in self.ring.records().take(self.held) {
             let (first, second) = record.slices();
-            for slice in [first, second] {
+            for slice in [first, second].iter().filter(|slice| !slice.is_empty()) {
                 let start = slice.as_ptr().expose_provenance();
                 let end = start + slice.len();
                 run = match run {
-                    // Records follow each other within a granule's padding.
+                    // Records follow each other but for padding and notes, which
+                    // belong to them.
                     Some((from, to)) if start >= to && start - to < 4096 => Some((from, end)),
-                    Some(whole) if slice.is_empty() => Some(whole),
                     other => {
                         if let Some((from, to)) = other {
                             give_back(from, to);
                         }
-                        (!slice.is_empty()).then_some((start, end))
+                        Some((start, end))
                     }
                 };
             }

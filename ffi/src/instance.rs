@@ -31,7 +31,8 @@ pub(crate) struct Requests {
 /// What the poll thread tells those who wait.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// Clients whose stream has begun, ever.
+    /// Clients accepted, ever. From that moment on the ring keeps for them whatever
+    /// is logged, also while their stream waits for the RTS.
     pub begun: u64,
     /// A client is connected.
     pub connected: bool,

@@ -193,11 +193,18 @@ impl Session {
         ring: &mut Consumer<'static>,
         definitions: &mut Definitions,
     ) -> Round {
+        if let Some(record) = ring.records().next()
+            && !record.is_live()
+        {
+            // Of an earlier client: its definitions count for this one.
+            learn(definitions, &record, Some(&mut self.delta));
+            self.tell_delta(definitions.latest());
+            ring.release(1);
+            return Round::More;
+        }
         let mut pieces = [IoSlice::new(&[]); PIECES];
-        let mut used = 0;
-        let mut bytes = 0;
+        let (mut used, mut bytes) = (0, 0);
         let mut skip = self.chunk_sent;
-        let mut dead = 0;
         for (index, record) in ring.records().enumerate() {
             // With something in the queue, no further than the end of this chunk.
             let enough = used + 2 > PIECES || bytes >= BATCH;
@@ -205,13 +212,6 @@ impl Session {
                 break;
             }
             if !record.is_live() {
-                // Of an earlier client: its definitions count for this one.
-                if index > 0 {
-                    break;
-                }
-                learn(definitions, &record, Some(&mut self.delta));
-                self.tell_delta(definitions.latest());
-                dead = 1;
                 break;
             }
             if index >= self.admitted {
@@ -236,10 +236,6 @@ impl Session {
                     used += 1;
                 }
             }
-        }
-        if dead > 0 {
-            ring.release(dead);
-            return Round::More;
         }
         if used == 0 && self.admitted == 0 {
             return Round::Idle;

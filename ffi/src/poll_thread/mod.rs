@@ -132,11 +132,9 @@ impl PollThread {
             if let Err(error) = self.sleep(rest) {
                 // Only a bug makes poll fail for good. The program must not notice:
                 // its writers are refused from now on.
+                self.disconnect();
                 self.chunks.reset();
                 self.listener = None;
-                self.session = None;
-                self.instance.connected.store(false, Ordering::Relaxed);
-                self.instance.space.made();
                 self.instance
                     .progress(|progress| progress.failure = Some(error));
                 return;

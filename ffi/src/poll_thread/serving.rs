@@ -83,8 +83,8 @@ impl PollThread {
     }
 
     fn may_begin(&self) -> bool {
-        // Acquire: pairs with the Release in `lifecycle::ready`; its flush was
-        // learnt before this round asked.
+        // Acquire: pairs with the Release in `lifecycle::ready`, so that `begin`
+        // finds the facts and what the flush wrote.
         let ready = self.instance.globals_flow.load(Ordering::Acquire)
             || self.instance.begin_unready.load(Ordering::Relaxed);
         (ready || self.finish.is_some()) && self.definitions.header().is_some()
@@ -150,11 +150,11 @@ impl PollThread {
     /// Tell what no chunk tells, after all that is sent. False if there is nothing.
     fn tell_what_is_left(&mut self) -> bool {
         let untold = self.has_untold_loss();
-        let Some(session) = self.session.as_mut().filter(|session| session.has_begun()) else {
+        let Some(session) = &mut self.session else {
             return false;
         };
         let now = self.definitions.latest();
-        if untold && !session.has_ended() {
+        if untold {
             self.lost_seen = self.chunks.counters().lost.records;
             if let Some(loss) = self.chunks.take_loss() {
                 session.tell_loss(&loss, now);
