@@ -1,20 +1,12 @@
 //! What can be said to a program, in either of the two wire protocols.
 //!
-//! The program never answers: an unknown command is noticed, if at all, on its
-//! own standard error.
+//! The program never answers: of a command that it does not know, cannot run or
+//! does not take from us, nothing comes back. What a command does shows in the log.
 
 use clap::ValueEnum;
+use eventlog_control::{Builtin, Frame, Older, RtsCommand};
 use std::fmt;
 use std::str::FromStr;
-
-/// The magic bytes of the present protocol: U+1E5CC in UTF-8.
-const MAGIC: [u8; 4] = [0xf0, 0x9e, 0x97, 0x8c];
-/// Its version.
-const VERSION: u8 = 0;
-/// The namespace of the built-in commands.
-const BUILTIN: &str = "eventlog-socket";
-/// The magic bytes of the old protocol.
-const OLD_MAGIC: [u8; 4] = *b"GCTL";
 
 /// A wire protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -26,20 +18,13 @@ pub enum Protocol {
     Gctl,
 }
 
-/// Name, number in the present protocol, number in the old one.
-const COMMANDS: &[(&str, u8, Option<u8>)] = &[
-    ("start-profiling", 1, None),
-    ("stop-profiling", 2, None),
-    ("start-heap-profiling", 3, Some(1)),
-    ("stop-heap-profiling", 4, Some(2)),
-    ("request-heap-census", 5, Some(3)),
-];
-
 /// A command, as it is named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// One of the built-in ones, by its place in the table.
-    Builtin(usize),
+    /// One that every program with a control channel knows.
+    Builtin(Builtin),
+    /// One that only programs with this project's library know.
+    Rts(RtsCommand),
     /// A command of the program.
     Custom { namespace: String, id: u8 },
 }
@@ -49,23 +34,23 @@ impl FromStr for Command {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some((namespace, id)) = text.rsplit_once('/') {
-            if !(1..=255).contains(&namespace.len()) {
-                return Err("a namespace has 1 to 255 bytes".to_owned());
-            }
             let id = id
                 .parse()
                 .map_err(|_| format!("{id:?} is no number from 0 to 255"))?;
+            // Making the frame finds out whether there can be one.
+            Frame::command(namespace.as_bytes(), id).map_err(|error| error.to_string())?;
             return Ok(Self::Custom {
                 namespace: namespace.to_owned(),
                 id,
             });
         }
         let wanted = plain(text);
-        let known = COMMANDS.iter().position(|(name, ..)| plain(name) == wanted);
-        known.map(Self::Builtin).ok_or_else(|| {
-            let names: Vec<_> = COMMANDS.iter().map(|(name, ..)| *name).collect();
-            format!("the commands are {}, and NAMESPACE/ID", names.join(", "))
-        })
+        let builtin = Builtin::ALL.iter().copied().map(Self::Builtin);
+        let rts = RtsCommand::ALL.iter().copied().map(Self::Rts);
+        builtin
+            .chain(rts)
+            .find(|command| plain(&command.to_string()) == wanted)
+            .ok_or_else(|| format!("the commands are {}", known()))
     }
 }
 
@@ -77,10 +62,29 @@ fn plain(name: &str) -> String {
         .collect()
 }
 
+/// All commands in words, without naming each class of events twice.
+fn known() -> String {
+    let mut names: Vec<_> = Builtin::ALL.iter().map(|command| command.name()).collect();
+    let mut classes = Vec::new();
+    for command in RtsCommand::ALL {
+        match command.name().split_once('-') {
+            Some(("start", class)) => classes.push(class),
+            Some(_) => {}
+            None => names.push(command.name()),
+        }
+    }
+    format!(
+        "{}, start-CLASS and stop-CLASS for the classes of events {}, and NAMESPACE/ID",
+        names.join(", "),
+        classes.join(", ")
+    )
+}
+
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Builtin(at) => f.write_str(COMMANDS[*at].0),
+            Self::Builtin(command) => command.fmt(f),
+            Self::Rts(command) => command.fmt(f),
             Self::Custom { namespace, id } => write!(f, "{namespace}/{id}"),
         }
     }
@@ -89,35 +93,30 @@ impl fmt::Display for Command {
 impl Command {
     /// The command as it goes over the wire.
     pub fn frame(&self, protocol: Protocol) -> anyhow::Result<Vec<u8>> {
-        match protocol {
-            Protocol::V0 => {
-                let (namespace, id) = match self {
-                    Self::Builtin(at) => (BUILTIN, COMMANDS[*at].1),
-                    Self::Custom { namespace, id } => (namespace.as_str(), *id),
-                };
-                let length = u8::try_from(namespace.len())?;
-                let mut frame = Vec::with_capacity(7 + namespace.len());
-                frame.extend_from_slice(&MAGIC);
-                frame.extend_from_slice(&[VERSION, length]);
-                frame.extend_from_slice(namespace.as_bytes());
-                frame.push(id);
-                Ok(frame)
+        let frame = match (protocol, self) {
+            (Protocol::V0, Self::Builtin(command)) => Frame::builtin(*command),
+            (Protocol::V0, Self::Rts(command)) => Frame::rts(*command),
+            (Protocol::V0, Self::Custom { namespace, id }) => {
+                Frame::command(namespace.as_bytes(), *id)?
             }
-            Protocol::Gctl => {
-                let id = match self {
-                    Self::Builtin(at) => COMMANDS[*at].2,
-                    Self::Custom { .. } => None,
-                };
-                let Some(id) = id else {
-                    let message = format_args!(
-                        "the gctl protocol has no {self}; it has start-heap-profiling, \
-                         stop-heap-profiling and request-heap-census"
-                    );
-                    return Err(crate::errors::usage(message));
-                };
-                Ok([&OLD_MAGIC[..], &[id]].concat())
-            }
-        }
+            (Protocol::Gctl, _) => Frame::older(self.older()?),
+        };
+        Ok(frame.as_bytes().to_vec())
+    }
+
+    /// The command of the old protocol.
+    fn older(&self) -> anyhow::Result<Older> {
+        let older = match self {
+            Self::Builtin(command) => command.older(),
+            Self::Rts(_) | Self::Custom { .. } => None,
+        };
+        older.ok_or_else(|| {
+            let names: Vec<_> = Older::ALL.iter().map(|command| command.name()).collect();
+            crate::errors::usage(format_args!(
+                "the gctl protocol has no {self}; it has {}",
+                names.join(", ")
+            ))
+        })
     }
 }
 
@@ -143,16 +142,20 @@ mod tests {
             b"\xf0\x9e\x97\x8c\x00\x03a/b\x07"
         );
         assert_eq!(frame("stop_heap_profiling", Protocol::Gctl), b"GCTL\x02");
+        assert_eq!(
+            frame("startNonmovingGC", Protocol::V0),
+            b"\xf0\x9e\x97\x8c\x00\x13eventlog-socket-rts\x0a"
+        );
     }
 
     #[test]
     fn what_cannot_be_sent_is_refused() {
-        for text in ["start", "/1", "name/256", "name/x", ""] {
+        for text in ["start", "start-", "gc", "/1", "name/256", "name/x", ""] {
             assert!(text.parse::<Command>().is_err(), "{text}");
         }
         let long = format!("{}/1", "n".repeat(256));
         assert!(long.parse::<Command>().is_err());
-        for text in ["start-profiling", "name/1"] {
+        for text in ["start-profiling", "name/1", "flush", "stop-user"] {
             assert!(
                 text.parse::<Command>()
                     .unwrap()

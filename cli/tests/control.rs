@@ -49,6 +49,67 @@ fn commands_are_frames_of_the_present_protocol() {
 }
 
 #[test]
+fn the_commands_of_this_library_have_a_namespace_of_their_own() {
+    let mut expected = vec![("flush".to_owned(), 1), ("sync".to_owned(), 2)];
+    let classes = [
+        "scheduler",
+        "gc",
+        "nonmoving-gc",
+        "spark-sampled",
+        "spark-full",
+        "user",
+        "capability",
+    ];
+    for (class, start) in classes.iter().zip((6..).step_by(2)) {
+        expected.push((format!("start-{class}"), start));
+        expected.push((format!("stop-{class}"), start + 1));
+    }
+    let names: Vec<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+    let frames: Vec<u8> = expected
+        .iter()
+        .flat_map(|(_, id)| [&b"\xf0\x9e\x97\x8c\x00\x13eventlog-socket-rts"[..], &[*id]].concat())
+        .collect();
+    assert_eq!(sent(&names), frames);
+    // By number as well, and in other spellings.
+    assert_eq!(
+        sent(&["eventlog-socket-rts/8", "START_GC", "startGc"]),
+        sent(&["start-gc", "start-gc", "start-gc"])
+    );
+    for name in names {
+        let wrong = ["control", "unix:/nonexistent", "--protocol", "gctl", name];
+        eventlog(&wrong).exits(2).says(&format!(
+            "the gctl protocol has no {name}; it has start-heap-profiling"
+        ));
+    }
+}
+
+#[test]
+fn the_help_names_every_command() {
+    let help = eventlog(&["control", "--help"]).exits(0).stdout;
+    let refusal = eventlog(&["control", "unix:/nonexistent", "start-everything"]).exits(2);
+    for text in [help, refusal.stderr] {
+        // Wherever the lines are broken.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for word in [
+            "start-profiling",
+            "stop-profiling",
+            "start-heap-profiling",
+            "stop-heap-profiling",
+            "request-heap-census",
+            "flush",
+            "sync",
+            "start-CLASS",
+            "stop-CLASS",
+            "scheduler, gc, nonmoving-gc, spark-sampled, spark-full, user",
+            "capability",
+            "NAMESPACE/ID",
+        ] {
+            assert!(text.contains(word), "{word} in {text}");
+        }
+    }
+}
+
+#[test]
 fn several_commands_keep_their_order() {
     let expected = [CENSUS, b"\xf0\x9e\x97\x8c\x00\x01x\x01", CENSUS].concat();
     assert_eq!(

@@ -10,20 +10,35 @@ use std::time::{Duration, Instant};
 
 /// Send commands to a running program
 ///
-/// The commands go to the program's eventlog socket: start-profiling, stop-profiling,
-/// start-heap-profiling, stop-heap-profiling, request-heap-census, and NAMESPACE/ID for commands that
-/// the program has registered itself. The program must accept commands; it never answers.
+/// The commands go to the program's eventlog socket. It never answers: what a command did shows in
+/// the log, if anywhere. They are:
+///
+/// start-profiling, stop-profiling, start-heap-profiling, stop-heap-profiling, request-heap-census:
+/// known to nearly every program that takes commands. It must be built and run for that kind of
+/// profiling.
+///
+/// start-CLASS and stop-CLASS for the classes of events scheduler, gc, nonmoving-gc, spark-sampled,
+/// spark-full, user and capability; flush, which makes the program send what it has logged; sync,
+/// which flushes and then puts a message into the log: known to programs with libeventlog_socket.a.
+///
+/// NAMESPACE/ID: registered by the program itself. ID is a number from 0 to 255.
+///
+/// Programs with libeventlog_socket.a take commands over a Unix socket from their own user and root,
+/// and over TCP only if told to, as with GHC_EVENTLOG_CONTROL=on.
 ///
 /// A program serves one client at a time. While another one is connected, commands wait for their
-/// turn; to control a program that is being recorded, use `record --control`.
+/// turn. What the program logs while `control` is connected is thrown away, and that is where flush
+/// and sync go: to control a program that is being recorded, use `record --control`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   eventlog control unix:/tmp/app.sock request-heap-census
   eventlog control tcp:localhost:4242 start-heap-profiling --linger 10s
+  eventlog control unix:/tmp/app.sock stop-scheduler stop-gc
   eventlog control unix:/tmp/app.sock my-namespace/3
   eventlog control --protocol gctl unix:/tmp/app.sock stop-heap-profiling
-  eventlog record unix:/tmp/app.sock -o app.eventlog --control start-heap-profiling")]
+  eventlog record unix:/tmp/app.sock -o app.eventlog --control start-heap-profiling
+  eventlog record unix:/tmp/app.sock -o app.eventlog --control sync")]
 pub struct Args {
     /// unix:PATH or tcp:HOST:PORT
     source: SourceArg,
@@ -36,7 +51,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "v0")]
     protocol: Protocol,
 
-    /// How long to stay connected afterwards: programs forget commands of clients that are gone
+    /// How long to stay connected afterwards: programs may forget commands of clients that are gone
     #[arg(long, value_name = "TIME", value_parser = crate::units::duration, default_value = "500ms")]
     linger: Duration,
 
