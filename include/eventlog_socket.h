@@ -1,8 +1,8 @@
 /*
  * eventlog_socket.h - stream the live eventlog of a GHC program over a socket.
  *
- * The library is libeventlog_socket.a. A GHC program also links
- * ffi/rts/eventlog_socket_rts.c, compiled by the program's own ghc: that one
+ * The library is libeventlog_socket.a, or libeventlog_socket.so. A GHC program
+ * also links eventlog_socket_rts.c, compiled by the program's own ghc: that one
  * file holds everything that depends on the version of GHC's runtime (RTS).
  * A plain C program needs only the library.
  *
@@ -66,9 +66,9 @@ typedef enum {
   EVENTLOG_SOCKET_ERR_ENV_NOHOST = 5,
   /** GHC_EVENTLOG_INET_HOST is set but GHC_EVENTLOG_INET_PORT is not. */
   EVENTLOG_SOCKET_ERR_ENV_NOPORT = 6,
-  /** Reserved for the control channel. */
+  /** Commands of its own need the -threaded RTS, which this program lacks. */
   EVENTLOG_SOCKET_ERR_CTL_NOSUPPORT = 7,
-  /** Reserved for the control channel. */
+  /** A namespace of this name, or a command of this number in it, is there. */
   EVENTLOG_SOCKET_ERR_CTL_EXISTS = 8,
   /** getaddrinfo failed; ess_error_code is its EAI_* value. */
   EVENTLOG_SOCKET_ERR_GAI = 9,
@@ -166,6 +166,10 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
 #define EVENTLOG_SOCKET_ENV_FLUSH_INTERVAL "GHC_EVENTLOG_FLUSH_INTERVAL"
 /** SO_SNDBUF of the client's socket: bytes, or with a suffix K, M, G. */
 #define EVENTLOG_SOCKET_ENV_SNDBUF "GHC_EVENTLOG_SNDBUF"
+/** Whose commands are obeyed: `on` those of every client, `off` nobody's. Unset:
+ *  those that come over a Unix socket. Over a Unix socket only this process's own
+ *  user (and root) ever may. */
+#define EVENTLOG_SOCKET_ENV_CONTROL "GHC_EVENTLOG_CONTROL"
 
 /** Read address and options from the environment.
  *
@@ -187,6 +191,13 @@ typedef enum {
   EVENTLOG_SOCKET_OVERFLOW_BLOCK = 1
 } EventlogSocketOverflow;
 
+/** Whose commands are obeyed; see EVENTLOG_SOCKET_ENV_CONTROL. */
+typedef enum {
+  EVENTLOG_SOCKET_CONTROL_UNIX = 0,
+  EVENTLOG_SOCKET_CONTROL_ON = 1,
+  EVENTLOG_SOCKET_CONTROL_OFF = 2
+} EventlogSocketControl;
+
 /** What the environment variables above set, for programs that set it
  *  themselves. */
 typedef struct {
@@ -200,6 +211,7 @@ typedef struct {
   uint32_t est_exit_timeout_ms;
   /** Milliseconds; 0 never flushes. */
   uint32_t est_flush_interval_ms;
+  EventlogSocketControl est_control;
 } EventlogSocketTuning;
 
 /** Fill in the defaults. NULL is allowed. */
@@ -263,6 +275,119 @@ void eventlog_socket_wrap_hs_main(
     const EventlogSocketOpts *eventlog_socket_opts);
 #endif
 
+/* ----------------------------------------------------------------- hooks -- */
+
+/* Handlers, of hooks and of commands, are called one at a time, on a thread of the
+ * library's own, which is neither the one that serves clients nor the one that
+ * flushes: a handler that takes long delays other handlers and commands, and
+ * nothing else. No lock is held. A handler may enter Haskell, call
+ * flushEventLog, and call every function of this header. It must return. When the
+ * program exits, one that is still running gets two seconds.
+ *
+ * Without -threaded no other thread may enter the RTS: hooks are called by
+ * eventlog_socket_signal_ghc_rts_ready (or _start) and by the exit, on their
+ * thread, and not when clients come and go. */
+
+typedef enum {
+  /** A log has begun: when the RTS is ready, for the first client; then for each
+   *  later one, when it has connected. What the handler logs reaches that client.
+   *  A handler that is registered while a log runs is called for it at once. */
+  EVENTLOG_SOCKET_HOOK_POST_START_EVENT_LOGGING = 0,
+  /** The log ends: its client has gone, or the program is about to exit (what is
+   *  logged then still reaches the client). When somebody else ends the log with
+   *  endEventLogging, this comes after it. Not called at the exit of a program
+   *  whose exit cannot be hooked (README). */
+  EVENTLOG_SOCKET_HOOK_PRE_END_EVENT_LOGGING = 1
+} EventlogSocketHook;
+
+typedef void EventlogSocketHookHandler(const void *hook_data);
+
+/** Call handler with hook_data at each such moment, in the order of registration.
+ *  hook_data stays the caller's and is used for as long as the process lives.
+ *  ERR_SYS with EINVAL for NULL or an unknown hook. */
+EventlogSocketStatus
+eventlog_socket_register_hook(EventlogSocketHook hook,
+                              EventlogSocketHookHandler *handler,
+                              const void *hook_data);
+
+/* --------------------------------------------------------------- control -- */
+
+/* A client may send commands over its connection, in frames
+ *
+ *   F0 9E 97 8C | version 00 | length | namespace | command
+ *
+ * with one byte each for version, length (1 to 255, of the namespace) and command.
+ * Nothing is ever answered. The namespace "eventlog-socket" has the commands 1
+ * startProfiling, 2 stopProfiling, 3 startHeapProfiling, 4 stopHeapProfiling, 5
+ * requestHeapCensus; "eventlog-socket-rts" has those of this library alone:
+ * 1 flush, 2 sync, and event classes on and off, 6 to 19
+ * (EventlogSocketRtsCommand). The older frames "GCTL" and a byte, for 1
+ * startHeapProfiling, 2 stopHeapProfiling, 3 requestHeapCensus, are understood,
+ * too. Anything else is dropped. */
+
+#define EVENTLOG_SOCKET_CONTROL_PROTOCOL_VERSION 0
+
+/** Commands of the namespace "eventlog-socket-rts". */
+typedef enum {
+  /** Flush the RTS's buffers now. */
+  EVENTLOG_SOCKET_COMMAND_FLUSH = 1,
+  /** Flush, then put the user message `eventlog-socket: sync N` into the stream, N
+   *  counting from 1: what was logged before is before it. */
+  EVENTLOG_SOCKET_COMMAND_SYNC = 2,
+  /** Event classes, as `+RTS -l` names them: s, g, n, p, f, u, and capabilities.
+   *  Not with -dynamic, where these variables of the RTS are out of reach. */
+  EVENTLOG_SOCKET_COMMAND_START_SCHEDULER = 6,
+  EVENTLOG_SOCKET_COMMAND_STOP_SCHEDULER = 7,
+  EVENTLOG_SOCKET_COMMAND_START_GC = 8,
+  EVENTLOG_SOCKET_COMMAND_STOP_GC = 9,
+  EVENTLOG_SOCKET_COMMAND_START_NONMOVING_GC = 10,
+  EVENTLOG_SOCKET_COMMAND_STOP_NONMOVING_GC = 11,
+  EVENTLOG_SOCKET_COMMAND_START_SPARK_SAMPLED = 12,
+  EVENTLOG_SOCKET_COMMAND_STOP_SPARK_SAMPLED = 13,
+  EVENTLOG_SOCKET_COMMAND_START_SPARK_FULL = 14,
+  EVENTLOG_SOCKET_COMMAND_STOP_SPARK_FULL = 15,
+  EVENTLOG_SOCKET_COMMAND_START_USER = 16,
+  EVENTLOG_SOCKET_COMMAND_STOP_USER = 17,
+  EVENTLOG_SOCKET_COMMAND_START_CAPABILITY = 18,
+  EVENTLOG_SOCKET_COMMAND_STOP_CAPABILITY = 19
+} EventlogSocketRtsCommand;
+
+/** A namespace of commands. Never freed. */
+typedef struct EventlogSocketControlNamespace EventlogSocketControlNamespace;
+
+/** 0 to 255. */
+typedef uint8_t EventlogSocketControlCommandId;
+
+/** Called as said at the hooks, in the order in which commands came. */
+typedef void EventlogSocketControlCommandHandler(
+    const EventlogSocketControlNamespace *control_namespace,
+    EventlogSocketControlCommandId command_id, const void *command_data);
+
+/** The name, ended by NUL; it is the library's and lives as long as the process.
+ *  NULL for what is no namespace. */
+const char *eventlog_socket_control_strnamespace(
+    EventlogSocketControlNamespace *control_namespace);
+
+/** Make a namespace, of any number. The name has namespace_len bytes (1 to 255,
+ *  none of them NUL) and is copied; names are compared whole, byte by byte.
+ *  ERR_CTL_EXISTS: there is one of this name, or it is the library's own.
+ *  ERR_CTL_NOSUPPORT: not -threaded. ERR_SYS with EINVAL: NULL, or no such name. */
+EventlogSocketStatus eventlog_socket_control_register_namespace(
+    uint8_t namespace_len, const char *control_namespace,
+    EventlogSocketControlNamespace **namespace_out);
+
+/** Have a command of a namespace handled. command_data stays the caller's and is
+ *  used for as long as the process lives. ERR_CTL_EXISTS: it is handled already.
+ *  ERR_SYS with EINVAL: NULL, or a pointer that is no namespace. */
+EventlogSocketStatus eventlog_socket_control_register_command(
+    EventlogSocketControlNamespace *control_namespace,
+    EventlogSocketControlCommandId command_id,
+    EventlogSocketControlCommandHandler *command_handler,
+    const void *command_data);
+
+/** OK, or why no commands are run. */
+EventlogSocketStatus eventlog_socket_control_status(void);
+
 /* ------------------------------------------------------------ statistics -- */
 
 /** Counted since init. "Chunk" is one call of the RTS to writeEventLog. */
@@ -289,8 +414,22 @@ typedef struct {
   uint64_t est_wakeups;
   /** Times the RTS's buffers were flushed by us. */
   uint64_t est_flushes;
-  /** Bytes received from clients (and discarded). */
+  /** Bytes received from clients. */
   uint64_t est_bytes_received;
+  /** Whole commands received. Each is waiting, or counted once below. */
+  uint64_t est_commands_received;
+  /** Run. */
+  uint64_t est_commands_run;
+  /** Of no namespace or number that is known, or of a later protocol. */
+  uint64_t est_commands_unknown;
+  /** What this RTS, or this program as it was built and started, cannot do. */
+  uint64_t est_commands_refused;
+  /** From a client that may not. */
+  uint64_t est_commands_denied;
+  /** More than could be kept waiting (64 KiB of them). */
+  uint64_t est_commands_dropped;
+  /** Bytes received that belong to no command. */
+  uint64_t est_bytes_garbage;
   /** Port that the TCP socket is bound to; 0 for a Unix socket. */
   uint16_t est_inet_port;
   /** A client is connected. */

@@ -248,6 +248,84 @@ static void cost_centres(EventlogSocketCostCentre *each, void *context) {
          cc->is_caf);
 }
 
+/* --------------------------------------------------------------- commands -- */
+
+#ifdef NEEDS_STOPPED_WORLD
+/* 9.0 has no requestHeapCensus. This is the variable that it sets from 9.2 on;
+ * out of reach with -dynamic. */
+extern WEAK_SYMBOL bool performHeapProfile;
+
+static bool request_heap_census(void) {
+  if (&performHeapProfile == NULL) return false;
+  performHeapProfile = true;
+  return true;
+}
+
+/* The scheduler of 9.0 sets the same flag itself, whenever it runs a thread. */
+static bool set_heap_profiling(bool on) {
+  (void)on;
+  return false;
+}
+#else
+static bool request_heap_census(void) {
+  requestHeapCensus();
+  return true;
+}
+
+static bool set_heap_profiling(bool on) {
+  if (on) startHeapProfTimer(); else stopHeapProfTimer();
+  return true;
+}
+#endif
+
+static bool has_heap_profile(void) {
+  return RtsFlags.ProfFlags.doHeapProfile != NO_HEAP_PROFILING;
+}
+
+static bool set_profiling(bool on) {
+  if (!rts_isProfiled()) return false;
+  if (on) startProfTimer(); else stopProfTimer();
+  return true;
+}
+
+/* The event classes that are on: private variables of every RTS that can log, out
+ * of reach with -dynamic. They were ints, 0 or 1, and became bytes: the first byte
+ * is the value in either case, where the least significant byte comes first. */
+extern WEAK_SYMBOL uint8_t TRACE_sched, TRACE_gc, TRACE_nonmoving_gc,
+    TRACE_spark_sampled, TRACE_spark_full, TRACE_user, TRACE_cap;
+
+static bool set_event_class(EventlogSocketRtsCommand command) {
+  uint8_t *class = NULL;
+  switch (command & ~1) {
+  case EVENTLOG_SOCKET_COMMAND_START_SCHEDULER: class = &TRACE_sched; break;
+  case EVENTLOG_SOCKET_COMMAND_START_GC: class = &TRACE_gc; break;
+  case EVENTLOG_SOCKET_COMMAND_START_NONMOVING_GC: class = &TRACE_nonmoving_gc; break;
+  case EVENTLOG_SOCKET_COMMAND_START_SPARK_SAMPLED: class = &TRACE_spark_sampled; break;
+  case EVENTLOG_SOCKET_COMMAND_START_SPARK_FULL: class = &TRACE_spark_full; break;
+  case EVENTLOG_SOCKET_COMMAND_START_USER: class = &TRACE_user; break;
+  case EVENTLOG_SOCKET_COMMAND_START_CAPABILITY: class = &TRACE_cap; break;
+  default: break;
+  }
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+  class = NULL;
+#endif
+  if (class == NULL) return false;
+  bool on = (command & 1) == 0;
+  __atomic_store_n(class, on, __ATOMIC_RELAXED);
+  /* base asks this one before it calls the RTS at all. */
+  if (class == &TRACE_user) RtsFlags.TraceFlags.user = on;
+  return true;
+}
+
+static bool command(uint8_t number) {
+  switch (number) {
+  case 1: case 2: return set_profiling(number == 1);
+  case 3: case 4: return has_heap_profile() && set_heap_profiling(number == 3);
+  case 5: return has_heap_profile() && request_heap_census();
+  default: return set_event_class((EventlogSocketRtsCommand)number);
+  }
+}
+
 /* ------------------------------------------------------------------ table -- */
 
 static EventlogSocketRts g_rts = {
@@ -255,12 +333,14 @@ static EventlogSocketRts g_rts = {
     .esr_supports_eventlog = supports_eventlog,
     .esr_attach = attach,
     .esr_flush_here = flush_here,
+    .esr_command = command,
     .esr_facts = facts,
     .esr_cost_centres = cost_centres,
 };
 
 __attribute__((constructor)) static void register_rts(void) {
   g_rts.esr_threaded = rtsSupportsBoundThreads();
+  if (g_rts.esr_threaded) g_rts.esr_collect = performMajorGC;
 #ifdef NEEDS_STOPPED_WORLD
   if (g_rts.esr_threaded && stopAllCapabilities != NULL)
     g_rts.esr_flush = flush_here;

@@ -57,6 +57,13 @@ typedef struct {
   void (*esr_flush_here)(void);
   /** The same on any thread. NULL if this RTS cannot. */
   void (*esr_flush)(void);
+  /** A major collection, on any thread. NULL if this RTS cannot. */
+  void (*esr_collect)(void);
+  /** What a command of this number asks for: 1 to 5 of the namespace
+   *  "eventlog-socket", 6 to 19 of "eventlog-socket-rts". On any thread, at any
+   *  time: they store to variables of the RTS, which live as long as the process.
+   *  False if this RTS, or this program as it was built and started, cannot. */
+  bool (*esr_command)(uint8_t command);
   void (*esr_facts)(EventlogSocketRtsFacts *facts);
   void (*esr_cost_centres)(EventlogSocketCostCentre *each, void *context);
 } EventlogSocketRts;
@@ -64,8 +71,9 @@ typedef struct {
 /** Called before main, by a constructor. */
 void eventlog_socket_rts_register(const EventlogSocketRts *rts);
 
-/** Called by the exit hook, before the RTS begins to shut down. Returns when
- *  no thread of ours is inside the RTS (or seems stuck there). */
+/** Called by the exit hook, before the RTS begins to shut down. Has the hooks of
+ *  the program called; returns when no thread of ours is inside the RTS (or seems
+ *  stuck there). */
 void eventlog_socket_rts_exiting(void);
 
 /** Around an endEventLogging and startEventLogging with the writer that is

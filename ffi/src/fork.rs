@@ -54,7 +54,8 @@ pub(crate) fn watch() {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
         // SAFETY: a function that may run in a child of a threaded process. It
-        // cannot be unregistered, and a static library is never unloaded.
+        // cannot be unregistered, and is never unloaded: the shared library
+        // says so to the linker (build.rs).
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
 }

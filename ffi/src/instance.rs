@@ -90,6 +90,8 @@ pub(crate) struct Instance {
     pub exiting: AtomicBool,
     /// Nanoseconds that waiting may still delay the exit.
     pub exit_budget: AtomicU64,
+    /// The end of the block that was handed over last, in nanoseconds of the log.
+    pub latest: AtomicU64,
     /// A moment on both clocks; seconds 0 if none is known.
     moment: [AtomicU64; 3],
 
@@ -135,6 +137,7 @@ impl Instance {
             inside: AtomicU32::new(0),
             exiting: AtomicBool::new(false),
             exit_budget: AtomicU64::new(budget),
+            latest: AtomicU64::new(0),
             moment: [const { AtomicU64::new(0) }; 3],
             published: Published::default(),
             requests: Mutex::default(),

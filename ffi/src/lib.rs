@@ -15,12 +15,13 @@
 //! * `poll_thread`: one thread around `poll(2)` that owns every descriptor, with
 //!   the `session` of the one client, and the `definitions` that every client
 //!   begins with. It never calls the RTS.
-//! * `rts_thread`: the one thread of ours that does, through the gate of `rts`.
+//! * `flush_thread`, `control`: the threads of ours that do, through the gate of
+//!   `rts`; the latter runs clients' commands and the program's handlers.
 //! * `lifecycle`: init, ready, wait, the ends of log and process.
 //! * `capi`: `include/eventlog_socket.h`.
 //!
 //! Data flows one way. The poll thread gives back only room, and answers to those
-//! who wait for a client or for the end.
+//! who wait for a client or for the end. What a client says goes to `control`.
 //!
 //! # Two rings
 //!
@@ -46,10 +47,12 @@
 pub mod capi;
 mod chunk;
 mod clock;
+mod control;
 mod definitions;
 mod definitions_feed;
 mod event_table;
 mod facts;
+mod flush_thread;
 mod fork;
 mod format;
 mod instance;
@@ -57,7 +60,6 @@ mod lifecycle;
 mod net;
 mod poll_thread;
 mod rts;
-mod rts_thread;
 mod session;
 mod space;
 mod status;

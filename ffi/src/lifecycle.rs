@@ -25,7 +25,7 @@ use crate::status::{Error, Result};
 use crate::storage::RingMemory;
 use crate::tuning::{self, Tuning};
 use crate::wake::Wake;
-use crate::{fork, net, rts_thread};
+use crate::{control, flush_thread, fork, net};
 
 /// What a program set in code. Also serialises `init`.
 static TUNING: Mutex<Option<Tuning>> = Mutex::new(None);
@@ -34,6 +34,9 @@ static SILENT_FAILURE: Mutex<Option<Error>> = Mutex::new(None);
 
 /// How much longer than its deadline a drain may take to report.
 const REPORT: std::time::Duration = std::time::Duration::from_millis(500);
+/// What the exit may wait for the program's handlers, and for calls into the RTS that
+/// are under way: what takes longer is stuck, and the exit goes on.
+const HANDLERS: std::time::Duration = std::time::Duration::from_secs(2);
 
 pub(crate) fn set_tuning(tuning: Tuning) -> Result<()> {
     if fork::is_inert() {
@@ -47,8 +50,17 @@ pub(crate) fn set_tuning(tuning: Tuning) -> Result<()> {
     Ok(())
 }
 
+/// What a program wishes of a client's socket; 0 for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SocketOptions {
+    /// Bytes.
+    pub sndbuf: i32,
+    /// Seconds.
+    pub linger: i32,
+}
+
 /// Open the socket and start the poll thread.
-pub(crate) fn init(address: &Address, mut options: ClientOptions) -> Result<()> {
+pub(crate) fn init(address: &Address, wishes: SocketOptions) -> Result<()> {
     // Before the lock, which another thread may have held when this process was
     // forked.
     if fork::is_inert() {
@@ -62,9 +74,11 @@ pub(crate) fn init(address: &Address, mut options: ClientOptions) -> Result<()> 
         return Err(Error::RtsNoSupport);
     }
     let settings = tuning.unwrap_or_default().overridden_by_env()?;
-    if let Some(sndbuf) = tuning::sndbuf_from_env()? {
-        options.sndbuf = sndbuf;
-    }
+    let options = ClientOptions {
+        sndbuf: tuning::sndbuf_from_env()?.unwrap_or(wishes.sndbuf),
+        linger: wishes.linger,
+        control: settings.control,
+    };
     fork::watch();
     // In this order, so that a failure leaves nothing: what fails likely comes
     // first, and memory that cannot be taken back comes last.
@@ -96,6 +110,8 @@ pub(crate) fn init(address: &Address, mut options: ClientOptions) -> Result<()> 
         memory,
         feed,
     );
+    // What is logged from now on is kept for the first client.
+    control::INBOX.log_begins();
     poll_thread::spawn(thread)?;
     Instance::publish(instance);
     register_exit_handler();
@@ -124,22 +140,23 @@ pub(crate) fn ready() -> Result<()> {
         rts.flush_here();
         let facts = rts.facts();
         instance.request(|requests| requests.facts = Some(facts));
-        spawned = rts_thread::spawn(instance, rts);
+        spawned = flush_thread::spawn(instance, rts);
     }
     // Release: pairs with the Acquire in the writer. All that the flush above
     // wrote went to the definitions.
     instance.globals_flow.store(true, Ordering::Release);
     instance.wake_poll_thread();
-    // Without that thread the stream works, but is not flushed.
-    spawned
+    // Without these threads the stream works, but is not flushed, and no commands
+    // are run.
+    spawned.and(control::ready(instance))
 }
 
 /// `init` and `ready`, for an RTS that runs.
-pub(crate) fn start(address: &Address, options: ClientOptions) -> Result<()> {
+pub(crate) fn start(address: &Address, wishes: SocketOptions) -> Result<()> {
     if Rts::get().is_none() {
         return Err(Error::RtsNoSupport);
     }
-    init(address, options)?;
+    init(address, wishes)?;
     ready()
 }
 
@@ -246,7 +263,8 @@ fn end(instance: &Instance, patience: std::time::Duration) {
     });
 }
 
-/// The RTS begins to exit: no thread of ours is in it when this returns, and
+/// The RTS begins to exit: no thread of ours is in it when this returns (but for a
+/// handler that does not), and
 /// whoever waits for room waits by the rules of the exit.
 pub(crate) fn rts_exiting() {
     if let Some(instance) = Instance::get() {
@@ -255,8 +273,19 @@ pub(crate) fn rts_exiting() {
         instance.space.made();
         // Nobody who waits for a client keeps the program.
         instance.progress(|progress| progress.closed = true);
-        GATE.close();
+        let deadline = handlers_deadline();
+        // What the hooks log now is part of the log that ends.
+        control::finish(deadline);
+        GATE.close(deadline);
     }
+}
+
+fn handlers_deadline() -> std::time::Duration {
+    if control::is_this_thread() {
+        // A handler that exits does not wait for itself.
+        return std::time::Duration::ZERO;
+    }
+    crate::clock::monotonic() + HANDLERS
 }
 
 /// The RTS ends and starts its log to empty its buffers.
@@ -275,6 +304,7 @@ extern "C" fn at_exit() {
     };
     // Acquire: pairs with the Release in `log_starts` and `log_ends`.
     if instance.attached.load(Ordering::Acquire) {
+        control::finish(handlers_deadline());
         log_ends(instance);
     }
     net::listener::remove_socket_file();

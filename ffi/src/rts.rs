@@ -4,7 +4,8 @@
 //! program's own ghc compiles. Those who call them:
 //!
 //! * the caller of `start` or `signal_ghc_rts_ready`, on its own thread;
-//! * the thread of [`crate::rts_thread`], through the [`Gate`].
+//! * the threads of [`crate::flush_thread`] and [`crate::control`], through the
+//!   [`Gate`].
 //!
 //! The poll thread never does: on some versions such a call does not return.
 
@@ -30,6 +31,8 @@ pub struct RtsTable {
     attach: unsafe extern "C" fn(*const EventLogWriter) -> std::ffi::c_int,
     flush_here: Option<unsafe extern "C" fn()>,
     flush: Option<unsafe extern "C" fn()>,
+    collect: Option<unsafe extern "C" fn()>,
+    command: unsafe extern "C" fn(u8) -> bool,
     facts: unsafe extern "C" fn(*mut RawFacts),
     cost_centres: unsafe extern "C" fn(CostCentreVisitor, *mut c_void),
 }
@@ -86,11 +89,29 @@ impl Rts {
     /// The flush that any thread may call, if this RTS has one and its exit can be
     /// told to us: an RTS that is called while it shuts down hangs or crashes.
     pub(crate) fn flush_from_any_thread(self) -> Option<impl Fn() + Send + use<>> {
-        // SAFETY: a function of the table; reads variables of the RTS part.
-        let hooked = unsafe { (self.0.exit_hooked)() };
-        let flush = self.0.flush.filter(|_| hooked && self.0.threaded)?;
+        let flush = self.0.flush.filter(|_| self.takes_calls_until_exit())?;
         // SAFETY: a function of the table that any thread may call.
         Some(move || unsafe { flush() })
+    }
+
+    /// The major collection that any thread may ask for, under the same condition.
+    pub(crate) fn collect_from_any_thread(self) -> Option<impl Fn()> {
+        let collect = self.0.collect.filter(|_| self.takes_calls_until_exit())?;
+        // SAFETY: as above.
+        Some(move || unsafe { collect() })
+    }
+
+    fn takes_calls_until_exit(self) -> bool {
+        // SAFETY: a function of the table; reads variables of the RTS part.
+        let hooked = unsafe { (self.0.exit_hooked)() };
+        hooked && self.0.threaded
+    }
+
+    /// Do what a command of this number asks for: a store to a variable of the RTS,
+    /// which any thread may do at any time. False if this RTS cannot.
+    pub(crate) fn command(self, number: u8) -> bool {
+        // SAFETY: a function of the table that any thread may call.
+        unsafe { (self.0.command)(number) }
     }
 
     pub(crate) fn facts(self) -> Facts {
@@ -107,7 +128,7 @@ impl Rts {
     }
 }
 
-/// Keeps our own thread out of the RTS while that shuts down.
+/// Keeps our own threads out of the RTS while that shuts down.
 #[derive(Debug)]
 pub(crate) struct Gate {
     state: Mutex<GateState>,
@@ -117,16 +138,13 @@ pub(crate) struct Gate {
 #[derive(Debug)]
 struct GateState {
     closed: bool,
-    inside: bool,
+    inside: usize,
 }
-
-/// A call that has not returned after this long is stuck; the exit goes on.
-const STUCK: Duration = Duration::from_secs(2);
 
 pub(crate) static GATE: Gate = Gate {
     state: Mutex::new(GateState {
         closed: false,
-        inside: false,
+        inside: 0,
     }),
     changed: Condvar::new(),
 };
@@ -139,21 +157,23 @@ impl Gate {
             if state.closed {
                 return false;
             }
-            state.inside = true;
+            state.inside += 1;
         }
         // Without the lock: the exit hook must be able to give up on us.
         call();
-        self.state.lock().unwrap_or_else(|e| e.into_inner()).inside = false;
+        self.state.lock().unwrap_or_else(|e| e.into_inner()).inside -= 1;
         self.changed.notify_all();
         true
     }
 
-    /// No call begins any more; returns when none is under way.
-    pub(crate) fn close(&self) {
+    /// No call begins any more; returns when none is under way, or at the deadline (on
+    /// the monotonic clock), when what is still there is stuck.
+    pub(crate) fn close(&self, deadline: Duration) {
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
         state.closed = true;
+        let left = deadline.saturating_sub(crate::clock::monotonic());
         let _ = self
             .changed
-            .wait_timeout_while(state, STUCK, |state| state.inside);
+            .wait_timeout_while(state, left, |state| state.inside > 0);
     }
 }

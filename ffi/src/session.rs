@@ -8,9 +8,11 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
+use eventlog_control::Parser;
 use eventlog_ring::{Consumer, Loss, Record, RecordState};
 
 use crate::chunk::Chunk;
+use crate::control::INBOX;
 use crate::definitions::{Definitions, Delta, Learnt};
 use crate::definitions_feed::contiguous;
 use crate::format::{END_MARKER, MARKER_LEN, block_marker, loss_block};
@@ -25,6 +27,7 @@ const BATCH: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub client: Client,
+    commands: Parser,
     queue: VecDeque<Arc<Vec<u8>>>,
     /// Bytes of the first piece of the queue that are sent.
     queue_sent: usize,
@@ -59,6 +62,7 @@ impl Session {
     pub(crate) fn new(client: Client) -> Session {
         Session {
             client,
+            commands: Parser::new(),
             queue: VecDeque::new(),
             queue_sent: 0,
             admitted: 0,
@@ -67,6 +71,22 @@ impl Session {
             ends: false,
             delta: Delta::default(),
         }
+    }
+
+    /// Take what the client says. False if the connection is broken.
+    pub(crate) fn receive(&mut self) -> bool {
+        let (commands, may) = (&mut self.commands, self.client.may_command);
+        let garbage = commands.garbage();
+        let alive = self
+            .client
+            .receive(|bytes| commands.feed(bytes, |item| INBOX.receive(item, may)));
+        INBOX.count_garbage(commands.garbage() - garbage);
+        alive
+    }
+
+    /// Nothing more is received: what is left of a command is none.
+    pub(crate) fn stop_receiving(&self) {
+        INBOX.count_garbage(self.commands.pending() as u64);
     }
 
     pub(crate) fn has_begun(&self) -> bool {

@@ -46,6 +46,8 @@ pub(crate) enum Error {
     EnvTooLong,
     EnvNoHost,
     EnvNoPort,
+    CtlNoSupport,
+    CtlExists,
     Gai(c_int),
     Sys(c_int),
     EnvInvalid(BadVariable),
@@ -88,6 +90,8 @@ impl From<Error> for Status {
             Error::EnvTooLong => (StatusCode::EnvTooLong, 0),
             Error::EnvNoHost => (StatusCode::EnvNoHost, 0),
             Error::EnvNoPort => (StatusCode::EnvNoPort, 0),
+            Error::CtlNoSupport => (StatusCode::CtlNoSupport, 0),
+            Error::CtlExists => (StatusCode::CtlExists, 0),
             Error::Gai(code) => (StatusCode::Gai, code),
             Error::Sys(errno) => (StatusCode::Sys, errno),
             Error::EnvInvalid(bad) => (StatusCode::EnvInvalid, remember(bad)),
@@ -140,7 +144,7 @@ impl RawStatus {
         } else if is(StatusCode::EnvNoPort) {
             "GHC_EVENTLOG_INET_HOST is set, but GHC_EVENTLOG_INET_PORT is not".to_owned()
         } else if is(StatusCode::CtlNoSupport) {
-            "the control channel is not supported".to_owned()
+            "commands of the program's own need the -threaded RTS".to_owned()
         } else if is(StatusCode::CtlExists) {
             "this namespace or command exists already".to_owned()
         } else if is(StatusCode::Gai) {

@@ -21,6 +21,16 @@ pub(crate) enum Overflow {
     Block(Option<Duration>),
 }
 
+/// Whose commands are obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// Those of this process's user, over a Unix socket.
+    Unix,
+    /// Everybody's over TCP, and the same over a Unix socket.
+    On,
+    Off,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tuning {
     /// Bytes, a power of two.
@@ -28,6 +38,7 @@ pub(crate) struct Tuning {
     pub overflow: Overflow,
     pub exit_timeout: Duration,
     pub flush_interval: Option<Duration>,
+    pub control: Control,
 }
 
 impl Default for Tuning {
@@ -38,6 +49,7 @@ impl Default for Tuning {
             overflow: Overflow::Drop,
             exit_timeout: Duration::from_secs(2),
             flush_interval: None,
+            control: Control::Unix,
         }
     }
 }
@@ -45,6 +57,7 @@ impl Default for Tuning {
 const SIZE: &str = "a size such as 512K, 64M or 1G (64K to 4G)";
 const SNDBUF: &str = "a size such as 512K or 4M (up to 1G)";
 const TIME: &str = "a time such as 250ms or 2s (up to 24h), or 0";
+const CONTROL: &str = "on or off";
 const OVERFLOW: &str = "drop, block, or block with a time, as in block:250ms";
 
 /// Bytes, with a suffix of K, M or G for powers of 1024.
@@ -141,6 +154,14 @@ impl Tuning {
         if let Some(time) = variable("GHC_EVENTLOG_FLUSH_INTERVAL", TIME, parse_time)? {
             self.flush_interval = (!time.is_zero()).then_some(time);
         }
+        let switch = |text: &str| match text {
+            "on" => Some(Control::On),
+            "off" => Some(Control::Off),
+            _ => None,
+        };
+        if let Some(control) = variable("GHC_EVENTLOG_CONTROL", CONTROL, switch)? {
+            self.control = control;
+        }
         Ok(self)
     }
 
@@ -150,12 +171,14 @@ impl Tuning {
         overflow: Overflow,
         exit_timeout: Duration,
         flush_interval: Duration,
+        control: Control,
     ) -> Option<Tuning> {
         Some(Tuning {
             buffer_size: buffer_size(buffer_bytes)?,
             overflow,
             exit_timeout: Some(exit_timeout).filter(|time| *time <= MAX_TIME)?,
             flush_interval: Some(flush_interval).filter(|time| !time.is_zero()),
+            control,
         })
     }
 }

@@ -82,11 +82,13 @@ fn accept(instance: &Instance, bytes: &[u8]) {
     let chunk = Chunk::of(bytes);
     // Relaxed: set and read on the same thread, or with the world stopped.
     let restarting = instance.restarting.load(Ordering::Relaxed);
-    if let Some((_, end)) = chunk.span()
-        && instance.moment().is_none()
-    {
-        // A block ends when it is handed over: now.
-        instance.note_moment(end);
+    if let Some((_, end)) = chunk.span() {
+        // A block ends when it is handed over: now. Relaxed: for marks in the
+        // stream, which nothing is ordered by.
+        instance.latest.store(end, Ordering::Relaxed);
+        if instance.moment().is_none() {
+            instance.note_moment(end);
+        }
     }
     match chunk {
         Chunk::Header { offset } => {
@@ -181,6 +183,23 @@ fn deliver(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
     if matches!(chunk, Chunk::Global(_)) && !is_empty_block(bytes) {
         // If it cannot be kept either, it is counted as lost already.
         keep(instance, bytes);
+    }
+}
+
+/// Put a block of our own into the stream, behind the chunks that are there.
+pub(crate) fn insert(instance: &Instance, block: &[u8]) {
+    match instance.chunks.push(block) {
+        Ok(()) => {}
+        Err(PushError::Full | PushError::Oversize) => {
+            instance
+                .chunks
+                .record_loss(loss_of(&Chunk::of(block), block));
+        }
+        // Nobody listens.
+        Err(PushError::Closed | PushError::Stale) => return,
+    }
+    if instance.chunks_bell.ring() {
+        wake(instance);
     }
 }
 

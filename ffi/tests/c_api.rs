@@ -97,7 +97,7 @@ fn every_function_links() {
     let output = Command::new(program).output().expect("the program");
     assert!(output.status.success());
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.starts_with("18 "), "{said}");
+    assert!(said.starts_with("23 "), "{said}");
     assert!(said.contains("No such file or directory"), "{said}");
 }
 

@@ -4,7 +4,9 @@
 //! None of them panics on any input, and a panic could not leave them: the
 //! release build aborts.
 
+mod control;
 mod environment;
+mod hooks;
 mod older;
 mod rts_part;
 mod start;

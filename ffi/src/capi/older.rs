@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::types::bytes;
 use crate::instance::Instance;
-use crate::lifecycle;
-use crate::net::listener::{Address, ClientOptions};
+use crate::lifecycle::{self, SocketOptions};
+use crate::net::listener::Address;
 use crate::status::{Error, Result};
 
 /// # Safety
@@ -29,7 +29,7 @@ unsafe fn tcp(host: *const c_char, port: *const c_char) -> Result<Address> {
 }
 
 fn init(address: Result<Address>) {
-    let outcome = address.and_then(|address| lifecycle::init(&address, ClientOptions::default()));
+    let outcome = address.and_then(|address| lifecycle::init(&address, SocketOptions::default()));
     lifecycle::remember_failure(outcome);
     if let Some(instance) = Instance::get() {
         // Relaxed: the poll thread looks at it when the RTS writes.
@@ -39,7 +39,7 @@ fn init(address: Result<Address>) {
 
 fn start(address: Result<Address>, wait: bool) {
     let outcome = address.and_then(|address| {
-        lifecycle::start(&address, ClientOptions::default())?;
+        lifecycle::start(&address, SocketOptions::default())?;
         if wait { lifecycle::wait() } else { Ok(()) }
     });
     lifecycle::remember_failure(outcome);

@@ -1,13 +1,13 @@
 //! Starting, waiting, and how it goes.
 
 use super::types::{EventlogSocketAddr, EventlogSocketOpts, EventlogSocketTuning};
-use crate::lifecycle;
-use crate::net::listener::{Address, ClientOptions};
+use crate::lifecycle::{self, SocketOptions};
+use crate::net::listener::Address;
 use crate::status::{Error, Result, Status};
 
 struct Arguments {
     address: Address,
-    options: ClientOptions,
+    options: SocketOptions,
     wait: bool,
 }
 
@@ -24,7 +24,7 @@ unsafe fn arguments(
     Ok(Arguments {
         // SAFETY: its strings are valid, by the contract of this function.
         address: unsafe { addr.read() }?,
-        options: opts.client_options(),
+        options: opts.socket_options(),
         wait: opts.wait != 0,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::control;
 use crate::instance::Instance;
 use crate::status::{Error, Status};
 
@@ -22,11 +23,18 @@ pub struct EventlogSocketStats {
     wakeups: u64,
     flushes: u64,
     bytes_received: u64,
+    commands_received: u64,
+    commands_run: u64,
+    commands_unknown: u64,
+    commands_refused: u64,
+    commands_denied: u64,
+    commands_dropped: u64,
+    bytes_garbage: u64,
     inet_port: u16,
     connected: bool,
 }
 
-static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 14 * 8);
+static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 21 * 8);
 
 impl EventlogSocketStats {
     fn read(instance: &Instance) -> EventlogSocketStats {
@@ -34,6 +42,7 @@ impl EventlogSocketStats {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let ring = instance.chunks.counters();
         let published = &instance.published;
+        let commands = &control::INBOX.counters;
         EventlogSocketStats {
             chunks_sent: ring.delivered.records,
             bytes_sent: ring.delivered.bytes,
@@ -49,6 +58,13 @@ impl EventlogSocketStats {
             wakeups: load(&instance.wakeups),
             flushes: load(&instance.flushes),
             bytes_received: load(&published.received),
+            commands_received: load(&commands.received),
+            commands_run: load(&commands.run),
+            commands_unknown: load(&commands.unknown),
+            commands_refused: load(&commands.refused),
+            commands_denied: load(&commands.denied),
+            commands_dropped: load(&commands.dropped),
+            bytes_garbage: load(&commands.garbage),
             inet_port: published.port.load(Ordering::Relaxed),
             connected: instance.connected.load(Ordering::Relaxed),
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use static_assertions::const_assert_eq;
 
-use crate::net::listener::{Address, ClientOptions};
+use crate::lifecycle::SocketOptions;
+use crate::net::listener::Address;
 use crate::status::{Error, Result};
-use crate::tuning::{Overflow, Tuning};
+use crate::tuning::{Control, Overflow, Tuning};
 
 /// `EventlogSocketAddr`. The tag is a number: C may put any into it.
 #[repr(C)]
@@ -38,10 +39,15 @@ pub struct EventlogSocketTuning {
     block_timeout_ms: u32,
     exit_timeout_ms: u32,
     flush_interval_ms: u32,
+    control: c_int,
 }
 
 const OVERFLOW_DROP: c_int = 0;
 const OVERFLOW_BLOCK: c_int = 1;
+
+const CONTROL_UNIX: c_int = 0;
+const CONTROL_ON: c_int = 1;
+const CONTROL_OFF: c_int = 2;
 
 // The union of the C struct holds one or two pointers.
 const_assert_eq!(size_of::<EventlogSocketAddr>(), 3 * size_of::<usize>());
@@ -52,7 +58,7 @@ const_assert_eq!(
 const_assert_eq!(size_of::<EventlogSocketOpts>(), 12);
 const_assert_eq!(std::mem::offset_of!(EventlogSocketOpts, sndbuf), 4);
 const_assert_eq!(std::mem::offset_of!(EventlogSocketOpts, linger), 8);
-const_assert_eq!(size_of::<EventlogSocketTuning>(), 24);
+const_assert_eq!(size_of::<EventlogSocketTuning>(), 32);
 
 /// # Safety
 /// `text` is NULL or a string that ends in NUL.
@@ -92,8 +98,8 @@ impl EventlogSocketOpts {
         linger: 0,
     };
 
-    pub(crate) fn client_options(&self) -> ClientOptions {
-        ClientOptions {
+    pub(crate) fn socket_options(&self) -> SocketOptions {
+        SocketOptions {
             sndbuf: self.sndbuf,
             linger: self.linger,
         }
@@ -110,6 +116,7 @@ impl EventlogSocketTuning {
             block_timeout_ms: 0,
             exit_timeout_ms: millis(tuning.exit_timeout),
             flush_interval_ms: tuning.flush_interval.map_or(0, millis),
+            control: CONTROL_UNIX,
         }
     }
 
@@ -121,11 +128,18 @@ impl EventlogSocketTuning {
             OVERFLOW_BLOCK => Overflow::Block(Some(limit).filter(|limit| !limit.is_zero())),
             _ => return Err(Error::Sys(libc::EINVAL)),
         };
+        let control = match self.control {
+            CONTROL_UNIX => Control::Unix,
+            CONTROL_ON => Control::On,
+            CONTROL_OFF => Control::Off,
+            _ => return Err(Error::Sys(libc::EINVAL)),
+        };
         Tuning::from_code(
             self.buffer_size,
             overflow,
             millis(self.exit_timeout_ms),
             millis(self.flush_interval_ms),
+            control,
         )
         .ok_or(Error::Sys(libc::EINVAL))
     }

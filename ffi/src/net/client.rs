@@ -5,10 +5,10 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::listener::ClientOptions;
-use super::{set_option, tcp};
+use super::{peer, set_option, tcp};
 use crate::fork;
 
-/// Bytes taken from a client at a time. What clients say is not listened to.
+/// Bytes taken from a client at a time.
 const RECEIVE: usize = 16 * 1024;
 /// Reads per round: a client that never stops talking must not keep the stream
 /// from being served.
@@ -21,6 +21,8 @@ pub(crate) struct Client {
     linger: i32,
     /// The peer has said that it will send nothing more.
     pub at_eof: bool,
+    /// Its commands are obeyed.
+    pub may_command: bool,
     received: u64,
 }
 
@@ -47,6 +49,7 @@ impl Client {
             let _ = set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, options.sndbuf);
         }
         Client {
+            may_command: peer::may_command(&socket, is_tcp, options.control),
             socket,
             is_tcp,
             linger: options.linger,
@@ -59,7 +62,7 @@ impl Client {
         self.socket.as_raw_fd()
     }
 
-    /// Bytes that came from the client and were dropped.
+    /// Bytes that came from the client.
     pub(crate) fn received(&self) -> u64 {
         self.received
     }
@@ -92,9 +95,10 @@ impl Client {
         }
     }
 
-    /// Take what the client says off the socket, so that a close resets nothing
-    /// that is still on its way. False if the connection is broken.
-    pub(crate) fn drain_input(&mut self) -> bool {
+    /// Take what the client says off the socket, whether anybody cares or not, so that
+    /// a close resets nothing that is still on its way. False if the connection is
+    /// broken.
+    pub(crate) fn receive(&mut self, mut listen: impl FnMut(&[u8])) -> bool {
         let mut buffer = [0u8; RECEIVE];
         for _ in 0..READS_PER_ROUND {
             // SAFETY: an open descriptor, and a buffer of the length given.
@@ -111,7 +115,10 @@ impl Client {
                     self.at_eof = true;
                     return true;
                 }
-                1.. => self.received += received as u64,
+                1.. => {
+                    self.received += received as u64;
+                    listen(&buffer[..received as usize]);
+                }
                 _ => match io::Error::last_os_error().raw_os_error() {
                     Some(libc::EINTR) => {}
                     Some(libc::EAGAIN) => return true,
@@ -141,7 +148,7 @@ impl Client {
         if self.is_tcp && self.received > 0 {
             self.await_eof(patience);
         }
-        self.drain_input();
+        self.receive(|_| {});
     }
 
     fn await_eof(&mut self, patience: Duration) {
@@ -159,7 +166,7 @@ impl Client {
             let timeout = left.as_millis().clamp(1, 1000) as i32;
             // SAFETY: one entry, as said.
             unsafe { libc::poll(wait.as_mut_ptr(), 1, timeout) };
-            if !self.drain_input() {
+            if !self.receive(|_| {}) {
                 return;
             }
         }

@@ -9,6 +9,7 @@ use super::unix::SocketFile;
 use super::{tcp, unix};
 use crate::fork;
 use crate::status::Result;
+use crate::tuning::Control;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,13 +18,14 @@ pub(crate) enum Address {
     Inet { host: Vec<u8>, port: Vec<u8> },
 }
 
-/// What is wished of a client's socket; 0 for nothing.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is wished of a client's socket, 0 for nothing; and what it may.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientOptions {
     /// Bytes.
     pub sndbuf: i32,
     /// Seconds.
     pub linger: i32,
+    pub control: Control,
 }
 
 /// The file of the socket that this process listens on, for the exit of a

@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod listener;
+mod peer;
 pub(crate) mod tcp;
 pub(crate) mod unix;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{PollThread, Rest};
 use crate::clock::monotonic;
+use crate::control;
 use crate::net::BACKLOG;
 use crate::net::listener::{Accepted, Listener};
 use crate::session::{Round, Session};
@@ -18,6 +19,7 @@ impl PollThread {
             Ok(listener) => {
                 self.listener = Some(listener);
                 self.chunks.open();
+                control::INBOX.log_begins();
                 self.instance.progress(|progress| {
                     progress.failure = None;
                     progress.closed = false;
@@ -47,6 +49,7 @@ impl PollThread {
         self.disconnect();
         // Without a client, too, nothing that is left is for a later one.
         self.chunks.reset();
+        control::INBOX.log_ends();
         self.discard();
         self.turn_away();
         self.listener = None;

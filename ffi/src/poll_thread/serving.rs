@@ -7,8 +7,9 @@ use eventlog_ring::RecordState;
 
 use super::{PollThread, RETRY, Rest};
 use crate::clock::monotonic;
+use crate::control;
+use crate::flush_thread;
 use crate::net::listener::Accepted;
-use crate::rts_thread;
 use crate::session::{self, Round, Session};
 
 /// Sends per round, so that definitions, requests and a client's input have
@@ -31,6 +32,7 @@ impl PollThread {
                 // later one what comes from now on.
                 if !self.chunks.is_open() && self.finish.is_none() {
                     self.chunks.open();
+                    control::INBOX.log_begins();
                 }
                 self.session = Some(Session::new(client));
                 self.connections += 1;
@@ -40,7 +42,7 @@ impl PollThread {
                     progress.connected = true;
                     progress.begun += 1;
                 });
-                rts_thread::client_changed(true);
+                flush_thread::client_changed(true);
             }
         }
     }
@@ -51,17 +53,19 @@ impl PollThread {
             return;
         };
         self.received += session.client.received();
+        session.stop_receiving();
         self.instance.connected.store(false, Ordering::Relaxed);
         self.instance.serving.store(false, Ordering::Relaxed);
         // One that left before it got anything has taken nothing from the next.
         if session.has_begun() {
             self.chunks.reset();
+            control::INBOX.log_ends();
         }
         // Whoever waited for this client need not any more.
         self.instance.space.made();
         self.instance
             .progress(|progress| progress.connected = false);
-        rts_thread::client_changed(false);
+        flush_thread::client_changed(false);
         let admitted = session.admitted();
         drop(session);
         self.chunks.release(admitted);

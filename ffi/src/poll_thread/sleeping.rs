@@ -113,7 +113,7 @@ impl PollThread {
             return;
         };
         let readable = events & (libc::POLLIN | libc::POLLRDHUP) != 0;
-        let alive = !readable || session.client.drain_input();
+        let alive = !readable || session.receive();
         if !alive || events & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 {
             self.disconnect();
         }

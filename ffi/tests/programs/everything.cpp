@@ -22,7 +22,12 @@ int main() {
               there(eventlog_socket_worker_status) + there(eventlog_socket_stats) +
               there(eventlog_socket_init_unix) + there(eventlog_socket_init_tcp) +
               there(eventlog_socket_ready) + there(eventlog_socket_start_unix) +
-              there(eventlog_socket_start_tcp);
+              there(eventlog_socket_start_tcp) +
+              there(eventlog_socket_register_hook) +
+              there(eventlog_socket_control_strnamespace) +
+              there(eventlog_socket_control_register_namespace) +
+              there(eventlog_socket_control_register_command) +
+              there(eventlog_socket_control_status);
   EventlogSocketStatus status = {EVENTLOG_SOCKET_ERR_SYS, 2};
   char *text = eventlog_socket_strerror(status);
   std::printf("%d %s\n", count, text);

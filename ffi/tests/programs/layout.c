@@ -23,6 +23,13 @@ SAME(EVENTLOG_SOCKET_UNIX, 0);
 SAME(EVENTLOG_SOCKET_INET, 1);
 SAME(EVENTLOG_SOCKET_OVERFLOW_DROP, 0);
 SAME(EVENTLOG_SOCKET_OVERFLOW_BLOCK, 1);
+SAME(EVENTLOG_SOCKET_CONTROL_UNIX, 0);
+SAME(EVENTLOG_SOCKET_CONTROL_ON, 1);
+SAME(EVENTLOG_SOCKET_CONTROL_OFF, 2);
+SAME(EVENTLOG_SOCKET_HOOK_POST_START_EVENT_LOGGING, 0);
+SAME(EVENTLOG_SOCKET_HOOK_PRE_END_EVENT_LOGGING, 1);
+SAME(EVENTLOG_SOCKET_CONTROL_PROTOCOL_VERSION, 0);
+SAME(sizeof(EventlogSocketControlCommandId), 1);
 
 SAME(sizeof(EventlogSocketStatus), 8);
 SAME(offsetof(EventlogSocketStatus, ess_status_code), 0);
@@ -49,16 +56,19 @@ SAME(offsetof(EventLogWriter, writeEventLog), 8);
 SAME(offsetof(EventLogWriter, flushEventLog), 16);
 SAME(offsetof(EventLogWriter, stopEventLogWriter), 24);
 
-SAME(sizeof(EventlogSocketTuning), 24);
+SAME(sizeof(EventlogSocketTuning), 32);
 SAME(offsetof(EventlogSocketTuning, est_buffer_size), 0);
 SAME(offsetof(EventlogSocketTuning, est_overflow), 8);
 SAME(offsetof(EventlogSocketTuning, est_block_timeout_ms), 12);
 SAME(offsetof(EventlogSocketTuning, est_exit_timeout_ms), 16);
 SAME(offsetof(EventlogSocketTuning, est_flush_interval_ms), 20);
+SAME(offsetof(EventlogSocketTuning, est_control), 24);
 
-/* Thirteen counters of 64 bits, the port, the flag. */
-SAME(sizeof(EventlogSocketStats), 112);
+/* Twenty counters of 64 bits, the port, the flag. */
+SAME(sizeof(EventlogSocketStats), 168);
 SAME(offsetof(EventlogSocketStats, est_chunks_sent), 0);
 SAME(offsetof(EventlogSocketStats, est_bytes_received), 96);
-SAME(offsetof(EventlogSocketStats, est_inet_port), 104);
-SAME(offsetof(EventlogSocketStats, est_connected), 106);
+SAME(offsetof(EventlogSocketStats, est_commands_received), 104);
+SAME(offsetof(EventlogSocketStats, est_bytes_garbage), 152);
+SAME(offsetof(EventlogSocketStats, est_inet_port), 160);
+SAME(offsetof(EventlogSocketStats, est_connected), 162);

@@ -42,7 +42,9 @@ static void write_stats(int fd) {
           "bytes_lost=%llu chunks_discarded=%llu bytes_discarded=%llu "
           "ring_size=%llu ring_high_water=%llu definition_bytes=%llu "
           "connections=%llu wakeups=%llu flushes=%llu bytes_received=%llu "
-          "inet_port=%u connected=%d\n",
+          "commands_received=%llu commands_run=%llu commands_unknown=%llu "
+          "commands_refused=%llu commands_denied=%llu commands_dropped=%llu "
+          "bytes_garbage=%llu inet_port=%u connected=%d\n",
           (unsigned long long)s.est_chunks_sent,
           (unsigned long long)s.est_bytes_sent,
           (unsigned long long)s.est_chunks_lost,
@@ -54,7 +56,14 @@ static void write_stats(int fd) {
           (unsigned long long)s.est_definition_bytes,
           (unsigned long long)s.est_connections,
           (unsigned long long)s.est_wakeups, (unsigned long long)s.est_flushes,
-          (unsigned long long)s.est_bytes_received, (unsigned)s.est_inet_port,
+          (unsigned long long)s.est_bytes_received,
+          (unsigned long long)s.est_commands_received,
+          (unsigned long long)s.est_commands_run,
+          (unsigned long long)s.est_commands_unknown,
+          (unsigned long long)s.est_commands_refused,
+          (unsigned long long)s.est_commands_denied,
+          (unsigned long long)s.est_commands_dropped,
+          (unsigned long long)s.est_bytes_garbage, (unsigned)s.est_inet_port,
           (int)s.est_connected);
 }
 

@@ -1,10 +1,9 @@
-//! The thread that calls the RTS.
+//! The thread that flushes the RTS's buffers.
 //!
-//! Such calls can take long (the world has to stop for a flush) and, on some
-//! versions, never return when the program exits meanwhile. So they have a
-//! thread of their own, which nothing joins, behind the gate that the exit hook
-//! closes. It has the signal mask of the program: the RTS may start a worker from
-//! it, which inherits the mask.
+//! That can take long (the world has to stop) and, on some versions, never returns
+//! when the program exits meanwhile. So it has a thread of its own, which nothing
+//! joins, behind the gate that the exit hook closes. It has the signal mask of the
+//! program: the RTS may start a worker from it, which inherits the mask.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex};
@@ -34,27 +33,39 @@ pub(crate) fn client_changed(connected: bool) {
     WORK_CHANGED.notify_one();
 }
 
+/// Ask for a flush.
+pub(crate) fn request() {
+    let mut work = WORK.lock().unwrap_or_else(|e| e.into_inner());
+    work.flush = true;
+    WORK_CHANGED.notify_one();
+}
+
+/// Flush here. The caller is inside the gate.
+pub(crate) fn flush(instance: &Instance, flush: impl Fn()) {
+    flush();
+    // Relaxed: a statistic.
+    instance.flushes.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Start the thread, if this RTS can be called by one.
 pub(crate) fn spawn(instance: &'static Instance, rts: Rts) -> Result<()> {
     let Some(flush) = rts.flush_from_any_thread() else {
         return Ok(());
     };
     std::thread::Builder::new()
-        .name("eventlog-rts".to_owned())
+        .name("eventlog-flush".to_owned())
         .stack_size(256 * 1024)
         .spawn(move || run(instance, flush))?;
     Ok(())
 }
 
-fn run(instance: &Instance, flush: impl Fn()) {
+fn run(instance: &Instance, call: impl Fn()) {
     loop {
         await_work(instance);
-        let open = GATE.enter(&flush);
+        let open = GATE.enter(|| flush(instance, &call));
         if !open {
             return;
         }
-        // Relaxed: a statistic.
-        instance.flushes.fetch_add(1, Ordering::Relaxed);
     }
 }
 

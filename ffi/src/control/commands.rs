@@ -1,0 +1,150 @@
+//! What a command does.
+
+use std::sync::atomic::Ordering;
+
+use eventlog_control::{BUILTIN_NAMESPACE, Builtin, Older, RTS_NAMESPACE, RtsCommand};
+
+use super::inbox::{Command, INBOX};
+use super::namespaces;
+use crate::flush_thread;
+use crate::format::user_message_block;
+use crate::instance::Instance;
+use crate::rts::Rts;
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Run,
+    Unknown,
+    /// Not here: see [`crate::rts::Rts::command`].
+    Refused,
+}
+
+/// Runs commands, on the control thread, inside the gate.
+#[derive(Debug)]
+pub(crate) struct Commands {
+    instance: &'static Instance,
+    rts: Option<Rts>,
+    /// A census was asked for; the next collection makes it.
+    census: bool,
+    syncs: u64,
+}
+
+impl Commands {
+    pub(crate) fn new(instance: &'static Instance, rts: Option<Rts>) -> Commands {
+        Commands {
+            instance,
+            rts,
+            census: false,
+            syncs: 0,
+        }
+    }
+
+    pub(crate) fn run(&mut self, command: &Command) -> Outcome {
+        let outcome = if command.older {
+            match Older::try_from(command.id) {
+                Ok(older) => self.builtin(older.into()),
+                Err(_) => Outcome::Unknown,
+            }
+        } else {
+            self.named(command.name(), command.id)
+        };
+        // One collection does for a row of them.
+        if self.census && !INBOX.has_commands() {
+            self.settle();
+        }
+        outcome
+    }
+
+    fn named(&mut self, name: &[u8], id: u8) -> Outcome {
+        if name == BUILTIN_NAMESPACE.as_bytes() {
+            match Builtin::try_from(id) {
+                Ok(builtin) => self.builtin(builtin),
+                Err(_) => Outcome::Unknown,
+            }
+        } else if name == RTS_NAMESPACE.as_bytes() {
+            match RtsCommand::try_from(id) {
+                Ok(command) => self.rts_command(command),
+                Err(_) => Outcome::Unknown,
+            }
+        } else {
+            // What was asked for before is visible to the handler.
+            self.settle();
+            registered(name, id)
+        }
+    }
+
+    fn builtin(&mut self, builtin: Builtin) -> Outcome {
+        if builtin != Builtin::RequestHeapCensus {
+            self.settle();
+            return self.ask(builtin.id());
+        }
+        let outcome = self.ask(builtin.id());
+        self.census |= outcome == Outcome::Run;
+        outcome
+    }
+
+    fn rts_command(&mut self, command: RtsCommand) -> Outcome {
+        self.settle();
+        match command {
+            RtsCommand::Flush => self.flush(),
+            RtsCommand::Sync => match self.flush() {
+                Outcome::Run => {
+                    self.mark();
+                    Outcome::Run
+                }
+                refused => refused,
+            },
+            class => self.ask(class.id()),
+        }
+    }
+
+    /// Have the RTS do it, if this one can.
+    fn ask(&self, number: u8) -> Outcome {
+        match self.rts {
+            Some(rts) if rts.command(number) => Outcome::Run,
+            _ => Outcome::Refused,
+        }
+    }
+
+    /// Make the census that was asked for: in an idle program nothing else would.
+    fn settle(&mut self) {
+        if !std::mem::take(&mut self.census) {
+            return;
+        }
+        let Some(collect) = self.rts.and_then(Rts::collect_from_any_thread) else {
+            return;
+        };
+        collect();
+        self.flush();
+    }
+
+    fn flush(&self) -> Outcome {
+        let Some(flush) = self.rts.and_then(Rts::flush_from_any_thread) else {
+            return Outcome::Refused;
+        };
+        flush_thread::flush(self.instance, flush);
+        Outcome::Run
+    }
+
+    /// Put a mark into the stream, behind what was flushed: by the way of all
+    /// chunks, the ring.
+    fn mark(&mut self) {
+        self.syncs += 1;
+        // Relaxed: this thread has flushed; other writers may be ahead.
+        let now = self.instance.latest.load(Ordering::Relaxed);
+        let text = format!("eventlog-socket: sync {}", self.syncs);
+        crate::writer::insert(self.instance, &user_message_block(now, now, &text));
+    }
+}
+
+fn registered(name: &[u8], id: u8) -> Outcome {
+    let Some(command) = namespaces::lookup(name, id) else {
+        return Outcome::Unknown;
+    };
+    if !super::handlers_have_a_thread() {
+        return Outcome::Refused;
+    }
+    command.call();
+    Outcome::Run
+}

@@ -1,0 +1,73 @@
+//! The hooks that the program has registered.
+
+use std::ffi::c_void;
+use std::sync::{Mutex, MutexGuard};
+
+use super::INBOX;
+use crate::fork;
+use crate::status::{Error, Result};
+
+/// `EventlogSocketHookHandler`.
+pub type HookHandler = unsafe extern "C" fn(*const c_void);
+
+/// `EventlogSocketHook`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    PostStart,
+    PreEnd,
+}
+
+#[derive(Debug)]
+struct Hook {
+    moment: Moment,
+    handler: HookHandler,
+    data: *const c_void,
+    /// The log it was called for last.
+    told: u64,
+}
+
+// SAFETY: `data` is only handed back to the handler, on a thread that the caller of
+// `register` has agreed to.
+unsafe impl Send for Hook {}
+
+static HOOKS: Mutex<Vec<Hook>> = Mutex::new(Vec::new());
+
+fn hooks() -> MutexGuard<'static, Vec<Hook>> {
+    HOOKS.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+pub(crate) fn register(moment: Moment, handler: HookHandler, data: *const c_void) -> Result<()> {
+    // Before the lock, which another thread may have held when this process was
+    // forked.
+    if fork::is_inert() {
+        return Err(Error::Sys(libc::EOPNOTSUPP));
+    }
+    hooks().push(Hook {
+        moment,
+        handler,
+        data,
+        told: 0,
+    });
+    INBOX.hook_registered();
+    Ok(())
+}
+
+/// Call those of `moment` that were not called for this log, in the order of their
+/// registration, also those that are registered meanwhile. True if there were any.
+pub(crate) fn call(moment: Moment, log: u64) -> bool {
+    let mut called = false;
+    loop {
+        let mut hooks = hooks();
+        let due = |hook: &&mut Hook| hook.moment == moment && hook.told < log;
+        let Some(hook) = hooks.iter_mut().find(due) else {
+            return called;
+        };
+        hook.told = log;
+        let (handler, data) = (hook.handler, hook.data);
+        drop(hooks);
+        // SAFETY: a handler and its data, valid for as long as the process lives, by
+        // the contract of `eventlog_socket_register_hook`.
+        unsafe { handler(data) };
+        called = true;
+    }
+}

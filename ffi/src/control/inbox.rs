@@ -1,0 +1,337 @@
+//! What waits for the control thread.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use eventlog_control::Item;
+
+use crate::clock::monotonic;
+
+/// Bytes of commands that may wait: almost three thousand of the built-in ones.
+const ROOM: usize = 64 * 1024;
+/// The longest namespace.
+const NAME: usize = 255;
+
+pub(crate) static INBOX: Inbox = Inbox {
+    state: Mutex::new(State {
+        log: 0,
+        runs: false,
+        told: 0,
+        told_end: true,
+        newcomers: false,
+        finishing: false,
+        finished: false,
+        working: false,
+        busy: false,
+        hooks_elsewhere: false,
+        commands: VecDeque::new(),
+    }),
+    something: Condvar::new(),
+    done: Condvar::new(),
+    counters: Counters {
+        received: AtomicU64::new(0),
+        run: AtomicU64::new(0),
+        unknown: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
+        denied: AtomicU64::new(0),
+        dropped: AtomicU64::new(0),
+        garbage: AtomicU64::new(0),
+    },
+};
+
+/// Statistics, all of them Relaxed.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    pub received: AtomicU64,
+    pub run: AtomicU64,
+    pub unknown: AtomicU64,
+    pub refused: AtomicU64,
+    pub denied: AtomicU64,
+    pub dropped: AtomicU64,
+    pub garbage: AtomicU64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    state: Mutex<State>,
+    /// For the control thread.
+    something: Condvar,
+    /// For those who wait for it.
+    done: Condvar,
+    pub counters: Counters,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The log of the present or last client, counted from 1.
+    log: u64,
+    /// It has not ended.
+    runs: bool,
+    /// The log whose start the hooks were told last, and whether its end was.
+    told: u64,
+    told_end: bool,
+    /// A hook was registered since.
+    newcomers: bool,
+    /// The program exits: the end of the log is the last thing to be told.
+    finishing: bool,
+    finished: bool,
+    /// There is a control thread.
+    working: bool,
+    /// It is doing what it took last.
+    busy: bool,
+    /// Hooks are called on other threads than that.
+    hooks_elsewhere: bool,
+    /// Each is its kind, the length of its namespace, the namespace, its number.
+    commands: VecDeque<u8>,
+}
+
+/// A command that has waited.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// It came by the older protocol, which has no names.
+    pub older: bool,
+    pub id: u8,
+    name: [u8; NAME],
+    len: usize,
+}
+
+impl Command {
+    pub(crate) const fn empty() -> Command {
+        Command {
+            older: false,
+            id: 0,
+            name: [0; NAME],
+            len: 0,
+        }
+    }
+
+    /// Of its namespace.
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name[..self.len]
+    }
+}
+
+/// What the control thread does next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Next {
+    /// Tell the hooks that the log has begun.
+    Start(u64),
+    /// Tell them that it ends.
+    End(u64),
+    /// Run the command that was taken.
+    Command,
+    /// The program exits; nothing comes any more.
+    Finish,
+}
+
+const OLDER: u8 = 0;
+const NAMED: u8 = 1;
+
+impl Inbox {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// A log begins, for a client that has come or will.
+    pub(crate) fn log_begins(&self) {
+        let mut state = self.state();
+        state.log += 1;
+        state.runs = true;
+        self.something.notify_one();
+    }
+
+    /// The log of this client ends.
+    pub(crate) fn log_ends(&self) {
+        self.state().runs = false;
+        self.something.notify_one();
+        self.done.notify_all();
+    }
+
+    /// Somebody has registered a hook.
+    pub(crate) fn hook_registered(&self) {
+        self.state().newcomers = true;
+        self.something.notify_one();
+    }
+
+    /// What a client has sent. `may`: it is allowed to.
+    pub(crate) fn receive(&self, item: Item<'_>, may: bool) {
+        // Relaxed, here and below: statistics.
+        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        count(&self.counters.received);
+        if !may {
+            count(&self.counters.denied);
+            return;
+        }
+        let (kind, name, id) = match item {
+            Item::OtherVersion { .. } => {
+                count(&self.counters.unknown);
+                return;
+            }
+            Item::Older { id } => (OLDER, &[][..], id),
+            Item::Command { namespace, id } => (NAMED, namespace, id),
+        };
+        if !self.push(kind, name, id) {
+            count(&self.counters.dropped);
+        }
+    }
+
+    /// Bytes from a client that belong to no command.
+    pub(crate) fn count_garbage(&self, bytes: u64) {
+        self.counters.garbage.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn push(&self, kind: u8, name: &[u8], id: u8) -> bool {
+        let Ok(len) = u8::try_from(name.len()) else {
+            return false;
+        };
+        let mut state = self.state();
+        if state.finishing || state.commands.len() + name.len() + 3 > ROOM {
+            return false;
+        }
+        let was_empty = state.commands.is_empty();
+        state.commands.extend([kind, len]);
+        state.commands.extend(name);
+        state.commands.push_back(id);
+        // It takes all there is before it sleeps.
+        if was_empty {
+            self.something.notify_one();
+        }
+        true
+    }
+
+    /// There is a control thread, or none any more.
+    pub(crate) fn thread_works(&self, working: bool) {
+        self.state().working = working;
+        self.done.notify_all();
+    }
+
+    /// Wait for something to do; a command goes into `command`. Each is taken as done
+    /// when this is called again.
+    pub(crate) fn next(&self, command: &mut Command) -> Next {
+        let mut state = self.state();
+        state.busy = false;
+        self.done.notify_all();
+        loop {
+            if let Some(next) = state.take_hooks() {
+                state.busy = true;
+                return next;
+            }
+            if state.finishing {
+                state.finished = true;
+                self.done.notify_all();
+                return Next::Finish;
+            }
+            if state.take_command(command).is_some() {
+                state.busy = true;
+                return Next::Command;
+            }
+            state = self
+                .something
+                .wait(state)
+                .unwrap_or_else(|e| e.into_inner());
+        }
+    }
+
+    /// A census is followed by another one: one collection does for both.
+    pub(crate) fn has_commands(&self) -> bool {
+        !self.state().commands.is_empty()
+    }
+
+    /// Wait until the hooks were told of the log that runs, if one does.
+    pub(crate) fn await_start(&self) {
+        let mut state = self.state();
+        while state.working && (state.busy || state.start_is_due()) {
+            state = self.done.wait(state).unwrap_or_else(|e| e.into_inner());
+        }
+    }
+
+    /// Have the hooks told that the log ends, and nothing after that; wait until
+    /// they were, or until the deadline.
+    pub(crate) fn finish(&self, deadline: Duration) {
+        let mut state = self.state();
+        state.finishing = true;
+        self.something.notify_one();
+        while state.working && !state.finished {
+            let left = deadline.saturating_sub(monotonic());
+            if left.is_zero() {
+                return;
+            }
+            state = self
+                .done
+                .wait_timeout(state, left)
+                .unwrap_or_else(|e| e.into_inner())
+                .0;
+        }
+    }
+
+    /// The program exits.
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.state().finishing
+    }
+
+    /// The control thread has nothing to do with hooks.
+    pub(crate) fn keep_hooks_elsewhere(&self) {
+        self.state().hooks_elsewhere = true;
+    }
+
+    /// For hooks that are called elsewhere: the log to tell them of, now that the
+    /// RTS is ready.
+    pub(crate) fn take_start(&self) -> Option<u64> {
+        let mut state = self.state();
+        state.start_is_due().then(|| state.tell_start())
+    }
+
+    /// The same at its exit.
+    pub(crate) fn take_end(&self) -> Option<u64> {
+        let mut state = self.state();
+        state.finishing = true;
+        state.end_is_due().then(|| state.tell_end())
+    }
+}
+
+impl State {
+    fn start_is_due(&self) -> bool {
+        self.runs && self.told != self.log && !self.finishing
+    }
+
+    fn end_is_due(&self) -> bool {
+        !self.told_end && (!self.runs || self.told != self.log || self.finishing)
+    }
+
+    fn tell_start(&mut self) -> u64 {
+        self.newcomers = false;
+        self.told = self.log;
+        self.told_end = false;
+        self.told
+    }
+
+    fn tell_end(&mut self) -> u64 {
+        self.told_end = true;
+        self.told
+    }
+
+    fn take_hooks(&mut self) -> Option<Next> {
+        if self.hooks_elsewhere {
+            return None;
+        }
+        if self.end_is_due() {
+            return Some(Next::End(self.tell_end()));
+        }
+        // Those who came later are told now; the others have been.
+        let late = self.newcomers && self.runs && !self.told_end;
+        (self.start_is_due() || late).then(|| Next::Start(self.tell_start()))
+    }
+
+    fn take_command(&mut self, command: &mut Command) -> Option<()> {
+        command.older = self.commands.pop_front()? == OLDER;
+        command.len = usize::from(self.commands.pop_front()?);
+        let name = self.commands.drain(..command.len);
+        for (to, byte) in command.name.iter_mut().zip(name) {
+            *to = byte;
+        }
+        command.id = self.commands.pop_front()?;
+        Some(())
+    }
+}

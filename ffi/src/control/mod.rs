@@ -1,0 +1,44 @@
+//! Commands of clients, and handlers of the program.
+//!
+//! ```text
+//!  client --> socket --> poll thread: parser --> [ waiting: 64 KiB ] --> control thread
+//!                             |                                            |  the RTS
+//!                             +--- logs that begin and end ----------------+  handlers
+//! ```
+//!
+//! * `inbox`: what the poll thread leaves for the control thread, and never waits
+//!   for.
+//! * `thread`: takes it from there, one thing at a time, in order: ends and starts
+//!   of logs, for the hooks, before commands.
+//! * `commands`: what a command does.
+//! * `hooks`, `namespaces`: what the program has registered, at any time, from any
+//!   thread, also from within a handler: none of their locks is held during a call.
+//!
+//! The poll thread parses, because it reads the socket, and it always does: what
+//! it has no room for is dropped and counted, so that a close never resets what
+//! the client has not read yet. Who may send commands is decided when a client is
+//! accepted (`net::peer`).
+//!
+//! The control thread is not the one that flushes: a handler that sleeps keeps
+//! neither the stream nor the flushes waiting, only other commands.
+//!
+//! It is a thread of the system rather than of Rust's library: when the RTS exits
+//! while a handler is inside it, the RTS ends the thread with `pthread_exit`, which
+//! has to pass through the frames below it. They own nothing at that moment.
+
+mod commands;
+pub(crate) mod hooks;
+mod inbox;
+pub(crate) mod namespaces;
+mod thread;
+
+pub(crate) use inbox::INBOX;
+pub(crate) use thread::{finish, is_this_thread, ready, status};
+
+use crate::rts::Rts;
+
+/// Handlers may run on the control thread: a thread that the RTS does not know can
+/// enter it only if it is `-threaded`. Without an RTS there is nothing to enter.
+pub(crate) fn handlers_have_a_thread() -> bool {
+    Rts::get().is_none_or(Rts::is_threaded)
+}

@@ -1,0 +1,127 @@
+//! The commands that the program has registered.
+
+use std::ffi::{CString, c_char, c_void};
+use std::sync::{Mutex, MutexGuard};
+
+use eventlog_control::{BUILTIN_NAMESPACE, RTS_NAMESPACE};
+
+use crate::fork;
+use crate::status::{Error, Result};
+
+/// `EventlogSocketControlCommandHandler`.
+pub type CommandHandler = unsafe extern "C" fn(*const Namespace, u8, *const c_void);
+
+/// `EventlogSocketControlNamespace`: what programs hold a pointer to. Never freed.
+#[derive(Debug)]
+pub struct Namespace {
+    name: CString,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Handler {
+    call: CommandHandler,
+    data: *const c_void,
+}
+
+/// A registered command, to be called without any lock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registered {
+    namespace: &'static Namespace,
+    id: u8,
+    handler: Handler,
+}
+
+#[derive(Debug)]
+struct Entry {
+    namespace: &'static Namespace,
+    handlers: Box<[Option<Handler>; 256]>,
+}
+
+// SAFETY: `data` is only handed back to the handler, on a thread that the caller of
+// `register_command` has agreed to.
+unsafe impl Send for Handler {}
+
+static NAMESPACES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+
+/// All of them. An error in a forked child, where another thread may have held the
+/// lock for ever.
+fn namespaces() -> Result<MutexGuard<'static, Vec<Entry>>> {
+    if fork::is_inert() {
+        return Err(Error::Sys(libc::EOPNOTSUPP));
+    }
+    Ok(NAMESPACES.lock().unwrap_or_else(|e| e.into_inner()))
+}
+
+/// Names are compared whole.
+pub(crate) fn register(name: &[u8]) -> Result<&'static Namespace> {
+    if name.is_empty() || !super::handlers_have_a_thread() {
+        let error = match name {
+            [] => Error::Sys(libc::EINVAL),
+            _ => Error::CtlNoSupport,
+        };
+        return Err(error);
+    }
+    let name = CString::new(name).map_err(|_| Error::Sys(libc::EINVAL))?;
+    let mut all = namespaces()?;
+    let own = [BUILTIN_NAMESPACE, RTS_NAMESPACE];
+    let is_own = own.iter().any(|own| own.as_bytes() == name.as_bytes());
+    if is_own || all.iter().any(|entry| entry.namespace.name == name) {
+        return Err(Error::CtlExists);
+    }
+    let namespace: &'static Namespace = Box::leak(Box::new(Namespace { name }));
+    all.push(Entry {
+        namespace,
+        handlers: Box::new([None; 256]),
+    });
+    Ok(namespace)
+}
+
+/// The name of what may be a namespace.
+pub(crate) fn name(namespace: *const Namespace) -> Option<*const c_char> {
+    let all = namespaces().ok()?;
+    let found = find(&all, namespace)?;
+    Some(all[found].namespace.name.as_ptr())
+}
+
+pub(crate) fn register_command(
+    namespace: *const Namespace,
+    id: u8,
+    call: CommandHandler,
+    data: *const c_void,
+) -> Result<()> {
+    let mut all = namespaces()?;
+    let found = find(&all, namespace).ok_or(Error::Sys(libc::EINVAL))?;
+    let slot = &mut all[found].handlers[usize::from(id)];
+    if slot.is_some() {
+        return Err(Error::CtlExists);
+    }
+    *slot = Some(Handler { call, data });
+    Ok(())
+}
+
+/// A pointer from a program is compared, never followed.
+fn find(all: &[Entry], namespace: *const Namespace) -> Option<usize> {
+    all.iter()
+        .position(|entry| std::ptr::eq(entry.namespace, namespace))
+}
+
+pub(crate) fn lookup(name: &[u8], id: u8) -> Option<Registered> {
+    let all = namespaces().ok()?;
+    let entry = all
+        .iter()
+        .find(|entry| entry.namespace.name.as_bytes() == name)?;
+    Some(Registered {
+        namespace: entry.namespace,
+        id,
+        handler: entry.handlers[usize::from(id)]?,
+    })
+}
+
+impl Registered {
+    pub(crate) fn call(&self) {
+        let Handler { call, data } = self.handler;
+        // SAFETY: a handler and its data, valid for as long as the process lives, by
+        // the contract of `eventlog_socket_control_register_command`.
+        unsafe { call(self.namespace, self.id, data) };
+    }
+}
