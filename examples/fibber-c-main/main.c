@@ -4,17 +4,19 @@
  * With a C main the library is there before the RTS: a client gets everything
  * since hs_init, however late it is.
  *
- * Build, in the repository's root after `cargo build --release` (leave out
- * -eventlog from GHC 9.4 on), or with scripts/build-example fibber-c-main:
+ * Build, in the repository's root:
  *
- *   ghc -threaded -eventlog -no-hs-main -Iinclude -outputdir build \
- *     -o fibber-c-main examples/fibber-c-main/main.c \
- *     examples/fibber-c-main/Main.hs ffi/rts/eventlog_socket_rts.c \
- *     target/release/libeventlog_socket.a
+ *   scripts/build-example fibber-c-main
  *
- * Run (GHC_EVENTLOG_WAIT=1 makes it wait for a client):
+ * Run (GHC_EVENTLOG_WAIT=1 makes it wait for a client; --forever begins again
+ * when it is through with the numbers):
  *
- *   GHC_EVENTLOG_UNIX_PATH=/tmp/fibber.sock ./fibber-c-main 30 32 34
+ *   GHC_EVENTLOG_UNIX_PATH=/tmp/fibber.sock \
+ *     target/examples/fibber-c-main/fibber-c-main [--forever] 30 32 34
+ *
+ * Watch:
+ *
+ *   eventlog show unix:/tmp/fibber.sock
  */
 #include "eventlog_socket.h"
 
@@ -22,17 +24,35 @@
 #include <stdlib.h>
 
 extern StgClosure ZCMain_main_closure;
+/* In Main.hs. */
+extern void fibber_marker(const char *text);
+
+static void on_post_start(const void *hook_data) {
+  (void)hook_data;
+  fibber_marker("HookPostStartEventLogging fired.");
+}
+
+static void on_pre_end(const void *hook_data) {
+  (void)hook_data;
+  fibber_marker("HookPreEndEventLogging fired.");
+}
+
+static void require(EventlogSocketStatus status) {
+  if (status.ess_status_code == EVENTLOG_SOCKET_OK) return;
+  char *reason = eventlog_socket_strerror(status);
+  fprintf(stderr, "fibber-c-main: %s\n", reason == NULL ? "?" : reason);
+  free(reason);
+  exit(EXIT_FAILURE);
+}
 
 int main(int argc, char *argv[]) {
   EventlogSocketAddr addr;
   EventlogSocketOpts opts;
-  EventlogSocketStatus status = eventlog_socket_from_env(&addr, &opts);
-  if (status.ess_status_code != EVENTLOG_SOCKET_OK) {
-    char *reason = eventlog_socket_strerror(status);
-    fprintf(stderr, "fibber-c-main: %s\n", reason == NULL ? "?" : reason);
-    free(reason);
-    return EXIT_FAILURE;
-  }
+  require(eventlog_socket_from_env(&addr, &opts));
+  require(eventlog_socket_register_hook(
+      EVENTLOG_SOCKET_HOOK_POST_START_EVENT_LOGGING, on_post_start, NULL));
+  require(eventlog_socket_register_hook(
+      EVENTLOG_SOCKET_HOOK_PRE_END_EVENT_LOGGING, on_pre_end, NULL));
 
   RtsConfig conf = defaultRtsConfig;
   conf.rts_opts_enabled = RtsOptsAll;

@@ -1,42 +1,43 @@
--- fibber-tcp - Fibonacci numbers, watched over TCP. Started from Haskell.
+-- fibber-tcp - Fibonacci numbers, watched over TCP. Started from Haskell, with an
+-- address and options of its own.
 --
--- Build, in the repository's root after `cargo build --release` (leave out
--- -eventlog from GHC 9.4 on), or with scripts/build-example fibber-tcp:
+-- Build, in the repository's root:
 --
---   ghc -threaded -eventlog -rtsopts -Iinclude -outputdir build -o fibber-tcp \
---     examples/fibber-tcp/Main.hs ffi/rts/eventlog_socket_rts.c \
---     target/release/libeventlog_socket.a
+--   scripts/build-example fibber-tcp
 --
--- Run:
+-- Run (--forever begins again when it is through with the numbers):
 --
---   GHC_EVENTLOG_INET_PORT=4242 ./fibber-tcp 30 32 34 +RTS -l
+--   GHC_EVENTLOG_INET_PORT=4242 \
+--     target/examples/fibber-tcp/fibber-tcp [--forever] 30 32 34 +RTS -l
 --
--- It listens on 127.0.0.1 (GHC_EVENTLOG_INET_HOST) and waits for a client, for
--- instance `nc 127.0.0.1 4242 > fibber.eventlog`.
+-- It listens on 127.0.0.1 (GHC_EVENTLOG_INET_HOST) and waits for a client. Watch:
+--
+--   eventlog show tcp:127.0.0.1:4242
 module Main (main) where
 
+import Control.Exception (evaluate)
+import Control.Monad (unless)
 import Data.Foldable (for_)
 import Data.Maybe (fromMaybe)
 import Debug.Trace (traceMarkerIO)
-import Foreign.C (CBool (..), CString, withCString)
+import GHC.Eventlog.Socket
 import System.Environment (getArgs, lookupEnv)
-
-foreign import ccall safe "eventlog_socket_start_tcp"
-  startTcp :: CString -> CString -> CBool -> IO ()
 
 main :: IO ()
 main = do
   host <- fromMaybe "127.0.0.1" <$> lookupEnv "GHC_EVENTLOG_INET_HOST"
   port <- lookupEnv "GHC_EVENTLOG_INET_PORT"
   for_ port $ \p ->
-    withCString host $ \cHost ->
-      withCString p $ \cPort ->
-        startTcp cHost cPort 1
+    startWith (EventlogSocketInetAddr host p) defaultEventlogSocketOpts {esoWait = True}
+
   arguments <- getArgs
-  for_ (map read arguments) $ \n -> do
+  let forever = take 1 arguments == ["--forever"]
+      numbers = map read (if forever then drop 1 arguments else arguments)
+  for_ (if forever then cycle numbers else numbers) $ \n -> do
     traceMarkerIO ("Starting fib " ++ show n)
-    print (fib n)
+    result <- evaluate (fib n)
     traceMarkerIO ("Finished fib " ++ show n)
+    unless forever $ print result
 
 fib :: Int -> Integer
 fib n

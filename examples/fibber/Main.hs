@@ -1,36 +1,56 @@
--- fibber - Fibonacci numbers, watched over a Unix socket. Started from Haskell.
+{-# LANGUAGE CPP #-}
+
+-- fibber - Fibonacci numbers, watched over a socket. Started from Haskell.
 --
--- Build, in the repository's root after `cargo build --release` (leave out
--- -eventlog from GHC 9.4 on), or with scripts/build-example fibber:
+-- Build, in the repository's root:
 --
---   ghc -threaded -eventlog -rtsopts -Iinclude -outputdir build -o fibber \
---     examples/fibber/Main.hs ffi/rts/eventlog_socket_rts.c \
---     target/release/libeventlog_socket.a
+--   scripts/build-example fibber
 --
--- Run:
+-- Run (GHC_EVENTLOG_WAIT=1 makes it wait for a client; --forever begins again when it
+-- is through with the numbers):
 --
---   GHC_EVENTLOG_UNIX_PATH=/tmp/fibber.sock ./fibber 30 32 34 +RTS -l
+--   GHC_EVENTLOG_UNIX_PATH=/tmp/fibber.sock GHC_EVENTLOG_WAIT=1 \
+--     target/examples/fibber/fibber [--forever] 30 32 34 +RTS -l
 --
--- It waits for a client, for instance `nc -U /tmp/fibber.sock > fibber.eventlog`.
+-- Watch:
+--
+--   eventlog show unix:/tmp/fibber.sock
 module Main (main) where
 
+import Control.Exception (evaluate)
+import Control.Monad (unless)
 import Data.Foldable (for_)
 import Debug.Trace (traceMarkerIO)
-import Foreign.C (CBool (..), CString, withCString)
-import System.Environment (getArgs, lookupEnv)
-
-foreign import ccall safe "eventlog_socket_start_unix"
-  startUnix :: CString -> CBool -> IO ()
+#if MIN_VERSION_base(4,16,0)
+import Debug.Trace (flushEventLog)
+#endif
+import GHC.Eventlog.Socket
+import System.Environment (getArgs)
+import System.Mem (performMajorGC)
 
 main :: IO ()
 main = do
-  path <- lookupEnv "GHC_EVENTLOG_UNIX_PATH"
-  for_ path $ \p -> withCString p $ \cPath -> startUnix cPath 1
+  -- Before the start: the first client sees them, too.
+  registerHook HookPostStartEventLogging $
+    traceMarkerIO "HookPostStartEventLogging fired."
+  registerHook HookPreEndEventLogging $
+    traceMarkerIO "HookPreEndEventLogging fired."
+  startFromEnv
+
   arguments <- getArgs
-  for_ (map read arguments) $ \n -> do
+  let forever = take 1 arguments == ["--forever"]
+      numbers = map read (if forever then drop 1 arguments else arguments)
+  for_ (if forever then cycle numbers else numbers) $ \n -> do
     traceMarkerIO ("Starting fib " ++ show n)
-    print (fib n)
+    result <- evaluate (fib n)
     traceMarkerIO ("Finished fib " ++ show n)
+    unless forever $ print result
+    performMajorGC
+    testWorkerStatus
+    testControlStatus
+#if MIN_VERSION_base(4,16,0)
+  flushEventLog
+#endif
 
 fib :: Int -> Integer
 fib n

@@ -1,40 +1,49 @@
 -- oddball - allocates in rounds for ever: something to look at for heap profiles.
 --
--- Build, in the repository's root after `cargo build --release` (leave out
--- -eventlog from GHC 9.4 on), or with scripts/build-example oddball:
+-- Build, in the repository's root:
 --
---   ghc -threaded -eventlog -rtsopts -Iinclude -outputdir build -o oddball \
---     examples/oddball/Main.hs ffi/rts/eventlog_socket_rts.c \
---     target/release/libeventlog_socket.a
+--   scripts/build-example oddball
 --
--- Run (the heap profile is part of the eventlog; its interval is -i):
+-- Run (the heap profile is part of the eventlog, its interval is -i; rounds are 3 s
+-- apart, or as many milliseconds as --pause says):
 --
---   GHC_EVENTLOG_UNIX_PATH=/tmp/oddball.sock ./oddball +RTS -l -hT -i0.5
+--   GHC_EVENTLOG_UNIX_PATH=/tmp/oddball.sock \
+--     target/examples/oddball/oddball [--pause 500] +RTS -l -hT -i0.5
+--
+-- Watch:
+--
+--   eventlog show unix:/tmp/oddball.sock
 module Main (main) where
 
 import Control.Concurrent (threadDelay)
 import Control.Exception (evaluate)
 import Control.Monad (when)
 import Data.Bits (shiftR, xor)
-import Data.Foldable (for_)
 import qualified Data.List as List
 import Data.Word (Word64)
 import Debug.Trace (traceMarkerIO)
-import Foreign.C (CBool (..), CString, withCString)
-import System.Environment (lookupEnv)
+import GHC.Eventlog.Socket
+import System.Environment (getArgs)
+import System.Exit (die)
 import System.Mem (performMajorGC)
-
-foreign import ccall safe "eventlog_socket_start_unix"
-  startUnix :: CString -> CBool -> IO ()
 
 main :: IO ()
 main = do
-  path <- lookupEnv "GHC_EVENTLOG_UNIX_PATH"
-  for_ path $ \p -> withCString p $ \cPath -> startUnix cPath 0
-  rounds 2026
+  arguments <- getArgs
+  pause <- case arguments of
+    [] -> pure 3000
+    ["--pause", milliseconds] | [(n, "")] <- reads milliseconds -> pure n
+    _ -> die "usage: oddball [--pause MILLISECONDS]"
+  registerHook HookPostStartEventLogging $
+    traceMarkerIO "HookPostStartEventLogging fired."
+  registerHook HookPreEndEventLogging $
+    traceMarkerIO "HookPreEndEventLogging fired."
+  startFromEnv
+  rounds (pause * 1000) 2026
 
-rounds :: Word64 -> IO ()
-rounds seed = do
+rounds :: Int -> Word64 -> IO ()
+rounds pause seed = do
+  threadDelay pause
   let (count, seed') = (fromIntegral (output seed `mod` 400000) + 100000, next seed)
       numbers = take count (map output (iterate next seed'))
   traceMarkerIO ("Summing " ++ show count ++ " numbers")
@@ -42,8 +51,7 @@ rounds seed = do
   -- The list is used again, so it was all in the heap.
   when (total == last numbers) $ traceMarkerIO "What are the odds?"
   performMajorGC
-  threadDelay 200000
-  rounds (total `xor` seed')
+  rounds pause (total `xor` seed')
 
 -- A linear congruential generator; its high bits are the better ones.
 next :: Word64 -> Word64

@@ -1,0 +1,199 @@
+{-# LANGUAGE CPP #-}
+
+-- Setup - puts the Rust library into the Haskell library.
+--
+-- libeventlog_socket.a is found or built and made into one object, and that object goes
+-- into libHSeventlog-socket, static and shared. A program that depends on the package
+-- needs nothing else then, wherever the package is installed. And of what Rust's
+-- standard library defines nothing stays visible, so that another library written in
+-- Rust can be in the same program.
+module Main (main) where
+
+import Control.Monad (filterM, forM_, unless, when)
+import Data.List (isInfixOf, isPrefixOf, isSuffixOf)
+import Data.Maybe (fromMaybe, listToMaybe, mapMaybe)
+import Distribution.PackageDescription
+import Distribution.Simple
+import Distribution.Simple.LocalBuildInfo (LocalBuildInfo (..), buildDir)
+import Distribution.Simple.Program
+import Distribution.Simple.Setup (BuildFlags)
+import GHC.IO.Encoding (getFileSystemEncoding)
+import System.Directory
+import System.Environment (lookupEnv)
+import System.Exit (ExitCode (..), die)
+import System.FilePath
+import System.IO (hGetContents, hSetEncoding)
+import System.Process
+#if MIN_VERSION_Cabal(3,14,0)
+import Distribution.Utils.Path (getSymbolicPath, makeSymbolicPath)
+#else
+getSymbolicPath, makeSymbolicPath :: FilePath -> FilePath
+getSymbolicPath = id
+makeSymbolicPath = id
+#endif
+
+main :: IO ()
+main = defaultMainWithHooks simpleUserHooks {buildHook = build}
+
+build :: PackageDescription -> LocalBuildInfo -> UserHooks -> BuildFlags -> IO ()
+build description info hooks flags = do
+  let dir = getSymbolicPath (buildDir info)
+  rustDir <- makeAbsolute (dir </> "rust")
+  createDirectoryIfMissing True rustDir
+  object <- findLibrary description info >>= makeObject info rustDir
+  addTo (rustDir </> "lib" ++ objectName ++ ".a") object
+  buildHook simpleUserHooks (linkedWith rustDir description) info hooks flags
+  -- One archive for each way: libHS...a, libHS..._p.a.
+  files <- listDirectory dir
+  forM_ files $ \file ->
+    when ("libHS" `isPrefixOf` file && ".a" `isSuffixOf` file) $
+      addTo (dir </> file) object
+  where
+    addTo archive object = run (tool arProgram "ar" info) ["r", archive, object]
+
+-- What the shared library is linked with; static ones get the object afterwards. This is
+-- not part of what is registered, so dependents do not see it.
+linkedWith :: FilePath -> PackageDescription -> PackageDescription
+linkedWith dir description = description {library = fmap change (library description)}
+  where
+    change lib = lib {libBuildInfo = more (libBuildInfo lib)}
+    more info =
+      info
+        { extraLibs = extraLibs info ++ [objectName]
+        , extraLibDirs = extraLibDirs info ++ [makeSymbolicPath dir]
+        }
+
+objectName :: String
+objectName = "eventlog_socket_rust"
+
+-- ------------------------------------------------------------- the library --
+
+findLibrary :: PackageDescription -> LocalBuildInfo -> IO FilePath
+findLibrary description info = do
+  given <- lookupEnv "EVENTLOG_SOCKET_LIBRARY"
+  repository <- findRepository
+  let prebuilt = lookupFlagAssignment (mkFlagName "prebuilt") (flagAssignment info)
+  case (given, repository) of
+    (Just file, _) | not (null file) -> do
+      there <- doesFileExist file
+      unless there $ failWith ["EVENTLOG_SOCKET_LIBRARY is " ++ file ++ ", which is no file."]
+      makeAbsolute file
+    (_, Just root) | prebuilt /= Just True -> fromRepository root
+    _ -> installed description info
+
+-- The repository of the library, if this package is in it.
+findRepository :: IO (Maybe FilePath)
+findRepository = do
+  here <- getCurrentDirectory >>= canonicalizePath
+  let parents = takeWhile (not . isDrive) (iterate takeDirectory here)
+      isRepository dir = and <$> mapM (doesFileExist . (dir </>)) known
+      known = ["Cargo.toml", "ffi/Cargo.toml", "ffi/rts/eventlog_socket_rts.c"]
+  listToMaybe <$> filterM isRepository parents
+
+fromRepository :: FilePath -> IO FilePath
+fromRepository root = findExecutable "cargo" >>= maybe withoutCargo withCargo
+  where
+    withoutCargo = do
+      target <- fromMaybe "target" <$> lookupEnv "CARGO_TARGET_DIR"
+      let file = root </> target </> "release" </> libraryName
+      there <- doesFileExist file
+      unless there $
+        failWith
+          [ "cargo was not found, and there is no " ++ file ++ "."
+          , "Install Rust (https://rustup.rs), or set EVENTLOG_SOCKET_LIBRARY to a"
+          , libraryName ++ " made elsewhere, or use -f prebuilt if one is installed."
+          ]
+      pure file
+    withCargo cargo = do
+      (_, Just out, _, process) <-
+        createProcess (proc cargo arguments) {cwd = Just root, std_out = CreatePipe}
+      -- There are paths in it.
+      getFileSystemEncoding >>= hSetEncoding out
+      messages <- hGetContents out
+      let made = mapMaybe libraryIn (lines messages)
+      length messages `seq` waitForProcess process >>= \code ->
+        unless (code == ExitSuccess) $
+          failWith ["cargo could not build the Rust library in " ++ root ++ "."]
+      case made of
+        [] -> failWith ["cargo built no " ++ libraryName ++ " in " ++ root ++ "."]
+        _ -> pure (last made)
+    -- In these messages cargo tells where its target directory is.
+    arguments =
+      ["build", "--release", "--locked", "-p", "eventlog-socket"]
+        ++ ["--message-format=json-render-diagnostics"]
+
+-- The path in a message's list of file names.
+libraryIn :: String -> Maybe FilePath
+libraryIn message
+  | "\"compiler-artifact\"" `isInfixOf` message =
+      listToMaybe (filter (("/" ++ libraryName) `isSuffixOf`) (quoted message))
+  | otherwise = Nothing
+  where
+    quoted text = case break (== '"') text of
+      (word, _ : rest) -> word : quoted rest
+      (word, []) -> [word]
+
+installed :: PackageDescription -> LocalBuildInfo -> IO FilePath
+installed description info = do
+  let given = maybe [] (map getSymbolicPath . extraLibDirs . libBuildInfo) (library description)
+  pkgConfig <- findExecutable "pkg-config"
+  configured <- maybe (pure []) (`ask` ["--variable=libdir", "eventlog_socket"]) pkgConfig
+  searched <- ask (tool gccProgram "cc" info) ["-print-file-name=" ++ libraryName]
+  let candidates = map (</> libraryName) (given ++ configured) ++ filter isAbsolute searched
+  found <- filterM doesFileExist candidates
+  case found of
+    file : _ -> pure file
+    [] ->
+      failWith
+        [ "There is no installed " ++ libraryName ++ " (its repository is not used here)."
+        , "Say where it is: --extra-lib-dirs=DIR, or EVENTLOG_SOCKET_LIBRARY=FILE."
+        ]
+  where
+    ask program arguments = do
+      (code, out, _) <- readProcessWithExitCode program arguments ""
+      pure (if code == ExitSuccess then take 1 (filter (not . null) (lines out)) else [])
+
+libraryName :: FilePath
+libraryName = "libeventlog_socket.a"
+
+-- -------------------------------------------------------------- the object --
+
+-- One object of all that the C API needs, with no visible symbols but those of the
+-- API. It asks for eventlog_socket_wrap_hs_main, so that whoever needs the object gets
+-- cbits/eventlog_socket_rts.o as well, which the library knows the runtime from.
+makeObject :: LocalBuildInfo -> FilePath -> FilePath -> IO FilePath
+makeObject info dir archive = do
+  let object = dir </> objectName ++ ".o"
+      whole = dir </> "whole.o"
+      wanted = ["EventLogSocketWriter", "eventlog_socket_wrap_hs_main"]
+      visible = ["eventlog_socket_*", "EventLogSocketWriter", "SocketEventLogWriter"]
+  run (tool gccProgram "cc" info) $
+    ["-r", "-nostdlib", "-Wl,--force-group-allocation"]
+      ++ ["-Wl,-u," ++ symbol | symbol <- wanted]
+      ++ ["-o", whole, archive]
+  objcopy <- findExecutable "objcopy"
+  case objcopy of
+    Nothing -> failWith ["objcopy (of binutils) was not found."]
+    Just program ->
+      run program $
+        ["--strip-debug", "--remove-section=.llvmbc", "--remove-section=.llvmcmd"]
+          ++ ["--wildcard"]
+          ++ ["--keep-global-symbol=" ++ symbol | symbol <- visible]
+          ++ [whole, object]
+  removeFile whole
+  pure object
+
+-- ------------------------------------------------------------------- tools --
+
+-- The path of a program as configured, or else its name.
+tool :: Program -> FilePath -> LocalBuildInfo -> FilePath
+tool program name info = maybe name programPath (lookupProgram program (withPrograms info))
+
+run :: FilePath -> [String] -> IO ()
+run program arguments = do
+  (code, out, err) <- readProcessWithExitCode program arguments ""
+  unless (code == ExitSuccess) $
+    failWith [unwords (program : arguments), out ++ err]
+
+failWith :: [String] -> IO a
+failWith text = die (unlines ("eventlog-socket:" : text))

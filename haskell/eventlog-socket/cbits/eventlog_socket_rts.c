@@ -1,0 +1,1 @@
+../../../ffi/rts/eventlog_socket_rts.c

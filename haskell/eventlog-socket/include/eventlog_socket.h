@@ -1,0 +1,1 @@
+../../../include/eventlog_socket.h

@@ -1,0 +1,94 @@
+-- | The library's counters.
+module GHC.Eventlog.Socket.Internal.Statistics
+  ( EventlogSocketStats (..)
+  , stats
+  ) where
+
+import Data.Word (Word16, Word64)
+import Foreign.Marshal (allocaArray)
+import Foreign.Storable (peekElemOff)
+
+import GHC.Eventlog.Socket.Internal.Foreign
+import GHC.Eventlog.Socket.Internal.Status
+
+-- | Counters since the start. A chunk is what the runtime hands over at once, mostly
+-- one of its buffers.
+data EventlogSocketStats = EventlogSocketStats
+  { essChunksSent :: Word64
+  -- ^ Chunks that were sent whole to a client.
+  , essBytesSent :: Word64
+  -- ^ Their bytes.
+  , essChunksLost :: Word64
+  -- ^ Chunks that did not fit into the ring and were dropped. The stream, if there
+  -- is one, tells of each.
+  , essBytesLost :: Word64
+  -- ^ Their bytes.
+  , essChunksDiscarded :: Word64
+  -- ^ Chunks that came while no client was connected, or were in the ring when
+  -- theirs left.
+  , essBytesDiscarded :: Word64
+  -- ^ Their bytes.
+  , essRingSize :: Word64
+  -- ^ Bytes of the ring.
+  , essRingHighWater :: Word64
+  -- ^ The most of them that was ever in use.
+  , essDefinitionBytes :: Word64
+  -- ^ Bytes kept for clients to come: header and definitions.
+  , essConnections :: Word64
+  -- ^ Clients accepted.
+  , essWakeups :: Word64
+  -- ^ Times that a writer had to wake the thread that serves clients.
+  , essFlushes :: Word64
+  -- ^ Times that the library flushed the runtime's buffers.
+  , essBytesReceived :: Word64
+  -- ^ Bytes received from clients.
+  , essCommandsReceived :: Word64
+  -- ^ Whole commands received. Each is waiting, or is counted once below.
+  , essCommandsRun :: Word64
+  -- ^ Commands run.
+  , essCommandsUnknown :: Word64
+  -- ^ Commands of no namespace or number that is known, or of a later protocol.
+  , essCommandsRefused :: Word64
+  -- ^ Commands that this runtime, or the program as it was built and started, cannot
+  -- obey.
+  , essCommandsDenied :: Word64
+  -- ^ Commands of clients that may not send any.
+  , essCommandsDropped :: Word64
+  -- ^ Commands that were more than could be kept waiting.
+  , essBytesGarbage :: Word64
+  -- ^ Bytes received that belong to no command.
+  , essInetPort :: Word16
+  -- ^ Port of the TCP socket; 0 for a Unix socket.
+  , essConnected :: Bool
+  -- ^ A client is connected.
+  }
+  deriving (Eq, Show)
+
+-- | The counters now. Throws a 'userError' if nothing was started.
+stats :: IO EventlogSocketStats
+stats = allocaArray 22 $ \out -> do
+  check (c_stats out)
+  let at = peekElemOff out
+  EventlogSocketStats
+    <$> at 0
+    <*> at 1
+    <*> at 2
+    <*> at 3
+    <*> at 4
+    <*> at 5
+    <*> at 6
+    <*> at 7
+    <*> at 8
+    <*> at 9
+    <*> at 10
+    <*> at 11
+    <*> at 12
+    <*> at 13
+    <*> at 14
+    <*> at 15
+    <*> at 16
+    <*> at 17
+    <*> at 18
+    <*> at 19
+    <*> (fromIntegral <$> at 20)
+    <*> ((/= 0) <$> at 21)

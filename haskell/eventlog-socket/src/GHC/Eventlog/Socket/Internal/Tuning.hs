@@ -1,0 +1,106 @@
+-- | Sizes, times and policies, for programs that set them themselves.
+module GHC.Eventlog.Socket.Internal.Tuning
+  ( EventlogSocketTuning (..)
+  , EventlogSocketOverflow (..)
+  , EventlogSocketControl (..)
+  , defaultEventlogSocketTuning
+  , setTuning
+  ) where
+
+import Data.Word (Word32, Word64)
+import Foreign.Marshal (allocaArray, withArray)
+import Foreign.Storable (peekElemOff)
+import System.IO.Unsafe (unsafePerformIO)
+
+import GHC.Eventlog.Socket.Internal.Foreign
+import GHC.Eventlog.Socket.Internal.Status
+
+-- | How the library works. Make it out of 'defaultEventlogSocketTuning'. For each
+-- field there is a variable of the environment, which wins.
+data EventlogSocketTuning = EventlogSocketTuning
+  { estBufferSize :: Word64
+  -- ^ Size of the ring between the runtime and the clients, in bytes; rounded up to
+  -- a power of two, from 64 KiB to 4 GiB. The runtime has a buffer of 2 MiB for each
+  -- capability and one more, and can hand over all of them at once.
+  -- @GHC_EVENTLOG_BUFFER_SIZE@, 16 MiB.
+  , estOverflow :: EventlogSocketOverflow
+  -- ^ What happens to a chunk that does not fit. @GHC_EVENTLOG_OVERFLOW@,
+  -- 'OverflowDrop'.
+  , estExitTimeout :: Word32
+  -- ^ How long the exit of the program may wait for the client to take the rest, in
+  -- milliseconds. @GHC_EVENTLOG_EXIT_TIMEOUT@, 2000.
+  , estFlushInterval :: Word32
+  -- ^ While a client is connected, flush the runtime's buffers this often, in
+  -- milliseconds; 0 never does. @GHC_EVENTLOG_FLUSH_INTERVAL@, 0.
+  , estControl :: EventlogSocketControl
+  -- ^ Whose commands are obeyed. @GHC_EVENTLOG_CONTROL@, 'ControlUnix'.
+  }
+  deriving (Eq, Show)
+
+-- | What happens to a chunk of the log that does not fit into the ring.
+data EventlogSocketOverflow
+  = -- | It is dropped, and the stream says so. The program never waits.
+    OverflowDrop
+  | -- | The whole program waits for a connected client to make room, at most for this
+    -- many milliseconds ('Nothing', like 0: for as long as it stays connected); then
+    -- the chunk is dropped.
+    OverflowBlock (Maybe Word32)
+  deriving (Eq, Show)
+
+-- | Whose commands are obeyed.
+data EventlogSocketControl
+  = -- | Those that come over a Unix socket.
+    ControlUnix
+  | -- | Those of every client.
+    ControlOn
+  | -- | Nobody's.
+    ControlOff
+  deriving (Eq, Show, Enum, Bounded)
+
+-- | What holds when nothing is set.
+defaultEventlogSocketTuning :: EventlogSocketTuning
+defaultEventlogSocketTuning =
+  unsafePerformIO $ allocaArray 6 $ \out -> do
+    c_tuning_defaults out
+    size <- peekElemOff out 0
+    overflow <- peekElemOff out 1
+    blocking <- peekElemOff out 2
+    exit <- peekElemOff out 3
+    interval <- peekElemOff out 4
+    control <- peekElemOff out 5
+    pure
+      EventlogSocketTuning
+        { estBufferSize = size
+        , estOverflow =
+            if overflow == 0
+              then OverflowDrop
+              else OverflowBlock (if blocking == 0 then Nothing else Just (fromIntegral blocking))
+        , estExitTimeout = fromIntegral exit
+        , estFlushInterval = fromIntegral interval
+        , estControl = case control of
+            0 -> ControlUnix
+            1 -> ControlOn
+            _ -> ControlOff
+        }
+{-# NOINLINE defaultEventlogSocketTuning #-}
+
+-- | Use this from the next start on. Throws a 'userError' if a value is out of range
+-- or the library has started.
+setTuning :: EventlogSocketTuning -> IO ()
+setTuning tuning = withArray numbers (check . c_set_tuning)
+  where
+    numbers =
+      [ estBufferSize tuning
+      , overflow
+      , blocking
+      , fromIntegral (estExitTimeout tuning)
+      , fromIntegral (estFlushInterval tuning)
+      , control
+      ]
+    (overflow, blocking) = case estOverflow tuning of
+      OverflowDrop -> (0, 0)
+      OverflowBlock limit -> (1, maybe 0 fromIntegral limit)
+    control = case estControl tuning of
+      ControlUnix -> 0
+      ControlOn -> 1
+      ControlOff -> 2
