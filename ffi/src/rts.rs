@@ -102,9 +102,13 @@ impl Rts {
     }
 
     fn takes_calls_until_exit(self) -> bool {
+        self.tells_its_exit() && self.0.threaded
+    }
+
+    /// The exit hook is ours.
+    pub(crate) fn tells_its_exit(self) -> bool {
         // SAFETY: a function of the table; reads variables of the RTS part.
-        let hooked = unsafe { (self.0.exit_hooked)() };
-        hooked && self.0.threaded
+        unsafe { (self.0.exit_hooked)() }
     }
 
     /// Do what a command of this number asks for: a store to a variable of the RTS,
@@ -164,6 +168,11 @@ impl Gate {
         self.state.lock().unwrap_or_else(|e| e.into_inner()).inside -= 1;
         self.changed.notify_all();
         true
+    }
+
+    /// Calls may begin.
+    pub(crate) fn open(&self) {
+        self.state.lock().unwrap_or_else(|e| e.into_inner()).closed = false;
     }
 
     /// No call begins any more; returns when none is under way, or at the deadline (on

@@ -152,12 +152,21 @@ impl RawStatus {
             let text = unsafe { CStr::from_ptr(libc::gai_strerror(self.error)) };
             text.to_string_lossy().into_owned()
         } else if is(StatusCode::Sys) {
-            std::io::Error::from_raw_os_error(self.error).to_string()
+            describe_errno(self.error)
         } else if is(StatusCode::EnvInvalid) {
             describe_variable(self.error)
         } else {
             format!("unknown status {code}")
         }
+    }
+}
+
+/// As `strerror` of C says it.
+fn describe_errno(errno: c_int) -> String {
+    let text = std::io::Error::from_raw_os_error(errno).to_string();
+    match text.strip_suffix(&format!(" (os error {errno})")) {
+        Some(plain) => plain.to_owned(),
+        None => text,
     }
 }
 

@@ -97,16 +97,21 @@ extern "C" fn run(instance: *mut c_void) -> *mut c_void {
     let mut commands = Commands::new(instance, Rts::get());
     let mut command = Command::empty();
     loop {
-        let open = match INBOX.next(&mut command) {
+        match INBOX.next(&mut command) {
             Next::Start(log) => GATE.enter(|| start(instance, log)),
             Next::End(log) => GATE.enter(|| end(log)),
-            Next::Command => GATE.enter(|| execute(&mut commands, &command)),
-            Next::Finish => false,
+            Next::Command => {
+                let open = GATE.enter(|| execute(&mut commands, &command));
+                if !open {
+                    count(Outcome::Refused);
+                }
+                open
+            }
+            Next::Finish => {
+                INBOX.thread_works(false);
+                return null_mut();
+            }
         };
-        if !open {
-            INBOX.thread_works(false);
-            return null_mut();
-        }
     }
 }
 
@@ -128,8 +133,12 @@ fn end(log: u64) {
 }
 
 fn execute(commands: &mut Commands, command: &Command) {
+    count(commands.run(command));
+}
+
+fn count(outcome: Outcome) {
     let counters = &INBOX.counters;
-    let counter = match commands.run(command) {
+    let counter = match outcome {
         Outcome::Run => &counters.run,
         Outcome::Unknown => &counters.unknown,
         Outcome::Refused => &counters.refused,
