@@ -280,9 +280,12 @@ void eventlog_socket_wrap_hs_main(
 /* Handlers, of hooks and of commands, are called one at a time, on a thread of the
  * library's own, which is neither the one that serves clients nor the one that
  * flushes: a handler that takes long delays other handlers and commands, and
- * nothing else. No lock is held. A handler may enter Haskell, call
- * flushEventLog, and call every function of this header. It must return. When the
- * program exits, one that is still running gets two seconds.
+ * nothing else, but for eventlog_socket_signal_ghc_rts_ready and _start, which
+ * wait for the hooks of the log that begins. No lock is held. A handler may enter
+ * Haskell, call flushEventLog, and call every function of this header. It must
+ * return, and Haskell code in it must let no exception out. When the program exits,
+ * one that is still running gets two seconds; if it is in Haskell then, the RTS says
+ * `interrupted` on stderr.
  *
  * Without -threaded no other thread may enter the RTS: hooks are called by
  * eventlog_socket_signal_ghc_rts_ready (or _start) and by the exit, on their
@@ -335,7 +338,8 @@ typedef enum {
    *  counting from 1: what was logged before is before it. */
   EVENTLOG_SOCKET_COMMAND_SYNC = 2,
   /** Event classes, as `+RTS -l` names them: s, g, n, p, f, u, and capabilities.
-   *  Not with -dynamic, where these variables of the RTS are out of reach. */
+   *  With -dynamic only those of the user: the other variables of the RTS are out of
+   *  reach there. */
   EVENTLOG_SOCKET_COMMAND_START_SCHEDULER = 6,
   EVENTLOG_SOCKET_COMMAND_STOP_SCHEDULER = 7,
   EVENTLOG_SOCKET_COMMAND_START_GC = 8,
@@ -422,7 +426,8 @@ typedef struct {
   uint64_t est_commands_run;
   /** Of no namespace or number that is known, or of a later protocol. */
   uint64_t est_commands_unknown;
-  /** What this RTS, or this program as it was built and started, cannot do. */
+  /** What this RTS, or this program as it was built and started, cannot do; and what
+   *  came too late, as the program was exiting. */
   uint64_t est_commands_refused;
   /** From a client that may not. */
   uint64_t est_commands_denied;

@@ -63,14 +63,25 @@ static void hook_config(RtsConfig *config) {
   g_hook_in_config = true;
 }
 
+/* The configuration in use; out of reach with -dynamic. */
+extern WEAK_SYMBOL RtsConfig rtsConfig;
+
 static bool exit_hooked(void) {
-  return g_hook_in_config || defaultRtsConfig.onExitHook == on_exit_hook;
+  if (&rtsConfig != NULL) return rtsConfig.onExitHook == on_exit_hook;
+  return g_hook_in_config;
 }
 
 /* -------------------------------------------------------------- attaching -- */
 
 static bool supports_eventlog(void) {
   return eventLogStatus() != EVENTLOG_NOT_SUPPORTED;
+}
+
+/* While no log runs, the RTS does not make buffers for capabilities that come with
+ * setNumCapabilities, and starting one crashes. */
+static bool lacks_buffers(void) {
+  return eventLogStatus() != EVENTLOG_RUNNING &&
+         n_capabilities > RtsFlags.ParFlags.nCapabilities;
 }
 
 static bool start_logging(const EventLogWriter *writer) {
@@ -137,6 +148,7 @@ static void restart_action(void *context) {
 
 static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
   Restart restart = {writer, false};
+  if (lacks_buffers()) return EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT;
   if (!with_stopped_world(restart_action, &restart))
     return EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT;
   return restart.started ? EVENTLOG_SOCKET_OK : EVENTLOG_SOCKET_ERR_RTS_FAIL;
@@ -144,7 +156,9 @@ static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
 
 static void flush_action(void *context) {
   (void)context;
-  if (eventLogStatus() != EVENTLOG_RUNNING) return;
+  /* Somebody may have ended our log and started another one. */
+  if (eventLogStatus() != EVENTLOG_RUNNING || !eventlog_socket_rts_attached())
+    return;
   eventlog_socket_rts_restarting(true);
   end_and_start(&EventLogSocketWriter);
   eventlog_socket_rts_restarting(false);
@@ -155,6 +169,7 @@ static void flush_here(void) { with_stopped_world(flush_action, NULL); }
 #else
 
 static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
+  if (lacks_buffers()) return EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT;
   return end_and_start(writer) ? EVENTLOG_SOCKET_OK
                                : EVENTLOG_SOCKET_ERR_RTS_FAIL;
 }
@@ -250,11 +265,11 @@ static void cost_centres(EventlogSocketCostCentre *each, void *context) {
 
 /* --------------------------------------------------------------- commands -- */
 
-#ifdef NEEDS_STOPPED_WORLD
-/* 9.0 has no requestHeapCensus. This is the variable that it sets from 9.2 on;
- * out of reach with -dynamic. */
+/* A census is due. Out of reach with -dynamic. */
 extern WEAK_SYMBOL bool performHeapProfile;
 
+#ifdef NEEDS_STOPPED_WORLD
+/* 9.0 has no requestHeapCensus; this is all that it does from 9.2 on. */
 static bool request_heap_census(void) {
   if (&performHeapProfile == NULL) return false;
   performHeapProfile = true;
@@ -277,6 +292,15 @@ static bool set_heap_profiling(bool on) {
   return true;
 }
 #endif
+
+/* The collection that makes the census that is due, if it still is: a program that is
+ * busy makes it by itself. */
+static void make_census(void) {
+  if (&performHeapProfile != NULL &&
+      !__atomic_load_n(&performHeapProfile, __ATOMIC_RELAXED))
+    return;
+  performMajorGC();
+}
 
 static bool has_heap_profile(void) {
   return RtsFlags.ProfFlags.doHeapProfile != NO_HEAP_PROFILING;
@@ -312,8 +336,10 @@ static bool set_event_class(EventlogSocketRtsCommand command) {
   if (class == NULL) return false;
   bool on = (command & 1) == 0;
   __atomic_store_n(class, on, __ATOMIC_RELAXED);
-  /* base asks this one before it calls the RTS at all. */
+  /* Where these are looked at in their stead: by base, before it calls the RTS at
+   * all, and by the non-moving collector. */
   if (class == &TRACE_user) RtsFlags.TraceFlags.user = on;
+  if (class == &TRACE_nonmoving_gc) RtsFlags.TraceFlags.nonmoving_gc = on;
   return true;
 }
 
@@ -340,7 +366,7 @@ static EventlogSocketRts g_rts = {
 
 __attribute__((constructor)) static void register_rts(void) {
   g_rts.esr_threaded = rtsSupportsBoundThreads();
-  if (g_rts.esr_threaded) g_rts.esr_collect = performMajorGC;
+  if (g_rts.esr_threaded) g_rts.esr_make_census = make_census;
 #ifdef NEEDS_STOPPED_WORLD
   if (g_rts.esr_threaded && stopAllCapabilities != NULL)
     g_rts.esr_flush = flush_here;

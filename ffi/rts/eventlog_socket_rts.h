@@ -57,8 +57,9 @@ typedef struct {
   void (*esr_flush_here)(void);
   /** The same on any thread. NULL if this RTS cannot. */
   void (*esr_flush)(void);
-  /** A major collection, on any thread. NULL if this RTS cannot. */
-  void (*esr_collect)(void);
+  /** The major collection that makes a census which was asked for, on any thread.
+   *  NULL if this RTS cannot. */
+  void (*esr_make_census)(void);
   /** What a command of this number asks for: 1 to 5 of the namespace
    *  "eventlog-socket", 6 to 19 of "eventlog-socket-rts". On any thread, at any
    *  time: they store to variables of the RTS, which live as long as the process.
@@ -75,6 +76,9 @@ void eventlog_socket_rts_register(const EventlogSocketRts *rts);
  *  the program called; returns when no thread of ours is inside the RTS (or seems
  *  stuck there). */
 void eventlog_socket_rts_exiting(void);
+
+/** The log that runs is ours. */
+bool eventlog_socket_rts_attached(void);
 
 /** Around an endEventLogging and startEventLogging with the writer that is
  *  attached already: what the RTS writes between them is no end and no start. */

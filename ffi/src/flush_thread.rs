@@ -29,7 +29,8 @@ static WORK_CHANGED: Condvar = Condvar::new();
 pub(crate) fn client_changed(connected: bool) {
     let mut work = WORK.lock().unwrap_or_else(|e| e.into_inner());
     work.client_connected = connected;
-    work.flush = connected;
+    // One that was asked for before is not taken back.
+    work.flush |= connected;
     WORK_CHANGED.notify_one();
 }
 
@@ -40,11 +41,18 @@ pub(crate) fn request() {
     WORK_CHANGED.notify_one();
 }
 
-/// Flush here. The caller is inside the gate.
-pub(crate) fn flush(instance: &Instance, flush: impl Fn()) {
-    flush();
-    // Relaxed: a statistic.
-    instance.flushes.fetch_add(1, Ordering::Relaxed);
+/// Flush here, unless the RTS is exiting. False if it is.
+pub(crate) fn flush(instance: &Instance, flush: impl Fn()) -> bool {
+    // Two at once, waiting for the same capabilities, is what the RTS meets nowhere
+    // else.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+    let open = GATE.enter(flush);
+    if open {
+        // Relaxed: a statistic.
+        instance.flushes.fetch_add(1, Ordering::Relaxed);
+    }
+    open
 }
 
 /// Start the thread, if this RTS can be called by one.
@@ -62,8 +70,7 @@ pub(crate) fn spawn(instance: &'static Instance, rts: Rts) -> Result<()> {
 fn run(instance: &Instance, call: impl Fn()) {
     loop {
         await_work(instance);
-        let open = GATE.enter(|| flush(instance, &call));
-        if !open {
+        if !flush(instance, &call) {
             return;
         }
     }

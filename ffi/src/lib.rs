@@ -61,6 +61,7 @@ mod net;
 mod poll_thread;
 mod rts;
 mod session;
+mod signals;
 mod space;
 mod status;
 mod storage;

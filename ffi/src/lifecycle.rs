@@ -20,7 +20,7 @@ use crate::definitions_feed::DefinitionsFeed;
 use crate::instance::{Instance, Parts};
 use crate::net::listener::{Address, ClientOptions, Listener};
 use crate::poll_thread::{self, PollThread};
-use crate::rts::{GATE, Rts};
+use crate::rts::{GATE, HANDLERS, Rts};
 use crate::status::{Error, Result};
 use crate::storage::RingMemory;
 use crate::tuning::{self, Tuning};
@@ -34,9 +34,9 @@ static SILENT_FAILURE: Mutex<Option<Error>> = Mutex::new(None);
 
 /// How much longer than its deadline a drain may take to report.
 const REPORT: std::time::Duration = std::time::Duration::from_millis(500);
-/// What the exit may wait for the program's handlers, and for calls into the RTS that
-/// are under way: what takes longer is stuck, and the exit goes on.
-const HANDLERS: std::time::Duration = std::time::Duration::from_secs(2);
+/// A call into the RTS that has not returned after this long is stuck; the exit goes
+/// on.
+const STUCK: std::time::Duration = std::time::Duration::from_secs(2);
 
 pub(crate) fn set_tuning(tuning: Tuning) -> Result<()> {
     if fork::is_inert() {
@@ -146,9 +146,9 @@ pub(crate) fn ready() -> Result<()> {
     // wrote went to the definitions.
     instance.globals_flow.store(true, Ordering::Release);
     instance.wake_poll_thread();
-    // Without these threads the stream works, but is not flushed, and no commands
-    // are run.
-    spawned.and(control::ready(instance))
+    control::ready(instance);
+    // Without that thread the stream works, but is not flushed.
+    spawned
 }
 
 /// `init` and `ready`, for an RTS that runs.
@@ -222,7 +222,7 @@ pub(crate) fn log_starts(instance: &Instance) {
     // Release: pairs with the Acquire in `ready`.
     instance.attached.store(true, Ordering::Release);
     if !instance.exiting.load(Ordering::Relaxed) {
-        GATE.open();
+        HANDLERS.open();
     }
     instance.progress(|progress| progress.closed = false);
     instance.request(|requests| requests.reopen = true);
@@ -239,7 +239,7 @@ pub(crate) fn log_ends(instance: &Instance) {
     if Rts::get().is_some_and(|rts| !rts.tells_its_exit()) {
         // This may be the exit, of which we were not told: the RTS has no Haskell left
         // to run a handler in.
-        GATE.close(std::time::Duration::ZERO);
+        HANDLERS.close(std::time::Duration::ZERO);
     }
     // Relaxed: spent by this thread, or by others that have stopped.
     let budget = if instance.exiting.load(Ordering::Relaxed) {
@@ -276,24 +276,22 @@ fn end(instance: &Instance, patience: std::time::Duration) {
 /// whoever waits for room waits by the rules of the exit.
 pub(crate) fn rts_exiting() {
     if let Some(instance) = Instance::get() {
+        // Nobody who waits for a client keeps the program.
+        instance.progress(|progress| progress.closed = true);
+        // What the hooks log now is part of the log that ends. The program still runs:
+        // nothing yet goes by the rules of the exit.
+        control::finish();
         // Relaxed: the wake-up below is ordered by the futex word.
         instance.exiting.store(true, Ordering::Relaxed);
         instance.space.made();
-        // Nobody who waits for a client keeps the program.
-        instance.progress(|progress| progress.closed = true);
-        let deadline = handlers_deadline();
-        // What the hooks log now is part of the log that ends.
-        control::finish(deadline);
-        GATE.close(deadline);
+        GATE.close(crate::clock::monotonic() + STUCK);
     }
 }
 
-fn handlers_deadline() -> std::time::Duration {
-    if control::is_this_thread() {
-        // A handler that exits does not wait for itself.
-        return std::time::Duration::ZERO;
-    }
-    crate::clock::monotonic() + HANDLERS
+/// The log that runs is ours.
+pub(crate) fn is_attached() -> bool {
+    // Relaxed: asked with the world stopped, in which nobody starts or ends a log.
+    Instance::get().is_some_and(|instance| instance.attached.load(Ordering::Relaxed))
 }
 
 /// The RTS ends and starts its log to empty its buffers.
@@ -312,7 +310,7 @@ extern "C" fn at_exit() {
     };
     // Acquire: pairs with the Release in `log_starts` and `log_ends`.
     if instance.attached.load(Ordering::Acquire) {
-        control::finish(handlers_deadline());
+        control::finish_without_rts_exit();
         log_ends(instance);
     }
     net::listener::remove_socket_file();

@@ -31,7 +31,7 @@ pub struct RtsTable {
     attach: unsafe extern "C" fn(*const EventLogWriter) -> std::ffi::c_int,
     flush_here: Option<unsafe extern "C" fn()>,
     flush: Option<unsafe extern "C" fn()>,
-    collect: Option<unsafe extern "C" fn()>,
+    make_census: Option<unsafe extern "C" fn()>,
     command: unsafe extern "C" fn(u8) -> bool,
     facts: unsafe extern "C" fn(*mut RawFacts),
     cost_centres: unsafe extern "C" fn(CostCentreVisitor, *mut c_void),
@@ -94,11 +94,15 @@ impl Rts {
         Some(move || unsafe { flush() })
     }
 
-    /// The major collection that any thread may ask for, under the same condition.
-    pub(crate) fn collect_from_any_thread(self) -> Option<impl Fn()> {
-        let collect = self.0.collect.filter(|_| self.takes_calls_until_exit())?;
+    /// The collection that makes a census which was asked for, on any thread, under the
+    /// same condition.
+    pub(crate) fn make_census_from_any_thread(self) -> Option<impl Fn()> {
+        let make = self
+            .0
+            .make_census
+            .filter(|_| self.takes_calls_until_exit())?;
         // SAFETY: as above.
-        Some(move || unsafe { collect() })
+        Some(move || unsafe { make() })
     }
 
     fn takes_calls_until_exit(self) -> bool {
@@ -132,7 +136,8 @@ impl Rts {
     }
 }
 
-/// Keeps our own threads out of the RTS while that shuts down.
+/// Keeps our own threads out of the RTS, or out of handlers of the program, while the
+/// RTS shuts down.
 #[derive(Debug)]
 pub(crate) struct Gate {
     state: Mutex<GateState>,
@@ -145,16 +150,23 @@ struct GateState {
     inside: usize,
 }
 
-pub(crate) static GATE: Gate = Gate {
-    state: Mutex::new(GateState {
-        closed: false,
-        inside: 0,
-    }),
-    changed: Condvar::new(),
-};
+/// For what this library does in the RTS.
+pub(crate) static GATE: Gate = Gate::new();
+/// For handlers, which may be in the RTS, or anywhere, for as long as they like.
+pub(crate) static HANDLERS: Gate = Gate::new();
 
 impl Gate {
-    /// Call into the RTS, unless it is exiting. False if it is.
+    const fn new() -> Gate {
+        Gate {
+            state: Mutex::new(GateState {
+                closed: false,
+                inside: 0,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Make a call, unless the RTS is exiting. False if it is.
     pub(crate) fn enter(&self, call: impl FnOnce()) -> bool {
         {
             let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());

@@ -126,7 +126,9 @@ impl RawStatus {
             "success".to_owned()
         } else if is(StatusCode::RtsNoSupport) {
             "this program cannot stream its eventlog: the RTS does not support event logging \
-             (before GHC 9.4, link with -eventlog), or eventlog_socket_rts.c is not linked"
+             (before GHC 9.4, link with -eventlog), eventlog_socket_rts.c is not linked, or \
+             this RTS cannot start a log now (it has got capabilities since it started \
+             without +RTS -l, or it is GHC 9.0 with -threaded -dynamic)"
                 .to_owned()
         } else if is(StatusCode::RtsFail) {
             "the RTS did not start event logging".to_owned()

@@ -188,7 +188,12 @@ fn deliver(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
 
 /// Put a block of our own into the stream, behind the chunks that are there.
 pub(crate) fn insert(instance: &Instance, block: &[u8]) {
-    match instance.chunks.push(block) {
+    let outcome = match instance.chunks.push(block) {
+        // With the `drop` policy it does not wait either.
+        Err(PushError::Full) => push_patiently(instance, block, false),
+        outcome => outcome,
+    };
+    match outcome {
         Ok(()) => {}
         Err(PushError::Full | PushError::Oversize) => {
             instance

@@ -18,6 +18,12 @@ pub extern "C" fn eventlog_socket_rts_exiting() {
     lifecycle::rts_exiting();
 }
 
+/// `eventlog_socket_rts_attached`.
+#[unsafe(no_mangle)]
+pub extern "C" fn eventlog_socket_rts_attached() -> bool {
+    lifecycle::is_attached()
+}
+
 /// `eventlog_socket_rts_restarting`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_rts_restarting(begin: bool) {

@@ -9,7 +9,7 @@ use super::namespaces;
 use crate::flush_thread;
 use crate::format::user_message_block;
 use crate::instance::Instance;
-use crate::rts::Rts;
+use crate::rts::{GATE, HANDLERS, Rts};
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Outcome {
     Refused,
 }
 
-/// Runs commands, on the control thread, inside the gate.
+/// Runs commands, on the control thread.
 #[derive(Debug)]
 pub(crate) struct Commands {
     instance: &'static Instance,
@@ -112,10 +112,10 @@ impl Commands {
         if !std::mem::take(&mut self.census) {
             return;
         }
-        let Some(collect) = self.rts.and_then(Rts::collect_from_any_thread) else {
+        let Some(make) = self.rts.and_then(Rts::make_census_from_any_thread) else {
             return;
         };
-        collect();
+        GATE.enter(make);
         self.flush();
     }
 
@@ -123,8 +123,11 @@ impl Commands {
         let Some(flush) = self.rts.and_then(Rts::flush_from_any_thread) else {
             return Outcome::Refused;
         };
-        flush_thread::flush(self.instance, flush);
-        Outcome::Run
+        if flush_thread::flush(self.instance, flush) {
+            Outcome::Run
+        } else {
+            Outcome::Refused
+        }
     }
 
     /// Put a mark into the stream, behind what was flushed: by the way of all
@@ -145,6 +148,9 @@ fn registered(name: &[u8], id: u8) -> Outcome {
     if !super::handlers_have_a_thread() {
         return Outcome::Refused;
     }
-    command.call();
-    Outcome::Run
+    if HANDLERS.enter(|| command.call()) {
+        Outcome::Run
+    } else {
+        Outcome::Refused
+    }
 }

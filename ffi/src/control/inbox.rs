@@ -24,7 +24,7 @@ pub(crate) static INBOX: Inbox = Inbox {
         finishing: false,
         finished: false,
         working: false,
-        busy: false,
+        starting: false,
         hooks_elsewhere: false,
         commands: VecDeque::new(),
     }),
@@ -79,8 +79,8 @@ struct State {
     finished: bool,
     /// There is a control thread.
     working: bool,
-    /// It is doing what it took last.
-    busy: bool,
+    /// It is telling hooks of a start.
+    starting: bool,
     /// Hooks are called on other threads than that.
     hooks_elsewhere: bool,
     /// Each is its kind, the length of its namespace, the namespace, its number.
@@ -211,11 +211,11 @@ impl Inbox {
     /// when this is called again.
     pub(crate) fn next(&self, command: &mut Command) -> Next {
         let mut state = self.state();
-        state.busy = false;
+        state.starting = false;
         self.done.notify_all();
         loop {
             if let Some(next) = state.take_hooks() {
-                state.busy = true;
+                state.starting = matches!(next, Next::Start(_));
                 return next;
             }
             if state.finishing {
@@ -224,7 +224,6 @@ impl Inbox {
                 return Next::Finish;
             }
             if state.take_command(command).is_some() {
-                state.busy = true;
                 return Next::Command;
             }
             state = self
@@ -242,7 +241,7 @@ impl Inbox {
     /// Wait until the hooks were told of the log that runs, if one does.
     pub(crate) fn await_start(&self) {
         let mut state = self.state();
-        while state.working && (state.busy || state.start_is_due()) {
+        while state.working && (state.starting || state.start_is_due()) {
             state = self.done.wait(state).unwrap_or_else(|e| e.into_inner());
         }
     }
@@ -276,7 +275,7 @@ impl Inbox {
         self.state().hooks_elsewhere = true;
     }
 
-    /// For hooks that are called elsewhere: the log to tell them of, now that the
+    /// For hooks that are called by somebody else: the log to tell them of, now that the
     /// RTS is ready.
     pub(crate) fn take_start(&self) -> Option<u64> {
         let mut state = self.state();

@@ -33,7 +33,7 @@ pub(crate) mod namespaces;
 mod thread;
 
 pub(crate) use inbox::INBOX;
-pub(crate) use thread::{finish, is_this_thread, ready, status};
+pub(crate) use thread::{finish, finish_without_rts_exit, ready, status};
 
 use crate::rts::Rts;
 

@@ -1,7 +1,9 @@
 //! The thread that runs commands and calls handlers.
 
-use std::ffi::c_void;
+use std::cell::Cell;
+use std::ffi::{c_int, c_void};
 use std::io;
+use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
@@ -10,83 +12,100 @@ use std::time::Duration;
 use super::commands::{Commands, Outcome};
 use super::hooks::{self, Moment};
 use super::inbox::{Command, INBOX, Next};
-use crate::flush_thread;
+use crate::clock::monotonic;
 use crate::instance::Instance;
-use crate::rts::{GATE, Rts};
-use crate::status::{Error, Result};
+use crate::rts::{HANDLERS, Rts};
+use crate::status::Result;
+use crate::{flush_thread, fork, signals};
 
-/// The thread, if it could be started.
-static THREAD: OnceLock<std::result::Result<libc::pthread_t, Error>> = OnceLock::new();
+/// Whether the thread could be started.
+static STARTED: OnceLock<Result<()>> = OnceLock::new();
+
+thread_local! {
+    /// This is the one.
+    static IS_CONTROL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What the exit waits for handlers: one that takes longer is given up.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The RTS is ready: start the thread, and have the hooks told of the log that has
-/// begun. Returns when they were.
-pub(crate) fn ready(instance: &'static Instance) -> Result<()> {
+/// begun. Returns when they were. If the thread cannot be started, `status` says so.
+pub(crate) fn ready(instance: &'static Instance) {
     let hooks_here = !super::handlers_have_a_thread();
     if hooks_here {
         INBOX.keep_hooks_elsewhere();
     }
-    let started = THREAD.get_or_init(|| spawn(instance));
+    STARTED.get_or_init(|| spawn(instance));
     if !hooks_here {
         INBOX.await_start();
     } else if let Some(log) = INBOX.take_start() {
         hooks::call(Moment::PostStart, log);
     }
-    started.clone().map(|_| ())
 }
 
-/// The program exits: tell the hooks that the log ends, as long as the RTS runs.
-/// Returns at the deadline, on the monotonic clock, at the latest.
-pub(crate) fn finish(deadline: Duration) {
-    if !super::handlers_have_a_thread() {
+/// The program exits, and the RTS still runs: tell the hooks that the log ends, and
+/// call no handler after that.
+pub(crate) fn finish() {
+    let deadline = monotonic() + PATIENCE;
+    if IS_CONTROL.get() || !super::handlers_have_a_thread() {
+        // A handler exits, which cannot wait for itself; or hooks are called here.
         if let Some(log) = INBOX.take_end() {
             hooks::call(Moment::PreEnd, log);
         }
+        HANDLERS.close(Duration::ZERO);
         return;
     }
-    if matches!(THREAD.get(), Some(Ok(_))) {
-        INBOX.finish(deadline);
-    }
+    INBOX.finish(deadline);
+    HANDLERS.close(deadline);
 }
 
-/// A handler is calling.
-pub(crate) fn is_this_thread() -> bool {
-    let Some(Ok(thread)) = THREAD.get() else {
-        return false;
-    };
-    // SAFETY: two threads, one of them this one.
-    unsafe { libc::pthread_equal(*thread, libc::pthread_self()) != 0 }
+/// The process exits, by whatever thread, and the RTS is not told.
+pub(crate) fn finish_without_rts_exit() {
+    // In the RTS without threads, no handler may be called just anywhere.
+    if super::handlers_have_a_thread() {
+        finish();
+    }
 }
 
 /// Why no commands are run, if that is so.
 pub(crate) fn status() -> Result<()> {
-    match THREAD.get() {
-        Some(Err(error)) => Err(error.clone()),
-        _ => Ok(()),
-    }
+    STARTED.get().cloned().unwrap_or(Ok(()))
 }
 
-/// It has the signal mask of the program: the RTS may start a worker from it, which
-/// inherits the mask.
-fn spawn(instance: &'static Instance) -> Result<libc::pthread_t> {
-    let mut thread = std::mem::MaybeUninit::uninit();
-    let argument = std::ptr::from_ref(instance).cast_mut().cast();
+fn spawn(instance: &'static Instance) -> Result<()> {
     INBOX.thread_works(true);
-    // SAFETY: room for the thread's id, default attributes, and an argument that
-    // lives as long as the process.
-    let error = unsafe { libc::pthread_create(thread.as_mut_ptr(), null(), run, argument) };
+    let error = if super::handlers_have_a_thread() {
+        // With the signal mask of the program: the RTS may start a worker from it,
+        // which inherits the mask.
+        create(instance)
+    } else {
+        // Signals interrupt the one thread of the RTS, nobody else.
+        signals::blocked_while(|| create(instance))
+    };
     if error != 0 {
         INBOX.thread_works(false);
         return Err(io::Error::from_raw_os_error(error).into());
     }
-    // SAFETY: initialised by the call above, which succeeded. Nobody joins it.
-    unsafe {
-        let thread = thread.assume_init();
-        libc::pthread_detach(thread);
-        Ok(thread)
+    Ok(())
+}
+
+/// The error number, or 0.
+fn create(instance: &'static Instance) -> c_int {
+    let mut thread = MaybeUninit::uninit();
+    let argument = std::ptr::from_ref(instance).cast_mut().cast();
+    // SAFETY: room for the thread's id, default attributes, and an argument that
+    // lives as long as the process.
+    let error = unsafe { libc::pthread_create(thread.as_mut_ptr(), null(), run, argument) };
+    if error == 0 {
+        // SAFETY: initialised by the call above, which succeeded. Nobody joins it.
+        unsafe { libc::pthread_detach(thread.assume_init()) };
     }
+    error
 }
 
 extern "C" fn run(instance: *mut c_void) -> *mut c_void {
+    IS_CONTROL.set(true);
     // SAFETY: the instance that `spawn` handed over.
     let instance: &'static Instance = unsafe { &*instance.cast_const().cast::<Instance>() };
     #[cfg(target_os = "linux")]
@@ -98,33 +117,33 @@ extern "C" fn run(instance: *mut c_void) -> *mut c_void {
     let mut command = Command::empty();
     loop {
         match INBOX.next(&mut command) {
-            Next::Start(log) => GATE.enter(|| start(instance, log)),
-            Next::End(log) => GATE.enter(|| end(log)),
-            Next::Command => {
-                let open = GATE.enter(|| execute(&mut commands, &command));
-                if !open {
-                    count(Outcome::Refused);
-                }
-                open
-            }
+            Next::Start(log) => start(log),
+            Next::End(log) => end(log),
+            Next::Command => execute(&mut commands, &command),
             Next::Finish => {
                 INBOX.thread_works(false);
                 return null_mut();
             }
-        };
+        }
+        // A handler has forked, and returned in the child: there is nothing to do there.
+        if fork::is_inert() {
+            return null_mut();
+        }
     }
 }
 
-fn start(instance: &'static Instance, log: u64) {
-    let called = hooks::call(Moment::PostStart, log);
+fn start(log: u64) {
+    let mut called = false;
+    HANDLERS.enter(|| called = hooks::call(Moment::PostStart, log));
     // What they logged is for this client, and for now.
-    if called && instance.connected.load(Ordering::Relaxed) {
+    if called {
         flush_thread::request();
     }
 }
 
 fn end(log: u64) {
-    let called = hooks::call(Moment::PreEnd, log);
+    let mut called = false;
+    HANDLERS.enter(|| called = hooks::call(Moment::PreEnd, log));
     // The client has gone: what they logged, and what it did not get before, is not
     // for the next one. At the exit the RTS flushes by itself.
     if called && !INBOX.is_finishing() {

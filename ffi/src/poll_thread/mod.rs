@@ -24,6 +24,7 @@ use crate::definitions_feed::DefinitionsFeed;
 use crate::instance::Instance;
 use crate::net::listener::{Address, ClientOptions, Listener};
 use crate::session::Session;
+use crate::signals;
 use crate::status::Result;
 use crate::storage::RingMemory;
 
@@ -69,21 +70,12 @@ enum Rest {
 
 /// Run it on a thread of its own, with all signals blocked.
 pub(crate) fn spawn(thread: PollThread) -> Result<()> {
-    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    let mut before = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: room for the sets; sigfillset initialises the one that is read.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
-    // The new thread inherits the mask.
-    let spawned = std::thread::Builder::new()
-        .name("eventlog-poll".to_owned())
-        .stack_size(256 * 1024)
-        .spawn(move || thread.run());
-    // SAFETY: `before` was initialised by the call above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
-    spawned?;
+    signals::blocked_while(|| {
+        std::thread::Builder::new()
+            .name("eventlog-poll".to_owned())
+            .stack_size(256 * 1024)
+            .spawn(move || thread.run())
+    })?;
     Ok(())
 }
 

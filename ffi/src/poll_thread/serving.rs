@@ -118,6 +118,7 @@ impl PollThread {
                     rest = Rest::Idle;
                 }
                 Round::Gone => {
+                    session.receive_rest();
                     self.disconnect();
                     return Rest::Busy;
                 }

@@ -115,6 +115,7 @@ impl PollThread {
         let readable = events & (libc::POLLIN | libc::POLLRDHUP) != 0;
         let alive = !readable || session.receive();
         if !alive || events & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 {
+            session.receive_rest();
             self.disconnect();
         }
     }
