@@ -20,7 +20,7 @@ use crate::definitions_feed::DefinitionsFeed;
 use crate::instance::{Instance, Parts};
 use crate::net::listener::{Address, ClientOptions, Listener};
 use crate::poll_thread::{self, PollThread};
-use crate::rts::{GATE, HANDLERS, Rts};
+use crate::rts::{GATE, Rts};
 use crate::status::{Error, Result};
 use crate::storage::RingMemory;
 use crate::tuning::{self, Tuning};
@@ -221,9 +221,6 @@ pub(crate) fn log_starts(instance: &Instance) {
     }
     // Release: pairs with the Acquire in `ready`.
     instance.attached.store(true, Ordering::Release);
-    if !instance.exiting.load(Ordering::Relaxed) {
-        HANDLERS.open();
-    }
     instance.progress(|progress| progress.closed = false);
     instance.request(|requests| requests.reopen = true);
 }
@@ -236,11 +233,6 @@ pub(crate) fn log_ends(instance: &Instance) {
         return;
     }
     instance.attached.store(false, Ordering::Release);
-    if Rts::get().is_some_and(|rts| !rts.tells_its_exit()) {
-        // This may be the exit, of which we were not told: the RTS has no Haskell left
-        // to run a handler in.
-        HANDLERS.close(std::time::Duration::ZERO);
-    }
     // Relaxed: spent by this thread, or by others that have stopped.
     let budget = if instance.exiting.load(Ordering::Relaxed) {
         std::time::Duration::from_nanos(instance.exit_budget.load(Ordering::Relaxed))

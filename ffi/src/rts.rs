@@ -182,11 +182,6 @@ impl Gate {
         true
     }
 
-    /// Calls may begin.
-    pub(crate) fn open(&self) {
-        self.state.lock().unwrap_or_else(|e| e.into_inner()).closed = false;
-    }
-
     /// No call begins any more; returns when none is under way, or at the deadline (on
     /// the monotonic clock), when what is still there is stuck.
     pub(crate) fn close(&self, deadline: Duration) {

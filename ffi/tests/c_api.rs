@@ -1,6 +1,6 @@
 //! The header and the library for programs in C and C++.
 
-mod support;
+use crate::support;
 
 use std::path::Path;
 use std::process::Command;

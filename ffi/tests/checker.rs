@@ -1,6 +1,6 @@
 //! The other tests are as good as the checker of streams: it must find faults.
 
-mod support;
+use crate::support;
 
 use support::Stream;
 

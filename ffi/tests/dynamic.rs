@@ -1,6 +1,6 @@
 //! Programs linked with the shared libraries of GHC.
 
-mod support;
+use crate::support;
 
 use support::build::way_available;
 use support::ghc::ghc;

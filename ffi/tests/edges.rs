@@ -2,7 +2,7 @@
 //! chunks that are refused, bytes that look like something else. The program is a
 //! driver that does what an RTS would.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 use support::header::{u16_at, u64_at};

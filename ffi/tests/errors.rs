@@ -1,7 +1,7 @@
 //! What can go wrong at the start is told by its status, leaves nothing behind,
 //! and harms nobody.
 
-mod support;
+use crate::support;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,7 @@
 //! The end of a program: the rest of the log arrives, the program ends as it
 //! would without us, and it ends in time.
 
-mod support;
+use crate::support;
 
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Clients that die, lie and flood, and forks: none of it reaches the program.
 
-mod support;
+use crate::support;
 
 use std::io::Write;
 use std::process::Command;

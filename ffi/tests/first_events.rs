@@ -1,7 +1,7 @@
 //! Nothing of the beginning is lost: a C main keeps everything for its first
 //! client, and whoever waits for a client waits until its stream has begun.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 use support::ghc::ghc;

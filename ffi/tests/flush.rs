@@ -1,7 +1,7 @@
 //! What a quiet program logs is delivered before 2 MiB of it are there: at the
 //! connect, and at an interval if one is set. And no flush stops an exit.
 
-mod support;
+use crate::support;
 
 use std::time::{Duration, Instant};
 use support::ghc::{Ghc, ghc};

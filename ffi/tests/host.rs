@@ -1,7 +1,7 @@
 //! What the library does to the program that it is part of: whom it keeps waiting,
 //! and what it leaves behind.
 
-mod support;
+use crate::support;
 
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};

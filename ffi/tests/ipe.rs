@@ -1,7 +1,7 @@
 //! Tables of info provenance (IPE, from -finfo-table-map) are by far the
 //! largest definitions. They do not have to fit into the ring.
 
-mod support;
+use crate::support;
 
 use std::fmt::Write;
 use support::ghc::{Ghc, ghc};

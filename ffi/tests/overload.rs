@@ -1,7 +1,7 @@
 //! A reader that is too slow costs memory up to a limit, never more; what is
 //! lost is told in the stream, to the byte.
 
-mod support;
+use crate::support;
 
 use std::time::{Duration, Instant};
 use support::ghc::{Ghc, ghc};

@@ -1,6 +1,6 @@
 //! Clients come and go. Each gets a stream of its own, from a header on.
 
-mod support;
+use crate::support;
 
 use std::time::{Duration, Instant};
 use support::ghc::ghc;

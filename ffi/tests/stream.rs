@@ -1,7 +1,7 @@
 //! Every stream is a valid log: from its first byte, for every client, however
 //! the program is built and started.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 use support::build::way_available;

@@ -24,6 +24,9 @@ struct Hook {
     data: *const c_void,
     /// The log it was called for last.
     told: u64,
+    /// It was there when a log began, or while one ran: told of both moments of a log,
+    /// or of none.
+    known: bool,
 }
 
 // SAFETY: `data` is only handed back to the handler, on a thread that the caller of
@@ -47,9 +50,16 @@ pub(crate) fn register(moment: Moment, handler: HookHandler, data: *const c_void
         handler,
         data,
         told: 0,
+        known: false,
     });
     INBOX.hook_registered();
     Ok(())
+}
+
+/// All that were registered so far have seen the log begin, as far as there was anybody
+/// to tell them.
+pub(crate) fn admit_all() {
+    hooks().iter_mut().for_each(|hook| hook.known = true);
 }
 
 /// Call those of `moment` that were not called for this log, in the order of their
@@ -58,8 +68,13 @@ pub(crate) fn call(moment: Moment, log: u64) -> bool {
     let mut called = false;
     loop {
         let mut hooks = hooks();
-        let due = |hook: &&mut Hook| hook.moment == moment && hook.told < log;
+        let ends = moment == Moment::PreEnd;
+        let due =
+            |hook: &&mut Hook| hook.moment == moment && hook.told < log && (hook.known || !ends);
         let Some(hook) = hooks.iter_mut().find(due) else {
+            if !ends {
+                hooks.iter_mut().for_each(|hook| hook.known = true);
+            }
             return called;
         };
         hook.told = log;

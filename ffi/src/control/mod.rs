@@ -37,8 +37,14 @@ pub(crate) use thread::{finish, finish_without_rts_exit, ready, status};
 
 use crate::rts::Rts;
 
-/// Handlers may run on the control thread: a thread that the RTS does not know can
-/// enter it only if it is `-threaded`. Without an RTS there is nothing to enter.
-pub(crate) fn handlers_have_a_thread() -> bool {
+/// Threads that the RTS does not know can enter it only if it is `-threaded`. Without
+/// an RTS there is nothing to enter.
+fn threads_may_enter() -> bool {
     Rts::get().is_none_or(Rts::is_threaded)
+}
+
+/// Handlers may run on the control thread. That needs an RTS that tells its exit, too:
+/// a handler that enters it while it shuts down takes the program down.
+fn handlers_have_a_thread() -> bool {
+    threads_may_enter() && Rts::get().is_none_or(Rts::tells_its_exit)
 }

@@ -54,7 +54,7 @@ fn namespaces() -> Result<MutexGuard<'static, Vec<Entry>>> {
 
 /// Names are compared whole.
 pub(crate) fn register(name: &[u8]) -> Result<&'static Namespace> {
-    if name.is_empty() || !super::handlers_have_a_thread() {
+    if name.is_empty() || !super::threads_may_enter() {
         let error = match name {
             [] => Error::Sys(libc::EINVAL),
             _ => Error::CtlNoSupport,

@@ -51,6 +51,7 @@ pub(crate) fn finish() {
     if IS_CONTROL.get() || !super::handlers_have_a_thread() {
         // A handler exits, which cannot wait for itself; or hooks are called here.
         if let Some(log) = INBOX.take_end() {
+            hooks::admit_all();
             hooks::call(Moment::PreEnd, log);
         }
         HANDLERS.close(Duration::ZERO);
@@ -62,7 +63,7 @@ pub(crate) fn finish() {
 
 /// The process exits, by whatever thread, and the RTS is not told.
 pub(crate) fn finish_without_rts_exit() {
-    // In the RTS without threads, no handler may be called just anywhere.
+    // Elsewhere no handler may be called on just any thread.
     if super::handlers_have_a_thread() {
         finish();
     }
@@ -75,7 +76,7 @@ pub(crate) fn status() -> Result<()> {
 
 fn spawn(instance: &'static Instance) -> Result<()> {
     INBOX.thread_works(true);
-    let error = if super::handlers_have_a_thread() {
+    let error = if super::threads_may_enter() {
         // With the signal mask of the program: the RTS may start a worker from it,
         // which inherits the mask.
         create(instance)

@@ -13,8 +13,9 @@ import Data.IORef
 import qualified Data.List as List
 import Data.Word (Word8)
 import Debug.Trace (traceEventIO, traceMarkerIO)
-import Foreign (Ptr, mallocBytes, plusPtr, poke, pokeByteOff)
-import Foreign.C (CBool (..), CInt (..), CString, withCString)
+import Foreign (FunPtr, Ptr, mallocBytes, plusPtr, poke, pokeByteOff)
+import Foreign.C (CBool (..), CInt (..), CString, peekCString, withCString)
+import GHC.Conc (par)
 import GHC.Exts (Ptr (..), traceEvent#)
 import GHC.IO (IO (..))
 import System.Environment (getArgs)
@@ -33,6 +34,18 @@ foreign import ccall safe "eventlog_socket_start_unix"
   cStartUnix :: CString -> CBool -> IO ()
 foreign import ccall safe "eventlog_socket_start_tcp"
   cStartTcp :: CString -> CString -> CBool -> IO ()
+
+foreign import ccall safe "control_run" cControl :: CString -> IO ()
+foreign export ccall "worker_log" workerLog :: CString -> IO ()
+
+type Hook = Ptr () -> IO ()
+type Handler = Ptr () -> Word8 -> Ptr () -> IO ()
+
+foreign import ccall "wrapper" newHook :: Hook -> IO (FunPtr Hook)
+foreign import ccall "wrapper" newHandler :: Handler -> IO (FunPtr Handler)
+foreign import ccall safe "worker_hook" cHook :: CInt -> FunPtr Hook -> IO ()
+foreign import ccall safe "worker_command"
+  cCommand :: CString -> CInt -> FunPtr Handler -> IO ()
 
 data World = World
   { counters :: [IORef Int] -- ^ messages so far, of each logger
@@ -94,6 +107,18 @@ run world line = case words line of
     total <- evaluate (List.foldl' (+) 0 numbers)
     when (total == last numbers) $ putStrLn "impossible"
   ["capabilities", n] -> setNumCapabilities (read n)
+  ["sparks", n] -> forM_ [1 .. read n :: Integer] $ \k -> do
+    let total = List.foldl' (+) k [1 .. 1000]
+    total `par` threadDelay 100
+    void (evaluate total)
+  -- handling, with this program's own commands
+  "control" : command -> withCString (unwords command) cControl
+  "hook" : moment : script -> do
+    hook <- newHook $ \_ -> run world (unwords script)
+    cHook (if moment == "pre" then 1 else 0) hook
+  "command" : name : number : script -> do
+    handler <- newHandler $ \_ _ _ -> run world (unwords script)
+    withCString name $ \n -> cCommand n (read number) handler
   -- leaving
   ["exit", code] -> exitWith (if code == "0" then ExitSuccess else ExitFailure (read code))
   ["c-exit", code] -> cExit (fromIntegral (read code :: Int))
@@ -105,11 +130,18 @@ run world line = case words line of
       threadDelay 20000
       traceEventIO "said in the child, later"
     getProcessStatus True False child >>= putStrLn . ("child: " ++) . show
+  "fork-process" : command -> do
+    child <- forkProcess (run world (unwords command))
+    getProcessStatus True False child >>= putStrLn . ("child: " ++) . show
   ["fork-and-exit"] -> cForkAndExit
   ["descriptors-of-child"] -> cDescriptorsOfChild
   _ -> hPutStrLn stderr ("worker: what is " ++ show line ++ "?") >> exitWith (ExitFailure 99)
  where
   flag text = if text == "wait" then 1 else 0
+
+-- | For handlers in C.
+workerLog :: CString -> IO ()
+workerLog text = peekCString text >>= traceEventIO
 
 -- | Threads that log at full speed, one on each of the first capabilities:
 -- "c<logger> <ten digits> ...", of the given size, numbered without a gap over

@@ -3,49 +3,17 @@
 #ifndef EVENTLOG_SOCKET_NO_RTS
 #define EVENTLOG_SOCKET_NO_RTS
 #endif
+#include "control.h"
 #include "eventlog_socket_rts.h"
+#include "system.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-/* ------------------------------------------------------------ slow system -- */
-
-/* The library calls these instead of the C library's. They can be slow, so that
- * something happens meanwhile. */
-static unsigned slow_accept_ms = 0;
-static unsigned slow_listen_ms = 0;
-static atomic_bool accepting = false;
-
-int accept4(int socket, struct sockaddr *addr, socklen_t *length, int flags);
-
-int accept4(int socket, struct sockaddr *addr, socklen_t *length, int flags) {
-  int client = (int)syscall(SYS_accept4, socket, addr, length, flags);
-  if (client >= 0) {
-    accepting = true;
-    usleep(slow_accept_ms * 1000);
-  }
-  return client;
-}
-
-int listen(int socket, int backlog) {
-  if (slow_listen_ms > 0) {
-    puts("about to listen");
-    usleep(slow_listen_ms * 1000);
-  }
-  return (int)syscall(SYS_listen, socket, backlog);
-}
-
-static void await_accept(void) {
-  while (!accepting) usleep(1000);
-}
 
 /* ----------------------------------------------------------------- events -- */
 
@@ -168,22 +136,41 @@ static void start_log(const EventLogWriter *writer) {
   write_header();
 }
 
-/* One block with the events of these words. */
-static void write_chunk(char *words) {
-  char *rest;
-  char *cap = strtok_r(words, " ", &rest);
+/* Handlers write on a thread of their own. */
+static pthread_mutex_t chunk_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void begin_block(void) {
+  pthread_mutex_lock(&chunk_mutex);
   chunk_size = MARKER_BYTES;
-  for (char *word; (word = strtok_r(NULL, " ", &rest)) != NULL;)
-    put_event_of_word(word);
+}
+
+static void end_block(uint16_t cap) {
   size_t size = chunk_size;
   chunk_size = 0;
   put(BLOCK_MARKER, 2);
   put(last_chunk_ns, 8);
   put(size, 4);
   put(last_chunk_ns = clock_ns += 1000, 8);
-  put(strcmp(cap, "global") == 0 ? GLOBAL : (uint64_t)atoi(cap), 2);
+  put(cap, 2);
   chunk_size = size;
   hand_over();
+  pthread_mutex_unlock(&chunk_mutex);
+}
+
+/* One block with the events of these words. */
+static void write_chunk(char *words) {
+  char *rest;
+  char *cap = strtok_r(words, " ", &rest);
+  begin_block();
+  for (char *word; (word = strtok_r(NULL, " ", &rest)) != NULL;)
+    put_event_of_word(word);
+  end_block(strcmp(cap, "global") == 0 ? GLOBAL : (uint16_t)atoi(cap));
+}
+
+void control_log(const char *text) {
+  begin_block();
+  put_message(text, strlen(text));
+  end_block(1);
 }
 
 /* ------------------------------------------------------------- a fake RTS -- */
@@ -199,6 +186,11 @@ static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
 static EventlogSocketStatusCode refuse(const EventLogWriter *writer) {
   (void)writer;
   return EVENTLOG_SOCKET_ERR_RTS_FAIL;
+}
+
+static bool refuse_command(uint8_t command) {
+  (void)command;
+  return false;
 }
 
 static void facts(EventlogSocketRtsFacts *out) {
@@ -218,6 +210,7 @@ static EventlogSocketRts rts = {
     .esr_supports_eventlog = supports_eventlog,
     .esr_attach = attach,
     .esr_flush_here = await_accept, /* it takes that long */
+    .esr_command = refuse_command,
     .esr_facts = facts,
     .esr_cost_centres = cost_centres,
 };
@@ -228,25 +221,26 @@ static void say(const char *what, EventlogSocketStatus status) {
   printf("%s: %d %d\n", what, (int)status.ess_status_code, status.ess_error_code);
 }
 
+static EventlogSocketOpts opts = {false, 0, 0};
+
 static EventlogSocketStatus init(char *path) {
   EventlogSocketAddr addr = {.esa_tag = EVENTLOG_SOCKET_UNIX};
   addr.esa_unix_addr.esa_unix_path = path;
-  return eventlog_socket_init(&addr, NULL);
+  return eventlog_socket_init(&addr, &opts);
 }
 
-static void say_stats(void) {
-  EventlogSocketStats s;
-  EventlogSocketStatus status = eventlog_socket_stats(&s, sizeof s);
-  if (status.ess_status_code != EVENTLOG_SOCKET_OK) {
-    say("stats", status);
-    return;
-  }
-  printf("stats: chunks_lost=%" PRIu64 " chunks_discarded=%" PRIu64
-         " ring_size=%" PRIu64 " ring_high_water=%" PRIu64
-         " definition_bytes=%" PRIu64 " connections=%" PRIu64 " connected=%d\n",
-         s.est_chunks_lost, s.est_chunks_discarded, s.est_ring_size,
-         s.est_ring_high_water, s.est_definition_bytes, s.est_connections,
-         (int)s.est_connected);
+static EventlogSocketStatus init_tcp(char *port) {
+  EventlogSocketAddr addr = {.esa_tag = EVENTLOG_SOCKET_INET};
+  addr.esa_inet_addr.esa_inet_host = "127.0.0.1";
+  addr.esa_inet_addr.esa_inet_port = port;
+  return eventlog_socket_init(&addr, &opts);
+}
+
+static void set_control(int whose) {
+  EventlogSocketTuning tuning;
+  eventlog_socket_tuning_init(&tuning);
+  tuning.est_control = (EventlogSocketControl)whose;
+  say("tuning", eventlog_socket_set_tuning(&tuning));
 }
 
 static pthread_t waiter;
@@ -262,10 +256,21 @@ static void run(char *line) {
   if (rest == NULL) rest = line + strlen(line);
   else *rest++ = '\0';
 
-  if (strcmp(line, "slow-accept") == 0) {
+  if (strcmp(line, "control") == 0) {
+    control_run(rest);
+  } else if (strcmp(line, "slow-accept") == 0) {
     slow_accept_ms = (unsigned)atoi(rest);
   } else if (strcmp(line, "slow-listen") == 0) {
     slow_listen_ms = (unsigned)atoi(rest);
+  } else if (strcmp(line, "fail-setsockopt") == 0) {
+    fail_setsockopt = true;
+  } else if (strcmp(line, "fail-write") == 0) {
+    fail_write = true;
+  } else if (strcmp(line, "flaky-sendmsg") == 0) {
+    flaky_sendmsg = true;
+  } else if (strcmp(line, "no-trouble") == 0) {
+    fail_setsockopt = fail_write = flaky_sendmsg = false;
+    printf("troubles: %u\n", troubles_made);
   } else if (strcmp(line, "await-accept") == 0) {
     await_accept();
   } else if (strcmp(line, "rts") == 0) {
@@ -275,6 +280,13 @@ static void run(char *line) {
     eventlog_socket_rts_register(&rts);
   } else if (strcmp(line, "init") == 0) {
     say("init", init(rest));
+  } else if (strcmp(line, "init-tcp") == 0) {
+    say("init", init_tcp(rest));
+  } else if (strcmp(line, "linger") == 0) {
+    say_linger = true;
+    opts.eso_linger = atoi(rest);
+  } else if (strcmp(line, "obey") == 0) {
+    set_control(atoi(rest));
   } else if (strcmp(line, "log") == 0) {
     start_log(&EventLogSocketWriter);
   } else if (strcmp(line, "chunk") == 0) {
@@ -291,7 +303,7 @@ static void run(char *line) {
     pthread_join(waiter, NULL);
     say("wait", waited);
   } else if (strcmp(line, "stats") == 0) {
-    say_stats();
+    control_say_stats(STDOUT_FILENO);
   } else {
     printf("no command: %s\n", line);
   }

@@ -1,9 +1,12 @@
 /* A C main that takes the steps of wrap_hs_main itself, and ends the RTS with
- * hs_exit instead of shutdownHaskellAndExit. */
+ * hs_exit instead of shutdownHaskellAndExit. With MAIN_PAUSE it waits for a line
+ * before it says that the RTS is ready. */
+#include "control.h"
 #include "eventlog_socket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 extern StgClosure ZCMain_main_closure;
 
@@ -16,7 +19,15 @@ static void require(const char *what, EventlogSocketStatus status) {
   exit(98);
 }
 
+/* Until a line comes. Not by stdio, which would take more than it. */
+static void pause_here(void) {
+  char byte = 0;
+  dprintf(STDOUT_FILENO, "not ready yet\n");
+  while (byte != '\n' && read(STDIN_FILENO, &byte, 1) == 1) continue;
+}
+
 int main(int argc, char *argv[]) {
+  control_from_environment();
   EventlogSocketAddr addr;
   EventlogSocketOpts opts;
   require("from_env", eventlog_socket_from_env(&addr, &opts));
@@ -27,6 +38,7 @@ int main(int argc, char *argv[]) {
   conf.rts_opts_enabled = RtsOptsAll;
   conf.eventlog_writer = &EventLogSocketWriter;
   hs_init_ghc(&argc, &argv, conf);
+  if (getenv("MAIN_PAUSE") != NULL) pause_here();
   require("ready", eventlog_socket_signal_ghc_rts_ready());
   require("ready again", eventlog_socket_signal_ghc_rts_ready());
   if (opts.eso_wait) require("wait", eventlog_socket_wait());

@@ -1,4 +1,5 @@
 /* A C main as it should be: everything in eventlog_socket_wrap_hs_main. */
+#include "control.h"
 #include "eventlog_socket.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 extern StgClosure ZCMain_main_closure;
 
 int main(int argc, char *argv[]) {
+  control_from_environment();
   EventlogSocketAddr addr;
   EventlogSocketOpts opts;
   memset(&addr, 0, sizeof addr);

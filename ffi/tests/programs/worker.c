@@ -1,4 +1,5 @@
 /* The C half of Worker.hs: what returns structs, and what only C can do. */
+#include "control.h"
 #include "eventlog_socket.h"
 
 #include <fcntl.h>
@@ -29,45 +30,7 @@ void worker_start(void) {
 
 void worker_wait(void) { say_status("wait", eventlog_socket_wait()); }
 
-static void write_stats(int fd) {
-  EventlogSocketStats s;
-  EventlogSocketStatus status = eventlog_socket_stats(&s, sizeof s);
-  if (status.ess_status_code != EVENTLOG_SOCKET_OK) {
-    dprintf(fd, "stats: failed %d %d\n", (int)status.ess_status_code,
-            status.ess_error_code);
-    return;
-  }
-  dprintf(fd,
-          "stats: chunks_sent=%llu bytes_sent=%llu chunks_lost=%llu "
-          "bytes_lost=%llu chunks_discarded=%llu bytes_discarded=%llu "
-          "ring_size=%llu ring_high_water=%llu definition_bytes=%llu "
-          "connections=%llu wakeups=%llu flushes=%llu bytes_received=%llu "
-          "commands_received=%llu commands_run=%llu commands_unknown=%llu "
-          "commands_refused=%llu commands_denied=%llu commands_dropped=%llu "
-          "bytes_garbage=%llu inet_port=%u connected=%d\n",
-          (unsigned long long)s.est_chunks_sent,
-          (unsigned long long)s.est_bytes_sent,
-          (unsigned long long)s.est_chunks_lost,
-          (unsigned long long)s.est_bytes_lost,
-          (unsigned long long)s.est_chunks_discarded,
-          (unsigned long long)s.est_bytes_discarded,
-          (unsigned long long)s.est_ring_size,
-          (unsigned long long)s.est_ring_high_water,
-          (unsigned long long)s.est_definition_bytes,
-          (unsigned long long)s.est_connections,
-          (unsigned long long)s.est_wakeups, (unsigned long long)s.est_flushes,
-          (unsigned long long)s.est_bytes_received,
-          (unsigned long long)s.est_commands_received,
-          (unsigned long long)s.est_commands_run,
-          (unsigned long long)s.est_commands_unknown,
-          (unsigned long long)s.est_commands_refused,
-          (unsigned long long)s.est_commands_denied,
-          (unsigned long long)s.est_commands_dropped,
-          (unsigned long long)s.est_bytes_garbage, (unsigned)s.est_inet_port,
-          (int)s.est_connected);
-}
-
-void worker_stats(void) { write_stats(STDOUT_FILENO); }
+void worker_stats(void) { control_say_stats(STDOUT_FILENO); }
 
 /* WORKER_STATS=FILE: the counters when everything is over. */
 static pid_t owner;
@@ -77,13 +40,28 @@ static void stats_at_exit(void) {
   if (path == NULL || getpid() != owner) return;
   int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return;
-  write_stats(fd);
+  control_say_stats(fd);
   close(fd);
 }
 
 __attribute__((constructor)) static void prepare(void) {
   owner = getpid();
   atexit(stats_at_exit);
+}
+
+/* Haskell's, so that it takes the way of every message of a program. */
+extern void worker_log(const char *text);
+
+void control_log(const char *text) { worker_log(text); }
+
+void worker_hook(int hook, EventlogSocketHookHandler *handler) {
+  say_status("hook", eventlog_socket_register_hook((EventlogSocketHook)hook,
+                                                   handler, NULL));
+}
+
+void worker_command(char *name, int id,
+                    EventlogSocketControlCommandHandler *handler) {
+  say_status("command", control_register_command(name, id, handler, NULL));
 }
 
 /* A child that knows nothing of Haskell, and runs the atexit handlers. */

@@ -73,6 +73,8 @@ impl Build {
         let mut sources = vec![
             test_program("Worker.hs"),
             test_program("worker.c"),
+            test_program("control.c"),
+            test_program("control.h"),
             repository().join("include/eventlog_socket.h"),
             repository().join("ffi/rts/eventlog_socket_rts.c"),
             repository().join("ffi/rts/eventlog_socket_rts.h"),
@@ -92,7 +94,12 @@ impl Build {
             sources.push(test_program(part));
             arguments.push((*part).into());
         }
-        for last in ["worker.c", "eventlog_socket_rts.c", "libeventlog_socket.a"] {
+        for last in [
+            "worker.c",
+            "control.c",
+            "eventlog_socket_rts.c",
+            "libeventlog_socket.a",
+        ] {
             arguments.push(last.into());
         }
         let mut compiler = ghc.command("ghc");
@@ -163,14 +170,27 @@ pub fn way_available(ghc: &Ghc, way: Way) -> Result<(), String> {
 
 /// A C or C++ program of this machine, linked with the library alone.
 pub fn c_program(source: &Path, compiler: &str, flags: &[&str]) -> PathBuf {
-    let sources = [
+    c_program_of_parts(source, &[], compiler, flags)
+}
+
+/// The same of several sources and headers: test programs.
+pub fn c_program_of_parts(
+    source: &Path,
+    parts: &[&str],
+    compiler: &str,
+    flags: &[&str],
+) -> PathBuf {
+    let mut sources = vec![
         source.to_path_buf(),
         repository().join("include/eventlog_socket.h"),
         library().to_path_buf(),
     ];
+    sources.extend(parts.iter().map(|part| test_program(part)));
     let mut arguments: Vec<String> = flags.iter().map(|flag| flag.to_string()).collect();
     arguments.extend(["-I.", "-o", "program"].map(String::from));
     arguments.push(file_name(source));
+    let compiled = parts.iter().filter(|part| part.ends_with(".c"));
+    arguments.extend(compiled.map(|part| part.to_string()));
     arguments.extend(["libeventlog_socket.a", "-pthread", "-ldl", "-lm"].map(String::from));
     let mut command = Command::new(compiler);
     command.args(&arguments);

@@ -161,6 +161,12 @@ impl Client {
         }
     }
 
+    /// Send something to the program.
+    #[track_caller]
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.sender().write_all(bytes).expect("the program reads");
+    }
+
     /// Bytes that wait in the system for this client.
     pub fn pending(&self) -> usize {
         let mut count: libc::c_int = 0;

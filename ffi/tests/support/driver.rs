@@ -1,6 +1,6 @@
 //! `driver.c`: a program without an RTS that drives the library as one would.
 
-use super::build::c_program;
+use super::build::c_program_of_parts;
 use super::client::{Address, Client};
 use super::files::{TempDir, repository, test_program};
 use super::process::Running;
@@ -19,16 +19,23 @@ pub struct Driver {
 impl Driver {
     /// One that has done nothing yet, with these variables in its environment.
     pub fn spawn(environment: &[(&str, &str)]) -> Self {
+        Self::spawn_as(environment, |_| {})
+    }
+
+    /// The same, with a change to how it is run.
+    pub fn spawn_as(environment: &[(&str, &str)], change: impl FnOnce(&mut Command)) -> Self {
         let table = format!("-I{}", repository().join("ffi/rts").display());
         let flags = [
             "-std=c11",
             "-D_DEFAULT_SOURCE",
+            "-DEVENTLOG_SOCKET_NO_RTS",
             "-Wall",
             "-Wextra",
             "-Werror",
         ];
         let flags = [&flags[..], &[table.as_str()]].concat();
-        let program = c_program(&test_program("driver.c"), "cc", &flags);
+        let parts = ["control.c", "control.h", "system.c", "system.h"];
+        let program = c_program_of_parts(&test_program("driver.c"), &parts, "cc", &flags);
         let mut command = Command::new(program);
         for (name, _) in std::env::vars() {
             if name.starts_with("GHC_EVENTLOG_") {
@@ -36,6 +43,7 @@ impl Driver {
             }
         }
         command.envs(environment.iter().copied());
+        change(&mut command);
         Self {
             process: Running::spawn(command),
             dir: TempDir::new(),
@@ -54,16 +62,35 @@ impl Driver {
     #[track_caller]
     pub fn logging(environment: &[(&str, &str)]) -> Self {
         let mut driver = Self::listening(environment);
-        driver.quietly("log");
-        assert_eq!(driver.command("ready"), ["ready: 0 0"]);
+        driver.start_log();
         driver
     }
 
     #[track_caller]
     pub fn listen(&mut self) {
+        assert_eq!(self.try_to_listen(), "init: 0 0");
+    }
+
+    /// What comes of trying.
+    #[track_caller]
+    pub fn try_to_listen(&mut self) -> String {
         let path = self.dir.join("socket");
-        let said = self.command(&format!("init {}", path.display()));
-        assert_eq!(said, ["init: 0 0"]);
+        self.command(&format!("init {}", path.display())).concat()
+    }
+
+    /// Listen at a port that the system chooses.
+    #[track_caller]
+    pub fn listen_tcp(&mut self) -> Address {
+        assert_eq!(self.command("init-tcp 0"), ["init: 0 0"]);
+        let port = self.stats().get("inet_port");
+        Address::Tcp(u16::try_from(port).expect("a port"))
+    }
+
+    /// What a log begins with; let clients begin.
+    #[track_caller]
+    pub fn start_log(&mut self) {
+        self.quietly("log");
+        assert_eq!(self.command("ready"), ["ready: 0 0"]);
     }
 
     /// Run a command; what came of it.

@@ -191,11 +191,28 @@ impl Running {
     /// Processor time used so far.
     pub fn processor_time(&self) -> Duration {
         let stat = std::fs::read_to_string(self.proc("stat")).expect("/proc/PID/stat");
-        let after_name = stat.rsplit_once(')').expect("a name").1;
-        let fields: Vec<&str> = after_name.split_whitespace().collect();
-        let ticks = |at: usize| fields[at].parse::<u64>().expect("ticks");
-        // utime and stime, 100 ticks a second.
-        Duration::from_millis(10 * (ticks(11) + ticks(12)))
+        processor_time(&stat)
+    }
+
+    /// The same of a thread, by the name that it gives itself when it begins; and
+    /// its id.
+    #[track_caller]
+    pub fn thread(&self, name: &str) -> (libc::pid_t, Duration) {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let tasks = std::fs::read_dir(self.proc("task")).expect("/proc/PID/task");
+            for task in tasks.flatten() {
+                let read = |file| std::fs::read_to_string(task.path().join(file));
+                if read("comm").is_ok_and(|comm| comm.trim() == name) {
+                    let id = task.file_name().to_string_lossy().parse();
+                    let stat = read("stat").expect("/proc/PID/task/ID/stat");
+                    return (id.expect("a number"), processor_time(&stat));
+                }
+            }
+            let threads = self.threads();
+            assert!(Instant::now() < deadline, "no {name} among {threads:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Names and kernel functions of the threads, for reports.
@@ -217,6 +234,15 @@ impl Running {
             })
             .collect()
     }
+}
+
+/// Out of a file `stat` of /proc.
+fn processor_time(stat: &str) -> Duration {
+    let after_name = stat.rsplit_once(')').expect("a name").1;
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    let ticks = |at: usize| fields[at].parse::<u64>().expect("ticks");
+    // utime and stime, 100 ticks a second.
+    Duration::from_millis(10 * (ticks(11) + ticks(12)))
 }
 
 impl Drop for Running {

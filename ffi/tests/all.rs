@@ -1,0 +1,39 @@
+//! All end-to-end tests, in one program: each file is about what its name says.
+//!
+//!     cargo test -p eventlog-socket --test all [FILE::]
+
+mod c_api;
+mod checker;
+mod classes;
+mod control;
+mod control_access;
+mod control_edges;
+mod control_exits;
+mod control_order;
+mod docs;
+mod dynamic;
+mod edges;
+mod errors;
+mod exit;
+mod faults;
+mod first_events;
+mod flush;
+mod handlers;
+mod heap_commands;
+mod hooks;
+mod hooks_exit;
+mod host;
+mod ipe;
+mod namespaces;
+mod overload;
+mod portability;
+mod reconnect;
+mod restarts;
+mod scenarios_classes;
+mod scenarios_heap;
+mod scenarios_markers;
+mod scenarios_older;
+mod stream;
+mod support;
+mod sync;
+mod system_faults;
