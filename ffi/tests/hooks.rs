@@ -270,6 +270,22 @@ fn no_end_without_a_start() {
     check_pairs(&driver.notes()[1..], "after the command");
 }
 
+/// Registered while the log runs, and the program exits before the thread of the handlers
+/// had time for it: told all the same.
+#[test]
+fn hooks_that_come_just_before_the_exit() {
+    let mut driver = Driver::logging(&[]);
+    driver.handle("app", &[(1, "sleep 500")]);
+    let mut client = driver.served_client();
+    client.send(&frame(b"app", 1));
+    driver.until_noted(1);
+    driver.control_ok("hook post say post");
+    driver.control_ok("hook pre say pre");
+    assert!(driver.finish().success());
+    let said: Vec<String> = std::iter::from_fn(|| driver.process.line()).collect();
+    assert_eq!(said, ["post", "pre"]);
+}
+
 /// Without an RTS, too, and for a log that is ended and started again.
 #[test]
 fn hooks_of_a_program_without_an_rts() {

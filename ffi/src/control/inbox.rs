@@ -315,12 +315,13 @@ impl State {
         if self.hooks_elsewhere {
             return None;
         }
-        if self.end_is_due() {
-            return Some(Next::End(self.tell_end()));
+        // Those who came later are told now, also when the program is about to exit; the
+        // others have been.
+        let late = self.newcomers && self.runs && !self.told_end && self.told == self.log;
+        if self.start_is_due() && self.told_end || late {
+            return Some(Next::Start(self.tell_start()));
         }
-        // Those who came later are told now; the others have been.
-        let late = self.newcomers && self.runs && !self.told_end;
-        (self.start_is_due() || late).then(|| Next::Start(self.tell_start()))
+        self.end_is_due().then(|| Next::End(self.tell_end()))
     }
 
     fn take_command(&mut self, command: &mut Command) -> Option<()> {
