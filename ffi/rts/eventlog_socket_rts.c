@@ -293,12 +293,14 @@ static bool set_heap_profiling(bool on) {
 }
 #endif
 
-/* The collection that makes the census that is due, if it still is: a program that is
- * busy makes it by itself. */
+/* The collection that makes the census that is due, if it still is. A program that is
+ * busy makes it by itself, soon; it gets the time, as two that make it at once (one
+ * decides on it before it has stopped the other) make two. */
 static void make_census(void) {
-  if (&performHeapProfile != NULL &&
-      !__atomic_load_n(&performHeapProfile, __ATOMIC_RELAXED))
-    return;
+  for (int wait = 0; wait < 50 && &performHeapProfile != NULL; wait++) {
+    if (!__atomic_load_n(&performHeapProfile, __ATOMIC_RELAXED)) return;
+    usleep(2000);
+  }
   performMajorGC();
 }
 
