@@ -195,6 +195,8 @@ fn debugging_rts() {
         first.read_until_text("c1 0000000999");
         Stream::cut(&first.leave());
         let collector = Collector::connect(&worker.address);
+        // Before that the flushes are of nobody's log.
+        collector.wait_for_text("datb");
         worker.command("message again");
         collector.wait_for_text("again");
         let status = worker.finish();
