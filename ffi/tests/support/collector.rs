@@ -51,8 +51,13 @@ impl Collector {
 
     #[track_caller]
     pub fn wait_for_text(&self, text: &str) {
+        // Each byte is looked at once: there may be hundreds of megabytes.
+        let mut from = 0;
         eventually(LIMIT, &format!("{text:?} in the stream"), || {
-            contains(&self.shared.bytes.lock().expect("bytes"), text.as_bytes())
+            let bytes = self.shared.bytes.lock().expect("bytes");
+            let found = contains(&bytes[from..], text.as_bytes());
+            from = bytes.len().saturating_sub(text.len());
+            found
         });
     }
 
