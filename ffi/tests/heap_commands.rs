@@ -252,7 +252,7 @@ fn profiling_starts_and_stops() {
             client.order(BUILTIN, order);
         }
         let from = client.mark();
-        worker.command("allocate 60");
+        worker.command("allocate 10");
         let to = client.mark();
         sum(&client.between(from, to), &[COST_CENTRE_SAMPLE])
     };

@@ -28,10 +28,8 @@ impl Marked {
     pub fn mark(&mut self) -> usize {
         self.order(RTS, SYNC);
         self.marks += 1;
+        // With the text its block ends.
         self.client.read_until_text(&mark(self.marks));
-        // The text may be there before the end of its block is.
-        let whole = |bytes: &[u8]| Stream::try_cut(bytes).is_ok_and(|stream| stream.whole);
-        self.client.read_until("the end of the mark", whole);
         self.marks
     }
 
@@ -46,7 +44,7 @@ impl Marked {
 /// The same of a whole stream.
 #[track_caller]
 pub fn between(bytes: &[u8], from: usize, to: usize) -> BTreeMap<u16, u64> {
-    let stream = Stream::cut(bytes);
+    let stream = Stream::try_cut(bytes).expect("a stream");
     let block_of = |n: usize| {
         let text = mark(n);
         let event = stream.messages.iter().find(|event| event.text() == text);
