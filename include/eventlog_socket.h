@@ -164,6 +164,9 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
 /** While a client is connected, flush the RTS's buffers this often: `1s`,
  *  `100ms`; `0` never. Default 0. */
 #define EVENTLOG_SOCKET_ENV_FLUSH_INTERVAL "GHC_EVENTLOG_FLUSH_INTERVAL"
+/** How long a client that takes nothing of what there is for it keeps its place when
+ *  another waits to be served: `30s`; `0` for ever. Default 30s. */
+#define EVENTLOG_SOCKET_ENV_STALL_TIMEOUT "GHC_EVENTLOG_STALL_TIMEOUT"
 /** SO_SNDBUF of the client's socket: bytes, or with a suffix K, M, G. */
 #define EVENTLOG_SOCKET_ENV_SNDBUF "GHC_EVENTLOG_SNDBUF"
 /** Whose commands are obeyed: `on` those of every client, `off` nobody's. Unset:
@@ -441,6 +444,38 @@ typedef struct {
   uint16_t est_inet_port;
   /** A client is connected. */
   bool est_connected;
+  /** Times the poll thread slept until something happened. */
+  uint64_t est_sleeps;
+
+  /* What went wrong, and was dealt with. */
+
+  /** System calls that a signal interrupted. */
+  uint64_t est_calls_interrupted;
+  /** Sends of which the client's socket took a part, or nothing as it was full. */
+  uint64_t est_sends_partial;
+  uint64_t est_sends_full;
+  /** Sends put off for 50 ms, as the system was short of memory. */
+  uint64_t est_sends_deferred;
+  /** Connections that were gone before they were accepted. */
+  uint64_t est_accepts_aborted;
+  /** Accepts put off for 50 ms, as the system was short of descriptors or memory, or
+   *  refused. */
+  uint64_t est_accepts_deferred;
+  /** Failures of poll, each followed by 50 ms of rest. */
+  uint64_t est_polls_failed;
+  /** Wake-ups by writers that found one pending, and that failed. */
+  uint64_t est_wakeups_pending;
+  uint64_t est_wakeups_failed;
+  /** Options of a socket that could not be set. The stream does without. */
+  uint64_t est_options_failed;
+  /** Connections that an error ended, such as ECONNRESET or EPIPE. */
+  uint64_t est_clients_broken;
+  /** Clients that closed the half of the connection that they send on. Over TCP,
+   *  those that closed all of it are among them. */
+  uint64_t est_clients_half_closed;
+  /** Clients disconnected because they took nothing for
+   *  EVENTLOG_SOCKET_ENV_STALL_TIMEOUT while another waited. */
+  uint64_t est_clients_displaced;
 } EventlogSocketStats;
 
 /** Fill in the counters. stats_size is sizeof(EventlogSocketStats): a library

@@ -51,6 +51,8 @@ pub(crate) struct Published {
     pub definition_bytes: AtomicU64,
     pub connections: AtomicU64,
     pub received: AtomicU64,
+    /// Times the poll thread went to sleep.
+    pub sleeps: AtomicU64,
     pub port: AtomicU16,
 }
 

@@ -52,6 +52,7 @@ mod definitions;
 mod definitions_feed;
 mod event_table;
 mod facts;
+mod faults;
 mod flush_thread;
 mod fork;
 mod format;

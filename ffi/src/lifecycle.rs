@@ -84,6 +84,7 @@ pub(crate) fn init(address: &Address, wishes: SocketOptions) -> Result<()> {
     // first, and memory that cannot be taken back comes last.
     let listener = Listener::open(address, options)?;
     let wake = Wake::new()?;
+    let poll_thread = poll_thread::prepare()?;
     let (chunks, definitions) = (
         RingMemory::new(settings.buffer_size)?,
         RingMemory::for_definitions()?,
@@ -112,7 +113,8 @@ pub(crate) fn init(address: &Address, wishes: SocketOptions) -> Result<()> {
     );
     // What is logged from now on is kept for the first client.
     control::INBOX.log_begins();
-    poll_thread::spawn(thread)?;
+    // It waits for this, so that there is somebody to take it.
+    let _ = poll_thread.send(thread);
     Instance::publish(instance);
     register_exit_handler();
     Ok(())

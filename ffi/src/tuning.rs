@@ -11,6 +11,8 @@ const MAX_BUFFER: u64 = 4 << 30;
 const MAX_SNDBUF: u64 = 1 << 30;
 /// Longer times are mistakes, and their nanoseconds must fit a u64.
 const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longer than anything that reads is held up for.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What happens to a chunk that does not fit into the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub(crate) struct Tuning {
     pub overflow: Overflow,
     pub exit_timeout: Duration,
     pub flush_interval: Option<Duration>,
+    /// How long a client that takes nothing keeps its place when another waits.
+    pub stall_timeout: Option<Duration>,
     pub control: Control,
 }
 
@@ -49,6 +53,7 @@ impl Default for Tuning {
             overflow: Overflow::Drop,
             exit_timeout: Duration::from_secs(2),
             flush_interval: None,
+            stall_timeout: Some(STALL_TIMEOUT),
             control: Control::Unix,
         }
     }
@@ -154,6 +159,9 @@ impl Tuning {
         if let Some(time) = variable("GHC_EVENTLOG_FLUSH_INTERVAL", TIME, parse_time)? {
             self.flush_interval = (!time.is_zero()).then_some(time);
         }
+        if let Some(time) = variable("GHC_EVENTLOG_STALL_TIMEOUT", TIME, parse_time)? {
+            self.stall_timeout = (!time.is_zero()).then_some(time);
+        }
         let switch = |text: &str| match text {
             "on" => Some(Control::On),
             "off" => Some(Control::Off),
@@ -178,6 +186,7 @@ impl Tuning {
             overflow,
             exit_timeout: Some(exit_timeout).filter(|time| *time <= MAX_TIME)?,
             flush_interval: Some(flush_interval).filter(|time| !time.is_zero()),
+            stall_timeout: Some(STALL_TIMEOUT),
             control,
         })
     }

@@ -6,7 +6,9 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::faults::FAULTS;
 use crate::fork;
 
 #[derive(Debug)]
@@ -14,6 +16,7 @@ pub(crate) struct Wake {
     read: OwnedFd,
     /// The same descriptor as `read` for an eventfd.
     write: Option<OwnedFd>,
+    lost: AtomicBool,
 }
 
 impl Wake {
@@ -29,6 +32,7 @@ impl Wake {
             // SAFETY: just opened, owned by nobody else.
             read: unsafe { OwnedFd::from_raw_fd(fd) },
             write: None,
+            lost: AtomicBool::new(false),
         })
     }
 
@@ -57,6 +61,7 @@ impl Wake {
         Ok(Wake {
             read,
             write: Some(write),
+            lost: AtomicBool::new(false),
         })
     }
 
@@ -67,11 +72,27 @@ impl Wake {
 
     /// Make `poll` return.
     pub(crate) fn wake(&self) {
+        // Relaxed: whoever is a moment too early writes where the descriptor was.
+        if self.lost.load(Ordering::Relaxed) {
+            return;
+        }
         let one = 1u64;
         let fd = self.write.as_ref().unwrap_or(&self.read).as_raw_fd();
-        // SAFETY: an open descriptor, and eight bytes. A failure means that it is
-        // full, so readable.
-        unsafe { libc::write(fd, (&raw const one).cast(), size_of_val(&one)) };
+        // SAFETY: an open descriptor, and eight bytes.
+        if unsafe { libc::write(fd, (&raw const one).cast(), size_of_val(&one)) } < 0 {
+            match io::Error::last_os_error().raw_os_error() {
+                // Full, so readable.
+                Some(libc::EAGAIN) => FAULTS.wakeups_pending.count(),
+                _ => FAULTS.wakeups_failed.count(),
+            }
+        }
+    }
+
+    /// The program has closed the descriptor, which may be another one now.
+    pub(crate) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+        fork::own(fork::Slot::WakeRead, None);
+        fork::own(fork::Slot::WakeWrite, None);
     }
 
     /// Take the wake-ups that have come.

@@ -353,6 +353,7 @@ fn bad_values_in_the_environment() {
             "GHC_EVENTLOG_FLUSH_INTERVAL",
             &["often", "-1s", "ms", "0x10ms"],
         ),
+        ("GHC_EVENTLOG_STALL_TIMEOUT", &["never", "30", "-1s"]),
         ("GHC_EVENTLOG_SNDBUF", &["big", "-5", "7Q"]),
     ] {
         for value in values {
@@ -383,6 +384,8 @@ fn good_values_in_the_environment() {
         ("GHC_EVENTLOG_EXIT_TIMEOUT", "2s"),
         ("GHC_EVENTLOG_FLUSH_INTERVAL", "0"),
         ("GHC_EVENTLOG_FLUSH_INTERVAL", "100ms"),
+        ("GHC_EVENTLOG_STALL_TIMEOUT", "0"),
+        ("GHC_EVENTLOG_STALL_TIMEOUT", "1m"),
         ("GHC_EVENTLOG_SNDBUF", "1M"),
     ] {
         let environment = [(UNIX_PATH, text(&path)), (name, value)];

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::control;
+use crate::faults::FAULTS;
 use crate::instance::Instance;
 use crate::status::{Error, Status};
 
@@ -32,9 +33,23 @@ pub struct EventlogSocketStats {
     bytes_garbage: u64,
     inet_port: u16,
     connected: bool,
+    sleeps: u64,
+    calls_interrupted: u64,
+    sends_partial: u64,
+    sends_full: u64,
+    sends_deferred: u64,
+    accepts_aborted: u64,
+    accepts_deferred: u64,
+    polls_failed: u64,
+    wakeups_pending: u64,
+    wakeups_failed: u64,
+    options_failed: u64,
+    clients_broken: u64,
+    clients_half_closed: u64,
+    clients_displaced: u64,
 }
 
-static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 21 * 8);
+static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 35 * 8);
 
 impl EventlogSocketStats {
     fn read(instance: &Instance) -> EventlogSocketStats {
@@ -67,6 +82,20 @@ impl EventlogSocketStats {
             bytes_garbage: load(&commands.garbage),
             inet_port: published.port.load(Ordering::Relaxed),
             connected: instance.connected.load(Ordering::Relaxed),
+            sleeps: load(&published.sleeps),
+            calls_interrupted: FAULTS.interrupted.get(),
+            sends_partial: FAULTS.sends_partial.get(),
+            sends_full: FAULTS.sends_full.get(),
+            sends_deferred: FAULTS.sends_deferred.get(),
+            accepts_aborted: FAULTS.accepts_aborted.get(),
+            accepts_deferred: FAULTS.accepts_deferred.get(),
+            polls_failed: FAULTS.polls_failed.get(),
+            wakeups_pending: FAULTS.wakeups_pending.get(),
+            wakeups_failed: FAULTS.wakeups_failed.get(),
+            options_failed: FAULTS.options_failed.get(),
+            clients_broken: FAULTS.clients_broken.get(),
+            clients_half_closed: FAULTS.clients_half_closed.get(),
+            clients_displaced: FAULTS.clients_displaced.get(),
         }
     }
 }

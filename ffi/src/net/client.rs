@@ -1,11 +1,13 @@
 //! The connection to one client.
 
 use std::io::{self, IoSlice};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::listener::ClientOptions;
-use super::{peer, set_option, tcp};
+use super::{peer, tcp, wish};
+use crate::faults::FAULTS;
 use crate::fork;
 
 /// Bytes taken from a client at a time.
@@ -16,7 +18,9 @@ const READS_PER_ROUND: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Client {
-    socket: OwnedFd,
+    socket: ManuallyDrop<OwnedFd>,
+    /// The program has closed the descriptor.
+    lost: bool,
     is_tcp: bool,
     linger: i32,
     /// The peer has said that it will send nothing more.
@@ -46,11 +50,12 @@ impl Client {
         }
         if options.sndbuf > 0 {
             // The system caps it as it likes.
-            let _ = set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, options.sndbuf);
+            wish(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, options.sndbuf);
         }
         Client {
             may_command: peer::may_command(&socket, is_tcp, options.control),
-            socket,
+            socket: ManuallyDrop::new(socket),
+            lost: false,
             is_tcp,
             linger: options.linger,
             at_eof: false,
@@ -73,7 +78,7 @@ impl Client {
         self.is_tcp && self.at_eof
     }
 
-    pub(crate) fn send(&self, pieces: &[IoSlice<'_>]) -> Sent {
+    pub(crate) fn send(&mut self, pieces: &[IoSlice<'_>]) -> Sent {
         // SAFETY: all zeroes are a value of this C struct.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         // IoSlice has the layout of iovec; sendmsg does not write through it.
@@ -84,15 +89,40 @@ impl Client {
             // SAFETY: an open descriptor, and pieces that live until the return.
             let sent = unsafe { libc::sendmsg(self.fd(), &message, flags) };
             if let Ok(sent) = usize::try_from(sent) {
+                if sent < pieces.iter().map(|piece| piece.len()).sum() {
+                    FAULTS.sends_partial.count();
+                }
                 return Sent::Bytes(sent);
             }
             match io::Error::last_os_error().raw_os_error() {
-                Some(libc::EINTR) => {}
-                Some(libc::EAGAIN) => return Sent::Full,
-                Some(libc::ENOBUFS | libc::ENOMEM) => return Sent::Later,
-                _ => return Sent::Gone,
+                Some(libc::EINTR) => FAULTS.interrupted.count(),
+                Some(libc::EAGAIN) => {
+                    FAULTS.sends_full.count();
+                    return Sent::Full;
+                }
+                Some(libc::ENOBUFS | libc::ENOMEM) => {
+                    FAULTS.sends_deferred.count();
+                    return Sent::Later;
+                }
+                error => {
+                    self.break_by(error);
+                    return Sent::Gone;
+                }
             }
         }
+    }
+
+    fn break_by(&mut self, error: Option<i32>) {
+        FAULTS.clients_broken.count();
+        if let Some(libc::EBADF | libc::ENOTSOCK) = error {
+            self.lose();
+        }
+    }
+
+    /// The program has closed the descriptor, which may be another one now: it is not
+    /// to be closed again.
+    pub(crate) fn lose(&mut self) {
+        self.lost = true;
     }
 
     /// Take what the client says off the socket, whether anybody cares or not, so that
@@ -120,9 +150,12 @@ impl Client {
                     listen(&buffer[..received as usize]);
                 }
                 _ => match io::Error::last_os_error().raw_os_error() {
-                    Some(libc::EINTR) => {}
+                    Some(libc::EINTR) => FAULTS.interrupted.count(),
                     Some(libc::EAGAIN) => return true,
-                    _ => return false,
+                    error => {
+                        self.break_by(error);
+                        return false;
+                    }
                 },
             }
         }
@@ -138,8 +171,7 @@ impl Client {
                 l_onoff: 1,
                 l_linger: self.linger,
             };
-            // A wish, as above.
-            let _ = set_option(&self.socket, libc::SOL_SOCKET, libc::SO_LINGER, linger);
+            wish(&self.socket, libc::SOL_SOCKET, libc::SO_LINGER, linger);
         }
         // SAFETY: an open descriptor.
         unsafe { libc::shutdown(self.fd(), libc::SHUT_WR) };
@@ -176,5 +208,9 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         fork::own(fork::Slot::Client, None);
+        if !self.lost {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.socket) };
+        }
     }
 }

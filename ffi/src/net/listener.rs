@@ -1,12 +1,14 @@
 //! The listening socket, Unix or TCP.
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard};
 
 use super::client::Client;
 use super::unix::SocketFile;
 use super::{tcp, unix};
+use crate::faults::FAULTS;
 use crate::fork;
 use crate::status::Result;
 use crate::tuning::Control;
@@ -34,7 +36,9 @@ static SOCKET_FILE: Mutex<Option<SocketFile>> = Mutex::new(None);
 
 #[derive(Debug)]
 pub(crate) struct Listener {
-    socket: OwnedFd,
+    socket: ManuallyDrop<OwnedFd>,
+    /// The program has closed the descriptor.
+    lost: bool,
     options: ClientOptions,
     is_tcp: bool,
     port: u16,
@@ -46,8 +50,11 @@ pub(crate) enum Accepted {
     Client(Client),
     /// Nobody is there.
     Nobody,
-    /// Out of descriptors or memory: try again later.
-    Exhausted,
+    /// The system is out of descriptors or memory, or refuses for another reason: try
+    /// again later, or whoever waits would be found at once and for ever.
+    Later,
+    /// The descriptor is none, or not that of a listener: the program has closed it.
+    Lost,
 }
 
 impl Listener {
@@ -66,7 +73,8 @@ impl Listener {
         *socket_file() = file;
         fork::own(fork::Slot::Listener, Some(socket.as_raw_fd()));
         Ok(Listener {
-            socket,
+            socket: ManuallyDrop::new(socket),
+            lost: false,
             options,
             is_tcp,
             port,
@@ -82,6 +90,12 @@ impl Listener {
         self.port
     }
 
+    /// The program has closed the descriptor, which may be another one now: it is not
+    /// to be closed again.
+    pub(crate) fn lose(mut self) {
+        self.lost = true;
+    }
+
     pub(crate) fn accept(&self) -> Accepted {
         loop {
             let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
@@ -95,12 +109,15 @@ impl Listener {
                 return Accepted::Client(Client::new(socket, self.is_tcp, self.options));
             }
             match io::Error::last_os_error().raw_os_error() {
+                Some(libc::EINTR) => FAULTS.interrupted.count(),
                 // The peer has gone again; the next one may be there.
-                Some(libc::EINTR | libc::ECONNABORTED | libc::EPROTO) => {}
-                Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                    return Accepted::Exhausted;
+                Some(libc::ECONNABORTED | libc::EPROTO) => FAULTS.accepts_aborted.count(),
+                Some(libc::EAGAIN) => return Accepted::Nobody,
+                Some(libc::EBADF | libc::ENOTSOCK | libc::EINVAL) => return Accepted::Lost,
+                _ => {
+                    FAULTS.accepts_deferred.count();
+                    return Accepted::Later;
                 }
-                _ => return Accepted::Nobody,
             }
         }
     }
@@ -111,6 +128,10 @@ impl Drop for Listener {
         // The name goes before the socket: nobody finds one that is closed.
         remove_socket_file();
         fork::own(fork::Slot::Listener, None);
+        if !self.lost {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.socket) };
+        }
     }
 }
 

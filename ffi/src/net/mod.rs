@@ -10,6 +10,8 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use crate::faults::FAULTS;
+
 /// Clients that may wait for their turn.
 pub(crate) const BACKLOG: c_int = 64;
 
@@ -47,4 +49,11 @@ fn set_option<T>(socket: &OwnedFd, level: c_int, name: c_int, value: T) -> io::R
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// Set an option that the stream does without.
+fn wish<T>(socket: &OwnedFd, level: c_int, name: c_int, value: T) {
+    if set_option(socket, level, name, value).is_err() {
+        FAULTS.options_failed.count();
+    }
 }

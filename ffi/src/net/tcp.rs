@@ -113,7 +113,6 @@ fn local_port(socket: &OwnedFd) -> io::Result<u16> {
 /// What a connection for a stream wants: no waiting for full segments, and a
 /// peer that vanished without a word noticed in the end.
 pub(crate) fn prepare_client(client: &OwnedFd) {
-    // Each of them is a wish; the stream works without.
-    let _ = super::set_option(client, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
-    let _ = super::set_option(client, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+    super::wish(client, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+    super::wish(client, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
 }

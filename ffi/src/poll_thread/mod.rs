@@ -13,6 +13,7 @@ mod serving;
 mod sleeping;
 
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use eventlog_ring::Consumer;
@@ -48,6 +49,10 @@ pub(crate) struct PollThread {
     finish: Option<Duration>,
     /// Something to be tried again, then.
     retry: Option<Duration>,
+    /// A descriptor was found to be closed, or to be somebody else's.
+    lost: bool,
+    /// The client takes nothing; from then on another gets its place.
+    patience_ends: Option<Duration>,
     next_probe: Duration,
     connections: u64,
     received: u64,
@@ -68,15 +73,22 @@ enum Rest {
     Full,
 }
 
-/// Run it on a thread of its own, with all signals blocked.
-pub(crate) fn spawn(thread: PollThread) -> Result<()> {
+/// A thread of its own, with all signals blocked, for what is sent to it; it ends if
+/// that is nothing. A system that has no thread to give thus says so before there is
+/// anything that could not be taken back.
+pub(crate) fn prepare() -> Result<SyncSender<PollThread>> {
+    let (give, take) = sync_channel::<PollThread>(1);
     signals::blocked_while(|| {
         std::thread::Builder::new()
             .name("eventlog-poll".to_owned())
             .stack_size(256 * 1024)
-            .spawn(move || thread.run())
+            .spawn(move || {
+                if let Ok(thread) = take.recv() {
+                    thread.run();
+                }
+            })
     })?;
-    Ok(())
+    Ok(give)
 }
 
 impl PollThread {
@@ -105,6 +117,8 @@ impl PollThread {
             definitions: Definitions::default(),
             finish: None,
             retry: None,
+            lost: false,
+            patience_ends: None,
             next_probe: Duration::ZERO,
             connections: 0,
             received: 0,
@@ -122,8 +136,8 @@ impl PollThread {
             let served = self.serve();
             let rest = self.end_if_due(served);
             if let Err(error) = self.sleep(rest) {
-                // Only a bug makes poll fail for good. The program must not notice:
-                // its writers are refused from now on.
+                // Descriptors of ours are closed. The program must not notice: its
+                // writers are refused from now on.
                 self.disconnect();
                 self.chunks.reset();
                 self.listener = None;

@@ -26,7 +26,8 @@ impl PollThread {
         };
         match listener.accept() {
             Accepted::Nobody => {}
-            Accepted::Exhausted => self.retry = Some(monotonic() + RETRY),
+            Accepted::Later => self.retry = Some(monotonic() + RETRY),
+            Accepted::Lost => self.lost = true,
             Accepted::Client(client) => {
                 // The first client gets what was kept since the log started; a
                 // later one what comes from now on.
@@ -53,6 +54,7 @@ impl PollThread {
             return;
         };
         self.received += session.client.received();
+        self.patience_ends = None;
         session.stop_receiving();
         self.instance.connected.store(false, Ordering::Relaxed);
         self.instance.serving.store(false, Ordering::Relaxed);
@@ -129,6 +131,11 @@ impl PollThread {
         }
         if sent {
             self.instance.space.made();
+            self.patience_ends = None;
+        }
+        if rest == Rest::Full && self.patience_ends.is_none() {
+            let patience = self.instance.tuning.stall_timeout;
+            self.patience_ends = patience.map(|patience| monotonic() + patience);
         }
         let idle = rest == Rest::Idle && self.chunks.is_idle();
         if idle && self.tell_what_is_left() {

@@ -1,9 +1,11 @@
 //! Going to sleep in `poll`, and what is found on waking up.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{PollThread, RETRY, Rest};
 use crate::clock::monotonic;
+use crate::faults::FAULTS;
 use crate::status::{Error, Result};
 
 /// How often a client that said it will send nothing more is asked, by an empty
@@ -18,7 +20,13 @@ impl PollThread {
             .as_ref()
             .filter(|session| session.has_begun() && session.client.needs_probing())
             .map(|_| self.next_probe);
-        [self.finish, self.retry, probe].into_iter().flatten().min()
+        let stalled = self
+            .patience_ends
+            .filter(|_| self.listener.is_some() && !self.may_displace());
+        [self.finish, self.retry, probe, stalled]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Sleep until something happens, and note what did.
@@ -56,15 +64,19 @@ impl PollThread {
     }
 
     fn poll(&mut self, writable: bool, timeout: Option<Duration>) -> Result<()> {
+        if self.lost {
+            return Err(self.lose_descriptors([false, true, false]));
+        }
         let entry = |fd, events| libc::pollfd {
             fd,
             events,
             revents: 0,
         };
         // Negative descriptors are passed over. The listener waits while a client
-        // is served, or while accepting would fail.
-        let listener = match (&self.listener, &self.session, self.retry) {
-            (Some(listener), None, None) => listener.fd(),
+        // is served that takes what it gets, or while accepting would fail.
+        let free = self.session.is_none() || self.may_displace();
+        let listener = match (&self.listener, self.retry) {
+            (Some(listener), None) if free => listener.fd(),
             _ => -1,
         };
         let (client, mut wanted) = match &self.session {
@@ -86,20 +98,38 @@ impl PollThread {
             // Rounded up: a rest of a millisecond must not spin.
             Some(time) => i32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX),
         };
+        if millis != 0 {
+            // Relaxed: a statistic.
+            let published = &self.instance.published;
+            published.sleeps.fetch_add(1, Ordering::Relaxed);
+        }
         // SAFETY: three entries, as said.
         let ready = unsafe { libc::poll(entries.as_mut_ptr(), 3, millis) };
         if ready < 0 {
-            match std::io::Error::last_os_error().raw_os_error() {
-                Some(libc::EINTR) => return Ok(()),
-                Some(libc::EAGAIN | libc::ENOMEM) => {
-                    std::thread::sleep(RETRY);
-                    return Ok(());
-                }
-                error => return Err(Error::Sys(error.unwrap_or(libc::EINVAL))),
+            if std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) {
+                FAULTS.interrupted.count();
+                return Ok(());
             }
+            // Short of memory, as a rule. Whatever it is, the stream goes on without
+            // being told of anything, looking for itself now and then.
+            FAULTS.polls_failed.count();
+            std::thread::sleep(RETRY);
+            self.instance.wake.clear();
+            if wanted & libc::POLLIN != 0 {
+                self.client_event(libc::POLLIN);
+            }
+            self.probe_if_due();
+            return Ok(());
+        }
+        if entries.iter().any(|e| e.revents & libc::POLLNVAL != 0) {
+            return Err(self.lose_descriptors(entries.map(|e| e.revents & libc::POLLNVAL != 0)));
         }
         if entries[0].revents != 0 {
             self.instance.wake.clear();
+        }
+        if entries[1].revents != 0 && self.session.is_some() {
+            FAULTS.clients_displaced.count();
+            self.disconnect();
         }
         if entries[2].revents != 0 {
             self.client_event(entries[2].revents);
@@ -108,15 +138,43 @@ impl PollThread {
         Ok(())
     }
 
+    /// The client has taken nothing for so long that whoever comes gets its place.
+    fn may_displace(&self) -> bool {
+        self.session.is_some()
+            && self.finish.is_none()
+            && self.patience_ends.is_some_and(|end| monotonic() >= end)
+    }
+
+    /// The program has closed descriptors that are not its own. Their numbers may be
+    /// those of its next files: nothing must be done with them, not even a close.
+    fn lose_descriptors(&mut self, [wake, listener, client]: [bool; 3]) -> Error {
+        if wake {
+            self.instance.wake.lose();
+        }
+        if listener && let Some(listener) = self.listener.take() {
+            listener.lose();
+        }
+        if client && let Some(session) = &mut self.session {
+            session.client.lose();
+        }
+        Error::Sys(libc::EBADF)
+    }
+
     fn client_event(&mut self, events: libc::c_short) {
         let Some(session) = &mut self.session else {
             return;
         };
         let readable = events & (libc::POLLIN | libc::POLLRDHUP) != 0;
         let alive = !readable || session.receive();
-        if !alive || events & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 {
+        if !alive || events & (libc::POLLERR | libc::POLLHUP) != 0 {
+            if alive && events & libc::POLLERR != 0 {
+                FAULTS.clients_broken.count();
+            }
             session.receive_rest();
             self.disconnect();
+        } else if readable && session.client.at_eof {
+            // Asked for no more after this.
+            FAULTS.clients_half_closed.count();
         }
     }
 

@@ -275,25 +275,33 @@ void control_say_stats(int fd) {
             status.ess_error_code);
     return;
   }
-#define COUNTER(name) #name "=%llu "
-#define VALUE(name) (unsigned long long)s.est_##name
-  dprintf(fd,
-          "stats: " COUNTER(chunks_sent) COUNTER(bytes_sent) COUNTER(chunks_lost)
-          COUNTER(bytes_lost) COUNTER(chunks_discarded) COUNTER(bytes_discarded)
-          COUNTER(ring_size) COUNTER(ring_high_water) COUNTER(definition_bytes)
-          COUNTER(connections) COUNTER(wakeups) COUNTER(flushes)
-          COUNTER(bytes_received) COUNTER(commands_received) COUNTER(commands_run)
-          COUNTER(commands_unknown) COUNTER(commands_refused)
-          COUNTER(commands_denied) COUNTER(commands_dropped)
-          COUNTER(bytes_garbage) COUNTER(inet_port) COUNTER(connected) "\n",
-          VALUE(chunks_sent), VALUE(bytes_sent), VALUE(chunks_lost),
-          VALUE(bytes_lost), VALUE(chunks_discarded), VALUE(bytes_discarded),
-          VALUE(ring_size), VALUE(ring_high_water), VALUE(definition_bytes),
-          VALUE(connections), VALUE(wakeups), VALUE(flushes),
-          VALUE(bytes_received), VALUE(commands_received), VALUE(commands_run),
-          VALUE(commands_unknown), VALUE(commands_refused),
-          VALUE(commands_denied), VALUE(commands_dropped),
-          VALUE(bytes_garbage), VALUE(inet_port), VALUE(connected));
+  const struct {
+    const char *name;
+    unsigned long long value;
+  } counters[] = {
+#define COUNTER(name) {#name, s.est_##name}
+      COUNTER(chunks_sent), COUNTER(bytes_sent), COUNTER(chunks_lost),
+      COUNTER(bytes_lost), COUNTER(chunks_discarded), COUNTER(bytes_discarded),
+      COUNTER(ring_size), COUNTER(ring_high_water), COUNTER(definition_bytes),
+      COUNTER(connections), COUNTER(wakeups), COUNTER(flushes),
+      COUNTER(bytes_received), COUNTER(commands_received), COUNTER(commands_run),
+      COUNTER(commands_unknown), COUNTER(commands_refused), COUNTER(commands_denied),
+      COUNTER(commands_dropped), COUNTER(bytes_garbage), COUNTER(inet_port),
+      COUNTER(connected), COUNTER(sleeps), COUNTER(calls_interrupted),
+      COUNTER(sends_partial), COUNTER(sends_full), COUNTER(sends_deferred),
+      COUNTER(accepts_aborted), COUNTER(accepts_deferred), COUNTER(polls_failed),
+      COUNTER(wakeups_pending), COUNTER(wakeups_failed), COUNTER(options_failed),
+      COUNTER(clients_broken), COUNTER(clients_half_closed),
+      COUNTER(clients_displaced),
+#undef COUNTER
+  };
+  /* In one write: others may write there, too. */
+  char line[2048] = "stats:";
+  size_t used = strlen(line);
+  for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+    used += (size_t)snprintf(line + used, sizeof line - used, " %s=%llu",
+                             counters[i].name, counters[i].value);
+  dprintf(fd, "%s\n", line);
 }
 
 static void ask(void) {

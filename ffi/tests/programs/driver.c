@@ -268,8 +268,19 @@ static void run(char *line) {
     fail_write = true;
   } else if (strcmp(line, "flaky-sendmsg") == 0) {
     flaky_sendmsg = true;
+  } else if (strcmp(line, "fail") == 0) {
+    if (!fail_calls(rest)) printf("no call: %s\n", rest);
+  } else if (strcmp(line, "left") == 0) {
+    printf("left: %d\n", failures_left(rest));
+  } else if (strcmp(line, "fill-eventfd") == 0) {
+    fill_eventfd = true;
+  } else if (strcmp(line, "clock-step") == 0) {
+    clock_step = atol(rest);
+  } else if (strcmp(line, "close-descriptors") == 0) {
+    for (int fd = 3; fd < 1024; fd++) close(fd);
   } else if (strcmp(line, "no-trouble") == 0) {
-    fail_setsockopt = fail_write = flaky_sendmsg = false;
+    fail_no_calls();
+    fail_setsockopt = fail_write = flaky_sendmsg = fill_eventfd = false;
     printf("troubles: %u\n", troubles_made);
   } else if (strcmp(line, "await-accept") == 0) {
     await_accept();
@@ -302,6 +313,8 @@ static void run(char *line) {
   } else if (strcmp(line, "join") == 0) {
     pthread_join(waiter, NULL);
     say("wait", waited);
+  } else if (strcmp(line, "status") == 0) {
+    say("status", eventlog_socket_worker_status());
   } else if (strcmp(line, "stats") == 0) {
     control_say_stats(STDOUT_FILENO);
   } else {

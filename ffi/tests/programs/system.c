@@ -2,11 +2,18 @@
  * had at will. */
 #include "system.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 unsigned slow_accept_ms = 0;
@@ -17,6 +24,114 @@ bool fail_write = false;
 bool flaky_sendmsg = false;
 atomic_uint troubles_made = 0;
 static atomic_bool accepting = false;
+atomic_long clock_step = 0;
+bool fill_eventfd = false;
+
+/* ------------------------------------------------------ calls that may fail -- */
+
+static struct {
+  const char *call;
+  int error;
+  atomic_int left;
+} faults[] = {
+    {"accept4", 0, 0}, {"bind", 0, 0},       {"eventfd", 0, 0}, {"getsockname", 0, 0},
+    {"listen", 0, 0},  {"poll", 0, 0},       {"read", 0, 0},    {"recv", 0, 0},
+    {"sendmsg", 0, 0}, {"setsockopt", 0, 0}, {"socket", 0, 0},  {"thread", 0, 0},
+    {"write", 0, 0},
+};
+enum { CALLS = sizeof faults / sizeof *faults };
+
+bool fail_calls(const char *words) {
+  char call[16];
+  int error, times;
+  if (sscanf(words, "%15s %d %d", call, &error, &times) != 3) return false;
+  for (int i = 0; i < CALLS; i++) {
+    if (strcmp(faults[i].call, call) != 0) continue;
+    faults[i].error = error;
+    faults[i].left = times;
+    return true;
+  }
+  return false;
+}
+
+int failures_left(const char *call) {
+  for (int i = 0; i < CALLS; i++)
+    if (strcmp(faults[i].call, call) == 0) return faults[i].left;
+  return -1;
+}
+
+void fail_no_calls(void) {
+  for (int i = 0; i < CALLS; i++) faults[i].left = 0;
+}
+
+/* Whether this call fails; then errno says why. */
+static bool fails(const char *call) {
+  for (int i = 0; i < CALLS; i++) {
+    if (strcmp(faults[i].call, call) != 0) continue;
+    int left = faults[i].left;
+    while (left > 0 && !atomic_compare_exchange_weak(&faults[i].left, &left, left - 1)) {}
+    if (left <= 0) return false;
+    troubles_made++;
+    errno = faults[i].error;
+    return true;
+  }
+  return false;
+}
+
+int poll(struct pollfd *entries, nfds_t count, int timeout) {
+  if (fails("poll")) return -1;
+  return (int)syscall(SYS_poll, entries, count, timeout);
+}
+
+ssize_t recv(int socket, void *bytes, size_t size, int flags) {
+  if (fails("recv")) return -1;
+  return syscall(SYS_recvfrom, socket, bytes, size, flags, NULL, NULL);
+}
+
+/* Of the library, that of its eventfd; stdio does not come this way. */
+ssize_t read(int fd, void *bytes, size_t size) {
+  if (fails("read")) return -1;
+  return syscall(SYS_read, fd, bytes, size);
+}
+
+int socket(int family, int kind, int protocol) {
+  if (fails("socket")) return -1;
+  return (int)syscall(SYS_socket, family, kind, protocol);
+}
+
+int bind(int socket, const struct sockaddr *addr, socklen_t length) {
+  if (fails("bind")) return -1;
+  return (int)syscall(SYS_bind, socket, addr, length);
+}
+
+int getsockname(int socket, struct sockaddr *addr, socklen_t *length) {
+  if (fails("getsockname")) return -1;
+  return (int)syscall(SYS_getsockname, socket, addr, length);
+}
+
+int eventfd(unsigned value, int flags) {
+  if (fails("eventfd")) return -1;
+  return (int)syscall(SYS_eventfd2, value, flags);
+}
+
+/* A sanitizer has to see threads begin. */
+#if !defined __SANITIZE_THREAD__ && !defined __SANITIZE_ADDRESS__
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                   void *(*routine)(void *), void *argument) {
+  if (fails("thread")) return errno;
+  int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+  *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+  return create(thread, attributes, routine, argument);
+}
+#endif
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+  int outcome = (int)syscall(SYS_clock_gettime, clock, now);
+  if (clock == CLOCK_REALTIME) now->tv_sec += clock_step;
+  return outcome;
+}
+
+/* --------------------------------------------------------- calls of all kinds -- */
 
 void await_accept(void) {
   while (!accepting) usleep(1000);
@@ -25,15 +140,17 @@ void await_accept(void) {
 int accept4(int socket, struct sockaddr *addr, socklen_t *length, int flags);
 
 int accept4(int socket, struct sockaddr *addr, socklen_t *length, int flags) {
+  if (fails("accept4")) return -1;
   int client = (int)syscall(SYS_accept4, socket, addr, length, flags);
   if (client >= 0) {
     accepting = true;
-    usleep(slow_accept_ms * 1000);
+    if (slow_accept_ms > 0) usleep(slow_accept_ms * 1000);
   }
   return client;
 }
 
 int listen(int socket, int backlog) {
+  if (fails("listen")) return -1;
   if (slow_listen_ms > 0) {
     puts("about to listen");
     usleep(slow_listen_ms * 1000);
@@ -43,6 +160,7 @@ int listen(int socket, int backlog) {
 
 int setsockopt(int socket, int level, int name, const void *value,
                socklen_t length) {
+  if (fails("setsockopt")) return -1;
   if (fail_setsockopt) {
     troubles_made++;
     errno = ENOBUFS;
@@ -62,6 +180,11 @@ int shutdown(int socket, int how) {
 
 /* stdio does not come this way. */
 ssize_t write(int fd, const void *bytes, size_t count) {
+  if (fails("write")) return -1;
+  if (fill_eventfd) {
+    uint64_t most = UINT64_MAX - 1;
+    if (syscall(SYS_write, fd, &most, sizeof most) == sizeof most) troubles_made++;
+  }
   if (fail_write) {
     troubles_made++;
     errno = EBADF;
@@ -71,6 +194,7 @@ ssize_t write(int fd, const void *bytes, size_t count) {
 }
 
 ssize_t sendmsg(int socket, const struct msghdr *message, int flags) {
+  if (fails("sendmsg")) return -1;
   static const int troubles[] = {EINTR, ENOBUFS, 0, EAGAIN, ENOMEM, 0};
   static unsigned calls = 0;
   if (flaky_sendmsg && message->msg_iovlen > 0) {

@@ -21,6 +21,19 @@ extern bool flaky_sendmsg;
 /** How often that has happened. */
 extern atomic_uint troubles_made;
 
+/** "CALL ERRNO TIMES": the next calls of this name fail so. False if it is not
+ *  known. */
+bool fail_calls(const char *words);
+/** How many failures of this call are still to come. */
+int failures_left(const char *call);
+/** No call fails from now on. */
+void fail_no_calls(void);
+
+/** Seconds by which the wall clock is wrong from now on. */
+extern atomic_long clock_step;
+/** Before each wake-up of the poll thread another one fills its eventfd. */
+extern bool fill_eventfd;
+
 /** Until a client was accepted. */
 void await_accept(void);
 

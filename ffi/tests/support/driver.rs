@@ -27,7 +27,7 @@ impl Driver {
         let table = format!("-I{}", repository().join("ffi/rts").display());
         let flags = [
             "-std=c11",
-            "-D_DEFAULT_SOURCE",
+            "-D_GNU_SOURCE",
             "-DEVENTLOG_SOCKET_NO_RTS",
             "-Wall",
             "-Wextra",

@@ -147,10 +147,10 @@ void eventlog_socket_hs_set_tuning(const uint64_t in[6], int status_out[2]) {
 }
 
 /* In the order of EventlogSocketStats' members. */
-void eventlog_socket_hs_stats(uint64_t out[22], int status_out[2]) {
+void eventlog_socket_hs_stats(uint64_t out[36], int status_out[2]) {
   EventlogSocketStats stats = {0};
   put_status(eventlog_socket_stats(&stats, sizeof stats), status_out);
-  const uint64_t values[22] = {
+  const uint64_t values[36] = {
       stats.est_chunks_sent,      stats.est_bytes_sent,
       stats.est_chunks_lost,      stats.est_bytes_lost,
       stats.est_chunks_discarded, stats.est_bytes_discarded,
@@ -162,6 +162,13 @@ void eventlog_socket_hs_stats(uint64_t out[22], int status_out[2]) {
       stats.est_commands_refused, stats.est_commands_denied,
       stats.est_commands_dropped, stats.est_bytes_garbage,
       stats.est_inet_port,        stats.est_connected ? 1 : 0,
+      stats.est_sleeps, stats.est_calls_interrupted,
+      stats.est_sends_partial, stats.est_sends_full,
+      stats.est_sends_deferred, stats.est_accepts_aborted,
+      stats.est_accepts_deferred, stats.est_polls_failed,
+      stats.est_wakeups_pending, stats.est_wakeups_failed,
+      stats.est_options_failed, stats.est_clients_broken,
+      stats.est_clients_half_closed, stats.est_clients_displaced,
   };
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) out[i] = values[i];
 }

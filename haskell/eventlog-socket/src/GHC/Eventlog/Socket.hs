@@ -79,6 +79,20 @@ module GHC.Eventlog.Socket
   , essBytesGarbage
   , essInetPort
   , essConnected
+  , essSleeps
+  , essCallsInterrupted
+  , essSendsPartial
+  , essSendsFull
+  , essSendsDeferred
+  , essAcceptsAborted
+  , essAcceptsDeferred
+  , essPollsFailed
+  , essWakeupsPending
+  , essWakeupsFailed
+  , essOptionsFailed
+  , essClientsBroken
+  , essClientsHalfClosed
+  , essClientsDisplaced
 
     -- * Tuning
   , EventlogSocketTuning

@@ -61,12 +61,40 @@ data EventlogSocketStats = EventlogSocketStats
   -- ^ Port of the TCP socket; 0 for a Unix socket.
   , essConnected :: Bool
   -- ^ A client is connected.
+  , essSleeps :: Word64
+  -- ^ Times that the thread which serves clients slept until something happened.
+  , essCallsInterrupted :: Word64
+  -- ^ System calls that a signal interrupted.
+  , essSendsPartial :: Word64
+  -- ^ Sends of which the client's socket took a part.
+  , essSendsFull :: Word64
+  -- ^ Sends that met a full socket.
+  , essSendsDeferred :: Word64
+  -- ^ Sends put off for want of memory.
+  , essAcceptsAborted :: Word64
+  -- ^ Connections that were gone before they were accepted.
+  , essAcceptsDeferred :: Word64
+  -- ^ Accepts put off for want of descriptors or memory, or refused.
+  , essPollsFailed :: Word64
+  -- ^ Failures of @poll@.
+  , essWakeupsPending :: Word64
+  -- ^ Wake-ups by writers that found one pending.
+  , essWakeupsFailed :: Word64
+  -- ^ Wake-ups by writers that failed.
+  , essOptionsFailed :: Word64
+  -- ^ Options of a socket that could not be set.
+  , essClientsBroken :: Word64
+  -- ^ Connections that an error ended.
+  , essClientsHalfClosed :: Word64
+  -- ^ Clients that closed the half of the connection that they send on.
+  , essClientsDisplaced :: Word64
+  -- ^ Clients disconnected because they took nothing while another waited.
   }
   deriving (Eq, Show)
 
 -- | The counters now. Throws a 'userError' if nothing was started.
 stats :: IO EventlogSocketStats
-stats = allocaArray 22 $ \out -> do
+stats = allocaArray 36 $ \out -> do
   check (c_stats out)
   let at = peekElemOff out
   EventlogSocketStats
@@ -92,3 +120,17 @@ stats = allocaArray 22 $ \out -> do
     <*> at 19
     <*> (fromIntegral <$> at 20)
     <*> ((/= 0) <$> at 21)
+    <*> at 22
+    <*> at 23
+    <*> at 24
+    <*> at 25
+    <*> at 26
+    <*> at 27
+    <*> at 28
+    <*> at 29
+    <*> at 30
+    <*> at 31
+    <*> at 32
+    <*> at 33
+    <*> at 34
+    <*> at 35

@@ -1,0 +1,73 @@
+//! What went wrong on the way to a client, counted.
+//!
+//! Nothing here changes what the library does: each counter stands where a failure of
+//! the system or of a client is dealt with, so that one which is dealt with is not
+//! unseen. One set for the process: descriptors are used before an instance exists.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) static FAULTS: Faults = Faults::new();
+
+/// Statistics, all of them Relaxed: each is right, their moments differ.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    /// Calls that a signal interrupted, and that were made again.
+    pub interrupted: Counter,
+    /// Sends of which the socket took a part.
+    pub sends_partial: Counter,
+    /// Sends that met a full socket.
+    pub sends_full: Counter,
+    /// Sends put off for want of memory.
+    pub sends_deferred: Counter,
+    /// Connections that were gone before they could be accepted.
+    pub accepts_aborted: Counter,
+    /// Accepts put off, for want of descriptors or memory, or for another reason.
+    pub accepts_deferred: Counter,
+    pub polls_failed: Counter,
+    /// Wake-ups that found one pending that nobody had taken yet.
+    pub wakeups_pending: Counter,
+    pub wakeups_failed: Counter,
+    /// Options of a socket that were wished for and could not be set.
+    pub options_failed: Counter,
+    /// Connections that an error ended: a reset, a broken pipe.
+    pub clients_broken: Counter,
+    /// Clients that said they would send nothing more, and perhaps went.
+    pub clients_half_closed: Counter,
+    /// Clients that took nothing for too long while another waited.
+    pub clients_displaced: Counter,
+}
+
+#[derive(Debug)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn count(&self) {
+        // Relaxed: a statistic. Async-signal-safe, as wake-ups must be.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Faults {
+    const fn new() -> Faults {
+        const NONE: Counter = Counter(AtomicU64::new(0));
+        Faults {
+            interrupted: NONE,
+            sends_partial: NONE,
+            sends_full: NONE,
+            sends_deferred: NONE,
+            accepts_aborted: NONE,
+            accepts_deferred: NONE,
+            polls_failed: NONE,
+            wakeups_pending: NONE,
+            wakeups_failed: NONE,
+            options_failed: NONE,
+            clients_broken: NONE,
+            clients_half_closed: NONE,
+            clients_displaced: NONE,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! More clients than anybody wants, and clients that want nothing: port scanners, those
+//! that never read, and those that come and go ten thousand times.
+
+use crate::support;
+
+use std::time::Duration;
+use support::{Client, Driver, LIMIT, Stream, Transport, alone, eventually};
+
+fn start(transport: Transport, environment: &[(&str, &str)]) -> (Driver, support::Address) {
+    let mut driver = Driver::spawn(environment);
+    let address = match transport {
+        Transport::Tcp => driver.listen_tcp(),
+        Transport::Unix => {
+            driver.listen();
+            driver.address()
+        }
+    };
+    driver.start_log();
+    (driver, address)
+}
+
+/// Somebody is served, from the beginning.
+#[track_caller]
+fn check_service(driver: &mut Driver, address: &support::Address) {
+    let mut client = Client::connect(address);
+    client.read_until_text("datb");
+    driver.quietly("chunk 0 text:served");
+    client.read_until_text("served");
+    Stream::try_cut(&client.received).expect("a stream");
+}
+
+#[test]
+fn ten_thousand_connections() {
+    let _alone = alone();
+    for (transport, count) in [(Transport::Unix, 10_000), (Transport::Tcp, 2_000)] {
+        // A ring that soon has all its memory.
+        let (mut driver, address) = start(transport, &[("GHC_EVENTLOG_BUFFER_SIZE", "64K")]);
+        for _ in 0..100 {
+            check_service(&mut driver, &address);
+            driver.until_alone();
+        }
+        let before = driver.stats().get("connections");
+        let (descriptors, memory) = (driver.process.descriptors(), driver.process.resident());
+        for round in 0..count {
+            let client = Client::connect(&address);
+            match round % 3 {
+                0 => client.reset(),
+                1 => client.half_close(),
+                _ => drop(client),
+            }
+        }
+        eventually(LIMIT, "all are dealt with", || {
+            let stats = driver.stats();
+            let met = stats.get("connections") + stats.get("accepts_aborted");
+            met == before + count && stats.get("connected") == 0
+        });
+        check_service(&mut driver, &address);
+        driver.until_alone();
+        assert_eq!(driver.process.descriptors(), descriptors);
+        let grown = driver.process.resident().saturating_sub(memory);
+        assert!(grown < 4 << 20, "{grown} bytes more");
+        assert!(driver.finish().success());
+    }
+}
+
+/// Connections that say nothing and read nothing, more of them than may wait: the
+/// program goes on, and when they leave others are served.
+#[test]
+fn port_scanners() {
+    for transport in [Transport::Unix, Transport::Tcp] {
+        let (mut driver, address) = start(transport, &[]);
+        let scanners: Vec<Client> = (0..40).map(|_| Client::connect(&address)).collect();
+        for _ in 0..400 {
+            driver.quietly("chunk 0 fill:100000");
+        }
+        eventually(LIMIT, "the first one's socket is full", || {
+            driver.stats().get("chunks_lost") > 0
+        });
+        drop(scanners);
+        check_service(&mut driver, &address);
+        assert!(driver.finish().success());
+    }
+}
+
+/// One that never reads keeps its place while nobody else wants it, and no longer.
+#[test]
+fn clients_that_never_read_give_way() {
+    for transport in [Transport::Unix, Transport::Tcp] {
+        let (mut driver, address) = start(transport, &[("GHC_EVENTLOG_STALL_TIMEOUT", "400ms")]);
+        let mut stalled = Client::connect(&address);
+        eventually(LIMIT, "its socket is full", || {
+            driver.quietly("chunk 0 fill:100000");
+            driver.stats().get("chunks_lost") > 0
+        });
+        std::thread::sleep(Duration::from_millis(800));
+        let stats = driver.stats();
+        assert_eq!(
+            (stats.get("connected"), stats.get("clients_displaced")),
+            (1, 0)
+        );
+
+        check_service(&mut driver, &address);
+        assert_eq!(driver.stats().get("clients_displaced"), 1);
+        // What it did get is the beginning of a stream.
+        while matches!(stalled.read_some(LIMIT), Ok(1..)) {}
+        Stream::try_cut(&stalled.received).expect("a stream");
+        assert!(driver.finish().success());
+    }
+}
+
+/// One that reads, however slowly, keeps its place; and so does one that reads nothing,
+/// if that was asked for.
+#[test]
+fn clients_that_read_slowly_stay() {
+    for (timeout, reads) in [("2s", true), ("0", false)] {
+        let (mut driver, address) =
+            start(Transport::Unix, &[("GHC_EVENTLOG_STALL_TIMEOUT", timeout)]);
+        let mut slow = Client::connect(&address);
+        eventually(LIMIT, "its socket is full", || {
+            driver.quietly("chunk 0 fill:100000");
+            driver.stats().get("chunks_lost") > 0
+        });
+        let mut waiting = Client::connect(&address);
+        for _ in 0..20 {
+            if reads {
+                for _ in 0..4 {
+                    slow.read_some(LIMIT).expect("there is more");
+                }
+            }
+            let got = waiting.read_some(Duration::from_millis(200));
+            assert!(got.is_err(), "served while another was");
+        }
+        drop(slow);
+        waiting.read_until_text("datb");
+        assert_eq!(driver.stats().get("clients_displaced"), 0);
+        assert!(driver.finish().success());
+    }
+}

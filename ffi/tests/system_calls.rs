@@ -1,0 +1,382 @@
+//! Each system call of the library fails, a few times or for good, as Linux may have it
+//! fail: streams stay whole or end, the next client is served, every failure is
+//! counted, and nothing spins.
+
+use crate::support;
+
+use std::time::Duration;
+use support::{Client, Driver, LIMIT, Stats, Stream, alone, eventually};
+
+/// The messages "n:N" of a stream, N from `from`, without a gap.
+#[track_caller]
+fn check_numbered(bytes: &[u8], from: usize, to: usize) {
+    let stream = Stream::try_cut(bytes).expect("a stream");
+    let texts = stream.messages.iter().map(|event| event.text());
+    let numbered: Vec<String> = texts.filter(|text| text.starts_with("n:")).collect();
+    let expected: Vec<String> = (from..to).map(|n| format!("n:{n}")).collect();
+    assert_eq!(numbered, expected);
+    assert!(stream.losses.is_empty(), "{:?}", stream.losses);
+}
+
+#[track_caller]
+fn fail(driver: &mut Driver, call: &str, error: i32, times: u64) {
+    driver.quietly(&format!("fail {call} {error} {times}"));
+}
+
+fn left(driver: &mut Driver, call: &str) -> u64 {
+    let said = driver.command(&format!("left {call}")).concat();
+    let left = said.strip_prefix("left: ").map(str::parse);
+    left.expect("a number").expect("a number")
+}
+
+/// The counters of failures, all but those of sockets that were merely full.
+const FAULTS: [&str; 10] = [
+    "calls_interrupted",
+    "sends_deferred",
+    "accepts_aborted",
+    "accepts_deferred",
+    "polls_failed",
+    "wakeups_pending",
+    "wakeups_failed",
+    "options_failed",
+    "clients_broken",
+    "clients_displaced",
+];
+
+/// Of all failures these were counted, so often, and no other.
+#[track_caller]
+fn check_counted(before: &Stats, after: &Stats, counter: Option<&str>, times: u64) {
+    for name in FAULTS {
+        let expected = if Some(name) == counter { times } else { 0 };
+        let counted = after.get(name) - before.get(name);
+        assert_eq!(counted, expected, "{name}, of {counter:?}");
+    }
+}
+
+/// A client comes, says something, and gets what is logged meanwhile, while a call
+/// fails for a moment.
+#[test]
+fn failures_that_pass() {
+    let mut driver = Driver::logging(&[]);
+    let cases: &[(&str, &[i32], Option<&str>)] = &[
+        ("accept4", &[libc::EINTR], Some("calls_interrupted")),
+        (
+            "accept4",
+            &[libc::ECONNABORTED, libc::EPROTO],
+            Some("accepts_aborted"),
+        ),
+        (
+            "accept4",
+            &[
+                libc::EMFILE,
+                libc::ENFILE,
+                libc::ENOBUFS,
+                libc::ENOMEM,
+                libc::EPERM,
+            ],
+            Some("accepts_deferred"),
+        ),
+        ("accept4", &[libc::EAGAIN], None),
+        ("poll", &[libc::EINTR], Some("calls_interrupted")),
+        (
+            "poll",
+            &[libc::ENOMEM, libc::EAGAIN, libc::EINVAL],
+            Some("polls_failed"),
+        ),
+        ("sendmsg", &[libc::EINTR], Some("calls_interrupted")),
+        (
+            "sendmsg",
+            &[libc::ENOBUFS, libc::ENOMEM],
+            Some("sends_deferred"),
+        ),
+        ("sendmsg", &[libc::EAGAIN], None),
+        ("recv", &[libc::EINTR], Some("calls_interrupted")),
+        ("recv", &[libc::EAGAIN], None),
+        ("read", &[libc::EINTR, libc::EAGAIN], None),
+    ];
+    let mut count = 0;
+    for (call, errors, counter) in cases {
+        for error in *errors {
+            let before = driver.stats();
+            fail(&mut driver, call, *error, 3);
+            let (mut client, from) = (driver.served_client(), count);
+            client.send(b"?");
+            // A send that would have had to wait was not one that found a full socket.
+            eventually(LIMIT, "the failures have come", || {
+                driver.quietly(&format!("chunk 0 fill:5000 text:n:{count} fill:5000"));
+                count += 1;
+                left(&mut driver, call) == 0
+            });
+            driver.quietly(&format!("chunk 0 text:n:{count}"));
+            count += 1;
+            client.read_until_text(&format!("n:{}", count - 1));
+            check_numbered(&client.leave(), from, count);
+            driver.until_alone();
+            check_counted(&before, &driver.stats(), *counter, 3);
+        }
+    }
+    let stats = driver.stats();
+    assert_eq!(stats.get("sends_full"), 3);
+    let clients: usize = cases.iter().map(|(_, errors, _)| errors.len()).sum();
+    assert_eq!(stats.get("connections"), clients as u64);
+    assert_eq!(driver.command("status"), ["status: 0 0"]);
+    assert!(driver.finish().success());
+    assert_eq!(driver.process.stderr(), "");
+}
+
+/// What breaks a connection ends it, and no other.
+#[test]
+fn failures_that_end_a_connection() {
+    let mut driver = Driver::logging(&[]);
+    let errors = [
+        libc::ECONNRESET,
+        libc::EPIPE,
+        libc::ETIMEDOUT,
+        libc::EHOSTUNREACH,
+        libc::EIO,
+    ];
+    for call in ["sendmsg", "recv"] {
+        for error in errors {
+            let before = driver.stats();
+            let mut client = driver.served_client();
+            fail(&mut driver, call, error, 1);
+            client.send(b"?");
+            driver.quietly("chunk 0 text:one");
+            client.read_to_end();
+            driver.until_alone();
+            assert_eq!(left(&mut driver, call), 0);
+            check_counted(&before, &driver.stats(), Some("clients_broken"), 1);
+
+            let mut next = driver.served_client();
+            driver.quietly("chunk 0 text:two");
+            next.read_until_text("two");
+            drop(next);
+            driver.until_alone();
+        }
+    }
+    assert!(driver.finish().success());
+}
+
+/// A connection that is reset by its peer.
+#[test]
+fn resets_are_counted() {
+    let mut driver = Driver::spawn(&[]);
+    let address = driver.listen_tcp();
+    driver.start_log();
+    for resets in 1..=5 {
+        let mut client = Client::connect(&address);
+        client.read_until_text("datb");
+        client.reset();
+        driver.until_alone();
+        assert_eq!(driver.stats().get("clients_broken"), resets);
+    }
+    assert!(driver.finish().success());
+}
+
+/// A client that says it will send no more; it is served on.
+#[test]
+fn half_closes_are_counted() {
+    let mut driver = Driver::logging(&[]);
+    for count in 1..=5 {
+        let mut client = driver.served_client();
+        client.half_close();
+        eventually(LIMIT, "it is counted", || {
+            driver.stats().get("clients_half_closed") == count
+        });
+        driver.quietly("chunk 0 text:still");
+        client.read_until_text("still");
+        drop(client);
+        driver.until_alone();
+    }
+    assert!(driver.finish().success());
+}
+
+/// Wake-ups that find the eventfd full: one is pending, no more is needed.
+#[test]
+fn a_full_eventfd() {
+    let mut driver = Driver::logging(&[]);
+    let mut client = driver.served_client();
+    driver.quietly("fill-eventfd");
+    let mut count = 0;
+    eventually(LIMIT, "wake-ups find it full", || {
+        driver.quietly(&format!("chunk 0 text:n:{count}"));
+        count += 1;
+        driver.stats().get("wakeups_pending") >= 10
+    });
+    client.read_until_text(&format!("n:{}", count - 1));
+    let stats = driver.stats();
+    assert!(stats.get("wakeups_pending") <= stats.get("wakeups") + 10);
+    driver.command("no-trouble");
+    driver.quietly("stop");
+    check_numbered(&client.read_to_end(), 0, count);
+    assert!(driver.finish().success());
+}
+
+/// A `poll` that fails for good: the stream goes on, slowly, and a core is not lost.
+#[test]
+fn poll_fails_for_good() {
+    let _alone = alone();
+    let mut driver = Driver::logging(&[]);
+    for error in [libc::ENOMEM, libc::EINVAL, libc::EFAULT] {
+        fail(&mut driver, "poll", error, 1_000_000);
+        driver.process.thread("eventlog-poll");
+        let mut client = driver.served_client();
+        driver.quietly("chunk 0 text:through");
+        client.read_until_text("through");
+        let (_, before) = driver.process.thread("eventlog-poll");
+        std::thread::sleep(Duration::from_secs(1));
+        let (_, after) = driver.process.thread("eventlog-poll");
+        assert!(
+            after - before < Duration::from_millis(200),
+            "{:?} in a second",
+            after - before
+        );
+        drop(client);
+        // Only a send tells that it has gone.
+        eventually(LIMIT, "the leaving is noticed", || {
+            driver.quietly("chunk 0 text:anybody");
+            driver.stats().get("connected") == 0
+        });
+        driver.command("no-trouble");
+    }
+    assert_eq!(driver.command("status"), ["status: 0 0"]);
+    driver.served_client();
+    assert!(driver.finish().success());
+}
+
+/// An accept that fails for good, with somebody waiting.
+#[test]
+fn accept_fails_for_good() {
+    let _alone = alone();
+    let mut driver = Driver::logging(&[]);
+    for error in [libc::EMFILE, libc::EPERM] {
+        fail(&mut driver, "accept4", error, 1_000_000);
+        let mut client = driver.client();
+        let (_, before) = driver.process.thread("eventlog-poll");
+        std::thread::sleep(Duration::from_secs(1));
+        let (_, after) = driver.process.thread("eventlog-poll");
+        assert!(
+            after - before < Duration::from_millis(200),
+            "{:?} in a second",
+            after - before
+        );
+        assert!(driver.stats().get("accepts_deferred") > 3);
+        driver.command("no-trouble");
+        client.read_until_text("datb");
+        drop(client);
+        driver.until_alone();
+    }
+    assert!(driver.finish().success());
+}
+
+/// A start of which any call fails says why and leaves nothing; the next one works.
+#[test]
+fn starts_that_fail_anywhere() {
+    let calls = [
+        ("socket", libc::EMFILE, ""),
+        ("bind", libc::EACCES, ""),
+        ("listen", libc::EADDRINUSE, ""),
+        ("eventfd", libc::EMFILE, ""),
+        ("thread", libc::EAGAIN, ""),
+        ("socket", libc::ENOBUFS, "-tcp"),
+        ("setsockopt", libc::ENOMEM, "-tcp"),
+        ("bind", libc::EADDRINUSE, "-tcp"),
+        ("listen", libc::EADDRINUSE, "-tcp"),
+        ("getsockname", libc::ENOBUFS, "-tcp"),
+        ("eventfd", libc::ENFILE, "-tcp"),
+        ("thread", libc::EAGAIN, "-tcp"),
+    ];
+    for (call, error, kind) in calls {
+        let mut driver = Driver::spawn(&[]);
+        let path = driver.socket_path();
+        let place = match kind {
+            "" => path.display().to_string(),
+            _ => "0".to_owned(),
+        };
+        // Whatever the C library opens for good is open then.
+        fail(&mut driver, call, error, 1);
+        let expected = format!("init: 10 {error}");
+        assert_eq!(driver.command(&format!("init{kind} {place}")), [expected]);
+        let descriptors = driver.process.descriptors();
+        assert!(
+            !descriptors.iter().any(|target| target.contains("socket:")
+                || target.contains("eventfd")
+                || target.contains("eventlog")),
+            "{call}: {descriptors:?}"
+        );
+        assert!(!path.exists(), "{call}: the socket is there");
+        assert_eq!(driver.command("status"), ["status: 0 0"]);
+
+        let again = driver.command(&format!("init{kind} {place}"));
+        assert_eq!(again, ["init: 0 0"], "{call}");
+        driver.start_log();
+        if kind.is_empty() {
+            driver.served_client();
+        }
+        assert!(driver.finish().success());
+        assert_eq!(driver.process.stderr(), "");
+    }
+}
+
+/// The wall clock is set, back and forth, while a client stalls and the log ends: who
+/// waits for a time waits for as long as was said.
+#[test]
+fn the_wall_clock_steps() {
+    for step in [-100_000_000, 100_000_000] {
+        let mut driver = Driver::logging(&[
+            ("GHC_EVENTLOG_EXIT_TIMEOUT", "300ms"),
+            ("GHC_EVENTLOG_BUFFER_SIZE", "64K"),
+        ]);
+        let mut client = driver.served_client();
+        for n in 0..10 {
+            driver.quietly(&format!("clock-step {}", if n % 2 == 0 { step } else { 0 }));
+            driver.quietly(&format!("chunk 0 text:n:{n}"));
+        }
+        client.read_until_text("n:9");
+        // More than the socket and the ring hold.
+        for _ in 0..40 {
+            driver.quietly("chunk 0 fill:30000");
+        }
+        driver.quietly(&format!("clock-step {step}"));
+        driver.quietly("stop");
+        driver.quietly("clock-step 0");
+        check_numbered(&client.received, 0, 10);
+        assert!(driver.finish().success());
+    }
+}
+
+/// A program that closes every descriptor it finds, as some do to become a daemon:
+/// streaming ends, with a status that says why. Nothing spins, and nothing is done with
+/// descriptors that may be the program's own by now.
+#[test]
+fn all_descriptors_are_closed() {
+    for served in [false, true] {
+        let mut driver = Driver::logging(&[]);
+        let client = served.then(|| driver.served_client());
+        driver.quietly("close-descriptors");
+        let path = driver.socket_path();
+        // Who sleeps in a poll does not notice; the next one who says something, or comes,
+        // makes it notice.
+        match client {
+            Some(mut client) => {
+                let _ = client.sender().write_all(b"?");
+                client.read_to_end();
+            }
+            None => drop(Client::try_connect(&driver.address())),
+        }
+        eventually(LIMIT, "it is noticed", || {
+            driver.command("status") == [format!("status: 10 {}", libc::EBADF)]
+        });
+        eventually(LIMIT, "the socket's file is gone", || !path.exists());
+        for _ in 0..1000 {
+            driver.quietly("chunk 0 fill:10000");
+        }
+        driver.quietly("stop");
+        let before = driver.process.processor_time();
+        std::thread::sleep(Duration::from_millis(500));
+        let used = driver.process.processor_time() - before;
+        assert!(used < Duration::from_millis(200), "{used:?}");
+        assert!(driver.finish().success());
+        assert_eq!(driver.process.stderr(), "");
+    }
+}
