@@ -41,6 +41,10 @@ pub(crate) struct Faults {
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
+    const fn new() -> Counter {
+        Counter(AtomicU64::new(0))
+    }
+
     pub(crate) fn count(&self) {
         // Relaxed: a statistic. Async-signal-safe, as wake-ups must be.
         self.0.fetch_add(1, Ordering::Relaxed);
@@ -53,21 +57,20 @@ impl Counter {
 
 impl Faults {
     const fn new() -> Faults {
-        const NONE: Counter = Counter(AtomicU64::new(0));
         Faults {
-            interrupted: NONE,
-            sends_partial: NONE,
-            sends_full: NONE,
-            sends_deferred: NONE,
-            accepts_aborted: NONE,
-            accepts_deferred: NONE,
-            polls_failed: NONE,
-            wakeups_pending: NONE,
-            wakeups_failed: NONE,
-            options_failed: NONE,
-            clients_broken: NONE,
-            clients_half_closed: NONE,
-            clients_displaced: NONE,
+            interrupted: Counter::new(),
+            sends_partial: Counter::new(),
+            sends_full: Counter::new(),
+            sends_deferred: Counter::new(),
+            accepts_aborted: Counter::new(),
+            accepts_deferred: Counter::new(),
+            polls_failed: Counter::new(),
+            wakeups_pending: Counter::new(),
+            wakeups_failed: Counter::new(),
+            options_failed: Counter::new(),
+            clients_broken: Counter::new(),
+            clients_half_closed: Counter::new(),
+            clients_displaced: Counter::new(),
         }
     }
 }
