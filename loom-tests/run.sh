@@ -1,8 +1,10 @@
 #!/bin/sh
-# Runs the models of eventlog-ring, then the negative controls: builds of the ring with one thing broken on purpose,
-# of each of which a model must complain.
+# Runs the models of eventlog-ring, then the controls: the ring with one thing broken on purpose, of each of which a
+# model must complain.
 #
-#   loom-tests/run.sh [short|full]     short: up to 3 preemptions; full: 4, and models of two threads without bound
+#   loom-tests/run.sh [short|full]     short: up to 3 preemptions; full: 4, and without bound where that ends soon
+#
+# Says how many executions each model took.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -14,66 +16,129 @@ case $mode in
 esac
 
 # A directory of its own, so that the other builds stay; no link-time optimisation, which only costs time here.
-target=${CARGO_TARGET_DIR:-target}/loom
+mkdir -p "${CARGO_TARGET_DIR:-target}/loom"
+target=$(cd "${CARGO_TARGET_DIR:-target}/loom" && pwd)
 export CARGO_TARGET_DIR="$target"
 export CARGO_PROFILE_RELEASE_LTO=false
 export CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg loom -C debug-assertions"
 export LOOM_MAX_BRANCHES="${LOOM_MAX_BRANCHES:-10000}"
+log=$target/log
 
-# models PREEMPTIONS ARG...: runs models; no bound if PREEMPTIONS is empty.
+# builds: makes the tests; one line for each, its name and its program.
+builds() {
+    cargo test --package loom-tests --release --no-run --color never 2>"$log" || { cat "$log" >&2; exit 1; }
+    sed -n 's/^ *Executable tests\/\(.*\)\.rs (\(.*\))$/\1 \2/p' "$log"
+}
+
+# models PREEMPTIONS PROGRAM ARG...: runs models; no bound if PREEMPTIONS is empty.
 models() {
     (
-        unset LOOM_MAX_PREEMPTIONS
-        if [ -n "$1" ]; then
-            export LOOM_MAX_PREEMPTIONS="$1"
-        fi
+        unset LOOM_MAX_PREEMPTIONS RING_BUG
+        [ -z "$1" ] || export LOOM_MAX_PREEMPTIONS="$1"
         shift
-        exec cargo test --quiet --package loom-tests --release "$@"
+        if ! "$@" --nocapture >"$log" 2>&1; then
+            cat "$log" >&2
+            exit 1
+        fi
+        grep -o '[a-z_]*: [0-9]* executions, .*' "$log" | sed 's/^/    /'
     )
 }
 
+# ------------------------------------------------------------------ models --
+
+builds >"$target/programs"
+[ -s "$target/programs" ] || { echo "no models" >&2; exit 1; }
 echo "models, at most $bound preemptions"
-models "$bound"
+while read -r _ program; do
+    models "$bound" "$program"
+done <"$target/programs"
 
 if [ "$mode" = full ]; then
     echo "models of two threads, any number of preemptions"
-    models "" --test spsc
-    models "" --test sessions -- with_one_producer closing_keeps
-    models "" --test doorbell -- one_producer
-    models "" --test losses -- passes_its_note_on
-    models "" --test mpsc -- aborted_record
+    while read -r name program; do
+        case $name in
+            spsc) set -- records_wrap ;;
+            mpsc) set -- aborted_record ;;
+            doorbell) set -- one_producer a_sleeper ;;
+            losses) set -- passes_its_note_on ;;
+            reentrant) set -- own_pushes ;;
+            sessions) set -- with_one_producer closing_keeps publishes ;;
+            *) continue ;;
+        esac
+        models "" "$program" "$@"
+    done <"$target/programs"
 fi
 
-# The bug goes to the crates of this workspace alone, so that loom is not built again for each of them.
-mkdir -p "$target/bugs"
-target=$(cd "$target" && pwd)
+# ---------------------------------------------------------------- controls --
 
-# control BUG TEST FILTER: with BUG in the ring, the model must fail.
-control() {
-    wrapper=$target/bugs/$1
-    printf '#!/bin/sh\nexec "$@" --cfg '"'"'ring_bug="%s"'"'"'\n' "$1" >"$wrapper"
-    chmod +x "$wrapper"
-    log=$target/bugs/$1.log
-    export RUSTC_WORKSPACE_WRAPPER="$wrapper"
-    # It must build: a failure to compile proves nothing.
-    models 3 --test "$2" --no-run
-    if models 3 --test "$2" -- "$3" >"$log" 2>&1; then
-        echo "control $1: the model '$3' did not notice" >&2
+# bug, model that must notice, what it must say
+cat >"$target/controls" <<'END'
+relaxed_commit      records_wrap_whole_and_in_order                      Causality violation
+relaxed_look        records_wrap_whole_and_in_order                      Causality violation
+relaxed_head        records_wrap_whole_and_in_order                      Causality violation
+relaxed_refresh     records_wrap_whole_and_in_order                      Causality violation
+kept_header         records_wrap_whole_and_in_order                      tests/spsc.rs
+blind_claim         nothing_is_lost_doubled_or_torn                      Causality violation
+relaxed_head_cache  room_is_reused_only_when_the_consumer_is_done        Causality violation
+relaxed_seen_head   room_is_reused_only_when_the_consumer_is_done        Causality violation
+live_abort          an_aborted_record_is_skipped                         torn
+stale_head          a_producer_that_waits_for_room_gets_it               somebody waits for room that is there
+stale_head          two_producers_that_wait_for_room_get_it              somebody waits for room that is there
+one_too_many        the_last_room_goes_to_one_of_two                     Causality violation
+no_arm_fence        one_producer_wakes_the_consumer                      deadlock
+no_ring_fence       two_producers_wake_the_consumer                      deadlock
+both_wake           a_wake_is_asked_for_once_and_only_of_an_armed_bell   the one wake was asked for
+reset_jumps         a_sleeper_is_woken_across_a_reset                    deadlock
+no_arm_fence        a_sleeper_is_woken_by_the_last_record_after_closing  deadlock
+count_first         losses_add_up                                        tests/losses.rs
+relaxed_loss        losses_taken_halfway_add_up                          tests/losses.rs
+relaxed_take        losses_taken_halfway_add_up                          tests/losses.rs
+unpaid_note         every_attempt_is_delivered_or_told                   Causality violation
+blind_take          an_old_record_swallows_no_new_loss                   tests/losses.rs
+swallowed_note      an_aborted_record_passes_its_note_on                 tests/losses.rs
+torn_count          totals_miss_nothing                                  tests/losses.rs
+release_all         the_consumers_own_pushes_are_like_any_other          tests/reentrant.rs
+waits_for_room      the_consumers_own_pushes_are_like_any_other          exceeded maximum number of branches
+late_stamp          nothing_old_is_live_in_the_next_session              live or not
+late_stamp          nothing_old_is_live_with_one_producer                live or not
+short_epochs        two_resets_leave_nothing_live                        tests/sessions.rs
+torn_close          closing_elsewhere_revives_no_session                 the gate has gone back
+closing_resets      closing_keeps_what_was_accepted                      tests/sessions.rs
+relaxed_open        opening_publishes                                    Causality violation
+relaxed_pass        opening_publishes                                    Causality violation
+relaxed_close       closing_publishes                                    Causality violation
+relaxed_pass        closing_publishes                                    Causality violation
+END
+
+# The switch goes to the crates of this workspace alone, so that loom is not built again.
+wrapper=$target/with-bugs
+printf '#!/bin/sh\nexec "$@" --cfg ring_bug\n' >"$wrapper"
+chmod +x "$wrapper"
+RUSTC_WORKSPACE_WRAPPER="$wrapper" builds >"$target/programs"
+while read -r _ program; do
+    "$program" --list | sed -n "s|: test\$| $program|p"
+done <"$target/programs" >"$target/models"
+
+while read -r model _; do
+    grep -q " $model  " "$target/controls" || { echo "no control for the model $model" >&2; exit 1; }
+done <"$target/models"
+
+export LOOM_MAX_PREEMPTIONS=3
+# Traces take longer than the models that fail.
+export RUST_BACKTRACE=0
+while read -r bug model words; do
+    program=$(sed -n "s/^$model //p" "$target/models")
+    [ -n "$program" ] || { echo "control $bug: no model $model" >&2; exit 1; }
+    if RING_BUG=$bug "$program" --exact "$model" >"$log" 2>&1; then
+        echo "control $bug: $model did not notice" >&2
         exit 1
     fi
-    if ! grep -q "panicked at" "$log"; then
-        echo "control $1: failed for another reason, see $log" >&2
+    if ! sed -n '/panicked at/{p;n;p;}' "$log" | grep -qF "$words"; then
+        cat "$log" >&2
+        echo "control $bug: $model failed, but did not say: $words" >&2
         exit 1
     fi
-    echo "control $1: noticed"
-}
-
-control relaxed_commit spsc records_wrap
-control relaxed_head spsc records_wrap
-control kept_header spsc records_wrap
-control relaxed_head_cache mpsc room_is_reused
-control late_stamp sessions next_session
-control blind_take losses swallows_no_new_loss
-control no_doorbell_fence doorbell one_producer
+    echo "control $bug: noticed by $model"
+done <"$target/controls"
 echo "all models hold, all controls were noticed"

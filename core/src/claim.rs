@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::bug::{bug, unless_bug};
 use crate::gate::Epoch;
 use crate::layout::{Position, payload_granules};
 use crate::reservation::Reservation;
@@ -58,7 +59,7 @@ struct Claim {
 /// Lock-free: a turn is repeated only when another producer has claimed or the consumer has released in the meantime.
 #[inline]
 fn claim(ring: &Ring<'_>, side: &mut impl Side, need: u64) -> Option<Claim> {
-    let capacity = ring.storage.granules();
+    let capacity = ring.storage.granules() + u64::from(bug!("one_too_many"));
     let mut head = side.seen_head(ring);
     loop {
         // Loaded after a head, the tail is not behind it: every claim below that head happens-before the store of that
@@ -67,16 +68,20 @@ fn claim(ring: &Ring<'_>, side: &mut impl Side, need: u64) -> Option<Claim> {
         let tail = side.tail(ring);
         let used = tail - head;
         let mut note = ring.producers.pending.any();
-        if used + need + u64::from(note) > capacity {
+        if used + need + u64::from(note && !bug!("unpaid_note")) > capacity {
             // Acquire pairs with the Release in `Consumer::release`: the consumer's reads of the granules and its zeroing
             // of the headers happen-before our writing them (I2, I3).
-            let fresh = ring.consumer.head.load(Ordering::Acquire);
-            if fresh != head {
+            let order = unless_bug!("relaxed_refresh", Ordering::Acquire);
+            let fresh = ring.consumer.head.load(order);
+            if fresh != head && !bug!("stale_head") {
                 side.remember_head(ring, fresh);
                 head = fresh;
                 continue;
             }
             if used + need > capacity {
+                if bug!("waits_for_room") {
+                    continue;
+                }
                 return None;
             }
             // Just enough for the payload: the note waits for a later record.
@@ -98,7 +103,7 @@ fn take_loss(ring: &Ring<'_>, epoch: Epoch) -> Option<Loss> {
     let loss = pending.take()?;
     // A reset may have come since we passed the gate; then our record is stale and the loss perhaps one of the new session,
     // which must hear of it. Taking acquired from the losing thread, which had seen the new gate: so shall we.
-    if ring.producers.gate.read().epoch != epoch && !cfg!(ring_bug = "blind_take") {
+    if ring.producers.gate.read().epoch != epoch && !bug!("blind_take") {
         pending.add(loss);
         return None;
     }

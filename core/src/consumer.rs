@@ -5,6 +5,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use crate::GRANULE;
+use crate::bug::{bug, unless_bug};
 use crate::counters::{Counters, Tally};
 use crate::gate::Epoch;
 use crate::layout::{Header, Position};
@@ -12,13 +13,6 @@ use crate::loss::{Loss, NOTE_BYTES};
 use crate::record::{self, Record, RecordState};
 use crate::ring::Ring;
 use crate::shim::Ordering;
-
-/// Pairs with the Acquire of the head in `claim`: the consumer is done with a granule before a producer writes it (I3).
-const RELEASE: Ordering = if cfg!(ring_bug = "relaxed_head") {
-    Ordering::Relaxed
-} else {
-    Ordering::Release
-};
 
 /// The one consuming handle. It may move to another thread, but not be used by two:
 /// ```compile_fail,E0277
@@ -58,7 +52,8 @@ impl<'r> Consumer<'r> {
             return None;
         }
         // Acquire pairs with the Release in `Reservation::publish`: payload and note happen-before what we do next (I3).
-        let word = self.ring.storage.header(position).0.load(Ordering::Acquire);
+        let order = unless_bug!("relaxed_look", Ordering::Acquire);
+        let word = self.ring.storage.header(position).0.load(order);
         Header::decode(word)
     }
 
@@ -75,6 +70,11 @@ impl<'r> Consumer<'r> {
     pub fn release(&mut self, count: usize) {
         let mut position = self.head;
         let (mut delivered, mut discarded, mut aborted) = <(Tally, Tally, Tally)>::default();
+        let count = if bug!("release_all") {
+            usize::MAX
+        } else {
+            count
+        };
         for _ in 0..count {
             let Some(header) = self.committed(position) else {
                 break;
@@ -85,7 +85,7 @@ impl<'r> Consumer<'r> {
                 RecordState::Aborted => &mut aborted,
             }
             .add(u64::from(header.len));
-            if !cfg!(ring_bug = "kept_header") {
+            if !bug!("kept_header") {
                 // Relaxed: published by the head below, before which no producer looks here (I2).
                 let word = &self.ring.storage.header(position).0;
                 word.store(0, Ordering::Relaxed);
@@ -99,7 +99,9 @@ impl<'r> Consumer<'r> {
         side.delivered.add_alone(delivered);
         side.discarded.add_alone(discarded);
         side.aborted.add_alone(aborted);
-        side.head.store(position, RELEASE);
+        // Release pairs with the Acquire of the head in `claim`: we are done with a granule before a producer writes it (I3).
+        side.head
+            .store(position, unless_bug!("relaxed_head", Ordering::Release));
         self.head = position;
     }
 
@@ -128,6 +130,9 @@ impl<'r> Consumer<'r> {
     /// Refuses producers from now on. What they have claimed before is still of this session: drain it until
     /// [`is_idle`](Self::is_idle).
     pub fn close(&mut self) {
+        if bug!("closing_resets") {
+            return self.reset();
+        }
         self.ring.producers.gate.close();
     }
 
@@ -140,6 +145,10 @@ impl<'r> Consumer<'r> {
     /// pending losses. Waits for nobody; stale records are to be released like others, when they come.
     pub fn reset(&mut self) {
         self.session = self.ring.producers.gate.condemn();
+        if bug!("reset_jumps") {
+            self.head += self.claimed();
+            self.ring.consumer.head.store(self.head, Ordering::Release);
+        }
         self.take_loss();
     }
 

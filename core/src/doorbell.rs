@@ -4,6 +4,7 @@ use core::fmt;
 
 use crossbeam_utils::CachePadded;
 
+use crate::bug::bug;
 use crate::shim::{AtomicU32, Ordering, const_unless_loom, fence};
 
 const AWAKE: u32 = 0;
@@ -46,16 +47,17 @@ impl Doorbell {
     #[must_use = "the consumer sleeps on unless the caller wakes it"]
     pub fn ring(&self) -> bool {
         // Pairs with the fence in `arm`: our commit is seen by the consumer's second look, or the load sees it asleep.
-        if !cfg!(ring_bug = "no_doorbell_fence") {
+        if !bug!("no_ring_fence") {
             fence(Ordering::SeqCst);
         }
         // Relaxed: the fence has ordered it. The exchange picks one of the producers that see the consumer asleep; AcqRel
         // orders whatever they do about it after the arming.
         self.0.load(Ordering::Relaxed) == ASLEEP
-            && self
-                .0
-                .compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
+            && (bug!("both_wake")
+                || self
+                    .0
+                    .compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok())
     }
 
     /// For the consumer, before it sleeps. It must then look at its rings once more, and [`disarm`](Self::disarm) instead
@@ -63,7 +65,7 @@ impl Doorbell {
     pub fn arm(&self) {
         // Relaxed: ordered by the fence, which pairs with the one in `ring`.
         self.0.store(ASLEEP, Ordering::Relaxed);
-        if !cfg!(ring_bug = "no_doorbell_fence") {
+        if !bug!("no_arm_fence") {
             fence(Ordering::SeqCst);
         }
     }

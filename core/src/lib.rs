@@ -93,13 +93,15 @@
 //!   other's (I7).
 //!
 //! All of it is explored by loom, see the crate `loom-tests`: with `--cfg loom` this crate takes its atomics and cells from
-//! loom and is otherwise the same code. `--cfg ring_bug="…"` breaks one thing on purpose, to see that a model notices.
+//! loom and is otherwise the same code. `--cfg ring_bug` makes places that can be broken on purpose, to see that a model
+//! notices.
 //!
 //! # Platforms
 //!
 //! Needs 64-bit atomics.
 #![no_std]
 
+mod bug;
 mod claim;
 mod consumer;
 mod counters;

@@ -1,5 +1,6 @@
 //! Losses: what the caller gave up, until a note in the ring has told the consumer.
 
+use crate::bug::{bug, unless_bug};
 use crate::shim::{AtomicU64, Ordering};
 
 /// Records that did not make it into the ring.
@@ -94,19 +95,26 @@ impl Pending {
     /// Adds a loss, which must count at least one record.
     pub(crate) fn add(&self, loss: Loss) {
         debug_assert_ne!(loss.records, 0);
+        if bug!("count_first") {
+            self.records.fetch_add(loss.records, Ordering::Release);
+        }
         // Relaxed: published by the count below.
         self.latest.store(loss.until, Ordering::Relaxed);
         self.bytes.fetch_add(loss.bytes, Ordering::Relaxed);
         self.since.fetch_min(loss.since, Ordering::Relaxed);
         self.until.fetch_max(loss.until, Ordering::Relaxed);
         // Release pairs with the Acquire in `take`, through any number of other additions (a release sequence).
-        self.records.fetch_add(loss.records, Ordering::Release);
+        if !bug!("count_first") {
+            let order = unless_bug!("relaxed_loss", Ordering::Release);
+            self.records.fetch_add(loss.records, order);
+        }
     }
 
     /// Takes all that is pending.
     pub(crate) fn take(&self) -> Option<Loss> {
         // Acquire pairs with the Release in `add`: the other fields include every loss counted here.
-        let records = self.records.swap(0, Ordering::Acquire);
+        let order = unless_bug!("relaxed_take", Ordering::Acquire);
+        let records = self.records.swap(0, order);
         if records == 0 {
             return None;
         }

@@ -4,19 +4,13 @@ use core::fmt;
 use core::mem;
 
 use crate::Loss;
+use crate::bug::{bug, unless_bug};
 use crate::gate::Epoch;
 use crate::granule::Span;
 use crate::layout::{Header, Position};
 use crate::loss::NOTE_BYTES;
 use crate::ring::Ring;
 use crate::shim::Ordering;
-
-/// Pairs with the Acquire in `Records::next` and `Consumer::release`: the payload happens-before its delivery (I3).
-const COMMIT: Ordering = if cfg!(ring_bug = "relaxed_commit") {
-    Ordering::Relaxed
-} else {
-    Ordering::Release
-};
 
 /// Room for one record, to be filled and [committed](Self::commit). Dropped without that, it is aborted: the consumer
 /// skips it.
@@ -131,22 +125,21 @@ impl<'r> Reservation<'r> {
         if self.note {
             self.write_note();
         }
-        let epoch = if cfg!(ring_bug = "late_stamp") {
+        let epoch = if bug!("late_stamp") {
             self.ring.producers.gate.read().epoch
         } else {
             self.epoch
         };
         let header = Header {
-            aborted,
+            aborted: aborted && !bug!("live_abort"),
             note: self.note,
             epoch,
             len: self.len,
         };
-        self.ring
-            .storage
-            .header(self.position)
-            .0
-            .store(header.encode(), COMMIT);
+        // Release pairs with the Acquire in `Consumer::committed`: the payload happens-before its delivery (I3).
+        let order = unless_bug!("relaxed_commit", Ordering::Release);
+        let word = &self.ring.storage.header(self.position).0;
+        word.store(header.encode(), order);
     }
 
     #[cold]
@@ -163,7 +156,7 @@ impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if let Some(loss) = self.loss.take() {
             // Unless the session it belongs to is over.
-            if self.ring.producers.gate.read().epoch == self.epoch {
+            if self.ring.producers.gate.read().epoch == self.epoch && !bug!("swallowed_note") {
                 self.ring.producers.pending.add(loss);
             }
         }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bed, drain};
+use common::{Bed, drain, times};
 use eventlog_ring::{GRANULE, Loss, PushError, RecordState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -114,7 +114,7 @@ fn no_records_are_no_loss() {
 #[test]
 fn notes_add_up_under_many_threads() {
     const THREADS: u64 = 4;
-    const ATTEMPTS: u64 = if cfg!(miri) { 60 } else { 20_000 };
+    let attempts = times(20_000, 30);
     let mut bed = Bed::new(16);
     let mut ring = bed.ring();
     let (producer, mut consumer) = ring.mpsc();
@@ -130,7 +130,7 @@ fn notes_add_up_under_many_threads() {
         for thread in 0..THREADS {
             let (accepted, lost, lost_bytes, running) = (&accepted, &lost, &lost_bytes, &running);
             scope.spawn(move || {
-                for n in 0..ATTEMPTS {
+                for n in 0..attempts {
                     let len = (n * 37 + thread) as usize % 200;
                     let now = n + 1;
                     match producer.push(&vec![thread as u8; len]) {
@@ -155,7 +155,7 @@ fn notes_add_up_under_many_threads() {
             for record in consumer.records() {
                 count += 1;
                 if let Some(note) = record.loss_before() {
-                    assert!(1 <= note.since && note.since <= note.until && note.until <= ATTEMPTS);
+                    assert!(1 <= note.since && note.since <= note.until && note.until <= attempts);
                     told.records += note.records;
                     told.bytes += note.bytes;
                 }
@@ -175,7 +175,7 @@ fn notes_add_up_under_many_threads() {
     assert_eq!(told.records, lost.load(Relaxed));
     assert_eq!(told.bytes, lost_bytes.load(Relaxed));
     assert_eq!(delivered, accepted.load(Relaxed));
-    assert_eq!(delivered + told.records, THREADS * ATTEMPTS);
+    assert_eq!(delivered + told.records, THREADS * attempts);
     let counters = consumer.counters();
     assert_eq!(counters.lost.records, told.records);
     assert_eq!(counters.lost.bytes, told.bytes);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bed, bytes};
+use common::{Bed, bytes, times};
 use eventlog_ring::{Doorbell, Epoch, PushError, RecordState, Ring};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -30,7 +30,7 @@ fn dissect(chunk: &[u8]) -> (u64, u64, Epoch) {
 #[test]
 fn producers_that_retry_lose_nothing() {
     const THREADS: u64 = 3;
-    const RECORDS: u64 = if cfg!(miri) { 40 } else { 30_000 };
+    let records = times(30_000, 12);
     let mut bed = Bed::new(32);
     let mut ring = bed.ring();
     let (producer, mut consumer) = ring.mpsc();
@@ -38,7 +38,7 @@ fn producers_that_retry_lose_nothing() {
     thread::scope(|scope| {
         for thread in 0..THREADS {
             scope.spawn(move || {
-                for n in 0..RECORDS {
+                for n in 0..records {
                     let chunk = compose(thread, n, epoch, (n * 13 % 400) as usize);
                     while let Err(error) = producer.push_in(epoch, &chunk) {
                         assert_eq!(error, PushError::Full);
@@ -48,7 +48,7 @@ fn producers_that_retry_lose_nothing() {
             });
         }
         let mut next = [0; THREADS as usize];
-        while next.iter().sum::<u64>() < THREADS * RECORDS {
+        while next.iter().sum::<u64>() < THREADS * records {
             let mut count = 0;
             for record in consumer.records() {
                 count += 1;
@@ -65,19 +65,19 @@ fn producers_that_retry_lose_nothing() {
         }
     });
     assert!(consumer.is_idle());
-    assert_eq!(consumer.counters().delivered.records, THREADS * RECORDS);
+    assert_eq!(consumer.counters().delivered.records, THREADS * records);
 }
 
 #[test]
 fn one_producer_loses_nothing_over_many_laps() {
-    const RECORDS: u64 = if cfg!(miri) { 100 } else { 100_000 };
+    let records = times(100_000, 40);
     let mut bed = Bed::new(8);
     let mut ring = bed.ring();
     let (mut producer, mut consumer) = ring.spsc();
     let epoch = producer.epoch();
     thread::scope(|scope| {
         scope.spawn(move || {
-            for n in 0..RECORDS {
+            for n in 0..records {
                 let chunk = compose(0, n, epoch, (n * 13 % 300) as usize);
                 while producer.push(&chunk).is_err() {
                     thread::yield_now();
@@ -85,7 +85,7 @@ fn one_producer_loses_nothing_over_many_laps() {
             }
         });
         let mut next = 0;
-        while next < RECORDS {
+        while next < records {
             let mut count = 0;
             for record in consumer.records() {
                 count += 1;
@@ -103,7 +103,7 @@ fn one_producer_loses_nothing_over_many_laps() {
 #[test]
 fn nothing_of_an_old_session_is_live_in_a_new_one() {
     const THREADS: u64 = 3;
-    const SESSIONS: u64 = if cfg!(miri) { 6 } else { 2_000 };
+    let sessions = times(2_000, 4);
     let mut bed = Bed::new(64);
     let mut ring = bed.ring();
     let (producer, mut consumer) = ring.mpsc();
@@ -138,7 +138,7 @@ fn nothing_of_an_old_session_is_live_in_a_new_one() {
             });
         }
         let mut session = consumer.open();
-        for round in 0..SESSIONS {
+        for round in 0..sessions {
             for look in 0..=round % 4 {
                 let mut count = 0;
                 for record in consumer.records() {
@@ -180,7 +180,7 @@ fn nothing_of_an_old_session_is_live_in_a_new_one() {
 #[test]
 fn a_sleeping_consumer_is_woken() {
     const THREADS: u64 = 2;
-    const RECORDS: u64 = if cfg!(miri) { 20 } else { 20_000 };
+    let records = times(20_000, 10);
     let bell = Doorbell::new();
     let mut bed = Bed::new(16);
     let mut ring = bed.ring();
@@ -190,7 +190,7 @@ fn a_sleeping_consumer_is_woken() {
         for thread in 0..THREADS {
             let (bell, sleeper, epoch) = (&bell, sleeper.clone(), producer.epoch());
             scope.spawn(move || {
-                for n in 0..RECORDS {
+                for n in 0..records {
                     let chunk = compose(thread, n, epoch, 40);
                     while producer.push(&chunk).is_err() {
                         thread::yield_now();
@@ -202,7 +202,7 @@ fn a_sleeping_consumer_is_woken() {
             });
         }
         let mut seen = 0;
-        while seen < THREADS * RECORDS {
+        while seen < THREADS * records {
             let count = consumer.records().count();
             consumer.release(count);
             seen += count as u64;
@@ -221,8 +221,7 @@ fn a_sleeping_consumer_is_woken() {
 #[test]
 fn closing_is_seen_by_every_producer_and_leaves_what_was_accepted() {
     const THREADS: u64 = 3;
-    const ROUNDS: u64 = if cfg!(miri) { 4 } else { 300 };
-    for _ in 0..ROUNDS {
+    for _ in 0..times(300, 1) {
         let mut bed = Bed::new(64);
         let mut ring = bed.ring();
         let (accepted, closer) = (AtomicU64::new(0), AtomicU64::new(0));

@@ -1,12 +1,63 @@
 //! What the models in `tests/` share. Without `--cfg loom` there is nothing here, and nothing there.
 //!
 //! Each model makes a small ring, lets two or three threads loose on it, and looks at everything that came out. Loom runs
-//! it once for every order that the memory model allows, within the bound on preemptions. `run.sh` runs them all.
+//! it once for every order that the memory model allows, within the bound on preemptions. `run.sh` runs them all, and
+//! breaks the ring in one place after the other to see that they notice.
 #![cfg(loom)]
 
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use eventlog_ring::{Granule, HeaderWord, Record, Ring, Storage};
+use loom::cell::UnsafeCell;
+
+/// What the executions of one model came across, seen from outside: loom does not know of it.
+#[derive(Debug)]
+pub struct Outcomes {
+    expected: &'static [&'static str],
+    /// A bit for each.
+    seen: AtomicU64,
+}
+
+impl Outcomes {
+    /// Notes that this execution had one of the expected outcomes.
+    pub fn saw(&self, outcome: &str) {
+        let bit = self.expected.iter().position(|&name| name == outcome);
+        let bit = bit.unwrap_or_else(|| panic!("not in the list of outcomes: {outcome}"));
+        self.seen.fetch_or(1 << bit, Relaxed);
+    }
+}
+
+/// Runs a model in every order. Each of the `expected` outcomes must come up in at least one of them: a model of a full ring
+/// whose ring never gets full would show nothing.
+pub fn explore(
+    expected: &'static [&'static str],
+    model: impl Fn(&'static Outcomes) + Send + Sync + 'static,
+) {
+    // Leaked, as loom's threads cannot borrow: once per model, not per execution.
+    let outcomes: &'static Outcomes = Box::leak(Box::new(Outcomes {
+        expected,
+        seen: AtomicU64::new(0),
+    }));
+    let executions: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
+    let started = Instant::now();
+    loom::model(move || {
+        executions.fetch_add(1, Relaxed);
+        model(outcomes);
+    });
+    for (bit, outcome) in expected.iter().enumerate() {
+        let seen = outcomes.seen.load(Relaxed) & 1 << bit != 0;
+        assert!(seen, "no execution had this outcome: {outcome}");
+    }
+    let name = std::thread::current();
+    println!(
+        "{}: {} executions, {:.1} s",
+        name.name().unwrap_or("a model"),
+        executions.load(Relaxed),
+        started.elapsed().as_secs_f64()
+    );
+}
 
 /// A ring on the heap, to be lent to threads.
 #[derive(Debug)]
@@ -58,6 +109,34 @@ impl Drop for Bed {
     }
 }
 
+/// A word of the caller's that nothing orders but what the ring promises: loom fails a model that reads it while it may
+/// still be written.
+#[derive(Debug)]
+pub struct Errand(UnsafeCell<bool>);
+
+// SAFETY: accessed through loom alone, which fails the model on concurrent accesses.
+unsafe impl Sync for Errand {}
+
+impl Errand {
+    /// One to be run.
+    #[allow(clippy::new_without_default, reason = "of no use")]
+    pub fn new() -> Self {
+        Self(UnsafeCell::new(false))
+    }
+
+    /// Runs it.
+    pub fn run(&self) {
+        // SAFETY: unique, or loom fails the model.
+        self.0.with_mut(|done| unsafe { *done = true });
+    }
+
+    /// Whether it was run.
+    pub fn is_done(&self) -> bool {
+        // SAFETY: not being written, or loom fails the model.
+        self.0.with(|done| unsafe { *done })
+    }
+}
+
 /// A chunk that tells who made it and which one it is in every byte.
 pub fn chunk(producer: u8, n: u8, len: usize) -> Vec<u8> {
     vec![producer << 4 | n; len]
@@ -70,4 +149,10 @@ pub fn whole(record: &Record<'_>) -> (u8, u8) {
     let first = *bytes.first().expect("models push no empty records");
     assert!(bytes.iter().all(|&byte| byte == first), "torn: {bytes:?}");
     (first >> 4, first & 15)
+}
+
+/// The numbers of one producer's records, in the order they came out.
+pub fn numbers(seen: &[(u8, u8)], producer: u8) -> Vec<u8> {
+    let of = |&(who, n): &(u8, u8)| (who == producer).then_some(n);
+    seen.iter().filter_map(of).collect()
 }

@@ -1,9 +1,9 @@
 //! Losses recorded and told at the same time.
 #![cfg(loom)]
 
-use eventlog_ring::{Consumer, GRANULE, Loss};
+use eventlog_ring::{Consumer, GRANULE, Loss, PushError, Tally};
 use loom::thread;
-use loom_tests::Bed;
+use loom_tests::{Bed, explore};
 
 const fn loss(records: u64, bytes: u64, since: u64, until: u64) -> Loss {
     Loss {
@@ -14,8 +14,10 @@ const fn loss(records: u64, bytes: u64, since: u64, until: u64) -> Loss {
     }
 }
 
-/// Adds up what live records tell, and releases everything.
-fn listen(consumer: &mut Consumer<'_>, told: &mut Loss) {
+const NOTHING_TOLD: Loss = loss(0, 0, u64::MAX, 0);
+
+/// Adds up what live records tell, and releases everything; how many there were.
+fn listen(consumer: &mut Consumer<'_>, told: &mut Loss) -> usize {
     let mut count = 0;
     for record in consumer.records() {
         count += 1;
@@ -24,6 +26,7 @@ fn listen(consumer: &mut Consumer<'_>, told: &mut Loss) {
         }
     }
     consumer.release(count);
+    count
 }
 
 fn add(told: &mut Loss, note: Option<Loss>) {
@@ -36,37 +39,114 @@ fn add(told: &mut Loss, note: Option<Loss>) {
     }
 }
 
-/// Every loss is told exactly once, by a note or at the end, however notes and losses interleave.
+/// I5: every loss is told exactly once, by a note or at the end, however notes and losses interleave.
 #[test]
 fn losses_add_up() {
-    loom::model(|| {
-        let bed = Bed::new(8);
+    explore(
+        &[
+            "told meanwhile",
+            "told in two parts",
+            "told after the threads",
+        ],
+        |outcomes| {
+            let bed = Bed::new(8);
+            // SAFETY: both threads are joined and the handles done with at the end of the model.
+            let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+            let threads = [loss(1, 10, 5, 6), loss(2, 30, 4, 4)].map(|loss| {
+                thread::spawn(move || {
+                    producer.record_loss(loss);
+                    producer.push(&[0; GRANULE]).unwrap();
+                })
+            });
+            let mut told = NOTHING_TOLD;
+            listen(&mut consumer, &mut told);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            let (halfway, all) = (told.records, &mut told);
+            listen(&mut consumer, all);
+            add(all, consumer.take_loss());
+            assert_eq!(told, loss(3, 40, 4, 6));
+            outcomes.saw(match halfway {
+                0 => "told after the threads",
+                3 => "told meanwhile",
+                _ => "told in two parts",
+            });
+            let expected = Tally {
+                records: 3,
+                bytes: 40,
+            };
+            assert_eq!(consumer.counters().lost, expected);
+            assert!(consumer.is_idle());
+        },
+    );
+}
+
+/// I5: losses taken by the consumer while they are being recorded are told exactly once, within the times they happened.
+#[test]
+fn losses_taken_halfway_add_up() {
+    explore(&["split over two takes"], |outcomes| {
+        let bed = Bed::new(2);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
         let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
-        let threads = [loss(1, 10, 5, 6), loss(2, 30, 4, 4)].map(|loss| {
-            thread::spawn(move || {
-                producer.record_loss(loss);
-                producer.push(&[0; GRANULE]).unwrap();
-            })
-        });
-        let mut told = loss(0, 0, u64::MAX, 0);
-        listen(&mut consumer, &mut told);
+        let threads = [loss(1, 10, 5, 6), loss(1, 30, 4, 4)]
+            .map(|loss| thread::spawn(move || producer.record_loss(loss)));
+        let mut told = NOTHING_TOLD;
+        for _ in 0..2 {
+            let note = consumer.take_loss();
+            if note.is_some_and(|note| note.bytes == 0) {
+                outcomes.saw("split over two takes");
+            }
+            add(&mut told, note);
+        }
         for thread in threads {
             thread.join().unwrap();
         }
-        listen(&mut consumer, &mut told);
         add(&mut told, consumer.take_loss());
-        assert_eq!(told, loss(3, 40, 4, 6));
-        let lost = consumer.counters().lost;
-        assert_eq!((lost.records, lost.bytes), (3, 40));
+        assert_eq!(told, loss(2, 40, 4, 6));
+    });
+}
+
+/// I5: each of the records that two producers try to push, and give up when the ring is full, is delivered or told as lost,
+/// and never both.
+#[test]
+fn every_attempt_is_delivered_or_told() {
+    const LEN: usize = GRANULE + 1;
+    explore(&["lost", "told by a note"], |outcomes| {
+        let bed = Bed::new(4);
+        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let attempt = move || match producer.push(&[0; LEN]) {
+            Ok(()) => {}
+            Err(error) => {
+                assert_eq!(error, PushError::Full);
+                outcomes.saw("lost");
+                producer.record_loss(loss(1, LEN as u64, 1, 1));
+            }
+        };
+        attempt();
+        let threads = [(); 2].map(|()| thread::spawn(attempt));
+        let mut told = NOTHING_TOLD;
+        let mut delivered = listen(&mut consumer, &mut told);
+        attempt();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        delivered += listen(&mut consumer, &mut told);
+        if told.records > 0 {
+            outcomes.saw("told by a note");
+        }
+        add(&mut told, consumer.take_loss());
+        assert_eq!(delivered as u64 + told.records, 4);
+        assert_eq!(told.bytes, told.records * LEN as u64);
         assert!(consumer.is_idle());
     });
 }
 
-/// A loss of the new session is told in it, even when a producer left over from the old one gets hold of it.
+/// I5, I9: a loss of the new session is told in it, even when a producer left over from the old one gets hold of it.
 #[test]
 fn an_old_record_swallows_no_new_loss() {
-    loom::model(|| {
+    explore(&["old record, new loss"], |outcomes| {
         let bed = Bed::new(4);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
         let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
@@ -82,21 +162,24 @@ fn an_old_record_swallows_no_new_loss() {
         });
         consumer.reset();
         consumer.open();
-        let mut told = loss(0, 0, u64::MAX, 0);
+        let mut told = NOTHING_TOLD;
         listen(&mut consumer, &mut told);
-        pushing.join().unwrap();
+        let pushed = pushing.join().unwrap();
         let lost = losing.join().unwrap();
         listen(&mut consumer, &mut told);
         add(&mut told, consumer.take_loss());
         assert_eq!(told.records, u64::from(lost));
         assert_eq!(told.bytes, u64::from(lost) * 10);
+        if pushed && lost {
+            outcomes.saw("old record, new loss");
+        }
     });
 }
 
-/// A reservation given up passes its note on, exactly once.
+/// I5: a reservation given up passes its note on, exactly once.
 #[test]
 fn an_aborted_record_passes_its_note_on() {
-    loom::model(|| {
+    explore(&[], |_| {
         let bed = Bed::new(8);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
         let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
@@ -105,11 +188,38 @@ fn an_aborted_record_passes_its_note_on() {
             drop(producer.reserve(1).unwrap());
         });
         producer.push(b"x").unwrap();
-        let mut told = loss(0, 0, u64::MAX, 0);
+        let mut told = NOTHING_TOLD;
         listen(&mut consumer, &mut told);
         other.join().unwrap();
         listen(&mut consumer, &mut told);
         add(&mut told, consumer.take_loss());
         assert_eq!(told, loss(1, 10, 5, 6));
+    });
+}
+
+/// I5: the totals count every loss and every refusal of two threads.
+#[test]
+fn totals_miss_nothing() {
+    explore(&[], |_| {
+        let bed = Bed::new(2);
+        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        let (producer, consumer) = unsafe { bed.ring() }.mpsc();
+        producer.close();
+        let threads = [3, 4].map(|len| {
+            thread::spawn(move || {
+                let chunk = [0; 4];
+                assert_eq!(producer.push(&chunk[..len]), Err(PushError::Closed));
+                producer.record_loss(loss(1, len as u64, 1, 1));
+            })
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let expected = Tally {
+            records: 2,
+            bytes: 7,
+        };
+        assert_eq!(consumer.counters().refused_closed, expected);
+        assert_eq!(consumer.counters().lost, expected);
     });
 }

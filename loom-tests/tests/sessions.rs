@@ -1,9 +1,12 @@
 //! Producers that the end of a session finds anywhere between gate and commit.
 #![cfg(loom)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use eventlog_ring::{Consumer, Epoch, GRANULE, PushError};
 use loom::thread;
-use loom_tests::Bed;
+use loom_tests::{Bed, Errand, explore};
 
 /// The epoch in which a record was begun, written at both its ends.
 fn begun(epoch: Epoch) -> Vec<u8> {
@@ -21,18 +24,18 @@ fn look(consumer: &mut Consumer<'_>, session: Epoch) -> usize {
         count += 1;
         let mut bytes = vec![0; record.len()];
         record.copy_to(0, &mut bytes);
-        assert_eq!(record.is_live(), bytes == begun(session));
+        assert_eq!(record.is_live(), bytes == begun(session), "live or not");
         live += usize::from(record.is_live());
     }
     consumer.release(count);
     live
 }
 
-/// Nothing begun before a reset is live after it, even when it is committed in the next session; nothing accepted in the
-/// next session is thrown away.
+/// I9: nothing begun before a reset is live after it, even when it is committed in the next session, and nothing accepted
+/// in the next session is thrown away.
 #[test]
 fn nothing_old_is_live_in_the_next_session() {
-    loom::model(|| {
+    explore(&["old", "new", "neither"], |outcomes| {
         let bed = Bed::new(4);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
         let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
@@ -53,12 +56,17 @@ fn nothing_old_is_live_in_the_next_session() {
         consumer.reset();
         let session = consumer.open();
         let mut live = look(&mut consumer, session);
-        let accepted: Vec<_> = threads
-            .into_iter()
-            .filter_map(|t| t.join().unwrap())
-            .collect();
+        let accepted: Vec<_> = threads.into_iter().map(|t| t.join().unwrap()).collect();
         live += look(&mut consumer, session);
         assert!(consumer.is_idle());
+        for epoch in &accepted {
+            outcomes.saw(match epoch {
+                Some(epoch) if *epoch == session => "new",
+                Some(_) => "old",
+                None => "neither",
+            });
+        }
+        let accepted: Vec<_> = accepted.into_iter().flatten().collect();
         assert_eq!(live, accepted.iter().filter(|&&e| e == session).count());
         let counters = consumer.counters();
         assert_eq!(counters.delivered.records, live as u64);
@@ -66,36 +74,142 @@ fn nothing_old_is_live_in_the_next_session() {
     });
 }
 
-/// The same for the single producer, which reserves, copies and commits twice.
+/// I9, I10: the same for the single producer, which a reset finds between reservation and commit, and from the reset on.
 #[test]
 fn nothing_old_is_live_with_one_producer() {
-    loom::model(|| {
+    explore(&["old", "new"], |outcomes| {
         let bed = Bed::new(4);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
         let (mut producer, mut consumer) = unsafe { bed.ring() }.spsc();
+        let first = producer.epoch();
         let other = thread::spawn(move || {
+            let mut committed = 0;
             for _ in 0..2 {
                 let epoch = producer.epoch();
                 if let Ok(mut reservation) = producer.reserve_in(epoch, begun(epoch).len()) {
                     reservation.copy_from_slice(&begun(epoch));
                     reservation.commit();
+                    committed += 1;
+                    outcomes.saw(if epoch == first { "old" } else { "new" });
                 }
             }
+            committed
         });
-        look(&mut consumer, Epoch::from_bits(1));
+        look(&mut consumer, first);
         consumer.reset();
+        assert!(!consumer.records().any(|record| record.is_live()));
         let session = consumer.open();
         look(&mut consumer, session);
-        other.join().unwrap();
+        let committed: u64 = other.join().unwrap();
         look(&mut consumer, session);
+        let counters = consumer.counters();
+        let released = counters.delivered.records + counters.discarded.records;
+        assert_eq!(released, committed, "every record is released once");
         assert!(consumer.is_idle());
     });
 }
 
-/// What is accepted before or while the gate closes stays live to be drained, and nothing is accepted after.
+/// I9, I10: after two resets with a producer in between, nothing of the first two sessions is live, not even a record whose
+/// copy takes longer than both.
+#[test]
+fn two_resets_leave_nothing_live() {
+    explore(&["first", "second", "third", "refused"], |outcomes| {
+        let bed = Bed::new(4);
+        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let first = producer.epoch();
+        let mut slow = producer.reserve(begun(first).len()).unwrap();
+        let copying = thread::spawn(move || {
+            slow.copy_from_slice(&begun(first));
+            slow.commit();
+        });
+        let pushing = thread::spawn(move || {
+            let epoch = producer.epoch();
+            producer
+                .push_in(epoch, &begun(epoch))
+                .is_ok()
+                .then_some(epoch)
+        });
+        consumer.reset();
+        let second = consumer.open();
+        let mut live = look(&mut consumer, second);
+        consumer.reset();
+        let third = consumer.open();
+        let mut last = look(&mut consumer, third);
+        copying.join().unwrap();
+        let accepted = pushing.join().unwrap();
+        last += look(&mut consumer, third);
+        outcomes.saw(match accepted {
+            Some(epoch) if epoch == first => "first",
+            Some(epoch) if epoch == second => "second",
+            Some(_) => "third",
+            None => "refused",
+        });
+        assert_eq!(last, usize::from(accepted == Some(third)));
+        live += last;
+        let pushed = u64::from(accepted.is_some());
+        let counters = consumer.counters();
+        assert_eq!(counters.delivered.records, live as u64);
+        assert_eq!(counters.discarded.records, 1 + pushed - live as u64);
+        assert!(consumer.is_idle());
+    });
+}
+
+/// I9: closing from another thread while the consumer resets and opens brings no old session back: it closes the new one, or
+/// is as if it had come before.
+#[test]
+fn closing_elsewhere_revives_no_session() {
+    explore(&["ends open", "ends closed", "accepted"], |outcomes| {
+        let bed = Bed::new(4);
+        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        // Not of loom: set before any other thread goes on, so it tells which of the two came first.
+        let closed = Arc::new(AtomicBool::new(false));
+        let closing = thread::spawn({
+            let closed = Arc::clone(&closed);
+            move || {
+                producer.close();
+                closed.store(true, Relaxed);
+            }
+        });
+        let pushing = thread::spawn(move || {
+            let epoch = producer.epoch();
+            producer
+                .push_in(epoch, &begun(epoch))
+                .is_ok()
+                .then_some(epoch)
+        });
+        consumer.reset();
+        assert!(!consumer.is_open());
+        let session = consumer.open();
+        let closed_before = closed.load(Relaxed);
+        let mut live = look(&mut consumer, session);
+        closing.join().unwrap();
+        let accepted = pushing.join().unwrap() == Some(session);
+        if closed_before && producer.epoch() != session {
+            // Loom does not know that nothing comes between a read-modify-write and the store it has read: it lets the
+            // closing that has read the first epoch follow the opening. No machine may.
+            return;
+        }
+        assert_eq!(producer.epoch(), session, "the gate has gone back");
+        let open = consumer.is_open();
+        outcomes.saw(if open { "ends open" } else { "ends closed" });
+        if accepted {
+            outcomes.saw("accepted");
+        }
+        assert_eq!(producer.push(&begun(session)).is_ok(), open);
+        live += look(&mut consumer, session);
+        assert_eq!(live, usize::from(accepted) + usize::from(open));
+        consumer.reset();
+        assert!(!consumer.is_open());
+        assert!(consumer.is_idle());
+    });
+}
+
+/// I9: what is accepted before or while the gate closes stays live to be drained, and nothing is accepted after.
 #[test]
 fn closing_keeps_what_was_accepted() {
-    loom::model(|| {
+    explore(&["0", "1", "2"], |outcomes| {
         let bed = Bed::new(4);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
         let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
@@ -115,6 +229,7 @@ fn closing_keeps_what_was_accepted() {
         assert_eq!(producer.push(b"late"), Err(PushError::Closed));
         let mut live = look(&mut consumer, session);
         let accepted = other.join().unwrap();
+        outcomes.saw(["0", "1", "2"][accepted]);
         live += look(&mut consumer, session);
         assert_eq!(live, accepted);
         assert!(consumer.is_idle());
@@ -122,5 +237,54 @@ fn closing_keeps_what_was_accepted() {
             consumer.counters().refused_closed.records,
             3 - accepted as u64
         );
+    });
+}
+
+/// Whoever is accepted in a session sees what its consumer did before opening it.
+#[test]
+fn opening_publishes() {
+    explore(&["accepted"], |outcomes| {
+        let bed = Bed::new(2);
+        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let errand = Arc::new(Errand::new());
+        let first = producer.epoch();
+        let pushing = thread::spawn({
+            let errand = Arc::clone(&errand);
+            move || {
+                let epoch = producer.epoch();
+                if epoch != first && producer.push_in(epoch, b"new").is_ok() {
+                    assert!(errand.is_done());
+                    outcomes.saw("accepted");
+                }
+            }
+        });
+        consumer.reset();
+        errand.run();
+        consumer.open();
+        pushing.join().unwrap();
+    });
+}
+
+/// Whoever is refused by a closed gate sees what was done before closing it.
+#[test]
+fn closing_publishes() {
+    explore(&["refused"], |outcomes| {
+        let bed = Bed::new(2);
+        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        let (producer, _consumer) = unsafe { bed.ring() }.mpsc();
+        let errand = Arc::new(Errand::new());
+        let closing = thread::spawn({
+            let errand = Arc::clone(&errand);
+            move || {
+                errand.run();
+                producer.close();
+            }
+        });
+        if producer.push(b"late") == Err(PushError::Closed) {
+            assert!(errand.is_done());
+            outcomes.saw("refused");
+        }
+        closing.join().unwrap();
     });
 }

@@ -32,6 +32,18 @@ pub fn bytes(record: &Record<'_>) -> Vec<u8> {
     whole
 }
 
+/// How often to do something: `often`, a tenth of it where `RING_TEST_BRIEF` says that everything is slow (as
+/// `scripts/sanitize short` does), or `miri` times under Miri, which is slower still.
+pub fn times(often: u64, miri: u64) -> u64 {
+    if cfg!(miri) {
+        miri
+    } else if std::env::var_os("RING_TEST_BRIEF").is_some() {
+        often / 10
+    } else {
+        often
+    }
+}
+
 /// Releases all that is committed; the payloads of the live records.
 pub fn drain(consumer: &mut Consumer<'_>) -> Vec<Vec<u8>> {
     let mut count = 0;
