@@ -16,16 +16,16 @@
 #include <time.h>
 #include <unistd.h>
 
-unsigned slow_accept_ms = 0;
-unsigned slow_listen_ms = 0;
-bool say_linger = false;
-bool fail_setsockopt = false;
-bool fail_write = false;
-bool flaky_sendmsg = false;
+atomic_uint slow_accept_ms = 0;
+atomic_uint slow_listen_ms = 0;
+atomic_bool say_linger = false;
+atomic_bool fail_setsockopt = false;
+atomic_bool fail_write = false;
+atomic_bool flaky_sendmsg = false;
 atomic_uint troubles_made = 0;
 static atomic_bool accepting = false;
 atomic_long clock_step = 0;
-bool fill_eventfd = false;
+atomic_bool fill_eventfd = false;
 
 /* ------------------------------------------------------ calls that may fail -- */
 
@@ -196,7 +196,7 @@ ssize_t write(int fd, const void *bytes, size_t count) {
 ssize_t sendmsg(int socket, const struct msghdr *message, int flags) {
   if (fails("sendmsg")) return -1;
   static const int troubles[] = {EINTR, ENOBUFS, 0, EAGAIN, ENOMEM, 0};
-  static unsigned calls = 0;
+  static atomic_uint calls = 0;
   if (flaky_sendmsg && message->msg_iovlen > 0) {
     int trouble = troubles[calls++ % 6];
     troubles_made++;

@@ -6,17 +6,17 @@
 #include <stdbool.h>
 
 /** Milliseconds that these calls take from now on. */
-extern unsigned slow_accept_ms;
-extern unsigned slow_listen_ms;
+extern atomic_uint slow_accept_ms;
+extern atomic_uint slow_listen_ms;
 
 /** Say how each connection is to be closed: SO_LINGER, before its shutdown. */
-extern bool say_linger;
+extern atomic_bool say_linger;
 /** Every setsockopt fails. */
-extern bool fail_setsockopt;
+extern atomic_bool fail_setsockopt;
 /** Every write fails: what wakes the poll thread. */
-extern bool fail_write;
+extern atomic_bool fail_write;
 /** Every sendmsg is interrupted, fails for a moment, or sends but a part. */
-extern bool flaky_sendmsg;
+extern atomic_bool flaky_sendmsg;
 
 /** How often that has happened. */
 extern atomic_uint troubles_made;
@@ -32,7 +32,7 @@ void fail_no_calls(void);
 /** Seconds by which the wall clock is wrong from now on. */
 extern atomic_long clock_step;
 /** Before each wake-up of the poll thread another one fills its eventfd. */
-extern bool fill_eventfd;
+extern atomic_bool fill_eventfd;
 
 /** Until a client was accepted. */
 void await_accept(void);
