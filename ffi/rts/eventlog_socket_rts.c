@@ -175,7 +175,17 @@ static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
 }
 
 static void flush_here(void) {
-  if (eventLogStatus() == EVENTLOG_RUNNING) flushEventLog(NULL);
+  if (eventLogStatus() != EVENTLOG_RUNNING) return;
+  if (!rtsSupportsBoundThreads()) {
+    flushEventLog(NULL);
+    return;
+  }
+  /* With a capability in hand. Without one, a request to stop the others would be
+   * pending while forkProcess has them all; the child would inherit the request, and
+   * wait for a thread that it does not have. */
+  Capability *cap = rts_lock();
+  flushEventLog(&cap);
+  rts_unlock(cap);
 }
 #endif
 

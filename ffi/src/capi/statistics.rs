@@ -58,6 +58,11 @@ impl EventlogSocketStats {
         let ring = instance.chunks.counters();
         let published = &instance.published;
         let commands = &control::INBOX.counters;
+        // What is in the ring now may be what the poll thread has not seen yet. Kept, so
+        // that no later answer is less.
+        let used = instance.chunks.used() as u64;
+        let high_water = published.high_water.fetch_max(used, Ordering::Relaxed);
+        let high_water = high_water.max(used);
         EventlogSocketStats {
             chunks_sent: ring.delivered.records,
             bytes_sent: ring.delivered.bytes,
@@ -66,8 +71,7 @@ impl EventlogSocketStats {
             chunks_discarded: ring.discarded.records + ring.refused_closed.records,
             bytes_discarded: ring.discarded.bytes + ring.refused_closed.bytes,
             ring_size: instance.ring_size as u64,
-            // What is in the ring now may be what the poll thread has not seen yet.
-            ring_high_water: load(&published.high_water).max(instance.chunks.used() as u64),
+            ring_high_water: high_water,
             definition_bytes: load(&published.definition_bytes),
             connections: load(&published.connections),
             wakeups: load(&instance.wakeups),

@@ -355,7 +355,6 @@ fn loss(event: &Event<'_>) -> Option<Loss> {
     let sound = event.cap == GLOBAL
         && event.number == USER_MSG
         && loss.chunks > 0
-        && loss.bytes > 0
         && loss.since <= loss.until;
     sound.then_some(loss)
 }
