@@ -3,6 +3,7 @@
 //!     cargo test -p eventlog-socket --test all [FILE::]
 
 mod c_api;
+mod chance;
 mod checker;
 mod classes;
 mod control;
@@ -35,8 +36,11 @@ mod scenarios_classes;
 mod scenarios_heap;
 mod scenarios_markers;
 mod scenarios_older;
+mod storm_exits;
+mod storms;
 mod stream;
 mod support;
 mod sync;
 mod system_calls;
 mod system_faults;
+mod writers;
