@@ -114,7 +114,8 @@ typedef struct {
   /** Wait for a client before going on. Used by eventlog_socket_start and
    *  eventlog_socket_wrap_hs_main. Default false. */
   bool eso_wait;
-  /** SO_SNDBUF of the client's socket in bytes; <= 0 leaves the system's. */
+  /** SO_SNDBUF of the client's socket in bytes, if the system allows it; <= 0 is 1 MiB
+   *  for a Unix socket, and what the system finds for TCP. */
   int eso_sndbuf;
   /** SO_LINGER of the client's socket, in seconds, for the close that ends a
    *  complete stream; <= 0 leaves the system's. */
@@ -463,7 +464,7 @@ typedef struct {
   uint64_t est_accepts_deferred;
   /** Failures of poll, each followed by 50 ms of rest. */
   uint64_t est_polls_failed;
-  /** Wake-ups by writers that found one pending, and that failed. */
+  /** Wake-ups that found the eventfd full (one is pending then), and that failed. */
   uint64_t est_wakeups_pending;
   uint64_t est_wakeups_failed;
   /** Options of a socket that could not be set. The stream does without. */
@@ -471,7 +472,7 @@ typedef struct {
   /** Connections that an error ended, such as ECONNRESET or EPIPE. */
   uint64_t est_clients_broken;
   /** Clients that closed the half of the connection that they send on. Over TCP,
-   *  those that closed all of it are among them. */
+   *  those that closed all of it may be among them. */
   uint64_t est_clients_half_closed;
   /** Clients disconnected because they took nothing for
    *  EVENTLOG_SOCKET_ENV_STALL_TIMEOUT while another waited. */

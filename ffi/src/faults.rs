@@ -24,7 +24,7 @@ pub(crate) struct Faults {
     /// Accepts put off, for want of descriptors or memory, or for another reason.
     pub accepts_deferred: Counter,
     pub polls_failed: Counter,
-    /// Wake-ups that found one pending that nobody had taken yet.
+    /// Wake-ups that found the eventfd full.
     pub wakeups_pending: Counter,
     pub wakeups_failed: Counter,
     /// Options of a socket that were wished for and could not be set.

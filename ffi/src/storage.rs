@@ -18,7 +18,7 @@ const SMALL_DEFINITIONS_RING: usize = 16 << 20;
 /// How much of a ring is populated ahead of its use.
 const POPULATED: usize = 32 << 20;
 /// How much at a time: the system holds a lock on the address space meanwhile,
-/// which a thread of the program may want. Divides every size of a ring.
+/// which a thread of the program may want.
 const POPULATE_SLICE: usize = 64 << 10;
 
 /// A ring over memory of its own.
@@ -61,15 +61,23 @@ impl RingMemory {
     /// pay for it page by page while a client listens. `done` is how far it has got;
     /// false if that is far enough.
     pub(crate) fn populate_more(&self, done: &mut usize) -> bool {
-        if *done >= self.capacity.min(POPULATED) {
+        let records = self.capacity.min(POPULATED);
+        // They lie behind the records, and belong to those at the same place.
+        let headers = Storage::region_size(records) - records;
+        let (start, left) = match *done {
+            done if done < headers => (self.capacity + done, headers - done),
+            done => (done - headers, records.saturating_sub(done - headers)),
+        };
+        if left == 0 {
             return false;
         }
+        let slice = left.min(POPULATE_SLICE);
         // Since Linux 5.14; without it the pages come when they are touched.
         #[cfg(target_os = "linux")]
         let _ = self
             .map
-            .advise_range(memmap2::Advice::PopulateWrite, *done, POPULATE_SLICE);
-        *done += POPULATE_SLICE;
+            .advise_range(memmap2::Advice::PopulateWrite, start, slice);
+        *done += slice;
         true
     }
 }

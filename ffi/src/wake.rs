@@ -95,12 +95,15 @@ impl Wake {
         fork::own(fork::Slot::WakeWrite, None);
     }
 
-    /// Take the wake-ups that have come.
-    pub(crate) fn clear(&self) {
+    /// Take the wake-ups that have come. False if what could be read was none: the
+    /// descriptor is not ours any more.
+    pub(crate) fn clear(&self) -> bool {
         let mut sink = [0u8; 512];
         // SAFETY: an open descriptor, and a buffer of the length given. An eventfd
         // is reset by one read; what is left in a pipe wakes once more.
-        unsafe { libc::read(self.fd(), sink.as_mut_ptr().cast(), sink.len()) };
+        let read = unsafe { libc::read(self.fd(), sink.as_mut_ptr().cast(), sink.len()) };
+        // An eventfd is read whole, and never at its end; a pipe in any piece.
+        read < 0 || (read > 0 && self.write.is_some()) || read == size_of::<u64>() as isize
     }
 }
 

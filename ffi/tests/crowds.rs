@@ -108,8 +108,8 @@ fn clients_that_never_read_give_way() {
     }
 }
 
-/// One that reads, however slowly, keeps its place; and so does one that reads nothing,
-/// if that was asked for.
+/// One that reads, slowly, keeps its place; and so does one that reads nothing, if that
+/// was asked for.
 #[test]
 fn clients_that_read_slowly_stay() {
     for (timeout, reads) in [("2s", true), ("0", false)] {
@@ -135,4 +135,47 @@ fn clients_that_read_slowly_stay() {
         assert_eq!(driver.stats().get("clients_displaced"), 0);
         assert!(driver.finish().success());
     }
+}
+
+/// One that stalled for long, and then reads again, is not one that stalls.
+#[test]
+fn clients_that_read_again_stay() {
+    let (mut driver, address) = start(Transport::Unix, &[("GHC_EVENTLOG_STALL_TIMEOUT", "2s")]);
+    let mut client = Client::connect(&address);
+    eventually(LIMIT, "its socket is full", || {
+        driver.quietly("chunk 0 fill:100000");
+        driver.stats().get("chunks_lost") > 0
+    });
+    std::thread::sleep(Duration::from_millis(2500));
+    // Not enough for the system to say that there is room.
+    client.read_some(LIMIT).expect("there is more");
+    let mut waiting = Client::connect(&address);
+    assert!(waiting.read_some(Duration::from_millis(500)).is_err());
+    assert_eq!(driver.stats().get("clients_displaced"), 0);
+    drop(client);
+    waiting.read_until_text("datb");
+    assert!(driver.finish().success());
+}
+
+/// What one that gives way had said is heard, and what it was sent is not taken back.
+#[test]
+fn clients_that_give_way_are_heard() {
+    let (mut driver, address) = start(Transport::Tcp, &[("GHC_EVENTLOG_STALL_TIMEOUT", "300ms")]);
+    let mut stalled = Client::connect(&address);
+    eventually(LIMIT, "its socket is full", || {
+        driver.quietly("chunk 0 fill:100000");
+        driver.stats().get("chunks_lost") > 0
+    });
+    stalled.send(&[b'?'; 100]);
+    check_service(&mut driver, &address);
+    let stats = driver.stats();
+    assert_eq!(
+        (stats.get("clients_displaced"), stats.get("bytes_received")),
+        (1, 100)
+    );
+    while !stalled.has_ended() {
+        stalled.read_some(LIMIT).expect("what it was sent");
+    }
+    assert!(stalled.received.len() > 100_000);
+    assert!(driver.finish().success());
 }

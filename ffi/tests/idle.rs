@@ -94,3 +94,27 @@ fn a_stalled_client_wakes_nobody() {
         assert!(driver.finish().success());
     }
 }
+
+/// The log ends, and its client has stalled for longer than it may: nobody spins.
+#[test]
+fn a_drain_wakes_nobody() {
+    let _alone = alone();
+    let environment = [
+        ("GHC_EVENTLOG_BUFFER_SIZE", "1M"),
+        ("GHC_EVENTLOG_STALL_TIMEOUT", "200ms"),
+        ("GHC_EVENTLOG_EXIT_TIMEOUT", "3s"),
+    ];
+    let mut driver = Driver::logging(&environment);
+    let _client = driver.client();
+    eventually(LIMIT, "its socket is full", || {
+        driver.quietly("chunk 0 fill:100000");
+        driver.stats().get("chunks_lost") > 0
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    let (_, before) = driver.process.thread("eventlog-poll");
+    driver.quietly("stop");
+    let (_, after) = driver.process.thread("eventlog-poll");
+    let time = after - before;
+    assert!(time <= Duration::from_millis(100), "{time:?}");
+    assert!(driver.finish().success());
+}

@@ -108,6 +108,15 @@ fn sends_that_fail_for_a_moment() {
     let collector = Collector::resume(client);
     collector.wait_for_text("n:7");
     end_troubles(&mut driver);
+    let stats = driver.stats();
+    for counter in [
+        "calls_interrupted",
+        "sends_deferred",
+        "sends_full",
+        "sends_partial",
+    ] {
+        assert!(stats.get(counter) > 0, "{counter}");
+    }
     driver.quietly("stop");
     check_numbered(&collector.finish(), 8);
     assert!(driver.finish().success());
@@ -128,6 +137,7 @@ fn wake_ups_that_fail() {
         }
         driver.command("no-trouble") != ["troubles: 0"]
     });
+    assert!(driver.stats().get("wakeups_failed") > 0);
     driver.quietly("stop");
     check_numbered(&client.read_to_end(), count);
     assert!(driver.finish().success());
@@ -156,6 +166,11 @@ fn options_that_cannot_be_set() {
         let mut client = Client::connect(&address);
         client.read_until_text("datb");
         driver.quietly("chunk 0 text:n:0");
+        // Each client's SO_SNDBUF; over TCP two options more.
+        let of_each = if transport == Transport::Tcp { 3 } else { 1 };
+        eventually(LIMIT, "all were accepted", || {
+            driver.stats().get("options_failed") == 4 * of_each
+        });
         end_troubles(&mut driver);
         driver.command("stop");
         check_numbered(&client.read_to_end(), 1);

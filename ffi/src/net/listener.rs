@@ -1,11 +1,12 @@
 //! The listening socket, Unix or TCP.
 
 use std::io;
-use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard};
 
+use super::BACKLOG;
 use super::client::Client;
+use super::identity::OwnSocket;
 use super::unix::SocketFile;
 use super::{tcp, unix};
 use crate::faults::FAULTS;
@@ -36,9 +37,7 @@ static SOCKET_FILE: Mutex<Option<SocketFile>> = Mutex::new(None);
 
 #[derive(Debug)]
 pub(crate) struct Listener {
-    socket: ManuallyDrop<OwnedFd>,
-    /// The program has closed the descriptor.
-    lost: bool,
+    socket: OwnSocket,
     options: ClientOptions,
     is_tcp: bool,
     port: u16,
@@ -73,8 +72,7 @@ impl Listener {
         *socket_file() = file;
         fork::own(fork::Slot::Listener, Some(socket.as_raw_fd()));
         Ok(Listener {
-            socket: ManuallyDrop::new(socket),
-            lost: false,
+            socket: OwnSocket::new(socket),
             options,
             is_tcp,
             port,
@@ -90,14 +88,9 @@ impl Listener {
         self.port
     }
 
-    /// The program has closed the descriptor, which may be another one now: it is not
-    /// to be closed again.
-    pub(crate) fn lose(mut self) {
-        self.lost = true;
-    }
-
     pub(crate) fn accept(&self) -> Accepted {
-        loop {
+        // Not for ever, if nobody ever is still there.
+        for _ in 0..BACKLOG {
             let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
             let nowhere = std::ptr::null_mut();
             // SAFETY: an open descriptor; the peer's address is not asked for.
@@ -114,12 +107,11 @@ impl Listener {
                 Some(libc::ECONNABORTED | libc::EPROTO) => FAULTS.accepts_aborted.count(),
                 Some(libc::EAGAIN) => return Accepted::Nobody,
                 Some(libc::EBADF | libc::ENOTSOCK | libc::EINVAL) => return Accepted::Lost,
-                _ => {
-                    FAULTS.accepts_deferred.count();
-                    return Accepted::Later;
-                }
+                _ => break,
             }
         }
+        FAULTS.accepts_deferred.count();
+        Accepted::Later
     }
 }
 
@@ -128,10 +120,6 @@ impl Drop for Listener {
         // The name goes before the socket: nobody finds one that is closed.
         remove_socket_file();
         fork::own(fork::Slot::Listener, None);
-        if !self.lost {
-            // SAFETY: dropped once, here.
-            unsafe { ManuallyDrop::drop(&mut self.socket) };
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sockets: every descriptor is made here, non-blocking and close-on-exec.
 
 pub(crate) mod client;
+mod identity;
 pub(crate) mod listener;
 mod peer;
 pub(crate) mod tcp;
@@ -34,7 +35,7 @@ fn listen(socket: &OwnedFd, backlog: c_int) -> io::Result<()> {
     Ok(())
 }
 
-fn set_option<T>(socket: &OwnedFd, level: c_int, name: c_int, value: T) -> io::Result<()> {
+fn set_option<T>(socket: &impl AsRawFd, level: c_int, name: c_int, value: T) -> io::Result<()> {
     // SAFETY: an open descriptor, and a value of the length given.
     let set = unsafe {
         libc::setsockopt(
@@ -52,7 +53,7 @@ fn set_option<T>(socket: &OwnedFd, level: c_int, name: c_int, value: T) -> io::R
 }
 
 /// Set an option that the stream does without.
-fn wish<T>(socket: &OwnedFd, level: c_int, name: c_int, value: T) {
+fn wish<T>(socket: &impl AsRawFd, level: c_int, name: c_int, value: T) {
     if set_option(socket, level, name, value).is_err() {
         FAULTS.options_failed.count();
     }

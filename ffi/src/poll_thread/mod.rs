@@ -53,6 +53,8 @@ pub(crate) struct PollThread {
     lost: bool,
     /// The client takes nothing; from then on another gets its place.
     patience_ends: Option<Duration>,
+    /// There is another, and that time has come.
+    another_waits: bool,
     next_probe: Duration,
     connections: u64,
     received: u64,
@@ -119,6 +121,7 @@ impl PollThread {
             retry: None,
             lost: false,
             patience_ends: None,
+            another_waits: false,
             next_probe: Duration::ZERO,
             connections: 0,
             received: 0,
@@ -136,8 +139,9 @@ impl PollThread {
             let served = self.serve();
             let rest = self.end_if_due(served);
             if let Err(error) = self.sleep(rest) {
-                // Descriptors of ours are closed. The program must not notice: its
-                // writers are refused from now on.
+                // Descriptors of ours are closed, or the program's by now. It must not
+                // notice: its writers are refused from now on, and nobody is woken.
+                self.instance.wake.lose();
                 self.disconnect();
                 self.chunks.reset();
                 self.listener = None;

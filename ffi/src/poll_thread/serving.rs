@@ -8,6 +8,7 @@ use eventlog_ring::RecordState;
 use super::{PollThread, RETRY, Rest};
 use crate::clock::monotonic;
 use crate::control;
+use crate::faults::FAULTS;
 use crate::flush_thread;
 use crate::net::listener::Accepted;
 use crate::session::{self, Round, Session};
@@ -133,9 +134,18 @@ impl PollThread {
             self.instance.space.made();
             self.patience_ends = None;
         }
+        let another_waits = std::mem::take(&mut self.another_waits);
         if rest == Rest::Full && self.patience_ends.is_none() {
             let patience = self.instance.tuning.stall_timeout;
             self.patience_ends = patience.map(|patience| monotonic() + patience);
+        } else if rest == Rest::Full && another_waits && self.may_displace() {
+            // A send that has just been tried took nothing.
+            FAULTS.clients_displaced.count();
+            if let Some(session) = &mut self.session {
+                session.receive_rest();
+            }
+            self.disconnect();
+            return Rest::Busy;
         }
         let idle = rest == Rest::Idle && self.chunks.is_idle();
         if idle && self.tell_what_is_left() {

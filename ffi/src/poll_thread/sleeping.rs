@@ -20,9 +20,10 @@ impl PollThread {
             .as_ref()
             .filter(|session| session.has_begun() && session.client.needs_probing())
             .map(|_| self.next_probe);
+        let matters = self.listener.is_some() && self.finish.is_none();
         let stalled = self
             .patience_ends
-            .filter(|_| self.listener.is_some() && !self.may_displace());
+            .filter(|end| matters && monotonic() < *end);
         [self.finish, self.retry, probe, stalled]
             .into_iter()
             .flatten()
@@ -65,7 +66,7 @@ impl PollThread {
 
     fn poll(&mut self, writable: bool, timeout: Option<Duration>) -> Result<()> {
         if self.lost {
-            return Err(self.lose_descriptors([false, true, false]));
+            return Err(Error::Sys(libc::EBADF));
         }
         let entry = |fd, events| libc::pollfd {
             fd,
@@ -114,7 +115,7 @@ impl PollThread {
             // being told of anything, looking for itself now and then.
             FAULTS.polls_failed.count();
             std::thread::sleep(RETRY);
-            self.instance.wake.clear();
+            self.lost |= !self.instance.wake.clear();
             if wanted & libc::POLLIN != 0 {
                 self.client_event(libc::POLLIN);
             }
@@ -122,15 +123,12 @@ impl PollThread {
             return Ok(());
         }
         if entries.iter().any(|e| e.revents & libc::POLLNVAL != 0) {
-            return Err(self.lose_descriptors(entries.map(|e| e.revents & libc::POLLNVAL != 0)));
+            return Err(Error::Sys(libc::EBADF));
         }
         if entries[0].revents != 0 {
-            self.instance.wake.clear();
+            self.lost |= !self.instance.wake.clear();
         }
-        if entries[1].revents != 0 && self.session.is_some() {
-            FAULTS.clients_displaced.count();
-            self.disconnect();
-        }
+        self.another_waits = entries[1].revents != 0 && self.session.is_some();
         if entries[2].revents != 0 {
             self.client_event(entries[2].revents);
         }
@@ -139,25 +137,10 @@ impl PollThread {
     }
 
     /// The client has taken nothing for so long that whoever comes gets its place.
-    fn may_displace(&self) -> bool {
+    pub(super) fn may_displace(&self) -> bool {
         self.session.is_some()
             && self.finish.is_none()
             && self.patience_ends.is_some_and(|end| monotonic() >= end)
-    }
-
-    /// The program has closed descriptors that are not its own. Their numbers may be
-    /// those of its next files: nothing must be done with them, not even a close.
-    fn lose_descriptors(&mut self, [wake, listener, client]: [bool; 3]) -> Error {
-        if wake {
-            self.instance.wake.lose();
-        }
-        if listener && let Some(listener) = self.listener.take() {
-            listener.lose();
-        }
-        if client && let Some(session) = &mut self.session {
-            session.client.lose();
-        }
-        Error::Sys(libc::EBADF)
     }
 
     fn client_event(&mut self, events: libc::c_short) {
@@ -167,10 +150,10 @@ impl PollThread {
         let readable = events & (libc::POLLIN | libc::POLLRDHUP) != 0;
         let alive = !readable || session.receive();
         if !alive || events & (libc::POLLERR | libc::POLLHUP) != 0 {
-            if alive && events & libc::POLLERR != 0 {
-                FAULTS.clients_broken.count();
-            }
             session.receive_rest();
+            if events & libc::POLLERR != 0 {
+                session.client.break_off();
+            }
             self.disconnect();
         } else if readable && session.client.at_eof {
             // Asked for no more after this.

@@ -8,11 +8,13 @@
 #include "system.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ----------------------------------------------------------------- events -- */
@@ -243,6 +245,22 @@ static void set_control(int whose) {
   say("tuning", eventlog_socket_set_tuning(&tuning));
 }
 
+/* Files of the program's own, with the lowest numbers there are. */
+enum { FILES = 16 };
+static int files[FILES];
+
+static void open_files(const char *path) {
+  for (int i = 0; i < FILES; i++) files[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static void check_files(void) {
+  for (int i = 0; i < FILES; i++) {
+    struct stat file;
+    if (fstat(files[i], &file) != 0) printf("file %d is closed\n", files[i]);
+    else if (file.st_size != 0) printf("file %d was written\n", files[i]);
+  }
+}
+
 static pthread_t waiter;
 static EventlogSocketStatus waited;
 
@@ -278,6 +296,10 @@ static void run(char *line) {
     clock_step = atol(rest);
   } else if (strcmp(line, "close-descriptors") == 0) {
     for (int fd = 3; fd < 1024; fd++) close(fd);
+  } else if (strcmp(line, "open-files") == 0) {
+    open_files(rest);
+  } else if (strcmp(line, "check-files") == 0) {
+    check_files();
   } else if (strcmp(line, "no-trouble") == 0) {
     fail_no_calls();
     fail_setsockopt = fail_write = flaky_sendmsg = fill_eventfd = false;

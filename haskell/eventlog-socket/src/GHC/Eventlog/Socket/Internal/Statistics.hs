@@ -78,9 +78,9 @@ data EventlogSocketStats = EventlogSocketStats
   , essPollsFailed :: Word64
   -- ^ Failures of @poll@.
   , essWakeupsPending :: Word64
-  -- ^ Wake-ups by writers that found one pending.
+  -- ^ Wake-ups that found the eventfd full: one was pending.
   , essWakeupsFailed :: Word64
-  -- ^ Wake-ups by writers that failed.
+  -- ^ Wake-ups that failed.
   , essOptionsFailed :: Word64
   -- ^ Options of a socket that could not be set.
   , essClientsBroken :: Word64
