@@ -1,1 +1,10 @@
-//! Benchmarks live in `benches/`; there is nothing else here.
+//! What the measuring programs of `src/bin/` share. Criterion's benchmarks are in `benches/`.
+
+pub mod build;
+pub mod client;
+pub mod process;
+pub mod queues;
+pub mod report;
+pub mod scale;
+pub mod stats;
+pub mod writing;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::bug::{bug, unless_bug};
 use crate::gate::Epoch;
-use crate::layout::{Position, payload_granules};
+use crate::layout::{Header, HeaderWord, Position, payload_granules};
 use crate::reservation::Reservation;
 use crate::ring::Ring;
 use crate::shim::{Ordering, pause};
@@ -52,6 +52,13 @@ struct Claim {
     position: Position,
     /// The first granule is for a loss note.
     note: bool,
+}
+
+/// A claim for so many bytes, in the epoch that was read before it.
+struct Admitted {
+    claim: Claim,
+    epoch: Epoch,
+    len: u32,
 }
 
 /// Claims `need` granules, and one more for a note if losses are pending and the room allows.
@@ -113,20 +120,16 @@ fn take_loss(ring: &Ring<'_>, epoch: Epoch) -> Option<Loss> {
 impl Ring<'_> {
     /// Claims room for `len` bytes in the current epoch, or in `wanted` if that is the current one.
     #[inline]
-    pub(crate) fn reserve(
+    fn admit(
         &self,
         side: &mut impl Side,
         wanted: Option<Epoch>,
         len: usize,
-    ) -> Result<Reservation<'_>, PushError> {
+    ) -> Result<Admitted, PushError> {
         // The gate comes first: the record carries the epoch of a moment before its claim, whatever happens later (I9).
         let pass = self.producers.gate.read();
         if !pass.open {
-            self.refusals.refused_closed.add(Tally {
-                records: 1,
-                bytes: len as u64,
-            });
-            return Err(PushError::Closed);
+            return Err(self.refuse_closed(len));
         }
         if wanted.is_some_and(|epoch| epoch != pass.epoch) {
             return Err(PushError::Stale);
@@ -137,19 +140,43 @@ impl Ring<'_> {
             return Err(PushError::Oversize);
         }
         let claim = claim(self, side, need).ok_or(PushError::Full)?;
+        Ok(Admitted {
+            claim,
+            epoch: pass.epoch,
+            len: bytes,
+        })
+    }
+
+    #[cold]
+    fn refuse_closed(&self, len: usize) -> PushError {
+        self.refusals.refused_closed.add(Tally {
+            records: 1,
+            bytes: len as u64,
+        });
+        PushError::Closed
+    }
+
+    #[inline]
+    fn reservation(&self, admitted: Admitted) -> Reservation<'_> {
+        let Admitted { claim, epoch, len } = admitted;
         let loss = if claim.note {
-            take_loss(self, pass.epoch)
+            take_loss(self, epoch)
         } else {
             None
         };
-        Ok(Reservation::new(
-            self,
-            claim.position,
-            pass.epoch,
-            bytes,
-            claim.note,
-            loss,
-        ))
+        Reservation::new(self, claim.position, epoch, len, claim.note, loss)
+    }
+
+    /// Claims room for a record, to be written in place.
+    #[inline]
+    pub(crate) fn reserve(
+        &self,
+        side: &mut impl Side,
+        wanted: Option<Epoch>,
+        len: usize,
+    ) -> Result<Reservation<'_>, PushError> {
+        let admitted = self.admit(side, wanted, len)?;
+        Ok(self.reservation(admitted))
     }
 
     #[inline]
@@ -159,9 +186,42 @@ impl Ring<'_> {
         wanted: Option<Epoch>,
         chunk: &[u8],
     ) -> Result<(), PushError> {
-        let mut reservation = self.reserve(side, wanted, chunk.len())?;
+        let admitted = self.admit(side, wanted, chunk.len())?;
+        if admitted.claim.note {
+            self.fill_noted(admitted, chunk);
+            return Ok(());
+        }
+        // What follows cannot fail, so it does without a reservation, which would have to be ready for that.
+        let position = admitted.claim.position;
+        let word = self.storage.header(position);
+        // SAFETY: the granules are of our claim, which is not yet committed (I1).
+        unsafe { self.storage.span(position, chunk.len()).write(0, chunk) };
+        let header = Header {
+            aborted: false,
+            note: false,
+            epoch: admitted.epoch,
+            len: admitted.len,
+        };
+        self.publish(word, header);
+        Ok(())
+    }
+
+    /// The rest of a push that found losses to tell.
+    #[cold]
+    fn fill_noted(&self, admitted: Admitted, chunk: &[u8]) {
+        let mut reservation = self.reservation(admitted);
         reservation.write(0, chunk);
         reservation.commit();
-        Ok(())
+    }
+
+    /// Commits a record: the word is that of its first granule.
+    #[inline]
+    pub(crate) fn publish(&self, word: &HeaderWord, mut header: Header) {
+        if bug!("late_stamp") {
+            header.epoch = self.producers.gate.read().epoch;
+        }
+        // Release pairs with the Acquire in `Consumer::committed`: the payload happens-before its delivery (I3).
+        let order = unless_bug!("relaxed_commit", Ordering::Release);
+        word.0.store(header.encode(), order);
     }
 }

@@ -8,7 +8,7 @@ use crate::GRANULE;
 use crate::bug::{bug, unless_bug};
 use crate::counters::{Counters, Tally};
 use crate::gate::Epoch;
-use crate::layout::{Header, Position};
+use crate::layout::{Header, HeaderWord, Position};
 use crate::loss::{Loss, NOTE_BYTES};
 use crate::record::{self, Record, RecordState};
 use crate::ring::Ring;
@@ -44,17 +44,17 @@ impl<'r> Consumer<'r> {
         }
     }
 
-    /// The committed record at a position, if there is one.
+    /// The committed record at a position, if there is one: its header, and where that lies.
     #[inline]
-    fn committed(&self, position: Position) -> Option<Header> {
+    fn committed(&self, position: Position) -> Option<(Header, &'r HeaderWord)> {
         // When the ring is full, the header after the last record is that of the first.
         if position - self.head >= self.ring.storage.granules() {
             return None;
         }
         // Acquire pairs with the Release in `Reservation::publish`: payload and note happen-before what we do next (I3).
         let order = unless_bug!("relaxed_look", Ordering::Acquire);
-        let word = self.ring.storage.header(position).0.load(order);
-        Header::decode(word)
+        let word = self.ring.storage.header(position);
+        Some((Header::decode(word.0.load(order))?, word))
     }
 
     /// The committed records in the order they were claimed, from the oldest up to the first that is still being copied.
@@ -66,8 +66,10 @@ impl<'r> Consumer<'r> {
         }
     }
 
-    /// Releases the first `count` of [`records`](Self::records), all at once. Stops early if fewer are committed.
-    pub fn release(&mut self, count: usize) {
+    /// Releases the first `count` of [`records`](Self::records), all at once. Stops early if fewer are committed: returns
+    /// how many it released.
+    #[inline]
+    pub fn release(&mut self, count: usize) -> usize {
         let mut position = self.head;
         let (mut delivered, mut discarded, mut aborted) = <(Tally, Tally, Tally)>::default();
         let count = if bug!("release_all") {
@@ -75,25 +77,26 @@ impl<'r> Consumer<'r> {
         } else {
             count
         };
-        for _ in 0..count {
-            let Some(header) = self.committed(position) else {
+        let mut released = 0;
+        while released < count {
+            let Some((header, word)) = self.committed(position) else {
                 break;
             };
+            let bytes = u64::from(header.len);
             match record::state(header, self.session) {
-                RecordState::Live => &mut delivered,
-                RecordState::Stale => &mut discarded,
-                RecordState::Aborted => &mut aborted,
+                RecordState::Live => delivered.add(bytes),
+                RecordState::Stale => discarded.add(bytes),
+                RecordState::Aborted => aborted.add(bytes),
             }
-            .add(u64::from(header.len));
             if !bug!("kept_header") {
                 // Relaxed: published by the head below, before which no producer looks here (I2).
-                let word = &self.ring.storage.header(position).0;
-                word.store(0, Ordering::Relaxed);
+                word.0.store(0, Ordering::Relaxed);
             }
             position += header.granules();
+            released += 1;
         }
-        if position == self.head {
-            return;
+        if released == 0 {
+            return 0;
         }
         let side = &self.ring.consumer;
         side.delivered.add_alone(delivered);
@@ -103,6 +106,7 @@ impl<'r> Consumer<'r> {
         side.head
             .store(position, unless_bug!("relaxed_head", Ordering::Release));
         self.head = position;
+        released
     }
 
     /// Whether nothing is committed at the head: there may be records behind one that is still being copied.
@@ -191,7 +195,7 @@ impl<'c> Iterator for Records<'c> {
 
     #[inline]
     fn next(&mut self) -> Option<Record<'c>> {
-        let header = self.consumer.committed(self.position)?;
+        let (header, _) = self.consumer.committed(self.position)?;
         let storage = &self.consumer.ring.storage;
         let start = self.position;
         self.position += header.granules();

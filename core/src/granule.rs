@@ -101,11 +101,13 @@ impl<'a> Span<'a> {
             "write past the end of a reservation"
         );
         let (at, before_wrap) = self.locate(offset, bytes.len());
-        let (first, second) = bytes.split_at(before_wrap);
-        // SAFETY: both parts lie inside the array (`locate`) and inside the run, which is the caller's alone (I1).
+        // SAFETY: all parts lie inside the array (`locate`) and inside the run, which is the caller's alone (I1).
         unsafe {
-            cells::write(self.granules, at, first);
-            if !second.is_empty() {
+            if before_wrap == bytes.len() {
+                cells::write(self.granules, at, bytes);
+            } else {
+                let (first, second) = bytes.split_at(before_wrap);
+                cells::write(self.granules, at, first);
                 cells::write(self.granules, 0, second);
             }
         }

@@ -4,13 +4,12 @@ use core::fmt;
 use core::mem;
 
 use crate::Loss;
-use crate::bug::{bug, unless_bug};
+use crate::bug::bug;
 use crate::gate::Epoch;
 use crate::granule::Span;
 use crate::layout::{Header, Position};
 use crate::loss::NOTE_BYTES;
 use crate::ring::Ring;
-use crate::shim::Ordering;
 
 /// Room for one record, to be filled and [committed](Self::commit). Dropped without that, it is aborted: the consumer
 /// skips it.
@@ -125,21 +124,14 @@ impl<'r> Reservation<'r> {
         if self.note {
             self.write_note();
         }
-        let epoch = if bug!("late_stamp") {
-            self.ring.producers.gate.read().epoch
-        } else {
-            self.epoch
-        };
         let header = Header {
             aborted: aborted && !bug!("live_abort"),
             note: self.note,
-            epoch,
+            epoch: self.epoch,
             len: self.len,
         };
-        // Release pairs with the Acquire in `Consumer::committed`: the payload happens-before its delivery (I3).
-        let order = unless_bug!("relaxed_commit", Ordering::Release);
-        let word = &self.ring.storage.header(self.position).0;
-        word.store(header.encode(), order);
+        let word = self.ring.storage.header(self.position);
+        self.ring.publish(word, header);
     }
 
     #[cold]

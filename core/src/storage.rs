@@ -129,7 +129,10 @@ impl<'a> Storage<'a> {
     /// Header of the granule at a position.
     #[inline]
     pub(crate) fn header(&self, position: Position) -> &'a HeaderWord {
-        &self.headers[header_index(self.index(position), self.granules.len())]
+        let index = header_index(self.index(position), self.granules.len());
+        debug_assert!(index < self.headers.len());
+        // SAFETY: the permutation maps indices of granules to such again, and there are as many headers.
+        unsafe { self.headers.get_unchecked(index) }
     }
 
     /// `len` bytes from the granule at a position on.

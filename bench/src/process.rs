@@ -1,0 +1,139 @@
+//! A program that is measured: started, listened to, and ended.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The figures of a line `result name=value ...`.
+pub type Figures = HashMap<String, f64>;
+
+/// A directory for sockets and samples, gone when dropped.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A fresh one.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn new() -> io::Result<Scratch> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: only that numbers differ matters.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("eventlog-bench-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path)?;
+        Ok(Scratch(path))
+    }
+
+    /// A file in it.
+    pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Then it stays.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A program that runs; killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    /// The last line of its stderr.
+    complaint: Arc<Mutex<String>>,
+}
+
+impl Running {
+    /// Start it, without any setting of a user for the library.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(command: &mut Command, settings: &[(&str, String)]) -> Result<Running, String> {
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("GHC_EVENTLOG_") {
+                command.env_remove(name);
+            }
+        }
+        for (name, value) in settings {
+            command.env(name, value);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| error.to_string())?;
+        let (send, lines) = mpsc::channel();
+        let stdout = child.stdout.take().ok_or("no stdout")?;
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let complaint = Arc::new(Mutex::new(String::new()));
+        let last = Arc::clone(&complaint);
+        let stderr = child.stderr.take().ok_or("no stderr")?;
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                *last.lock().unwrap_or_else(PoisonError::into_inner) = line;
+            }
+        });
+        Ok(Running {
+            child,
+            lines,
+            complaint,
+        })
+    }
+
+    /// Wait for a line that begins with this word; the rest of it.
+    ///
+    /// # Errors
+    /// The program ended before, or it takes too long.
+    pub fn line(&self, word: &str, limit: Duration) -> Result<String, String> {
+        let end = Instant::now() + limit;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left);
+            let line = line.map_err(|error| {
+                let complaint = self.complaint.lock();
+                let complaint = complaint.unwrap_or_else(PoisonError::into_inner);
+                format!("waiting for `{word}`: {error} ({complaint})")
+            })?;
+            if let Some(rest) = line.strip_prefix(word) {
+                return Ok(rest.to_owned());
+            }
+        }
+    }
+
+    /// Wait for its result.
+    ///
+    /// # Errors
+    /// As of [`Running::line`].
+    pub fn result(&self, limit: Duration) -> Result<Figures, String> {
+        let line = self.line("result", limit)?;
+        let pairs = line.split_whitespace().filter_map(|pair| {
+            let (name, value) = pair.split_once('=')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        });
+        Ok(pairs.collect())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // What is still to be sent is of no interest. It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

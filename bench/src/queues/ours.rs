@@ -1,0 +1,123 @@
+//! The ring of this project: with one producer, with many, and with many that look whether the consumer must be woken.
+
+use eventlog_ring::{Doorbell, Ring, Storage, mpsc, spsc};
+
+use super::{CAPACITY, Consumer, Ends, Producer, Queue, Region};
+
+/// A ring and its memory.
+#[derive(Debug)]
+struct Owned {
+    ring: Ring<'static>,
+    /// Behind the ring, so that it goes last.
+    _region: Region,
+}
+
+impl Owned {
+    fn new() -> Self {
+        let region = Region::new(Storage::region_size(CAPACITY));
+        // SAFETY: the region is zeroed, of that size, not used otherwise, and lives as long as the ring: both are in this
+        // value, which never lends the ring out for longer than itself.
+        let storage = unsafe { Storage::from_region(region.start(), CAPACITY) };
+        Self {
+            ring: Ring::new(storage.expect("a power of two")),
+            _region: region,
+        }
+    }
+}
+
+/// One producer.
+#[derive(Debug)]
+pub struct Spsc(Owned);
+
+/// Any number of producers.
+#[derive(Debug)]
+pub struct Mpsc(Owned);
+
+/// Any number of producers, which look at a doorbell after each push.
+#[derive(Debug)]
+pub struct MpscBell(Owned, Doorbell);
+
+/// A producer with the doorbell that it looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Ringing<'q>(mpsc::Producer<'q>, &'q Doorbell);
+
+impl Queue for Spsc {
+    const NAME: &'static str = "ours spsc";
+    type Producer<'q> = spsc::Producer<'q>;
+    type Consumer<'q> = eventlog_ring::Consumer<'q>;
+
+    fn new(_size: usize) -> Self {
+        Self(Owned::new())
+    }
+
+    fn split(&mut self, producers: usize) -> Option<Ends<'_, Self>> {
+        let (producer, consumer) = self.0.ring.spsc();
+        (producers == 1).then_some((vec![producer], consumer))
+    }
+}
+
+impl Queue for Mpsc {
+    const NAME: &'static str = "ours mpsc";
+    type Producer<'q> = mpsc::Producer<'q>;
+    type Consumer<'q> = eventlog_ring::Consumer<'q>;
+
+    fn new(_size: usize) -> Self {
+        Self(Owned::new())
+    }
+
+    fn split(&mut self, producers: usize) -> Option<Ends<'_, Self>> {
+        let (producer, consumer) = self.0.ring.mpsc();
+        Some((vec![producer; producers], consumer))
+    }
+}
+
+impl Queue for MpscBell {
+    const NAME: &'static str = "ours mpsc+bell";
+    type Producer<'q> = Ringing<'q>;
+    type Consumer<'q> = eventlog_ring::Consumer<'q>;
+
+    fn new(_size: usize) -> Self {
+        Self(Owned::new(), Doorbell::new())
+    }
+
+    fn split(&mut self, producers: usize) -> Option<Ends<'_, Self>> {
+        let (producer, consumer) = self.0.ring.mpsc();
+        Some((vec![Ringing(producer, &self.1); producers], consumer))
+    }
+}
+
+impl Producer for spsc::Producer<'_> {
+    #[inline]
+    fn push(&mut self, chunk: &[u8]) -> bool {
+        spsc::Producer::push(self, chunk).is_ok()
+    }
+}
+
+impl Producer for mpsc::Producer<'_> {
+    #[inline]
+    fn push(&mut self, chunk: &[u8]) -> bool {
+        mpsc::Producer::push(self, chunk).is_ok()
+    }
+}
+
+impl Producer for Ringing<'_> {
+    #[inline]
+    fn push(&mut self, chunk: &[u8]) -> bool {
+        let pushed = self.0.push(chunk).is_ok();
+        // The consumer here never sleeps.
+        assert!(!self.1.ring(), "nobody sleeps");
+        pushed
+    }
+}
+
+impl Consumer for eventlog_ring::Consumer<'_> {
+    #[inline]
+    fn release(&mut self) -> bool {
+        eventlog_ring::Consumer::release(self, 1) == 1
+    }
+
+    #[inline]
+    fn release_some(&mut self, most: usize) -> usize {
+        eventlog_ring::Consumer::release(self, most)
+    }
+}
