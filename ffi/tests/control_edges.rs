@@ -108,6 +108,7 @@ fn a_mark_waits_for_room() {
         ("FLUSH_SAYS", ""),
         ("GHC_EVENTLOG_OVERFLOW", "block"),
         ("GHC_EVENTLOG_BUFFER_SIZE", "64K"),
+        ("GHC_EVENTLOG_SNDBUF", "128K"),
     ]);
     driver.listen();
     driver.start_log();

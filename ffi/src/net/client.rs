@@ -22,7 +22,8 @@ const READS_PER_ROUND: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Client {
     socket: OwnSocket,
-    /// An error has ended the connection.
+    /// An error has ended the connection, and was counted. What the client had said
+    /// before can still be there.
     broken: bool,
     is_tcp: bool,
     linger: i32,
@@ -129,9 +130,6 @@ impl Client {
     /// a close resets nothing that is still on its way. False if the connection is
     /// broken.
     pub(crate) fn receive(&mut self, mut listen: impl FnMut(&[u8])) -> bool {
-        if self.broken {
-            return false;
-        }
         let mut buffer = [0u8; RECEIVE];
         for _ in 0..READS_PER_ROUND {
             // SAFETY: an open descriptor, and a buffer of the length given.
