@@ -107,7 +107,8 @@ fn nobody_waits_for_a_client_that_is_not_served() {
 /// interrupted by it may look at errno next.
 #[test]
 fn writing_leaves_errno_alone() {
-    let mut driver = Driver::logging(&[(BUFFER_SIZE, "64K"), (OVERFLOW, "block:5ms")]);
+    let sndbuf = ("GHC_EVENTLOG_SNDBUF", "128K");
+    let mut driver = Driver::logging(&[(BUFFER_SIZE, "64K"), (OVERFLOW, "block:5ms"), sndbuf]);
     let _client = driver.served_client();
     for _ in 0..20 {
         driver.quietly("chunk 0 fill:30000"); // the driver looks at errno

@@ -170,6 +170,7 @@ fn an_exit_that_would_have_to_wait() {
         let mut worker = Setup::of(Build::new(main), Transport::Unix)
             .rts("-N2")
             .env("GHC_EVENTLOG_BUFFER_SIZE", "2M")
+            .env("GHC_EVENTLOG_SNDBUF", "128K")
             .env("GHC_EVENTLOG_OVERFLOW", "block")
             .env("GHC_EVENTLOG_EXIT_TIMEOUT", "700ms")
             .spawn(ghc);
