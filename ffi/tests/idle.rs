@@ -118,3 +118,19 @@ fn a_drain_wakes_nobody() {
     assert!(time <= Duration::from_millis(100), "{time:?}");
     assert!(driver.finish().success());
 }
+
+/// A writer that wakes the poll thread goes on: batch jobs do not preempt who wakes them.
+#[test]
+#[cfg(target_os = "linux")]
+fn waking_up_preempts_nobody() {
+    let mut driver = Driver::logging(&[]);
+    let (thread, _) = driver.process.thread("eventlog-poll");
+    eventually(LIMIT, "it is a batch job", || {
+        // SAFETY: no pointers.
+        unsafe { libc::sched_getscheduler(thread) == libc::SCHED_BATCH }
+    });
+    // SAFETY: as above.
+    let of_program = unsafe { libc::sched_getscheduler(driver.process.pid() as libc::pid_t) };
+    assert_eq!(of_program, libc::SCHED_OTHER);
+    assert!(driver.finish().success());
+}

@@ -93,6 +93,17 @@ pub(crate) fn prepare() -> Result<SyncSender<PollThread>> {
     Ok(give)
 }
 
+/// A writer that wakes this thread must not have to make room for it on its processor:
+/// batch jobs preempt nobody when they wake up. A wish only.
+fn yield_to_writers() {
+    #[cfg(target_os = "linux")]
+    {
+        let none = libc::sched_param { sched_priority: 0 };
+        // SAFETY: of the calling thread; the parameters live for the call.
+        unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &none) };
+    }
+}
+
 impl PollThread {
     pub(crate) fn new(
         instance: &'static Instance,
@@ -131,6 +142,7 @@ impl PollThread {
     }
 
     fn run(mut self) {
+        yield_to_writers();
         loop {
             self.learn(LEARNT_PER_ROUND);
             self.do_what_was_asked();
