@@ -60,7 +60,7 @@ struct Case {
 /// The GHC: how it and its programs are run.
 struct Ghc {
     prefix: Vec<String>,
-    ghc: Vec<String>,
+    version: String,
     ours: PathBuf,
     peer: Option<PathBuf>,
 }
@@ -101,7 +101,7 @@ impl Ghc {
         };
         Ok(Ghc {
             prefix,
-            ghc,
+            version: version.trim().into(),
             ours,
             peer,
         })
@@ -190,7 +190,7 @@ fn main() -> Result<(), String> {
 }
 
 fn measure(scale: Scale, ghc: &Ghc, text: &mut Text) -> Result<(), String> {
-    text.add(format!("Made by `{}`.", ghc.ghc.join(" ")));
+    text.add(format!("Made by GHC {}.", ghc.version));
     let fire = loads(
         ghc,
         "fire",

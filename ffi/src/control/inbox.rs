@@ -72,7 +72,7 @@ struct State {
     /// The log whose start the hooks were told last, and whether its end was.
     told: u64,
     told_end: bool,
-    /// A hook was registered since.
+    /// A hook was registered since, while it ran.
     newcomers: bool,
     /// The program exits: the end of the log is the last thing to be told.
     finishing: bool,
@@ -151,7 +151,10 @@ impl Inbox {
 
     /// Somebody has registered a hook.
     pub(crate) fn hook_registered(&self) {
-        self.state().newcomers = true;
+        let mut state = self.state();
+        // A log that has ended is none of its business, though its end be told later.
+        state.newcomers |= state.runs;
+        drop(state);
         self.something.notify_one();
     }
 
@@ -315,9 +318,9 @@ impl State {
         if self.hooks_elsewhere {
             return None;
         }
-        // Those who came later are told now, also when the program is about to exit; the
-        // others have been.
-        let late = self.newcomers && self.runs && !self.told_end && self.told == self.log;
+        // Those who came later are told now, also when the program is about to exit, or
+        // the client has left before we looked; the others have been.
+        let late = self.newcomers && !self.told_end && self.told == self.log;
         if self.start_is_due() && self.told_end || late {
             return Some(Next::Start(self.tell_start()));
         }
