@@ -160,6 +160,36 @@ fn ready_does_not_wait_for_commands() {
     assert!(driver.finish().success());
 }
 
+/// A hook is registered while a log runs, and its client leaves before the thread of the
+/// handlers has time for either: the hook is told of that log. One that is registered
+/// after the client has left is not.
+#[test]
+fn a_hook_of_a_log_whose_client_has_left() {
+    let mut driver = Driver::listening(&[]);
+    driver.handle("app", &[(1, "hold; note released")]);
+    driver.start_log();
+    let mut client = driver.served_client();
+    client.send(&frame(b"app", 1));
+    assert_eq!(driver.until_noted(1), ["app 1"]);
+    driver.control_ok("hook post note begun");
+    driver.control_ok("hook pre note ended");
+    drop(client);
+    driver.until_alone();
+    driver.control("release");
+    assert_eq!(
+        driver.until_noted(4),
+        ["app 1", "released", "begun", "ended"]
+    );
+    driver.control_ok("hook pre note late");
+    let mut client = driver.served_client();
+    driver.until_noted(5);
+    client.send(b"?");
+    drop(client);
+    let notes = driver.until_noted(7);
+    assert_eq!(notes[4..], ["begun", "ended", "late"]);
+    assert!(driver.finish().success());
+}
+
 /// Two hundred that connect, send a command, and are gone at once.
 #[track_caller]
 fn clients_in_a_hurry(driver: &mut Driver, first: Option<Client>) {
