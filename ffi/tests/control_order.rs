@@ -142,7 +142,7 @@ fn commands_outlive_their_client() {
     });
     drop(client);
     driver.until_alone();
-    assert_eq!(driver.notes(), ["app 1"]);
+    assert_eq!(driver.until_noted(1), ["app 1"]);
     driver.control("release");
     driver.until_settled(3);
     assert_eq!(driver.notes(), ["app 1", "app 2", "app 2"]);
