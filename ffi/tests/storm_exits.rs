@@ -176,6 +176,10 @@ fn an_exit_that_would_have_to_wait() {
             .spawn(ghc);
         worker.ready();
         let mut client = stalled_client(&worker);
+        // A flush in the middle of the logging would fill the ring before the exit.
+        eventually(LIMIT, "the flush for the client", || {
+            worker.stats().get("flushes") > 0
+        });
         // Almost a buffer of the RTS for each capability, and room for one.
         worker.command("log 2 17000 100");
         let status = worker.finish();
