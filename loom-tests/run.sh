@@ -63,6 +63,7 @@ if [ "$mode" = full ]; then
             doorbell) set -- one_producer a_sleeper ;;
             losses) set -- passes_its_note_on ;;
             reentrant) set -- own_pushes ;;
+            recorder) set -- lone_push from_outside in_the_making two_that_make within_a_push ;;
             sessions) set -- with_one_producer closing_keeps publishes ;;
             *) continue ;;
         esac
@@ -109,6 +110,21 @@ relaxed_open        opening_publishes                                    Causali
 relaxed_pass        opening_publishes                                    Causality violation
 relaxed_close       closing_publishes                                    Causality violation
 relaxed_pass        closing_publishes                                    Causality violation
+relaxed_passing     copies_into_a_granule_never_race                     Causality violation
+relaxed_settling    copies_into_a_granule_never_race                     Causality violation
+pass_unsettled      copies_into_a_granule_never_race                     Causality violation
+relaxed_oldest      room_that_another_made_is_settled                    Causality violation
+relaxed_forgetting  room_that_another_made_is_settled                    Causality violation
+relaxed_announcement two_that_make_room_take_what_they_need              tests/recorder.rs
+pass_unsettled      a_record_in_the_making_is_not_overwritten            Causality violation
+pass_unsettled      a_push_within_a_push_does_not_wait                   Causality violation
+relaxed_announcement a_lone_push_is_not_refused                          nothing is in the way
+relaxed_tail        a_lone_push_is_not_refused                           nothing is in the way
+relaxed_claim       a_lone_push_is_not_refused                           nothing is in the way
+unannounced_claim   a_reader_from_outside_keeps_only_what_is_whole       torn
+no_claim_fence      a_reader_from_outside_keeps_only_what_is_whole       torn
+relaxed_stamps      a_reader_from_outside_keeps_only_what_is_whole       torn
+relaxed_settling    a_reader_from_outside_keeps_only_what_is_whole       torn
 END
 
 # The switch goes to the crates of this workspace alone, so that loom is not built again.

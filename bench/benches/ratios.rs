@@ -5,6 +5,8 @@
 //! All queues take turns, round after round, and each round's figures are divided by the memcpy of that round: what is slow
 //! for all (another program, another clock rate) is slow on both sides of the ratio. The medians over rounds are printed and
 //! go to `ring.md` and `ring.csv` in `target/bench`.
+//!
+//! The recorder has no consumer: its figures are of pushes alone, each of which overwrites the oldest records.
 #![allow(missing_docs, reason = "a program")]
 
 use std::env;
@@ -17,8 +19,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bench::queues::{
-    ArrayQueue, BbQueue, CAPACITY, Consumer, Locked, Memcpy, Mpsc, MpscBell, Producer, Queue,
-    RingBuf, Rtrb, Spsc, SyncChannel,
+    ArrayQueue, BbQueue, CAPACITY, Consumer, Locked, Memcpy, Mpsc, MpscBell, Overwriting, Producer,
+    Queue, RingBuf, Rtrb, Spsc, SyncChannel,
 };
 use bench::report::{bytes, human, markdown};
 use bench::stats::median;
@@ -128,6 +130,7 @@ fn cases(size: usize) -> Vec<Box<dyn Case>> {
         case::<Spsc>,
         case::<Mpsc>,
         case::<MpscBell>,
+        case::<Overwriting>,
         case::<Rtrb>,
         case::<BbQueue>,
         case::<RingBuf>,

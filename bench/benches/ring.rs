@@ -1,15 +1,15 @@
 //! What a push costs in the ring and in its rivals, beside a plain memcpy of the same chunk into memory of the same size.
 //!
 //! One thread pushes a chunk and releases it, so every figure is the whole way of a record without another core's cache
-//! misses and without reading the payload. `ratios` measures the same with all of them taking turns.
+//! misses and without reading the payload; of the recorder it is a push alone, as that has no consumer. `ratios` measures the same with all of them taking turns.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use bench::queues::{
-    ArrayQueue, BbQueue, Consumer, Locked, Memcpy, Mpsc, MpscBell, Producer, Queue, RingBuf, Rtrb,
-    Spsc, SyncChannel,
+    ArrayQueue, BbQueue, Consumer, Locked, Memcpy, Mpsc, MpscBell, Overwriting, Producer, Queue,
+    RingBuf, Rtrb, Spsc, SyncChannel,
 };
 use bench::report::bytes;
 use criterion::measurement::WallTime;
@@ -41,6 +41,7 @@ fn push(criterion: &mut Criterion) {
         measure::<Spsc>(&mut group, size);
         measure::<Mpsc>(&mut group, size);
         measure::<MpscBell>(&mut group, size);
+        measure::<Overwriting>(&mut group, size);
         measure::<Rtrb>(&mut group, size);
         measure::<BbQueue>(&mut group, size);
         measure::<RingBuf>(&mut group, size);

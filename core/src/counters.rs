@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::bug::bug;
-use crate::shim::{AtomicU64, Ordering};
+use crate::shim::{AtomicU64, Ordering, const_unless_loom};
 
 /// A number of records and their bytes together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,17 +43,21 @@ pub struct Counters {
     pub refused_closed: Tally,
 }
 
-/// A tally in shared memory.
+/// A tally in shared memory, which may be that of a file: hence its fixed form.
+#[repr(C)]
 pub(crate) struct SharedTally {
     records: AtomicU64,
     bytes: AtomicU64,
 }
 
 impl SharedTally {
-    pub(crate) fn new() -> Self {
-        Self {
-            records: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
+    const_unless_loom! {
+        /// Nothing yet.
+        pub fn new() -> Self {
+            Self {
+                records: AtomicU64::new(0),
+                bytes: AtomicU64::new(0),
+            }
         }
     }
 

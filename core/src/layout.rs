@@ -107,13 +107,13 @@ pub(crate) fn payload_granules(len: usize) -> u64 {
 /// Window of the index permutation: 2^9 words, eight to a cache line.
 const WINDOW: usize = 512;
 
-/// Maps the index of a granule to the index of its header.
+/// Maps the index of a granule to the index of its header word. `capacity` is how many granules the ring has.
 ///
 /// Inside each window the nine index bits are rotated by three, which puts the headers of neighbouring granules on
 /// different cache lines: else eight small records in a row would make their producers and the consumer fight over one
 /// line. Arrays shorter than a window keep the natural order.
 #[inline]
-pub(crate) fn header_index(granule: usize, capacity: usize) -> usize {
+pub fn header_index(granule: usize, capacity: usize) -> usize {
     if capacity < WINDOW {
         return granule;
     }

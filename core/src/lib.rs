@@ -1,4 +1,5 @@
 //! A bounded lock-free ring of variable-length byte records: many producers or one, one consumer, no allocation, no `std`.
+//! A [`Recorder`] is the same memory in another mode: it keeps the newest records, and has no consumer.
 //!
 //! Producers copy chunks in and never wait, so they may be signal handlers; the consumer reads them in place, in the order
 //! they were claimed, and releases them in batches. The consumer also rules the *gate*: it ends a session and begins
@@ -96,6 +97,8 @@
 //! loom and is otherwise the same code. `--cfg ring_bug` makes places that can be broken on purpose, to see that a model
 //! notices.
 //!
+//! The invariants of the recorder, and its ordering, are in [its module](recorder).
+//!
 //! # Platforms
 //!
 //! Needs 64-bit atomics.
@@ -112,10 +115,12 @@ mod layout;
 mod loss;
 pub mod mpsc;
 mod record;
+pub mod recorder;
 mod reservation;
 mod ring;
 mod shim;
 pub mod spsc;
+mod stamp;
 mod storage;
 
 pub use claim::PushError;
@@ -124,9 +129,11 @@ pub use counters::{Counters, Tally};
 pub use doorbell::Doorbell;
 pub use gate::Epoch;
 pub use granule::Granule;
-pub use layout::{GRANULE, HeaderWord};
+pub use layout::{GRANULE, HeaderWord, header_index};
 pub use loss::Loss;
 pub use record::{Record, RecordState};
+pub use recorder::{Recorder, RecorderCounters};
 pub use reservation::Reservation;
 pub use ring::Ring;
+pub use stamp::{Stamp, StampState};
 pub use storage::{Storage, StorageError};

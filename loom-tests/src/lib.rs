@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use eventlog_ring::{Granule, HeaderWord, Record, Ring, Storage};
+use eventlog_ring::{Granule, HeaderWord, Record, Recorder, RecorderCounters, Ring, Storage};
 use loom::cell::UnsafeCell;
 
 /// What the executions of one model came across, seen from outside: loom does not know of it.
@@ -59,27 +59,36 @@ pub fn explore(
     );
 }
 
-/// A ring on the heap, to be lent to threads.
+/// Something on the heap that lives in a ring's memory, to be lent to threads.
 #[derive(Debug)]
-pub struct Bed {
+pub struct Bed<T = Ring<'static>> {
     headers: NonNull<[HeaderWord]>,
     granules: NonNull<[Granule]>,
-    ring: NonNull<Ring<'static>>,
+    /// Only if it is a recorder.
+    counters: Option<NonNull<RecorderCounters>>,
+    occupant: NonNull<T>,
+}
+
+/// The memory of a ring, which leaks.
+fn storage(granules: usize) -> (NonNull<[HeaderWord]>, NonNull<[Granule]>, Storage<'static>) {
+    let headers: &'static mut [_] = Box::leak((0..granules).map(|_| HeaderWord::new()).collect());
+    let cells: &'static mut [_] = Box::leak((0..granules).map(|_| Granule::new()).collect());
+    (
+        NonNull::from(&mut *headers),
+        NonNull::from(&mut *cells),
+        Storage::new(headers, cells).expect("a power of two"),
+    )
 }
 
 impl Bed {
     /// A ring of so many granules.
     pub fn new(granules: usize) -> Self {
-        let headers: &'static mut [_] =
-            Box::leak((0..granules).map(|_| HeaderWord::new()).collect());
-        let cells: &'static mut [_] = Box::leak((0..granules).map(|_| Granule::new()).collect());
-        let (header_memory, cell_memory) =
-            (NonNull::from(&mut *headers), NonNull::from(&mut *cells));
-        let ring = Ring::new(Storage::new(headers, cells).expect("a power of two"));
+        let (headers, granules, storage) = storage(granules);
         Self {
-            headers: header_memory,
-            granules: cell_memory,
-            ring: NonNull::from(Box::leak(Box::new(ring))),
+            headers,
+            granules,
+            counters: None,
+            occupant: NonNull::from(Box::leak(Box::new(Ring::new(storage)))),
         }
     }
 
@@ -90,21 +99,65 @@ impl Bed {
     #[allow(clippy::mut_from_ref, reason = "called once")]
     pub unsafe fn ring(&self) -> &'static mut Ring<'static> {
         // SAFETY: leaked above, unique as the caller asks only once.
-        unsafe { &mut *self.ring.as_ptr() }
+        unsafe { &mut *self.occupant.as_ptr() }
     }
 }
 
-impl Drop for Bed {
+impl Bed<Recorder<'static>> {
+    /// A recorder of so many granules.
+    pub fn recording(granules: usize) -> Self {
+        let (headers, granules, storage) = storage(granules);
+        let counters = NonNull::from(Box::leak(Box::new(RecorderCounters::new())));
+        // SAFETY: leaked in the line above, and never borrowed uniquely again.
+        let recorder = Recorder::new(storage, unsafe { counters.as_ref() });
+        Self {
+            headers,
+            granules,
+            counters: Some(counters),
+            occupant: NonNull::from(Box::leak(Box::new(recorder))),
+        }
+    }
+
+    /// The recorder, as if it lived for ever.
+    ///
+    /// # Safety
+    /// What is borrowed from it is gone before the bed is, and before [`kept`](Self::kept) is called.
+    pub unsafe fn recorder(&self) -> &'static Recorder<'static> {
+        // SAFETY: leaked above, borrowed uniquely only after the last use of this.
+        unsafe { &*self.occupant.as_ptr() }
+    }
+
+    /// Producer and number of the records that are there, oldest first, all of them whole.
+    ///
+    /// # Safety
+    /// Nothing borrowed from the recorder is left.
+    pub unsafe fn kept(&mut self) -> Vec<(u8, u8)> {
+        // SAFETY: as the caller promises.
+        let recorder = unsafe { &mut *self.occupant.as_ptr() };
+        let mut kept = Vec::new();
+        recorder.for_each(|record| {
+            let mut bytes = vec![0; record.len()];
+            record.copy_to(0, &mut bytes);
+            kept.push(untorn(&bytes));
+        });
+        kept
+    }
+}
+
+impl<T> Drop for Bed<T> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // Other threads of the model may still be using it.
             return;
         }
-        // SAFETY: all three were leaked from boxes above, and the caller of `ring` has promised that nobody uses them.
+        // SAFETY: all of them were leaked from boxes above, and who was lent the occupant has promised that nobody uses it.
         unsafe {
-            drop(Box::from_raw(self.ring.as_ptr()));
+            drop(Box::from_raw(self.occupant.as_ptr()));
             drop(Box::from_raw(self.headers.as_ptr()));
             drop(Box::from_raw(self.granules.as_ptr()));
+            if let Some(counters) = self.counters {
+                drop(Box::from_raw(counters.as_ptr()));
+            }
         }
     }
 }
@@ -146,6 +199,10 @@ pub fn chunk(producer: u8, n: u8, len: usize) -> Vec<u8> {
 pub fn whole(record: &Record<'_>) -> (u8, u8) {
     let mut bytes = vec![0; record.len()];
     record.copy_to(0, &mut bytes);
+    untorn(&bytes)
+}
+
+fn untorn(bytes: &[u8]) -> (u8, u8) {
     let first = *bytes.first().expect("models push no empty records");
     assert!(bytes.iter().all(|&byte| byte == first), "torn: {bytes:?}");
     (first >> 4, first & 15)

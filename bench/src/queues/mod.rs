@@ -2,6 +2,8 @@
 //!
 //! All are made with the same room. Queues of bytes put a word with the length in front of each record, as a reader needs
 //! it; queues of boxes get as many places as records of the measured size fit into that room.
+//!
+//! Two are no queues and have nobody at the other end: the plain copy, and the recorder, which overwrites what is oldest.
 
 mod boxes;
 mod framed;
@@ -16,7 +18,7 @@ pub use boxes::{ArrayQueue, SyncChannel};
 pub use framed::BbQueue;
 pub use locked::Locked;
 pub use memcpy::Memcpy;
-pub use ours::{Mpsc, MpscBell, Spsc};
+pub use ours::{Mpsc, MpscBell, Overwriting, Spsc};
 pub use region::Region;
 pub use ringbuf::RingBuf;
 pub use rtrb::Rtrb;

@@ -1,25 +1,27 @@
-//! The ring of this project: with one producer, with many, and with many that look whether the consumer must be woken.
+//! The ring of this project: with one producer, with many, and with many that look whether the consumer must be woken. And
+//! in its other mode, in which the oldest records make room.
 
-use eventlog_ring::{Doorbell, Ring, Storage, mpsc, spsc};
+use eventlog_ring::{Doorbell, Recorder, RecorderCounters, Ring, Storage, mpsc, spsc};
 
+use super::memcpy::Nothing;
 use super::{CAPACITY, Consumer, Ends, Producer, Queue, Region};
 
 /// A ring and its memory.
 #[derive(Debug)]
-struct Owned {
-    ring: Ring<'static>,
+struct Owned<T = Ring<'static>> {
+    ring: T,
     /// Behind the ring, so that it goes last.
     _region: Region,
 }
 
-impl Owned {
-    fn new() -> Self {
+impl<T> Owned<T> {
+    fn new(ring: impl FnOnce(Storage<'static>) -> T) -> Self {
         let region = Region::new(Storage::region_size(CAPACITY));
         // SAFETY: the region is zeroed, of that size, not used otherwise, and lives as long as the ring: both are in this
         // value, which never lends the ring out for longer than itself.
         let storage = unsafe { Storage::from_region(region.start(), CAPACITY) };
         Self {
-            ring: Ring::new(storage.expect("a power of two")),
+            ring: ring(storage.expect("a power of two")),
             _region: region,
         }
     }
@@ -37,6 +39,13 @@ pub struct Mpsc(Owned);
 #[derive(Debug)]
 pub struct MpscBell(Owned, Doorbell);
 
+/// Any number of producers and no consumer: after the first lap, each record makes the oldest ones go.
+#[derive(Debug)]
+pub struct Overwriting(Owned<Recorder<'static>>);
+
+/// Nobody reads them, so one for all is enough.
+static COUNTERS: RecorderCounters = RecorderCounters::new();
+
 /// A producer with the doorbell that it looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Ringing<'q>(mpsc::Producer<'q>, &'q Doorbell);
@@ -47,7 +56,7 @@ impl Queue for Spsc {
     type Consumer<'q> = eventlog_ring::Consumer<'q>;
 
     fn new(_size: usize) -> Self {
-        Self(Owned::new())
+        Self(Owned::new(Ring::new))
     }
 
     fn split(&mut self, producers: usize) -> Option<Ends<'_, Self>> {
@@ -62,7 +71,7 @@ impl Queue for Mpsc {
     type Consumer<'q> = eventlog_ring::Consumer<'q>;
 
     fn new(_size: usize) -> Self {
-        Self(Owned::new())
+        Self(Owned::new(Ring::new))
     }
 
     fn split(&mut self, producers: usize) -> Option<Ends<'_, Self>> {
@@ -77,12 +86,33 @@ impl Queue for MpscBell {
     type Consumer<'q> = eventlog_ring::Consumer<'q>;
 
     fn new(_size: usize) -> Self {
-        Self(Owned::new(), Doorbell::new())
+        Self(Owned::new(Ring::new), Doorbell::new())
     }
 
     fn split(&mut self, producers: usize) -> Option<Ends<'_, Self>> {
         let (producer, consumer) = self.0.ring.mpsc();
         Some((vec![Ringing(producer, &self.1); producers], consumer))
+    }
+}
+
+impl Queue for Overwriting {
+    const NAME: &'static str = "ours recorder (no consumer)";
+    type Producer<'q> = &'q Recorder<'static>;
+    type Consumer<'q> = Nothing;
+
+    fn new(_size: usize) -> Self {
+        Self(Owned::new(|storage| Recorder::new(storage, &COUNTERS)))
+    }
+
+    fn split(&mut self, producers: usize) -> Option<Ends<'_, Self>> {
+        Some((vec![&self.0.ring; producers], Nothing))
+    }
+}
+
+impl Producer for &Recorder<'_> {
+    #[inline]
+    fn push(&mut self, chunk: &[u8]) -> bool {
+        Recorder::push(self, chunk).is_ok()
     }
 }
 

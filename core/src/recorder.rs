@@ -1,0 +1,471 @@
+//! The mode of a flight recorder: the newest records stay, whole, and the oldest make room.
+//!
+//! There is no consumer. Whoever wants to know what was recorded looks at the memory from outside, perhaps after the program
+//! was killed; so everything needed for that lies in the [`Storage`], and nothing in it is ever half true:
+//!
+//! ```text
+//!         head                                                     tail
+//!   ..B==|==C==|==D==|=E=|~~~~~~F copying~~~~~~|====G====|..........|     positions
+//!         `-- these would be overwritten first
+//! ```
+//!
+//! * A producer that finds no room moves the head over as many whole records as it needs, then claims as always, by moving
+//!   the tail. Head and tail are in the program's own memory: if somebody else writes to the words, in a file, claims stay in
+//!   bounds and none is of a position that was claimed before. What that can do is to spoil or hide records, or to stop the
+//!   recorder, if it is the word at the head.
+//! * The header word (a [`Stamp`]) is written twice: *claimed* before the first byte of payload, *committed* after the last.
+//!   So a record that was cut off in the middle is known as such.
+//! * A word names its lap. The words of overwritten records need not be cleared, and a reader finds the end of the claims by
+//!   looking for the highest: what lies a whole ring before that is gone.
+//! * A record that is still being copied is never overwritten. If one is in the way, a push is refused and counted: its
+//!   producer was stopped for a whole lap.
+//!
+//! # Invariants
+//!
+//! * **R1** Claims are disjoint: a granule between head and tail belongs to one record.
+//! * **R2** The head passes only records that are settled, and only as many as a claim needs. (Somebody else may be faster,
+//!   and have that room.)
+//! * **R3** The copies into a granule happen one after the other: a record's copy happens-before the next one there.
+//! * **R4** When a byte of a record is written, a word that claims it is there to be seen. So a reader that has copied a
+//!   record, and then still finds no claim that reaches it, has copied what its producer wrote.
+//! * **R5** Who is refused met a record in the making: it was not settled when its producer last claimed one of the records
+//!   that fill the ring. A refusal claims nothing and waits for nobody.
+//!
+//! # Memory ordering
+//!
+//! * **R3** goes by words and head. A producer reads the words it passes with Acquire (the commits are Release), then moves
+//!   the head with Release; who finds the head moved loads it with Acquire.
+//! * **R4** is a sequence lock without a counter: *claimed* is stored, then a Release fence, then the payload. A reader that
+//!   saw a byte of that payload, and then has an Acquire fence, sees the word.
+//! * **The tail**, other than in the other modes, is moved with Release and loaded with Acquire. Who sees the ring full sees
+//!   what those who filled it had settled before: else a word or a head of old could cause a refusal (R5). It is loaded
+//!   after a head and never behind it, as whoever moved that head had seen a tail at least as far.
+
+use core::fmt;
+use core::mem;
+
+use crossbeam_utils::CachePadded;
+
+use crate::GRANULE;
+use crate::bug::{bug, unless_bug};
+use crate::claim::PushError;
+use crate::counters::{SharedTally, Tally};
+use crate::granule::Span;
+use crate::layout::{HeaderWord, Position, payload_granules};
+use crate::shim::{AtomicU64, Ordering, const_unless_loom, fence, pause};
+use crate::stamp::{Stamp, StampState};
+use crate::storage::Storage;
+
+/// Both ends: one line brings them.
+struct Ends {
+    /// Next position to claim.
+    tail: AtomicU64,
+    /// The oldest record that is still there.
+    head: AtomicU64,
+}
+
+/// What a recorder no longer has: in memory of the caller's, so that it can be where the records are.
+///
+/// Each number is right, their moments differ.
+#[repr(C)]
+#[derive(Debug)]
+pub struct RecorderCounters {
+    overwritten: SharedTally,
+    refused: SharedTally,
+}
+
+impl RecorderCounters {
+    const_unless_loom! {
+        /// All zero.
+        pub fn new() -> Self {
+            Self {
+                overwritten: SharedTally::new(),
+                refused: SharedTally::new(),
+            }
+        }
+    }
+
+    /// Records that made room for newer ones.
+    pub fn overwritten(&self) -> Tally {
+        self.overwritten.read()
+    }
+
+    /// Records that were not accepted.
+    pub fn refused(&self) -> Tally {
+        self.refused.read()
+    }
+}
+
+impl Default for RecorderCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A ring that keeps the newest records. See the [module](self) for how.
+///
+/// Any number of threads may push at the same time. No method waits, allocates, locks or calls the system, so all of them
+/// may be called in a signal handler, also in one that interrupts another push of the same thread.
+///
+/// # Examples
+/// ```
+/// use eventlog_ring::{Granule, HeaderWord, Recorder, RecorderCounters, Storage};
+///
+/// let mut headers = [HeaderWord::ZERO; 4];
+/// let mut granules = [Granule::ZERO; 4];
+/// let counters = RecorderCounters::new();
+/// let mut recorder = Recorder::new(Storage::new(&mut headers, &mut granules)?, &counters);
+///
+/// for n in 0..6 {
+///     recorder.push(&[n; 64])?;
+/// }
+/// let mut kept = Vec::new();
+/// recorder.for_each(|record| kept.push(record.slices().0[0]));
+/// assert_eq!(kept, [2, 3, 4, 5]);
+/// assert_eq!(counters.overwritten().records, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Recorder<'a> {
+    storage: Storage<'a>,
+    ends: CachePadded<Ends>,
+    counters: &'a RecorderCounters,
+}
+
+/// What came of trying to make room.
+enum Room {
+    Made,
+    /// Another producer has moved the head meanwhile.
+    Moved,
+    /// A record that is being copied is in the way.
+    Blocked,
+}
+
+impl<'a> Recorder<'a> {
+    /// One that has recorded nothing.
+    pub fn new(storage: Storage<'a>, counters: &'a RecorderCounters) -> Self {
+        Self {
+            storage,
+            ends: CachePadded::new(Ends {
+                tail: AtomicU64::new(0),
+                head: AtomicU64::new(0),
+            }),
+            counters,
+        }
+    }
+
+    /// Bytes of granules. A record takes its length rounded up to [`GRANULE`], at least one granule.
+    pub fn capacity(&self) -> usize {
+        self.storage.granules() as usize * GRANULE
+    }
+
+    /// The counters it was made with.
+    pub fn counters(&self) -> &'a RecorderCounters {
+        self.counters
+    }
+
+    /// Records a chunk, at the cost of the oldest.
+    ///
+    /// # Errors
+    /// [`PushError::Full`] if a record is in the way that has been in the making for a whole lap, [`PushError::Oversize`]
+    /// if the chunk is larger than the ring. Both are counted.
+    #[inline]
+    pub fn push(&self, chunk: &[u8]) -> Result<(), PushError> {
+        let claim = self.admit(chunk.len())?;
+        // SAFETY: the granules are of our claim, which is not settled (R1).
+        unsafe {
+            self.storage
+                .span(claim.position, chunk.len())
+                .write(0, chunk)
+        };
+        claim.settle(StampState::Committed);
+        Ok(())
+    }
+
+    /// Claims room for a record, to be written in place.
+    ///
+    /// # Errors
+    /// As for [`push`](Self::push).
+    #[inline]
+    pub fn reserve(&self, len: usize) -> Result<Recording<'_, 'a>, PushError> {
+        let claim = self.admit(len)?;
+        Ok(Recording {
+            recorder: self,
+            claim,
+        })
+    }
+
+    /// A claim for so many bytes, announced.
+    #[inline]
+    fn admit(&self, len: usize) -> Result<Claim<'a>, PushError> {
+        let granules = self.storage.granules();
+        let need = payload_granules(len);
+        let (bytes, position) = match u32::try_from(len) {
+            Ok(bytes) if need <= granules => match self.claim(need) {
+                Some(position) => (bytes, position),
+                None => return Err(self.refuse(PushError::Full, len)),
+            },
+            _ => return Err(self.refuse(PushError::Oversize, len)),
+        };
+        let claim = Claim {
+            position,
+            word: Stamp::word(StampState::Claimed, position, granules, bytes),
+            header: self.storage.header(position),
+        };
+        if !bug!("unannounced_claim") {
+            // Release pairs with the Acquire in `make_room`: who finds this word instead of the record it expected finds
+            // the head moved, too.
+            let order = unless_bug!("relaxed_announcement", Ordering::Release);
+            claim.header.0.store(claim.word, order);
+        }
+        if !bug!("no_claim_fence") {
+            // Pairs with the Acquire fence of a reader that has copied: whoever saw a byte of what we write next sees the
+            // word (R4).
+            fence(Ordering::Release);
+        }
+        Ok(claim)
+    }
+
+    /// Claims so many granules, which are not more than there are. `None` if a record in the making is in the way.
+    ///
+    /// Lock-free: a turn is repeated only when another producer has moved an end, and never waits for one that is stopped.
+    #[inline]
+    fn claim(&self, need: u64) -> Option<Position> {
+        let capacity = self.storage.granules();
+        loop {
+            // Acquire pairs with the Release in `make_room`: the copies of all records before this head happen-before ours
+            // (R3), and so does the load of a tail that was not behind it.
+            let order = unless_bug!("relaxed_oldest", Ordering::Acquire);
+            let head = self.ends.head.load(order);
+            // Acquire pairs with the Release below: what those had settled who claimed before is settled for us, too (R5).
+            let order = unless_bug!("relaxed_tail", Ordering::Acquire);
+            let tail = self.ends.tail.load(order);
+            let wanted = (tail + need).saturating_sub(capacity);
+            if wanted > head {
+                match self.make_room(head, wanted, tail) {
+                    Room::Made => {}
+                    Room::Moved => {
+                        pause();
+                        continue;
+                    }
+                    Room::Blocked => return None,
+                }
+            }
+            // The exchange makes claims disjoint (R1) by being one on a single word, as in the other modes. Release pairs
+            // with the Acquire above.
+            let order = unless_bug!("relaxed_claim", Ordering::Release);
+            let claimed =
+                self.ends
+                    .tail
+                    .compare_exchange_weak(tail, tail + need, order, Ordering::Relaxed);
+            if claimed.is_ok() {
+                return Some(tail);
+            }
+            pause();
+        }
+    }
+
+    /// Moves the head over whole records until it is at `wanted` or behind it, or leaves it where it is.
+    #[inline]
+    fn make_room(&self, head: Position, wanted: Position, tail: Position) -> Room {
+        let granules = self.storage.granules();
+        let (mut position, mut gone) = (head, Tally::default());
+        while position < wanted {
+            // Acquire pairs with the Release in `settle`: the copy of that record happens-before ours (R3).
+            let order = unless_bug!("relaxed_passing", Ordering::Acquire);
+            let word = self.storage.header(position).0.load(order);
+            let record = Stamp::settled(word, position, granules)
+                .map(|(len, whole)| (len, whole, position + payload_granules(len as usize)));
+            match record {
+                // Records tile what lies between head and tail. A word that says otherwise was not written by us.
+                Some((len, whole, end)) if end <= tail => {
+                    if whole {
+                        gone.add(u64::from(len));
+                    }
+                    position = end;
+                }
+                // Relaxed: if the word is one of a later lap, its Release has brought the head that made it possible.
+                _ if self.ends.head.load(Ordering::Relaxed) != head => return Room::Moved,
+                _ => return Room::Blocked,
+            }
+        }
+        // Release pairs with the Acquire in `claim`: it passes on what was acquired from the records.
+        let order = unless_bug!("relaxed_forgetting", Ordering::Release);
+        let moved = self
+            .ends
+            .head
+            .compare_exchange(head, position, order, Ordering::Relaxed);
+        if moved.is_err() {
+            return Room::Moved;
+        }
+        self.counters.overwritten.add(gone);
+        Room::Made
+    }
+
+    #[cold]
+    fn refuse(&self, error: PushError, len: usize) -> PushError {
+        self.counters.refused.add(Tally {
+            records: 1,
+            bytes: len as u64,
+        });
+        error
+    }
+
+    /// The stamps as they are now, those of overwritten records among them, in no particular order: what a reader sees that
+    /// looks at the memory from outside.
+    pub fn stamps(&self) -> impl Iterator<Item = Stamp> {
+        let granules = self.storage.granules();
+        (0..granules).filter_map(move |granule| {
+            // Acquire pairs with the Release in `settle`: the payload of a committed record can be read next.
+            let order = unless_bug!("relaxed_stamps", Ordering::Acquire);
+            let word = self.storage.header(granule).0.load(order);
+            Stamp::read(word, granule as usize, granules as usize)
+        })
+    }
+
+    /// Hands over the records that are there, oldest first. Skips what was given up or [forgotten](mem::forget).
+    pub fn for_each(&mut self, mut take: impl FnMut(Recorded<'_>)) {
+        let granules = self.storage.granules();
+        // Relaxed: nobody else is here.
+        let tail = self.ends.tail.load(Ordering::Relaxed);
+        let mut position = self.ends.head.load(Ordering::Relaxed);
+        while position < tail {
+            // Acquire pairs with the Release in `settle`.
+            let word = self.storage.header(position).0.load(Ordering::Acquire);
+            match Stamp::at(word, position, granules) {
+                Some(stamp) if stamp.end() <= tail => {
+                    if stamp.state == StampState::Committed {
+                        take(Recorded(self.storage.span(position, stamp.len as usize)));
+                    }
+                    position = stamp.end();
+                }
+                // Nobody is in the middle of a push, so every claim is announced: this word was not written by us.
+                _ => position += 1,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Recorder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Relaxed: a snapshot for people.
+        f.debug_struct("Recorder")
+            .field("storage", &self.storage)
+            .field("head", &self.ends.head.load(Ordering::Relaxed))
+            .field("tail", &self.ends.tail.load(Ordering::Relaxed))
+            .field("counters", &self.counters)
+            .finish()
+    }
+}
+
+/// Granules that are a producer's own until it settles them.
+struct Claim<'a> {
+    position: Position,
+    /// What announces it.
+    word: u64,
+    /// That of the first granule.
+    header: &'a HeaderWord,
+}
+
+impl Claim<'_> {
+    #[inline]
+    fn settle(&self, state: StampState) {
+        // Release pairs with the Acquire in `make_room`, and with that of a reader: the payload happens-before whatever
+        // is done about the record.
+        let order = unless_bug!("relaxed_settling", Ordering::Release);
+        let word = Stamp::in_state(self.word, state);
+        self.header.0.store(word, order);
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        Stamp::len_of(self.word)
+    }
+}
+
+/// Room for one record, to be filled and [committed](Self::commit). Dropped without that, it is aborted.
+///
+/// Until then no record can be overwritten that was claimed later than it: forget it ([`mem::forget`]), and the recorder
+/// refuses everything after one lap.
+#[must_use = "a recording that is dropped is aborted"]
+pub struct Recording<'r, 'a> {
+    recorder: &'r Recorder<'a>,
+    claim: Claim<'a>,
+}
+
+impl Recording<'_, '_> {
+    /// Granules that were claimed before this record, ever.
+    pub fn position(&self) -> u64 {
+        self.claim.position
+    }
+
+    /// Copies `bytes` to `offset`.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    #[inline]
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let span = self
+            .recorder
+            .storage
+            .span(self.claim.position, self.claim.len());
+        // SAFETY: this is the only handle of its claim, and not settled, as that consumes it (R1).
+        unsafe { span.write(offset, bytes) }
+    }
+
+    /// Makes the record whole.
+    #[inline]
+    pub fn commit(self) {
+        self.claim.settle(StampState::Committed);
+        mem::forget(self);
+    }
+}
+
+impl Drop for Recording<'_, '_> {
+    fn drop(&mut self) {
+        self.claim.settle(StampState::Aborted);
+    }
+}
+
+impl fmt::Debug for Recording<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording")
+            .field("position", &self.claim.position)
+            .field("len", &self.claim.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record that was kept, see [`Recorder::for_each`].
+pub struct Recorded<'a>(Span<'a>);
+
+#[allow(clippy::len_without_is_empty, reason = "a record is looked at whole")]
+impl<'a> Recorded<'a> {
+    /// Bytes of payload.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Copies from `offset` on into `bytes`.
+    ///
+    /// # Panics
+    /// If the record has fewer bytes.
+    pub fn copy_to(&self, offset: usize, bytes: &mut [u8]) {
+        // SAFETY: committed, seen with Acquire, and `for_each` borrows the recorder uniquely: no producer is about.
+        unsafe { self.0.read(offset, bytes) }
+    }
+
+    /// The record in place, in two parts of which the second is empty unless it wraps around the end of the ring.
+    #[cfg(not(loom))]
+    pub fn slices(&self) -> (&'a [u8], &'a [u8]) {
+        // SAFETY: as in `copy_to`.
+        unsafe { self.0.slices() }
+    }
+}
+
+impl fmt::Debug for Recorded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorded")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
