@@ -76,12 +76,15 @@ typedef enum {
   EVENTLOG_SOCKET_ERR_SYS = 10,
   /** An environment variable has a value that cannot be used.
    *  eventlog_socket_strerror names the variable and the value. */
-  EVENTLOG_SOCKET_ERR_ENV_INVALID = 11
+  EVENTLOG_SOCKET_ERR_ENV_INVALID = 11,
+  /** The ring file cannot be made; ess_error_code is errno. EBUSY: another process
+   *  records into it. EEXIST: what is there is not a ring file. */
+  EVENTLOG_SOCKET_ERR_RING_FILE = 12
 } EventlogSocketStatusCode;
 
 typedef struct {
   EventlogSocketStatusCode ess_status_code;
-  /** errno for ERR_SYS, EAI_* for ERR_GAI, the variable for ERR_ENV_INVALID,
+  /** errno for ERR_SYS and ERR_RING_FILE, EAI_* for ERR_GAI, the variable for ERR_ENV_INVALID,
    *  otherwise 0. */
   int ess_error_code;
 } EventlogSocketStatus;
@@ -94,7 +97,9 @@ char *eventlog_socket_strerror(EventlogSocketStatus status);
 
 typedef enum {
   EVENTLOG_SOCKET_UNIX = 0,
-  EVENTLOG_SOCKET_INET = 1
+  EVENTLOG_SOCKET_INET = 1,
+  /** No socket: for a program that only has a ring file. */
+  EVENTLOG_SOCKET_NONE = 2
 } EventlogSocketTag;
 
 typedef struct {
@@ -162,8 +167,8 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
 /** How long the exit of the program may wait for the client to take the rest:
  *  `2s`, `250ms`, `0`. Default 2s. */
 #define EVENTLOG_SOCKET_ENV_EXIT_TIMEOUT "GHC_EVENTLOG_EXIT_TIMEOUT"
-/** While a client is connected, flush the RTS's buffers this often: `1s`,
- *  `100ms`; `0` never. Default 0. */
+/** While a client is connected, or a ring file is written, flush the RTS's buffers
+ *  this often: `1s`, `100ms`; `0` never. Default 0. */
 #define EVENTLOG_SOCKET_ENV_FLUSH_INTERVAL "GHC_EVENTLOG_FLUSH_INTERVAL"
 /** How long a client that takes nothing of what there is for it keeps its place when
  *  another waits to be served: `30s`; `0` for ever. Default 30s. */
@@ -175,7 +180,16 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
  *  user (and root) ever may. */
 #define EVENTLOG_SOCKET_ENV_CONTROL "GHC_EVENTLOG_CONTROL"
 
+/** Path of a ring file: the newest chunks, which survive the program however it ends.
+ *  Read back by `eventlog recover`. */
+#define EVENTLOG_SOCKET_ENV_RING_FILE "GHC_EVENTLOG_RING_FILE"
+/** Bytes of chunks that the ring file holds, as BUFFER_SIZE; from 1M to 4G. Default
+ *  64M. The file is an eighth larger, and 2M. */
+#define EVENTLOG_SOCKET_ENV_RING_FILE_SIZE "GHC_EVENTLOG_RING_FILE_SIZE"
+
 /** Read address and options from the environment.
+ *
+ *  If it names a ring file and no address, the address is EVENTLOG_SOCKET_NONE.
  *
  *  Not thread-safe against setenv. addr_out must not be NULL (ERR_SYS, EINVAL);
  *  opts_out may be. On OK, ERR_ENV_TOOLONG, ERR_ENV_NOHOST and ERR_ENV_NOPORT the
@@ -226,6 +240,16 @@ void eventlog_socket_tuning_init(EventlogSocketTuning *tuning);
 EventlogSocketStatus
 eventlog_socket_set_tuning(const EventlogSocketTuning *tuning);
 
+/** Record into a ring file, from the next eventlog_socket_init or _start on: the newest
+ *  `size` bytes of chunks (rounded up to a power of two, from 1M to 4G; 0 is 64M). The
+ *  environment wins, path and size each. NULL or "" records nothing. `path` is copied.
+ *
+ *  What a process that is gone has left at `path` is kept as `path`.1. The file is made
+ *  with mode 0600, and all its room is taken on the disk.
+ *  ERR_SYS with EINVAL for a size out of range, EALREADY after init. */
+EventlogSocketStatus eventlog_socket_set_ring_file(const char *path,
+                                                   uint64_t size);
+
 /* ----------------------------------------------------------------- start -- */
 
 /** The writer to hand to the RTS (RtsConfig.eventlog_writer, or
@@ -243,7 +267,7 @@ extern const EventLogWriter EventLogSocketWriter;
  *  ERR_SYS: EALREADY (started before), EINVAL (bad argument), ENAMETOOLONG,
  *  EADDRINUSE (another process listens there), ENOTSOCK (the path exists and is
  *  not a socket; it is left alone), EOPNOTSUPP (in a forked child), and whatever
- *  socket, bind, listen report. ERR_GAI. ERR_ENV_INVALID. After an error nothing
+ *  socket, bind, listen report. ERR_GAI. ERR_ENV_INVALID. ERR_RING_FILE. After an error nothing
  *  is left behind, and init may be called again. */
 EventlogSocketStatus
 eventlog_socket_init(const EventlogSocketAddr *eventlog_socket_addr,
@@ -477,6 +501,23 @@ typedef struct {
   /** Clients disconnected because they took nothing for
    *  EVENTLOG_SOCKET_ENV_STALL_TIMEOUT while another waited. */
   uint64_t est_clients_displaced;
+
+  /* The ring file; all 0 without one. */
+
+  /** Bytes of chunks that it holds. */
+  uint64_t est_ring_file_size;
+  /** Chunks and bytes that made room for newer ones. */
+  uint64_t est_ring_file_chunks_overwritten;
+  uint64_t est_ring_file_bytes_overwritten;
+  /** Chunks and bytes that were not recorded: larger than the file, or another that
+   *  had been in the making for a whole lap was in the way. */
+  uint64_t est_ring_file_chunks_refused;
+  uint64_t est_ring_file_bytes_refused;
+  /** Bytes of definitions that it has no room for, or that could not be written. */
+  uint64_t est_ring_file_definitions_left_out;
+  /** 1: the file was truncated while it was written, or its disk failed. Nothing is
+   *  recorded any more. */
+  uint64_t est_ring_file_lost;
 } EventlogSocketStats;
 
 /** Fill in the counters. stats_size is sizeof(EventlogSocketStats): a library

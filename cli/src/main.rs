@@ -1,6 +1,8 @@
 //! `eventlog`: look at, record, check and convert the eventlogs of Haskell
 //! programs, from files and from programs that are running.
 
+#![forbid(unsafe_code)]
+
 mod analysis;
 mod cli;
 mod complete;

@@ -50,7 +50,11 @@ fn commands_are_frames_of_the_present_protocol() {
 
 #[test]
 fn the_commands_of_this_library_have_a_namespace_of_their_own() {
-    let mut expected = vec![("flush".to_owned(), 1), ("sync".to_owned(), 2)];
+    let mut expected = vec![
+        ("flush".to_owned(), 1),
+        ("sync".to_owned(), 2),
+        ("dump".to_owned(), 3),
+    ];
     let classes = [
         "scheduler",
         "gc",
@@ -98,6 +102,7 @@ fn the_help_names_every_command() {
             "request-heap-census",
             "flush",
             "sync",
+            "dump",
             "start-CLASS",
             "stop-CLASS",
             "scheduler, gc, nonmoving-gc, spark-sampled, spark-full, user",

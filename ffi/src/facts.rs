@@ -7,7 +7,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
-use crate::definitions::{Class, Definitions};
+use crate::definitions::{Class, Gaps};
 use crate::format::*;
 
 /// `EventlogSocketRtsFacts` of `eventlog_socket_rts.h`.
@@ -166,7 +166,7 @@ pub(crate) unsafe extern "C" fn collect_cost_centre(
 impl Facts {
     /// Write what `definitions` lacks. `moment` is for an RTS that does not repeat
     /// the wall clock.
-    pub(crate) fn fill_gaps(&self, definitions: &mut Definitions, moment: Option<Moment>) {
+    pub(crate) fn fill_gaps(&self, definitions: &mut impl Gaps, moment: Option<Moment>) {
         // The log has reached this time for certain.
         definitions.saw_time(moment.map_or(0, |moment| moment.event_ns));
         let time = definitions.latest();
@@ -272,6 +272,7 @@ impl CostCentre {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definitions::Definitions;
 
     #[test]
     fn what_the_rts_wrote_is_not_replaced() {

@@ -81,7 +81,8 @@ fn await_work(instance: &Instance) {
     let mut work = WORK.lock().unwrap_or_else(|e| e.into_inner());
     while !work.flush {
         let interval = instance.tuning.flush_interval;
-        work = match interval.filter(|_| work.client_connected) {
+        let records = instance.recording.is_some();
+        work = match interval.filter(|_| work.client_connected || records) {
             // Nobody listens, or nobody asked for it: no reason to wake up.
             None => WORK_CHANGED.wait(work).unwrap_or_else(|e| e.into_inner()),
             Some(interval) => {
@@ -89,7 +90,7 @@ fn await_work(instance: &Instance) {
                     .wait_timeout(work, interval)
                     .unwrap_or_else(|e| e.into_inner());
                 work = woken;
-                if timeout.timed_out() && work.client_connected {
+                if timeout.timed_out() && (work.client_connected || records) {
                     return;
                 }
                 work

@@ -17,10 +17,12 @@ pub(crate) enum Slot {
     Client,
     WakeRead,
     WakeWrite,
+    /// Of the flight recorder: its lock goes when the last descriptor does.
+    RingFile,
 }
 
 static INERT: AtomicBool = AtomicBool::new(false);
-static OWNED: [AtomicI32; 4] = [const { AtomicI32::new(-1) }; 4];
+static OWNED: [AtomicI32; 5] = [const { AtomicI32::new(-1) }; 5];
 
 /// This process is a forked child of the one that was started.
 pub(crate) fn is_inert() -> bool {

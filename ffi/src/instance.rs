@@ -4,13 +4,14 @@
 //! at any time, also while the process exits.
 
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use eventlog_ring::{Doorbell, mpsc};
 
 use crate::facts::{Facts, Moment};
 use crate::fork;
+use crate::recording::Recording;
 use crate::space::Space;
 use crate::status::{Error, Result};
 use crate::tuning::Tuning;
@@ -20,7 +21,7 @@ use crate::wake::Wake;
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     /// Fill the gaps of the definitions.
-    pub facts: Option<Facts>,
+    pub facts: Option<Arc<Facts>>,
     /// Deliver what is there until this time on the monotonic clock, then end the
     /// stream and close everything.
     pub finish: Option<Duration>,
@@ -70,6 +71,9 @@ pub(crate) struct Instance {
     pub flushes: AtomicU64,
     pub space: Space,
     pub tuning: Tuning,
+    pub recording: Option<&'static Recording>,
+    /// Clients can come.
+    pub has_socket: bool,
 
     /// Global chunks go the way of all chunks: the RTS has written what it
     /// defines when it starts. Before that they are definitions only.
@@ -113,6 +117,8 @@ pub(crate) struct Parts {
     pub ring_size: usize,
     pub wake: Wake,
     pub tuning: Tuning,
+    pub recording: Option<&'static Recording>,
+    pub has_socket: bool,
 }
 
 impl Instance {
@@ -129,6 +135,8 @@ impl Instance {
             flushes: AtomicU64::new(0),
             space: Space::default(),
             tuning: parts.tuning,
+            recording: parts.recording,
+            has_socket: parts.has_socket,
             globals_flow: AtomicBool::new(false),
             attached: AtomicBool::new(false),
             ready: AtomicBool::new(false),

@@ -17,6 +17,8 @@
 //!   begins with. It never calls the RTS.
 //! * `flush_thread`, `control`: the threads of ours that do, through the gate of
 //!   `rts`; the latter runs clients' commands and the program's handlers.
+//! * `recording`: the flight recorder, which the writer hands each chunk, too, if the
+//!   program wants it; with a file and a thread of its own.
 //! * `lifecycle`: init, ready, wait, the ends of log and process.
 //! * `capi`: `include/eventlog_socket.h`.
 //!
@@ -56,10 +58,13 @@ mod faults;
 mod flush_thread;
 mod fork;
 mod format;
+mod futex;
+mod identity;
 mod instance;
 mod lifecycle;
 mod net;
 mod poll_thread;
+mod recording;
 mod rts;
 mod session;
 mod signals;

@@ -13,13 +13,14 @@
 //! runs: `ready` ends that log and starts one with ours, once. No log is started
 //! or ended after that, whoever connects.
 
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use crate::definitions_feed::DefinitionsFeed;
 use crate::instance::{Instance, Parts};
 use crate::net::listener::{Address, ClientOptions, Listener};
 use crate::poll_thread::{self, PollThread};
+use crate::recording::{self, Wish};
 use crate::rts::{GATE, Rts};
 use crate::status::{Error, Result};
 use crate::storage::RingMemory;
@@ -32,6 +33,21 @@ static TUNING: Mutex<Option<Tuning>> = Mutex::new(None);
 /// Why a start without a status failed.
 static SILENT_FAILURE: Mutex<Option<Error>> = Mutex::new(None);
 
+pub(crate) fn set_ring_file(wish: Option<Wish>) -> Result<()> {
+    if fork::is_inert() {
+        return Err(Error::Sys(libc::EOPNOTSUPP));
+    }
+    // Held, so that `init` has either not begun or is over.
+    let _turn = TUNING.lock().unwrap_or_else(|e| e.into_inner());
+    if Instance::get().is_some() {
+        return Err(Error::Sys(libc::EALREADY));
+    }
+    recording::wish(wish);
+    Ok(())
+}
+
+/// How long a start or an end waits for a disk that takes no definitions.
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(2);
 /// How much longer than its deadline a drain may take to report.
 const REPORT: std::time::Duration = std::time::Duration::from_millis(500);
 /// A call into the RTS that has not returned after this long is stuck; the exit goes
@@ -60,7 +76,7 @@ pub(crate) struct SocketOptions {
 }
 
 /// Open the socket and start the poll thread.
-pub(crate) fn init(address: &Address, wishes: SocketOptions) -> Result<()> {
+pub(crate) fn init(address: Option<&Address>, wishes: SocketOptions) -> Result<()> {
     // Before the lock, which another thread may have held when this process was
     // forked.
     if fork::is_inert() {
@@ -82,13 +98,23 @@ pub(crate) fn init(address: &Address, wishes: SocketOptions) -> Result<()> {
     fork::watch();
     // In this order, so that a failure leaves nothing: what fails likely comes
     // first, and memory that cannot be taken back comes last.
-    let listener = Listener::open(address, options)?;
+    let listener = address
+        .map(|address| Listener::open(address, options))
+        .transpose()?;
     let wake = Wake::new()?;
     let poll_thread = poll_thread::prepare()?;
+    let wish = recording::wished()?;
+    if address.is_none() && wish.is_none() {
+        // Neither a socket nor a file.
+        return Err(Error::Sys(libc::EINVAL));
+    }
     let (chunks, definitions) = (
         RingMemory::new(settings.buffer_size)?,
         RingMemory::for_definitions()?,
     );
+    // The file before this one is `PATH.1` from here on.
+    let recording = wish.as_ref().map(recording::prepare).transpose()?;
+    let recording = recording.map(|prepared| prepared.start()).transpose()?;
     let (chunks, memory) = chunks.leak()?;
     let (definitions, _) = definitions.leak()?;
     let ring_size = chunks.capacity();
@@ -100,11 +126,13 @@ pub(crate) fn init(address: &Address, wishes: SocketOptions) -> Result<()> {
         ring_size,
         wake,
         tuning: settings,
+        recording,
+        has_socket: address.is_some(),
     })));
     let feed = DefinitionsFeed::new(definitions_end);
     let thread = PollThread::new(
         instance,
-        address.clone(),
+        address.cloned(),
         options,
         listener,
         chunks_end,
@@ -115,6 +143,9 @@ pub(crate) fn init(address: &Address, wishes: SocketOptions) -> Result<()> {
     control::INBOX.log_begins();
     // It waits for this, so that there is somebody to take it.
     let _ = poll_thread.send(thread);
+    if !instance.has_socket {
+        instance.progress(|progress| progress.closed = true);
+    }
     Instance::publish(instance);
     register_exit_handler();
     Ok(())
@@ -140,9 +171,16 @@ pub(crate) fn ready() -> Result<()> {
             return Err(error);
         }
         rts.flush_here();
-        let facts = rts.facts();
+        let facts = Arc::new(rts.facts());
+        if let Some(recording) = instance.recording {
+            recording.add_facts(Arc::clone(&facts), instance.moment());
+        }
         instance.request(|requests| requests.facts = Some(facts));
         spawned = flush_thread::spawn(instance, rts);
+    }
+    if let Some(recording) = instance.recording {
+        // What is recorded from here on can be read: its header is in the file.
+        recording.settle(SETTLE);
     }
     // Release: pairs with the Acquire in the writer. All that the flush above
     // wrote went to the definitions.
@@ -154,7 +192,7 @@ pub(crate) fn ready() -> Result<()> {
 }
 
 /// `init` and `ready`, for an RTS that runs.
-pub(crate) fn start(address: &Address, wishes: SocketOptions) -> Result<()> {
+pub(crate) fn start(address: Option<&Address>, wishes: SocketOptions) -> Result<()> {
     if Rts::get().is_none() {
         return Err(Error::RtsNoSupport);
     }
@@ -223,7 +261,10 @@ pub(crate) fn log_starts(instance: &Instance) {
     }
     // Release: pairs with the Acquire in `ready`.
     instance.attached.store(true, Ordering::Release);
-    instance.progress(|progress| progress.closed = false);
+    if let Some(recording) = instance.recording {
+        recording.note_end(false);
+    }
+    instance.progress(|progress| progress.closed = !instance.has_socket);
     instance.request(|requests| requests.reopen = true);
 }
 
@@ -242,6 +283,11 @@ pub(crate) fn log_ends(instance: &Instance) {
         instance.tuning.exit_timeout
     };
     end(instance, budget);
+    if let Some(recording) = instance.recording {
+        // All that was logged is recorded; what it defines follows.
+        recording.settle(SETTLE);
+        recording.note_end(true);
+    }
 }
 
 /// Have the poll thread deliver the rest, and wait until it has.

@@ -13,7 +13,7 @@ use eventlog_ring::{Consumer, Loss, Record, RecordState};
 
 use crate::chunk::Chunk;
 use crate::control::INBOX;
-use crate::definitions::{Definitions, Delta, Learnt};
+use crate::definitions::{Definitions, Delta, Gaps, Learnt};
 use crate::definitions_feed::contiguous;
 use crate::format::{END_MARKER, MARKER_LEN, block_marker, loss_block};
 use crate::net::client::{Client, Sent};

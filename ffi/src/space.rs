@@ -8,6 +8,8 @@
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::time::Duration;
 
+use crate::futex;
+
 /// The longest single sleep: a bound on what any oversight could cost.
 const NAP: Duration = Duration::from_millis(100);
 
@@ -41,7 +43,7 @@ impl Space {
             if left.is_zero() {
                 break None;
             }
-            futex_wait(&self.made, seen, left.min(NAP));
+            futex::wait(&self.made, seen, Some(left.min(NAP)));
         };
         self.waiters.fetch_sub(1, Ordering::Relaxed);
         outcome
@@ -54,37 +56,10 @@ impl Space {
         if self.waiters.load(Ordering::Relaxed) != 0 {
             // Release: pairs with the Acquire in `wait_until`.
             self.made.fetch_add(1, Ordering::Release);
-            futex_wake_all(&self.made);
+            futex::wake_all(&self.made);
         }
     }
 }
-
-#[cfg(target_os = "linux")]
-fn futex_wait(word: &AtomicU32, seen: u32, time: Duration) {
-    let timeout = libc::timespec {
-        tv_sec: time.as_secs() as libc::time_t,
-        tv_nsec: time.subsec_nanos().into(),
-    };
-    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-    // SAFETY: a word that lives for the call, and a relative timeout. Whatever
-    // the outcome, the caller looks again.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, seen, &timeout) };
-}
-
-#[cfg(target_os = "linux")]
-fn futex_wake_all(word: &AtomicU32) {
-    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
-    // SAFETY: a word that lives for the call.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, i32::MAX) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn futex_wait(_word: &AtomicU32, _seen: u32, time: Duration) {
-    std::thread::sleep(time.min(Duration::from_millis(1)));
-}
-
-#[cfg(not(target_os = "linux"))]
-fn futex_wake_all(_word: &AtomicU32) {}
 
 #[cfg(test)]
 mod tests {

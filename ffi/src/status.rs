@@ -1,7 +1,8 @@
 //! Errors as the C API returns them: a code, and the cause's own number.
 
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard};
 
 /// `EventlogSocketStatusCode`.
 #[repr(C)]
@@ -19,6 +20,7 @@ pub enum StatusCode {
     Gai = 9,
     Sys = 10,
     EnvInvalid = 11,
+    RingFile = 12,
 }
 
 /// `EventlogSocketStatus`, as this library makes it.
@@ -51,6 +53,7 @@ pub(crate) enum Error {
     Gai(c_int),
     Sys(c_int),
     EnvInvalid(BadVariable),
+    RingFile(RingFileProblem),
 }
 
 /// A variable that cannot be used, and what is wrong with it.
@@ -61,11 +64,21 @@ pub(crate) struct BadVariable {
     pub expected: &'static str,
 }
 
+/// A ring file that cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RingFileProblem {
+    pub path: PathBuf,
+    pub errno: c_int,
+}
+
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What `ess_error_code` of ERR_ENV_INVALID counts: a status has no room for a
 /// variable's name and value, so they wait here for `strerror`.
 static BAD_VARIABLES: Mutex<Vec<BadVariable>> = Mutex::new(Vec::new());
+
+/// The path of the last ring file that could not be made, for the same reason.
+static RING_FILE_PATH: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 impl Status {
     pub(crate) const OK: Status = Status {
@@ -95,6 +108,10 @@ impl From<Error> for Status {
             Error::Gai(code) => (StatusCode::Gai, code),
             Error::Sys(errno) => (StatusCode::Sys, errno),
             Error::EnvInvalid(bad) => (StatusCode::EnvInvalid, remember(bad)),
+            Error::RingFile(problem) => {
+                *ring_file_path() = Some(problem.path);
+                (StatusCode::RingFile, problem.errno)
+            }
         };
         Status { code, error }
     }
@@ -157,6 +174,8 @@ impl RawStatus {
             describe_errno(self.error)
         } else if is(StatusCode::EnvInvalid) {
             describe_variable(self.error)
+        } else if is(StatusCode::RingFile) {
+            describe_ring_file(self.error)
         } else {
             format!("unknown status {code}")
         }
@@ -169,6 +188,22 @@ fn describe_errno(errno: c_int) -> String {
     match text.strip_suffix(&format!(" (os error {errno})")) {
         Some(plain) => plain.to_owned(),
         None => text,
+    }
+}
+
+fn ring_file_path() -> MutexGuard<'static, Option<PathBuf>> {
+    RING_FILE_PATH.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+fn describe_ring_file(errno: c_int) -> String {
+    let problem = match errno {
+        libc::EBUSY => "another process records into it".to_owned(),
+        libc::EEXIST => "what is there is not a ring file, and is left alone".to_owned(),
+        errno => describe_errno(errno),
+    };
+    match &*ring_file_path() {
+        Some(path) => format!("ring file {}: {problem}", path.display()),
+        None => format!("ring file: {problem}"),
     }
 }
 
@@ -217,7 +252,7 @@ mod tests {
 
     #[test]
     fn numbers_that_are_no_status_are_described_too() {
-        for code in [-1, 12, i32::MAX] {
+        for code in [-1, 13, i32::MAX] {
             assert!(!RawStatus { code, error: code }.describe().is_empty());
         }
         for error in [-5, 0, 99] {

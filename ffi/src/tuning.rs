@@ -1,6 +1,9 @@
 //! What can be tuned, from code and from the environment.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use eventlog_ring_file::{MAX_CAPACITY, MIN_CAPACITY};
 
 use crate::status::{BadVariable, Error, Result};
 
@@ -9,6 +12,8 @@ use crate::status::{BadVariable, Error, Result};
 const MIN_BUFFER: u64 = 64 << 10;
 const MAX_BUFFER: u64 = 4 << 30;
 const MAX_SNDBUF: u64 = 1 << 30;
+/// What a ring file holds of records, if nothing is said.
+pub(crate) const RING_FILE_SIZE: u64 = 64 << 20;
 /// Longer times are mistakes, and their nanoseconds must fit a u64.
 const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longer than anything that reads is held up for.
@@ -61,6 +66,7 @@ impl Default for Tuning {
 
 const SIZE: &str = "a size such as 512K, 64M or 1G (64K to 4G)";
 const SNDBUF: &str = "a size such as 512K or 4M (up to 1G)";
+const RING_FILE: &str = "a size such as 16M or 1G (1M to 4G)";
 const TIME: &str = "a time such as 250ms or 2s (up to 24h), or 0";
 const CONTROL: &str = "on or off";
 const OVERFLOW: &str = "drop, block, or block with a time, as in block:250ms";
@@ -198,6 +204,27 @@ pub(crate) fn sndbuf_from_env() -> Result<Option<i32>> {
         let bytes = parse_size(text).filter(|bytes| *bytes <= MAX_SNDBUF)?;
         i32::try_from(bytes).ok()
     })
+}
+
+/// `GHC_EVENTLOG_RING_FILE`; an empty one is none.
+pub(crate) fn ring_file_from_env() -> Option<PathBuf> {
+    std::env::var_os("GHC_EVENTLOG_RING_FILE")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+/// `GHC_EVENTLOG_RING_FILE_SIZE`.
+pub(crate) fn ring_file_size_from_env() -> Result<Option<u64>> {
+    variable("GHC_EVENTLOG_RING_FILE_SIZE", RING_FILE, |text| {
+        ring_file_size(parse_size(text)?)
+    })
+}
+
+/// Rounded up to a power of two; `None` if out of range.
+pub(crate) fn ring_file_size(bytes: u64) -> Option<u64> {
+    (MIN_CAPACITY..=MAX_CAPACITY)
+        .contains(&bytes)
+        .then(|| bytes.next_power_of_two())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::chunk::Chunk;
 use crate::format::MARKER_LEN;
 use crate::instance::Instance;
 use crate::lifecycle;
+use crate::recording::Way;
 use crate::rts::Rts;
 use crate::tuning::Overflow;
 
@@ -98,6 +99,7 @@ fn accept(instance: &Instance, bytes: &[u8]) {
                 if event_ns.is_some() || !instance.ready.load(Ordering::Relaxed) {
                     instance.note_moment(event_ns.unwrap_or(0));
                 }
+                record(instance, &chunk, &bytes[offset..], Way::Definitions);
                 keep_or_lose(instance, &chunk, &bytes[offset..]);
             }
         }
@@ -106,10 +108,21 @@ fn accept(instance: &Instance, bytes: &[u8]) {
         // a global chunk that was written after it flows for certain.
         Chunk::Global(_) if !instance.globals_flow.load(Ordering::Acquire) => {
             if !is_empty_block(bytes) {
+                record(instance, &chunk, bytes, Way::Definitions);
                 keep_or_lose(instance, &chunk, bytes);
             }
         }
-        _ => deliver(instance, &chunk, bytes),
+        _ => {
+            record(instance, &chunk, bytes, Way::Records);
+            deliver(instance, &chunk, bytes);
+        }
+    }
+}
+
+/// Hand it to the flight recorder, if there is one.
+fn record(instance: &Instance, chunk: &Chunk, bytes: &[u8], way: Way) {
+    if let Some(recording) = instance.recording {
+        recording.accept(chunk, bytes, way);
     }
 }
 
@@ -206,6 +219,11 @@ pub(crate) fn insert(instance: &Instance, block: &[u8]) {
     if instance.chunks_bell.ring() {
         wake(instance);
     }
+}
+
+/// The same, into the file of the flight recorder.
+pub(crate) fn insert_into_file(instance: &Instance, block: &[u8]) {
+    record(instance, &Chunk::of(block), block, Way::Records);
 }
 
 /// Wait for room, if that is the policy, or if the program exits and this is its

@@ -32,6 +32,8 @@ mod overload;
 mod portability;
 mod reconnect;
 mod restarts;
+mod ring_file;
+mod ring_file_faults;
 mod scenarios_classes;
 mod scenarios_heap;
 mod scenarios_markers;

@@ -25,7 +25,7 @@ fn table_module() -> (String, String) {
     ("Table".into(), source)
 }
 
-fn build(main: Main) -> Build {
+pub fn build(main: Main) -> Build {
     let mut build = Build::new(main);
     build.modules.push(table_module());
     build
@@ -34,7 +34,7 @@ fn build(main: Main) -> Build {
     build
 }
 
-fn require_tables(ghc: &Ghc) -> Result<(), String> {
+pub fn require_tables(ghc: &Ghc) -> Result<(), String> {
     if ghc.at_least(9, 2) {
         Ok(())
     } else {

@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 ///
 /// start-CLASS and stop-CLASS for the classes of events scheduler, gc, nonmoving-gc, spark-sampled,
 /// spark-full, user and capability; flush, which makes the program send what it has logged; sync,
-/// which flushes and then puts a message into the log: known to programs with libeventlog_socket.a.
+/// which flushes and then puts a message into the log; dump, which does the same in the file of the
+/// flight recorder (see `eventlog snapshot`): known to programs with libeventlog_socket.a.
 ///
 /// NAMESPACE/ID: registered by the program itself. ID is a number from 0 to 255.
 ///

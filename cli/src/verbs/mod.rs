@@ -34,6 +34,8 @@ verbs! {
     Stats = stats,
     Validate = validate,
     Repair = repair,
+    Recover = recover,
+    Snapshot = snapshot,
     Cut = cut,
     Merge = merge,
     Sort = sort,

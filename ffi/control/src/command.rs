@@ -83,6 +83,7 @@ commands! {
     RtsCommand {
         Flush = 1, "flush", "Flush the buffers of the RTS.";
         Sync = 2, "sync", "Flush, then put a message into the stream: what was logged before is before it.";
+        Dump = 3, "dump", "Flush into the file of the flight recorder, then put a message into it.";
         StartScheduler = 6, "start-scheduler", "Log the scheduler (`s`).";
         StopScheduler = 7, "stop-scheduler", "Log it no more.";
         StartGc = 8, "start-gc", "Log collections (`g`).";

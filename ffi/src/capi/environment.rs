@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsString, c_char};
 use std::os::unix::ffi::OsStringExt;
 
-use super::types::{EventlogSocketAddr, EventlogSocketOpts, TAG_INET, TAG_UNIX};
+use super::types::{EventlogSocketAddr, EventlogSocketOpts, TAG_INET, TAG_NONE, TAG_UNIX};
 use crate::net::unix::MAX_PATH;
 use crate::status::{Error, RawStatus, Status, to_malloced};
 use crate::tuning;
@@ -105,7 +105,16 @@ fn find() -> Option<Found> {
     let host = std::env::var_os("GHC_EVENTLOG_INET_HOST");
     let port = std::env::var_os("GHC_EVENTLOG_INET_PORT");
     let problem = match (&host, &port) {
-        (None, None) => return None,
+        // A flight recorder needs no socket.
+        (None, None) => {
+            return tuning::ring_file_from_env().map(|_| Found {
+                problem: None,
+                addr: EventlogSocketAddr {
+                    tag: TAG_NONE,
+                    strings: [std::ptr::null_mut(); 2],
+                },
+            });
+        }
         (Some(_), Some(_)) => None,
         (None, Some(_)) => Some(Error::EnvNoHost),
         (Some(_), None) => Some(Error::EnvNoPort),

@@ -29,7 +29,8 @@ unsafe fn tcp(host: *const c_char, port: *const c_char) -> Result<Address> {
 }
 
 fn init(address: Result<Address>) {
-    let outcome = address.and_then(|address| lifecycle::init(&address, SocketOptions::default()));
+    let outcome =
+        address.and_then(|address| lifecycle::init(Some(&address), SocketOptions::default()));
     lifecycle::remember_failure(outcome);
     if let Some(instance) = Instance::get() {
         // Relaxed: the poll thread looks at it when the RTS writes.
@@ -39,7 +40,7 @@ fn init(address: Result<Address>) {
 
 fn start(address: Result<Address>, wait: bool) {
     let outcome = address.and_then(|address| {
-        lifecycle::start(&address, SocketOptions::default())?;
+        lifecycle::start(Some(&address), SocketOptions::default())?;
         if wait { lifecycle::wait() } else { Ok(()) }
     });
     lifecycle::remember_failure(outcome);

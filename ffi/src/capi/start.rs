@@ -1,12 +1,18 @@
 //! Starting, waiting, and how it goes.
 
-use super::types::{EventlogSocketAddr, EventlogSocketOpts, EventlogSocketTuning};
+use std::ffi::{OsString, c_char};
+use std::os::unix::ffi::OsStringExt;
+
+use super::types::{EventlogSocketAddr, EventlogSocketOpts, EventlogSocketTuning, bytes};
 use crate::lifecycle::{self, SocketOptions};
 use crate::net::listener::Address;
+use crate::recording::Wish;
 use crate::status::{Error, Result, Status};
+use crate::tuning;
 
 struct Arguments {
-    address: Address,
+    /// None for no socket.
+    address: Option<Address>,
     options: SocketOptions,
     wait: bool,
 }
@@ -40,7 +46,7 @@ pub unsafe extern "C" fn eventlog_socket_init(
 ) -> Status {
     // SAFETY: the contract is the same.
     let arguments = unsafe { arguments(addr, opts) };
-    Status::of(arguments.and_then(|args| lifecycle::init(&args.address, args.options)))
+    Status::of(arguments.and_then(|args| lifecycle::init(args.address.as_ref(), args.options)))
 }
 
 /// `eventlog_socket_start`.
@@ -55,8 +61,13 @@ pub unsafe extern "C" fn eventlog_socket_start(
     // SAFETY: the contract is the same.
     let arguments = unsafe { arguments(addr, opts) };
     Status::of(arguments.and_then(|args| {
-        lifecycle::start(&args.address, args.options)?;
-        if args.wait { lifecycle::wait() } else { Ok(()) }
+        lifecycle::start(args.address.as_ref(), args.options)?;
+        // Without a socket nobody could come.
+        if args.wait && args.address.is_some() {
+            lifecycle::wait()
+        } else {
+            Ok(())
+        }
     }))
 }
 
@@ -88,6 +99,30 @@ pub unsafe extern "C" fn eventlog_socket_tuning_init(tuning: *mut EventlogSocket
         // SAFETY: room for it, by the contract of this function.
         unsafe { tuning.write(EventlogSocketTuning::defaults()) };
     }
+}
+
+/// `eventlog_socket_set_ring_file`.
+///
+/// # Safety
+/// `path` is NULL or ends in NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eventlog_socket_set_ring_file(path: *const c_char, size: u64) -> Status {
+    // SAFETY: by the contract of this function.
+    let path = unsafe { bytes(path) }.filter(|path| !path.is_empty());
+    let size = match size {
+        0 => Some(tuning::RING_FILE_SIZE),
+        size => tuning::ring_file_size(size),
+    };
+    let wish = size.map(|size| {
+        path.map(|path| Wish {
+            path: OsString::from_vec(path).into(),
+            size,
+        })
+    });
+    Status::of(
+        wish.ok_or(Error::Sys(libc::EINVAL))
+            .and_then(lifecycle::set_ring_file),
+    )
 }
 
 /// `eventlog_socket_set_tuning`.

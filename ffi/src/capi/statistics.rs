@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::control;
 use crate::faults::FAULTS;
 use crate::instance::Instance;
+use crate::recording::Recording;
 use crate::status::{Error, Status};
 
 /// `EventlogSocketStats`.
@@ -47,9 +48,16 @@ pub struct EventlogSocketStats {
     clients_broken: u64,
     clients_half_closed: u64,
     clients_displaced: u64,
+    ring_file_size: u64,
+    ring_file_chunks_overwritten: u64,
+    ring_file_bytes_overwritten: u64,
+    ring_file_chunks_refused: u64,
+    ring_file_bytes_refused: u64,
+    ring_file_definitions_left_out: u64,
+    ring_file_lost: u64,
 }
 
-static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 35 * 8);
+static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 42 * 8);
 
 impl EventlogSocketStats {
     fn read(instance: &Instance) -> EventlogSocketStats {
@@ -63,6 +71,10 @@ impl EventlogSocketStats {
         let used = instance.chunks.used() as u64;
         let high_water = published.high_water.fetch_max(used, Ordering::Relaxed);
         let high_water = high_water.max(used);
+        let file = instance.recording.map(Recording::state);
+        let (overwritten, refused) = file
+            .map(|file| (file.overwritten, file.refused))
+            .unwrap_or_default();
         EventlogSocketStats {
             chunks_sent: ring.delivered.records,
             bytes_sent: ring.delivered.bytes,
@@ -100,6 +112,13 @@ impl EventlogSocketStats {
             clients_broken: FAULTS.clients_broken.get(),
             clients_half_closed: FAULTS.clients_half_closed.get(),
             clients_displaced: FAULTS.clients_displaced.get(),
+            ring_file_size: file.map_or(0, |file| file.size),
+            ring_file_chunks_overwritten: overwritten.records,
+            ring_file_bytes_overwritten: overwritten.bytes,
+            ring_file_chunks_refused: refused.records,
+            ring_file_bytes_refused: refused.bytes,
+            ring_file_definitions_left_out: file.map_or(0, |file| file.left_out),
+            ring_file_lost: file.is_some_and(|file| file.lost).into(),
         }
     }
 }

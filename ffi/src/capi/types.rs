@@ -20,6 +20,7 @@ pub struct EventlogSocketAddr {
 
 pub(crate) const TAG_UNIX: c_int = 0;
 pub(crate) const TAG_INET: c_int = 1;
+pub(crate) const TAG_NONE: c_int = 2;
 
 /// `EventlogSocketOpts`. `wait` is read as a byte: C may put any into it.
 #[repr(C)]
@@ -68,24 +69,27 @@ pub(crate) unsafe fn bytes(text: *const c_char) -> Option<Vec<u8>> {
 }
 
 impl EventlogSocketAddr {
+    /// None for no socket.
+    ///
     /// # Safety
     /// The strings that the tag asks for are NULL or end in NUL.
-    pub(crate) unsafe fn read(&self) -> Result<Address> {
+    pub(crate) unsafe fn read(&self) -> Result<Option<Address>> {
         let invalid = Error::Sys(libc::EINVAL);
         match self.tag {
             // SAFETY: by the contract of this function.
             TAG_UNIX => match unsafe { bytes(self.strings[0]) } {
-                Some(path) => Ok(Address::Unix(path)),
+                Some(path) => Ok(Some(Address::Unix(path))),
                 None => Err(invalid),
             },
             TAG_INET => {
                 // SAFETY: by the contract of this function.
                 let (host, port) = unsafe { (bytes(self.strings[0]), bytes(self.strings[1])) };
-                Ok(Address::Inet {
+                Ok(Some(Address::Inet {
                     host: host.unwrap_or_default(),
                     port: port.ok_or(invalid)?,
-                })
+                }))
             }
+            TAG_NONE => Ok(None),
             _ => Err(invalid),
         }
     }

@@ -11,6 +11,9 @@ use crate::format::user_message_block;
 use crate::instance::Instance;
 use crate::rts::{GATE, HANDLERS, Rts};
 
+/// How long a dump waits for a disk that takes no definitions.
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -28,6 +31,7 @@ pub(crate) struct Commands {
     /// A census was asked for; the next collection makes it.
     census: bool,
     syncs: u64,
+    dumps: u64,
 }
 
 impl Commands {
@@ -37,6 +41,7 @@ impl Commands {
             rts,
             census: false,
             syncs: 0,
+            dumps: 0,
         }
     }
 
@@ -95,6 +100,7 @@ impl Commands {
                 }
                 refused => refused,
             },
+            RtsCommand::Dump => self.dump(),
             class => self.ask(class.id()),
         }
     }
@@ -128,6 +134,24 @@ impl Commands {
         } else {
             Outcome::Refused
         }
+    }
+
+    /// Have all that was logged in the file of the flight recorder. Refused if there is none.
+    fn dump(&mut self) -> Outcome {
+        let Some(recording) = self.instance.recording else {
+            return Outcome::Refused;
+        };
+        let outcome = self.flush();
+        if outcome == Outcome::Run {
+            self.dumps += 1;
+            // Relaxed: as in `mark`.
+            let now = self.instance.latest.load(Ordering::Relaxed);
+            let text = format!("eventlog-socket: dump {}", self.dumps);
+            let block = user_message_block(now, now, &text);
+            crate::writer::insert_into_file(self.instance, &block);
+            recording.settle(SETTLE);
+        }
+        outcome
     }
 
     /// Put a mark into the stream, behind what was flushed: by the way of all

@@ -24,10 +24,10 @@ pub(crate) enum Class {
     TickyCounter,
 }
 
-pub(super) type Key = (Class, u64);
+pub(crate) type Key = (Class, u64);
 
 /// What an event says of definitions.
-pub(super) enum Lesson {
+pub(crate) enum Lesson {
     Define(Key),
     /// Of the first key; the others go with it.
     Delete(Key, Option<Key>),
@@ -41,7 +41,7 @@ fn number<const N: usize>(payload: &[u8], at: usize) -> Option<u64> {
     Some(bytes.iter().fold(0, |n, &byte| n << 8 | u64::from(byte)))
 }
 
-pub(super) fn lesson(event: &Event<'_>) -> Lesson {
+pub(crate) fn lesson(event: &Event<'_>) -> Lesson {
     keyed_lesson(event).unwrap_or(match event.kind {
         EVENT_IPE | EVENT_HEAP_PROF_COST_CENTRE => Lesson::Bulk,
         _ => Lesson::Nothing,

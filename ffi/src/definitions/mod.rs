@@ -23,8 +23,7 @@ use std::sync::Arc;
 
 use bulk::Bulk;
 pub(crate) use delta::Delta;
-pub(crate) use lesson::Class;
-use lesson::{Key, Lesson, lesson};
+pub(crate) use lesson::{Class, Key, Lesson, lesson};
 
 use crate::event_table::{Event, EventTable};
 use crate::format::*;
@@ -41,6 +40,18 @@ pub(crate) struct Definitions {
     info_tables: Bulk,
     /// The latest `end` of a block that passed through here.
     latest: u64,
+}
+
+/// Definitions in which gaps can be filled.
+pub(crate) trait Gaps {
+    /// The latest time that a block has told.
+    fn latest(&self) -> u64;
+    fn saw_time(&mut self, time: u64);
+    /// Add a definition that the RTS did not write, if there is none of this key.
+    fn add_missing(&mut self, class: Class, key: u64, event: Vec<u8>);
+    fn has_cost_centres(&self) -> bool;
+    /// Add a cost centre that the RTS did not write.
+    fn add_cost_centre(&mut self, event: &[u8]);
 }
 
 /// The latest that is known of a key.
@@ -83,15 +94,6 @@ impl Definitions {
 
     fn bulk_len(&self) -> usize {
         self.cost_centres.len() + self.info_tables.len()
-    }
-
-    /// The latest time that a block has told.
-    pub(crate) fn latest(&self) -> u64 {
-        self.latest
-    }
-
-    pub(crate) fn saw_time(&mut self, end: u64) {
-        self.latest = self.latest.max(end);
     }
 
     /// Take the definitions out of a global chunk, and note them in `delta` for a
@@ -200,22 +202,6 @@ impl Definitions {
         }
     }
 
-    /// Add a definition that the RTS did not write, if it has none of this key.
-    pub(crate) fn add_missing(&mut self, class: Class, key: u64, event: Vec<u8>) {
-        if !self.keyed.contains_key(&(class, key)) {
-            self.set((class, key), time_of(&event), Some(event));
-        }
-    }
-
-    pub(crate) fn has_cost_centres(&self) -> bool {
-        self.cost_centres.len() > 0
-    }
-
-    /// Add a cost centre that the RTS did not write.
-    pub(crate) fn add_cost_centre(&mut self, event: &[u8]) {
-        self.cost_centres.add(event);
-    }
-
     /// Header and all definitions, as the pieces of a stream to begin with: one
     /// block. Empty without a header.
     pub(crate) fn replay(&self) -> Vec<Arc<Vec<u8>>> {
@@ -240,7 +226,31 @@ impl Definitions {
     }
 }
 
-fn time_of(event: &[u8]) -> u64 {
+impl Gaps for Definitions {
+    fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    fn saw_time(&mut self, time: u64) {
+        self.latest = self.latest.max(time);
+    }
+
+    fn add_missing(&mut self, class: Class, key: u64, event: Vec<u8>) {
+        if !self.keyed.contains_key(&(class, key)) {
+            self.set((class, key), time_of(&event), Some(event));
+        }
+    }
+
+    fn has_cost_centres(&self) -> bool {
+        self.cost_centres.len() > 0
+    }
+
+    fn add_cost_centre(&mut self, event: &[u8]) {
+        self.cost_centres.add(event);
+    }
+}
+
+pub(crate) fn time_of(event: &[u8]) -> u64 {
     event
         .get(2..EVENT_HEAD)
         .and_then(|time| time.try_into().ok())
@@ -249,7 +259,7 @@ fn time_of(event: &[u8]) -> u64 {
 
 /// GHC 9.6.5 and later declare one byte more than an info-table event has. Not
 /// every reader knows; what is replayed is right for all of them.
-fn declare_real_length(bytes: &mut [u8], event: &Event<'_>) {
+pub(crate) fn declare_real_length(bytes: &mut [u8], event: &Event<'_>) {
     if event.kind != EVENT_IPE {
         return;
     }

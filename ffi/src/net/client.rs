@@ -4,11 +4,11 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use super::identity::OwnSocket;
 use super::listener::ClientOptions;
 use super::{peer, tcp, wish};
 use crate::faults::FAULTS;
 use crate::fork;
+use crate::identity::OwnDescriptor;
 
 /// For a Unix socket, which does not find a size of its own: with the usual 208 KiB the
 /// poll thread and the client take turns, ten times as often.
@@ -21,7 +21,7 @@ const READS_PER_ROUND: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Client {
-    socket: OwnSocket,
+    socket: OwnDescriptor,
     /// An error has ended the connection, and was counted. What the client had said
     /// before can still be there.
     broken: bool,
@@ -61,7 +61,7 @@ impl Client {
         }
         Client {
             may_command: peer::may_command(&socket, is_tcp, options.control),
-            socket: OwnSocket::new(socket),
+            socket: OwnDescriptor::new(socket),
             broken: false,
             is_tcp,
             linger: options.linger,

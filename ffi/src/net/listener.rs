@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::BACKLOG;
 use super::client::Client;
-use super::identity::OwnSocket;
 use super::unix::SocketFile;
 use super::{tcp, unix};
 use crate::faults::FAULTS;
 use crate::fork;
+use crate::identity::OwnDescriptor;
 use crate::status::Result;
 use crate::tuning::Control;
 
@@ -37,7 +37,7 @@ static SOCKET_FILE: Mutex<Option<SocketFile>> = Mutex::new(None);
 
 #[derive(Debug)]
 pub(crate) struct Listener {
-    socket: OwnSocket,
+    socket: OwnDescriptor,
     options: ClientOptions,
     is_tcp: bool,
     port: u16,
@@ -72,7 +72,7 @@ impl Listener {
         *socket_file() = file;
         fork::own(fork::Slot::Listener, Some(socket.as_raw_fd()));
         Ok(Listener {
-            socket: OwnSocket::new(socket),
+            socket: OwnDescriptor::new(socket),
             options,
             is_tcp,
             port,

@@ -1,7 +1,6 @@
 //! Sockets: every descriptor is made here, non-blocking and close-on-exec.
 
 pub(crate) mod client;
-mod identity;
 pub(crate) mod listener;
 mod peer;
 pub(crate) mod tcp;

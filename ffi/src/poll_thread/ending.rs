@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{PollThread, Rest};
 use crate::clock::monotonic;
 use crate::control;
+use crate::definitions::Gaps;
 use crate::net::BACKLOG;
 use crate::net::listener::{Accepted, Listener};
 use crate::session::{Round, Session};
@@ -15,7 +16,10 @@ const LINGER: Duration = Duration::from_millis(250);
 impl PollThread {
     /// A log was started after the end of another: as after init.
     pub(super) fn reopen(&mut self) {
-        match Listener::open(&self.address, self.options) {
+        let Some(address) = &self.address else {
+            return;
+        };
+        match Listener::open(address, self.options) {
             Ok(listener) => {
                 self.listener = Some(listener);
                 self.chunks.open();

@@ -20,7 +20,7 @@ use eventlog_ring::Consumer;
 
 use crate::chunk::{BlockMarker, Chunk};
 use crate::clock::monotonic;
-use crate::definitions::Definitions;
+use crate::definitions::{Definitions, Gaps};
 use crate::definitions_feed::DefinitionsFeed;
 use crate::instance::Instance;
 use crate::net::listener::{Address, ClientOptions, Listener};
@@ -37,7 +37,8 @@ const RETRY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct PollThread {
     instance: &'static Instance,
-    address: Address,
+    /// None: nobody is to come.
+    address: Option<Address>,
     options: ClientOptions,
     listener: Option<Listener>,
     session: Option<Session>,
@@ -107,22 +108,25 @@ fn yield_to_writers() {
 impl PollThread {
     pub(crate) fn new(
         instance: &'static Instance,
-        address: Address,
+        address: Option<Address>,
         options: ClientOptions,
-        listener: Listener,
-        chunks: Consumer<'static>,
+        listener: Option<Listener>,
+        mut chunks: Consumer<'static>,
         chunks_memory: &'static RingMemory,
         feed: DefinitionsFeed,
     ) -> PollThread {
-        instance
-            .published
-            .port
-            .store(listener.port(), Ordering::Relaxed);
+        instance.published.port.store(
+            listener.as_ref().map_or(0, Listener::port),
+            Ordering::Relaxed,
+        );
+        if listener.is_none() {
+            chunks.reset();
+        }
         PollThread {
             instance,
             address,
             options,
-            listener: Some(listener),
+            listener,
             session: None,
             chunks,
             chunks_memory,

@@ -8,6 +8,7 @@ use eventlog_ring::RecordState;
 use super::{PollThread, RETRY, Rest};
 use crate::clock::monotonic;
 use crate::control;
+use crate::definitions::Gaps;
 use crate::faults::FAULTS;
 use crate::flush_thread;
 use crate::net::listener::Accepted;

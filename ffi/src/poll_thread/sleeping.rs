@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{PollThread, RETRY, Rest};
 use crate::clock::monotonic;
+use crate::definitions::Gaps;
 use crate::faults::FAULTS;
 use crate::status::{Error, Result};
 

@@ -292,7 +292,10 @@ void control_say_stats(int fd) {
       COUNTER(accepts_aborted), COUNTER(accepts_deferred), COUNTER(polls_failed),
       COUNTER(wakeups_pending), COUNTER(wakeups_failed), COUNTER(options_failed),
       COUNTER(clients_broken), COUNTER(clients_half_closed),
-      COUNTER(clients_displaced),
+      COUNTER(clients_displaced), COUNTER(ring_file_size),
+      COUNTER(ring_file_chunks_overwritten), COUNTER(ring_file_bytes_overwritten),
+      COUNTER(ring_file_chunks_refused), COUNTER(ring_file_bytes_refused),
+      COUNTER(ring_file_definitions_left_out), COUNTER(ring_file_lost),
 #undef COUNTER
   };
   /* In one write: others may write there, too. */

@@ -11,9 +11,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -261,6 +263,52 @@ static void check_files(void) {
   }
 }
 
+/* "PATH SIZE" */
+static EventlogSocketStatus set_ring_file(char *words) {
+  char *size = strrchr(words, ' ');
+  if (size != NULL) *size++ = '\0';
+  return eventlog_socket_set_ring_file(words, size == NULL ? 0 : strtoull(size, NULL, 10));
+}
+
+/* Touch memory that has no file behind it. */
+static void bus_error(const char *path) {
+  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 || ftruncate(fd, 4096) != 0) puts("no file");
+  volatile char *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED || ftruncate(fd, 0) != 0) puts("no mapping");
+  else memory[0] = 1;
+}
+
+static void on_bus_error(int number) {
+  (void)number;
+  static const char words[] = "the program's own\n";
+  if (write(STDOUT_FILENO, words, sizeof words - 1) < 0) _exit(1);
+  _exit(42);
+}
+
+static void handle_bus_errors(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_bus_error;
+  sigaction(SIGBUS, &action, NULL);
+}
+
+/* A child that outlives its parent, until its stdin ends. */
+static void fork_child(void) {
+  fflush(stdout);
+  pid_t child = fork();
+  if (child != 0) {
+    printf("child: %d\n", (int)child);
+    return;
+  }
+  close(STDOUT_FILENO);
+  close(STDERR_FILENO);
+  write_chunk((char[]){"0 text:of-the-child"});
+  while (getppid() != 1) usleep(10000);
+  sleep(60);
+  _exit(0);
+}
+
 static pthread_t waiter;
 static EventlogSocketStatus waited;
 
@@ -298,6 +346,21 @@ static void run(char *line) {
     for (int fd = 3; fd < 1024; fd++) close(fd);
   } else if (strcmp(line, "open-files") == 0) {
     open_files(rest);
+  } else if (strcmp(line, "bus-error") == 0) {
+    bus_error(rest);
+  } else if (strcmp(line, "handle-bus-errors") == 0) {
+    handle_bus_errors();
+  } else if (strcmp(line, "ring-file") == 0) {
+    say("ring-file", set_ring_file(rest));
+  } else if (strcmp(line, "init-none") == 0) {
+    EventlogSocketAddr none = {.esa_tag = EVENTLOG_SOCKET_NONE};
+    say("init", eventlog_socket_init(&none, &opts));
+  } else if (strcmp(line, "init-why") == 0) {
+    char *why = eventlog_socket_strerror(init(rest));
+    puts(why);
+    free(why);
+  } else if (strcmp(line, "fork") == 0) {
+    fork_child();
   } else if (strcmp(line, "check-files") == 0) {
     check_files();
   } else if (strcmp(line, "no-trouble") == 0) {

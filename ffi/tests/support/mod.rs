@@ -18,6 +18,7 @@ pub mod ghc_events;
 pub mod header;
 pub mod marked;
 pub mod process;
+pub mod recovery;
 pub mod skip;
 pub mod stats;
 pub mod stream;

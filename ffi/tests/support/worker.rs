@@ -40,6 +40,7 @@ pub struct Setup {
     commands: Vec<String>,
     rts: Vec<String>,
     environment: Vec<(String, String)>,
+    without_socket: bool,
 }
 
 impl Setup {
@@ -65,6 +66,7 @@ impl Setup {
             commands: begin.iter().map(|word| word.to_string()).collect(),
             rts: vec!["-l".into()],
             environment: Vec::new(),
+            without_socket: false,
         }
     }
 
@@ -76,6 +78,12 @@ impl Setup {
     /// Listen there instead of at an address of its own.
     pub fn at(mut self, address: &Address) -> Self {
         self.address = Some(address.clone());
+        self
+    }
+
+    /// With no address in its environment.
+    pub fn without_socket(mut self) -> Self {
+        self.without_socket = true;
         self
     }
 
@@ -135,6 +143,7 @@ impl Setup {
             }
         }
         match &address {
+            _ if self.without_socket => {}
             Address::Unix(path) => {
                 command.env("GHC_EVENTLOG_UNIX_PATH", path);
             }

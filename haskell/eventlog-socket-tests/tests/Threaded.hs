@@ -39,6 +39,7 @@ environment failures = do
         , "GHC_EVENTLOG_INET_HOST"
         , "GHC_EVENTLOG_INET_PORT"
         , "GHC_EVENTLOG_WAIT"
+        , "GHC_EVENTLOG_RING_FILE"
         ]
       given settings = do
         forM_ variables unsetEnv
@@ -66,6 +67,14 @@ environment failures = do
     "host and port"
     [("GHC_EVENTLOG_INET_HOST", "::1"), ("GHC_EVENTLOG_INET_PORT", "4242")]
     (Just (EventlogSocketInetAddr "::1" "4242", options))
+  finds
+    "a ring file alone"
+    [("GHC_EVENTLOG_RING_FILE", "/some/file")]
+    (Just (EventlogSocketNone, options))
+  finds
+    "a ring file and a path"
+    [("GHC_EVENTLOG_RING_FILE", "/some/file"), ("GHC_EVENTLOG_UNIX_PATH", "/some/where")]
+    (Just (EventlogSocketUnixAddr "/some/where", options))
   throws failures "no port" (given [("GHC_EVENTLOG_INET_HOST", "here")]) $
     EventlogSocketAddrInetPortMissing "here"
   throws failures "no host" (given [("GHC_EVENTLOG_INET_PORT", "4242")]) $
@@ -93,6 +102,11 @@ cannotStart failures dir = do
   expect failures "the file" content "mine"
   failsWith failures "a long path" (start (dir </> replicate 200 'x')) (Just eNAMETOOLONG)
   failsWith failures "a path with NUL" (start (dir </> "a\0b")) (Just eINVAL)
+  failsWith failures "neither socket nor file" (startWith EventlogSocketNone defaultEventlogSocketOpts) (Just eINVAL)
+  failsWith failures "a ring file that is too small" (setRingFile (Just (dir </> "ring", 1))) (Just eINVAL)
+  setRingFile (Just (file, 0))
+  failsWith failures "what is no ring file" (startWith EventlogSocketNone defaultEventlogSocketOpts) Nothing
+  setRingFile Nothing
   let noPort = EventlogSocketInetAddr "127.0.0.1" "no such service"
   failsWith failures "no port" (startWith noPort defaultEventlogSocketOpts) Nothing
   left <- listDirectory dir

@@ -20,6 +20,8 @@ static EventlogSocketAddr make_addr(int tag, char *first, char *second) {
   if (tag == EVENTLOG_SOCKET_UNIX) {
     addr.esa_tag = EVENTLOG_SOCKET_UNIX;
     addr.esa_unix_addr.esa_unix_path = first;
+  } else if (tag == EVENTLOG_SOCKET_NONE) {
+    addr.esa_tag = EVENTLOG_SOCKET_NONE;
   } else {
     addr.esa_tag = EVENTLOG_SOCKET_INET;
     addr.esa_inet_addr.esa_inet_host = first;
@@ -70,6 +72,9 @@ void eventlog_socket_hs_from_env(int *tag_out, char *strings_out[2],
   *tag_out = (int)addr.esa_tag;
   if (addr.esa_tag == EVENTLOG_SOCKET_UNIX) {
     strings_out[0] = addr.esa_unix_addr.esa_unix_path;
+    strings_out[1] = NULL;
+  } else if (addr.esa_tag == EVENTLOG_SOCKET_NONE) {
+    strings_out[0] = NULL;
     strings_out[1] = NULL;
   } else {
     strings_out[0] = addr.esa_inet_addr.esa_inet_host;
@@ -146,11 +151,16 @@ void eventlog_socket_hs_set_tuning(const uint64_t in[6], int status_out[2]) {
   put_status(eventlog_socket_set_tuning(&tuning), status_out);
 }
 
+void eventlog_socket_hs_set_ring_file(const char *path, uint64_t size,
+                                      int status_out[2]) {
+  put_status(eventlog_socket_set_ring_file(path, size), status_out);
+}
+
 /* In the order of EventlogSocketStats' members. */
-void eventlog_socket_hs_stats(uint64_t out[36], int status_out[2]) {
+void eventlog_socket_hs_stats(uint64_t out[43], int status_out[2]) {
   EventlogSocketStats stats = {0};
   put_status(eventlog_socket_stats(&stats, sizeof stats), status_out);
-  const uint64_t values[36] = {
+  const uint64_t values[43] = {
       stats.est_chunks_sent,      stats.est_bytes_sent,
       stats.est_chunks_lost,      stats.est_bytes_lost,
       stats.est_chunks_discarded, stats.est_bytes_discarded,
@@ -169,6 +179,13 @@ void eventlog_socket_hs_stats(uint64_t out[36], int status_out[2]) {
       stats.est_wakeups_pending, stats.est_wakeups_failed,
       stats.est_options_failed, stats.est_clients_broken,
       stats.est_clients_half_closed, stats.est_clients_displaced,
+      stats.est_ring_file_size,
+      stats.est_ring_file_chunks_overwritten,
+      stats.est_ring_file_bytes_overwritten,
+      stats.est_ring_file_chunks_refused,
+      stats.est_ring_file_bytes_refused,
+      stats.est_ring_file_definitions_left_out,
+      stats.est_ring_file_lost,
   };
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) out[i] = values[i];
 }

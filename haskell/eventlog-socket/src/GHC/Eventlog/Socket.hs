@@ -93,6 +93,13 @@ module GHC.Eventlog.Socket
   , essClientsBroken
   , essClientsHalfClosed
   , essClientsDisplaced
+  , essRingFileSize
+  , essRingFileChunksOverwritten
+  , essRingFileBytesOverwritten
+  , essRingFileChunksRefused
+  , essRingFileBytesRefused
+  , essRingFileDefinitionsLeftOut
+  , essRingFileLost
 
     -- * Tuning
   , EventlogSocketTuning
@@ -105,6 +112,7 @@ module GHC.Eventlog.Socket
   , EventlogSocketControl (..)
   , defaultEventlogSocketTuning
   , setTuning
+  , setRingFile
 
     -- * Older names
 

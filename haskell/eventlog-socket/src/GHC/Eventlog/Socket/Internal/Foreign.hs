@@ -29,6 +29,7 @@ module GHC.Eventlog.Socket.Internal.Foreign
     -- * Tuning and statistics
   , c_tuning_defaults
   , c_set_tuning
+  , c_set_ring_file
   , c_stats
   ) where
 
@@ -95,6 +96,9 @@ foreign import ccall safe "eventlog_socket_hs_tuning_defaults"
 
 foreign import ccall safe "eventlog_socket_hs_set_tuning"
   c_set_tuning :: Ptr Word64 -> Ptr CInt -> IO ()
+
+foreign import ccall safe "eventlog_socket_hs_set_ring_file"
+  c_set_ring_file :: CString -> Word64 -> Ptr CInt -> IO ()
 
 foreign import ccall safe "eventlog_socket_hs_stats"
   c_stats :: Ptr Word64 -> Ptr CInt -> IO ()

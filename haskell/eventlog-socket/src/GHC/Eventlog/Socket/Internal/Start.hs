@@ -12,6 +12,7 @@ module GHC.Eventlog.Socket.Internal.Start
   , wait
   , testWorkerStatus
   , testControlStatus
+  , withText
   ) where
 
 import Control.Exception (Exception (..), bracket, throwIO)
@@ -48,6 +49,9 @@ data EventlogSocketAddr
       -- ^ Number or name of a service; with @"0"@ the system chooses
       -- ('GHC.Eventlog.Socket.essInetPort' tells).
       }
+  | -- | No socket, for a program that only records into a ring file
+    -- ('GHC.Eventlog.Socket.setRingFile'). 'esoWait' does nothing then.
+    EventlogSocketNone
   deriving (Eq, Show)
 
 -- | Options of a start. Make them out of 'defaultEventlogSocketOpts'.
@@ -92,6 +96,7 @@ startWith addr opts =
     EventlogSocketInetAddr host port ->
       withText host $ \cHost ->
         withText port $ \cPort -> check (c_start 1 cHost cPort cOpts)
+    EventlogSocketNone -> check (c_start 2 nullPtr nullPtr cOpts)
 
 -- | 'startWith' what 'fromEnv' finds. Without an address in the environment it does
 -- nothing.
@@ -103,6 +108,8 @@ startFromEnv = fromEnv >>= traverse_ (uncurry startWith)
 -- [@GHC_EVENTLOG_UNIX_PATH@] Path of a Unix socket. It wins over the next two.
 -- [@GHC_EVENTLOG_INET_HOST@, @GHC_EVENTLOG_INET_PORT@] Address of a TCP socket.
 --   Both are needed.
+-- [@GHC_EVENTLOG_RING_FILE@] Path of a ring file. If there is no address, it is
+--   'EventlogSocketNone'.
 -- [@GHC_EVENTLOG_WAIT@] Set to anything, also to nothing: wait for a client.
 --
 -- 'Nothing' if there is no address. Throws an 'EventlogSocketAddrError'.
@@ -123,7 +130,8 @@ fromEnv =
           opts <- peekOpts cOpts
           let addr
                 | tag == 0 = EventlogSocketUnixAddr first
-                | otherwise = EventlogSocketInetAddr first second
+                | tag == 1 = EventlogSocketInetAddr first second
+                | otherwise = EventlogSocketNone
           case statusCode status of
             Ok -> pure (Just (addr, opts))
             EnvNoAddr -> pure Nothing

@@ -89,12 +89,28 @@ data EventlogSocketStats = EventlogSocketStats
   -- ^ Clients that closed the half of the connection that they send on.
   , essClientsDisplaced :: Word64
   -- ^ Clients disconnected because they took nothing while another waited.
+  , essRingFileSize :: Word64
+  -- ^ Bytes of chunks that the ring file holds; 0 without one.
+  , essRingFileChunksOverwritten :: Word64
+  -- ^ Chunks that made room for newer ones in it.
+  , essRingFileBytesOverwritten :: Word64
+  -- ^ Their bytes.
+  , essRingFileChunksRefused :: Word64
+  -- ^ Chunks that were not recorded: larger than the file, or another that had been in
+  -- the making for a whole lap was in the way.
+  , essRingFileBytesRefused :: Word64
+  -- ^ Their bytes.
+  , essRingFileDefinitionsLeftOut :: Word64
+  -- ^ Bytes of definitions that the file has no room for, or that could not be written.
+  , essRingFileLost :: Bool
+  -- ^ The file was truncated while it was written, or its disk failed: nothing is
+  -- recorded any more.
   }
   deriving (Eq, Show)
 
 -- | The counters now. Throws a 'userError' if nothing was started.
 stats :: IO EventlogSocketStats
-stats = allocaArray 36 $ \out -> do
+stats = allocaArray 43 $ \out -> do
   check (c_stats out)
   let at = peekElemOff out
   EventlogSocketStats
@@ -134,3 +150,10 @@ stats = allocaArray 36 $ \out -> do
     <*> at 33
     <*> at 34
     <*> at 35
+    <*> at 36
+    <*> at 37
+    <*> at 38
+    <*> at 39
+    <*> at 40
+    <*> at 41
+    <*> ((/= 0) <$> at 42)

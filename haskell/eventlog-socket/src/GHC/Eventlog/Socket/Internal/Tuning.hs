@@ -5,14 +5,17 @@ module GHC.Eventlog.Socket.Internal.Tuning
   , EventlogSocketControl (..)
   , defaultEventlogSocketTuning
   , setTuning
+  , setRingFile
   ) where
 
 import Data.Word (Word32, Word64)
 import Foreign.Marshal (allocaArray, withArray)
+import Foreign.Ptr (nullPtr)
 import Foreign.Storable (peekElemOff)
 import System.IO.Unsafe (unsafePerformIO)
 
 import GHC.Eventlog.Socket.Internal.Foreign
+import GHC.Eventlog.Socket.Internal.Start (withText)
 import GHC.Eventlog.Socket.Internal.Status
 
 -- | How the library works. Make it out of 'defaultEventlogSocketTuning'. For each
@@ -30,7 +33,7 @@ data EventlogSocketTuning = EventlogSocketTuning
   -- ^ How long the exit of the program may wait for the client to take the rest, in
   -- milliseconds. @GHC_EVENTLOG_EXIT_TIMEOUT@, 2000.
   , estFlushInterval :: Word32
-  -- ^ While a client is connected, flush the runtime's buffers this often, in
+  -- ^ While a client is connected, or a ring file is written, flush the runtime's buffers this often, in
   -- milliseconds; 0 never does. @GHC_EVENTLOG_FLUSH_INTERVAL@, 0.
   , estControl :: EventlogSocketControl
   -- ^ Whose commands are obeyed. @GHC_EVENTLOG_CONTROL@, 'ControlUnix'.
@@ -104,3 +107,18 @@ setTuning tuning = withArray numbers (check . c_set_tuning)
       ControlUnix -> 0
       ControlOn -> 1
       ControlOff -> 2
+
+-- | Record into a ring file from the next start on, or, with 'Nothing', do not: the
+-- newest chunks of the eventlog, which survive the program however it ends.
+-- @eventlog recover@ makes an eventlog of them.
+--
+-- The number is how many bytes of chunks it holds; rounded up to a power of two, from
+-- 1 MiB to 4 GiB, and 0 is 64 MiB. What a process that is gone has left at this path is
+-- kept as @PATH.1@. @GHC_EVENTLOG_RING_FILE@ and @GHC_EVENTLOG_RING_FILE_SIZE@ win.
+--
+-- Throws a 'userError' if the size is out of range or the library has started. That the
+-- file cannot be made is said by the start.
+setRingFile :: Maybe (FilePath, Word64) -> IO ()
+setRingFile Nothing = check (c_set_ring_file nullPtr 0)
+setRingFile (Just (path, size)) =
+  withText path $ \cPath -> check (c_set_ring_file cPath size)

@@ -1,0 +1,158 @@
+//! Whether bytes are a chunk: whole blocks, with whole events in them.
+
+use ghc_eventlog::{DATA_END, Decoder, Error, Event, Item};
+
+/// Bytes of a block marker.
+const MARKER: usize = 24;
+/// The type of info table events.
+const IPE: u16 = 169;
+/// What such an event has before its payload: type, time, length.
+const IPE_HEAD: usize = 12;
+
+/// What was found out about a chunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chunk {
+    /// When the first block begins, and the last event or block ends.
+    pub begin: u64,
+    pub end: u64,
+    /// When the first and the last block of each capability end.
+    pub ends: Vec<(Option<u16>, u64, u64)>,
+    /// Bytes without the end marker.
+    pub len: usize,
+}
+
+impl Chunk {
+    /// Whether there are blocks that belong to no capability in it.
+    pub fn is_global(&self) -> bool {
+        self.ends.iter().any(|&(cap, ..)| cap.is_none())
+    }
+}
+
+/// Knows the header, and so how long events are.
+#[derive(Clone, Debug)]
+pub struct Checker(Decoder);
+
+impl Checker {
+    /// `None` if that is no header.
+    pub fn new(header: &[u8]) -> Option<Checker> {
+        let mut decoder = Decoder::new();
+        let mut rest = header;
+        let item = decoder.decode(&mut rest);
+        (matches!(item, Ok(Item::Header)) && rest.is_empty()).then_some(Checker(decoder))
+    }
+
+    /// Looks at all of a chunk. An end marker behind the last event is taken off, and lengths that GHC declares wrongly are
+    /// corrected, as most tools go by them.
+    pub fn check(&self, bytes: &mut [u8]) -> Option<Chunk> {
+        let mut chunk = Chunk::default();
+        let mut lengths = Vec::new();
+        let (mut marker, mut ended) = (0, false);
+        self.items(bytes, |item, at| {
+            match item {
+                Item::Block(block) => {
+                    marker = at;
+                    if chunk.ends.is_empty() {
+                        chunk.begin = block.time;
+                    }
+                    chunk.end = chunk.end.max(block.end);
+                    let known = chunk.ends.iter_mut().find(|(cap, ..)| *cap == block.cap);
+                    match known {
+                        Some((_, _, last)) if *last > block.end => return false,
+                        Some((_, _, last)) => *last = block.end,
+                        None => chunk.ends.push((block.cap, block.end, block.end)),
+                    }
+                }
+                Item::Event(event) => {
+                    lengths.extend(declared_wrongly(event).map(|length| (at, length)))
+                }
+                _ => ended = true,
+            }
+            true
+        })?;
+        chunk.len = bytes.len();
+        for (at, length) in lengths {
+            bytes[at + IPE_HEAD - 2..at + IPE_HEAD].copy_from_slice(&length);
+        }
+        if ended {
+            chunk.len -= 2;
+            // Since GHC 9.2 the marker is counted as part of the last block.
+            let size = &mut bytes[marker + 10..marker + 14];
+            if size != ((chunk.len - marker) as u32).to_be_bytes() {
+                size.copy_from_slice(&((chunk.len - marker) as u32).to_be_bytes());
+            }
+        }
+        Some(chunk)
+    }
+
+    /// Calls `each` with the items of a chunk, and where they are in it, until it says false. `None` if the chunk is not
+    /// whole.
+    fn items(&self, bytes: &[u8], mut each: impl FnMut(&Item<'_>, usize) -> bool) -> Option<()> {
+        let mut decoder = self.0.clone();
+        let base = decoder.offset();
+        let mut rest = bytes;
+        // Where the present block ends, in the chunk and in time.
+        let (mut until, mut end) = (0, 0);
+        while !rest.is_empty() {
+            let at = (decoder.offset() - base) as usize;
+            let item = decoder.decode(&mut rest).ok()?;
+            let sound = match &item {
+                Item::Block(block) => {
+                    let starts = at == until;
+                    until = at + block.size as usize;
+                    end = block.end;
+                    let fits = until <= bytes.len() && block.size as usize >= block.raw.len();
+                    starts && fits && block.raw.len() == MARKER && block.time <= block.end
+                }
+                Item::Event(event) => at + event.raw.len() <= until && event.time <= end,
+                Item::End => rest.is_empty() && (at == until || at + 2 == until),
+                _ => false,
+            };
+            if !sound || !each(&item, at) {
+                return None;
+            }
+        }
+        let ended = bytes.ends_with(&DATA_END.to_be_bytes()) && until + 2 == bytes.len();
+        (until > 0 && (until == bytes.len() || ended)).then_some(())
+    }
+
+    /// Calls `each` with the events of a chunk that was checked, and whether they belong to no capability.
+    pub fn events(&self, bytes: &[u8], mut each: impl FnMut(&Event<'_>)) {
+        let mut decoder = self.0.clone();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match decoder.decode(&mut rest) {
+                Ok(Item::Event(event)) => each(&event),
+                Ok(Item::NeedMore) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Calls `each` with events that have no block around them, and tells how many bytes at the end are none.
+    pub fn bare_events(
+        &self,
+        bytes: &[u8],
+        mut each: impl FnMut(&Event<'_>),
+    ) -> (usize, Option<Error>) {
+        let mut decoder = self.0.clone();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let before = rest.len();
+            match decoder.decode(&mut rest) {
+                Ok(Item::Event(event)) => each(&event),
+                Err(error) => return (before, Some(error)),
+                Ok(_) => return (before, None),
+            }
+        }
+        (0, None)
+    }
+}
+
+/// The length that an info table event has, if it declares another one.
+fn declared_wrongly(event: &Event<'_>) -> Option<[u8; 2]> {
+    if event.id() != IPE || event.raw.len() < IPE_HEAD {
+        return None;
+    }
+    let actual = u16::try_from(event.raw.len() - IPE_HEAD).ok()?.to_be_bytes();
+    (event.raw[IPE_HEAD - 2..IPE_HEAD] != actual).then_some(actual)
+}

@@ -1,0 +1,50 @@
+//! What the program counts, in the mapping.
+
+use std::sync::atomic::AtomicU64;
+
+use eventlog_ring::RecorderCounters;
+
+use crate::u64_at;
+
+/// Six numbers of eight bytes each, at [`Layout::counters_at`](crate::Layout::counters_at). Each is right, their moments
+/// differ: they are statistics, and nothing is found by them.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Chunks that were overwritten, and chunks that were refused because one was in the way.
+    pub recorder: RecorderCounters,
+    /// Bytes of definitions that found no room in a slot or in the tables.
+    pub left_out: AtomicU64,
+    /// Not 0 when the log has ended as logs do, with all that the RTS had to say.
+    pub ended: AtomicU64,
+}
+
+static_assertions::const_assert_eq!(size_of::<Counters>(), Counters::SIZE);
+
+/// The same, read from a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Chunks that made room for newer ones, and their bytes.
+    pub overwritten: (u64, u64),
+    /// Chunks that were not recorded, and their bytes.
+    pub refused: (u64, u64),
+    /// Bytes of definitions that are missing.
+    pub left_out: u64,
+    /// Whether the log has ended.
+    pub ended: bool,
+}
+
+impl Counters {
+    /// Bytes in the file.
+    pub const SIZE: usize = 48;
+
+    /// What a file says at [`Layout::counters_at`](crate::Layout::counters_at).
+    pub fn parse(bytes: &[u8; Counters::SIZE]) -> Counted {
+        Counted {
+            overwritten: (u64_at(bytes, 0), u64_at(bytes, 8)),
+            refused: (u64_at(bytes, 16), u64_at(bytes, 24)),
+            left_out: u64_at(bytes, 32),
+            ended: u64_at(bytes, 40) != 0,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Which file a descriptor is of, so that one which the program has closed, and perhaps
+//! opened anew as something of its own, is neither closed by us nor written to.
+
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// A descriptor that is closed when it is dropped, if it is still the one that was opened.
+#[derive(Debug)]
+pub(crate) struct OwnDescriptor {
+    descriptor: ManuallyDrop<OwnedFd>,
+    identity: Option<Identity>,
+}
+
+/// Device and inode: no two files or sockets that are there at the same time share them.
+type Identity = (libc::dev_t, libc::ino_t);
+
+impl OwnDescriptor {
+    pub(crate) fn new(descriptor: OwnedFd) -> OwnDescriptor {
+        OwnDescriptor {
+            identity: identity(descriptor.as_raw_fd()),
+            descriptor: ManuallyDrop::new(descriptor),
+        }
+    }
+
+    /// It is still the one that was opened. The answer may be old by the time it is used:
+    /// no system call does both.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.identity.is_some() && identity(self.as_raw_fd()) == self.identity
+    }
+}
+
+impl AsRawFd for OwnDescriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
+    }
+}
+
+impl Drop for OwnDescriptor {
+    fn drop(&mut self) {
+        if identity(self.as_raw_fd()) == self.identity {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.descriptor) };
+        }
+    }
+}
+
+fn identity(fd: RawFd) -> Option<Identity> {
+    let mut file = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: room for the answer; a descriptor that is none is an error.
+    if unsafe { libc::fstat(fd, file.as_mut_ptr()) } < 0 {
+        return None;
+    }
+    // SAFETY: filled in.
+    let file = unsafe { file.assume_init() };
+    Some((file.st_dev, file.st_ino))
+}

@@ -1,0 +1,143 @@
+//! What happens when somebody truncates the file, or its file system cannot find room for what was promised.
+//!
+//! Touching a page of a mapping that has no file behind it any more is a SIGBUS, which ends the program, in the middle of
+//! a chunk. There is no system call that prevents that for a file with a name: locks and leases bind nobody who does not
+//! ask. So the signal is caught. If its address is in the mapping, anonymous memory takes the place of the whole mapping,
+//! the instruction goes on in it, and nothing is recorded any more. Any other bus error is none of ours, and goes where it
+//! would have gone.
+//!
+//! The signal is delivered to the thread that touched the page. One that blocks it would be killed without being asked, so
+//! each thread that records lets it through, once.
+
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+static START: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+static LEN: AtomicUsize = AtomicUsize::new(0);
+static STRUCK: AtomicBool = AtomicBool::new(false);
+
+/// Who had the signal before. Written before the handler is there, by `guard`.
+static mut BEFORE: MaybeUninit<libc::sigaction> = MaybeUninit::uninit();
+
+/// The mapping is no longer one of the file.
+#[inline]
+pub(super) fn has_struck() -> bool {
+    // Relaxed: whoever sees it late writes to memory that nobody reads.
+    STRUCK.load(Ordering::Relaxed)
+}
+
+/// Survive bus errors at these addresses, from now on.
+pub(super) fn guard(start: NonNull<u8>, len: usize) {
+    // Relaxed: the mapping is handed to other threads after this, which orders it.
+    LEN.store(len, Ordering::Relaxed);
+    START.store(start.as_ptr(), Ordering::Relaxed);
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: all zeroes is a valid sigaction; `BEFORE` is written here only, before the handler can run that reads it.
+        unsafe {
+            let action = action.as_mut_ptr();
+            (*action).sa_sigaction = handle as *const () as usize;
+            // On the alternative stack, if the thread has one, as the RTS's own handlers.
+            (*action).sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+            libc::sigemptyset(&raw mut (*action).sa_mask);
+            libc::sigaction(libc::SIGBUS, ptr::null(), (&raw mut BEFORE).cast());
+            libc::sigaction(libc::SIGBUS, action, ptr::null_mut());
+        }
+    });
+}
+
+/// Let the signal through to this thread.
+#[inline]
+pub(super) fn let_through() {
+    thread_local! {
+        // Without a destructor, so that it may be used at any time, also in a signal handler.
+        static DONE: Cell<bool> = const { Cell::new(false) };
+    }
+    if !DONE.with(|done| done.replace(true)) {
+        unblock();
+    }
+}
+
+#[cold]
+fn unblock() {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: room for the set, which sigemptyset initialises. Async-signal-safe, all of it.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGBUS);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut());
+    }
+}
+
+/// Async-signal-safe: atomics and system calls.
+extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel hands over a valid description.
+    let (address, code) = unsafe { ((*info).si_addr() as usize, (*info).si_code) };
+    let (start, len) = (START.load(Ordering::Relaxed), LEN.load(Ordering::Relaxed));
+    // Not sent by somebody, but an address that was touched.
+    let touched = code > 0 && address.wrapping_sub(start as usize) < len;
+    if touched && replace(start, len) {
+        return;
+    }
+    // SAFETY: written before this handler was there.
+    let before = unsafe { (&raw const BEFORE).cast::<libc::sigaction>().read() };
+    pass_on(&before, signal, info, context, code > 0);
+}
+
+/// Anonymous memory in the place of the mapping. False if there is none.
+fn replace(start: *mut u8, len: usize) -> bool {
+    // SAFETY: the addresses of our own mapping, which nobody reads as anything but numbers and bytes. Threads that are inside
+    // a copy go on in the new memory.
+    let replaced = unsafe {
+        libc::mmap(
+            start.cast(),
+            len,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    let done = replaced != libc::MAP_FAILED;
+    STRUCK.fetch_or(done, Ordering::Relaxed);
+    done
+}
+
+/// Do what would have been done without us.
+fn pass_on(
+    before: &libc::sigaction,
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+    synchronous: bool,
+) {
+    match before.sa_sigaction {
+        libc::SIG_IGN if !synchronous => {}
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // SAFETY: gives the signal back. A faulting instruction is met again when this returns; what was sent is sent
+            // once more.
+            unsafe {
+                libc::sigaction(signal, before, ptr::null_mut());
+                if !synchronous {
+                    libc::raise(signal);
+                }
+            }
+        }
+        handler if before.sa_flags & libc::SA_SIGINFO != 0 => {
+            type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+            // SAFETY: a handler that was registered with this signature.
+            let handler = unsafe { std::mem::transmute::<usize, Handler>(handler) };
+            handler(signal, info, context);
+        }
+        handler => {
+            // SAFETY: a handler that was registered with this signature.
+            let handler =
+                unsafe { std::mem::transmute::<usize, extern "C" fn(libc::c_int)>(handler) };
+            handler(signal);
+        }
+    }
+}

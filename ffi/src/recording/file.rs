@@ -1,0 +1,277 @@
+//! Making the file: never a second program's, never in the place of something else, never half made.
+//!
+//! * A file that is not a ring file is never touched.
+//! * One that another process records into is locked, and that is an error.
+//! * What a dead process left is kept as `PATH.1`; the one that was there before is replaced.
+//! * The new file is made as `PATH.new`, with all its room on the disk, and gets its name when it is whole. Whoever holds the
+//!   lock of `PATH.new` is the one who starts.
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+
+use eventlog_ring_file::{Layout, PREAMBLE};
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::Wish;
+use crate::identity::OwnDescriptor;
+use crate::status::{Error, Result, RingFileProblem};
+
+/// How often somebody else may be found to have come first before that is an error.
+const TURNS: usize = 16;
+
+/// A file that is ready to be recorded into.
+#[derive(Debug)]
+pub(super) struct RingFile {
+    layout: Layout,
+    file: File,
+    map: MmapRaw,
+}
+
+/// The descriptor of the file: it holds the lock, and definitions go through it.
+#[derive(Debug)]
+pub(super) struct Descriptor(OwnDescriptor);
+
+/// The mapping of the file: never unmapped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memory {
+    pub start: NonNull<u8>,
+    pub len: usize,
+    map: &'static MmapRaw,
+}
+
+// SAFETY: an address and a length; what is done with it says why it may.
+unsafe impl Send for Memory {}
+
+impl RingFile {
+    /// Make it, and rotate the one before.
+    pub(super) fn create(wish: &Wish) -> Result<RingFile> {
+        make(wish).map_err(|error| {
+            Error::RingFile(RingFileProblem {
+                path: wish.path.clone(),
+                errno: error.raw_os_error().unwrap_or(libc::EINVAL),
+            })
+        })
+    }
+
+    /// For as long as the process lives.
+    pub(super) fn keep(self) -> (Layout, Descriptor, Memory) {
+        let RingFile { layout, file, map } = self;
+        let map: &'static MmapRaw = Box::leak(Box::new(map));
+        let memory = Memory {
+            // A mapping is nowhere near address 0.
+            start: NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling()),
+            len: map.len(),
+            map,
+        };
+        let descriptor = OwnDescriptor::new(OwnedFd::from(file));
+        (layout, Descriptor(descriptor), memory)
+    }
+}
+
+impl Memory {
+    /// An address in it.
+    pub(super) fn at(&self, offset: u64) -> NonNull<u8> {
+        let offset = usize::try_from(offset).unwrap_or(0).min(self.len);
+        // SAFETY: within the mapping, or at its end.
+        unsafe { self.start.add(offset) }
+    }
+
+    /// Have the system put pages behind this much of it. False if it will not.
+    pub(super) fn populate(&self, start: usize, len: usize) -> bool {
+        // Since Linux 5.14; without it the pages come when they are touched. What has no file behind it any more is an
+        // error here, not a signal.
+        #[cfg(target_os = "linux")]
+        let done = self
+            .map
+            .advise_range(memmap2::Advice::PopulateWrite, start, len)
+            .is_ok();
+        #[cfg(not(target_os = "linux"))]
+        let done = false;
+        done
+    }
+}
+
+impl Descriptor {
+    pub(super) fn raw(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    /// Write all of it, unless the program has closed the descriptor.
+    pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if !self.0.is_ours() {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        // SAFETY: open, as was just seen; the borrow ends here, and does not close it.
+        let file = unsafe { borrow(self.raw()) };
+        file.write_all_at(bytes, offset)
+    }
+}
+
+/// A file that is not closed when it goes.
+///
+/// # Safety
+/// The descriptor is open while the value lives.
+unsafe fn borrow(fd: RawFd) -> std::mem::ManuallyDrop<File> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: open, by the contract of this function; it is not closed by this value.
+    std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(fd) })
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from_vec(path.as_os_str().as_bytes().to_vec());
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn error(errno: i32) -> io::Error {
+    io::Error::from_raw_os_error(errno)
+}
+
+fn make(wish: &Wish) -> io::Result<RingFile> {
+    let path = &std::path::absolute(&wish.path)?;
+    let new = Unfinished::claim(with_suffix(path, ".new"))?;
+    // Nobody else gets so far while we hold that one.
+    let before = left_over(path)?;
+    let layout = Layout::new(
+        wish.size,
+        u32::try_from(page_size()).unwrap_or(4096),
+        std::process::id().into(),
+        u64::try_from(crate::clock::wall().as_nanos()).unwrap_or(u64::MAX),
+    );
+    let map = new.fill(&layout)?;
+    if before.is_some() {
+        std::fs::rename(path, with_suffix(path, ".1"))?;
+    }
+    let file = new.finish(path)?;
+    Ok(RingFile { layout, file, map })
+}
+
+fn page_size() -> usize {
+    // SAFETY: no pointers.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// What a process that is gone has left at `path`, locked; `None` if there is nothing.
+fn left_over(path: &Path) -> io::Result<Option<File>> {
+    let found = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        found => found?,
+    };
+    if !found.is_file() {
+        return Err(error(libc::EEXIST));
+    }
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    let mut start = [0; PREAMBLE];
+    let is_ours = file
+        .read_exact_at(&mut start, 0)
+        .is_ok_and(|()| is_ring_file(&start));
+    if !is_ours {
+        return Err(error(libc::EEXIST));
+    }
+    lock(&file)?;
+    Ok(Some(file))
+}
+
+/// Of any version, and also with a wrong checksum: damaged as it may be, somebody may want to look at it.
+fn is_ring_file(start: &[u8]) -> bool {
+    use eventlog_ring_file::LayoutError::{NotARingFile, Short};
+    !matches!(Layout::parse(start), Err(NotARingFile | Short))
+}
+
+/// Busy if another process holds it.
+fn lock(file: &File) -> io::Result<()> {
+    // SAFETY: an open descriptor.
+    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+        return Ok(());
+    }
+    match io::Error::last_os_error() {
+        busy if busy.raw_os_error() == Some(libc::EWOULDBLOCK) => Err(error(libc::EBUSY)),
+        other => Err(other),
+    }
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    one.dev() == other.dev() && one.ino() == other.ino()
+}
+
+/// The file under its first name. Removed if it is given up.
+struct Unfinished {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Unfinished {
+    /// Make it, or take over one that a dead process has left.
+    fn claim(path: PathBuf) -> io::Result<Unfinished> {
+        for _ in 0..TURNS {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(libc::O_NOFOLLOW)
+                .open(&path)?;
+            lock(&file)?;
+            // Another process may have finished it between the two.
+            let ours = std::fs::symlink_metadata(&path)
+                .is_ok_and(|named| file.metadata().is_ok_and(|open| is_same(&named, &open)));
+            if ours {
+                let file = Some(file);
+                return Ok(Unfinished { path, file });
+            }
+        }
+        Err(error(libc::EBUSY))
+    }
+
+    /// All that it is to have.
+    fn fill(&self, layout: &Layout) -> io::Result<MmapRaw> {
+        let file = self.file.as_ref().ok_or_else(|| error(libc::EBADF))?;
+        // Nothing of what a dead process may have left.
+        file.set_len(0)?;
+        // The umask has its say when a file is made, and one that was left may be anybody's.
+        // SAFETY: an open descriptor.
+        if unsafe { libc::fchmod(file.as_raw_fd(), 0o600) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        file.set_len(layout.file_size)?;
+        // Room on the disk for all that is mapped: to run out of it later would be a signal.
+        let mapped = libc::off_t::try_from(layout.mapped()).map_err(|_| error(libc::EFBIG))?;
+        // SAFETY: an open descriptor.
+        match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, mapped) } {
+            0 => {}
+            errno => return Err(error(errno)),
+        }
+        file.write_all_at(&layout.encode(), 0)?;
+        let len = usize::try_from(layout.mapped()).map_err(|_| error(libc::ENOMEM))?;
+        let map = MmapOptions::new().len(len).map_raw(file)?;
+        // A forked child does not record; without the mapping it cannot spoil what its parent does.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::DontFork);
+        Ok(map)
+    }
+
+    fn finish(mut self, path: &Path) -> io::Result<File> {
+        std::fs::rename(&self.path, path)?;
+        self.file.take().ok_or_else(|| error(libc::EBADF))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            // Nobody has it but us: we hold its lock.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}

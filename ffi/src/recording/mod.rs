@@ -1,0 +1,250 @@
+//! The flight recorder: the newest chunks, in a file that outlives the program.
+//!
+//! ```text
+//!   writeEventLog --push--> [ records, in a mapping of the file ]     the oldest are overwritten
+//!        |
+//!        +--header, definitions--> [ ring ] --> recorder's thread --pwrite--> slots and tables of the file
+//! ```
+//!
+//! * `file`: making the file, and rotating the one before.
+//! * `bus_error`: what happens when somebody truncates it.
+//! * `definitions`: what a reader must know of earlier events.
+//! * `thread`: the thread that writes those into the file.
+//!
+//! What the file looks like is in the crate `eventlog-ring-file`. It is independent of the socket: nothing here waits for
+//! a client or for the poll thread, and a program may have a file and no socket at all.
+//!
+//! Chunks are recorded by the callback itself, so that what the RTS has handed over survives a SIGKILL that comes right
+//! after. The mapping makes that a copy, as into the ring of a client. Definitions can follow a moment later: until their
+//! chunk is overwritten they are in it, too. They go through system calls, on a thread that may wait for a disk.
+
+mod bus_error;
+mod definitions;
+mod file;
+mod thread;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use eventlog_ring::{Doorbell, Recorder, Storage, mpsc};
+use eventlog_ring_file::Counters;
+
+use crate::chunk::Chunk;
+use crate::definitions_feed::DefinitionsFeed;
+use crate::facts::{Facts, Moment};
+use crate::fork;
+use crate::format::MARKER_LEN;
+use crate::futex;
+use crate::status::{Error, Result};
+use crate::storage::RingMemory;
+use crate::tuning;
+use file::RingFile;
+use thread::RecorderThread;
+
+/// Where to record, and how much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub path: PathBuf,
+    /// Bytes, a power of two.
+    pub size: u64,
+}
+
+/// What a program set in code.
+static WISH: Mutex<Option<Wish>> = Mutex::new(None);
+
+pub(crate) fn wish(wish: Option<Wish>) {
+    *WISH.lock().unwrap_or_else(|e| e.into_inner()) = wish;
+}
+
+/// What the environment says, else what the program set in code.
+pub(crate) fn wished() -> Result<Option<Wish>> {
+    let set = WISH.lock().unwrap_or_else(|e| e.into_inner()).clone();
+    let size = tuning::ring_file_size_from_env()?;
+    let path = tuning::ring_file_from_env().or_else(|| set.as_ref().map(|wish| wish.path.clone()));
+    let default = set.map_or(tuning::RING_FILE_SIZE, |wish| wish.size);
+    Ok(path.map(|path| Wish {
+        path,
+        size: size.unwrap_or(default),
+    }))
+}
+
+/// What the writers, the thread and the callers of the API share.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    recorder: Recorder<'static>,
+    counters: &'static Counters,
+    /// Headers and global chunks, for the thread.
+    feed: mpsc::Producer<'static>,
+    bell: Doorbell,
+    /// Counted up to wake the thread.
+    wakeups: AtomicU32,
+    requests: Mutex<Requests>,
+    answered: Condvar,
+    size: u64,
+}
+
+#[derive(Debug, Default)]
+struct Requests {
+    facts: Option<(Arc<Facts>, Option<Moment>)>,
+    /// Rounds that were asked for, and rounds that were done since.
+    asked: u64,
+    done: u64,
+}
+
+/// A recording that has a file, and whose thread waits to be told to start.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    file: RingFile,
+    thread: SyncSender<RecorderThread>,
+}
+
+/// Make the file. What it replaces is kept beside it.
+pub(crate) fn prepare(wish: &Wish) -> Result<Prepared> {
+    // First, as it can fail and leaves nothing.
+    let thread = thread::prepare()?;
+    let file = RingFile::create(wish)?;
+    Ok(Prepared { file, thread })
+}
+
+impl Prepared {
+    /// Memory that cannot be taken back.
+    pub(crate) fn start(self) -> Result<&'static Recording> {
+        let (feed, _) = RingMemory::for_definitions()?.leak()?;
+        let Prepared { file, thread } = self;
+        let (layout, descriptor, memory) = file.keep();
+        fork::own(fork::Slot::RingFile, Some(descriptor.raw()));
+        bus_error::guard(memory.start, memory.len);
+        // SAFETY: the mapping is never unmapped, and as large as the layout says. The file is new: its records and words are
+        // zeroes, and nobody but this recorder is to write them. Somebody who does can spoil what is recorded, and nothing
+        // else: the words are read as numbers, and the recorder believes them no more than that.
+        let storage =
+            unsafe { Storage::from_region(memory.at(layout.records_at), layout.capacity as usize) }
+                .map_err(|_| Error::Sys(libc::EINVAL))?;
+        // SAFETY: within the mapping, which is never unmapped, at a multiple of 8; any bytes are six numbers.
+        let counters: &'static Counters = unsafe { memory.at(layout.counters_at).cast().as_ref() };
+        let (producer, consumer) = feed.mpsc();
+        let recording: &'static Recording = Box::leak(Box::new(Recording {
+            recorder: Recorder::new(storage, &counters.recorder),
+            counters,
+            feed: producer,
+            bell: Doorbell::new(),
+            wakeups: AtomicU32::new(0),
+            requests: Mutex::default(),
+            answered: Condvar::new(),
+            size: layout.capacity,
+        }));
+        let feed = DefinitionsFeed::new(consumer);
+        // It waits for this, so that there is somebody to take it.
+        let _ = thread.send(RecorderThread::new(
+            recording, layout, descriptor, memory, feed,
+        ));
+        Ok(recording)
+    }
+}
+
+/// Which way a chunk goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It only defines: the RTS has not been ready yet.
+    Definitions,
+    /// It is recorded.
+    Records,
+}
+
+impl Recording {
+    /// Record a chunk. As careful as the writer, which calls it.
+    pub(crate) fn accept(&self, chunk: &Chunk, bytes: &[u8], way: Way) {
+        if bytes.len() <= MARKER_LEN && !matches!(chunk, Chunk::Header { .. }) {
+            // A block without events, as a flush makes of an idle buffer; or the end, which is told by a counter.
+            return;
+        }
+        if way == Way::Records && !bus_error::has_struck() {
+            bus_error::let_through();
+            // A refusal is counted there.
+            let _ = self.recorder.push(bytes);
+        }
+        let defines = way == Way::Definitions || matches!(chunk, Chunk::Global(_));
+        if defines {
+            self.define(bytes);
+        }
+    }
+
+    fn define(&self, bytes: &[u8]) {
+        if self.feed.push(bytes).is_ok() {
+            self.wake_thread();
+        } else {
+            self.leave_out(bytes.len());
+        }
+    }
+
+    /// Definitions that have found no room.
+    fn leave_out(&self, bytes: usize) {
+        // Relaxed: a statistic.
+        let left_out = &self.counters.left_out;
+        left_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Fill the gaps of the definitions that have come so far.
+    pub(crate) fn add_facts(&self, facts: Arc<Facts>, moment: Option<Moment>) {
+        self.requests().facts = Some((facts, moment));
+        self.wake_thread();
+    }
+
+    /// The log has begun, or ended.
+    pub(crate) fn note_end(&self, ended: bool) {
+        // Relaxed: looked at when the program is gone.
+        let noted = &self.counters.ended;
+        noted.store(ended.into(), Ordering::Relaxed);
+    }
+
+    /// Wait until what was defined so far is in the file, or `patience` ends.
+    pub(crate) fn settle(&self, patience: Duration) {
+        let mut requests = self.requests();
+        requests.asked += 1;
+        let round = requests.asked;
+        self.wake_thread();
+        let waited = self
+            .answered
+            .wait_timeout_while(requests, patience, |requests| requests.done < round);
+        drop(waited);
+    }
+
+    fn wake_thread(&self) {
+        if self.bell.ring() {
+            // Release: pairs with the Acquire of the thread before it sleeps. What it is to find was written before.
+            self.wakeups.fetch_add(1, Ordering::Release);
+            futex::wake_all(&self.wakeups);
+        }
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// What came of it so far.
+    pub(crate) fn state(&self) -> State {
+        let recorder = &self.counters.recorder;
+        State {
+            size: self.size,
+            overwritten: recorder.overwritten(),
+            refused: recorder.refused(),
+            // Relaxed: a statistic.
+            left_out: self.counters.left_out.load(Ordering::Relaxed),
+            lost: bus_error::has_struck(),
+        }
+    }
+}
+
+/// For the statistics.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct State {
+    pub size: u64,
+    pub overwritten: eventlog_ring::Tally,
+    pub refused: eventlog_ring::Tally,
+    pub left_out: u64,
+    /// The file was truncated, or its disk failed: nothing is recorded any more.
+    pub lost: bool,
+}

@@ -1,0 +1,181 @@
+//! The thread that writes definitions into the file. It calls nothing of the RTS, takes no signal, and may wait for a disk.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use eventlog_ring_file::{Layout, Slot, TableEntry};
+
+use super::definitions::Definitions;
+use super::file::{Descriptor, Memory};
+use super::{Recording, bus_error};
+use crate::chunk::{BlockMarker, Chunk};
+use crate::definitions::Gaps;
+use crate::definitions_feed::DefinitionsFeed;
+use crate::futex;
+use crate::signals;
+use crate::status::Result;
+
+/// How much of the mapping gets pages ahead of its use.
+const POPULATED: usize = 256 << 20;
+/// How much at a time: the system holds a lock on the address space meanwhile.
+const POPULATE_SLICE: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(super) struct RecorderThread {
+    recording: &'static Recording,
+    layout: Layout,
+    descriptor: Descriptor,
+    memory: Memory,
+    feed: DefinitionsFeed,
+    definitions: Definitions,
+    /// Of the slot that was written last.
+    sequence: u64,
+    /// Bytes of the tables that are used.
+    tables_used: u64,
+    populated: usize,
+}
+
+/// A thread with all signals blocked, for what is sent to it; it ends if that is nothing.
+pub(super) fn prepare() -> Result<SyncSender<RecorderThread>> {
+    let (give, take) = sync_channel::<RecorderThread>(1);
+    signals::blocked_while(|| {
+        std::thread::Builder::new()
+            .name("eventlog-record".to_owned())
+            .stack_size(256 * 1024)
+            .spawn(move || {
+                if let Ok(thread) = take.recv() {
+                    thread.run();
+                }
+            })
+    })?;
+    Ok(give)
+}
+
+impl RecorderThread {
+    pub(super) fn new(
+        recording: &'static Recording,
+        layout: Layout,
+        descriptor: Descriptor,
+        memory: Memory,
+        feed: DefinitionsFeed,
+    ) -> RecorderThread {
+        RecorderThread {
+            recording,
+            layout,
+            descriptor,
+            memory,
+            feed,
+            definitions: Definitions::default(),
+            sequence: 0,
+            tables_used: 0,
+            populated: 0,
+        }
+    }
+
+    fn run(mut self) {
+        loop {
+            let asked = self.recording.requests().asked;
+            self.learn();
+            self.write_tables();
+            self.write_slot();
+            self.answer(asked);
+            if !self.populate_more() {
+                self.sleep();
+            }
+        }
+    }
+
+    fn learn(&mut self) {
+        // Before the feed: what was flushed before the request is in that.
+        let facts = self.recording.requests().facts.take();
+        let definitions = &mut self.definitions;
+        self.feed.drain(usize::MAX, |bytes| {
+            if let Chunk::Header { .. } = Chunk::of(bytes) {
+                definitions.start_log(bytes);
+                return;
+            }
+            if let Some(marker) = BlockMarker::parse(bytes) {
+                definitions.saw_time(marker.end);
+            }
+            definitions.learn(bytes);
+        });
+        if let Some((facts, moment)) = facts {
+            facts.fill_gaps(definitions, moment);
+        }
+    }
+
+    fn write_slot(&mut self) {
+        let Some(events) = self.definitions.take_changed() else {
+            return;
+        };
+        let slot = Slot {
+            sequence: self.sequence + 1,
+            header: self.definitions.header(),
+            events: &events,
+        };
+        let at = self.layout.slots_at + (slot.sequence % 2) * self.layout.slot_size;
+        let written = slot
+            .encode(self.layout.slot_size)
+            .is_some_and(|bytes| self.descriptor.write_at(&bytes, at).is_ok());
+        if written {
+            self.sequence += 1;
+        } else {
+            self.recording.leave_out(events.len());
+        }
+    }
+
+    fn write_tables(&mut self) {
+        for (kind, table) in self.definitions.tables() {
+            for events in std::mem::take(&mut table.fresh) {
+                let entry = TableEntry {
+                    kind: kind.into(),
+                    generation: table.generation,
+                    events: &events,
+                };
+                let at = self.layout.tables_at + self.tables_used;
+                let left = self.layout.tables_size - self.tables_used;
+                let bytes = entry.encode().filter(|bytes| bytes.len() as u64 <= left);
+                let written = bytes.filter(|bytes| self.descriptor.write_at(bytes, at).is_ok());
+                match written {
+                    Some(bytes) => self.tables_used += bytes.len() as u64,
+                    None => self.recording.leave_out(events.len()),
+                }
+            }
+        }
+    }
+
+    fn answer(&self, asked: u64) {
+        let mut requests = self.recording.requests();
+        if requests.done != asked {
+            requests.done = asked;
+            self.recording.answered.notify_all();
+        }
+    }
+
+    /// Get pages for one more slice, so that the callback need not wait for them. False if that is far enough.
+    fn populate_more(&mut self) -> bool {
+        let end = self.memory.len.min(POPULATED);
+        let left = end.saturating_sub(self.populated);
+        let slice = left.min(POPULATE_SLICE);
+        let done =
+            slice > 0 && !bus_error::has_struck() && self.memory.populate(self.populated, slice);
+        self.populated += slice;
+        done
+    }
+
+    fn sleep(&self) {
+        let recording = self.recording;
+        // Acquire: pairs with the Release in `Recording::wake_thread`.
+        let seen = recording.wakeups.load(Ordering::Acquire);
+        recording.bell.arm();
+        // After arming: whoever commits from now on wakes us.
+        let asked_for = {
+            let requests = recording.requests();
+            requests.asked != requests.done || requests.facts.is_some()
+        };
+        if !asked_for && self.feed.is_empty() {
+            futex::wait(&recording.wakeups, seen, None);
+        }
+        recording.bell.disarm();
+    }
+}

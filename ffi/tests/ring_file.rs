@@ -1,0 +1,372 @@
+//! The flight recorder: what a program logged is there when it is gone, however it went.
+
+use crate::chance::{Chance, Seeded, first_seed, rounds};
+use crate::support;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use support::commands::{RTS, frame};
+use support::ghc::{Ghc, ghc};
+use support::process::ending;
+use support::recovery::{Recovered, recovered, recovered_by, shown_by_ghc_events};
+use support::skip::need;
+use support::worker::Setup;
+use support::{
+    Build, Collector, Expected, LIMIT, Main, Stream, TempDir, Transport, Worker, alone, eventually,
+};
+
+/// Of the namespace of the RTS: flush into the file.
+const DUMP: u8 = 3;
+
+/// A program with a ring file in `dir` and no socket.
+fn recorded(main: Main, dir: &TempDir) -> Setup {
+    Setup::of(Build::new(main), Transport::Unix)
+        .rts("-N2")
+        .without_socket()
+        .env(
+            "GHC_EVENTLOG_RING_FILE",
+            file_in(dir).to_str().expect("a plain path"),
+        )
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "8M")
+}
+
+fn file_in(dir: &TempDir) -> PathBuf {
+    dir.join("app.ring")
+}
+
+fn kill(worker: &mut Worker) {
+    worker.process.signal(libc::SIGKILL);
+    assert_eq!(ending(worker.process.wait()), "signal 9");
+}
+
+/// A log that has begun with all that a reader must know, and has these messages of each logger: none missing between the
+/// first and the last.
+#[track_caller]
+fn check(log: &[u8], loggers: u16) -> Vec<(u64, u64)> {
+    let stream = Stream::complete(log);
+    let spans = (0..loggers).map(|logger| {
+        let numbers = stream.numbers(logger);
+        let whole = numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        assert!(whole, "messages of logger {logger} are missing");
+        match (numbers.first(), numbers.last()) {
+            (Some(first), Some(last)) => (*first, *last),
+            _ => (0, 0),
+        }
+    });
+    spans.collect()
+}
+
+/// What was flushed is there after a SIGKILL: every message, and what defines the program. No socket, no client.
+#[test]
+fn a_program_that_is_killed_leaves_all_that_was_flushed() {
+    let ghc = need!(ghc());
+    need!(can_flush(ghc));
+    for main in [Main::Wrap, Main::Steps, Main::Haskell] {
+        let dir = TempDir::new();
+        let mut worker = recorded(main, &dir).spawn(ghc);
+        worker.ready();
+        worker.command("log 2 3000 100");
+        worker.command("control flush");
+        kill(&mut worker);
+        let Recovered { log, said } = recovered(&file_in(&dir));
+        let stream = Stream::complete(&log);
+        Expected::of(&worker, ghc)
+            .capabilities(2)
+            .check(&stream, "a recovered log");
+        assert_eq!(check(&log, 2), [(0, 2999), (0, 2999)], "{main:?}: {said}");
+        shown_by_ghc_events(&log);
+    }
+}
+
+/// GHC 9.0 cannot flush when it is told to by the program.
+fn can_flush(ghc: &Ghc) -> Result<(), String> {
+    if ghc.at_least(9, 2) {
+        Ok(())
+    } else {
+        Err(format!("GHC {} has no flushEventLog", ghc.version()))
+    }
+}
+
+/// An exit in order leaves the whole log, also that of a small one.
+#[test]
+fn a_program_that_ends_leaves_its_log() {
+    let ghc = need!(ghc());
+    for main in [Main::Wrap, Main::Steps, Main::Haskell] {
+        let dir = TempDir::new();
+        let mut worker = recorded(main, &dir).spawn(ghc);
+        worker.ready();
+        worker.command("log 2 100 100");
+        assert_eq!(ending(worker.finish()), "status 0");
+        assert_eq!(worker.process.stderr(), "");
+        let Recovered { log, said } = recovered(&file_in(&dir));
+        assert_eq!(check(&log, 2), [(0, 99), (0, 99)], "{main:?}: {said}");
+        Expected::of(&worker, ghc)
+            .capabilities(2)
+            .check(&Stream::complete(&log), "a recovered log");
+    }
+}
+
+/// After many laps there are the newest messages, without a gap, and the definitions of chunks that were overwritten long ago.
+#[test]
+fn the_newest_stays() {
+    let ghc = need!(ghc());
+    let _alone = alone();
+    let dir = TempDir::new();
+    let mut worker = recorded(Main::Haskell, &dir)
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "4M")
+        .spawn(ghc);
+    worker.ready();
+    worker.command("log 2 100000 100");
+    let stats = worker.stats();
+    assert!(stats.get("ring_file_chunks_overwritten") > 3, "{stats:?}");
+    assert!(
+        stats.get("ring_file_bytes_overwritten") > 8 << 20,
+        "{stats:?}"
+    );
+    assert_eq!(stats.get("ring_file_size"), 4 << 20);
+    assert_eq!(stats.get("ring_file_chunks_refused"), 0);
+    assert_eq!(stats.get("ring_file_definitions_left_out"), 0);
+    assert_eq!(ending(worker.finish()), "status 0");
+    let Recovered { log, said } = recovered(&file_in(&dir));
+    let spans = check(&log, 2);
+    for (first, last) in &spans {
+        assert!(*first > 50_000 && *last == 99_999, "{spans:?}");
+    }
+    assert!(said.contains("overwritten"), "{said}");
+    let stream = Stream::complete(&log);
+    Expected::of(&worker, ghc)
+        .capabilities(2)
+        .check(&stream, "a recovered log");
+    let told = stream
+        .messages
+        .iter()
+        .any(|message| message.text().contains("overwritten"));
+    assert!(told, "the log does not say what was overwritten");
+    shown_by_ghc_events(&log);
+}
+
+/// Killed at any moment, under load, flushed often or never: what is recovered is a log, without a gap in it.
+#[test]
+fn killed_at_any_moment() {
+    let ghc = need!(ghc());
+    let first = first_seed();
+    for seed in first..first + rounds(8) {
+        let _seeded = Seeded {
+            seed,
+            what: "a kill".into(),
+        };
+        let mut chance = Chance::new(seed);
+        let main = chance.of(&[Main::Wrap, Main::Steps, Main::Haskell]);
+        let interval = chance.of(&["0", "1ms", "20ms"]);
+        let size = chance.of(&["1M", "4M", "16M"]);
+        let loaded = !chance.once_in(4);
+        let dir = TempDir::new();
+        let mut worker = recorded(main, &dir)
+            .env("GHC_EVENTLOG_FLUSH_INTERVAL", interval)
+            .env("GHC_EVENTLOG_RING_FILE_SIZE", size)
+            .spawn(ghc);
+        worker.ready();
+        let what = format!("{main:?}, {interval}, {size}, load: {loaded}");
+        let mut flushed = 0;
+        if loaded {
+            worker.command("load 2 100");
+            std::thread::sleep(chance.millis(300));
+        } else if interval != "0" {
+            worker.command("log 2 200 100");
+            // Each flush that begins after this brings all of them.
+            let before = worker.stats().get("flushes");
+            eventually(LIMIT, "two flushes", || {
+                worker.stats().get("flushes") > before + 1
+            });
+            flushed = 199;
+        }
+        kill(&mut worker);
+        let Recovered { log, said } = recovered(&file_in(&dir));
+        for (_, last) in check(&log, 2) {
+            assert!(last >= flushed, "{what}: {last}: {said}");
+        }
+        Expected::of(&worker, ghc)
+            .capabilities(2)
+            .check(&Stream::complete(&log), "a recovered log");
+        shown_by_ghc_events(&log);
+    }
+}
+
+/// A snapshot of a program that runs, by its number and by its file, while it logs and is flushed: each is a log, and the
+/// program does not notice.
+#[test]
+fn snapshots_of_a_program_that_runs() {
+    let ghc = need!(ghc());
+    let dir = TempDir::new();
+    let mut worker = recorded(Main::Haskell, &dir)
+        .env("GHC_EVENTLOG_FLUSH_INTERVAL", "1ms")
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "4M")
+        .spawn(ghc);
+    worker.ready();
+    worker.command("load 2 100");
+    let pid = worker.process.pid().to_string();
+    for _ in 0..3 {
+        check(&recovered_by("snapshot", &pid).log, 2);
+        let file = file_in(&dir);
+        check(
+            &recovered_by("snapshot", file.to_str().expect("plain")).log,
+            2,
+        );
+        check(&recovered(&file).log, 2);
+    }
+    worker.command("unload");
+    assert_eq!(ending(worker.finish()), "status 0");
+    assert_eq!(worker.process.stderr(), "");
+}
+
+/// With a socket, too: the client gets the whole log, and so does the file. The command `dump` brings what was logged so far
+/// into the file, with a mark behind it.
+#[test]
+fn beside_a_client() {
+    let ghc = need!(ghc());
+    let dir = TempDir::new();
+    let file = file_in(&dir);
+    let mut worker = Setup::of(Build::new(Main::Wrap), Transport::Unix)
+        .rts("-N2")
+        .env("GHC_EVENTLOG_RING_FILE", file.to_str().expect("plain"))
+        .spawn(ghc);
+    worker.ready();
+    let mut client = worker.client();
+    client.read_until_text("datb");
+    worker.command("log 2 500 100");
+    client.send(&frame(RTS, DUMP));
+    eventually(LIMIT, "the dump", || {
+        worker.stats().get("commands_run") == 1
+    });
+    // The program goes on.
+    let dumped = recovered(&file);
+    assert_eq!(check(&dumped.log, 2), [(0, 499), (0, 499)]);
+    assert!(Stream::complete(&dumped.log).has_message("eventlog-socket: dump 1"));
+    drop(client);
+    let collector = Collector::connect(&worker.address);
+    collector.wait_for_text("datb");
+    worker.command("log 2 500 100");
+    assert_eq!(ending(worker.finish()), "status 0");
+    let streamed = collector.finish();
+    let stream = Stream::complete(&streamed);
+    assert!(!stream.has_message("eventlog-socket: dump 1"));
+    assert_eq!(stream.numbers(0).last(), Some(&999));
+    assert_eq!(check(&recovered(&file).log, 2), [(0, 999), (0, 999)]);
+}
+
+/// Without a ring file there is nothing to dump into.
+#[test]
+fn a_dump_without_a_file_is_refused() {
+    let ghc = need!(ghc());
+    let mut worker = Setup::of(Build::new(Main::Wrap), Transport::Unix).spawn(ghc);
+    worker.ready();
+    let mut client = worker.client();
+    client.send(&frame(RTS, DUMP));
+    eventually(LIMIT, "a refusal", || {
+        worker.stats().get("commands_refused") == 1
+    });
+    assert_eq!(worker.stats().get("ring_file_size"), 0);
+}
+
+/// Where a program's functions come from is kept, all of it, also when the log has gone round many times.
+#[test]
+fn info_tables_are_kept() {
+    let ghc = need!(ghc());
+    need!(crate::ipe::require_tables(ghc));
+    let dir = TempDir::new();
+    let mut worker = recorded(Main::Wrap, &dir)
+        .build(|_| crate::ipe::build(Main::Wrap))
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "1M")
+        .spawn(ghc);
+    worker.ready();
+    worker.command("log 2 50000 100");
+    assert_eq!(worker.stats().get("ring_file_definitions_left_out"), 0);
+    kill(&mut worker);
+    let log = recovered(&file_in(&dir)).log;
+    let stream = Stream::complete(&log);
+    let count = stream.count(support::stream::IPE);
+    assert!(count > 100, "{count}");
+}
+
+/// The file of the run before is kept, that of the one before it is not; each is readable for its owner alone.
+#[test]
+fn files_are_rotated() {
+    let ghc = need!(ghc());
+    let dir = TempDir::new();
+    let file = file_in(&dir);
+    let before = dir.join("app.ring.1");
+    for run in 0..3 {
+        let mut worker = recorded(Main::Haskell, &dir).spawn(ghc);
+        worker.ready();
+        worker.command(&format!("message run {run}"));
+        assert_eq!(ending(worker.finish()), "status 0");
+        assert_eq!(mode(&file), 0o600);
+        let has = |file: &Path, run: usize| {
+            let log = recovered(file).log;
+            Stream::complete(&log).has_message(&format!("run {run}"))
+        };
+        assert!(has(&file, run));
+        assert_eq!(before.exists(), run > 0);
+        if run > 0 {
+            assert!(has(&before, run - 1));
+        }
+    }
+    assert!(!dir.join("app.ring.new").exists());
+}
+
+fn mode(file: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    let file = std::fs::metadata(file).expect("a file");
+    file.permissions().mode() & 0o777
+}
+
+/// What forkProcess makes does not write into its parent's file, and the parent goes on.
+#[test]
+fn children_do_not_record() {
+    let ghc = need!(ghc());
+    let dir = TempDir::new();
+    let mut worker = recorded(Main::Haskell, &dir).spawn(ghc);
+    worker.ready();
+    worker.command("message before");
+    worker.command("fork-process");
+    worker.command("message after");
+    assert_eq!(ending(worker.finish()), "status 0");
+    let log = recovered(&file_in(&dir)).log;
+    let stream = Stream::complete(&log);
+    assert!(stream.has_message("before") && stream.has_message("after"));
+    assert!(!stream.has_message("said in the child"));
+}
+
+/// Nothing happens in an idle program: no thread wakes up for the recorder.
+#[test]
+fn an_idle_recorder_sleeps() {
+    let ghc = need!(ghc());
+    let _alone = alone();
+    let dir = TempDir::new();
+    let mut worker = recorded(Main::Haskell, &dir).spawn(ghc);
+    worker.ready();
+    worker.command("message something");
+    let pid = worker.process.pid();
+    // Pages are made first.
+    std::thread::sleep(Duration::from_millis(1500));
+    let before = switches(pid);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(switches(pid), before);
+}
+
+/// How often the recorder's thread has slept.
+fn switches(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    let statuses =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let ours: Vec<String> = statuses
+        .filter(|status| status.starts_with("Name:\teventlog-record\n"))
+        .collect();
+    assert_eq!(ours.len(), 1, "one thread is the recorder's");
+    let line = |line: &str| {
+        line.strip_prefix("voluntary_ctxt_switches:\t")?
+            .parse()
+            .ok()
+    };
+    ours[0].lines().find_map(line).expect("its switches")
+}
