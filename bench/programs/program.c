@@ -1,5 +1,5 @@
 /* The C half of the Haskell programs: main, and the clocks. With GHC_EVENTLOG_UNIX_PATH
- * it streams, without it the RTS's own options say what becomes of the eventlog. */
+ * it streams, with GHC_EVENTLOG_RING_FILE it records, without them the RTS's own options say what becomes of the eventlog. */
 #include "eventlog_socket.h"
 
 #include <inttypes.h>
@@ -55,7 +55,7 @@ void bench_end(const char *file) {
   EventlogSocketStats stats;
   if (eventlog_socket_stats(&stats, sizeof stats).ess_status_code == EVENTLOG_SOCKET_OK)
     printf(" bytes_lost=%" PRIu64 " bytes_sent=%" PRIu64 " wakeups=%" PRIu64,
-           stats.est_bytes_lost, stats.est_bytes_sent, stats.est_wakeups);
+           stats.est_bytes_lost + stats.est_ring_file_bytes_refused, stats.est_bytes_sent, stats.est_wakeups);
 #endif
   putchar('\n');
   fflush(stdout);
@@ -66,7 +66,7 @@ void bench_end(const char *file) {
 int main(int argc, char *argv[]) {
   RtsConfig conf = defaultRtsConfig;
   conf.rts_opts_enabled = RtsOptsAll;
-  if (getenv("GHC_EVENTLOG_UNIX_PATH") == NULL)
+  if (getenv("GHC_EVENTLOG_UNIX_PATH") == NULL && getenv("GHC_EVENTLOG_RING_FILE") == NULL)
     return hs_main(argc, argv, &ZCMain_main_closure, conf);
   EventlogSocketAddr addr;
   EventlogSocketOpts opts;

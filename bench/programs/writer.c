@@ -2,7 +2,7 @@
  * links with any library that has the header: this one, the peer, or a reference.
  *
  *   writer key=value ...
- *     unix=PATH | port=N   where to listen
+ *     unix=PATH | port=N   where to listen; neither: nowhere, for a ring file
  *     threads=N chunk=BYTES calls=N (each thread)  pace_ns=N (0: flat out)
  *     wait=1               begin when a client is there
  *     stamped=1            each chunk says when it was handed over
@@ -281,6 +281,10 @@ int main(int argc, char *argv[]) {
   if (text_of("unix") != NULL) {
     address.esa_tag = EVENTLOG_SOCKET_UNIX;
     address.esa_unix_addr.esa_unix_path = strdup(text_of("unix"));
+#ifdef EVENTLOG_SOCKET_ENV_RING_FILE
+  } else if (text_of("port") == NULL) {
+    address.esa_tag = EVENTLOG_SOCKET_NONE;
+#endif
   } else {
     address.esa_tag = EVENTLOG_SOCKET_INET;
     address.esa_inet_addr.esa_inet_host = strdup("127.0.0.1");
@@ -363,6 +367,7 @@ int main(int argc, char *argv[]) {
   SAY_STAT(wakeups);
   SAY_STAT(sleeps);
   SAY_STAT(connections);
+  SAY_STAT(ring_file_chunks_refused);
 #endif
   putchar('\n');
   fflush(stdout);

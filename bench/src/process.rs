@@ -24,11 +24,19 @@ impl Scratch {
     /// # Errors
     /// It cannot be made.
     pub fn new() -> io::Result<Scratch> {
+        Scratch::within(&std::env::temp_dir())
+    }
+
+    /// The same, in this directory.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn within(directory: &Path) -> io::Result<Scratch> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         // Relaxed: only that numbers differ matters.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("eventlog-bench-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let path = directory.join(name);
         fs::create_dir_all(&path)?;
         Ok(Scratch(path))
     }

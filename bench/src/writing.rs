@@ -19,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub struct Writing {
     /// Linked with what.
     pub library: Library,
+    /// False: without any.
+    pub socket: bool,
     /// Over a Unix socket, or TCP.
     pub tcp: bool,
     /// Who listens.
@@ -46,6 +48,7 @@ impl Writing {
     pub fn new(library: Library, client: Manner, chunk: u64, calls: u64) -> Writing {
         Writing {
             library,
+            socket: true,
             tcp: false,
             client,
             threads: 1,
@@ -121,7 +124,9 @@ impl Writers {
         };
         let waits = matches!(client, Manner::Fast | Manner::Slow | Manner::Stalled);
         let mut command = Command::new(program);
-        command.arg(place);
+        if writing.socket {
+            command.arg(place);
+        }
         command.arg(format!("samples={}", samples.display()));
         for (name, value) in [
             ("threads", writing.threads),

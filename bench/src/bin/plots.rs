@@ -306,7 +306,14 @@ fn publish(directory: &Path, pictures: &[(&str, String)]) -> Result<(), String> 
     let (before, rest) = parts.ok_or("bench/README.md has no place for results")?;
     let (_, after) = rest.split_once(END).ok_or("bench/README.md: no end")?;
     let mut results = String::new();
-    for name in ["machine", "callback", "program", "stream", "scaling"] {
+    for name in [
+        "machine",
+        "callback",
+        "recording",
+        "program",
+        "stream",
+        "scaling",
+    ] {
         if let Ok(part) = fs::read_to_string(directory.join(format!("{name}.md"))) {
             results.push_str(&part);
         }

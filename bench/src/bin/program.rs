@@ -26,6 +26,8 @@ enum Mode {
     /// A file.
     File,
     Socket(Library, Manner),
+    /// A ring file, and no socket.
+    RingFile,
 }
 
 impl Mode {
@@ -35,6 +37,7 @@ impl Mode {
             Mode::Null => "null".into(),
             Mode::File => "file".into(),
             Mode::Socket(library, client) => format!("{} {}", library.name(), client.name()),
+            Mode::RingFile => "ours ring file".into(),
         }
     }
 
@@ -140,6 +143,13 @@ impl Ghc {
                     settings.push(("GHC_EVENTLOG_WAIT", "1".into()));
                 }
             }
+            Mode::RingFile => {
+                command.arg("-l");
+                settings.push((
+                    "GHC_EVENTLOG_RING_FILE",
+                    scratch.join("ring").display().to_string(),
+                ));
+            }
         }
         let running = Running::start(&mut command, &settings)?;
         let client = match case.mode {
@@ -170,6 +180,7 @@ impl Ghc {
     fn modes(&self) -> Vec<Mode> {
         let mut modes = vec![Mode::Off, Mode::Null, Mode::File];
         modes.extend(CLIENTS.map(|client| Mode::Socket(Library::Ours, client)));
+        modes.push(Mode::RingFile);
         if self.peer.is_some() {
             modes.extend(CLIENTS.map(|client| Mode::Socket(Library::Peer, client)));
         }
