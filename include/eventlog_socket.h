@@ -184,7 +184,9 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
  *  Read back by `eventlog recover`. */
 #define EVENTLOG_SOCKET_ENV_RING_FILE "GHC_EVENTLOG_RING_FILE"
 /** Bytes of chunks that the ring file holds, as BUFFER_SIZE; from 1M to 4G. Default
- *  64M. The file is an eighth larger, and 2M. */
+ *  64M. An eighth of it and 2M more are taken on the disk; the size that the file shows
+ *  has 64M for tables besides, which take room when they are used. The RTS hands over up
+ *  to 2M at once: less than 8M is for tests. */
 #define EVENTLOG_SOCKET_ENV_RING_FILE_SIZE "GHC_EVENTLOG_RING_FILE_SIZE"
 
 /** Read address and options from the environment.
@@ -242,11 +244,13 @@ eventlog_socket_set_tuning(const EventlogSocketTuning *tuning);
 
 /** Record into a ring file, from the next eventlog_socket_init or _start on: the newest
  *  `size` bytes of chunks (rounded up to a power of two, from 1M to 4G; 0 is 64M). The
- *  environment wins, path and size each. NULL or "" records nothing. `path` is copied.
+ *  environment wins, path and size each. NULL or "" records nothing. `path` is copied; if
+ *  it is relative, it is so to the directory at the time of the init.
  *
  *  What a process that is gone has left at `path` is kept as `path`.1. The file is made
  *  with mode 0600, and all its room is taken on the disk.
- *  ERR_SYS with EINVAL for a size out of range, EALREADY after init. */
+ *  ERR_SYS with EINVAL for a size out of range, EALREADY after init, EOPNOTSUPP in a forked
+ *  child. */
 EventlogSocketStatus eventlog_socket_set_ring_file(const char *path,
                                                    uint64_t size);
 
@@ -264,7 +268,8 @@ extern const EventLogWriter EventLogSocketWriter;
  *  the first client; when the ring is full, the oldest is kept.
  *
  *  opts may be NULL (defaults).
- *  ERR_SYS: EALREADY (started before), EINVAL (bad argument), ENAMETOOLONG,
+ *  ERR_SYS: EALREADY (started before), EINVAL (bad argument, or EVENTLOG_SOCKET_NONE and no
+ *  ring file), ENAMETOOLONG,
  *  EADDRINUSE (another process listens there), ENOTSOCK (the path exists and is
  *  not a socket; it is left alone), EOPNOTSUPP (in a forked child), and whatever
  *  socket, bind, listen report. ERR_GAI. ERR_ENV_INVALID. ERR_RING_FILE. After an error nothing
@@ -281,7 +286,7 @@ EventlogSocketStatus eventlog_socket_signal_ghc_rts_ready(void);
 
 /** Wait until a client is connected and its stream has begun: whatever is
  *  logged after the return is part of it. ERR_SYS with ENOTCONN if nothing was
- *  started; the status of the poll thread if that has failed. */
+ *  started, or without a socket; the status of the poll thread if that has failed. */
 EventlogSocketStatus eventlog_socket_wait(void);
 
 /** All of it for a running RTS (from Haskell): init, then attach, then, if

@@ -105,6 +105,7 @@ fn a_torn_record_is_told_and_nothing_else_is_missing() {
     done.says("0 overwritten, 1 torn");
     // After a lap it is in the way.
     while ring.recorder.push(&numbered(20, Some(0), 5000)).is_ok() {}
+    ring.tell();
     let (_, others, _) = recovered(&dir, &ring);
     assert!(
         others

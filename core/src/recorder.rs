@@ -303,11 +303,16 @@ impl<'a> Recorder<'a> {
 
     #[cold]
     fn refuse(&self, error: PushError, len: usize) -> PushError {
+        self.count_refusal(len);
+        error
+    }
+
+    /// Counts a chunk of so many bytes as refused, that the caller did not push for a reason of its own.
+    pub fn count_refusal(&self, len: usize) {
         self.counters.refused.add(Tally {
             records: 1,
             bytes: len as u64,
         });
-        error
     }
 
     /// The stamps as they are now, those of overwritten records among them, in no particular order: what a reader sees that

@@ -439,7 +439,7 @@ void eventlog_socket_wrap_hs_main(int argc, char *argv[], RtsConfig rts_config,
     status = eventlog_socket_signal_ghc_rts_ready();
     if (status.ess_status_code != EVENTLOG_SOCKET_OK) {
       complain("running without streaming", status);
-    } else if (opts != NULL && opts->eso_wait) {
+    } else if (opts != NULL && opts->eso_wait && addr->esa_tag != EVENTLOG_SOCKET_NONE) {
       status = eventlog_socket_wait();
       if (status.ess_status_code != EVENTLOG_SOCKET_OK)
         complain("not waiting for a client", status);

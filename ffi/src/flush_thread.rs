@@ -81,7 +81,7 @@ fn await_work(instance: &Instance) {
     let mut work = WORK.lock().unwrap_or_else(|e| e.into_inner());
     while !work.flush {
         let interval = instance.tuning.flush_interval;
-        let records = instance.recording.is_some();
+        let records = instance.recording.is_some_and(|file| !file.is_lost());
         work = match interval.filter(|_| work.client_connected || records) {
             // Nobody listens, or nobody asked for it: no reason to wake up.
             None => WORK_CHANGED.wait(work).unwrap_or_else(|e| e.into_inner()),

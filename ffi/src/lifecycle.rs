@@ -271,6 +271,11 @@ pub(crate) fn log_starts(instance: &Instance) {
 /// The RTS has ended the log: at exit, or because somebody called
 /// `endEventLogging`. The client gets what is there; nothing comes after it.
 pub(crate) fn log_ends(instance: &Instance) {
+    end_log(instance, true);
+}
+
+/// `in_order`: the RTS has handed over all that it had.
+fn end_log(instance: &Instance, in_order: bool) {
     // Relaxed: as above.
     if instance.restarting.load(Ordering::Relaxed) {
         return;
@@ -285,8 +290,8 @@ pub(crate) fn log_ends(instance: &Instance) {
     end(instance, budget);
     if let Some(recording) = instance.recording {
         // All that was logged is recorded; what it defines follows.
-        recording.settle(SETTLE);
-        recording.note_end(true);
+        let settled = recording.settle(SETTLE);
+        recording.note_end(in_order && settled);
     }
 }
 
@@ -351,7 +356,7 @@ extern "C" fn at_exit() {
     // Acquire: pairs with the Release in `log_starts` and `log_ends`.
     if instance.attached.load(Ordering::Acquire) {
         control::finish_without_rts_exit();
-        log_ends(instance);
+        end_log(instance, false);
     }
     net::listener::remove_socket_file();
 }

@@ -151,7 +151,7 @@ impl RawStatus {
             "the RTS did not start event logging".to_owned()
         } else if is(StatusCode::EnvNoAddr) {
             "no address: set GHC_EVENTLOG_UNIX_PATH, or GHC_EVENTLOG_INET_HOST and \
-             GHC_EVENTLOG_INET_PORT"
+             GHC_EVENTLOG_INET_PORT, or GHC_EVENTLOG_RING_FILE for a file alone"
                 .to_owned()
         } else if is(StatusCode::EnvTooLong) {
             format!(

@@ -113,7 +113,7 @@ fn the_newest_stays() {
     let _alone = alone();
     let dir = TempDir::new();
     let mut worker = recorded(Main::Haskell, &dir)
-        .env("GHC_EVENTLOG_RING_FILE_SIZE", "4M")
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "8M")
         .spawn(ghc);
     worker.ready();
     worker.command("log 2 100000 100");
@@ -123,7 +123,7 @@ fn the_newest_stays() {
         stats.get("ring_file_bytes_overwritten") > 8 << 20,
         "{stats:?}"
     );
-    assert_eq!(stats.get("ring_file_size"), 4 << 20);
+    assert_eq!(stats.get("ring_file_size"), 8 << 20);
     assert_eq!(stats.get("ring_file_chunks_refused"), 0);
     assert_eq!(stats.get("ring_file_definitions_left_out"), 0);
     assert_eq!(ending(worker.finish()), "status 0");
@@ -158,7 +158,7 @@ fn killed_at_any_moment() {
         let mut chance = Chance::new(seed);
         let main = chance.of(&[Main::Wrap, Main::Steps, Main::Haskell]);
         let interval = chance.of(&["0", "1ms", "20ms"]);
-        let size = chance.of(&["1M", "4M", "16M"]);
+        let size = chance.of(&["8M", "16M", "64M"]);
         let loaded = !chance.once_in(4);
         let dir = TempDir::new();
         let mut worker = recorded(main, &dir)
@@ -200,7 +200,7 @@ fn snapshots_of_a_program_that_runs() {
     let dir = TempDir::new();
     let mut worker = recorded(Main::Haskell, &dir)
         .env("GHC_EVENTLOG_FLUSH_INTERVAL", "1ms")
-        .env("GHC_EVENTLOG_RING_FILE_SIZE", "4M")
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "8M")
         .spawn(ghc);
     worker.ready();
     worker.command("load 2 100");
@@ -276,7 +276,7 @@ fn info_tables_are_kept() {
     let dir = TempDir::new();
     let mut worker = recorded(Main::Wrap, &dir)
         .build(|_| crate::ipe::build(Main::Wrap))
-        .env("GHC_EVENTLOG_RING_FILE_SIZE", "1M")
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "8M")
         .spawn(ghc);
     worker.ready();
     worker.command("log 2 50000 100");

@@ -100,6 +100,67 @@ fn what_is_not_a_ring_file_is_left_alone() {
     assert!(link.is_symlink() && folder.is_dir());
 }
 
+/// The names that a start uses for a moment, and for the file before, may be somebody's, too.
+#[test]
+fn what_has_the_names_beside_it_is_left_alone() {
+    let dir = TempDir::new();
+    let file = dir.join("ring");
+    let mut first = recording(&file);
+    first.quietly("chunk 0 text:of-the-first");
+    first.process.signal(libc::SIGKILL);
+    let _ = first.process.wait();
+    for name in ["ring.new", "ring.1"] {
+        let precious = dir.join(name);
+        std::fs::write(&precious, "words").expect("a file");
+        let refused = refusal(&file);
+        assert!(refused.starts_with("init: 12 17: "), "{refused}");
+        assert!(refused.contains(text(&precious)), "{refused}");
+        assert_eq!(std::fs::read(&precious).expect("the file"), b"words");
+        std::fs::remove_file(&precious).expect("a file");
+    }
+    assert!(has_message(&file, "of-the-first"));
+    // A ring file of that name that is somebody's.
+    let mut other = recording(&dir.join("ring.1"));
+    let refused = refusal(&file);
+    assert!(refused.starts_with("init: 12 16: "), "{refused}");
+    assert_eq!(ending(other.finish()), "status 0");
+}
+
+/// Starts that fail again and again do not push the log of a crash out.
+#[test]
+fn starts_that_fail_keep_the_log_of_a_crash() {
+    let dir = TempDir::new();
+    let file = dir.join("ring");
+    let mut crashed = recording(&file);
+    crashed.quietly("chunk 0 text:before-the-crash");
+    crashed.process.signal(libc::SIGKILL);
+    let _ = crashed.process.wait();
+    for _ in 0..3 {
+        let mut driver = Driver::spawn(&[(RING_FILE, text(&file)), SIZE]);
+        driver.quietly("refusing-rts");
+        assert_eq!(driver.command("init-none"), ["init: 0 0"]);
+        assert_ne!(driver.command("ready"), ["ready: 0 0"]);
+        driver.process.signal(libc::SIGKILL);
+        let _ = driver.process.wait();
+        assert!(has_message(&dir.join("ring.1"), "before-the-crash"));
+    }
+}
+
+/// What is left of a file that somebody emptied is in nobody's way.
+#[test]
+fn a_file_that_was_emptied_is_replaced() {
+    for left in [&[][..], &[0; 5000]] {
+        let dir = TempDir::new();
+        let file = dir.join("ring");
+        std::fs::write(&file, left).expect("a file");
+        let mut driver = recording(&file);
+        driver.quietly("chunk 0 text:something");
+        assert!(has_message(&file, "something"));
+        assert!(!dir.join("ring.1").exists());
+        assert_eq!(ending(driver.finish()), "status 0");
+    }
+}
+
 /// Nowhere to put it.
 #[test]
 fn a_folder_that_cannot_be_written_to() {
@@ -215,10 +276,17 @@ fn a_file_that_is_truncated() {
         eventually(LIMIT, "the loss is seen", || {
             worker.stats().get("ring_file_lost") == 1
         });
+        eventually(LIMIT, "what is not recorded is counted", || {
+            worker.stats().get("ring_file_chunks_refused") > 0
+        });
+        // Nothing more is written to it.
+        let length = || std::fs::metadata(&file).expect("the file").len();
+        let cut = length();
         // It streams as before.
         let mut client = worker.client();
         client.read_until_text("datb");
         worker.command("unload");
+        assert_eq!(length(), cut);
         drop(client);
         assert_eq!(ending(worker.finish()), "status 0");
         assert_eq!(worker.process.stderr(), "");

@@ -52,7 +52,7 @@ impl Ring {
             path,
             file,
             layout,
-            recorder: Recorder::new(storage.expect("a ring"), &counters.recorder),
+            recorder: Recorder::new(storage.expect("a ring"), Box::leak(Box::default())),
             counters,
             sequence: 0,
             tables: 0,
@@ -94,9 +94,17 @@ impl Ring {
         at
     }
 
+    /// Brings the counters in the file up to date.
+    pub fn tell(&self) {
+        let counters = self.recorder.counters();
+        self.counters
+            .tell(counters.overwritten(), counters.refused());
+    }
+
     /// Records a chunk.
     pub fn push(&self, chunk: &[u8]) {
         self.recorder.push(chunk).expect("it is recorded");
+        self.tell();
     }
 
     /// The file as it is when its program is gone; all but the end of the tables, which was never used.

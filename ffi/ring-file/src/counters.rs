@@ -1,8 +1,8 @@
 //! What the program counts, in the mapping.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use eventlog_ring::RecorderCounters;
+use eventlog_ring::Tally;
 
 use crate::u64_at;
 
@@ -11,8 +11,8 @@ use crate::u64_at;
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Chunks that were overwritten, and chunks that were refused because one was in the way.
-    pub recorder: RecorderCounters,
+    overwritten: [AtomicU64; 2],
+    refused: [AtomicU64; 2],
     /// Bytes of definitions that found no room in a slot or in the tables.
     pub left_out: AtomicU64,
     /// Not 0 when the log has ended as logs do, with all that the RTS had to say.
@@ -37,6 +37,15 @@ pub struct Counted {
 impl Counters {
     /// Bytes in the file.
     pub const SIZE: usize = 48;
+
+    /// Says what was overwritten, and what was not recorded.
+    pub fn tell(&self, overwritten: Tally, refused: Tally) {
+        for (to, tally) in [(&self.overwritten, overwritten), (&self.refused, refused)] {
+            // Relaxed: statistics.
+            to[0].store(tally.records, Ordering::Relaxed);
+            to[1].store(tally.bytes, Ordering::Relaxed);
+        }
+    }
 
     /// What a file says at [`Layout::counters_at`](crate::Layout::counters_at).
     pub fn parse(bytes: &[u8; Counters::SIZE]) -> Counted {

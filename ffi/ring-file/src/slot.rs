@@ -51,7 +51,7 @@ impl std::error::Error for SlotError {}
 
 impl<'a> Slot<'a> {
     /// Bytes before the header.
-    pub(crate) const HEAD: usize = HEAD;
+    pub const HEAD: usize = HEAD;
 
     /// The bytes of it; `None` if they do not fit.
     pub fn encode(&self, slot_size: u64) -> Option<Vec<u8>> {

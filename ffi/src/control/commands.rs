@@ -138,7 +138,7 @@ impl Commands {
 
     /// Have all that was logged in the file of the flight recorder. Refused if there is none.
     fn dump(&mut self) -> Outcome {
-        let Some(recording) = self.instance.recording else {
+        let Some(recording) = self.instance.recording.filter(|file| !file.is_lost()) else {
             return Outcome::Refused;
         };
         let outcome = self.flush();

@@ -17,6 +17,8 @@ impl PollThread {
     /// A log was started after the end of another: as after init.
     pub(super) fn reopen(&mut self) {
         let Some(address) = &self.address else {
+            // For the file, whose log it is.
+            control::INBOX.log_begins();
             return;
         };
         match Listener::open(address, self.options) {

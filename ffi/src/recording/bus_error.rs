@@ -15,6 +15,8 @@ use std::ptr::{self, NonNull};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
+use crate::fork;
+
 static START: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 static LEN: AtomicUsize = AtomicUsize::new(0);
 static STRUCK: AtomicBool = AtomicBool::new(false);
@@ -79,8 +81,9 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     let (address, code) = unsafe { ((*info).si_addr() as usize, (*info).si_code) };
     let (start, len) = (START.load(Ordering::Relaxed), LEN.load(Ordering::Relaxed));
     // Not sent by somebody, but an address that was touched.
-    let touched = code > 0 && address.wrapping_sub(start as usize) < len;
-    if touched && replace(start, len) {
+    // A child has no such mapping, and perhaps one of its own there.
+    let touched = code > 0 && address.wrapping_sub(start as usize) < len && !fork::is_inert();
+    if touched && (replace(start, len) || replace_page(address)) {
         return;
     }
     // SAFETY: written before this handler was there.
@@ -105,6 +108,18 @@ fn replace(start: *mut u8, len: usize) -> bool {
     let done = replaced != libc::MAP_FAILED;
     STRUCK.fetch_or(done, Ordering::Relaxed);
     done
+}
+
+/// The same for one page, where a system that promises no more memory than it has refuses all of them.
+fn replace_page(address: usize) -> bool {
+    const LARGEST_PAGE: usize = 64 << 10;
+    for size in [4096, LARGEST_PAGE] {
+        let start = address - address % size;
+        if replace(std::ptr::with_exposed_provenance_mut(start), size) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Do what would have been done without us.

@@ -1,14 +1,17 @@
 //! What a reader of the file must know of events that were overwritten.
 //!
-//! As for a client, with two differences. What is deleted stays defined, but for tasks, which come and go without end: the
-//! records go back to when it was there. And there is one bulk table for each kind that only grows: its newest part is
+//! As for a client, with two differences. What is deleted stays defined, as the records go back to when it was there; but
+//! not tasks, which come and go without end. And there is one bulk table for each kind that only grows: its newest part is
 //! handed out to be written, and not kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use eventlog_ring_file::Slot;
 
 use crate::definitions::{Class, Gaps, Key, Lesson, declare_real_length, lesson, time_of};
 use crate::event_table::EventTable;
-use crate::format::{EVENT_HEAP_PROF_COST_CENTRE, EVENT_IPE};
+use crate::format::{EVENT_HEAD, EVENT_HEAP_PROF_COST_CENTRE, EVENT_IPE};
 
 /// A reader that finds a piece damaged loses no more than that.
 const PIECE: usize = 256 << 10;
@@ -26,37 +29,32 @@ pub(super) struct Definitions {
     latest: u64,
 }
 
-/// Definitions of one type, as they come.
+/// Definitions of one type, each of them once: an RTS that starts its log anew writes them anew.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+struct Table {
     /// Those that came since they were last taken: pieces of whole events.
-    pub fresh: Vec<Vec<u8>>,
-    pub generation: u32,
-    /// Any have come.
-    any: bool,
-    /// A log has started since they came: if it repeats any, it repeats all.
-    old: bool,
+    fresh: Vec<Vec<u8>>,
+    /// Of all that came: hashes of what they define.
+    seen: HashSet<u64>,
 }
 
 impl Table {
-    fn add(&mut self, event: &[u8]) -> &mut [u8] {
-        if std::mem::take(&mut self.old) {
-            self.generation += 1;
-            self.fresh.clear();
+    /// The copy that is kept, to be corrected; `None` if it came before.
+    fn add(&mut self, event: &[u8]) -> Option<&mut [u8]> {
+        let mut hasher = DefaultHasher::new();
+        // The time is that of the writing.
+        event.get(EVENT_HEAD..).hash(&mut hasher);
+        if !self.seen.insert(hasher.finish()) {
+            return None;
         }
-        self.any = true;
         let fits = |piece: &Vec<u8>| piece.len() + event.len() <= PIECE;
         if !self.fresh.last().is_some_and(fits) {
             self.fresh.push(Vec::new());
         }
-        match self.fresh.last_mut() {
-            Some(piece) => {
-                let start = piece.len();
-                piece.extend_from_slice(event);
-                &mut piece[start..]
-            }
-            None => &mut [],
-        }
+        let piece = self.fresh.last_mut()?;
+        let start = piece.len();
+        piece.extend_from_slice(event);
+        Some(&mut piece[start..])
     }
 }
 
@@ -68,9 +66,6 @@ impl Definitions {
         self.table = table;
         self.changed |= self.header != header;
         header.clone_into(&mut self.header);
-        for table in [&mut self.cost_centres, &mut self.info_tables] {
-            table.old = table.any;
-        }
     }
 
     /// Take the definitions out of a global chunk. What follows a malformed event is not looked at.
@@ -99,7 +94,9 @@ impl Definitions {
                         EVENT_HEAP_PROF_COST_CENTRE => &mut self.cost_centres,
                         _ => &mut self.info_tables,
                     };
-                    declare_real_length(table.add(event.bytes), &event);
+                    if let Some(kept) = table.add(event.bytes) {
+                        declare_real_length(kept, &event);
+                    }
                 }
             }
             self.saw_time(time);
@@ -121,21 +118,40 @@ impl Definitions {
         &self.header
     }
 
-    /// The keyed ones, if they or the header have changed.
-    pub(super) fn take_changed(&mut self) -> Option<Vec<u8>> {
-        let changed = std::mem::take(&mut self.changed) && !self.header.is_empty();
-        changed.then(|| {
-            let events = self.keyed.values().map(|(_, event)| event.as_slice());
-            events.collect::<Vec<_>>().concat()
-        })
+    /// The keyed ones, if they or the header have changed: as many as have room beside the header in so many bytes, and how
+    /// many bytes have not. Those without which a reader understands least come first.
+    pub(super) fn take_changed(&mut self, room: u64) -> Option<(Vec<u8>, usize)> {
+        if !std::mem::take(&mut self.changed) || self.header.is_empty() {
+            return None;
+        }
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let room = room.saturating_sub(self.header.len() + Slot::HEAD);
+        let (mut events, mut left_out) = (Vec::new(), 0);
+        for (_, event) in self.keyed.values() {
+            if left_out == 0 && events.len() + event.len() <= room {
+                events.extend_from_slice(event);
+            } else {
+                left_out += event.len();
+            }
+        }
+        Some((events, left_out))
     }
 
-    /// The tables, with the type of their events.
-    pub(super) fn tables(&mut self) -> [(u16, &mut Table); 2] {
-        [
+    /// What was taken could not be written.
+    pub(super) fn change(&mut self) {
+        self.changed = true;
+    }
+
+    /// What is new in the tables, with the type of its events.
+    pub(super) fn take_tables(&mut self) -> Vec<(u16, Vec<u8>)> {
+        let tables = [
             (EVENT_HEAP_PROF_COST_CENTRE, &mut self.cost_centres),
             (EVENT_IPE, &mut self.info_tables),
-        ]
+        ];
+        let fresh = tables.map(|(kind, table)| (kind, std::mem::take(&mut table.fresh)));
+        let pieces =
+            |(kind, fresh): (u16, Vec<Vec<u8>>)| fresh.into_iter().map(move |piece| (kind, piece));
+        fresh.into_iter().flat_map(pieces).collect()
     }
 }
 
@@ -155,7 +171,7 @@ impl Gaps for Definitions {
     }
 
     fn has_cost_centres(&self) -> bool {
-        self.cost_centres.any
+        !self.cost_centres.seen.is_empty()
     }
 
     fn add_cost_centre(&mut self, event: &[u8]) {

@@ -15,10 +15,11 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
-use eventlog_ring_file::{Layout, PREAMBLE};
+use eventlog_ring_file::{Layout, PREAMBLE, Slot};
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::Wish;
+use crate::fork;
 use crate::identity::OwnDescriptor;
 use crate::status::{Error, Result, RingFileProblem};
 
@@ -51,9 +52,10 @@ unsafe impl Send for Memory {}
 impl RingFile {
     /// Make it, and rotate the one before.
     pub(super) fn create(wish: &Wish) -> Result<RingFile> {
-        make(wish).map_err(|error| {
+        let mut path = wish.path.clone();
+        make(wish, &mut path).map_err(|error| {
             Error::RingFile(RingFileProblem {
-                path: wish.path.clone(),
+                path,
                 errno: error.raw_os_error().unwrap_or(libc::EINVAL),
             })
         })
@@ -105,6 +107,8 @@ impl Descriptor {
     /// Write all of it, unless the program has closed the descriptor.
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         if !self.0.is_ours() {
+            // The program's, by now.
+            fork::own(fork::Slot::RingFile, None);
             return Err(io::Error::from_raw_os_error(libc::EBADF));
         }
         // SAFETY: open, as was just seen; the borrow ends here, and does not close it.
@@ -133,22 +137,38 @@ fn error(errno: i32) -> io::Error {
     io::Error::from_raw_os_error(errno)
 }
 
-fn make(wish: &Wish) -> io::Result<RingFile> {
+/// `about` is set to the file that is in the way.
+fn make(wish: &Wish, about: &mut PathBuf) -> io::Result<RingFile> {
     let path = &std::path::absolute(&wish.path)?;
-    let new = Unfinished::claim(with_suffix(path, ".new"))?;
+    *about = with_suffix(path, ".new");
+    let new = Unfinished::claim(about.clone())?;
     // Nobody else gets so far while we hold that one.
+    path.clone_into(about);
     let before = left_over(path)?;
+    let older = with_suffix(path, ".1");
+    let keep = before.as_ref().is_some_and(holds_something);
+    if keep {
+        // It is replaced, but not if it is something else, or another program's.
+        older.clone_into(about);
+        left_over(&older)?;
+        path.clone_into(about);
+    }
     let layout = Layout::new(
         wish.size,
         u32::try_from(page_size()).unwrap_or(4096),
         std::process::id().into(),
         u64::try_from(crate::clock::wall().as_nanos()).unwrap_or(u64::MAX),
     );
-    let map = new.fill(&layout)?;
-    if before.is_some() {
-        std::fs::rename(path, with_suffix(path, ".1"))?;
+    let map = crate::signals::blocked_while(|| new.fill(&layout))?;
+    if keep {
+        std::fs::rename(path, &older)?;
     }
-    let file = new.finish(path)?;
+    let finished = new.finish(path, before.is_some() && !keep);
+    if finished.is_err() && keep {
+        // As it was.
+        let _ = std::fs::rename(&older, path);
+    }
+    let file = finished?;
     Ok(RingFile { layout, file, map })
 }
 
@@ -171,21 +191,43 @@ fn left_over(path: &Path) -> io::Result<Option<File>> {
         .write(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)?;
-    let mut start = [0; PREAMBLE];
-    let is_ours = file
-        .read_exact_at(&mut start, 0)
-        .is_ok_and(|()| is_ring_file(&start));
-    if !is_ours {
+    if !may_be_replaced(&file) {
         return Err(error(libc::EEXIST));
     }
     lock(&file)?;
     Ok(Some(file))
 }
 
-/// Of any version, and also with a wrong checksum: damaged as it may be, somebody may want to look at it.
-fn is_ring_file(start: &[u8]) -> bool {
+/// A ring file, of any version, and also with a wrong checksum; or what becomes of one that is truncated, or that a machine
+/// which lost its power never wrote: nothing.
+fn may_be_replaced(file: &File) -> bool {
     use eventlog_ring_file::LayoutError::{NotARingFile, Short};
-    !matches!(Layout::parse(start), Err(NotARingFile | Short))
+    let mut start = [0; PREAMBLE];
+    match file.read_exact_at(&mut start, 0) {
+        Ok(()) if start == [0; PREAMBLE] => true,
+        Ok(()) => !matches!(Layout::parse(&start), Err(NotARingFile | Short)),
+        Err(_) => file
+            .metadata()
+            .is_ok_and(|file| file.is_file() && file.len() == 0),
+    }
+}
+
+/// There may be something to recover: whoever made it came as far as writing definitions. One that a start has left which
+/// failed must not take the place of the log of a crash.
+fn holds_something(file: &File) -> bool {
+    let mut start = [0; PREAMBLE];
+    if file.read_exact_at(&mut start, 0).is_err() {
+        return false;
+    }
+    let Ok(layout) = Layout::parse(&start) else {
+        // Damaged: somebody may want to look at it.
+        return start != [0; PREAMBLE];
+    };
+    [0, layout.slot_size].iter().any(|offset| {
+        let mut head = [0; Slot::HEAD];
+        let read = file.read_exact_at(&mut head, layout.slots_at + offset);
+        read.is_ok() && head != [0; Slot::HEAD]
+    })
 }
 
 /// Busy if another process holds it.
@@ -197,6 +239,19 @@ fn lock(file: &File) -> io::Result<()> {
     match io::Error::last_os_error() {
         busy if busy.raw_os_error() == Some(libc::EWOULDBLOCK) => Err(error(libc::EBUSY)),
         other => Err(other),
+    }
+}
+
+/// What RLIMIT_FSIZE allows, in bytes.
+fn largest_file() -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: room for the answer.
+    match unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } {
+        0 => limit.rlim_cur,
+        _ => u64::MAX,
     }
 }
 
@@ -220,9 +275,17 @@ impl Unfinished {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
-                .custom_flags(libc::O_NOFOLLOW)
+                .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
                 .open(&path)?;
-            lock(&file)?;
+            if !may_be_replaced(&file) {
+                return Err(error(libc::EEXIST));
+            }
+            // Before the lock, which a child would keep.
+            fork::own(fork::Slot::RingFile, Some(file.as_raw_fd()));
+            if let Err(error) = lock(&file) {
+                fork::own(fork::Slot::RingFile, None);
+                return Err(error);
+            }
             // Another process may have finished it between the two.
             let ours = std::fs::symlink_metadata(&path)
                 .is_ok_and(|named| file.metadata().is_ok_and(|open| is_same(&named, &open)));
@@ -230,6 +293,7 @@ impl Unfinished {
                 let file = Some(file);
                 return Ok(Unfinished { path, file });
             }
+            fork::own(fork::Slot::RingFile, None);
         }
         Err(error(libc::EBUSY))
     }
@@ -244,13 +308,21 @@ impl Unfinished {
         if unsafe { libc::fchmod(file.as_raw_fd(), 0o600) } < 0 {
             return Err(io::Error::last_os_error());
         }
+        // More than this process may write would be a signal.
+        if layout.file_size > largest_file() {
+            return Err(error(libc::EFBIG));
+        }
         file.set_len(layout.file_size)?;
-        // Room on the disk for all that is mapped: to run out of it later would be a signal.
-        let mapped = libc::off_t::try_from(layout.mapped()).map_err(|_| error(libc::EFBIG))?;
-        // SAFETY: an open descriptor.
-        match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, mapped) } {
-            0 => {}
-            errno => return Err(error(errno)),
+        // Room on the disk for all that is mapped, where to run out of it later would be a signal; and for the slots, without
+        // which nothing can be read.
+        let size = libc::off_t::try_from(layout.tables_at).map_err(|_| error(libc::EFBIG))?;
+        loop {
+            // SAFETY: an open descriptor.
+            match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size) } {
+                0 => break,
+                libc::EINTR => {}
+                errno => return Err(error(errno)),
+            }
         }
         file.write_all_at(&layout.encode(), 0)?;
         let len = usize::try_from(layout.mapped()).map_err(|_| error(libc::ENOMEM))?;
@@ -261,8 +333,17 @@ impl Unfinished {
         Ok(map)
     }
 
-    fn finish(mut self, path: &Path) -> io::Result<File> {
-        std::fs::rename(&self.path, path)?;
+    /// Give it its name. `replaces`: what has that name now is replaced.
+    fn finish(mut self, path: &Path, replaces: bool) -> io::Result<File> {
+        // A second name, and then without the first: unlike a rename, that replaces nothing that came meanwhile.
+        match std::fs::hard_link(&self.path, path) {
+            Ok(()) => std::fs::remove_file(&self.path)?,
+            Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists && !replaces => {
+                return Err(taken);
+            }
+            // Some file systems have no second names.
+            Err(_) => std::fs::rename(&self.path, path)?,
+        }
         self.file.take().ok_or_else(|| error(libc::EBADF))
     }
 }
@@ -272,6 +353,7 @@ impl Drop for Unfinished {
         if self.file.is_some() {
             // Nobody has it but us: we hold its lock.
             let _ = std::fs::remove_file(&self.path);
+            fork::own(fork::Slot::RingFile, None);
         }
     }
 }

@@ -24,18 +24,17 @@ mod file;
 mod thread;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use eventlog_ring::{Doorbell, Recorder, Storage, mpsc};
+use eventlog_ring::{Doorbell, Recorder, RecorderCounters, Storage, mpsc};
 use eventlog_ring_file::Counters;
 
 use crate::chunk::Chunk;
 use crate::definitions_feed::DefinitionsFeed;
 use crate::facts::{Facts, Moment};
-use crate::fork;
 use crate::format::MARKER_LEN;
 use crate::futex;
 use crate::status::{Error, Result};
@@ -75,7 +74,10 @@ pub(crate) fn wished() -> Result<Option<Wish>> {
 #[derive(Debug)]
 pub(crate) struct Recording {
     recorder: Recorder<'static>,
-    counters: &'static Counters,
+    /// Bytes of definitions that are not in the file.
+    left_out: AtomicU64,
+    /// In the file: copies, which nobody believes. The mapping is touched only behind `bus_error::let_through`.
+    told: &'static Counters,
     /// Headers and global chunks, for the thread.
     feed: mpsc::Producer<'static>,
     bell: Doorbell,
@@ -98,24 +100,25 @@ struct Requests {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     file: RingFile,
+    feed: RingMemory,
     thread: SyncSender<RecorderThread>,
 }
 
 /// Make the file. What it replaces is kept beside it.
 pub(crate) fn prepare(wish: &Wish) -> Result<Prepared> {
-    // First, as it can fail and leaves nothing.
+    // First what leaves nothing if something fails after it.
     let thread = thread::prepare()?;
+    let feed = RingMemory::for_definitions()?;
     let file = RingFile::create(wish)?;
-    Ok(Prepared { file, thread })
+    Ok(Prepared { file, feed, thread })
 }
 
 impl Prepared {
     /// Memory that cannot be taken back.
     pub(crate) fn start(self) -> Result<&'static Recording> {
-        let (feed, _) = RingMemory::for_definitions()?.leak()?;
-        let Prepared { file, thread } = self;
+        let Prepared { file, feed, thread } = self;
+        let (feed, _) = feed.leak()?;
         let (layout, descriptor, memory) = file.keep();
-        fork::own(fork::Slot::RingFile, Some(descriptor.raw()));
         bus_error::guard(memory.start, memory.len);
         // SAFETY: the mapping is never unmapped, and as large as the layout says. The file is new: its records and words are
         // zeroes, and nobody but this recorder is to write them. Somebody who does can spoil what is recorded, and nothing
@@ -124,11 +127,13 @@ impl Prepared {
             unsafe { Storage::from_region(memory.at(layout.records_at), layout.capacity as usize) }
                 .map_err(|_| Error::Sys(libc::EINVAL))?;
         // SAFETY: within the mapping, which is never unmapped, at a multiple of 8; any bytes are six numbers.
-        let counters: &'static Counters = unsafe { memory.at(layout.counters_at).cast().as_ref() };
+        let told: &'static Counters = unsafe { memory.at(layout.counters_at).cast().as_ref() };
+        let counters: &'static RecorderCounters = Box::leak(Box::default());
         let (producer, consumer) = feed.mpsc();
         let recording: &'static Recording = Box::leak(Box::new(Recording {
-            recorder: Recorder::new(storage, &counters.recorder),
-            counters,
+            recorder: Recorder::new(storage, counters),
+            left_out: AtomicU64::new(0),
+            told,
             feed: producer,
             bell: Doorbell::new(),
             wakeups: AtomicU32::new(0),
@@ -161,10 +166,15 @@ impl Recording {
             // A block without events, as a flush makes of an idle buffer; or the end, which is told by a counter.
             return;
         }
-        if way == Way::Records && !bus_error::has_struck() {
+        if self.is_lost() {
+            self.recorder.count_refusal(bytes.len());
+            return;
+        }
+        if way == Way::Records {
             bus_error::let_through();
             // A refusal is counted there.
             let _ = self.recorder.push(bytes);
+            self.tell();
         }
         let defines = way == Way::Definitions || matches!(chunk, Chunk::Global(_));
         if defines {
@@ -183,8 +193,27 @@ impl Recording {
     /// Definitions that have found no room.
     fn leave_out(&self, bytes: usize) {
         // Relaxed: a statistic.
-        let left_out = &self.counters.left_out;
-        left_out.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.left_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bring the counters in the file up to date.
+    fn tell(&self) {
+        bus_error::let_through();
+        let counters = self.recorder.counters();
+        self.told.tell(counters.overwritten(), counters.refused());
+        let left_out = self.left_out.load(Ordering::Relaxed);
+        self.told.left_out.store(left_out, Ordering::Relaxed);
+    }
+
+    fn tell_unless_lost(&self) {
+        if !self.is_lost() {
+            self.tell();
+        }
+    }
+
+    /// The file was truncated, or its disk failed: nothing is recorded any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        bus_error::has_struck()
     }
 
     /// Fill the gaps of the definitions that have come so far.
@@ -193,15 +222,18 @@ impl Recording {
         self.wake_thread();
     }
 
-    /// The log has begun, or ended.
+    /// The log has begun, or ended with all that the RTS had to say.
     pub(crate) fn note_end(&self, ended: bool) {
+        if self.is_lost() {
+            return;
+        }
+        self.tell();
         // Relaxed: looked at when the program is gone.
-        let noted = &self.counters.ended;
-        noted.store(ended.into(), Ordering::Relaxed);
+        self.told.ended.store(ended.into(), Ordering::Relaxed);
     }
 
-    /// Wait until what was defined so far is in the file, or `patience` ends.
-    pub(crate) fn settle(&self, patience: Duration) {
+    /// Wait until what was defined so far is in the file, or `patience` ends: then false.
+    pub(crate) fn settle(&self, patience: Duration) -> bool {
         let mut requests = self.requests();
         requests.asked += 1;
         let round = requests.asked;
@@ -209,7 +241,7 @@ impl Recording {
         let waited = self
             .answered
             .wait_timeout_while(requests, patience, |requests| requests.done < round);
-        drop(waited);
+        waited.is_ok_and(|(_, waited)| !waited.timed_out())
     }
 
     fn wake_thread(&self) {
@@ -226,14 +258,14 @@ impl Recording {
 
     /// What came of it so far.
     pub(crate) fn state(&self) -> State {
-        let recorder = &self.counters.recorder;
+        let recorder = self.recorder.counters();
         State {
             size: self.size,
             overwritten: recorder.overwritten(),
             refused: recorder.refused(),
             // Relaxed: a statistic.
-            left_out: self.counters.left_out.load(Ordering::Relaxed),
-            lost: bus_error::has_struck(),
+            left_out: self.left_out.load(Ordering::Relaxed),
+            lost: self.is_lost(),
         }
     }
 }

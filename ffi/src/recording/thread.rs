@@ -30,6 +30,10 @@ pub(super) struct RecorderThread {
     definitions: Definitions,
     /// Of the slot that was written last.
     sequence: u64,
+    /// Bytes of keyed definitions that have no room in a slot.
+    slot_left_out: usize,
+    /// A slot could not be written once.
+    slot_failed: bool,
     /// Bytes of the tables that are used.
     tables_used: u64,
     populated: usize,
@@ -67,17 +71,23 @@ impl RecorderThread {
             feed,
             definitions: Definitions::default(),
             sequence: 0,
+            slot_left_out: 0,
+            slot_failed: false,
             tables_used: 0,
             populated: 0,
         }
     }
 
     fn run(mut self) {
+        // It has all signals blocked.
+        bus_error::let_through();
         loop {
             let asked = self.recording.requests().asked;
             self.learn();
-            self.write_tables();
+            // The header first: without it nothing can be read.
             self.write_slot();
+            self.write_tables();
+            self.recording.tell_unless_lost();
             self.answer(asked);
             if !self.populate_more() {
                 self.sleep();
@@ -105,7 +115,7 @@ impl RecorderThread {
     }
 
     fn write_slot(&mut self) {
-        let Some(events) = self.definitions.take_changed() else {
+        let Some((events, left_out)) = self.definitions.take_changed(self.layout.slot_size) else {
             return;
         };
         let slot = Slot {
@@ -114,34 +124,42 @@ impl RecorderThread {
             events: &events,
         };
         let at = self.layout.slots_at + (slot.sequence % 2) * self.layout.slot_size;
-        let written = slot
-            .encode(self.layout.slot_size)
-            .is_some_and(|bytes| self.descriptor.write_at(&bytes, at).is_ok());
-        if written {
+        let bytes = slot.encode(self.layout.slot_size);
+        if bytes.is_some_and(|bytes| self.write(&bytes, at)) {
             self.sequence += 1;
+            // Those that have no room now had none before.
+            let more = left_out.saturating_sub(self.slot_left_out);
+            self.slot_left_out += more;
+            self.recording.leave_out(more);
         } else {
-            self.recording.leave_out(events.len());
+            if !std::mem::replace(&mut self.slot_failed, true) {
+                self.recording.leave_out(events.len() + left_out);
+            }
+            // Whenever there is something to do again.
+            self.definitions.change();
         }
     }
 
     fn write_tables(&mut self) {
-        for (kind, table) in self.definitions.tables() {
-            for events in std::mem::take(&mut table.fresh) {
-                let entry = TableEntry {
-                    kind: kind.into(),
-                    generation: table.generation,
-                    events: &events,
-                };
-                let at = self.layout.tables_at + self.tables_used;
-                let left = self.layout.tables_size - self.tables_used;
-                let bytes = entry.encode().filter(|bytes| bytes.len() as u64 <= left);
-                let written = bytes.filter(|bytes| self.descriptor.write_at(bytes, at).is_ok());
-                match written {
-                    Some(bytes) => self.tables_used += bytes.len() as u64,
-                    None => self.recording.leave_out(events.len()),
-                }
+        for (kind, events) in self.definitions.take_tables() {
+            let entry = TableEntry {
+                kind: kind.into(),
+                generation: 1,
+                events: &events,
+            };
+            let at = self.layout.tables_at + self.tables_used;
+            let left = self.layout.tables_size - self.tables_used;
+            let bytes = entry.encode().filter(|bytes| bytes.len() as u64 <= left);
+            match bytes.filter(|bytes| self.write(bytes, at)) {
+                Some(bytes) => self.tables_used += bytes.len() as u64,
+                None => self.recording.leave_out(events.len()),
             }
         }
+    }
+
+    /// False if it could not be written, or may not be any more.
+    fn write(&self, bytes: &[u8], at: u64) -> bool {
+        !self.recording.is_lost() && self.descriptor.write_at(bytes, at).is_ok()
     }
 
     fn answer(&self, asked: u64) {
@@ -158,7 +176,7 @@ impl RecorderThread {
         let left = end.saturating_sub(self.populated);
         let slice = left.min(POPULATE_SLICE);
         let done =
-            slice > 0 && !bus_error::has_struck() && self.memory.populate(self.populated, slice);
+            slice > 0 && !self.recording.is_lost() && self.memory.populate(self.populated, slice);
         self.populated += slice;
         done
     }
