@@ -59,7 +59,7 @@ fn of_several_laps_the_newest_is_there_and_the_rest_is_told() {
     let told = format!("eventlog recover: overwritten {first} chunks, ");
     assert!(others[0].starts_with(&told), "{others:?}");
     let until = format!("the log is missing until {:.6} s", first as f64 / 1e6);
-    assert!(others[0].ends_with(&until), "{others:?}");
+    assert!(others[0].contains(&until), "{others:?}");
     done.says(&format!("; {first} overwritten, 0 torn"));
 }
 

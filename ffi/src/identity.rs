@@ -22,10 +22,12 @@ impl OwnDescriptor {
         }
     }
 
-    /// It is still the one that was opened. The answer may be old by the time it is used:
-    /// no system call does both.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.identity.is_some() && identity(self.as_raw_fd()) == self.identity
+    /// Its size in bytes, if it is still the one that was opened. The answer may be old by the time it is used: no system call
+    /// does both.
+    pub(crate) fn size(&self) -> Option<u64> {
+        let file = stat(self.as_raw_fd())?;
+        let ours = self.identity == Some((file.st_dev, file.st_ino));
+        ours.then(|| u64::try_from(file.st_size).unwrap_or(0))
     }
 }
 
@@ -45,12 +47,15 @@ impl Drop for OwnDescriptor {
 }
 
 fn identity(fd: RawFd) -> Option<Identity> {
+    stat(fd).map(|file| (file.st_dev, file.st_ino))
+}
+
+fn stat(fd: RawFd) -> Option<libc::stat> {
     let mut file = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: room for the answer; a descriptor that is none is an error.
     if unsafe { libc::fstat(fd, file.as_mut_ptr()) } < 0 {
         return None;
     }
     // SAFETY: filled in.
-    let file = unsafe { file.assume_init() };
-    Some((file.st_dev, file.st_ino))
+    Some(unsafe { file.assume_init() })
 }

@@ -27,7 +27,7 @@ fn recorded(main: Main, dir: &TempDir) -> Setup {
             "GHC_EVENTLOG_RING_FILE",
             file_in(dir).to_str().expect("a plain path"),
         )
-        .env("GHC_EVENTLOG_RING_FILE_SIZE", "8M")
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "32M")
 }
 
 fn file_in(dir: &TempDir) -> PathBuf {
@@ -113,24 +113,24 @@ fn the_newest_stays() {
     let _alone = alone();
     let dir = TempDir::new();
     let mut worker = recorded(Main::Haskell, &dir)
-        .env("GHC_EVENTLOG_RING_FILE_SIZE", "8M")
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "32M")
         .spawn(ghc);
     worker.ready();
-    worker.command("log 2 100000 100");
+    worker.command("log 2 400000 100");
     let stats = worker.stats();
     assert!(stats.get("ring_file_chunks_overwritten") > 3, "{stats:?}");
     assert!(
         stats.get("ring_file_bytes_overwritten") > 8 << 20,
         "{stats:?}"
     );
-    assert_eq!(stats.get("ring_file_size"), 8 << 20);
+    assert_eq!(stats.get("ring_file_size"), 32 << 20);
     assert_eq!(stats.get("ring_file_chunks_refused"), 0);
     assert_eq!(stats.get("ring_file_definitions_left_out"), 0);
     assert_eq!(ending(worker.finish()), "status 0");
     let Recovered { log, said } = recovered(&file_in(&dir));
     let spans = check(&log, 2);
     for (first, last) in &spans {
-        assert!(*first > 50_000 && *last == 99_999, "{spans:?}");
+        assert!(*first > 100_000 && *last == 399_999, "{spans:?}");
     }
     assert!(said.contains("overwritten"), "{said}");
     let stream = Stream::complete(&log);
@@ -158,7 +158,7 @@ fn killed_at_any_moment() {
         let mut chance = Chance::new(seed);
         let main = chance.of(&[Main::Wrap, Main::Steps, Main::Haskell]);
         let interval = chance.of(&["0", "1ms", "20ms"]);
-        let size = chance.of(&["8M", "16M", "64M"]);
+        let size = chance.of(&["32M", "64M"]);
         let loaded = !chance.once_in(4);
         let dir = TempDir::new();
         let mut worker = recorded(main, &dir)
@@ -200,12 +200,12 @@ fn snapshots_of_a_program_that_runs() {
     let dir = TempDir::new();
     let mut worker = recorded(Main::Haskell, &dir)
         .env("GHC_EVENTLOG_FLUSH_INTERVAL", "1ms")
-        .env("GHC_EVENTLOG_RING_FILE_SIZE", "8M")
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "32M")
         .spawn(ghc);
     worker.ready();
     worker.command("load 2 100");
     let pid = worker.process.pid().to_string();
-    for _ in 0..3 {
+    for _ in 0..2 {
         check(&recovered_by("snapshot", &pid).log, 2);
         let file = file_in(&dir);
         check(
@@ -276,10 +276,10 @@ fn info_tables_are_kept() {
     let dir = TempDir::new();
     let mut worker = recorded(Main::Wrap, &dir)
         .build(|_| crate::ipe::build(Main::Wrap))
-        .env("GHC_EVENTLOG_RING_FILE_SIZE", "8M")
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "32M")
         .spawn(ghc);
     worker.ready();
-    worker.command("log 2 50000 100");
+    worker.command("log 2 200000 100");
     assert_eq!(worker.stats().get("ring_file_definitions_left_out"), 0);
     kill(&mut worker);
     let log = recovered(&file_in(&dir)).log;
@@ -369,4 +369,41 @@ fn switches(pid: u32) -> u64 {
             .ok()
     };
     ours[0].lines().find_map(line).expect("its switches")
+}
+
+/// Somebody truncates the file of a program that logs at full speed: the program goes on, and says so.
+#[test]
+fn a_file_that_is_truncated() {
+    let ghc = need!(ghc());
+    for (main, size) in [(Main::Wrap, 0), (Main::Haskell, 300_000)] {
+        let dir = TempDir::new();
+        let file = dir.join("ring");
+        let mut worker = Setup::of(Build::new(main), Transport::Unix)
+            .rts("-N2")
+            .env("GHC_EVENTLOG_RING_FILE", file.to_str().expect("plain"))
+            .env("GHC_EVENTLOG_RING_FILE_SIZE", "4M")
+            .env("GHC_EVENTLOG_FLUSH_INTERVAL", "1ms")
+            .spawn(ghc);
+        worker.ready();
+        worker.command("load 2 100");
+        let opened = std::fs::File::options().write(true).open(&file);
+        opened.and_then(|file| file.set_len(size)).expect("a file");
+        eventually(LIMIT, "the loss is seen", || {
+            worker.stats().get("ring_file_lost") == 1
+        });
+        eventually(LIMIT, "what is not recorded is counted", || {
+            worker.stats().get("ring_file_chunks_refused") > 0
+        });
+        // Nothing more is written to it.
+        let length = || std::fs::metadata(&file).expect("the file").len();
+        let cut = length();
+        // It streams as before.
+        let mut client = worker.client();
+        client.read_until_text("datb");
+        worker.command("unload");
+        assert_eq!(length(), cut);
+        drop(client);
+        assert_eq!(ending(worker.finish()), "status 0");
+        assert_eq!(worker.process.stderr(), "");
+    }
 }

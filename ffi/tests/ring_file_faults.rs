@@ -4,12 +4,10 @@ use crate::support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::ghc::ghc;
 use support::process::ending;
 use support::recovery::recovered;
 use support::skip::need;
-use support::worker::Setup;
-use support::{Build, Driver, LIMIT, Main, Stream, TempDir, Transport, eventually};
+use support::{Driver, LIMIT, Stream, TempDir, eventually};
 
 const RING_FILE: &str = "GHC_EVENTLOG_RING_FILE";
 const SIZE: (&str, &str) = ("GHC_EVENTLOG_RING_FILE_SIZE", "1M");
@@ -254,43 +252,6 @@ fn a_disk_that_becomes_full() {
     driver.quietly("chunk 0 text:the-last");
     assert!(has_message(&file, "the-last"));
     assert_eq!(ending(driver.finish()), "status 0");
-}
-
-/// Somebody truncates the file of a program that logs at full speed: the program goes on, and says so.
-#[test]
-fn a_file_that_is_truncated() {
-    let ghc = need!(ghc());
-    for (main, size) in [(Main::Wrap, 0), (Main::Haskell, 300_000)] {
-        let dir = TempDir::new();
-        let file = dir.join("ring");
-        let mut worker = Setup::of(Build::new(main), Transport::Unix)
-            .rts("-N2")
-            .env(RING_FILE, text(&file))
-            .env("GHC_EVENTLOG_RING_FILE_SIZE", "4M")
-            .env("GHC_EVENTLOG_FLUSH_INTERVAL", "1ms")
-            .spawn(ghc);
-        worker.ready();
-        worker.command("load 2 100");
-        let opened = std::fs::File::options().write(true).open(&file);
-        opened.and_then(|file| file.set_len(size)).expect("a file");
-        eventually(LIMIT, "the loss is seen", || {
-            worker.stats().get("ring_file_lost") == 1
-        });
-        eventually(LIMIT, "what is not recorded is counted", || {
-            worker.stats().get("ring_file_chunks_refused") > 0
-        });
-        // Nothing more is written to it.
-        let length = || std::fs::metadata(&file).expect("the file").len();
-        let cut = length();
-        // It streams as before.
-        let mut client = worker.client();
-        client.read_until_text("datb");
-        worker.command("unload");
-        assert_eq!(length(), cut);
-        drop(client);
-        assert_eq!(ending(worker.finish()), "status 0");
-        assert_eq!(worker.process.stderr(), "");
-    }
 }
 
 /// A bus error of the program's own ends it, as it would without us; one that it handles is handled.

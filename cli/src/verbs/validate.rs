@@ -6,6 +6,7 @@ mod structure;
 mod threads;
 
 use crate::analysis::feed::{Mode, Sink, drain};
+use crate::analysis::losses;
 use crate::errors;
 use crate::input::{Input, Reading, Step};
 use crate::output;
@@ -83,6 +84,13 @@ pub fn run(args: Args) -> Result<ExitCode> {
             }
             Step::Item(item) => {
                 structure.item(item, &mut findings)?;
+                if let Item::Event(event) = item
+                    && let Some(time) = losses::whole_from(event)
+                {
+                    // Before anything comes out of the order, as it is at the beginning of such a log.
+                    states.whole_from = time;
+                    states.runtime.partial = true;
+                }
                 through(&mut order, item, &mut states, &mut findings)?;
             }
             Step::Idle => {}
@@ -134,6 +142,8 @@ struct States {
     runtime: Runtime,
     late: u64,
     late_at: Option<At>,
+    /// What capabilities did before is known of some of them only.
+    whole_from: u64,
 }
 
 impl States {
@@ -162,6 +172,9 @@ struct Checking<'a> {
 
 impl Sink for Checking<'_> {
     fn event(&mut self, event: &Event<'_>, late: bool) -> Result<()> {
+        if event.cap.is_some() && event.time < self.states.whole_from {
+            return Ok(());
+        }
         // The global block describes the program; when it comes is no matter.
         let late = late && event.cap.is_some();
         if late {

@@ -31,6 +31,12 @@ pub(super) fn has_struck() -> bool {
     STRUCK.load(Ordering::Relaxed)
 }
 
+/// The file was found to be truncated before anybody has touched what is missing.
+pub(super) fn give_up() {
+    // Relaxed: as in `has_struck`.
+    STRUCK.store(true, Ordering::Relaxed);
+}
+
 /// Survive bus errors at these addresses, from now on.
 pub(super) fn guard(start: NonNull<u8>, len: usize) {
     // Relaxed: the mapping is handed to other threads after this, which orders it.

@@ -18,7 +18,7 @@ use std::ptr::NonNull;
 use eventlog_ring_file::{Layout, PREAMBLE, Slot};
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::Wish;
+use super::{Wish, bus_error};
 use crate::fork;
 use crate::identity::OwnDescriptor;
 use crate::status::{Error, Result, RingFileProblem};
@@ -34,9 +34,9 @@ pub(super) struct RingFile {
     map: MmapRaw,
 }
 
-/// The descriptor of the file: it holds the lock, and definitions go through it.
+/// The descriptor of the file, and the size it is to have: it holds the lock, and definitions go through it.
 #[derive(Debug)]
-pub(super) struct Descriptor(OwnDescriptor);
+pub(super) struct Descriptor(OwnDescriptor, u64);
 
 /// The mapping of the file: never unmapped.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl RingFile {
             map,
         };
         let descriptor = OwnDescriptor::new(OwnedFd::from(file));
-        (layout, Descriptor(descriptor), memory)
+        (layout, Descriptor(descriptor, layout.file_size), memory)
     }
 }
 
@@ -106,10 +106,18 @@ impl Descriptor {
 
     /// Write all of it, unless the program has closed the descriptor.
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        if !self.0.is_ours() {
-            // The program's, by now.
-            fork::own(fork::Slot::RingFile, None);
-            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        match self.0.size() {
+            None => {
+                // The program's, by now.
+                fork::own(fork::Slot::RingFile, None);
+                return Err(error(libc::EBADF));
+            }
+            // To write would make it longer again, with nothing in it: nobody would notice.
+            Some(size) if size < self.1 => {
+                bus_error::give_up();
+                return Err(error(libc::EFBIG));
+            }
+            Some(_) => {}
         }
         // SAFETY: open, as was just seen; the borrow ends here, and does not close it.
         let file = unsafe { borrow(self.raw()) };

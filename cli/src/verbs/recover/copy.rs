@@ -137,6 +137,11 @@ impl Copied {
     ) -> io::Result<()> {
         let offset = offset_of(reader, &stamp);
         if stamp.position < counts {
+            // What was copied before it is older: with it there would be a gap in the middle.
+            for (_, older, _) in std::mem::take(&mut self.chunks) {
+                let offset = offset_of(reader, &older);
+                self.told.overtaken.add(older.len.into(), offset);
+            }
             self.told.overtaken.add(stamp.len.into(), offset);
             return Ok(());
         }
@@ -214,6 +219,13 @@ impl Copied {
             let span = told.span.get_or_insert((chunk.begin, chunk.end));
             *span = (span.0.min(chunk.begin), span.1.max(chunk.end));
         }
+        let mut first_of_caps = BTreeMap::new();
+        for (.., chunk) in &self.chunks {
+            for cap in chunk.ends.iter().filter_map(|&(cap, ..)| cap) {
+                first_of_caps.entry(cap).or_insert(chunk.begin);
+            }
+        }
+        told.whole_from = first_of_caps.into_values().max().unwrap_or(0);
         // Blocks that belong to no capability have to be in order, too.
         let mut global = self.chunks.iter().flat_map(|(.., chunk)| &chunk.ends);
         let limit = global.find(|(cap, ..)| cap.is_none()).map(|&(_, first, _)| first);

@@ -1,6 +1,7 @@
 //! What is missing in a recovered log, in words: as messages in the log, and for the user.
 
 use crate::analysis::blocks::marker;
+use crate::analysis::losses;
 use crate::errors;
 use eventlog_ring_file::Counted;
 
@@ -39,6 +40,8 @@ pub struct Told {
     pub recovered: Count,
     /// From when to when.
     pub span: Option<(u64, u64)>,
+    /// From when on there is something of every capability: what is older made room for whatever came next.
+    pub whole_from: u64,
     /// What the program counted; `None` if that cannot be right.
     pub counted: Option<Counted>,
     /// Overwritten while they were copied.
@@ -79,7 +82,8 @@ impl Told {
             let until = self.span.map_or_else(String::new, |(begin, _)| {
                 format!("; the log is missing until {:.6} s", begin as f64 / 1e9)
             });
-            lines.push(format!("overwritten {chunks} chunks, {bytes} bytes{until}"));
+            let whole = losses::whole_from_in_words(self.whole_from);
+            lines.push(format!("overwritten {chunks} chunks, {bytes} bytes{until}, {whole}"));
         }
         if let Some((chunks, bytes)) = self.counted.map(|c| c.refused).filter(|c| c.0 > 0) {
             lines.push(format!(
@@ -125,7 +129,7 @@ impl Told {
     pub fn block(&self, time: u64) -> Vec<u8> {
         let mut events = Vec::new();
         for line in self.lines() {
-            let text = format!("eventlog recover: {line}");
+            let text = format!("{}{line}", losses::RECOVERED);
             events.extend_from_slice(&USER_MESSAGE.to_be_bytes());
             events.extend_from_slice(&time.to_be_bytes());
             let len = u16::try_from(text.len()).unwrap_or(u16::MAX);

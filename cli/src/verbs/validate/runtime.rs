@@ -15,6 +15,8 @@ struct Cap {
     /// Since when it collects, and where that is said.
     collecting: Option<(u64, At)>,
     collected_until: u64,
+    /// What it did so far says whether it was collecting.
+    known: bool,
     allocated: u64,
     sparks: [u64; 6],
 }
@@ -36,6 +38,8 @@ pub struct Runtime {
     samples_end: bool,
     /// Whether the log begins at the start of the program.
     whole: bool,
+    /// Or has all that was defined then, but not all that happened.
+    pub partial: bool,
 }
 
 impl Runtime {
@@ -93,6 +97,12 @@ impl Runtime {
             return Ok(());
         };
         let cap = self.caps.entry(number).or_default();
+        let tells = matches!(
+            event.body,
+            EventBody::GcStart | EventBody::GcEnd | EventBody::RunThread { .. }
+        );
+        let known = cap.known;
+        cap.known |= tells;
         match event.body {
             EventBody::GcStart => match cap.collecting.replace((event.time, at)) {
                 Some((_, since)) => findings.tell(Severity::Error, "collection_twice", at, || {
@@ -108,14 +118,7 @@ impl Runtime {
                 match cap.collecting.take() {
                     Some(_) => Ok(()),
                     // The first one of a log may have begun before the log.
-                    None if !self.whole
-                        && self
-                            .first_of
-                            .get(&number)
-                            .is_some_and(|first| first.offset == at.offset) =>
-                    {
-                        Ok(())
-                    }
+                    None if (self.partial || !self.whole) && !known => Ok(()),
                     None => findings.tell(Severity::Error, "collection_never_began", at, || {
                         "a collection ends that never began".to_owned()
                     }),
