@@ -22,7 +22,9 @@ fn the_numbers_are_those_of_the_protocol() {
         ]
     );
     let rts: Vec<_> = RtsCommand::ALL.iter().map(|c| (c.id(), c.name())).collect();
-    let mut expected = vec![(1, "flush".to_owned()), (2, "sync".to_owned())];
+    let mut expected: Vec<_> = [(1, "flush"), (2, "sync"), (3, "dump")]
+        .map(|(id, name)| (id, name.to_owned()))
+        .into();
     let classes = [
         "scheduler",
         "gc",
