@@ -200,7 +200,7 @@ fn numbers_and_what_becomes_of_them() {
         client.read_until_text("datb");
         let classes: BTreeSet<u8> = (6..=19).collect();
         let others: Vec<u8> = (0..=255)
-            .filter(|number| !classes.contains(number) && !matches!(number, 1 | 2))
+            .filter(|number| !classes.contains(number) && !matches!(number, 1..=3))
             .collect();
         for number in &others {
             client.send(&frame(RTS, *number));
