@@ -150,7 +150,7 @@ fn the_newest_stays() {
 fn killed_at_any_moment() {
     let ghc = need!(ghc());
     let first = first_seed();
-    for seed in first..first + rounds(8) {
+    for seed in first..first + rounds(4) {
         let _seeded = Seeded {
             seed,
             what: "a kill".into(),
