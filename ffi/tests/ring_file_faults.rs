@@ -144,6 +144,22 @@ fn starts_that_fail_keep_the_log_of_a_crash() {
     }
 }
 
+/// One that was killed while its file had both names, the first and the last, is in nobody's way.
+#[test]
+fn a_start_that_was_killed_between_two_names() {
+    let dir = TempDir::new();
+    let file = dir.join("ring");
+    let mut killed = recording(&file);
+    killed.quietly("chunk 0 text:before-the-kill");
+    killed.process.signal(libc::SIGKILL);
+    let _ = killed.process.wait();
+    std::fs::hard_link(&file, dir.join("ring.new")).expect("a second name");
+    let mut driver = recording(&file);
+    assert_eq!(ending(driver.finish()), "status 0");
+    assert!(has_message(&dir.join("ring.1"), "before-the-kill"));
+    assert!(!dir.join("ring.new").exists());
+}
+
 /// What is left of a file that somebody emptied is in nobody's way.
 #[test]
 fn a_file_that_was_emptied_is_replaced() {

@@ -295,11 +295,15 @@ impl Unfinished {
                 return Err(error);
             }
             // Another process may have finished it between the two.
-            let ours = std::fs::symlink_metadata(&path)
-                .is_ok_and(|named| file.metadata().is_ok_and(|open| is_same(&named, &open)));
-            if ours {
+            let open = file.metadata()?;
+            let ours = std::fs::symlink_metadata(&path).is_ok_and(|named| is_same(&named, &open));
+            if ours && open.nlink() == 1 {
                 let file = Some(file);
                 return Ok(Unfinished { path, file });
+            }
+            if ours {
+                // One that was killed when the file had both its names.
+                std::fs::remove_file(&path)?;
             }
             fork::own(fork::Slot::RingFile, None);
         }
