@@ -12,7 +12,7 @@
 //!
 //! * `writer`: the four callbacks of the RTS. They copy a chunk into a ring and
 //!   return.
-//! * `poll_thread`: one thread around `poll(2)` that owns every descriptor, with
+//! * `poll_thread`: one thread around `poll(2)` that owns every socket, with
 //!   the `session` of the one client, and the `definitions` that every client
 //!   begins with. It never calls the RTS.
 //! * `flush_thread`, `control`: the threads of ours that do, through the gate of

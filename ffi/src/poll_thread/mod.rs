@@ -1,4 +1,4 @@
-//! The thread that owns every descriptor.
+//! The thread that owns every socket.
 //!
 //! One loop around `poll(2)`: the listener, the client, and the wake-up of the
 //! writers. It blocks all signals, calls nothing of the RTS, and survives
@@ -13,7 +13,7 @@ mod serving;
 mod sleeping;
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use eventlog_ring::Consumer;
@@ -76,22 +76,9 @@ enum Rest {
     Full,
 }
 
-/// A thread of its own, with all signals blocked, for what is sent to it; it ends if
-/// that is nothing. A system that has no thread to give thus says so before there is
-/// anything that could not be taken back.
+/// The thread, to be given what it runs.
 pub(crate) fn prepare() -> Result<SyncSender<PollThread>> {
-    let (give, take) = sync_channel::<PollThread>(1);
-    signals::blocked_while(|| {
-        std::thread::Builder::new()
-            .name("eventlog-poll".to_owned())
-            .stack_size(256 * 1024)
-            .spawn(move || {
-                if let Ok(thread) = take.recv() {
-                    thread.run();
-                }
-            })
-    })?;
-    Ok(give)
+    signals::thread_in_waiting("eventlog-poll", PollThread::run)
 }
 
 /// A writer that wakes this thread must not have to make room for it on its processor:
