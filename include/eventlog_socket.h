@@ -165,7 +165,8 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
  *  `block:TIMEOUT`. Default drop. */
 #define EVENTLOG_SOCKET_ENV_OVERFLOW "GHC_EVENTLOG_OVERFLOW"
 /** How long the exit of the program may wait for the client to take the rest:
- *  `2s`, `250ms`, `0`. Default 2s. */
+ *  `2s`, `250ms`, `0`. Default 2s. With a ring file up to 2s more, for a disk that takes
+ *  no definitions. */
 #define EVENTLOG_SOCKET_ENV_EXIT_TIMEOUT "GHC_EVENTLOG_EXIT_TIMEOUT"
 /** While a client is connected, or a ring file is written, flush the RTS's buffers
  *  this often: `1s`, `100ms`; `0` never. Default 0. */

@@ -33,21 +33,6 @@ static TUNING: Mutex<Option<Tuning>> = Mutex::new(None);
 /// Why a start without a status failed.
 static SILENT_FAILURE: Mutex<Option<Error>> = Mutex::new(None);
 
-pub(crate) fn set_ring_file(wish: Option<Wish>) -> Result<()> {
-    if fork::is_inert() {
-        return Err(Error::Sys(libc::EOPNOTSUPP));
-    }
-    // Held, so that `init` has either not begun or is over.
-    let _turn = TUNING.lock().unwrap_or_else(|e| e.into_inner());
-    if Instance::get().is_some() {
-        return Err(Error::Sys(libc::EALREADY));
-    }
-    recording::wish(wish);
-    Ok(())
-}
-
-/// How long a start or an end waits for a disk that takes no definitions.
-const SETTLE: std::time::Duration = std::time::Duration::from_secs(2);
 /// How much longer than its deadline a drain may take to report.
 const REPORT: std::time::Duration = std::time::Duration::from_millis(500);
 /// A call into the RTS that has not returned after this long is stuck; the exit goes
@@ -63,6 +48,20 @@ pub(crate) fn set_tuning(tuning: Tuning) -> Result<()> {
         return Err(Error::Sys(libc::EALREADY));
     }
     *slot = Some(tuning);
+    Ok(())
+}
+
+/// What is recorded into, from the next `init` on.
+pub(crate) fn set_ring_file(wish: Option<Wish>) -> Result<()> {
+    if fork::is_inert() {
+        return Err(Error::Sys(libc::EOPNOTSUPP));
+    }
+    // Held, so that `init` has either not begun or is over.
+    let _turn = TUNING.lock().unwrap_or_else(|e| e.into_inner());
+    if Instance::get().is_some() {
+        return Err(Error::Sys(libc::EALREADY));
+    }
+    recording::wish(wish);
     Ok(())
 }
 
@@ -180,7 +179,7 @@ pub(crate) fn ready() -> Result<()> {
     }
     if let Some(recording) = instance.recording {
         // What is recorded from here on can be read: its header is in the file.
-        recording.settle(SETTLE);
+        recording.settle();
     }
     // Release: pairs with the Acquire in the writer. All that the flush above
     // wrote went to the definitions.
@@ -290,7 +289,7 @@ fn end_log(instance: &Instance, in_order: bool) {
     end(instance, budget);
     if let Some(recording) = instance.recording {
         // All that was logged is recorded; what it defines follows.
-        let settled = recording.settle(SETTLE);
+        let settled = recording.settle();
         recording.note_end(in_order && settled);
     }
 }

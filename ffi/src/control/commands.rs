@@ -11,9 +11,6 @@ use crate::format::user_message_block;
 use crate::instance::Instance;
 use crate::rts::{GATE, HANDLERS, Rts};
 
-/// How long a dump waits for a disk that takes no definitions.
-const SETTLE: std::time::Duration = std::time::Duration::from_secs(2);
-
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -149,7 +146,7 @@ impl Commands {
             let text = format!("eventlog-socket: dump {}", self.dumps);
             let block = user_message_block(now, now, &text);
             crate::writer::insert_into_file(self.instance, &block);
-            recording.settle(SETTLE);
+            recording.settle();
         }
         outcome
     }

@@ -43,6 +43,9 @@ use crate::tuning;
 use file::RingFile;
 use thread::RecorderThread;
 
+/// How long a start, an end or a dump waits for a disk that takes no definitions.
+const SETTLE: Duration = Duration::from_secs(2);
+
 /// Where to record, and how much.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wish {
@@ -196,9 +199,8 @@ impl Recording {
         self.left_out.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Bring the counters in the file up to date.
+    /// Bring the counters in the file up to date. The caller has let bus errors through.
     fn tell(&self) {
-        bus_error::let_through();
         let counters = self.recorder.counters();
         self.told.tell(counters.overwritten(), counters.refused());
         let left_out = self.left_out.load(Ordering::Relaxed);
@@ -227,20 +229,21 @@ impl Recording {
         if self.is_lost() {
             return;
         }
+        bus_error::let_through();
         self.tell();
         // Relaxed: looked at when the program is gone.
         self.told.ended.store(ended.into(), Ordering::Relaxed);
     }
 
-    /// Wait until what was defined so far is in the file, or `patience` ends: then false.
-    pub(crate) fn settle(&self, patience: Duration) -> bool {
+    /// Wait until what was defined so far is in the file. False if that takes too long.
+    pub(crate) fn settle(&self) -> bool {
         let mut requests = self.requests();
         requests.asked += 1;
         let round = requests.asked;
         self.wake_thread();
         let waited = self
             .answered
-            .wait_timeout_while(requests, patience, |requests| requests.done < round);
+            .wait_timeout_while(requests, SETTLE, |requests| requests.done < round);
         waited.is_ok_and(|(_, waited)| !waited.timed_out())
     }
 

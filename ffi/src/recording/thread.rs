@@ -1,7 +1,7 @@
 //! The thread that writes definitions into the file. It calls nothing of the RTS, takes no signal, and may wait for a disk.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::SyncSender;
 
 use eventlog_ring_file::{Layout, Slot, TableEntry};
 
@@ -39,20 +39,9 @@ pub(super) struct RecorderThread {
     populated: usize,
 }
 
-/// A thread with all signals blocked, for what is sent to it; it ends if that is nothing.
+/// The thread, to be given what it runs.
 pub(super) fn prepare() -> Result<SyncSender<RecorderThread>> {
-    let (give, take) = sync_channel::<RecorderThread>(1);
-    signals::blocked_while(|| {
-        std::thread::Builder::new()
-            .name("eventlog-record".to_owned())
-            .stack_size(256 * 1024)
-            .spawn(move || {
-                if let Ok(thread) = take.recv() {
-                    thread.run();
-                }
-            })
-    })?;
-    Ok(give)
+    signals::thread_in_waiting("eventlog-record", RecorderThread::run)
 }
 
 impl RecorderThread {
