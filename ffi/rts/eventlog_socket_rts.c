@@ -31,6 +31,8 @@ extern WEAK_SYMBOL void waitForCapability(Capability **cap, struct Task_ *task);
 extern WEAK_SYMBOL void stopAllCapabilities(Capability **cap, struct Task_ *task);
 extern WEAK_SYMBOL void releaseAllCapabilities(uint32_t n, Capability *keep,
                                         struct Task_ *task);
+/* The collector that works beside the program is at it. */
+extern WEAK_SYMBOL bool concurrent_coll_running;
 #endif
 
 /* ------------------------------------------------------------- exit hook -- */
@@ -141,6 +143,37 @@ static bool with_stopped_world(void (*action)(void *), void *context) {
   return false;
 }
 
+/* The world that stands still is without the thread of the concurrent collector, which
+ * logs into the buffer that the header goes through: what it logs while there is no log
+ * is gone, and it may spoil the header. So it is let finish, if that is soon; it begins
+ * in a stopped world only. */
+static bool is_collecting(void) {
+  return &concurrent_coll_running != NULL &&
+         __atomic_load_n(&concurrent_coll_running, __ATOMIC_ACQUIRE);
+}
+
+typedef struct {
+  void (*action)(void *);
+  void *context;
+  bool regardless, done;
+} Undisturbed;
+
+static void unless_collecting(void *context) {
+  Undisturbed *it = context;
+  it->done = it->regardless || !is_collecting();
+  if (it->done) it->action(it->context);
+}
+
+static bool with_quiet_world(void (*action)(void *), void *context) {
+  Undisturbed it = {action, context, false, false};
+  for (int wait = 0; !it.done; wait++) {
+    it.regardless = wait >= 100;
+    if (is_collecting() && !it.regardless) usleep(1000);
+    else if (!with_stopped_world(unless_collecting, &it)) return false;
+  }
+  return true;
+}
+
 static void restart_action(void *context) {
   Restart *restart = context;
   restart->started = end_and_start(restart->writer);
@@ -149,7 +182,7 @@ static void restart_action(void *context) {
 static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
   Restart restart = {writer, false};
   if (lacks_buffers()) return EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT;
-  if (!with_stopped_world(restart_action, &restart))
+  if (!with_quiet_world(restart_action, &restart))
     return EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT;
   return restart.started ? EVENTLOG_SOCKET_OK : EVENTLOG_SOCKET_ERR_RTS_FAIL;
 }
@@ -164,7 +197,7 @@ static void flush_action(void *context) {
   eventlog_socket_rts_restarting(false);
 }
 
-static void flush_here(void) { with_stopped_world(flush_action, NULL); }
+static void flush_here(void) { with_quiet_world(flush_action, NULL); }
 
 #else
 

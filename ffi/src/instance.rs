@@ -86,6 +86,10 @@ pub(crate) struct Instance {
     pub begin_unready: AtomicBool,
     /// The RTS ends and starts the log only to empty its buffers (GHC 9.0).
     pub restarting: AtomicBool,
+    /// Between the start and the header of a log.
+    pub header_due: AtomicBool,
+    /// Tells the header of the log from others.
+    pub header_hash: AtomicU64,
     /// A client is connected.
     pub connected: AtomicBool,
     /// Its stream has begun: somebody makes room.
@@ -142,6 +146,8 @@ impl Instance {
             ready: AtomicBool::new(false),
             begin_unready: AtomicBool::new(false),
             restarting: AtomicBool::new(false),
+            header_due: AtomicBool::new(false),
+            header_hash: AtomicU64::new(0),
             connected: AtomicBool::new(false),
             serving: AtomicBool::new(false),
             inside: AtomicU32::new(0),

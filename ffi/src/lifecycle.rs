@@ -254,6 +254,8 @@ pub(crate) fn worker_status() -> Result<()> {
 
 /// The RTS has begun a log with our writer.
 pub(crate) fn log_starts(instance: &Instance) {
+    // Relaxed: the header is handed over by the thread that starts the log.
+    instance.header_due.store(true, Ordering::Relaxed);
     // Relaxed: this thread, or the stopped world, restarts.
     if instance.restarting.load(Ordering::Relaxed) {
         return;

@@ -9,12 +9,13 @@
 //! away, and forgets to mark the next block.
 
 use std::ffi::c_void;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use eventlog_ring::{Loss, PushError};
 
-use crate::chunk::Chunk;
+use crate::chunk::{BlockMarker, Chunk};
 use crate::format::MARKER_LEN;
 use crate::instance::Instance;
 use crate::lifecycle;
@@ -91,17 +92,27 @@ fn accept(instance: &Instance, bytes: &[u8]) {
             instance.note_moment(end);
         }
     }
+    // Relaxed: of this thread, as above.
+    if instance.header_due.load(Ordering::Relaxed) {
+        instance.header_due.store(false, Ordering::Relaxed);
+        if restarting {
+            header_again(instance, bytes);
+            return;
+        }
+    }
     match chunk {
         Chunk::Header { offset } => {
-            if !restarting {
-                // Of the first log, the start: its clock starts a moment before.
-                let event_ns = crate::chunk::BlockMarker::parse(bytes).map(|marker| marker.end);
-                if event_ns.is_some() || !instance.ready.load(Ordering::Relaxed) {
-                    instance.note_moment(event_ns.unwrap_or(0));
-                }
-                record(instance, &chunk, &bytes[offset..], Way::Definitions);
-                keep_or_lose(instance, &chunk, &bytes[offset..]);
+            // Of the first log, the start: its clock starts a moment before.
+            let event_ns = BlockMarker::parse(bytes).map(|marker| marker.end);
+            if event_ns.is_some() || !instance.ready.load(Ordering::Relaxed) {
+                instance.note_moment(event_ns.unwrap_or(0));
             }
+            let header = &bytes[offset..];
+            instance
+                .header_hash
+                .store(hash_of(header), Ordering::Relaxed);
+            record(instance, &chunk, header, Way::Definitions);
+            keep_or_lose(instance, &chunk, header);
         }
         Chunk::End if restarting => {}
         // Acquire: pairs with the Release in `lifecycle`; not needed for data, but
@@ -117,6 +128,36 @@ fn accept(instance: &Instance, bytes: &[u8]) {
             deliver(instance, &chunk, bytes);
         }
     }
+}
+
+/// The first chunk of a log that was started again, which has its header. GHC 9.0 does not
+/// keep threads without a capability out of the buffer meanwhile: what they log may be
+/// before, after or inside the header, and spoil it. Such a chunk is of no use to anybody.
+fn header_again(instance: &Instance, bytes: &[u8]) {
+    let alone = match Chunk::of(bytes) {
+        Chunk::Header { offset } => {
+            hash_of(&bytes[offset..]) == instance.header_hash.load(Ordering::Relaxed)
+        }
+        _ => false,
+    };
+    if alone {
+        return;
+    }
+    if let Some(recording) = instance.recording {
+        recording.refuse(bytes);
+    }
+    // Relaxed: who sees it late has not missed anything yet, or is not there any more.
+    if instance.serving.load(Ordering::Relaxed) {
+        let chunk = BlockMarker::parse(bytes).map_or(Chunk::Other, Chunk::Global);
+        lose(instance, &chunk, bytes);
+    }
+}
+
+/// Without allocating anything.
+fn hash_of(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 /// Hand it to the flight recorder, if there is one.
@@ -183,19 +224,22 @@ fn deliver(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
             }
             return;
         }
-        Err(PushError::Full | PushError::Oversize) => {
-            instance.chunks.record_loss(loss_of(chunk, bytes));
-            // No chunk may come for long that would tell of it.
-            if instance.chunks_bell.ring() {
-                wake(instance);
-            }
-        }
+        Err(PushError::Full | PushError::Oversize) => lose(instance, chunk, bytes),
         // Nobody listens.
         Err(PushError::Closed | PushError::Stale) => {}
     }
     if matches!(chunk, Chunk::Global(_)) && !is_empty_block(bytes) {
         // If it cannot be kept either, it is counted as lost already.
         keep(instance, bytes);
+    }
+}
+
+/// The client will not get this chunk, and is told.
+fn lose(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
+    instance.chunks.record_loss(loss_of(chunk, bytes));
+    // No chunk may come for long that would tell of it.
+    if instance.chunks_bell.ring() {
+        wake(instance);
     }
 }
 

@@ -193,3 +193,44 @@ fn empty_global_block_is_no_end_mark() {
 fn end_of_an_event_is_no_end_mark() {
     stream_ends_after("chunk global task:7:1ffff");
 }
+
+/// GHC 9.0 flushes by ending its log and starting it again, and does not keep other threads
+/// out of the buffer that the header goes through.
+#[test]
+fn headers_that_are_spoilt_by_others() {
+    let mut driver = Driver::logging(&[]);
+    let mut client = driver.served_client();
+    driver.quietly("restart");
+    driver.quietly("chunk 0 text:flushed");
+    client.read_until_text("flushed");
+    assert_eq!(driver.stats().get("chunks_lost"), 0);
+    let spoilt = [
+        "restart 0",
+        "restart 9",
+        "restart 100",
+        "restart 9999",
+        "restart 0 over",
+        "restart 9 over",
+        "restart 100 over",
+    ];
+    for (count, restart) in (1..).zip(spoilt) {
+        driver.quietly(restart);
+        driver.quietly(&format!("chunk 0 text:after-{count}."));
+        client.read_until_text(&format!("after-{count}."));
+        assert_eq!(driver.stats().get("chunks_lost"), count, "{restart}");
+    }
+    let bytes = end_of_stream(&mut driver, client);
+    let stream = Stream::complete(&bytes);
+    assert_eq!(stream.lost_chunks(), spoilt.len() as u64);
+    assert_eq!(stream.count(TASK_DELETE), 0);
+}
+
+/// What nobody would have got is not told to the next client.
+#[test]
+fn headers_that_are_spoilt_while_nobody_listens() {
+    let mut driver = Driver::logging(&[]);
+    driver.quietly("restart 9");
+    let client = driver.served_client();
+    let bytes = end_of_stream(&mut driver, client);
+    assert_eq!(Stream::complete(&bytes).lost_chunks(), 0);
+}

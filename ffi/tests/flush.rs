@@ -9,6 +9,9 @@ use support::skip::need;
 use support::worker::Setup;
 use support::{Collector, Start, Stream, Transport, alone};
 
+/// The concurrent collector has swept.
+const CONC_SWEEP_END: u16 = 205;
+
 fn require_flush_option(ghc: &Ghc) -> Result<(), String> {
     if ghc.at_least(9, 2) {
         Ok(())
@@ -138,5 +141,33 @@ fn messages_arrive_at_the_connect() {
             Stream::cut(&client.leave());
         }
         assert!(worker.finish().success());
+    }
+}
+
+/// The concurrent collector logs on a thread that no flush holds up, into the buffer that all share.
+#[test]
+fn flushes_beside_the_concurrent_collector() {
+    let ghc = need!(ghc());
+    for (start, transport) in [
+        (Start::CMain, Transport::Unix),
+        (Start::Haskell, Transport::Tcp),
+    ] {
+        let setup = Setup::new(start, transport)
+            .rts("-N2")
+            .rts("--nonmoving-gc");
+        let mut worker = setup.env("GHC_EVENTLOG_FLUSH_INTERVAL", "1ms").spawn(ghc);
+        worker.ready();
+        let collector = Collector::connect(&worker.address);
+        collector.wait_for_text("datb");
+        for _ in 0..1000 {
+            worker.command("gc");
+        }
+        worker.command("message after the collections");
+        assert!(worker.finish().success());
+        let bytes = collector.finish();
+        let stream = Stream::complete(&bytes);
+        assert!(stream.has_message("after the collections"), "{start:?}");
+        let sweeps = stream.count(CONC_SWEEP_END);
+        assert!(sweeps > 0, "{start:?}: {:?}", stream.counts);
     }
 }

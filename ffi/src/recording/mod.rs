@@ -170,7 +170,7 @@ impl Recording {
             return;
         }
         if self.is_lost() {
-            self.recorder.count_refusal(bytes.len());
+            self.refuse(bytes);
             return;
         }
         if way == Way::Records {
@@ -183,6 +183,11 @@ impl Recording {
         if defines {
             self.define(bytes);
         }
+    }
+
+    /// It is missing in what is recorded.
+    pub(crate) fn refuse(&self, bytes: &[u8]) {
+        self.recorder.count_refusal(bytes.len());
     }
 
     fn define(&self, bytes: &[u8]) {

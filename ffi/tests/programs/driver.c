@@ -121,7 +121,7 @@ static void hand_over(void) {
   chunk_size = 0;
 }
 
-static void write_header(void) {
+static void put_header(void) {
   put_bytes("hdrbhetb", 8);
   for (size_t i = 0; i < sizeof event_types / sizeof *event_types; i++) {
     put_bytes("etb\0", 4);
@@ -132,12 +132,12 @@ static void write_header(void) {
     put_bytes("ete\0", 4);
   }
   put_bytes("hetehdredatb", 12);
-  hand_over();
 }
 
 static void start_log(const EventLogWriter *writer) {
   writer->initEventLogWriter();
-  write_header();
+  put_header();
+  hand_over();
 }
 
 /* Handlers write on a thread of their own. */
@@ -169,6 +169,39 @@ static void write_chunk(char *words) {
   for (char *word; (word = strtok_r(NULL, " ", &rest)) != NULL;)
     put_event_of_word(word);
   end_block(strcmp(cap, "global") == 0 ? GLOBAL : (uint16_t)atoi(cap));
+}
+
+/* What GHC 9.0 flushes with: the log ends, and starts again with a block marker before
+ * its header. Another thread logs into the same buffer when so many bytes of the header
+ * are there, and perhaps overwrites as many as it logs. */
+static void restart(const char *words) {
+  size_t at;
+  char how[16];
+  int given = sscanf(words, "%zu %15s", &at, how);
+  eventlog_socket_rts_restarting(true);
+  put_bytes("\xFF\xFF", 2);
+  hand_over();
+  EventLogSocketWriter.stopEventLogWriter();
+  EventLogSocketWriter.initEventLogWriter();
+  begin_block();
+  put_header();
+  if (given > 0) {
+    size_t end = chunk_size, logged = end;
+    at += MARKER_BYTES;
+    if (at > end) at = end;
+    put_event_of_word("task-end:77");
+    unsigned char event[64];
+    size_t size = chunk_size - logged;
+    memcpy(event, chunk + logged, size);
+    chunk_size = end;
+    if (given == 1 || at + size > end) {
+      memmove(chunk + at + size, chunk + at, end - at);
+      chunk_size += size;
+    }
+    memcpy(chunk + at, event, size);
+  }
+  end_block(GLOBAL);
+  eventlog_socket_rts_restarting(false);
 }
 
 void control_log(const char *text) {
@@ -387,6 +420,8 @@ static void run(char *line) {
     start_log(&EventLogSocketWriter);
   } else if (strcmp(line, "chunk") == 0) {
     write_chunk(rest);
+  } else if (strcmp(line, "restart") == 0) {
+    restart(rest);
   } else if (strcmp(line, "stop") == 0) {
     EventLogSocketWriter.stopEventLogWriter();
   } else if (strcmp(line, "ready") == 0) {
