@@ -58,6 +58,10 @@ impl PollThread {
         self.received += session.client.received();
         self.patience_ends = None;
         session.stop_receiving();
+        // Before the statistics tell it: who has read there that nobody is connected, and
+        // waits, waits for the next one.
+        self.instance
+            .progress(|progress| progress.connected = false);
         self.instance.connected.store(false, Ordering::Relaxed);
         self.instance.serving.store(false, Ordering::Relaxed);
         // One that left before it got anything has taken nothing from the next.
@@ -67,8 +71,6 @@ impl PollThread {
         }
         // Whoever waited for this client need not any more.
         self.instance.space.made();
-        self.instance
-            .progress(|progress| progress.connected = false);
         flush_thread::client_changed(false);
         let admitted = session.admitted();
         drop(session);
