@@ -42,7 +42,8 @@ fn read_samples(client: &mut Client, count: u64) {
 }
 
 /// In a program that does nothing, and so collects nothing: one sample for each
-/// request, and nothing else has to be asked for.
+/// request, and nothing else has to be asked for. (Without the collections of idle
+/// programs: two that are made at once may both make the sample that is due.)
 #[test]
 fn one_census_for_each_request() {
     let ghc = need!(ghc());
@@ -51,7 +52,8 @@ fn one_census_for_each_request() {
         (Start::Haskell, Transport::Tcp),
     ] {
         let setup = Setup::new(start, transport).env(CONTROL.0, CONTROL.1);
-        let mut worker = without_samples(setup, ghc).rts("-N2").spawn(ghc);
+        let setup = without_samples(setup, ghc).rts("-N2").rts("-I0");
+        let mut worker = setup.spawn(ghc);
         worker.ready();
         let mut client = worker.client();
         client.read_until_text("datb");

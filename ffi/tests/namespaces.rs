@@ -286,7 +286,10 @@ fn handlers_of_a_haskell_program() {
         client.read_until_text("sync 1");
         let bytes = client.leave();
         let stream = support::Stream::cut(&bytes);
-        let texts: Vec<String> = stream.messages.iter().map(|event| event.text()).collect();
+        // Each is in the buffer of some capability.
+        let mut messages: Vec<_> = stream.messages.iter().collect();
+        messages.sort_by_key(|event| event.time);
+        let texts: Vec<String> = messages.iter().map(|event| event.text()).collect();
         let expected = [
             "in C 1",
             "in Haskell",
