@@ -15,7 +15,15 @@ fn eventlog() -> &'static Path {
             .parent()
             .expect("tmp/ is in the target directory");
         let output = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "-p", "eventlog-cli", "--target-dir"])
+            .args([
+                "build",
+                "--quiet",
+                "--profile",
+                "test",
+                "-p",
+                "eventlog-cli",
+            ])
+            .arg("--target-dir")
             .arg(target)
             .current_dir(repository())
             .output()
