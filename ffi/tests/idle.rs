@@ -3,7 +3,7 @@
 use crate::support;
 
 use std::time::Duration;
-use support::{Client, Driver, LIMIT, alone, eventually};
+use support::{Client, Driver, LIMIT, eventually};
 
 /// For so long nothing happens.
 const WHILE: Duration = Duration::from_secs(3);
@@ -33,7 +33,6 @@ fn check_idle(driver: &mut Driver, wakeups: std::ops::RangeInclusive<u64>, what:
 
 #[test]
 fn nothing_happens_nobody_wakes() {
-    let _alone = alone();
     let mut driver = Driver::spawn(&[]);
     let address = driver.listen_tcp();
     check_idle(&mut driver, 0..=0, "no log");
@@ -66,7 +65,6 @@ fn observe_probing(driver: &mut Driver) -> (u64, Duration) {
 /// A zero window: the client's socket is full, and writers lose chunks without end.
 #[test]
 fn a_stalled_client_wakes_nobody() {
-    let _alone = alone();
     for tcp in [true, false] {
         let mut driver = Driver::spawn(&[("GHC_EVENTLOG_BUFFER_SIZE", "1M")]);
         let address = if tcp {
@@ -98,7 +96,6 @@ fn a_stalled_client_wakes_nobody() {
 /// The log ends, and its client has stalled for longer than it may: nobody spins.
 #[test]
 fn a_drain_wakes_nobody() {
-    let _alone = alone();
     let environment = [
         ("GHC_EVENTLOG_BUFFER_SIZE", "1M"),
         ("GHC_EVENTLOG_STALL_TIMEOUT", "200ms"),
