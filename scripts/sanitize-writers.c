@@ -1,7 +1,7 @@
-/* sanitize-writers SOCKET SECONDS - the library under load, for scripts/sanitize: capabilities that
- * write at the same time, a thread that flushes, clients that come, send commands and leave, handlers,
- * and somebody who reads the statistics. No RTS. Fails if a stream does not begin as a log, or if the
- * counters do not add up at the end. */
+/* sanitize-writers SOCKET RING-FILE SECONDS - the library under load, for scripts/sanitize: capabilities
+ * that write at the same time, into a ring file, too, a thread that flushes, clients that come, send
+ * commands and leave, handlers, and somebody who reads the statistics. No RTS. Fails if a stream does not
+ * begin as a log, or if the counters do not add up at the end. */
 #define EVENTLOG_SOCKET_NO_RTS
 #include "eventlog_socket_rts.h"
 
@@ -137,7 +137,7 @@ static const char *path;
 /* One connection: read some, perhaps slowly, and say something now and then. */
 static void visit(unsigned *seed) {
   static const unsigned char said[][32] = {
-      "\xF0\x9E\x97\x8C\x00\x13" "eventlog-socket-rts\x01", "\xF0\x9E\x97\x8C\x00\x13" "eventlog-socket-rts\x06",
+      "\xF0\x9E\x97\x8C\x00\x13" "eventlog-socket-rts\x01", "\xF0\x9E\x97\x8C\x00\x13" "eventlog-socket-rts\x06", "\xF0\x9E\x97\x8C\x00\x13" "eventlog-socket-rts\x03",
       "\xF0\x9E\x97\x8C\x00\x04" "mine\x07", "GCTL\x03", "garbage"};
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   strncpy(address.sun_path, path, sizeof address.sun_path - 1);
@@ -147,7 +147,7 @@ static void visit(unsigned *seed) {
   size_t got = 0;
   for (unsigned turns = below(seed, 60); turns > 0 && !stop; turns--) {
     if (below(seed, 5) == 0) {
-      const unsigned char *frame = said[below(seed, 5)];
+      const unsigned char *frame = said[below(seed, 6)];
       /* Six bytes and the namespace and the number, or a word. */
       size_t size = frame[0] == 0xF0 ? 7u + frame[5] : frame[0] == 'G' && frame[1] == 'C' ? 5 : 7;
       if (send(fd, frame, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
@@ -183,19 +183,21 @@ static void command(const EventlogSocketControlNamespace *name, uint8_t id, cons
 
 int main(int argc, char *argv[]) {
   static const uint16_t own_cap = 77;
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   path = argv[1];
+  int seconds = atoi(argv[3]);
   eventlog_socket_rts_register(&rts);
   EventlogSocketTuning tuning;
   eventlog_socket_tuning_init(&tuning);
   tuning.est_buffer_size = 256 << 10;
   tuning.est_flush_interval_ms = 10;
   tuning.est_exit_timeout_ms = 500;
-  if (atoi(argv[2]) % 2 == 0) {
+  if (seconds % 2 == 0) {
     tuning.est_overflow = EVENTLOG_SOCKET_OVERFLOW_BLOCK;
     tuning.est_block_timeout_ms = 5;
   }
   must(eventlog_socket_set_tuning(&tuning), "tuning");
+  must(eventlog_socket_set_ring_file(argv[2], 1 << 20), "ring file");
   EventlogSocketAddr address = {.esa_tag = EVENTLOG_SOCKET_UNIX};
   address.esa_unix_addr.esa_unix_path = argv[1];
   must(eventlog_socket_init(&address, NULL), "init");
@@ -215,7 +217,7 @@ int main(int argc, char *argv[]) {
     void *(*body)(void *) = i < CAPABILITIES ? capability : i < THREADS - 1 ? client : statistics;
     if (pthread_create(&threads[i], NULL, body, (void *)i) != 0) fail("no thread");
   }
-  sleep((unsigned)atoi(argv[2]));
+  sleep((unsigned)seconds);
   stop = true;
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
 
@@ -229,6 +231,9 @@ int main(int argc, char *argv[]) {
          (uintmax_t)stats.est_chunks_discarded, (uintmax_t)stats.est_connections,
          (uintmax_t)stats.est_commands_run, (uintmax_t)stats.est_flushes, handled);
   if (accounted != written) fail("the counters do not add up");
+  printf("%ju chunks overwritten in the ring file, %ju refused\n",
+         (uintmax_t)stats.est_ring_file_chunks_overwritten, (uintmax_t)stats.est_ring_file_chunks_refused);
+  if (stats.est_ring_file_chunks_overwritten == 0 || stats.est_ring_file_lost != 0) fail("not recorded");
   if (stats.est_chunks_sent == 0 || stats.est_connections == 0 || handled == 0) fail("nothing happened");
   return 0;
 }

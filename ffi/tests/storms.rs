@@ -1,7 +1,7 @@
 //! A storm over a program that works: clients of every kind come, command and go, two or
 //! more at a time, while it computes, logs, forks, is signalled and collects garbage.
-//! What it computes is right, what each client got is a log, the counters add up, and
-//! nothing is used up.
+//! What it computes is right, what each client got is a log, as is what the ring file has
+//! at any time, the counters add up, and nothing is used up.
 //!
 //! `EVENTLOG_TEST_STORM_SECONDS` for a longer storm, and `EVENTLOG_TEST_STORM_REPORT` for
 //! figures on stderr, that often in seconds; scripts/soak sets both.
@@ -19,11 +19,12 @@ use support::commands::{RTS, commands_waiting, frame};
 use support::files::test_program;
 use support::ghc::{Ghc, ghc};
 use support::process::ending;
+use support::recovery::{Recovered, recovered_by_as_is};
 use support::skip::need;
 use support::worker::Setup;
 use support::{
-    Address, Build, Client, Collector, LIMIT, Main, Stats, Stream, Transport, Worker, alone,
-    eventually,
+    Address, Build, Client, Collector, LIMIT, Main, Stats, Stream, TempDir, Transport, Worker,
+    alone, eventually,
 };
 
 const VISITORS: usize = 4;
@@ -249,8 +250,8 @@ fn computed(line: &str) -> u64 {
 }
 
 /// Something that the program does or meets in a storm; each ends as it would without us.
-fn happen(worker: &mut Worker, chance: &mut Chance) {
-    match chance.below(10) {
+fn happen(worker: &mut Worker, ring_file: &str, chance: &mut Chance) {
+    match chance.below(15) {
         0 => {
             let status = 1 + chance.below(50);
             let said = worker.command(&format!("fork {status}"));
@@ -267,8 +268,17 @@ fn happen(worker: &mut Worker, chance: &mut Chance) {
         2 => worker.process.signal(libc::SIGPIPE),
         3 => drop(worker.command("gc")),
         4 => drop(worker.command("message in the storm")),
+        5 => drop(recorded("snapshot", ring_file)),
         _ => {}
     }
+}
+
+/// What the ring file has, which is a log.
+#[track_caller]
+fn recorded(verb: &str, ring_file: &str) -> Recovered {
+    let recovered = recovered_by_as_is(verb, ring_file);
+    Stream::complete(&recovered.log);
+    recovered
 }
 
 fn until_alone(worker: &mut Worker) -> Stats {
@@ -292,7 +302,12 @@ fn storm(ghc: &Ghc, transport: Transport, time: Duration, seed: u64) {
         seed,
         what: format!("{transport:?}, ring of {ring}, {overflow}, {time:?}"),
     };
+    let dir = TempDir::new();
+    let ring_file = dir.join("storm.ring");
+    let ring_file = ring_file.to_str().expect("a plain path");
     let mut worker = service(transport)
+        .env("GHC_EVENTLOG_RING_FILE", ring_file)
+        .env("GHC_EVENTLOG_RING_FILE_SIZE", "16M")
         .env("GHC_EVENTLOG_BUFFER_SIZE", ring)
         .env("GHC_EVENTLOG_OVERFLOW", overflow)
         .env("GHC_EVENTLOG_EXIT_TIMEOUT", "30s")
@@ -313,7 +328,7 @@ fn storm(ghc: &Ghc, transport: Transport, time: Duration, seed: u64) {
             .into_iter()
             .map(|chance| scope.spawn(|| seen.visit_until(&over, &address, chance)))
             .collect();
-        last_for(&mut worker, time, &mut chance, || {
+        last_for(&mut worker, time, ring_file, &mut chance, || {
             visitors.iter().any(|visitor| visitor.is_finished())
         });
     });
@@ -330,12 +345,16 @@ fn storm(ghc: &Ghc, transport: Transport, time: Duration, seed: u64) {
         "{told} are told; {stats:?}"
     );
     see_it_end(worker, &seen);
+    let recovered = recorded("recover", ring_file);
+    let stream = Stream::complete(&recovered.log);
+    assert!(stream.has_message("the last words"), "{}", recovered.said);
 }
 
 /// Let it work in the storm for a while, and watch what it uses.
 fn last_for(
     worker: &mut Worker,
     time: Duration,
+    ring_file: &str,
     chance: &mut Chance,
     mut failed: impl FnMut() -> bool,
 ) {
@@ -345,7 +364,7 @@ fn last_for(
     let mut before = worker.stats();
     while begun.elapsed() < time {
         assert!(!failed(), "a client failed");
-        happen(worker, chance);
+        happen(worker, ring_file, chance);
         std::thread::sleep(chance.millis(60));
         let now = worker.stats();
         check_counters(&before, &now);
