@@ -164,6 +164,12 @@ impl<'r> Consumer<'r> {
         self.session
     }
 
+    /// Whether a loss is pending, that no record has carried yet. A producer that records one and rings the bell after it is
+    /// seen here by a consumer that has armed the bell, or wakes it.
+    pub fn has_loss(&self) -> bool {
+        self.ring.producers.pending.any()
+    }
+
     /// Takes the pending loss, to be told at the end of a session when no record will carry it.
     pub fn take_loss(&mut self) -> Option<Loss> {
         self.ring.producers.pending.take()

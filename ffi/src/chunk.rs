@@ -5,7 +5,9 @@
 //! two-byte end marker. GHC 9.0 puts a block marker before the header of a log
 //! that was started again.
 
-use crate::format::{END_MARKER, EVENT_BLOCK_MARKER, GLOBAL_CAPABILITY, HEADER_MAGIC, MARKER_LEN};
+use crate::format::{
+    END_MARKER, EVENT_BLOCK_MARKER, GLOBAL_CAPABILITY, HEADER_END, HEADER_MAGIC, MARKER_LEN,
+};
 
 /// The first block marker of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,26 @@ impl Chunk {
             _ => None,
         }
     }
+}
+
+/// A whole header and nothing else: no more than a look, without allocating anything.
+pub(crate) fn is_header(bytes: &[u8]) -> bool {
+    fn event_type(bytes: &[u8]) -> Option<&[u8]> {
+        // Number and size; then a description and more, each after its length.
+        let mut rest = bytes.strip_prefix(b"etb\0")?.get(4..)?;
+        for _ in 0..2 {
+            let (len, behind) = rest.split_first_chunk::<4>()?;
+            rest = behind.get(u32::from_be_bytes(*len) as usize..)?;
+        }
+        rest.strip_prefix(b"ete\0")
+    }
+    let Some(mut rest) = bytes.strip_prefix(HEADER_MAGIC) else {
+        return false;
+    };
+    while let Some(behind) = event_type(rest) {
+        rest = behind;
+    }
+    rest == HEADER_END
 }
 
 impl BlockMarker {

@@ -8,6 +8,8 @@ use eventlog_ring::Loss;
 
 /// First bytes of a log.
 pub(crate) const HEADER_MAGIC: &[u8] = b"hdrbhetb";
+/// The end of a header, after which events begin.
+pub(crate) const HEADER_END: &[u8] = b"hetehdredatb";
 /// What ends a log, in place of an event.
 pub(crate) const END_MARKER: [u8; 2] = [0xFF, 0xFF];
 /// Length of a block marker, which its own `size` field includes.

@@ -272,15 +272,14 @@ pub(crate) fn log_starts(instance: &Instance) {
 /// The RTS has ended the log: at exit, or because somebody called
 /// `endEventLogging`. The client gets what is there; nothing comes after it.
 pub(crate) fn log_ends(instance: &Instance) {
-    end_log(instance, true);
+    // Relaxed: as above.
+    if !instance.restarting.load(Ordering::Relaxed) {
+        end_log(instance, true);
+    }
 }
 
 /// `in_order`: the RTS has handed over all that it had.
 fn end_log(instance: &Instance, in_order: bool) {
-    // Relaxed: as above.
-    if instance.restarting.load(Ordering::Relaxed) {
-        return;
-    }
     instance.attached.store(false, Ordering::Release);
     // Relaxed: spent by this thread, or by others that have stopped.
     let budget = if instance.exiting.load(Ordering::Relaxed) {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use eventlog_ring::{Loss, PushError};
 
-use crate::chunk::{BlockMarker, Chunk};
+use crate::chunk::{BlockMarker, Chunk, is_header};
 use crate::format::MARKER_LEN;
 use crate::instance::Instance;
 use crate::lifecycle;
@@ -95,8 +95,14 @@ fn accept(instance: &Instance, bytes: &[u8]) {
     // Relaxed: of this thread, as above.
     if instance.header_due.load(Ordering::Relaxed) {
         instance.header_due.store(false, Ordering::Relaxed);
-        if restarting {
-            header_again(instance, bytes);
+        let known = instance.header_hash.load(Ordering::Relaxed) != 0;
+        if restarting && known {
+            header_again(instance, &chunk, bytes);
+            return;
+        }
+        if BlockMarker::parse(bytes).is_some() && !is_header(&bytes[MARKER_LEN..]) {
+            // The first, and spoilt: the next flush has one that is not.
+            miss(instance, &chunk, bytes);
             return;
         }
     }
@@ -115,6 +121,8 @@ fn accept(instance: &Instance, bytes: &[u8]) {
             keep_or_lose(instance, &chunk, header);
         }
         Chunk::End if restarting => {}
+        // An end mark with company, from the same threads that may spoil the header.
+        Chunk::Other if restarting => miss(instance, &chunk, bytes),
         // Acquire: pairs with the Release in `lifecycle`; not needed for data, but
         // a global chunk that was written after it flows for certain.
         Chunk::Global(_) if !instance.globals_flow.load(Ordering::Acquire) => {
@@ -133,23 +141,26 @@ fn accept(instance: &Instance, bytes: &[u8]) {
 /// The first chunk of a log that was started again, which has its header. GHC 9.0 does not
 /// keep threads without a capability out of the buffer meanwhile: what they log may be
 /// before, after or inside the header, and spoil it. Such a chunk is of no use to anybody.
-fn header_again(instance: &Instance, bytes: &[u8]) {
-    let alone = match Chunk::of(bytes) {
+fn header_again(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
+    let alone = match chunk {
         Chunk::Header { offset } => {
-            hash_of(&bytes[offset..]) == instance.header_hash.load(Ordering::Relaxed)
+            hash_of(&bytes[*offset..]) == instance.header_hash.load(Ordering::Relaxed)
         }
         _ => false,
     };
-    if alone {
-        return;
+    if !alone {
+        miss(instance, chunk, bytes);
     }
+}
+
+/// A chunk that is of no use: neither the file nor the client has it.
+fn miss(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
     if let Some(recording) = instance.recording {
         recording.refuse(bytes);
     }
     // Relaxed: who sees it late has not missed anything yet, or is not there any more.
     if instance.serving.load(Ordering::Relaxed) {
-        let chunk = BlockMarker::parse(bytes).map_or(Chunk::Other, Chunk::Global);
-        lose(instance, &chunk, bytes);
+        lose(instance, chunk, bytes);
     }
 }
 
@@ -185,7 +196,7 @@ fn keep(instance: &Instance, bytes: &[u8]) -> bool {
 
 fn keep_or_lose(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
     if !keep(instance, bytes) {
-        instance.chunks.record_loss(loss_of(chunk, bytes));
+        instance.chunks.record_loss(loss_of(instance, chunk, bytes));
     }
 }
 
@@ -195,8 +206,11 @@ fn wake(instance: &Instance) {
     instance.wake_poll_thread();
 }
 
-fn loss_of(chunk: &Chunk, bytes: &[u8]) -> Loss {
-    let (since, until) = chunk.span().unwrap_or((u64::MAX, 0));
+fn loss_of(instance: &Instance, chunk: &Chunk, bytes: &[u8]) -> Loss {
+    let (since, until) = chunk.span().unwrap_or_else(|| {
+        let latest = instance.latest.load(Ordering::Relaxed);
+        (latest, latest)
+    });
     Loss {
         records: 1,
         bytes: bytes.len() as u64,
@@ -236,7 +250,7 @@ fn deliver(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
 
 /// The client will not get this chunk, and is told.
 fn lose(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
-    instance.chunks.record_loss(loss_of(chunk, bytes));
+    instance.chunks.record_loss(loss_of(instance, chunk, bytes));
     // No chunk may come for long that would tell of it.
     if instance.chunks_bell.ring() {
         wake(instance);
@@ -255,7 +269,7 @@ pub(crate) fn insert(instance: &Instance, block: &[u8]) {
         Err(PushError::Full | PushError::Oversize) => {
             instance
                 .chunks
-                .record_loss(loss_of(&Chunk::of(block), block));
+                .record_loss(loss_of(instance, &Chunk::of(block), block));
         }
         // Nobody listens.
         Err(PushError::Closed | PushError::Stale) => return,

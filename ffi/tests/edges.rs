@@ -121,10 +121,17 @@ fn task_whose_end_was_lost() -> (Driver, Client) {
         driver.quietly(CHUNK);
     }
     driver.quietly(&format!("chunk global task:{TASK:x}:1"));
-    while driver.stats().get("chunks_lost") == 0 {
+    // Until there is no room, nor will be.
+    let (mut lost, mut refused) = (0, 0);
+    while refused < 2 {
         driver.quietly(CHUNK);
+        let now = driver.stats().get("chunks_lost");
+        refused = if now > lost { refused + 1 } else { 0 };
+        lost = now;
+        if refused == 1 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
-    let lost = driver.stats().get("chunks_lost");
     driver.quietly(&format!("chunk global task-end:{TASK:x} fill:900000"));
     assert_eq!(driver.stats().get("chunks_lost"), lost + 1);
     (driver, client)
@@ -219,9 +226,10 @@ fn headers_that_are_spoilt_by_others() {
         client.read_until_text(&format!("after-{count}."));
         assert_eq!(driver.stats().get("chunks_lost"), count, "{restart}");
     }
+    driver.quietly("restart-with-company");
     let bytes = end_of_stream(&mut driver, client);
     let stream = Stream::complete(&bytes);
-    assert_eq!(stream.lost_chunks(), spoilt.len() as u64);
+    assert_eq!(stream.lost_chunks(), spoilt.len() as u64 + 1);
     assert_eq!(stream.count(TASK_DELETE), 0);
 }
 
@@ -233,4 +241,53 @@ fn headers_that_are_spoilt_while_nobody_listens() {
     let client = driver.served_client();
     let bytes = end_of_stream(&mut driver, client);
     assert_eq!(Stream::complete(&bytes).lost_chunks(), 0);
+}
+
+/// Not even the first one: the next flush has one that is not spoilt.
+#[test]
+fn a_first_header_that_is_spoilt() {
+    for spoilt in ["log-again 0", "log-again 9 over", "log-again 9999"] {
+        let mut driver = Driver::spawn(&[]);
+        driver.listen();
+        driver.quietly(spoilt);
+        assert_eq!(driver.command("ready"), ["ready: 0 0"]);
+        let mut client = driver.client();
+        driver.quietly("restart");
+        driver.quietly("chunk 0 text:flushed");
+        client.read_until_text("flushed");
+        let bytes = end_of_stream(&mut driver, client);
+        assert!(Stream::complete(&bytes).has_message("flushed"), "{spoilt}");
+    }
+}
+
+/// `exit` on a thread that no flush holds up.
+#[test]
+fn an_exit_in_the_middle_of_a_flush() {
+    let mut driver = Driver::logging(&[]);
+    let mut client = driver.served_client();
+    driver.quietly("chunk 0 text:logged");
+    driver.begin("exit-in-restart");
+    let bytes = client.read_to_end();
+    assert!(driver.process.wait().success());
+    assert!(Stream::complete(&bytes).has_message("logged"));
+}
+
+/// Streaming has ended, and what is written then is kept nowhere.
+#[test]
+fn what_is_defined_after_the_end_is_not_kept() {
+    let mut driver = Driver::logging(&[]);
+    let client = driver.served_client();
+    driver.quietly("close-descriptors");
+    // Somebody who comes makes it notice.
+    drop(client);
+    eventually(LIMIT, "it is noticed", || {
+        driver.command("status") != ["status: 0 0"]
+    });
+    driver.quietly("chunk global fill:1000000");
+    let before = driver.process.resident();
+    for _ in 0..100 {
+        driver.quietly("chunk global fill:1000000");
+    }
+    let more = driver.process.resident().saturating_sub(before);
+    assert!(more < 8 << 20, "{more} bytes more");
 }

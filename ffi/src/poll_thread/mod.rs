@@ -61,8 +61,6 @@ pub(crate) struct PollThread {
     received: u64,
     /// Bytes of the ring that were populated.
     populated: usize,
-    /// Chunks lost so far that this thread has seen, told or not.
-    lost_seen: u64,
 }
 
 /// How the loop may sleep.
@@ -128,7 +126,6 @@ impl PollThread {
             connections: 0,
             received: 0,
             populated: 0,
-            lost_seen: 0,
         }
     }
 
@@ -147,6 +144,8 @@ impl PollThread {
                 self.instance.wake.lose();
                 self.disconnect();
                 self.chunks.reset();
+                // Nobody empties it any more.
+                self.instance.definitions.close();
                 self.listener = None;
                 self.instance
                     .progress(|progress| progress.failure = Some(error));

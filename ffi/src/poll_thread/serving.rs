@@ -164,7 +164,7 @@ impl PollThread {
     /// Something was lost after all that is sent, and no chunk is on its way that
     /// would carry the note of it.
     pub(super) fn has_untold_loss(&self) -> bool {
-        self.chunks.counters().lost.records != self.lost_seen
+        self.chunks.has_loss()
             && self
                 .session
                 .as_ref()
@@ -179,12 +179,9 @@ impl PollThread {
             return false;
         };
         let now = self.definitions.latest();
-        if untold {
-            self.lost_seen = self.chunks.counters().lost.records;
-            if let Some(loss) = self.chunks.take_loss() {
-                session.tell_loss(&loss, now);
-                return true;
-            }
+        if untold && let Some(loss) = self.chunks.take_loss() {
+            session.tell_loss(&loss, now);
+            return true;
         }
         session.tell_delta(now)
     }

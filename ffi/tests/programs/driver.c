@@ -171,28 +171,22 @@ static void write_chunk(char *words) {
   end_block(strcmp(cap, "global") == 0 ? GLOBAL : (uint16_t)atoi(cap));
 }
 
-/* What GHC 9.0 flushes with: the log ends, and starts again with a block marker before
- * its header. Another thread logs into the same buffer when so many bytes of the header
- * are there, and perhaps overwrites as many as it logs. */
-static void restart(const char *words) {
+/* The header of a log that GHC 9.0 starts again, behind a block marker. `words`: how many
+ * bytes of it are there when another thread logs into the same buffer, and "over" if that
+ * overwrites as many bytes of it; nothing for no such thread. */
+static void write_header_again(const char *words) {
   size_t at;
   char how[16];
   int given = sscanf(words, "%zu %15s", &at, how);
-  eventlog_socket_rts_restarting(true);
-  put_bytes("\xFF\xFF", 2);
-  hand_over();
-  EventLogSocketWriter.stopEventLogWriter();
-  EventLogSocketWriter.initEventLogWriter();
   begin_block();
   put_header();
   if (given > 0) {
-    size_t end = chunk_size, logged = end;
-    at += MARKER_BYTES;
-    if (at > end) at = end;
+    size_t end = chunk_size;
+    at = at + MARKER_BYTES < end ? at + MARKER_BYTES : end;
     put_event_of_word("task-end:77");
     unsigned char event[64];
-    size_t size = chunk_size - logged;
-    memcpy(event, chunk + logged, size);
+    size_t size = chunk_size - end;
+    memcpy(event, chunk + end, size);
     chunk_size = end;
     if (given == 1 || at + size > end) {
       memmove(chunk + at + size, chunk + at, end - at);
@@ -201,6 +195,32 @@ static void restart(const char *words) {
     memcpy(chunk + at, event, size);
   }
   end_block(GLOBAL);
+}
+
+static void begin_restart(void) {
+  eventlog_socket_rts_restarting(true);
+  put_bytes("\xFF\xFF", 2);
+  hand_over();
+  EventLogSocketWriter.stopEventLogWriter();
+}
+
+/* What GHC 9.0 flushes with: the log ends, and starts again. */
+static void restart(const char *words) {
+  begin_restart();
+  EventLogSocketWriter.initEventLogWriter();
+  write_header_again(words);
+  eventlog_socket_rts_restarting(false);
+}
+
+/* The same, and another thread logs beside the end mark. */
+static void restart_with_company(void) {
+  eventlog_socket_rts_restarting(true);
+  put_event_of_word("task-end:77");
+  put_bytes("\xFF\xFF", 2);
+  hand_over();
+  EventLogSocketWriter.stopEventLogWriter();
+  EventLogSocketWriter.initEventLogWriter();
+  write_header_again("");
   eventlog_socket_rts_restarting(false);
 }
 
@@ -422,6 +442,14 @@ static void run(char *line) {
     write_chunk(rest);
   } else if (strcmp(line, "restart") == 0) {
     restart(rest);
+  } else if (strcmp(line, "restart-with-company") == 0) {
+    restart_with_company();
+  } else if (strcmp(line, "exit-in-restart") == 0) {
+    begin_restart();
+    exit(0);
+  } else if (strcmp(line, "log-again") == 0) {
+    EventLogSocketWriter.initEventLogWriter();
+    write_header_again(rest);
   } else if (strcmp(line, "stop") == 0) {
     EventLogSocketWriter.stopEventLogWriter();
   } else if (strcmp(line, "ready") == 0) {
