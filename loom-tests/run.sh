@@ -90,6 +90,7 @@ one_too_many        the_last_room_goes_to_one_of_two                     Causali
 no_arm_fence        one_producer_wakes_the_consumer                      deadlock
 no_ring_fence       two_producers_wake_the_consumer                      deadlock
 both_wake           a_wake_is_asked_for_once_and_only_of_an_armed_bell   the one wake was asked for
+wakes_awake         a_wake_is_asked_for_once_and_only_of_an_armed_bell   awake from the start
 reset_jumps         a_sleeper_is_woken_across_a_reset                    deadlock
 no_arm_fence        a_sleeper_is_woken_by_the_last_record_after_closing  deadlock
 count_first         losses_add_up                                        tests/losses.rs

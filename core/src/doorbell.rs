@@ -50,6 +50,9 @@ impl Doorbell {
         if !bug!("no_ring_fence") {
             fence(Ordering::SeqCst);
         }
+        if bug!("wakes_awake") {
+            return true;
+        }
         // Relaxed: the fence has ordered it. The exchange picks one of the producers that see the consumer asleep; AcqRel
         // orders whatever they do about it after the arming.
         self.0.load(Ordering::Relaxed) == ASLEEP
