@@ -5,10 +5,14 @@
 //! this library's exit handler. So a child is marked inert before `fork` returns
 //! in it, and lets go of the descriptors: a client must see the end of the
 //! stream when the parent ends, not when the last child does.
+//!
+//! A program may have closed them, and have files of its own under their numbers,
+//! which its children need: only what is still the same file is closed.
 
+use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 /// Which descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +26,64 @@ pub(crate) enum Slot {
 }
 
 static INERT: AtomicBool = AtomicBool::new(false);
-static OWNED: [AtomicI32; 5] = [const { AtomicI32::new(-1) }; 5];
+static OWNED: [Owned; 5] = [const { Owned::nothing() }; 5];
+
+/// A descriptor, or -1, and the file it is of.
+///
+/// All eventfds, epolls and timers of a system share one inode: which of them a number
+/// stands for cannot be told. A child may so lose one that its parent has opened in the
+/// place of our eventfd.
+struct Owned {
+    fd: AtomicI32,
+    device: AtomicU64,
+    inode: AtomicU64,
+}
+
+impl Owned {
+    const fn nothing() -> Owned {
+        Owned {
+            fd: AtomicI32::new(-1),
+            device: AtomicU64::new(0),
+            inode: AtomicU64::new(0),
+        }
+    }
+
+    /// It is `fd` now, if that is open.
+    fn note(&self, fd: RawFd) {
+        // Relaxed, and Release below: a child that is forked meanwhile, and has but a
+        // part of this, closes nothing.
+        self.fd.store(-1, Ordering::Relaxed);
+        if let Some((device, inode)) = identity(fd) {
+            self.device.store(device, Ordering::Relaxed);
+            self.inode.store(inode, Ordering::Relaxed);
+            self.fd.store(fd, Ordering::Release);
+        }
+    }
+
+    /// The descriptor, if there is one and it is still of that file; nothing is left.
+    fn take(&self) -> Option<RawFd> {
+        // Acquire: pairs with the Release above.
+        let fd = self.fd.swap(-1, Ordering::Acquire);
+        let noted = (
+            self.device.load(Ordering::Relaxed),
+            self.inode.load(Ordering::Relaxed),
+        );
+        (fd >= 0 && identity(fd) == Some(noted)).then_some(fd)
+    }
+}
+
+/// Device and inode. Async-signal-safe.
+fn identity(fd: RawFd) -> Option<(u64, u64)> {
+    let mut file = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: room for the answer; a descriptor that is none is an error.
+    if unsafe { libc::fstat(fd, file.as_mut_ptr()) } < 0 {
+        return None;
+    }
+    // SAFETY: filled in.
+    let file = unsafe { file.assume_init() };
+    #[allow(clippy::unnecessary_cast, reason = "of other types elsewhere")]
+    Some((file.st_dev as u64, file.st_ino as u64))
+}
 
 /// This process is a forked child of the one that was started.
 pub(crate) fn is_inert() -> bool {
@@ -33,21 +94,17 @@ pub(crate) fn is_inert() -> bool {
 /// Note the descriptor that a child must close, after it was opened; or that
 /// there is none, before it is closed.
 pub(crate) fn own(slot: Slot, fd: Option<RawFd>) {
-    // Relaxed: read in a child only, which has the memory of one moment.
-    OWNED[slot as usize].store(fd.unwrap_or(-1), Ordering::Relaxed);
+    OWNED[slot as usize].note(fd.unwrap_or(-1));
 }
 
 extern "C" fn in_child() {
-    // Stores and close(2): all of it async-signal-safe, as the child of a
+    // Stores, fstat(2) and close(2): all of it async-signal-safe, as the child of a
     // threaded process demands.
     INERT.store(true, Ordering::Relaxed);
-    for slot in &OWNED {
-        let fd = slot.swap(-1, Ordering::Relaxed);
-        if fd >= 0 {
-            // SAFETY: a descriptor of this library; the thread that owned it does
-            // not exist in this process.
-            unsafe { libc::close(fd) };
-        }
+    for fd in OWNED.iter().filter_map(Owned::take) {
+        // SAFETY: a descriptor of this library; the thread that owned it does
+        // not exist in this process.
+        unsafe { libc::close(fd) };
     }
 }
 

@@ -95,15 +95,26 @@ impl Wake {
         fork::own(fork::Slot::WakeWrite, None);
     }
 
-    /// Take the wake-ups that have come. False if what could be read was none: the
-    /// descriptor is not ours any more.
+    /// Take the wake-ups that have come. False if what could be read was none, or if
+    /// nothing ever can be: the descriptor is not ours any more.
     pub(crate) fn clear(&self) -> bool {
         let mut sink = [0u8; 512];
         // SAFETY: an open descriptor, and a buffer of the length given. An eventfd
         // is reset by one read; what is left in a pipe wakes once more.
         let read = unsafe { libc::read(self.fd(), sink.as_mut_ptr().cast(), sink.len()) };
-        // An eventfd is read whole, and never at its end; a pipe in any piece.
-        read < 0 || (read > 0 && self.write.is_some()) || read == size_of::<u64>() as isize
+        let ours = if read < 0 {
+            // There may be none. What else fails, such as a read of what is open for
+            // writing alone, fails for ever, and may be ready for ever.
+            let error = io::Error::last_os_error().raw_os_error();
+            matches!(error, Some(libc::EAGAIN | libc::EINTR))
+        } else {
+            // An eventfd is read whole, and never at its end; a pipe in any piece.
+            (read > 0 && self.write.is_some()) || read == size_of::<u64>() as isize
+        };
+        if !ours {
+            FAULTS.wakeups_failed.count();
+        }
+        ours
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //!     cargo test -p eventlog-socket --test all [FILE::]
 
+mod after_fork;
 mod c_api;
 mod chance;
 mod checker;
@@ -33,6 +34,7 @@ mod portability;
 mod reconnect;
 mod restarts;
 mod ring_file;
+mod ring_file_calls;
 mod ring_file_faults;
 mod scenarios_classes;
 mod scenarios_heap;

@@ -3,40 +3,21 @@
 
 use crate::support;
 
-use std::process::Command;
 use std::time::Duration;
-use support::build::c_program_of_parts;
 use support::commands::{RTS, SYNC, frame, mark, outcomes};
-use support::files::{repository, test_program};
 use support::ghc::ghc;
-use support::process::{Running, ending};
+use support::process::ending;
 use support::skip::need;
 use support::worker::Setup;
 use support::{
-    Build, Client, Collector, Commanded, Driver, LIMIT, Main, Start, Stream, TempDir, Transport,
-    eventually,
+    Build, Client, Collector, Commanded, Driver, LIMIT, Main, Start, Stream, Transport, eventually,
 };
 
 // ------------------------------------------------------- an RTS that exits --
 
 /// A driver with the RTS of `exits.c`, which can be flushed and tells of its exit.
 fn driver_that_exits(environment: &[(&str, &str)]) -> Driver {
-    let table = format!("-I{}", repository().join("ffi/rts").display());
-    let flags = ["-std=c11", "-D_DEFAULT_SOURCE", "-DEVENTLOG_SOCKET_NO_RTS"];
-    let flags = [&flags[..], &["-Wall", "-Wextra", "-Werror", &table]].concat();
-    let parts = ["control.c", "control.h", "system.c", "system.h", "exits.c"];
-    let program = c_program_of_parts(&test_program("driver.c"), &parts, "cc", &flags);
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars() {
-        if name.starts_with("GHC_EVENTLOG_") {
-            command.env_remove(name);
-        }
-    }
-    command.envs(environment.iter().copied());
-    Driver {
-        process: Running::spawn(command),
-        dir: TempDir::new(),
-    }
+    Driver::spawn_with(&["exits.c"], environment, |_| {})
 }
 
 /// While a flush is under way, the command of this number ends the RTS. A flush that

@@ -68,16 +68,37 @@ fn ten_thousand_connections() {
 #[test]
 fn port_scanners() {
     for transport in [Transport::Unix, Transport::Tcp] {
-        let (mut driver, address) = start(transport, &[]);
+        // Nobody gives way.
+        let (mut driver, address) = start(transport, &[("GHC_EVENTLOG_STALL_TIMEOUT", "0")]);
+        check_service(&mut driver, &address);
+        driver.until_alone();
+        let descriptors = driver.process.descriptors();
         let scanners: Vec<Client> = (0..40).map(|_| Client::connect(&address)).collect();
-        for _ in 0..400 {
-            driver.quietly("chunk 0 fill:100000");
-        }
         eventually(LIMIT, "the first one's socket is full", || {
+            for _ in 0..20 {
+                driver.quietly("chunk 0 fill:100000");
+            }
             driver.stats().get("chunks_lost") > 0
         });
+        let slept = driver.stats().get("sleeps");
+        let (_, before) = driver.process.thread("eventlog-poll");
+        std::thread::sleep(Duration::from_secs(1));
+        let (_, after) = driver.process.thread("eventlog-poll");
+        let used = after - before;
+        assert!(used < Duration::from_millis(200), "{used:?} in a second");
+        // On a busy machine who spins gets little time, but does much in it.
+        let slept = driver.stats().get("sleeps") - slept;
+        assert!(slept < 100, "{slept} times");
+        // Those that wait are the system's.
+        assert_eq!(driver.process.descriptors().len(), descriptors.len() + 1);
+        assert_eq!(driver.stats().get("connections"), 2);
         drop(scanners);
         check_service(&mut driver, &address);
+        driver.until_alone();
+        let stats = driver.stats();
+        let met = stats.get("connections") + stats.get("accepts_aborted");
+        assert_eq!(met, 42);
+        assert_eq!(driver.process.descriptors(), descriptors);
         assert!(driver.finish().success());
     }
 }

@@ -7,7 +7,8 @@ use support::ghc::ghc;
 use support::skip::need;
 use support::worker::Setup;
 use support::{
-    Client, Collector, Commanded, Driver, LIMIT, Start, Stream, Transport, Worker, eventually,
+    Client, Collector, Commanded, Driver, LIMIT, Start, Stream, TempDir, Transport, Worker,
+    eventually,
 };
 
 /// The hooks of this program, registered before it starts streaming: from its C main
@@ -337,4 +338,63 @@ fn a_log_that_others_end() {
     assert!(worker.finish().success());
     let bytes = collector.finish();
     assert!(Stream::complete(&bytes).has_message("of a second log"));
+}
+
+/// The program goes on when the hooks were told of the log that ran when the RTS became
+/// ready: clients that come and go meanwhile have others, which it does not wait for.
+#[test]
+fn ready_does_not_wait_for_every_log() {
+    const LOGS: usize = 10;
+    let mut driver = Driver::spawn(&[]);
+    driver.control_ok("hook post note begun; hold");
+    driver.listen();
+    driver.quietly("log");
+    driver.quietly("ready-aside");
+    driver.until_noted(1);
+    let mut client = driver.served_client();
+    for log in 1..=LOGS {
+        // The next client's log has begun before the hook is through with this one's.
+        drop(client);
+        driver.until_alone();
+        client = driver.served_client();
+        driver.control("release");
+        driver.until_noted(log + 1);
+    }
+    // The hook still holds the last one.
+    assert_eq!(driver.command("join"), ["ready: 0 0"]);
+    driver.control("release");
+    drop(client);
+    assert!(driver.finish().success());
+}
+
+/// The start of the log of a ring file, which the poll thread hears of late, is the start of
+/// the one that the hooks were told of.
+#[test]
+fn the_log_of_a_ring_file_begins_once() {
+    let dir = TempDir::new();
+    let file = dir.join("ring");
+    let file = file.to_str().expect("a plain path");
+    let size = ("GHC_EVENTLOG_RING_FILE_SIZE", "1M");
+    let mut driver = Driver::spawn(&[("GHC_EVENTLOG_RING_FILE", file), size]);
+    driver.control_ok("hook post note post");
+    driver.control_ok("hook pre note pre");
+    assert_eq!(driver.command("init-none"), ["init: 0 0"]);
+    eventually(LIMIT, "the poll thread sleeps", || {
+        driver.stats().get("sleeps") > 0
+    });
+    // What wakes it is read that much later.
+    driver.quietly("slow-read 1000");
+    let sleeps = driver.stats().get("sleeps");
+    driver.start_log();
+    assert_eq!(driver.notes(), ["post"]);
+    driver.quietly("slow-read 0");
+    eventually(LIMIT, "the poll thread has heard of it", || {
+        driver.stats().get("sleeps") > sleeps
+    });
+    driver.quietly("stop");
+    assert_eq!(driver.until_noted(2), ["post", "pre"]);
+    // Another log is another one.
+    driver.quietly("log");
+    assert_eq!(driver.until_noted(3), ["post", "pre", "post"]);
+    assert!(driver.finish().success());
 }

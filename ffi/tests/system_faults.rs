@@ -96,17 +96,39 @@ fn end_troubles(driver: &mut Driver) {
     assert!(matches!(count, Some(Ok(1..))), "{said}");
 }
 
-/// Sends that are interrupted, fail for want of memory, or send but a part.
+/// Sends that are interrupted, fail for want of memory, or send but a part: of a header,
+/// of a marker, of a second piece, one that goes around the end of the ring among them.
 #[test]
 fn sends_that_fail_for_a_moment() {
-    let mut driver = Driver::logging(&[]);
+    let small = [
+        ("GHC_EVENTLOG_BUFFER_SIZE", "64K"),
+        ("GHC_EVENTLOG_OVERFLOW", "block"),
+    ];
+    check_flaky_sends(&[], 50_000, 40, 9);
+    // Its chunks are smaller than the longest part.
+    check_flaky_sends(&small, 5_000, 200, 8);
+}
+
+#[track_caller]
+fn check_flaky_sends(environment: &[(&str, &str)], half: usize, count: usize, places: usize) {
+    let mut driver = Driver::logging(environment);
     driver.quietly("flaky-sendmsg");
     let client = driver.served_client();
-    for number in 0..8 {
-        driver.quietly(&format!("chunk 0 fill:50000 text:n:{number} fill:50000"));
-    }
+    // A writer that has to wait for room waits for a client that reads.
     let collector = Collector::resume(client);
-    collector.wait_for_text("n:7");
+    for number in 0..count {
+        driver.quietly(&format!("chunk 0 fill:{half} text:n:{number} fill:{half}"));
+    }
+    // Several to a send.
+    for number in count..count + 400 {
+        driver.quietly(&format!("chunk 0 text:n:{number}"));
+    }
+    let count = count + 400;
+    collector.wait_for_text(&format!("n:{}", count - 1));
+    assert_eq!(
+        driver.command("places-cut"),
+        [format!("places-cut: {places}")]
+    );
     end_troubles(&mut driver);
     let stats = driver.stats();
     for counter in [
@@ -118,7 +140,7 @@ fn sends_that_fail_for_a_moment() {
         assert!(stats.get(counter) > 0, "{counter}");
     }
     driver.quietly("stop");
-    check_numbered(&collector.finish(), 8);
+    check_numbered(&collector.finish(), count);
     assert!(driver.finish().success());
 }
 

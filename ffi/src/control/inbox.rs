@@ -136,10 +136,17 @@ impl Inbox {
 
     /// A log begins, for a client that has come or will.
     pub(crate) fn log_begins(&self) {
-        let mut state = self.state();
-        state.log += 1;
-        state.runs = true;
+        self.state().begin_log();
         self.something.notify_one();
+    }
+
+    /// A log begins, unless the one that was awaited has begun already.
+    pub(crate) fn log_begins_if_none_runs(&self) {
+        let mut state = self.state();
+        if !state.runs {
+            state.begin_log();
+            self.something.notify_one();
+        }
     }
 
     /// The log of this client ends.
@@ -241,10 +248,16 @@ impl Inbox {
         !self.state().commands.is_empty()
     }
 
-    /// Wait until the hooks were told of the log that runs, if one does.
+    /// Wait until the hooks were told of the log that runs, if one does, or of one that
+    /// has come in its place; not of those that come after that.
     pub(crate) fn await_start(&self) {
         let mut state = self.state();
-        while state.working && (state.starting || state.start_is_due()) {
+        let log = state.log;
+        while state.working && state.told < log && state.start_is_due() {
+            state = self.done.wait(state).unwrap_or_else(|e| e.into_inner());
+        }
+        let told = state.told;
+        while state.working && state.starting && state.told == told {
             state = self.done.wait(state).unwrap_or_else(|e| e.into_inner());
         }
     }
@@ -294,6 +307,11 @@ impl Inbox {
 }
 
 impl State {
+    fn begin_log(&mut self) {
+        self.log += 1;
+        self.runs = true;
+    }
+
     fn start_is_due(&self) -> bool {
         self.runs && self.told != self.log && !self.finishing
     }

@@ -121,7 +121,9 @@ impl Definitions {
         match lesson {
             Lesson::Nothing => return,
             // Of a task that is gone.
-            Lesson::Define((Class::TaskMigrate, task)) if !self.is_alive((Class::Task, task)) => {
+            Lesson::Define((Class::TaskMigrate, task))
+                if !self.was_alive((Class::Task, task), time) =>
+            {
                 return;
             }
             Lesson::Define(key) => {
@@ -157,27 +159,25 @@ impl Definitions {
         self.saw_time(time);
     }
 
-    fn is_alive(&self, key: Key) -> bool {
+    /// What is known of it was defined by then.
+    fn was_alive(&self, key: Key, time: u64) -> bool {
         self.keyed
             .get(&key)
-            .is_some_and(|known| known.event.is_some())
+            .is_some_and(|known| known.event.is_some() && known.time <= time)
     }
 
     /// False if something later is known.
     fn delete(&mut self, key: Key, time: u64) -> bool {
-        // Tasks come and go without end, and each only once: of one whose coming is
-        // known, nothing older can come.
-        let once = match key.0 {
-            Class::Task => self.is_alive(key),
-            Class::TaskMigrate => true,
-            _ => false,
-        };
-        if once {
-            let gone = self.keyed.remove(&key);
-            self.keyed_len -= gone.and_then(|known| known.event).map_or(0, |e| e.len());
-            return true;
+        if key.0 != Class::TaskMigrate {
+            // Tasks, too: their ids are addresses, which are used again. So there are not
+            // many of them, and an older task of the same id may still be in the ring.
+            return self.set(key, time, None);
         }
-        self.set(key, time, None)
+        // It needs no mark: nothing is learnt of a task that is gone.
+        let known = self.was_alive(key, time);
+        let gone = known.then(|| self.keyed.remove(&key)).flatten();
+        self.keyed_len -= gone.and_then(|gone| gone.event).map_or(0, |e| e.len());
+        known
     }
 
     /// False if something later is known.
@@ -400,6 +400,62 @@ mod tests {
         ];
         store.learn(&chunk(&events), Some(&mut delta));
         assert_eq!(delta.take(), [&events[3][..], &events[2]].concat());
+    }
+
+    /// What a client that knows task 7 is told when these came in chunks it did not get.
+    fn told(events: &[Vec<u8>]) -> Vec<u8> {
+        let (mut store, mut delta) = (store(), Delta::default());
+        store.learn(&chunk(&[task(EVENT_TASK_CREATE, 1, 7)]), None);
+        for event in events {
+            store.learn(&chunk(std::slice::from_ref(event)), Some(&mut delta));
+        }
+        delta.take()
+    }
+
+    #[test]
+    fn the_end_of_a_task_is_told_though_its_id_is_used_again() {
+        let create = |time| task(EVENT_TASK_CREATE, time, 7);
+        let delete = |time| task(EVENT_TASK_DELETE, time, 7);
+        assert_eq!(told(&[delete(2)]), delete(2));
+        let again = [delete(2), create(3)];
+        assert_eq!(told(&again), again.concat());
+        assert_eq!(told(&[delete(2), create(3), delete(4)]), delete(2));
+        let twice = [delete(2), create(3), delete(4), create(5)];
+        assert_eq!(told(&twice), [delete(2), create(5)].concat());
+        // It has come in a chunk that the client has got, and will go in one.
+        assert_eq!(told(&[create(3), delete(4)]), []);
+    }
+
+    #[test]
+    fn an_older_task_of_the_same_id_does_not_come_back() {
+        let mut store = store();
+        let create = |time| task(EVENT_TASK_CREATE, time, 7);
+        let delete = |time| task(EVENT_TASK_DELETE, time, 7);
+        // Refused: these overtake.
+        for event in [delete(2), create(3), delete(4)] {
+            store.learn(&chunk(&[event]), None);
+        }
+        store.learn(&chunk(&[create(1)]), None);
+        store.is_up_to_date();
+        assert_eq!(replayed(&store).len(), MARKER_LEN);
+        // Alive, with its end in the ring; that of the next is refused.
+        store.learn(&chunk(&[create(5)]), None);
+        store.learn(&chunk(&[delete(8)]), None);
+        for event in [delete(6), create(7)] {
+            store.learn(&chunk(&[event]), None);
+        }
+        assert_eq!(replayed(&store).len(), MARKER_LEN);
+    }
+
+    #[test]
+    fn the_end_of_an_older_task_does_not_end_one_of_the_same_id() {
+        let mut store = store();
+        let task = |kind, time| task(kind, time, 7);
+        store.learn(&chunk(&[task(EVENT_TASK_CREATE, 1)]), None);
+        store.learn(&chunk(&[task(EVENT_TASK_CREATE, 3)]), None);
+        store.learn(&chunk(&[task(EVENT_TASK_DELETE, 2)]), None);
+        let replay = replayed(&store);
+        assert_eq!(&replay[MARKER_LEN..], task(EVENT_TASK_CREATE, 3));
     }
 
     #[test]

@@ -17,8 +17,8 @@ impl PollThread {
     /// A log was started after the end of another: as after init.
     pub(super) fn reopen(&mut self) {
         let Some(address) = &self.address else {
-            // For the file, whose log it is.
-            control::INBOX.log_begins();
+            // For the file, whose log it is: the first one has begun with init.
+            control::INBOX.log_begins_if_none_runs();
             return;
         };
         match Listener::open(address, self.options) {

@@ -121,7 +121,22 @@ impl Descriptor {
         }
         // SAFETY: open, as was just seen; the borrow ends here, and does not close it.
         let file = unsafe { borrow(self.raw()) };
-        file.write_all_at(bytes, offset)
+        let (mut rest, mut offset, mut turns) = (bytes, offset, 0);
+        while !rest.is_empty() {
+            match file.write_at(rest, offset) {
+                Ok(0) => return Err(error(libc::EIO)),
+                Ok(written) => {
+                    rest = &rest[written..];
+                    offset += written as u64;
+                }
+                // There are file systems in user space that may say so for good.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && turns < TURNS => {
+                    turns += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -199,7 +214,7 @@ fn left_over(path: &Path) -> io::Result<Option<File>> {
         .write(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)?;
-    if !may_be_replaced(&file) {
+    if !may_be_replaced(&file)? {
         return Err(error(libc::EEXIST));
     }
     lock(&file)?;
@@ -208,24 +223,37 @@ fn left_over(path: &Path) -> io::Result<Option<File>> {
 
 /// A ring file, of any version, and also with a wrong checksum; or what becomes of one that is truncated, or that a machine
 /// which lost its power never wrote: nothing.
-fn may_be_replaced(file: &File) -> bool {
+fn may_be_replaced(file: &File) -> io::Result<bool> {
     use eventlog_ring_file::LayoutError::{NotARingFile, Short};
+    // First, as another process may make it longer at any time.
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Ok(false);
+    }
     let mut start = [0; PREAMBLE];
-    match file.read_exact_at(&mut start, 0) {
-        Ok(()) if start == [0; PREAMBLE] => true,
-        Ok(()) => !matches!(Layout::parse(&start), Err(NotARingFile | Short)),
-        Err(_) => file
-            .metadata()
-            .is_ok_and(|file| file.is_file() && file.len() == 0),
+    Ok(if !read_at(file, &mut start, 0)? {
+        found.len() == 0
+    } else {
+        start == [0; PREAMBLE] || !matches!(Layout::parse(&start), Err(NotARingFile | Short))
+    })
+}
+
+/// False if the file ends before.
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<bool> {
+    match file.read_exact_at(bytes, offset) {
+        Err(short) if short.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| true),
     }
 }
 
 /// There may be something to recover: whoever made it came as far as writing definitions. One that a start has left which
-/// failed must not take the place of the log of a crash.
+/// failed must not take the place of the log of a crash. What the disk does not give back now may be there later.
 fn holds_something(file: &File) -> bool {
     let mut start = [0; PREAMBLE];
-    if file.read_exact_at(&mut start, 0).is_err() {
-        return false;
+    match read_at(file, &mut start, 0) {
+        Ok(true) => {}
+        Ok(false) => return false,
+        Err(_) => return true,
     }
     let Ok(layout) = Layout::parse(&start) else {
         // Damaged: somebody may want to look at it.
@@ -233,8 +261,10 @@ fn holds_something(file: &File) -> bool {
     };
     [0, layout.slot_size].iter().any(|offset| {
         let mut head = [0; Slot::HEAD];
-        let read = file.read_exact_at(&mut head, layout.slots_at + offset);
-        read.is_ok() && head != [0; Slot::HEAD]
+        match read_at(file, &mut head, layout.slots_at + offset) {
+            Ok(read) => read && head != [0; Slot::HEAD],
+            Err(_) => true,
+        }
     })
 }
 
@@ -267,6 +297,35 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
     one.dev() == other.dev() && one.ino() == other.ino()
 }
 
+/// The file under its first name, made or as it was found.
+fn open_new(path: &Path, make: bool) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(make)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+}
+
+/// Lock it. False if it is no longer the one of that name.
+fn is_taken(file: &File, path: &Path) -> io::Result<bool> {
+    if !may_be_replaced(file)? {
+        return Err(error(libc::EEXIST));
+    }
+    // Before the lock, which a child would keep.
+    fork::own(fork::Slot::RingFile, Some(file.as_raw_fd()));
+    lock(file)?;
+    // Another process may have finished it between the two.
+    let open = file.metadata()?;
+    let ours = std::fs::symlink_metadata(path).is_ok_and(|named| is_same(&named, &open));
+    if ours && open.nlink() > 1 {
+        // One that was killed when the file had both its names.
+        std::fs::remove_file(path)?;
+    }
+    Ok(ours && open.nlink() == 1)
+}
+
 /// The file under its first name. Removed if it is given up.
 struct Unfinished {
     path: PathBuf,
@@ -277,35 +336,30 @@ impl Unfinished {
     /// Make it, or take over one that a dead process has left.
     fn claim(path: PathBuf) -> io::Result<Unfinished> {
         for _ in 0..TURNS {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-                .open(&path)?;
-            if !may_be_replaced(&file) {
-                return Err(error(libc::EEXIST));
+            let (file, made) = match open_new(&path, false) {
+                Err(none) if none.kind() == io::ErrorKind::NotFound => {
+                    match open_new(&path, true) {
+                        Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => continue,
+                        file => (file?, true),
+                    }
+                }
+                file => (file?, false),
+            };
+            match is_taken(&file, &path) {
+                Ok(true) => {
+                    let file = Some(file);
+                    return Ok(Unfinished { path, file });
+                }
+                Ok(false) => fork::own(fork::Slot::RingFile, None),
+                Err(error) => {
+                    // Not if another process was faster, and makes its own of it.
+                    if made && error.raw_os_error() != Some(libc::EBUSY) {
+                        let _ = std::fs::remove_file(&path);
+                    }
+                    fork::own(fork::Slot::RingFile, None);
+                    return Err(error);
+                }
             }
-            // Before the lock, which a child would keep.
-            fork::own(fork::Slot::RingFile, Some(file.as_raw_fd()));
-            if let Err(error) = lock(&file) {
-                fork::own(fork::Slot::RingFile, None);
-                return Err(error);
-            }
-            // Another process may have finished it between the two.
-            let open = file.metadata()?;
-            let ours = std::fs::symlink_metadata(&path).is_ok_and(|named| is_same(&named, &open));
-            if ours && open.nlink() == 1 {
-                let file = Some(file);
-                return Ok(Unfinished { path, file });
-            }
-            if ours {
-                // One that was killed when the file had both its names.
-                std::fs::remove_file(&path)?;
-            }
-            fork::own(fork::Slot::RingFile, None);
         }
         Err(error(libc::EBUSY))
     }
@@ -349,7 +403,9 @@ impl Unfinished {
     fn finish(mut self, path: &Path, replaces: bool) -> io::Result<File> {
         // A second name, and then without the first: unlike a rename, that replaces nothing that came meanwhile.
         match std::fs::hard_link(&self.path, path) {
-            Ok(()) => std::fs::remove_file(&self.path)?,
+            Ok(()) => std::fs::remove_file(&self.path).inspect_err(|_| {
+                let _ = std::fs::remove_file(path);
+            })?,
             Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists && !replaces => {
                 return Err(taken);
             }

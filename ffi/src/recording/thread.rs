@@ -30,10 +30,8 @@ pub(super) struct RecorderThread {
     definitions: Definitions,
     /// Of the slot that was written last.
     sequence: u64,
-    /// Bytes of keyed definitions that have no room in a slot.
+    /// Bytes that a slot was without, at most: those that have no room, or all of it when it could not be written.
     slot_left_out: usize,
-    /// A slot could not be written once.
-    slot_failed: bool,
     /// Bytes of the tables that are used.
     tables_used: u64,
     populated: usize,
@@ -61,7 +59,6 @@ impl RecorderThread {
             definitions: Definitions::default(),
             sequence: 0,
             slot_left_out: 0,
-            slot_failed: false,
             tables_used: 0,
             populated: 0,
         }
@@ -116,17 +113,20 @@ impl RecorderThread {
         let bytes = slot.encode(self.layout.slot_size);
         if bytes.is_some_and(|bytes| self.write(&bytes, at)) {
             self.sequence += 1;
-            // Those that have no room now had none before.
-            let more = left_out.saturating_sub(self.slot_left_out);
-            self.slot_left_out += more;
-            self.recording.leave_out(more);
+            self.leave_out_of_slot(left_out);
         } else {
-            if !std::mem::replace(&mut self.slot_failed, true) {
-                self.recording.leave_out(events.len() + left_out);
-            }
+            let all = slot.header.len() + events.len() + left_out;
+            self.leave_out_of_slot(all);
             // Whenever there is something to do again.
             self.definitions.change();
         }
+    }
+
+    /// Those that are not in this slot were perhaps not in the one before, and are counted.
+    fn leave_out_of_slot(&mut self, bytes: usize) {
+        let more = bytes.saturating_sub(self.slot_left_out);
+        self.slot_left_out += more;
+        self.recording.leave_out(more);
     }
 
     fn write_tables(&mut self) {

@@ -6,6 +6,7 @@
 #include "control.h"
 #include "eventlog_socket_rts.h"
 #include "system.h"
+#include "system_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ----------------------------------------------------------------- events -- */
@@ -304,8 +306,8 @@ static void set_control(int whose) {
 enum { FILES = 16 };
 static int files[FILES];
 
-static void open_files(const char *path) {
-  for (int i = 0; i < FILES; i++) files[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+static void open_files(const char *path, int how) {
+  for (int i = 0; i < FILES; i++) files[i] = open(path, how | O_CREAT | O_CLOEXEC, 0600);
 }
 
 static void check_files(void) {
@@ -314,6 +316,18 @@ static void check_files(void) {
     if (fstat(files[i], &file) != 0) printf("file %d is closed\n", files[i]);
     else if (file.st_size != 0) printf("file %d was written\n", files[i]);
   }
+}
+
+/* In a child that has not opened them itself. */
+static void check_files_in_child(void) {
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    check_files();
+    fflush(stdout);
+    _exit(0);
+  }
+  if (child < 0 || waitpid(child, NULL, 0) != child) puts("no child");
 }
 
 /* "PATH SIZE" */
@@ -363,11 +377,22 @@ static void fork_child(void) {
 }
 
 static pthread_t waiter;
+static const char *waits_for;
 static EventlogSocketStatus waited;
 
 static void *wait_aside(void *nothing) {
   waited = eventlog_socket_wait();
   return nothing;
+}
+
+static void *ready_aside(void *nothing) {
+  waited = eventlog_socket_signal_ghc_rts_ready();
+  return nothing;
+}
+
+static void aside(const char *what, void *(*routine)(void *)) {
+  waits_for = what;
+  if (pthread_create(&waiter, NULL, routine, NULL) != 0) puts("no thread");
 }
 
 static void run(char *line) {
@@ -381,24 +406,36 @@ static void run(char *line) {
     slow_accept_ms = (unsigned)atoi(rest);
   } else if (strcmp(line, "slow-listen") == 0) {
     slow_listen_ms = (unsigned)atoi(rest);
+  } else if (strcmp(line, "slow-read") == 0) {
+    slow_read_ms = (unsigned)atoi(rest);
   } else if (strcmp(line, "fail-setsockopt") == 0) {
     fail_setsockopt = true;
   } else if (strcmp(line, "fail-write") == 0) {
     fail_write = true;
   } else if (strcmp(line, "flaky-sendmsg") == 0) {
     flaky_sendmsg = true;
+  } else if (strcmp(line, "places-cut") == 0) {
+    printf("places-cut: %d\n", places_cut());
   } else if (strcmp(line, "fail") == 0) {
     if (!fail_calls(rest)) printf("no call: %s\n", rest);
   } else if (strcmp(line, "left") == 0) {
     printf("left: %d\n", failures_left(rest));
+  } else if (strcmp(line, "fail-file") == 0) {
+    if (!fail_file_calls(rest)) printf("no call: %s\n", rest);
+  } else if (strcmp(line, "left-file") == 0) {
+    printf("left: %d\n", file_failures_left(rest));
   } else if (strcmp(line, "fill-eventfd") == 0) {
     fill_eventfd = true;
   } else if (strcmp(line, "clock-step") == 0) {
     clock_step = atol(rest);
   } else if (strcmp(line, "close-descriptors") == 0) {
     for (int fd = 3; fd < 1024; fd++) close(fd);
+  } else if (strcmp(line, "close-eventfd") == 0) {
+    if (close(newest_eventfd) != 0) puts("no eventfd");
   } else if (strcmp(line, "open-files") == 0) {
-    open_files(rest);
+    open_files(rest, O_RDWR);
+  } else if (strcmp(line, "open-files-for-writing") == 0) {
+    open_files(rest, O_WRONLY);
   } else if (strcmp(line, "bus-error") == 0) {
     bus_error(rest);
   } else if (strcmp(line, "handle-bus-errors") == 0) {
@@ -416,6 +453,8 @@ static void run(char *line) {
     fork_child();
   } else if (strcmp(line, "check-files") == 0) {
     check_files();
+  } else if (strcmp(line, "check-files-in-child") == 0) {
+    check_files_in_child();
   } else if (strcmp(line, "no-trouble") == 0) {
     fail_no_calls();
     fail_setsockopt = fail_write = flaky_sendmsg = fill_eventfd = false;
@@ -457,10 +496,12 @@ static void run(char *line) {
   } else if (strcmp(line, "wait") == 0) {
     say("wait", eventlog_socket_wait());
   } else if (strcmp(line, "wait-aside") == 0) {
-    if (pthread_create(&waiter, NULL, wait_aside, NULL) != 0) puts("no thread");
+    aside("wait", wait_aside);
+  } else if (strcmp(line, "ready-aside") == 0) {
+    aside("ready", ready_aside);
   } else if (strcmp(line, "join") == 0) {
     pthread_join(waiter, NULL);
-    say("wait", waited);
+    say(waits_for, waited);
   } else if (strcmp(line, "status") == 0) {
     say("status", eventlog_socket_worker_status());
   } else if (strcmp(line, "stats") == 0) {

@@ -18,6 +18,7 @@
 
 atomic_uint slow_accept_ms = 0;
 atomic_uint slow_listen_ms = 0;
+atomic_uint slow_read_ms = 0;
 atomic_bool say_linger = false;
 atomic_bool fail_setsockopt = false;
 atomic_bool fail_write = false;
@@ -26,6 +27,7 @@ atomic_uint troubles_made = 0;
 static atomic_bool accepting = false;
 atomic_long clock_step = 0;
 atomic_bool fill_eventfd = false;
+atomic_int newest_eventfd = -1;
 
 /* ------------------------------------------------------ calls that may fail -- */
 
@@ -91,6 +93,7 @@ ssize_t recv(int socket, void *bytes, size_t size, int flags) {
 /* Of the library, that of its eventfd; stdio does not come this way. */
 ssize_t read(int fd, void *bytes, size_t size) {
   if (fails("read")) return -1;
+  if (slow_read_ms > 0) usleep(slow_read_ms * 1000);
   return syscall(SYS_read, fd, bytes, size);
 }
 
@@ -111,7 +114,7 @@ int getsockname(int socket, struct sockaddr *addr, socklen_t *length) {
 
 int eventfd(unsigned value, int flags) {
   if (fails("eventfd")) return -1;
-  return (int)syscall(SYS_eventfd2, value, flags);
+  return newest_eventfd = (int)syscall(SYS_eventfd2, value, flags);
 }
 
 /* A sanitizer has to see threads begin. */
@@ -127,7 +130,8 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
   int outcome = (int)syscall(SYS_clock_gettime, clock, now);
-  if (clock == CLOCK_REALTIME) now->tv_sec += clock_step;
+  static atomic_uint readings = 0;
+  if (clock == CLOCK_REALTIME) now->tv_sec += clock_step * ((long)(readings++ % 3) - 1);
   return outcome;
 }
 
@@ -193,21 +197,45 @@ ssize_t write(int fd, const void *bytes, size_t count) {
   return syscall(SYS_write, fd, bytes, count);
 }
 
+/* Around the size of a block's marker, within its fields, and within its events. */
+static const size_t lengths[] = {1, 2, 3, 7, 23, 24, 25, 1000, 32749};
+enum { LENGTHS = sizeof lengths / sizeof *lengths, PIECES = 64 };
+static atomic_uint cut_after_first = 0; /* a bit for each length */
+
+int places_cut(void) { return __builtin_popcount(cut_after_first); }
+
+/* So many bytes; every other time, so many after the first piece. */
+static ssize_t send_part(int socket, const struct msghdr *message, int flags) {
+  static atomic_uint parts = 0;
+  unsigned part = parts++, which = part / 2 % LENGTHS;
+  size_t left = lengths[which] + (part % 2 == 0 ? 0 : message->msg_iov[0].iov_len);
+  struct iovec pieces[PIECES];
+  size_t count = 0;
+  while (left > 0 && count < message->msg_iovlen && count < PIECES) {
+    struct iovec *piece = &pieces[count];
+    *piece = message->msg_iov[count++];
+    if (piece->iov_len > left) {
+      piece->iov_len = left;
+      if (count == 2 && part % 2 != 0) cut_after_first |= 1U << which;
+    }
+    left -= piece->iov_len;
+  }
+  struct msghdr cut = *message;
+  cut.msg_iov = pieces;
+  cut.msg_iovlen = count;
+  return syscall(SYS_sendmsg, socket, &cut, flags);
+}
+
 ssize_t sendmsg(int socket, const struct msghdr *message, int flags) {
   if (fails("sendmsg")) return -1;
-  static const int troubles[] = {EINTR, ENOBUFS, 0, EAGAIN, ENOMEM, 0};
+  static const int errors[] = {EINTR, ENOBUFS, EAGAIN, ENOMEM};
   static atomic_uint calls = 0;
   if (flaky_sendmsg && message->msg_iovlen > 0) {
-    int trouble = troubles[calls++ % 6];
+    unsigned call = calls++;
     troubles_made++;
-    if (trouble != 0) {
-      errno = trouble;
-      return -1;
-    }
-    /* A prime number of bytes: boundaries fall everywhere. */
-    size_t first = message->msg_iov[0].iov_len;
-    return syscall(SYS_sendto, socket, message->msg_iov[0].iov_base,
-                   first < 32749 ? first : 32749, flags, NULL, 0);
+    if (call % 5 != 0) return send_part(socket, message, flags);
+    errno = errors[call / 5 % 4];
+    return -1;
   }
   return syscall(SYS_sendmsg, socket, message, flags);
 }

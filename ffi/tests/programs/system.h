@@ -8,6 +8,7 @@
 /** Milliseconds that these calls take from now on. */
 extern atomic_uint slow_accept_ms;
 extern atomic_uint slow_listen_ms;
+extern atomic_uint slow_read_ms;
 
 /** Say how each connection is to be closed: SO_LINGER, before its shutdown. */
 extern atomic_bool say_linger;
@@ -15,8 +16,10 @@ extern atomic_bool say_linger;
 extern atomic_bool fail_setsockopt;
 /** Every write fails: what wakes the poll thread. */
 extern atomic_bool fail_write;
-/** Every sendmsg is interrupted, fails for a moment, or sends but a part. */
+/** Every sendmsg sends but a part, or is interrupted, or fails for a moment. */
 extern atomic_bool flaky_sendmsg;
+/** At how many of the places where it cuts it has cut a piece after the first. */
+int places_cut(void);
 
 /** How often that has happened. */
 extern atomic_uint troubles_made;
@@ -29,10 +32,13 @@ int failures_left(const char *call);
 /** No call fails from now on. */
 void fail_no_calls(void);
 
-/** Seconds by which the wall clock is wrong from now on. */
+/** Seconds by which the wall clock is set forth and back between any two who read it. */
 extern atomic_long clock_step;
 /** Before each wake-up of the poll thread another one fills its eventfd. */
 extern atomic_bool fill_eventfd;
+
+/** The newest eventfd, -1 for none. */
+extern atomic_int newest_eventfd;
 
 /** Until a client was accepted. */
 void await_accept(void);

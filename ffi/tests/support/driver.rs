@@ -24,6 +24,15 @@ impl Driver {
 
     /// The same, with a change to how it is run.
     pub fn spawn_as(environment: &[(&str, &str)], change: impl FnOnce(&mut Command)) -> Self {
+        Self::spawn_with(&[], environment, change)
+    }
+
+    /// The same, with more parts, in C.
+    pub fn spawn_with(
+        more: &[&str],
+        environment: &[(&str, &str)],
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
         let table = format!("-I{}", repository().join("ffi/rts").display());
         let flags = [
             "-std=c11",
@@ -34,7 +43,15 @@ impl Driver {
             "-Werror",
         ];
         let flags = [&flags[..], &[table.as_str()]].concat();
-        let parts = ["control.c", "control.h", "system.c", "system.h"];
+        let parts = [
+            "control.c",
+            "control.h",
+            "system.c",
+            "system.h",
+            "system_files.c",
+            "system_files.h",
+        ];
+        let parts = [&parts[..], more].concat();
         let program = c_program_of_parts(&test_program("driver.c"), &parts, "cc", &flags);
         let mut command = Command::new(program);
         for (name, _) in std::env::vars() {
