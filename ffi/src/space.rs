@@ -10,8 +10,13 @@ use std::time::Duration;
 
 use crate::futex;
 
-/// The longest single sleep: a bound on what any oversight could cost.
-const NAP: Duration = Duration::from_millis(100);
+/// The longest single sleep: a bound on what any oversight could cost. The tests below
+/// would not see one that it mends.
+const NAP: Duration = if cfg!(test) {
+    Duration::MAX
+} else {
+    Duration::from_millis(100)
+};
 
 #[derive(Debug, Default)]
 pub(crate) struct Space {
@@ -78,17 +83,29 @@ mod tests {
 
     #[test]
     fn room_wakes_the_waiter() {
+        const PATIENCE: Duration = Duration::from_secs(60);
         let (space, room) = (Space::default(), AtomicBool::new(false));
+        let attempts = AtomicU32::new(0);
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| {
-                space.wait_until(Duration::from_secs(60), || {
-                    room.load(Ordering::SeqCst).then_some(7)
-                })
+                let begun = std::time::Instant::now();
+                let outcome = space.wait_until(PATIENCE, || {
+                    let room = room.load(Ordering::SeqCst);
+                    attempts.fetch_add(1, Ordering::SeqCst);
+                    room.then_some(7)
+                });
+                (outcome, begun.elapsed())
             });
+            // It has found none; nothing but the wake-up makes it look again.
+            while attempts.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
             std::thread::sleep(Duration::from_millis(10));
             room.store(true, Ordering::SeqCst);
             space.made();
-            assert_eq!(waiter.join().unwrap(), Some(7));
+            let (outcome, took) = waiter.join().unwrap();
+            assert_eq!(outcome, Some(7));
+            assert!(took < PATIENCE / 2, "nobody woke it: {took:?}");
         });
     }
 }

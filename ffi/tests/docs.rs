@@ -26,6 +26,35 @@ fn defects(text: &str) -> Vec<(usize, Vec<String>)> {
     rows.collect()
 }
 
+/// The rows of the table of models: its name, and the switches that break it.
+fn models(text: &str) -> Vec<(String, Vec<String>)> {
+    let lines = text.lines();
+    let table = lines.skip_while(|line| !line.starts_with("| model |"));
+    let rows = table.take_while(|line| line.starts_with('|')).skip(2);
+    let quoted = |cell: &str| -> Vec<String> {
+        let code = cell.split('`').skip(1).step_by(2);
+        code.map(String::from).collect()
+    };
+    let rows = rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').collect();
+        let names = quoted(cells[0]);
+        let [name] = names.as_slice() else {
+            panic!("not one model: {row}");
+        };
+        (name.clone(), quoted(cells[cells.len() - 1]))
+    });
+    rows.collect()
+}
+
+/// The names of all tests in a source.
+fn tests_in(source: &str) -> Vec<&str> {
+    let functions = source.lines().filter_map(|line| {
+        let name = line.strip_prefix("fn ")?.split_once("()")?.0;
+        has_test(source, name).then_some(name)
+    });
+    functions.collect()
+}
+
 /// Whether there is a test of this name: not just a function.
 fn has_test(source: &str, function: &str) -> bool {
     let start = format!("fn {function}()");
@@ -44,6 +73,7 @@ fn exists(test: &str) -> bool {
     let folders = [
         "ffi/tests",
         "ffi/control/tests",
+        "cli/tests",
         "core/tests",
         "loom-tests/tests",
     ];
@@ -64,6 +94,39 @@ fn every_attempt_is_a_test() {
     for test in tests {
         assert!(exists(test), "there is no test {test}");
     }
+}
+
+/// The table of models has each that there is, once, and no other; and those who break
+/// the ring for each are those of `loom-tests/run.sh`.
+#[test]
+fn every_model_is_a_test() {
+    let rows = models(&read(&repository().join("docs/safety.md")));
+    let folder = repository().join("loom-tests/tests");
+    let files = std::fs::read_dir(&folder).expect("loom-tests/tests");
+    let sources: Vec<String> = files
+        .map(|file| read(&file.expect("a file").path()))
+        .collect();
+    let mut there: Vec<&str> = sources.iter().flat_map(|source| tests_in(source)).collect();
+    let mut named: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
+    there.sort_unstable();
+    named.sort_unstable();
+    assert!(there.len() > 20, "{there:?}");
+    assert_eq!(named, there, "models in docs/safety.md, and in loom-tests");
+
+    let script = read(&repository().join("loom-tests/run.sh"));
+    let controls: BTreeSet<(&str, &str)> = script
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (switch, model) = (words.next()?, words.next()?);
+            there.contains(&model).then_some((model, switch))
+        })
+        .collect();
+    let broken: BTreeSet<(&str, &str)> = rows
+        .iter()
+        .flat_map(|(name, switches)| switches.iter().map(|switch| (name.as_str(), &**switch)))
+        .collect();
+    assert_eq!(broken, controls, "in docs/safety.md, and in run.sh");
 }
 
 #[test]
@@ -91,6 +154,10 @@ fn tests_that_are_none_are_found_out() {
     assert!(has_test(source, "one"));
     assert!(!has_test(source, "two"));
     assert!(!has_test(source, "three"));
+    assert_eq!(tests_in(source), ["one"]);
+    let text = "| `x` | y |\n\n| model | what | broken |\n| --- | --- | --- |\n\
+                | `a` | b `c` | `d`, `e` |\n\n| `f` | g | h |\n";
+    assert_eq!(models(text), [("a".into(), vec!["d".into(), "e".into()])]);
     let table = "| # | what |\n| --- | --- |\n| 1 | x `a.rs::b`, `c` |\n| 2 | y |\n";
     assert_eq!(defects(table), [(1, vec!["a.rs::b".into()]), (2, vec![])]);
 }

@@ -48,6 +48,13 @@ impl Chunks {
         1000 * (1 + MOST_PRODUCERS as u64 * number + producer as u64)
     }
 
+    /// The producer and the number of the chunk of this time.
+    pub fn at(time: u64) -> (usize, u64) {
+        let index = (time / 1000).wrapping_sub(1);
+        let most = MOST_PRODUCERS as u64;
+        ((index % most) as usize, index / most)
+    }
+
     /// A chunk that has bytes.
     pub fn chunk(&self, producer: usize, number: u64) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -4,6 +4,7 @@ use crate::chance::Chance;
 use crate::support::commands::{BUILTIN, RTS, frame, older};
 use crate::support::{Address, Client};
 use std::io::ErrorKind;
+use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ pub enum Kind {
     HalfClosing,
     /// Sends commands, and what is none.
     Talking,
-    /// Reads nothing at all.
+    /// Reads nothing before it leaves; then, perhaps, some of what waits.
     Silent,
     /// Leaves without a word, perhaps before it is served.
     Leaving,
@@ -70,22 +71,41 @@ fn linger(kind: Kind, client: &mut Client, chance: &mut Chance) {
     }
 }
 
-/// Read to the end of the stream.
-pub fn stay(mut client: Client, kind: Kind, chance: &mut Chance) -> Result<Vec<u8>, String> {
+/// Read to the end of the stream. Nothing is said any more once `over` is set: when the
+/// program closes a TCP connection and has not read it all, the system throws the rest of
+/// the stream away.
+pub fn stay(
+    mut client: Client,
+    kind: Kind,
+    chance: &mut Chance,
+    over: &Mutex<bool>,
+) -> Result<Vec<u8>, String> {
     if kind == Kind::HalfClosing {
         client.half_close();
     }
-    let mut reads = 0;
     loop {
         match client.read_some(Duration::from_secs(60)) {
             Ok(0) => return Ok(client.leave()),
-            // What is said to TCP after the end has the system throw the rest away.
-            Ok(_) if kind == Kind::Talking && reads > 30 => {}
-            Ok(_) => {
-                reads += 1;
-                linger(kind, &mut client, chance);
+            Ok(_) if kind == Kind::Talking => {
+                // Held meanwhile: when it is set, all is said.
+                let over = over.lock().expect("nobody panics meanwhile");
+                if !*over {
+                    linger(kind, &mut client, chance);
+                }
             }
+            Ok(_) => linger(kind, &mut client, chance),
             Err(error) => return Err(format!("after {} bytes: {error}", client.received.len())),
+        }
+    }
+}
+
+/// Take some of what waits for this client, without waiting for more.
+fn take_some(client: &mut Client, chance: &mut Chance) {
+    let some = chance.below(client.pending() as u64 + 1) as usize;
+    while client.received.len() < some && client.pending() > 0 {
+        // The program may have ended.
+        if client.read_some(Duration::from_millis(1)).is_err() {
+            return;
         }
     }
 }
@@ -100,12 +120,15 @@ pub fn visit(address: &Address, kind: Kind, most: u64, chance: &mut Chance) -> O
         Kind::HalfClosing => client.half_close(),
         Kind::Silent => {
             sleep(chance.millis(200));
-            return Some(Vec::new());
+            take_some(&mut client, chance);
+            return Some(client.leave());
         }
         Kind::Leaving => {
             sleep(chance.millis(3));
+            take_some(&mut client, chance);
+            let received = std::mem::take(&mut client.received);
             client.reset();
-            return Some(Vec::new());
+            return Some(received);
         }
         _ => {}
     }
