@@ -308,7 +308,8 @@ fn counters() {
     let mut client: Client = worker.client();
     client.read_until_text("datb");
     worker.command("log 2 30000 100");
-    client.read_bytes(2_000_000);
+    // More than a buffer of the RTS: one chunk at least has been sent whole.
+    client.read_bytes(3_000_000);
     let during = worker.stats();
     assert_eq!((during.get("connections"), during.get("connected")), (1, 1));
     // A chunk counts when the last of it has been sent.
