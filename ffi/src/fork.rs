@@ -9,10 +9,11 @@
 //! A program may have closed them, and have files of its own under their numbers,
 //! which its children need: only what is still the same file is closed.
 
-use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+
+use crate::identity::identity;
 
 /// Which descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -70,19 +71,6 @@ impl Owned {
         );
         (fd >= 0 && identity(fd) == Some(noted)).then_some(fd)
     }
-}
-
-/// Device and inode. Async-signal-safe.
-fn identity(fd: RawFd) -> Option<(u64, u64)> {
-    let mut file = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: room for the answer; a descriptor that is none is an error.
-    if unsafe { libc::fstat(fd, file.as_mut_ptr()) } < 0 {
-        return None;
-    }
-    // SAFETY: filled in.
-    let file = unsafe { file.assume_init() };
-    #[allow(clippy::unnecessary_cast, reason = "of other types elsewhere")]
-    Some((file.st_dev as u64, file.st_ino as u64))
 }
 
 /// This process is a forked child of the one that was started.

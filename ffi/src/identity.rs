@@ -12,7 +12,7 @@ pub(crate) struct OwnDescriptor {
 }
 
 /// Device and inode: no two files or sockets that are there at the same time share them.
-type Identity = (libc::dev_t, libc::ino_t);
+pub(crate) type Identity = (u64, u64);
 
 impl OwnDescriptor {
     pub(crate) fn new(descriptor: OwnedFd) -> OwnDescriptor {
@@ -26,7 +26,7 @@ impl OwnDescriptor {
     /// does both.
     pub(crate) fn size(&self) -> Option<u64> {
         let file = stat(self.as_raw_fd())?;
-        let ours = self.identity == Some((file.st_dev, file.st_ino));
+        let ours = self.identity == Some(named(&file));
         ours.then(|| u64::try_from(file.st_size).unwrap_or(0))
     }
 }
@@ -46,8 +46,14 @@ impl Drop for OwnDescriptor {
     }
 }
 
-fn identity(fd: RawFd) -> Option<Identity> {
-    stat(fd).map(|file| (file.st_dev, file.st_ino))
+/// Of which file a descriptor is, if it is open. Async-signal-safe.
+pub(crate) fn identity(fd: RawFd) -> Option<Identity> {
+    stat(fd).map(|file| named(&file))
+}
+
+fn named(file: &libc::stat) -> Identity {
+    #[allow(clippy::unnecessary_cast, reason = "of other types elsewhere")]
+    (file.st_dev as u64, file.st_ino as u64)
 }
 
 fn stat(fd: RawFd) -> Option<libc::stat> {

@@ -35,11 +35,7 @@ fn the_files_of_a_program_are_left_to_its_child() {
 fn a_child_keeps_no_connection() {
     let mut driver = Driver::logging(&[]);
     let mut client = driver.served_client();
-    let said = driver.command("fork").concat();
-    let child: i32 = said
-        .strip_prefix("child: ")
-        .and_then(|pid| pid.parse().ok())
-        .expect("a child");
+    let child = driver.fork();
     driver.process.signal(libc::SIGKILL);
     let _ = driver.process.wait();
     eventually(SOON, "the stream ends", || {

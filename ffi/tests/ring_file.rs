@@ -318,10 +318,13 @@ fn snapshots_of_a_program_that_runs() {
         }
     }
     worker.command("unload");
+    // Nothing outruns these.
+    for what in [pid.as_str(), path] {
+        let Recovered { log, said } = recovered_by("snapshot", what);
+        assert!(spans(&log, 2).iter().any(Option::is_some), "{said}");
+    }
     assert_eq!(ending(worker.finish()), "status 0");
     assert_eq!(worker.process.stderr(), "");
-    let Recovered { log, said } = recovered(&file);
-    assert!(spans(&log, 2).iter().any(Option::is_some), "{said}");
 }
 
 /// With a socket, too: the client gets the whole log, and so does the file. The command `dump` brings what was logged so far

@@ -303,11 +303,7 @@ fn a_child_that_outlives_its_parent() {
     let file = dir.join("ring");
     let mut driver = recording(&file);
     driver.quietly("chunk 0 text:of-the-parent");
-    let said = driver.command("fork").concat();
-    let child: i32 = said
-        .strip_prefix("child: ")
-        .and_then(|pid| pid.parse().ok())
-        .expect("a child");
+    let child = driver.fork();
     driver.process.signal(libc::SIGKILL);
     let _ = driver.process.wait();
     let mut next = recording(&file);

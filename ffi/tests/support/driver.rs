@@ -67,6 +67,14 @@ impl Driver {
         }
     }
 
+    /// A child of its own, which does nothing and outlives it: its process id.
+    #[track_caller]
+    pub fn fork(&mut self) -> libc::pid_t {
+        let said = self.command("fork").concat();
+        let child = said.strip_prefix("child: ").map(str::parse);
+        child.and_then(Result::ok).expect("a child")
+    }
+
     /// One that listens.
     #[track_caller]
     pub fn listening(environment: &[(&str, &str)]) -> Self {
