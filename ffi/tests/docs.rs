@@ -72,7 +72,7 @@ fn has_test(source: &str, function: &str) -> bool {
 fn exists(test: &str) -> bool {
     let folders = [
         "ffi/tests",
-        "ffi/control/tests",
+        "formats/control/tests",
         "cli/tests",
         "core/tests",
         "loom-tests/tests",
