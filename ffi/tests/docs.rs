@@ -73,7 +73,7 @@ fn exists(test: &str) -> bool {
     let folders = [
         "ffi/tests",
         "formats/control/tests",
-        "cli/tests",
+        "tools/cli/tests",
         "core/tests",
         "loom-tests/tests",
     ];
