@@ -219,7 +219,10 @@ fn definitions_later_than_what_is_recorded_are_there_too() {
 #[test]
 fn real_logs_come_back_with_all_their_events() {
     let dir = Dir::new();
-    let logs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../formats/events/corpus/logs");
+    let logs = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../formats/events/corpus/logs"
+    );
     let mut count = 0;
     for entry in std::fs::read_dir(logs).expect("the corpus") {
         let path = entry.expect("a file").path();

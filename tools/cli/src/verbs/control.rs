@@ -64,9 +64,15 @@ pub struct Args {
 /// Sends.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     // Nothing is sent unless everything can be.
-    let frames: Vec<_> =
-        args.commands.iter().map(|command| command.frame(args.protocol)).collect::<Result<_, _>>()?;
-    let connecting = Connecting { wait: args.wait, ..Connecting::default() };
+    let frames: Vec<_> = args
+        .commands
+        .iter()
+        .map(|command| command.frame(args.protocol))
+        .collect::<Result<_, _>>()?;
+    let connecting = Connecting {
+        wait: args.wait,
+        ..Connecting::default()
+    };
     let mut connection = args.source.connect(&connecting)?;
     send(&mut connection, &args.source, &frames)?;
     stay(&mut connection, &args)
@@ -85,10 +91,13 @@ pub fn send(
     };
     for frame in frames {
         // Each in its own write: some programs choke on very long reads.
-        writer.write_all(frame).and_then(|()| writer.flush()).advise(
-            format_args!("cannot send to {source}"),
-            "the program closed the connection; is it still running?",
-        )?;
+        writer
+            .write_all(frame)
+            .and_then(|()| writer.flush())
+            .advise(
+                format_args!("cannot send to {source}"),
+                "the program closed the connection; is it still running?",
+            )?;
     }
     Ok(())
 }
@@ -128,5 +137,8 @@ fn stay(connection: &mut Connection, args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn is_pause(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }

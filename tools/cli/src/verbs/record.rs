@@ -99,29 +99,47 @@ enum Reconnect {
 
 /// Records.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let frames: Vec<_> =
-        args.control.iter().map(|command| command.frame(args.protocol)).collect::<Result<_, _>>()?;
+    let frames: Vec<_> = args
+        .control
+        .iter()
+        .map(|command| command.frame(args.protocol))
+        .collect::<Result<_, _>>()?;
     if !args.force && std::fs::metadata(&args.output).is_ok_and(|about| about.is_file()) {
         return Err(errors::io(format_args!("{} exists", args.output.display()))).advise(
             "nothing was recorded",
             "choose another --output, or allow to replace it with --force",
         );
     }
-    let rotation =
-        Rotation { size: args.rotate_size, time: args.rotate_time, keep: args.keep };
+    let rotation = Rotation {
+        size: args.rotate_size,
+        time: args.rotate_time,
+        keep: args.keep,
+    };
     let mut recording = Recording {
         stop: Stop::install()?,
         started: Instant::now(),
         files: Files::new(args.output.clone(), args.force, rotation, args.sync),
-        progress: if args.quiet { Progress::none() } else { Progress::always("recording", None) },
+        progress: if args.quiet {
+            Progress::none()
+        } else {
+            Progress::always("recording", None)
+        },
         frames,
         args,
     };
     let code = recording.run()?;
-    let Recording { files, progress, args, .. } = recording;
+    let Recording {
+        files,
+        progress,
+        args,
+        ..
+    } = recording;
     drop(progress);
     if files.count == 0 {
-        errors::warn(format_args!("nothing came from {}; no file was written", args.source));
+        errors::warn(format_args!(
+            "nothing came from {}; no file was written",
+            args.source
+        ));
         return Ok(ExitCode::from(errors::INPUT));
     }
     if !args.quiet {
@@ -187,7 +205,11 @@ impl Recording {
 
     fn connect(&self) -> anyhow::Result<Connection> {
         let stop = || self.is_over();
-        let how = Connecting { wait: self.args.wait, missing_ok: false, stop: &stop };
+        let how = Connecting {
+            wait: self.args.wait,
+            missing_ok: false,
+            stop: &stop,
+        };
         let mut connection = self.args.source.connect(&how)?;
         connection.tick(Some(TICK));
         Ok(connection)
@@ -195,7 +217,11 @@ impl Recording {
 
     /// Whether the user, or the clock, has ended the recording.
     fn is_over(&self) -> bool {
-        self.stop.is_set() || self.args.limit.is_some_and(|limit| self.started.elapsed() >= limit)
+        self.stop.is_set()
+            || self
+                .args
+                .limit
+                .is_some_and(|limit| self.started.elapsed() >= limit)
     }
 
     /// Whether to connect again, after telling why the stream ended.
@@ -207,10 +233,19 @@ impl Recording {
             End::Stopped => false,
             End::Complete => lasting && self.args.reconnect == Reconnect::Always,
             End::Lost(error) => {
-                let reason = error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+                let reason = error
+                    .as_ref()
+                    .map(|error| format!(" ({error})"))
+                    .unwrap_or_default();
                 let again = lasting && self.args.reconnect != Reconnect::Never;
-                let next = if again { "; waiting for it to come back, Ctrl-C to stop" } else { "" };
-                errors::warn(format_args!("{source} ended without an end mark{reason}{next}"));
+                let next = if again {
+                    "; waiting for it to come back, Ctrl-C to stop"
+                } else {
+                    ""
+                };
+                errors::warn(format_args!(
+                    "{source} ended without an end mark{reason}{next}"
+                ));
                 again
             }
         }
@@ -245,7 +280,9 @@ impl Recording {
         // What is left over is an incomplete item. It is kept: a recording is
         // the stream, byte for byte.
         let files = &mut self.files;
-        let result = tee.finish(|piece| write_piece(files, &piece)).and_then(|()| files.end());
+        let result = tee
+            .finish(|piece| write_piece(files, &piece))
+            .and_then(|()| files.end());
         self.check_write(result)
     }
 
@@ -262,7 +299,11 @@ fn send_all(
     source: &SourceArg,
     frames: &[Vec<u8>],
 ) -> anyhow::Result<()> {
-    if frames.is_empty() { Ok(()) } else { send(connection, source, frames) }
+    if frames.is_empty() {
+        Ok(())
+    } else {
+        send(connection, source, frames)
+    }
 }
 
 /// Writes a piece, in a new file where one is due.

@@ -47,7 +47,12 @@ pub struct Args {
     output: Option<PathBuf>,
 
     /// Classes of events, as they follow the RTS's -l: -au, a, sgpu
-    #[arg(long, value_name = "CLASSES", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "CLASSES",
+        default_value = "",
+        hide_default_value = true
+    )]
     #[arg(allow_hyphen_values = true)]
     events: String,
 
@@ -69,7 +74,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(errors::usage("no program"));
     };
-    let output = args.output.clone().unwrap_or_else(|| default_output(program));
+    let output = args
+        .output
+        .clone()
+        .unwrap_or_else(|| default_output(program));
     let (fifo, connection) = match prepare(&output) {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -78,7 +86,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let mut command = Command::new(program);
-    command.args(arguments).env("GHCRTS", options(&args, fifo.path()));
+    command
+        .args(arguments)
+        .env("GHCRTS", options(&args, fifo.path()));
     survive_signals()?;
     let mut child = match command.spawn() {
         Ok(child) => child,
@@ -90,7 +100,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     pass_signals_on(&child)?;
-    let queue = Arc::new(Queue::new(usize::try_from(args.buffer).unwrap_or(usize::MAX).max(1)));
+    let queue = Arc::new(Queue::new(
+        usize::try_from(args.buffer).unwrap_or(usize::MAX).max(1),
+    ));
     let exited = Arc::new(AtomicBool::new(false));
     let drain = {
         let (queue, exited) = (Arc::clone(&queue), Arc::clone(&exited));
@@ -123,7 +135,9 @@ fn prepare(output: &Path) -> anyhow::Result<(Fifo, Connection)> {
         "cannot make a FIFO",
         "set TMPDIR to a directory where you may write, without blanks in its name",
     )?;
-    let connection = fifo.open().advise(format_args!("cannot open {}", fifo.path().display()), "")?;
+    let connection = fifo
+        .open()
+        .advise(format_args!("cannot open {}", fifo.path().display()), "")?;
     Ok((fifo, connection))
 }
 
@@ -150,7 +164,10 @@ fn default_output(program: &OsStr) -> PathBuf {
 /// the one that must win.
 fn options(args: &Args, fifo: &Path) -> OsString {
     let mut options = OsString::from(format!("-l{}", args.events));
-    for more in [std::env::var_os("GHCRTS"), args.rts.clone().map(Into::into)].into_iter().flatten() {
+    for more in [std::env::var_os("GHCRTS"), args.rts.clone().map(Into::into)]
+        .into_iter()
+        .flatten()
+    {
         options.push(" ");
         options.push(more);
     }
@@ -171,7 +188,10 @@ fn survive_signals() -> io::Result<()> {
 
 /// Signals that are sent to us alone go on to the program.
 fn pass_signals_on(child: &Child) -> io::Result<()> {
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) else {
+    let Some(pid) = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    else {
         return Ok(());
     };
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP])?;
@@ -292,7 +312,9 @@ fn tell(program: &str, lost: u64, written: &Written) {
         return;
     }
     if files.count == 0 {
-        errors::warn(format_args!("{program} wrote no eventlog, so there is none"));
+        errors::warn(format_args!(
+            "{program} wrote no eventlog, so there is none"
+        ));
         errors::hint(
             "before GHC 9.4 link it with -eventlog; it must not be linked with -rtsopts=none or ignore, \
              nor run with an -ol of its own",
@@ -306,7 +328,11 @@ fn tell(program: &str, lost: u64, written: &Written) {
         ));
     }
     if io::stderr().is_terminal() {
-        errors::note(format_args!("{} in {}", Bytes(files.total), files.path().display()));
+        errors::note(format_args!(
+            "{} in {}",
+            Bytes(files.total),
+            files.path().display()
+        ));
     }
 }
 

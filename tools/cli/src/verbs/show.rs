@@ -70,7 +70,11 @@ pub struct Args {
 /// Prints.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let filter = args.filter.build()?;
-    let format = if args.json { Format::Json } else { Format::Text };
+    let format = if args.json {
+        Format::Json
+    } else {
+        Format::Text
+    };
     let mut printer = Printer {
         lines: Lines::new(format, args.blocks),
         filter,
@@ -106,7 +110,8 @@ impl Printer {
     fn event(&mut self, event: &Event<'_>, late: bool) -> anyhow::Result<ControlFlow<()>> {
         self.lines.learn(event);
         if self.filter.wants(event) {
-            self.lines.event(event, self.filter.running(event.cap), late)?;
+            self.lines
+                .event(event, self.filter.running(event.cap), late)?;
             self.left -= 1;
             if self.left == 0 {
                 return Ok(ControlFlow::Break(()));
@@ -234,12 +239,26 @@ fn find_wall_clock(args: &Args) -> anyhow::Result<Option<WallClock>> {
         return Ok(None);
     }
     let mut clock = None;
-    let input = SourceArgs { follow: false, ..args.input.clone() };
-    Input::open(&input, Reading { recover: args.recover, ..Reading::default() })?.each(|step| {
+    let input = SourceArgs {
+        follow: false,
+        ..args.input.clone()
+    };
+    Input::open(
+        &input,
+        Reading {
+            recover: args.recover,
+            ..Reading::default()
+        },
+    )?
+    .each(|step| {
         if let Step::Item(Item::Event(event)) = step {
             clock = WallClock::from_event(&event);
         }
-        Ok(if clock.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if clock.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     })?;
     if clock.is_none() {
         errors::note("the log does not tell the time of day");

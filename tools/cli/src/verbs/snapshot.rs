@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn the_start_of_a_shared_file_is_found() {
-        let line = b"7f00-7f10 rw-s 00000000 fe:01 42                         /tmp/a b\\012c (deleted)";
+        let line =
+            b"7f00-7f10 rw-s 00000000 fe:01 42                         /tmp/a b\\012c (deleted)";
         let mapped = parse(line).expect("a file");
         assert_eq!(mapped.range, "7f00-7f10");
         assert_eq!(mapped.inode, 42);

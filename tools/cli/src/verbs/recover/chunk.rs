@@ -153,6 +153,8 @@ fn declared_wrongly(event: &Event<'_>) -> Option<[u8; 2]> {
     if event.id() != IPE || event.raw.len() < IPE_HEAD {
         return None;
     }
-    let actual = u16::try_from(event.raw.len() - IPE_HEAD).ok()?.to_be_bytes();
+    let actual = u16::try_from(event.raw.len() - IPE_HEAD)
+        .ok()?
+        .to_be_bytes();
     (event.raw[IPE_HEAD - 2..IPE_HEAD] != actual).then_some(actual)
 }

@@ -39,7 +39,9 @@ impl Copied {
     /// Copies what there is, oldest first.
     pub fn of(reader: &RingReader, name: &str, directory: &Path) -> Result<Copied> {
         let read = || format!("cannot read {name}");
-        let slots = reader.slots(patience(reader).min(SLOT_PATIENCE)).advise(read(), "")?;
+        let slots = reader
+            .slots(patience(reader).min(SLOT_PATIENCE))
+            .advise(read(), "")?;
         let newest = slots.newest.as_ref();
         let Some(checker) = newest.and_then(|slot| Checker::new(&slot.header)) else {
             return Err(no_header(reader, name, &slots));
@@ -55,7 +57,9 @@ impl Copied {
             copied.spool = Spool::new(directory);
             copied.chunks.clear();
             copied.told = Told::default();
-            copied.copy(reader).advise(format_args!("cannot copy {name}"), "")?;
+            copied
+                .copy(reader)
+                .advise(format_args!("cannot copy {name}"), "")?;
             if !copied.chunks.is_empty() || copied.told.overtaken.count == 0 {
                 break;
             }
@@ -73,7 +77,9 @@ impl Copied {
         let granules = reader.layout().granules();
         self.told.words = survey.damaged;
         self.told.missing = reader.missing();
-        self.told.counted = reader.counted()?.filter(|counted| sensible(counted, &survey));
+        self.told.counted = reader
+            .counted()?
+            .filter(|counted| sensible(counted, &survey));
         let batch = BATCH.max(reader.layout().capacity / BATCHES);
         bytes.clear();
         let (mut waiting, mut torn) = (Vec::<Stamp>::new(), Vec::new());
@@ -190,12 +196,18 @@ impl Copied {
     /// Writes all but the end marker.
     pub fn write(mut self, reader: &RingReader, name: &str, out: &mut impl Write) -> Result<Told> {
         // Again: what was overwritten since may have been defined in no other place.
-        let again = reader.slots(patience(reader).min(SLOT_PATIENCE)).advise(format_args!("cannot read {name}"), "")?;
+        let again = reader
+            .slots(patience(reader).min(SLOT_PATIENCE))
+            .advise(format_args!("cannot read {name}"), "")?;
         let same = |slots: &Slots| {
             let header = |slots: &Slots| slots.newest.as_ref().map(|slot| slot.header.clone());
             header(slots) == header(&self.slots)
         };
-        let slots = if same(&again) { again } else { self.slots.clone() };
+        let slots = if same(&again) {
+            again
+        } else {
+            self.slots.clone()
+        };
         let Some(slot) = slots.newest else {
             return Err(no_header(reader, name, &self.slots));
         };
@@ -204,7 +216,8 @@ impl Copied {
         let mut bytes = Vec::new();
         for (at, _, chunk) in self.chunks.iter().filter(|(.., chunk)| chunk.is_global()) {
             self.spool.read(*at, chunk.len, &mut bytes)?;
-            self.checker.events(&bytes, |event| definitions.repeated(event.raw));
+            self.checker
+                .events(&bytes, |event| definitions.repeated(event.raw));
         }
         let told = &mut self.told;
         told.slots = slots.torn;
@@ -228,9 +241,14 @@ impl Copied {
         told.whole_from = first_of_caps.into_values().max().unwrap_or(0);
         // Blocks that belong to no capability have to be in order, too.
         let mut global = self.chunks.iter().flat_map(|(.., chunk)| &chunk.ends);
-        let limit = global.find(|(cap, ..)| cap.is_none()).map(|&(_, first, _)| first);
+        let limit = global
+            .find(|(cap, ..)| cap.is_none())
+            .map(|&(_, first, _)| first);
         let latest = self.chunks.iter().flat_map(|(.., chunk)| &chunk.ends);
-        let latest = latest.filter(|(cap, ..)| cap.is_none()).map(|&(.., last)| last).max();
+        let latest = latest
+            .filter(|(cap, ..)| cap.is_none())
+            .map(|&(.., last)| last)
+            .max();
         let begin = told.span.map_or(0, |(begin, _)| begin);
         let limit = limit.unwrap_or(u64::MAX);
         let [first, last] = definitions.blocks(limit, latest.unwrap_or(0));
@@ -248,7 +266,9 @@ impl Copied {
 }
 
 fn be64(bytes: &[u8]) -> u64 {
-    bytes.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    bytes
+        .first_chunk()
+        .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// Where a record begins in the file.
@@ -301,8 +321,13 @@ fn leave_out_least(ends: &[(usize, u64, u64)], keep: &mut [bool]) {
 
 /// Without a header nobody can tell where an event ends.
 fn no_header(reader: &RingReader, name: &str, slots: &Slots) -> anyhow::Error {
-    let survey = reader.survey(Duration::ZERO, |_| Ok(true)).unwrap_or_default();
-    let records = survey.records.iter().filter(|stamp| stamp.state == StampState::Committed);
+    let survey = reader
+        .survey(Duration::ZERO, |_| Ok(true))
+        .unwrap_or_default();
+    let records = survey
+        .records
+        .iter()
+        .filter(|stamp| stamp.state == StampState::Committed);
     let (count, bytes) = records.fold((0u64, 0u64), |(count, bytes), stamp| {
         (count + 1, bytes + u64::from(stamp.len))
     });

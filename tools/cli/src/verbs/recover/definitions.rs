@@ -75,8 +75,11 @@ impl Definitions {
     /// None of the first is later than `limit`, when the first global block of the chunks ends: one that is says its time
     /// differently, as it is to be known from the beginning. The wall clock cannot do that, and comes at the end.
     pub fn blocks(self, limit: u64, latest: u64) -> [Vec<u8>; 2] {
-        let mut events: Vec<(usize, Vec<u8>)> =
-            self.places.into_iter().map(|(event, place)| (place, event)).collect();
+        let mut events: Vec<(usize, Vec<u8>)> = self
+            .places
+            .into_iter()
+            .map(|(event, place)| (place, event))
+            .collect();
         events.sort_unstable();
         let mut parts = [Part::default(), Part::default()];
         for ((_, mut event), about) in events.into_iter().zip(&self.events) {

@@ -56,7 +56,9 @@ pub fn open(path: &Path, name: &str) -> Result<File> {
     // A FIFO would wait for a writer.
     let about = std::fs::metadata(path).advise(format_args!("cannot read {name}"), advice)?;
     if !about.is_file() {
-        return Err(errors::input(format_args!("{name} is no ring file: not a regular file")));
+        return Err(errors::input(format_args!(
+            "{name} is no ring file: not a regular file"
+        )));
     }
     File::open(path).advise(format_args!("cannot read {name}"), "")
 }
@@ -69,7 +71,9 @@ pub fn recover(file: File, name: &str, path: &Path, target: &TargetArgs) -> Resu
             return Err(error).advise(format_args!("cannot read {name}"), "");
         }
         Err(OpenError::Layout(error)) => {
-            return Err(errors::input(format_args!("cannot recover {name}: {error}")));
+            return Err(errors::input(format_args!(
+                "cannot recover {name}: {error}"
+            )));
         }
     };
     let mut out = target.open(&[&SourceArg::File(path.to_owned())])?;

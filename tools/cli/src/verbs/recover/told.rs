@@ -26,9 +26,9 @@ impl Count {
 
     fn text(&self, what: &str) -> String {
         let s = if self.count == 1 { "" } else { "s" };
-        let at = self
-            .first
-            .map_or_else(String::new, |at| format!(", the first at byte {at} of the file"));
+        let at = self.first.map_or_else(String::new, |at| {
+            format!(", the first at byte {at} of the file")
+        });
         format!("{} chunk{s}, {} bytes{at}: {what}", self.count, self.bytes)
     }
 }
@@ -83,7 +83,9 @@ impl Told {
                 format!("; the log is missing until {:.6} s", begin as f64 / 1e9)
             });
             let whole = losses::whole_from_in_words(self.whole_from);
-            lines.push(format!("overwritten {chunks} chunks, {bytes} bytes{until}, {whole}"));
+            lines.push(format!(
+                "overwritten {chunks} chunks, {bytes} bytes{until}, {whole}"
+            ));
         }
         if let Some((chunks, bytes)) = self.counted.map(|c| c.refused).filter(|c| c.0 > 0) {
             lines.push(format!(
@@ -91,32 +93,51 @@ impl Told {
             ));
         }
         if self.torn.count > 0 {
-            lines.push(format!("torn {}", self.torn.text("they were being recorded")));
+            lines.push(format!(
+                "torn {}",
+                self.torn.text("they were being recorded")
+            ));
         }
         if self.unknown > 0 {
             let unknown = self.unknown;
-            lines.push(format!("unknown {unknown} bytes: claimed, and not said for what"));
+            lines.push(format!(
+                "unknown {unknown} bytes: claimed, and not said for what"
+            ));
         }
         if self.damaged.count > 0 {
-            lines.push(format!("damaged {}", self.damaged.text("they do not decode")));
+            lines.push(format!(
+                "damaged {}",
+                self.damaged.text("they do not decode")
+            ));
         }
         if self.cut_off.count > 0 {
-            lines.push(format!("cut off {}", self.cut_off.text("the file ends before")));
+            lines.push(format!(
+                "cut off {}",
+                self.cut_off.text("the file ends before")
+            ));
         }
         if self.words > 0 {
             let words = self.words;
-            lines.push(format!("damaged {words} words of the file, which say what cannot be"));
+            lines.push(format!(
+                "damaged {words} words of the file, which say what cannot be"
+            ));
         }
         if self.slots > 0 {
             let slots = self.slots;
-            lines.push(format!("damaged {slots} of 2 copies of header and definitions"));
+            lines.push(format!(
+                "damaged {slots} of 2 copies of header and definitions"
+            ));
         }
         if let Some(bytes) = self.counted.map(|c| c.left_out).filter(|&bytes| bytes > 0) {
-            lines.push(format!("left out {bytes} bytes of definitions: there was no room"));
+            lines.push(format!(
+                "left out {bytes} bytes of definitions: there was no room"
+            ));
         }
         if self.tables.0 > 0 {
             let (places, bytes) = self.tables;
-            lines.push(format!("damaged {bytes} bytes of definitions at {places} places"));
+            lines.push(format!(
+                "damaged {bytes} bytes of definitions at {places} places"
+            ));
         }
         if self.missing > 0 {
             let missing = self.missing;

@@ -19,13 +19,20 @@ impl Fifo {
         let base = std::env::temp_dir();
         // The RTS splits its options at blanks.
         let blank = |path: &Path| path.to_string_lossy().contains(char::is_whitespace);
-        let base = if blank(&base) { PathBuf::from("/tmp") } else { base };
+        let base = if blank(&base) {
+            PathBuf::from("/tmp")
+        } else {
+            base
+        };
         let pid = std::process::id();
         for attempt in 0..1000 {
             let dir = base.join(format!("eventlog-run-{pid}-{attempt}"));
             match DirBuilder::new().mode(0o700).create(&dir) {
                 Ok(()) => {
-                    let fifo = Self { path: dir.join("log"), dir };
+                    let fifo = Self {
+                        path: dir.join("log"),
+                        dir,
+                    };
                     let mode = Mode::RUSR | Mode::WUSR;
                     rustix::fs::mknodat(CWD, &fifo.path, FileType::Fifo, mode, 0)?;
                     return Ok(fifo);
@@ -45,7 +52,10 @@ impl Fifo {
     /// does not wait for us; but what it writes only fits while we read.
     pub fn open(&self) -> io::Result<Connection> {
         let flags = OFlags::NONBLOCK.bits() as i32;
-        let fifo = OpenOptions::new().read(true).custom_flags(flags).open(&self.path)?;
+        let fifo = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(&self.path)?;
         Ok(Connection::fifo(fifo))
     }
 }

@@ -92,7 +92,14 @@ impl Lines {
         if !self.blocks {
             return Ok(());
         }
-        let Block { time, end, size, cap, offset, .. } = *block;
+        let Block {
+            time,
+            end,
+            size,
+            cap,
+            offset,
+            ..
+        } = *block;
         match self.format {
             Format::Text => {
                 let mut line = String::new();

@@ -25,14 +25,21 @@ struct Paint {
 
 impl Paint {
     fn new(style: Style) -> Self {
-        Self { on: style.render().to_string(), off: style.render_reset().to_string() }
+        Self {
+            on: style.render().to_string(),
+            off: style.render_reset().to_string(),
+        }
     }
 }
 
 impl Painter {
     pub fn new() -> Self {
         if !output::colours() {
-            return Self { colours: false, dim: Paint::default(), alarm: Paint::default() };
+            return Self {
+                colours: false,
+                dim: Paint::default(),
+                alarm: Paint::default(),
+            };
         }
         let red = Some(AnsiColor::Red.into());
         Self {
@@ -101,7 +108,9 @@ impl Painter {
 fn push_value(line: &mut String, value: Value<'_>, quote: bool) {
     match value {
         Value::UInt(value) => number(line, value),
-        Value::Code { name: Some(name), .. } => line.push_str(name),
+        Value::Code {
+            name: Some(name), ..
+        } => line.push_str(name),
         Value::Text(text) => escape(line, &text.to_string_lossy(), quote),
         Value::Texts(texts) => {
             line.push('[');
@@ -200,7 +209,13 @@ mod tests {
             assert_eq!(text(|line| number(line, value)), value.to_string());
         }
         assert_eq!(text(|line| seconds(line, 5, 4)), "   0.000000005");
-        assert_eq!(text(|line| seconds(line, 12_345_678_901, 4)), "  12.345678901");
-        assert_eq!(text(|line| seconds(line, u64::MAX, 4)), "18446744073.709551615");
+        assert_eq!(
+            text(|line| seconds(line, 12_345_678_901, 4)),
+            "  12.345678901"
+        );
+        assert_eq!(
+            text(|line| seconds(line, u64::MAX, 4)),
+            "18446744073.709551615"
+        );
     }
 }
