@@ -8,8 +8,9 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex};
 
+use crate::gate::GATE;
 use crate::instance::Instance;
-use crate::rts::{GATE, Rts};
+use crate::rts::Rts;
 use crate::status::Result;
 
 #[derive(Debug, Default)]

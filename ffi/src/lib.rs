@@ -15,8 +15,8 @@
 //! * `poll_thread`: one thread around `poll(2)` that owns every socket, with
 //!   the `session` of the one client, and the `definitions` that every client
 //!   begins with. It never calls the RTS.
-//! * `flush_thread`, `control`: the threads of ours that do, through the gate of
-//!   `rts`; the latter runs clients' commands and the program's handlers.
+//! * `flush_thread`, `control`: the threads of ours that do, through the
+//!   `gate`; the latter runs clients' commands and the program's handlers.
 //! * `recording`: the flight recorder, which the writer hands each chunk, too, if the
 //!   program wants it; with a file and a thread of its own.
 //! * `lifecycle`: init, ready, wait, the ends of log and process.
@@ -59,6 +59,7 @@ mod flush_thread;
 mod fork;
 mod format;
 mod futex;
+mod gate;
 mod identity;
 mod instance;
 mod lifecycle;

@@ -17,15 +17,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::definitions_feed::DefinitionsFeed;
+use crate::gate::GATE;
 use crate::instance::{Instance, Parts};
 use crate::net::listener::{Address, ClientOptions, Listener};
 use crate::poll_thread::{self, PollThread};
 use crate::recording::{self, Wish};
-use crate::rts::{GATE, Rts};
+use crate::rts::Rts;
 use crate::status::{Error, Result};
 use crate::storage::RingMemory;
 use crate::tuning::{self, Tuning};
 use crate::wake::Wake;
+use crate::writer::EventLogSocketWriter;
 use crate::{control, flush_thread, fork, net};
 
 /// What a program set in code. Also serialises `init`.
@@ -164,7 +166,7 @@ pub(crate) fn ready() -> Result<()> {
     if let Some(rts) = Rts::get() {
         // Acquire: pairs with the Release in `log_starts`.
         if !instance.attached.load(Ordering::Acquire)
-            && let Err(error) = rts.attach(&crate::capi::EventLogSocketWriter)
+            && let Err(error) = rts.attach(&EventLogSocketWriter)
         {
             end(instance, std::time::Duration::ZERO);
             return Err(error);

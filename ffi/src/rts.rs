@@ -5,18 +5,31 @@
 //!
 //! * the caller of `start` or `signal_ghc_rts_ready`, on its own thread;
 //! * the threads of [`crate::flush_thread`] and [`crate::control`], through the
-//!   [`Gate`].
+//!   [`Gate`](crate::gate::Gate).
 //!
 //! The poll thread never does: on some versions such a call does not return.
 
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Condvar, Mutex};
-use std::time::Duration;
 
 use crate::facts::{self, Facts, RawFacts};
 use crate::status::{Error, Result};
-use crate::writer::EventLogWriter;
+
+/// GHC's `EventLogWriter` (`rts/EventLogWriter.h`), the same in 9.0 to 9.14.
+#[repr(C)]
+#[derive(Debug)]
+pub struct EventLogWriter {
+    pub(crate) init: Option<extern "C" fn()>,
+    pub(crate) write: Option<extern "C" fn(*mut c_void, usize) -> bool>,
+    pub(crate) flush: Option<extern "C" fn()>,
+    pub(crate) stop: Option<extern "C" fn()>,
+}
+
+static_assertions::const_assert_eq!(size_of::<EventLogWriter>(), 4 * size_of::<usize>());
+
+// It is read by C only as a whole table.
+// SAFETY: nothing in it is ever written.
+unsafe impl Sync for EventLogWriter {}
 
 type CostCentreVisitor =
     unsafe extern "C" fn(*mut c_void, u32, *const c_char, *const c_char, *const c_char, bool);
@@ -133,63 +146,5 @@ impl Rts {
         // context before it returns.
         unsafe { (self.0.cost_centres)(facts::collect_cost_centre, context.cast()) };
         facts
-    }
-}
-
-/// Keeps our own threads out of the RTS, or out of handlers of the program, while the
-/// RTS shuts down.
-#[derive(Debug)]
-pub(crate) struct Gate {
-    state: Mutex<GateState>,
-    changed: Condvar,
-}
-
-#[derive(Debug)]
-struct GateState {
-    closed: bool,
-    inside: usize,
-}
-
-/// For what this library does in the RTS.
-pub(crate) static GATE: Gate = Gate::new();
-/// For handlers, which may be in the RTS, or anywhere, for as long as they like.
-pub(crate) static HANDLERS: Gate = Gate::new();
-
-impl Gate {
-    const fn new() -> Gate {
-        Gate {
-            state: Mutex::new(GateState {
-                closed: false,
-                inside: 0,
-            }),
-            changed: Condvar::new(),
-        }
-    }
-
-    /// Make a call, unless the RTS is exiting. False if it is.
-    pub(crate) fn enter(&self, call: impl FnOnce()) -> bool {
-        {
-            let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
-            if state.closed {
-                return false;
-            }
-            state.inside += 1;
-        }
-        // Without the lock: the exit hook must be able to give up on us.
-        call();
-        self.state.lock().unwrap_or_else(|e| e.into_inner()).inside -= 1;
-        self.changed.notify_all();
-        true
-    }
-
-    /// No call begins any more; returns when none is under way, or at the deadline (on
-    /// the monotonic clock), when what is still there is stuck.
-    pub(crate) fn close(&self, deadline: Duration) {
-        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
-        state.closed = true;
-        let left = deadline.saturating_sub(crate::clock::monotonic());
-        let _ = self
-            .changed
-            .wait_timeout_while(state, left, |state| state.inside > 0);
     }
 }

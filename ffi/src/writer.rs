@@ -20,27 +20,23 @@ use crate::format::MARKER_LEN;
 use crate::instance::Instance;
 use crate::lifecycle;
 use crate::recording::Way;
-use crate::rts::Rts;
+use crate::rts::{EventLogWriter, Rts};
 use crate::tuning::Overflow;
 
-/// GHC's `EventLogWriter` (`rts/EventLogWriter.h`), the same in 9.0 to 9.14.
-#[repr(C)]
-#[derive(Debug)]
-pub struct EventLogWriter {
-    init: Option<extern "C" fn()>,
-    write: Option<extern "C" fn(*mut c_void, usize) -> bool>,
-    flush: Option<extern "C" fn()>,
-    stop: Option<extern "C" fn()>,
-}
-
-static_assertions::const_assert_eq!(size_of::<EventLogWriter>(), 4 * size_of::<usize>());
-
-pub(crate) const WRITER: EventLogWriter = EventLogWriter {
+const WRITER: EventLogWriter = EventLogWriter {
     init: Some(init),
     write: Some(write),
     flush: Some(flush),
     stop: Some(stop),
 };
+
+/// The writer to hand to the RTS.
+#[unsafe(no_mangle)]
+pub static EventLogSocketWriter: EventLogWriter = WRITER;
+
+/// The same writer, by its older name.
+#[unsafe(no_mangle)]
+pub static SocketEventLogWriter: EventLogWriter = WRITER;
 
 /// The RTS starts a log, before it writes the header.
 extern "C" fn init() {

@@ -2,7 +2,7 @@
 //!
 //! Every function checks what it is handed, and turns the outcome into a status.
 //! None of them panics on any input, and a panic could not leave them: the
-//! release build aborts.
+//! release build aborts. The writers that it declares are in `writer`.
 
 mod control;
 mod environment;
@@ -12,17 +12,3 @@ mod rts_part;
 mod start;
 mod statistics;
 mod types;
-
-use crate::writer::{EventLogWriter, WRITER};
-
-// The statics below are read by C only as a whole table.
-// SAFETY: nothing in it is ever written.
-unsafe impl Sync for EventLogWriter {}
-
-/// The writer to hand to the RTS.
-#[unsafe(no_mangle)]
-pub static EventLogSocketWriter: EventLogWriter = WRITER;
-
-/// The same writer, by its older name.
-#[unsafe(no_mangle)]
-pub static SocketEventLogWriter: EventLogWriter = WRITER;

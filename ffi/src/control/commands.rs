@@ -8,8 +8,9 @@ use super::inbox::{Command, INBOX};
 use super::namespaces;
 use crate::flush_thread;
 use crate::format::user_message_block;
+use crate::gate::{GATE, HANDLERS};
 use crate::instance::Instance;
-use crate::rts::{GATE, HANDLERS, Rts};
+use crate::rts::Rts;
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

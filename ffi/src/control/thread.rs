@@ -13,8 +13,9 @@ use super::commands::{Commands, Outcome};
 use super::hooks::{self, Moment};
 use super::inbox::{Command, INBOX, Next};
 use crate::clock::monotonic;
+use crate::gate::HANDLERS;
 use crate::instance::Instance;
-use crate::rts::{HANDLERS, Rts};
+use crate::rts::Rts;
 use crate::status::Result;
 use crate::{flush_thread, fork, signals};
 
