@@ -19,7 +19,8 @@
 //!   `gate`; the latter runs clients' commands and the program's handlers.
 //! * `recording`: the flight recorder, which the writer hands each chunk, too, if the
 //!   program wants it; with a file and a thread of its own.
-//! * `lifecycle`: init, ready, wait, the ends of log and process.
+//! * `lifecycle`: init, ready, wait. `log`: its starts and ends. `exit`: the end of the
+//!   program.
 //! * `capi`: `include/eventlog_socket.h`.
 //!
 //! Data flows one way. The poll thread gives back only room, and answers to those
@@ -53,6 +54,7 @@ mod control;
 mod definitions;
 mod definitions_feed;
 mod event_table;
+mod exit;
 mod facts;
 mod faults;
 mod flush_thread;
@@ -63,6 +65,7 @@ mod gate;
 mod identity;
 mod instance;
 mod lifecycle;
+mod log;
 mod net;
 mod poll_thread;
 mod recording;

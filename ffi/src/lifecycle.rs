@@ -1,4 +1,4 @@
-//! From init to the end of the process.
+//! From init to a log that clients can read, and how it goes. `log` has the ends.
 //!
 //! ```text
 //!            init              RTS: init, header        ready
@@ -17,7 +17,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::definitions_feed::DefinitionsFeed;
-use crate::gate::GATE;
 use crate::instance::{Instance, Parts};
 use crate::net::listener::{Address, ClientOptions, Listener};
 use crate::poll_thread::{self, PollThread};
@@ -28,18 +27,12 @@ use crate::storage::RingMemory;
 use crate::tuning::{self, Tuning};
 use crate::wake::Wake;
 use crate::writer::EventLogSocketWriter;
-use crate::{control, flush_thread, fork, net};
+use crate::{control, exit, flush_thread, fork, log};
 
 /// What a program set in code. Also serialises `init`.
 static TUNING: Mutex<Option<Tuning>> = Mutex::new(None);
 /// Why a start without a status failed.
 static SILENT_FAILURE: Mutex<Option<Error>> = Mutex::new(None);
-
-/// How much longer than its deadline a drain may take to report.
-const REPORT: std::time::Duration = std::time::Duration::from_millis(500);
-/// A call into the RTS that has not returned after this long is stuck; the exit goes
-/// on.
-const STUCK: std::time::Duration = std::time::Duration::from_secs(2);
 
 pub(crate) fn set_tuning(tuning: Tuning) -> Result<()> {
     if fork::is_inert() {
@@ -148,7 +141,7 @@ pub(crate) fn init(address: Option<&Address>, wishes: SocketOptions) -> Result<(
         instance.progress(|progress| progress.closed = true);
     }
     Instance::publish(instance);
-    register_exit_handler();
+    exit::register();
     Ok(())
 }
 
@@ -164,11 +157,11 @@ pub(crate) fn ready() -> Result<()> {
     }
     let mut spawned = Ok(());
     if let Some(rts) = Rts::get() {
-        // Acquire: pairs with the Release in `log_starts`.
+        // Acquire: pairs with the Release in `log::starts`.
         if !instance.attached.load(Ordering::Acquire)
             && let Err(error) = rts.attach(&EventLogSocketWriter)
         {
-            end(instance, std::time::Duration::ZERO);
+            log::end(instance, std::time::Duration::ZERO);
             return Err(error);
         }
         rts.flush_here();
@@ -252,122 +245,4 @@ pub(crate) fn worker_status() -> Result<()> {
             .await_progress(Some(std::time::Duration::ZERO), |_| None::<()>)
             .map(|_| ()),
     }
-}
-
-/// The RTS has begun a log with our writer.
-pub(crate) fn log_starts(instance: &Instance) {
-    // Relaxed: the header is handed over by the thread that starts the log.
-    instance.header_due.store(true, Ordering::Relaxed);
-    // Relaxed: this thread, or the stopped world, restarts.
-    if instance.restarting.load(Ordering::Relaxed) {
-        return;
-    }
-    // Release: pairs with the Acquire in `ready`.
-    instance.attached.store(true, Ordering::Release);
-    if let Some(recording) = instance.recording {
-        recording.note_end(false);
-    }
-    instance.progress(|progress| progress.closed = !instance.has_socket);
-    instance.request(|requests| requests.reopen = true);
-}
-
-/// The RTS has ended the log: at exit, or because somebody called
-/// `endEventLogging`. The client gets what is there; nothing comes after it.
-pub(crate) fn log_ends(instance: &Instance) {
-    // Relaxed: as above.
-    if !instance.restarting.load(Ordering::Relaxed) {
-        end_log(instance, true);
-    }
-}
-
-/// `in_order`: the RTS has handed over all that it had.
-fn end_log(instance: &Instance, in_order: bool) {
-    instance.attached.store(false, Ordering::Release);
-    // Relaxed: spent by this thread, or by others that have stopped.
-    let budget = if instance.exiting.load(Ordering::Relaxed) {
-        std::time::Duration::from_nanos(instance.exit_budget.load(Ordering::Relaxed))
-    } else {
-        instance.tuning.exit_timeout
-    };
-    end(instance, budget);
-    if let Some(recording) = instance.recording {
-        // All that was logged is recorded; what it defines follows.
-        let settled = recording.settle();
-        recording.note_end(in_order && settled);
-    }
-}
-
-/// Have the poll thread deliver the rest, and wait until it has.
-fn end(instance: &Instance, patience: std::time::Duration) {
-    let deadline = crate::clock::monotonic() + patience;
-    let mut before = None;
-    // The number of ends so far, before another is asked for.
-    let _ = instance.await_progress(Some(std::time::Duration::ZERO), |progress| {
-        before = Some(progress.finished);
-        Some(())
-    });
-    instance.request(|requests| {
-        requests.finish = Some(deadline);
-        // The start of the log that ends here.
-        requests.reopen = false;
-    });
-    instance.space.made();
-    let before = before.unwrap_or(0);
-    let _ = instance.await_progress(Some(deadline + REPORT), |progress| {
-        (progress.finished > before).then_some(())
-    });
-}
-
-/// The RTS begins to exit: no thread of ours is in it when this returns (but for a
-/// handler that does not), and
-/// whoever waits for room waits by the rules of the exit.
-pub(crate) fn rts_exiting() {
-    if let Some(instance) = Instance::get() {
-        // Nobody who waits for a client keeps the program.
-        instance.progress(|progress| progress.closed = true);
-        // What the hooks log now is part of the log that ends. The program still runs:
-        // nothing yet goes by the rules of the exit.
-        control::finish();
-        // Relaxed: the wake-up below is ordered by the futex word.
-        instance.exiting.store(true, Ordering::Relaxed);
-        instance.space.made();
-        GATE.close(crate::clock::monotonic() + STUCK);
-    }
-}
-
-/// The log that runs is ours.
-pub(crate) fn is_attached() -> bool {
-    // Relaxed: asked with the world stopped, in which nobody starts or ends a log.
-    Instance::get().is_some_and(|instance| instance.attached.load(Ordering::Relaxed))
-}
-
-/// The RTS ends and starts its log to empty its buffers.
-pub(crate) fn rts_restarting(begin: bool) {
-    if let Some(instance) = Instance::get() {
-        // Relaxed: the writer is called by this thread until it is reset.
-        instance.restarting.store(begin, Ordering::Relaxed);
-    }
-}
-
-/// `exit` may be called while the RTS runs, which then never ends its log. The
-/// client gets what the ring holds, and the socket's file goes.
-extern "C" fn at_exit() {
-    let Some(instance) = Instance::get() else {
-        return;
-    };
-    // Acquire: pairs with the Release in `log_starts` and `log_ends`.
-    if instance.attached.load(Ordering::Acquire) {
-        control::finish_without_rts_exit();
-        end_log(instance, false);
-    }
-    net::listener::remove_socket_file();
-}
-
-fn register_exit_handler() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: a function without arguments. If it cannot be registered, a
-        // socket's file may stay behind.
-        unsafe { libc::atexit(at_exit) };
-    });
 }

@@ -18,7 +18,7 @@ use eventlog_ring::{Loss, PushError};
 use crate::chunk::{BlockMarker, Chunk, is_header};
 use crate::format::MARKER_LEN;
 use crate::instance::Instance;
-use crate::lifecycle;
+use crate::log;
 use crate::recording::Way;
 use crate::rts::{EventLogWriter, Rts};
 use crate::tuning::Overflow;
@@ -41,7 +41,7 @@ pub static SocketEventLogWriter: EventLogWriter = WRITER;
 /// The RTS starts a log, before it writes the header.
 extern "C" fn init() {
     if let Some(instance) = Instance::get() {
-        lifecycle::log_starts(instance);
+        log::starts(instance);
     }
 }
 
@@ -61,7 +61,7 @@ extern "C" fn flush() {}
 /// The RTS ends the log; nothing is written after it.
 extern "C" fn stop() {
     if let Some(instance) = Instance::get() {
-        lifecycle::log_ends(instance);
+        log::ends(instance);
     }
 }
 
@@ -119,7 +119,7 @@ fn accept(instance: &Instance, bytes: &[u8]) {
         Chunk::End if restarting => {}
         // An end mark with company, from the same threads that may spoil the header.
         Chunk::Other if restarting => miss(instance, &chunk, bytes),
-        // Acquire: pairs with the Release in `lifecycle`; not needed for data, but
+        // Acquire: pairs with the Release in `lifecycle::ready`; not needed for data, but
         // a global chunk that was written after it flows for certain.
         Chunk::Global(_) if !instance.globals_flow.load(Ordering::Acquire) => {
             if !is_empty_block(bytes) {

@@ -1,7 +1,7 @@
 //! What `eventlog_socket_rts.c` calls (`eventlog_socket_rts.h`).
 
-use crate::lifecycle;
 use crate::rts::{self, RtsTable};
+use crate::{exit, log};
 
 /// `eventlog_socket_rts_register`.
 ///
@@ -15,17 +15,17 @@ pub unsafe extern "C" fn eventlog_socket_rts_register(table: *const RtsTable) {
 /// `eventlog_socket_rts_exiting`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_rts_exiting() {
-    lifecycle::rts_exiting();
+    exit::rts_exiting();
 }
 
 /// `eventlog_socket_rts_attached`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_rts_attached() -> bool {
-    lifecycle::is_attached()
+    log::is_attached()
 }
 
 /// `eventlog_socket_rts_restarting`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_rts_restarting(begin: bool) {
-    lifecycle::rts_restarting(begin);
+    log::rts_restarting(begin);
 }
