@@ -65,6 +65,7 @@ mod gate;
 mod identity;
 mod instance;
 mod lifecycle;
+mod limits;
 mod log;
 mod net;
 mod poll_thread;

@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::definitions_feed::DefinitionsFeed;
 use crate::instance::{Instance, Parts};
-use crate::net::listener::{Address, ClientOptions, Listener};
+use crate::net::client::ClientOptions;
+use crate::net::listener::{Address, Listener};
 use crate::poll_thread::{self, PollThread};
 use crate::recording::{self, Wish};
 use crate::rts::Rts;

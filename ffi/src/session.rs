@@ -8,11 +8,10 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use eventlog_control::Parser;
+use eventlog_control::{Item, Parser};
 use eventlog_ring::{Consumer, Loss, Record, RecordState};
 
 use crate::chunk::Chunk;
-use crate::control::INBOX;
 use crate::definitions::{Definitions, Delta, Gaps, Learnt};
 use crate::definitions_feed::contiguous;
 use crate::format::{END_MARKER, MARKER_LEN, block_marker, loss_block};
@@ -46,6 +45,15 @@ pub(crate) struct Session {
     pub delta: Delta,
 }
 
+/// What a client said.
+#[derive(Debug)]
+pub(crate) enum Said<'a> {
+    /// A whole command, and whether this client may command.
+    Command(Item<'a>, bool),
+    /// So many bytes that belong to no command.
+    Garbage(u64),
+}
+
 /// Where a round of sending ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Round {
@@ -77,28 +85,28 @@ impl Session {
     }
 
     /// Take what the client says. False if the connection is broken.
-    pub(crate) fn receive(&mut self) -> bool {
+    pub(crate) fn receive(&mut self, hear: &mut impl FnMut(Said<'_>)) -> bool {
         let (commands, may) = (&mut self.commands, self.client.may_command);
         let garbage = commands.garbage();
         let alive = self
             .client
-            .receive(|bytes| commands.feed(bytes, |item| INBOX.receive(item, may)));
-        INBOX.count_garbage(commands.garbage() - garbage);
+            .receive(|bytes| commands.feed(bytes, |item| hear(Said::Command(item, may))));
+        hear(Said::Garbage(commands.garbage() - garbage));
         alive
     }
 
     /// The client is gone: take what it said before it went.
-    pub(crate) fn receive_rest(&mut self) {
+    pub(crate) fn receive_rest(&mut self, hear: &mut impl FnMut(Said<'_>)) {
         for _ in 0..RECEIVES_OF_THE_REST {
-            if self.client.at_eof || !self.receive() {
+            if self.client.at_eof || !self.receive(hear) {
                 return;
             }
         }
     }
 
     /// Nothing more is received: what is left of a command is none.
-    pub(crate) fn stop_receiving(&self) {
-        INBOX.count_garbage(self.commands.pending() as u64);
+    pub(crate) fn stop_receiving(&self, hear: &mut impl FnMut(Said<'_>)) {
+        hear(Said::Garbage(self.commands.pending() as u64));
     }
 
     pub(crate) fn has_begun(&self) -> bool {

@@ -4,6 +4,8 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
+use crate::limits;
+
 /// `EventlogSocketStatusCode`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +158,7 @@ impl RawStatus {
         } else if is(StatusCode::EnvTooLong) {
             format!(
                 "GHC_EVENTLOG_UNIX_PATH is longer than {} bytes",
-                crate::net::unix::MAX_PATH
+                limits::SOCKET_PATH
             )
         } else if is(StatusCode::EnvNoHost) {
             "GHC_EVENTLOG_INET_PORT is set, but GHC_EVENTLOG_INET_HOST is not".to_owned()

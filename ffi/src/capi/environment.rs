@@ -4,7 +4,7 @@ use std::ffi::{CString, OsString, c_char};
 use std::os::unix::ffi::OsStringExt;
 
 use super::types::{EventlogSocketAddr, EventlogSocketOpts, TAG_INET, TAG_NONE, TAG_UNIX};
-use crate::net::unix::MAX_PATH;
+use crate::limits;
 use crate::status::{Error, RawStatus, Status, to_malloced};
 use crate::tuning;
 
@@ -96,7 +96,7 @@ struct Found {
 /// The Unix path wins; of host and port, both are needed.
 fn find() -> Option<Found> {
     let unix = |path: OsString| Found {
-        problem: (path.len() > MAX_PATH).then_some(Error::EnvTooLong),
+        problem: (path.len() > limits::SOCKET_PATH).then_some(Error::EnvTooLong),
         addr: address(TAG_UNIX, path, OsString::new()),
     };
     if let Some(path) = std::env::var_os("GHC_EVENTLOG_UNIX_PATH") {

@@ -36,6 +36,15 @@ pub(crate) use inbox::INBOX;
 pub(crate) use thread::{finish, finish_without_rts_exit, ready, status};
 
 use crate::rts::Rts;
+use crate::session::Said;
+
+/// Take what a client said.
+pub(crate) fn hear(said: Said<'_>) {
+    match said {
+        Said::Command(item, may) => INBOX.receive(item, may),
+        Said::Garbage(bytes) => INBOX.count_garbage(bytes),
+    }
+}
 
 /// Threads that the RTS does not know can enter it only if it is `-threaded`. Without
 /// an RTS there is nothing to enter.

@@ -4,11 +4,11 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use super::listener::ClientOptions;
 use super::{peer, tcp, wish};
 use crate::faults::FAULTS;
 use crate::fork;
 use crate::identity::OwnDescriptor;
+use crate::tuning::Control;
 
 /// For a Unix socket, which does not find a size of its own: with the usual 208 KiB the
 /// poll thread and the client take turns, ten times as often.
@@ -18,6 +18,16 @@ const RECEIVE: usize = 16 * 1024;
 /// Reads per round: a client that never stops talking must not keep the stream
 /// from being served.
 const READS_PER_ROUND: usize = 16;
+
+/// What is wished of a client's socket, 0 for nothing; and what it may.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientOptions {
+    /// Bytes.
+    pub sndbuf: i32,
+    /// Seconds.
+    pub linger: i32,
+    pub control: Control,
+}
 
 #[derive(Debug)]
 pub(crate) struct Client {

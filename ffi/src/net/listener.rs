@@ -5,30 +5,19 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard};
 
 use super::BACKLOG;
-use super::client::Client;
+use super::client::{Client, ClientOptions};
 use super::unix::SocketFile;
 use super::{tcp, unix};
 use crate::faults::FAULTS;
 use crate::fork;
 use crate::identity::OwnDescriptor;
 use crate::status::Result;
-use crate::tuning::Control;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     Unix(Vec<u8>),
     Inet { host: Vec<u8>, port: Vec<u8> },
-}
-
-/// What is wished of a client's socket, 0 for nothing; and what it may.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ClientOptions {
-    /// Bytes.
-    pub sndbuf: i32,
-    /// Seconds.
-    pub linger: i32,
-    pub control: Control,
 }
 
 /// The file of the socket that this process listens on, for the exit of a

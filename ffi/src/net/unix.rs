@@ -17,11 +17,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::BACKLOG;
+use crate::limits;
 use crate::status::{Error, Result};
-
-/// The longest path a Unix socket address holds, without its NUL.
-pub(crate) const MAX_PATH: usize =
-    size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path) - 1;
 
 /// How long, and how often, to wait for others who start at the same place.
 const TURN: Duration = Duration::from_millis(5);
@@ -54,7 +51,7 @@ pub(crate) fn listen(path: &[u8]) -> Result<(OwnedFd, SocketFile)> {
     if path.is_empty() || path.contains(&0) {
         return Err(Error::Sys(libc::EINVAL));
     }
-    if path.len() > MAX_PATH {
+    if path.len() > limits::SOCKET_PATH {
         return Err(Error::Sys(libc::ENAMETOOLONG));
     }
     let path = Path::new(OsStr::from_bytes(path));

@@ -57,7 +57,7 @@ impl PollThread {
         };
         self.received += session.client.received();
         self.patience_ends = None;
-        session.stop_receiving();
+        session.stop_receiving(&mut control::hear);
         // Before the statistics tell it: who has read there that nobody is connected, and
         // waits, waits for the next one.
         self.instance
@@ -124,7 +124,7 @@ impl PollThread {
                     rest = Rest::Idle;
                 }
                 Round::Gone => {
-                    session.receive_rest();
+                    session.receive_rest(&mut control::hear);
                     self.disconnect();
                     return Rest::Busy;
                 }
@@ -145,7 +145,7 @@ impl PollThread {
             // A send that has just been tried took nothing.
             FAULTS.clients_displaced.count();
             if let Some(session) = &mut self.session {
-                session.receive_rest();
+                session.receive_rest(&mut control::hear);
             }
             self.disconnect();
             return Rest::Busy;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{PollThread, RETRY, Rest};
 use crate::clock::monotonic;
+use crate::control;
 use crate::definitions::Gaps;
 use crate::faults::FAULTS;
 use crate::status::{Error, Result};
@@ -149,9 +150,9 @@ impl PollThread {
             return;
         };
         let readable = events & (libc::POLLIN | libc::POLLRDHUP) != 0;
-        let alive = !readable || session.receive();
+        let alive = !readable || session.receive(&mut control::hear);
         if !alive || events & (libc::POLLERR | libc::POLLHUP) != 0 {
-            session.receive_rest();
+            session.receive_rest(&mut control::hear);
             if events & libc::POLLERR != 0 {
                 session.client.break_off();
             }
