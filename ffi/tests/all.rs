@@ -6,6 +6,7 @@ mod after_fork;
 mod c_api;
 mod chance;
 mod checker;
+mod circles;
 mod classes;
 mod control;
 mod control_access;
