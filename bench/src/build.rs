@@ -1,4 +1,4 @@
-//! Building what is measured: both libraries, and small programs with each of them.
+//! Building what is measured: our library, and small programs with it and with another.
 
 use std::collections::hash_map::DefaultHasher;
 use std::env;
@@ -13,7 +13,7 @@ use std::process::Command;
 pub enum Library {
     /// This repository's.
     Ours,
-    /// The existing one, see `bench/peer`.
+    /// Another one with the same header, given by path: see [`Peer`].
     Peer,
     /// `reference_memcpy.c`: a copy, and nothing else.
     Memcpy,
@@ -55,15 +55,53 @@ pub fn output() -> PathBuf {
 #[derive(Debug)]
 pub struct Built {
     ours: PathBuf,
-    /// The directory that `bench/peer` made, if it could.
-    peer: Option<PathBuf>,
+    peer: Option<Peer>,
+}
+
+/// Another library that has the header `eventlog_socket.h`, built by whoever measures.
+#[derive(Debug)]
+struct Peer {
+    /// `EVENTLOG_PEER_LIBRARY`: the static library.
+    library: PathBuf,
+    /// `EVENTLOG_PEER_INCLUDE`: the directory with its header.
+    include: PathBuf,
+}
+
+impl Peer {
+    /// `None` if neither variable is set.
+    fn from_environment() -> Result<Option<Peer>, String> {
+        let path = |name| env::var_os(name).map(PathBuf::from);
+        let (library, include) =
+            match (path("EVENTLOG_PEER_LIBRARY"), path("EVENTLOG_PEER_INCLUDE")) {
+                (None, None) => return Ok(None),
+                (Some(library), Some(include)) => (library, include),
+                _ => {
+                    let both = "EVENTLOG_PEER_LIBRARY and EVENTLOG_PEER_INCLUDE";
+                    return Err(format!("one of {both} is set: set both or none"));
+                }
+            };
+        let header = include.join("eventlog_socket.h");
+        for file in [&library, &header] {
+            if !file.is_file() {
+                return Err(format!("the peer: there is no file {}", file.display()));
+            }
+        }
+        Ok(Some(Peer { library, include }))
+    }
+
+    fn put_into(&self, making: &mut Making) -> Result<(), String> {
+        making.file(&self.include.join("eventlog_socket.h"), "eventlog_socket.h")?;
+        making.file(&self.library, "libpeer.a")?;
+        making.args(["libpeer.a"]);
+        Ok(())
+    }
 }
 
 impl Built {
-    /// Build both. Without the peer things go on, and that is said on stderr.
+    /// Build ours, and find the peer. Without one things go on, and that is said on stderr.
     ///
     /// # Errors
-    /// Ours cannot be built.
+    /// Ours cannot be built, or the peer is not where the variables say.
     pub fn new() -> Result<Built, String> {
         let out = output();
         fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
@@ -73,14 +111,13 @@ impl Built {
         build.arg("--target-dir").arg(target());
         run(build.current_dir(repository()))?;
 
-        let peer = out.join("peer");
-        let made = run(Command::new(repository().join("bench/peer")).arg(&peer));
-        if let Err(why) = &made {
-            eprintln!("without the peer: {why}");
+        let peer = Peer::from_environment()?;
+        if peer.is_none() {
+            eprintln!("without a peer: EVENTLOG_PEER_LIBRARY is not set");
         }
         Ok(Built {
             ours: target().join("release/libeventlog_socket.a"),
-            peer: made.is_ok().then_some(peer),
+            peer,
         })
     }
 
@@ -113,16 +150,16 @@ impl Built {
         let ours = repository().join("include/eventlog_socket.h");
         match library {
             Library::Peer => {
-                let peer = self.peer.as_deref().ok_or("there is no peer")?;
-                let header = "eventlog_socket.h";
-                making.file(&peer.join("source/include").join(header), header)?;
+                let peer = self.peer.as_ref().ok_or("there is no peer")?;
+                // What it calls of an RTS.
+                making.file(&bench.join("stub/rts.c"), "rts.c")?;
                 making.file(&bench.join("stub/Rts.h"), "Rts.h")?;
                 making.file(
                     &bench.join("stub/rts/EventLogWriter.h"),
                     "rts/EventLogWriter.h",
                 )?;
-                making.file(&peer.join("libpeer.a"), "libpeer.a")?;
-                making.args(["libpeer.a"]);
+                making.args(["rts.c"]);
+                peer.put_into(&mut making)?;
             }
             Library::Ours => {
                 making.file(&ours, "eventlog_socket.h")?;
@@ -185,23 +222,8 @@ impl Built {
         ]);
         match library {
             Library::Peer => {
-                let peer = self
-                    .peer
-                    .as_deref()
-                    .ok_or("there is no peer")?
-                    .join("source");
-                making.file(&peer.join("include/eventlog_socket.h"), "eventlog_socket.h")?;
-                making.directory(&peer.join("cbits"), "")?;
-                making.args([
-                    "-optc-std=c11",
-                    "-optc-D_POSIX_C_SOURCE=200112L",
-                    "-optc-DNDEBUG=1",
-                    "-optc-O2",
-                    "-optc-w",
-                ]);
-                let parts = ["error", "hooks", "string", "worker", "write_buffer"];
-                making.args(parts.map(|part| format!("eventlog_socket/{part}.c")));
-                making.args(["eventlog_socket.c"]);
+                let peer = self.peer.as_ref().ok_or("there is no peer")?;
+                peer.put_into(&mut making)?;
             }
             _ => {
                 let header = "include/eventlog_socket.h";
@@ -234,22 +256,6 @@ impl Making {
     fn file(&mut self, from: &Path, name: &str) -> Result<(), String> {
         let content = fs::read(from).map_err(|error| format!("{}: {error}", from.display()))?;
         self.files.push((name.into(), content));
-        Ok(())
-    }
-
-    fn directory(&mut self, from: &Path, below: &str) -> Result<(), String> {
-        let entries = fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))?;
-        let mut entries: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
-        entries.sort();
-        for entry in entries {
-            let path = from.join(&entry);
-            let name = format!("{below}{}", entry.to_string_lossy());
-            if path.is_dir() {
-                self.directory(&path, &format!("{name}/"))?;
-            } else {
-                self.file(&path, &name)?;
-            }
-        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-/* What the peer calls of an RTS. A log is a header; the rest is never called. */
+/* What another library may call of an RTS. A log is a header; the rest is never called. */
 #include "Rts.h"
 
 #include <stdlib.h>
