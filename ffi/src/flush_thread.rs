@@ -5,6 +5,8 @@
 //! joins, behind the gate that the exit hook closes. It has the signal mask of the
 //! program: the RTS may start a worker from it, which inherits the mask.
 
+use std::ffi::c_void;
+use std::ptr::null_mut;
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex};
 
@@ -12,6 +14,7 @@ use crate::gate::GATE;
 use crate::instance::Instance;
 use crate::rts::Rts;
 use crate::status::Result;
+use crate::threads::{self, Signals};
 
 #[derive(Debug, Default)]
 struct Work {
@@ -58,17 +61,24 @@ pub(crate) fn flush(instance: &Instance, flush: impl Fn()) -> bool {
 
 /// Start the thread, if this RTS can be called by one.
 pub(crate) fn spawn(instance: &'static Instance, rts: Rts) -> Result<()> {
-    let Some(flush) = rts.flush_from_any_thread() else {
+    if rts.flush_from_any_thread().is_none() {
         return Ok(());
-    };
-    std::thread::Builder::new()
-        .name("eventlog-flush".to_owned())
-        .stack_size(256 * 1024)
-        .spawn(move || run(instance, flush))?;
-    Ok(())
+    }
+    let argument = std::ptr::from_ref(instance).cast_mut().cast();
+    threads::start(Signals::Inherited, run, argument)
 }
 
-fn run(instance: &Instance, call: impl Fn()) {
+extern "C" fn run(instance: *mut c_void) -> *mut c_void {
+    threads::name_this(c"eventlog-flush");
+    // SAFETY: the instance that `spawn` handed over.
+    let instance: &'static Instance = unsafe { &*instance.cast_const().cast::<Instance>() };
+    if let Some(call) = Rts::get().and_then(Rts::flush_from_any_thread) {
+        flush_when_asked(instance, call);
+    }
+    null_mut()
+}
+
+fn flush_when_asked(instance: &Instance, call: impl Fn()) {
     loop {
         await_work(instance);
         if !flush(instance, &call) {

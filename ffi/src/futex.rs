@@ -19,9 +19,15 @@ pub(crate) fn wait(word: &AtomicU32, seen: u32, limit: Option<Duration>) {
 /// Wake all that sleep.
 #[cfg(target_os = "linux")]
 pub(crate) fn wake_all(word: &AtomicU32) {
+    wake_all_at(word);
+}
+
+/// The same, of a word that whoever wakes up may have freed.
+#[cfg(target_os = "linux")]
+pub(crate) fn wake_all_at(word: *const AtomicU32) {
     let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
-    // SAFETY: a word that lives for the call.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, i32::MAX) };
+    // SAFETY: the system does not touch the word, but looks up its address.
+    unsafe { libc::syscall(libc::SYS_futex, word, operation, i32::MAX) };
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -32,3 +38,6 @@ pub(crate) fn wait(_word: &AtomicU32, _seen: u32, limit: Option<Duration>) {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn wake_all(_word: &AtomicU32) {}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn wake_all_at(_word: *const AtomicU32) {}

@@ -214,7 +214,7 @@ impl Instance {
                 return Ok(Some(outcome));
             }
             if let Some(failure) = &progress.failure {
-                return Err(failure.clone());
+                return Err(*failure);
             }
             progress = match deadline {
                 None => self

@@ -19,6 +19,7 @@
 //!   `gate`; the latter runs clients' commands and the program's handlers.
 //! * `recording`: the flight recorder, which the writer hands each chunk, too, if the
 //!   program wants it; with a file and a thread of its own.
+//! * `threads`: where each of these begins.
 //! * `lifecycle`: init, ready, wait. `log`: its starts and ends. `exit`: the end of the
 //!   program.
 //! * `capi`: `include/eventlog_socket.h`.
@@ -53,6 +54,7 @@ mod clock;
 mod control;
 mod definitions;
 mod definitions_feed;
+mod environment;
 mod event_table;
 mod exit;
 mod facts;
@@ -67,15 +69,16 @@ mod instance;
 mod lifecycle;
 mod limits;
 mod log;
+mod memory;
 mod net;
 mod poll_thread;
 mod recording;
 mod rts;
 mod session;
-mod signals;
 mod space;
 mod status;
 mod storage;
+mod threads;
 mod tuning;
 mod wake;
 mod writer;

@@ -136,8 +136,7 @@ pub(crate) fn init(address: Option<&Address>, wishes: SocketOptions) -> Result<(
     );
     // What is logged from now on is kept for the first client.
     control::INBOX.log_begins();
-    // It waits for this, so that there is somebody to take it.
-    let _ = poll_thread.send(thread);
+    poll_thread.give(thread);
     if !instance.has_socket {
         instance.progress(|progress| progress.closed = true);
     }
@@ -226,7 +225,7 @@ fn not_started() -> Error {
 
 fn silent_failure() -> Option<Error> {
     let failure = SILENT_FAILURE.lock().unwrap_or_else(|e| e.into_inner());
-    failure.clone()
+    *failure
 }
 
 /// Keep the failure of a function that returns no status.

@@ -1,10 +1,12 @@
 //! Errors as the C API returns them: a code, and the cause's own number.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
 use crate::limits;
+use crate::memory::{OutOfMemory, push};
 
 /// `EventlogSocketStatusCode`.
 #[repr(C)]
@@ -41,8 +43,8 @@ pub struct RawStatus {
     error: c_int,
 }
 
-/// Why something failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why something failed. What it needs in words is kept elsewhere, so that to copy it takes no memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Error {
     RtsNoSupport,
     RtsFail,
@@ -54,23 +56,18 @@ pub(crate) enum Error {
     CtlExists,
     Gai(c_int),
     Sys(c_int),
-    EnvInvalid(BadVariable),
-    RingFile(RingFileProblem),
+    /// By its number, as [`BAD_VARIABLES`] counts them.
+    EnvInvalid(c_int),
+    /// The errno. The path is in [`RING_FILE_PATH`].
+    RingFile(c_int),
 }
 
 /// A variable that cannot be used, and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BadVariable {
-    pub name: &'static str,
-    pub value: String,
-    pub expected: &'static str,
-}
-
-/// A ring file that cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RingFileProblem {
-    pub path: PathBuf,
-    pub errno: c_int,
+#[derive(Debug, PartialEq, Eq)]
+struct BadVariable {
+    name: &'static CStr,
+    value: Vec<u8>,
+    expected: &'static str,
 }
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -109,13 +106,16 @@ impl From<Error> for Status {
             Error::CtlExists => (StatusCode::CtlExists, 0),
             Error::Gai(code) => (StatusCode::Gai, code),
             Error::Sys(errno) => (StatusCode::Sys, errno),
-            Error::EnvInvalid(bad) => (StatusCode::EnvInvalid, remember(bad)),
-            Error::RingFile(problem) => {
-                *ring_file_path() = Some(problem.path);
-                (StatusCode::RingFile, problem.errno)
-            }
+            Error::EnvInvalid(number) => (StatusCode::EnvInvalid, number),
+            Error::RingFile(errno) => (StatusCode::RingFile, errno),
         };
         Status { code, error }
+    }
+}
+
+impl From<OutOfMemory> for Error {
+    fn from(_: OutOfMemory) -> Error {
+        Error::Sys(libc::ENOMEM)
     }
 }
 
@@ -127,105 +127,210 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// The number under which `strerror` finds it again.
+impl Error {
+    /// A variable with a value that cannot be used, and what was expected.
+    pub(crate) fn bad_variable(
+        name: &'static CStr,
+        value: Vec<u8>,
+        expected: &'static str,
+    ) -> Error {
+        Error::EnvInvalid(remember(BadVariable {
+            name,
+            value,
+            expected,
+        }))
+    }
+
+    /// A ring file that cannot be made, or another file that is in its way.
+    pub(crate) fn ring_file(path: PathBuf, errno: c_int) -> Error {
+        *ring_file_path() = Some(path);
+        Error::RingFile(errno)
+    }
+}
+
+/// The number under which `strerror` finds it again; 0 if there is no memory to keep it.
 fn remember(bad: BadVariable) -> c_int {
     let mut seen = BAD_VARIABLES.lock().unwrap_or_else(|e| e.into_inner());
-    let index = seen.iter().position(|old| *old == bad).unwrap_or_else(|| {
-        seen.push(bad);
-        seen.len() - 1
-    });
+    let known = seen.iter().position(|old| *old == bad);
+    let index = match known {
+        Some(index) => index,
+        None => match push(&mut seen, bad) {
+            Ok(()) => seen.len() - 1,
+            Err(OutOfMemory) => return 0,
+        },
+    };
     c_int::try_from(index + 1).unwrap_or(0)
 }
 
 impl RawStatus {
-    pub(crate) fn describe(&self) -> String {
+    /// In words, which the caller frees with `free`; NULL if memory is exhausted.
+    pub(crate) fn describe(&self) -> *mut c_char {
+        // What it says may be said of another path or value by the time it is written.
+        let mut length = Measure(0);
+        let _ = fmt::write(&mut length, format_args!("{self}"));
+        // SAFETY: any size.
+        let text = unsafe { libc::malloc(length.0 + 1) }.cast::<u8>();
+        if text.is_null() {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: fresh memory of that size, made into bytes before it is read.
+        let room = unsafe {
+            text.write_bytes(0, length.0 + 1);
+            std::slice::from_raw_parts_mut(text, length.0)
+        };
+        let _ = fmt::write(&mut Fill(room), format_args!("{self}"));
+        text.cast()
+    }
+}
+
+/// How many bytes are written.
+struct Measure(usize);
+
+impl fmt::Write for Measure {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+/// As many as have room, without any NUL.
+struct Fill<'a>(&'a mut [u8]);
+
+impl fmt::Write for Fill<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = std::mem::take(&mut self.0);
+        let (now, later) = room.split_at_mut(room.len().min(text.len()));
+        for (to, byte) in now.iter_mut().zip(text.bytes()) {
+            *to = if byte == 0 { b'?' } else { byte };
+        }
+        self.0 = later;
+        Ok(())
+    }
+}
+
+impl fmt::Display for RawStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.code;
         let is = |known: StatusCode| code == known as c_int;
         if is(StatusCode::Ok) {
-            "success".to_owned()
+            f.write_str("success")
         } else if is(StatusCode::RtsNoSupport) {
-            "this program cannot stream its eventlog: the RTS does not support event logging \
+            f.write_str(
+                "this program cannot stream its eventlog: the RTS does not support event logging \
              (before GHC 9.4, link with -eventlog), eventlog_socket_rts.c is not linked, or \
              this RTS cannot start a log now (it has got capabilities since it started \
-             without +RTS -l, or it is GHC 9.0 with -threaded -dynamic)"
-                .to_owned()
+             without +RTS -l, or it is GHC 9.0 with -threaded -dynamic)",
+            )
         } else if is(StatusCode::RtsFail) {
-            "the RTS did not start event logging".to_owned()
+            f.write_str("the RTS did not start event logging")
         } else if is(StatusCode::EnvNoAddr) {
-            "no address: set GHC_EVENTLOG_UNIX_PATH, or GHC_EVENTLOG_INET_HOST and \
-             GHC_EVENTLOG_INET_PORT, or GHC_EVENTLOG_RING_FILE for a file alone"
-                .to_owned()
+            f.write_str(
+                "no address: set GHC_EVENTLOG_UNIX_PATH, or GHC_EVENTLOG_INET_HOST and \
+             GHC_EVENTLOG_INET_PORT, or GHC_EVENTLOG_RING_FILE for a file alone",
+            )
         } else if is(StatusCode::EnvTooLong) {
-            format!(
+            write!(
+                f,
                 "GHC_EVENTLOG_UNIX_PATH is longer than {} bytes",
                 limits::SOCKET_PATH
             )
         } else if is(StatusCode::EnvNoHost) {
-            "GHC_EVENTLOG_INET_PORT is set, but GHC_EVENTLOG_INET_HOST is not".to_owned()
+            f.write_str("GHC_EVENTLOG_INET_PORT is set, but GHC_EVENTLOG_INET_HOST is not")
         } else if is(StatusCode::EnvNoPort) {
-            "GHC_EVENTLOG_INET_HOST is set, but GHC_EVENTLOG_INET_PORT is not".to_owned()
+            f.write_str("GHC_EVENTLOG_INET_HOST is set, but GHC_EVENTLOG_INET_PORT is not")
         } else if is(StatusCode::CtlNoSupport) {
-            "commands of the program's own need the -threaded RTS".to_owned()
+            f.write_str("commands of the program's own need the -threaded RTS")
         } else if is(StatusCode::CtlExists) {
-            "this namespace or command exists already".to_owned()
+            f.write_str("this namespace or command exists already")
         } else if is(StatusCode::Gai) {
             // SAFETY: gai_strerror returns a static string for any number.
             let text = unsafe { CStr::from_ptr(libc::gai_strerror(self.error)) };
-            text.to_string_lossy().into_owned()
+            write_lossy(f, text.to_bytes())
         } else if is(StatusCode::Sys) {
-            describe_errno(self.error)
+            describe_errno(f, self.error)
         } else if is(StatusCode::EnvInvalid) {
-            describe_variable(self.error)
+            describe_variable(f, self.error)
         } else if is(StatusCode::RingFile) {
-            describe_ring_file(self.error)
+            describe_ring_file(f, self.error)
         } else {
-            format!("unknown status {code}")
+            write!(f, "unknown status {code}")
         }
     }
 }
 
-/// As `strerror` of C says it.
-fn describe_errno(errno: c_int) -> String {
-    let text = std::io::Error::from_raw_os_error(errno).to_string();
-    match text.strip_suffix(&format!(" (os error {errno})")) {
-        Some(plain) => plain.to_owned(),
-        None => text,
+/// Bytes that are text, as a rule.
+fn write_lossy(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    for chunk in bytes.utf8_chunks() {
+        f.write_str(chunk.valid())?;
+        if !chunk.invalid().is_empty() {
+            f.write_str("\u{FFFD}")?;
+        }
     }
+    Ok(())
+}
+
+/// As `strerror` of C says it.
+fn describe_errno(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
+    let mut text: [c_char; 256] = [0; 256];
+    // SAFETY: room for so many bytes; what is put there ends in NUL.
+    let known = unsafe { libc::strerror_r(errno, text.as_mut_ptr(), text.len()) };
+    if known != 0 && text[0] == 0 {
+        return write!(f, "error {errno}");
+    }
+    // SAFETY: as above.
+    write_lossy(f, unsafe { CStr::from_ptr(text.as_ptr()) }.to_bytes())
 }
 
 fn ring_file_path() -> MutexGuard<'static, Option<PathBuf>> {
     RING_FILE_PATH.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-fn describe_ring_file(errno: c_int) -> String {
-    let problem = match errno {
-        libc::EBUSY => "another process records into it".to_owned(),
-        libc::EEXIST => "what is there is not a ring file, and is left alone".to_owned(),
-        errno => describe_errno(errno),
-    };
+fn describe_ring_file(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
     match &*ring_file_path() {
-        Some(path) => format!("ring file {}: {problem}", path.display()),
-        None => format!("ring file: {problem}"),
+        Some(path) => write!(f, "ring file {}: ", path.display())?,
+        None => f.write_str("ring file: ")?,
+    }
+    match errno {
+        libc::EBUSY => f.write_str("another process records into it"),
+        libc::EEXIST => f.write_str("what is there is not a ring file, and is left alone"),
+        errno => describe_errno(f, errno),
     }
 }
 
-fn describe_variable(number: c_int) -> String {
+fn describe_variable(f: &mut fmt::Formatter<'_>, number: c_int) -> fmt::Result {
     let seen = BAD_VARIABLES.lock().unwrap_or_else(|e| e.into_inner());
     let index = usize::try_from(number).unwrap_or(0).wrapping_sub(1);
-    match seen.get(index) {
-        Some(bad) => format!(
-            "{}: invalid value {:?}: expected {}",
-            bad.name, bad.value, bad.expected
-        ),
-        None => "an environment variable has an invalid value".to_owned(),
+    let Some(bad) = seen.get(index) else {
+        return f.write_str("an environment variable has an invalid value");
+    };
+    write_lossy(f, bad.name.to_bytes())?;
+    f.write_str(": invalid value \"")?;
+    for chunk in bad.value.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\'' => f.write_str("'")?,
+                other => write!(f, "{}", other.escape_debug())?,
+            }
+        }
+        if !chunk.invalid().is_empty() {
+            f.write_str("\u{FFFD}")?;
+        }
     }
+    write!(f, "\": expected {}", bad.expected)
 }
 
 /// A copy that the caller frees with `free`; NULL if memory is exhausted.
-pub(crate) fn to_malloced(text: &str) -> *mut c_char {
-    let text = CString::new(text.replace('\0', "?")).unwrap_or_default();
-    // SAFETY: a string that ends in NUL.
-    unsafe { libc::strdup(text.as_ptr()) }
+pub(crate) fn to_malloced(text: &[u8]) -> *mut c_char {
+    // SAFETY: any size.
+    let copy = unsafe { libc::malloc(text.len() + 1) }.cast::<u8>();
+    if !copy.is_null() {
+        // SAFETY: fresh memory for the text and its NUL.
+        unsafe {
+            copy.copy_from_nonoverlapping(text.as_ptr(), text.len());
+            copy.add(text.len()).write(0);
+        }
+    }
+    copy.cast()
 }
 
 static_assertions::assert_eq_size!(Status, RawStatus);
@@ -237,29 +342,29 @@ mod tests {
 
     #[test]
     fn a_bad_variable_is_named_with_its_value() {
-        let status = Status::from(Error::EnvInvalid(BadVariable {
-            name: "GHC_EVENTLOG_BUFFER_SIZE",
-            value: "lots".to_owned(),
-            expected: "a size",
-        }));
+        let status = Status::from(Error::bad_variable(
+            c"GHC_EVENTLOG_BUFFER_SIZE",
+            b"lots\0\xFF".to_vec(),
+            "a size",
+        ));
         let raw = RawStatus {
             code: status.code as c_int,
             error: status.error,
         };
         assert_eq!(
-            raw.describe(),
-            "GHC_EVENTLOG_BUFFER_SIZE: invalid value \"lots\": expected a size"
+            raw.to_string(),
+            "GHC_EVENTLOG_BUFFER_SIZE: invalid value \"lots\\0\u{FFFD}\": expected a size"
         );
     }
 
     #[test]
     fn numbers_that_are_no_status_are_described_too() {
         for code in [-1, 13, i32::MAX] {
-            assert!(!RawStatus { code, error: code }.describe().is_empty());
+            assert!(!RawStatus { code, error: code }.to_string().is_empty());
         }
         for error in [-5, 0, 99] {
             let code = StatusCode::EnvInvalid as c_int;
-            assert!(!RawStatus { code, error }.describe().is_empty());
+            assert!(!RawStatus { code, error }.to_string().is_empty());
         }
     }
 }

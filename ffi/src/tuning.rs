@@ -1,11 +1,14 @@
 //! What can be tuned, from code and from the environment.
 
+use std::ffi::{CStr, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use eventlog_ring_file::{MAX_CAPACITY, MIN_CAPACITY};
 
-use crate::status::{BadVariable, Error, Result};
+use crate::environment;
+use crate::status::{Error, Result};
 
 /// The least a ring may hold. A chunk of the RTS has up to 2 MiB; a smaller
 /// ring loses the larger ones, which is a choice that can be made.
@@ -74,13 +77,15 @@ const OVERFLOW: &str = "drop, block, or block with a time, as in block:250ms";
 /// Bytes, with a suffix of K, M or G for powers of 1024.
 fn parse_size(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let scale = match text[digits.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => 0,
-        "K" | "KB" | "KIB" => 10,
-        "M" | "MB" | "MIB" => 20,
-        "G" | "GB" | "GIB" => 30,
-        _ => return None,
-    };
+    let suffix = &text[digits.len()..];
+    let suffixes = [
+        (0, ["", "B", "B"]),
+        (10, ["K", "KB", "KIB"]),
+        (20, ["M", "MB", "MIB"]),
+        (30, ["G", "GB", "GIB"]),
+    ];
+    let is_it = |known: &&str| suffix.eq_ignore_ascii_case(known);
+    let (scale, _) = suffixes.iter().find(|(_, known)| known.iter().any(is_it))?;
     parse_digits(digits)?.checked_mul(1 << scale)
 }
 
@@ -131,21 +136,19 @@ fn buffer_size(bytes: u64) -> Option<usize> {
 }
 
 fn variable<T>(
-    name: &'static str,
+    name: &'static CStr,
     expected: &'static str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>> {
-    let Some(value) = std::env::var_os(name) else {
+    let Some(value) = environment::read(name)? else {
         return Ok(None);
     };
-    let value = value.to_string_lossy();
-    match parse(value.trim()) {
+    match str::from_utf8(&value)
+        .ok()
+        .and_then(|text| parse(text.trim()))
+    {
         Some(parsed) => Ok(Some(parsed)),
-        None => Err(Error::EnvInvalid(BadVariable {
-            name,
-            value: value.into_owned(),
-            expected,
-        })),
+        None => Err(Error::bad_variable(name, value, expected)),
     }
 }
 
@@ -153,19 +156,19 @@ impl Tuning {
     /// This tuning, with what the environment says instead.
     pub(crate) fn overridden_by_env(mut self) -> Result<Tuning> {
         let size = |text: &str| buffer_size(parse_size(text)?);
-        if let Some(bytes) = variable("GHC_EVENTLOG_BUFFER_SIZE", SIZE, size)? {
+        if let Some(bytes) = variable(c"GHC_EVENTLOG_BUFFER_SIZE", SIZE, size)? {
             self.buffer_size = bytes;
         }
-        if let Some(overflow) = variable("GHC_EVENTLOG_OVERFLOW", OVERFLOW, parse_overflow)? {
+        if let Some(overflow) = variable(c"GHC_EVENTLOG_OVERFLOW", OVERFLOW, parse_overflow)? {
             self.overflow = overflow;
         }
-        if let Some(time) = variable("GHC_EVENTLOG_EXIT_TIMEOUT", TIME, parse_time)? {
+        if let Some(time) = variable(c"GHC_EVENTLOG_EXIT_TIMEOUT", TIME, parse_time)? {
             self.exit_timeout = time;
         }
-        if let Some(time) = variable("GHC_EVENTLOG_FLUSH_INTERVAL", TIME, parse_time)? {
+        if let Some(time) = variable(c"GHC_EVENTLOG_FLUSH_INTERVAL", TIME, parse_time)? {
             self.flush_interval = (!time.is_zero()).then_some(time);
         }
-        if let Some(time) = variable("GHC_EVENTLOG_STALL_TIMEOUT", TIME, parse_time)? {
+        if let Some(time) = variable(c"GHC_EVENTLOG_STALL_TIMEOUT", TIME, parse_time)? {
             self.stall_timeout = (!time.is_zero()).then_some(time);
         }
         let switch = |text: &str| match text {
@@ -173,7 +176,7 @@ impl Tuning {
             "off" => Some(Control::Off),
             _ => None,
         };
-        if let Some(control) = variable("GHC_EVENTLOG_CONTROL", CONTROL, switch)? {
+        if let Some(control) = variable(c"GHC_EVENTLOG_CONTROL", CONTROL, switch)? {
             self.control = control;
         }
         Ok(self)
@@ -200,22 +203,22 @@ impl Tuning {
 
 /// `GHC_EVENTLOG_SNDBUF`, for the client's socket.
 pub(crate) fn sndbuf_from_env() -> Result<Option<i32>> {
-    variable("GHC_EVENTLOG_SNDBUF", SNDBUF, |text| {
+    variable(c"GHC_EVENTLOG_SNDBUF", SNDBUF, |text| {
         let bytes = parse_size(text).filter(|bytes| *bytes <= MAX_SNDBUF)?;
         i32::try_from(bytes).ok()
     })
 }
 
 /// `GHC_EVENTLOG_RING_FILE`; an empty one is none.
-pub(crate) fn ring_file_from_env() -> Option<PathBuf> {
-    std::env::var_os("GHC_EVENTLOG_RING_FILE")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
+pub(crate) fn ring_file_from_env() -> Result<Option<PathBuf>> {
+    let path = environment::read(c"GHC_EVENTLOG_RING_FILE")?;
+    let path = path.filter(|path| !path.is_empty());
+    Ok(path.map(|path| PathBuf::from(OsString::from_vec(path))))
 }
 
 /// `GHC_EVENTLOG_RING_FILE_SIZE`.
 pub(crate) fn ring_file_size_from_env() -> Result<Option<u64>> {
-    variable("GHC_EVENTLOG_RING_FILE_SIZE", RING_FILE, |text| {
+    variable(c"GHC_EVENTLOG_RING_FILE_SIZE", RING_FILE, |text| {
         ring_file_size(parse_size(text)?)
     })
 }

@@ -48,4 +48,5 @@ mod support;
 mod sync;
 mod system_calls;
 mod system_faults;
+mod thread_stacks;
 mod writers;

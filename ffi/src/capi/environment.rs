@@ -1,17 +1,17 @@
 //! Address and options, from the environment; and the statuses in words.
 
-use std::ffi::{CString, OsString, c_char};
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::c_char;
 
 use super::types::{EventlogSocketAddr, EventlogSocketOpts, TAG_INET, TAG_NONE, TAG_UNIX};
+use crate::environment;
 use crate::limits;
-use crate::status::{Error, RawStatus, Status, to_malloced};
+use crate::status::{Error, RawStatus, Result, Status, to_malloced};
 use crate::tuning;
 
 /// `eventlog_socket_strerror`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_strerror(status: RawStatus) -> *mut c_char {
-    to_malloced(&status.describe())
+    status.describe()
 }
 
 /// `eventlog_socket_opts_init`.
@@ -65,27 +65,29 @@ pub unsafe extern "C" fn eventlog_socket_from_env(
     if addr_out.is_null() {
         return Error::Sys(libc::EINVAL).into();
     }
-    let found = match find() {
-        Some(found) => found,
-        None => return Error::EnvNoAddr.into(),
+    let (found, opts) = match find().and_then(|found| Ok((found, options()?))) {
+        Ok(found) => found,
+        Err(error) => return error.into(),
     };
     // SAFETY: room for it, by the contract of this function.
     unsafe { addr_out.write(found.addr) };
-    let sndbuf = match tuning::sndbuf_from_env() {
-        Ok(sndbuf) => sndbuf.unwrap_or(0),
-        // Told by init, which reads the variable whatever the address.
-        Err(_) => 0,
-    };
     if !opts_out.is_null() {
-        let opts = EventlogSocketOpts {
-            wait: std::env::var_os("GHC_EVENTLOG_WAIT").is_some().into(),
-            sndbuf,
-            linger: 0,
-        };
         // SAFETY: room for it, by the contract of this function.
         unsafe { opts_out.write(opts) };
     }
     Status::of(found.problem.map_or(Ok(()), Err))
+}
+
+fn options() -> Result<EventlogSocketOpts> {
+    Ok(EventlogSocketOpts {
+        wait: environment::read(c"GHC_EVENTLOG_WAIT")?.is_some().into(),
+        sndbuf: match tuning::sndbuf_from_env() {
+            Ok(sndbuf) => sndbuf.unwrap_or(0),
+            // Told by init, which reads the variable whatever the address.
+            Err(_) => 0,
+        },
+        linger: 0,
+    })
 }
 
 struct Found {
@@ -94,52 +96,48 @@ struct Found {
 }
 
 /// The Unix path wins; of host and port, both are needed.
-fn find() -> Option<Found> {
-    let unix = |path: OsString| Found {
-        problem: (path.len() > limits::SOCKET_PATH).then_some(Error::EnvTooLong),
-        addr: address(TAG_UNIX, path, OsString::new()),
-    };
-    if let Some(path) = std::env::var_os("GHC_EVENTLOG_UNIX_PATH") {
-        return Some(unix(path));
+fn find() -> Result<Found> {
+    if let Some(path) = environment::read(c"GHC_EVENTLOG_UNIX_PATH")? {
+        return Ok(Found {
+            problem: (path.len() > limits::SOCKET_PATH).then_some(Error::EnvTooLong),
+            addr: address(TAG_UNIX, &[&path])?,
+        });
     }
-    let host = std::env::var_os("GHC_EVENTLOG_INET_HOST");
-    let port = std::env::var_os("GHC_EVENTLOG_INET_PORT");
+    let host = environment::read(c"GHC_EVENTLOG_INET_HOST")?;
+    let port = environment::read(c"GHC_EVENTLOG_INET_PORT")?;
     let problem = match (&host, &port) {
         // A flight recorder needs no socket.
-        (None, None) => {
-            return tuning::ring_file_from_env().map(|_| Found {
+        (None, None) if tuning::ring_file_from_env()?.is_some() => {
+            return Ok(Found {
                 problem: None,
-                addr: EventlogSocketAddr {
-                    tag: TAG_NONE,
-                    strings: [std::ptr::null_mut(); 2],
-                },
+                addr: address(TAG_NONE, &[])?,
             });
         }
+        (None, None) => return Err(Error::EnvNoAddr),
         (Some(_), Some(_)) => None,
         (None, Some(_)) => Some(Error::EnvNoHost),
         (Some(_), None) => Some(Error::EnvNoPort),
     };
     let (host, port) = (host.unwrap_or_default(), port.unwrap_or_default());
-    Some(Found {
-        addr: address(TAG_INET, host, port),
+    Ok(Found {
+        addr: address(TAG_INET, &[&host, &port])?,
         problem,
     })
 }
 
-fn address(tag: i32, first: OsString, second: OsString) -> EventlogSocketAddr {
-    let copy = |text: OsString| {
-        // The environment has no NULs in it.
-        let text = CString::new(text.into_vec()).unwrap_or_default();
-        // SAFETY: a string that ends in NUL.
-        unsafe { libc::strdup(text.as_ptr()) }
-    };
-    let second = if tag == TAG_INET {
-        copy(second)
-    } else {
-        std::ptr::null_mut()
-    };
-    EventlogSocketAddr {
+/// With copies of these strings, or with none if there is no memory for all of them.
+fn address(tag: i32, texts: &[&[u8]]) -> Result<EventlogSocketAddr> {
+    let mut address = EventlogSocketAddr {
         tag,
-        strings: [copy(first), second],
+        strings: [std::ptr::null_mut(); 2],
+    };
+    for (string, text) in address.strings.iter_mut().zip(texts) {
+        *string = to_malloced(text);
+        if string.is_null() {
+            // SAFETY: filled in by this function, as far as it is.
+            unsafe { eventlog_socket_addr_free(&mut address) };
+            return Err(Error::Sys(libc::ENOMEM));
+        }
     }
+    Ok(address)
 }

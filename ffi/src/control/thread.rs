@@ -1,10 +1,8 @@
 //! The thread that runs commands and calls handlers.
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_void};
-use std::io;
-use std::mem::MaybeUninit;
-use std::ptr::{null, null_mut};
+use std::ffi::c_void;
+use std::ptr::null_mut;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,7 +15,8 @@ use crate::gate::HANDLERS;
 use crate::instance::Instance;
 use crate::rts::Rts;
 use crate::status::Result;
-use crate::{flush_thread, fork, signals};
+use crate::threads::{self, Signals};
+use crate::{flush_thread, fork};
 
 /// Whether the thread could be started.
 static STARTED: OnceLock<Result<()>> = OnceLock::new();
@@ -77,44 +76,21 @@ pub(crate) fn status() -> Result<()> {
 
 fn spawn(instance: &'static Instance) -> Result<()> {
     INBOX.thread_works(true);
-    let error = if super::threads_may_enter() {
-        // With the signal mask of the program: the RTS may start a worker from it,
-        // which inherits the mask.
-        create(instance)
+    let signals = if super::threads_may_enter() {
+        Signals::Inherited
     } else {
         // Signals interrupt the one thread of the RTS, nobody else.
-        signals::blocked_while(|| create(instance))
+        Signals::Blocked
     };
-    if error != 0 {
-        INBOX.thread_works(false);
-        return Err(io::Error::from_raw_os_error(error).into());
-    }
-    Ok(())
-}
-
-/// The error number, or 0.
-fn create(instance: &'static Instance) -> c_int {
-    let mut thread = MaybeUninit::uninit();
     let argument = std::ptr::from_ref(instance).cast_mut().cast();
-    // SAFETY: room for the thread's id, default attributes, and an argument that
-    // lives as long as the process.
-    let error = unsafe { libc::pthread_create(thread.as_mut_ptr(), null(), run, argument) };
-    if error == 0 {
-        // SAFETY: initialised by the call above, which succeeded. Nobody joins it.
-        unsafe { libc::pthread_detach(thread.assume_init()) };
-    }
-    error
+    threads::start(signals, run, argument).inspect_err(|_| INBOX.thread_works(false))
 }
 
 extern "C" fn run(instance: *mut c_void) -> *mut c_void {
+    threads::name_this(c"eventlog-ctl");
     IS_CONTROL.set(true);
     // SAFETY: the instance that `spawn` handed over.
     let instance: &'static Instance = unsafe { &*instance.cast_const().cast::<Instance>() };
-    #[cfg(target_os = "linux")]
-    // SAFETY: a name of at most 15 bytes that ends in NUL.
-    unsafe {
-        libc::pthread_setname_np(libc::pthread_self(), c"eventlog-ctl".as_ptr());
-    }
     let mut commands = Commands::new(instance, Rts::get());
     let mut command = Command::empty();
     loop {

@@ -13,7 +13,6 @@ mod serving;
 mod sleeping;
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use eventlog_ring::Consumer;
@@ -26,9 +25,9 @@ use crate::instance::Instance;
 use crate::net::client::ClientOptions;
 use crate::net::listener::{Address, Listener};
 use crate::session::Session;
-use crate::signals;
 use crate::status::Result;
 use crate::storage::RingMemory;
+use crate::threads::Waiting;
 
 /// Chunks learnt from per round, so that a flood of them does not keep the client
 /// waiting.
@@ -76,8 +75,8 @@ enum Rest {
 }
 
 /// The thread, to be given what it runs.
-pub(crate) fn prepare() -> Result<SyncSender<PollThread>> {
-    signals::thread_in_waiting("eventlog-poll", PollThread::run)
+pub(crate) fn prepare() -> Result<Waiting<PollThread>> {
+    Waiting::start(c"eventlog-poll", PollThread::run)
 }
 
 /// A writer that wakes this thread must not have to make room for it on its processor:

@@ -21,7 +21,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use super::{Wish, bus_error};
 use crate::fork;
 use crate::identity::OwnDescriptor;
-use crate::status::{Error, Result, RingFileProblem};
+use crate::status::{Error, Result};
 
 /// How often somebody else may be found to have come first before that is an error.
 const TURNS: usize = 16;
@@ -53,12 +53,8 @@ impl RingFile {
     /// Make it, and rotate the one before.
     pub(super) fn create(wish: &Wish) -> Result<RingFile> {
         let mut path = wish.path.clone();
-        make(wish, &mut path).map_err(|error| {
-            Error::RingFile(RingFileProblem {
-                path,
-                errno: error.raw_os_error().unwrap_or(libc::EINVAL),
-            })
-        })
+        make(wish, &mut path)
+            .map_err(|error| Error::ring_file(path, error.raw_os_error().unwrap_or(libc::EINVAL)))
     }
 
     /// For as long as the process lives.
@@ -182,7 +178,7 @@ fn make(wish: &Wish, about: &mut PathBuf) -> io::Result<RingFile> {
         std::process::id().into(),
         u64::try_from(crate::clock::wall().as_nanos()).unwrap_or(u64::MAX),
     );
-    let map = crate::signals::blocked_while(|| new.fill(&layout))?;
+    let map = crate::threads::blocked_while(|| new.fill(&layout))?;
     if keep {
         std::fs::rename(path, &older)?;
     }

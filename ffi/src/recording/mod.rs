@@ -25,7 +25,6 @@ mod thread;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -39,6 +38,7 @@ use crate::format::MARKER_LEN;
 use crate::futex;
 use crate::status::{Error, Result};
 use crate::storage::RingMemory;
+use crate::threads::Waiting;
 use crate::tuning;
 use file::RingFile;
 use thread::RecorderThread;
@@ -65,7 +65,7 @@ pub(crate) fn wish(wish: Option<Wish>) {
 pub(crate) fn wished() -> Result<Option<Wish>> {
     let set = WISH.lock().unwrap_or_else(|e| e.into_inner()).clone();
     let size = tuning::ring_file_size_from_env()?;
-    let path = tuning::ring_file_from_env().or_else(|| set.as_ref().map(|wish| wish.path.clone()));
+    let path = tuning::ring_file_from_env()?.or_else(|| set.as_ref().map(|wish| wish.path.clone()));
     let default = set.map_or(tuning::RING_FILE_SIZE, |wish| wish.size);
     Ok(path.map(|path| Wish {
         path,
@@ -104,7 +104,7 @@ struct Requests {
 pub(crate) struct Prepared {
     file: RingFile,
     feed: RingMemory,
-    thread: SyncSender<RecorderThread>,
+    thread: Waiting<RecorderThread>,
 }
 
 /// Make the file. What it replaces is kept beside it.
@@ -145,8 +145,7 @@ impl Prepared {
             size: layout.capacity,
         }));
         let feed = DefinitionsFeed::new(consumer);
-        // It waits for this, so that there is somebody to take it.
-        let _ = thread.send(RecorderThread::new(
+        thread.give(RecorderThread::new(
             recording, layout, descriptor, memory, feed,
         ));
         Ok(recording)

@@ -1,7 +1,6 @@
 //! The thread that writes definitions into the file. It calls nothing of the RTS, takes no signal, and may wait for a disk.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::SyncSender;
 
 use eventlog_ring_file::{Layout, Slot, TableEntry};
 
@@ -12,8 +11,8 @@ use crate::chunk::{BlockMarker, Chunk};
 use crate::definitions::Gaps;
 use crate::definitions_feed::DefinitionsFeed;
 use crate::futex;
-use crate::signals;
 use crate::status::Result;
+use crate::threads::Waiting;
 
 /// How much of the mapping gets pages ahead of its use.
 const POPULATED: usize = 256 << 20;
@@ -38,8 +37,8 @@ pub(super) struct RecorderThread {
 }
 
 /// The thread, to be given what it runs.
-pub(super) fn prepare() -> Result<SyncSender<RecorderThread>> {
-    signals::thread_in_waiting("eventlog-record", RecorderThread::run)
+pub(super) fn prepare() -> Result<Waiting<RecorderThread>> {
+    Waiting::start(c"eventlog-record", RecorderThread::run)
 }
 
 impl RecorderThread {
