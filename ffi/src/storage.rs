@@ -1,6 +1,7 @@
 //! The memory of the rings: anonymous mappings, made once, kept for the rest of
 //! the process (a writer may be inside one at any time).
 
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use eventlog_ring::{Ring, Storage};
@@ -46,9 +47,10 @@ impl RingMemory {
         RingMemory::new(DEFINITIONS_RING).or_else(|_| RingMemory::new(SMALL_DEFINITIONS_RING))
     }
 
-    /// The ring, and its memory for hints.
-    pub(crate) fn leak(self) -> Result<(&'static mut Ring<'static>, &'static RingMemory)> {
-        let memory: &'static RingMemory = Box::leak(Box::new(self));
+    /// The ring, and its memory for hints. What is left of it is the mapping, and the ring,
+    /// which whoever has a handle of it points to: nothing that a leak checker would report.
+    pub(crate) fn leak(self) -> Result<(&'static mut Ring<'static>, ManuallyDrop<RingMemory>)> {
+        let memory = ManuallyDrop::new(self);
         let start = NonNull::new(memory.map.as_mut_ptr()).ok_or(Error::Sys(libc::ENOMEM))?;
         // SAFETY: a fresh anonymous mapping: zeroed, page-aligned, as large as
         // `region_size` says, used by nothing else, and never unmapped.

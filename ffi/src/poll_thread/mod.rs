@@ -12,6 +12,7 @@ mod ending;
 mod serving;
 mod sleeping;
 
+use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(crate) struct PollThread {
     listener: Option<Listener>,
     session: Option<Session>,
     chunks: Consumer<'static>,
-    chunks_memory: &'static RingMemory,
+    chunks_memory: ManuallyDrop<RingMemory>,
     feed: DefinitionsFeed,
     definitions: Definitions,
     /// The stream is to end by then.
@@ -97,7 +98,7 @@ impl PollThread {
         options: ClientOptions,
         listener: Option<Listener>,
         mut chunks: Consumer<'static>,
-        chunks_memory: &'static RingMemory,
+        chunks_memory: ManuallyDrop<RingMemory>,
         feed: DefinitionsFeed,
     ) -> PollThread {
         instance.published.port.store(
