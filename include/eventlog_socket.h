@@ -129,6 +129,10 @@ typedef struct {
 
 typedef struct {
   EventlogSocketTag esa_tag;
+  /* Without a name, as the members are reached; C99 knows that as an extension. */
+#if defined(__GNUC__)
+  __extension__
+#endif
   union {
     EventlogSocketUnixAddr esa_unix_addr;
     EventlogSocketInetAddr esa_inet_addr;

@@ -22,6 +22,8 @@ fn compile(compiler: &str, standard: &str, language: &str, source: &Path) {
         .args(STRICT)
         .arg("-I")
         .arg(repository().join("include"))
+        .arg("-I")
+        .arg(repository().join("ffi/rts"))
         .arg(source)
         .output()
         .unwrap_or_else(|error| panic!("{compiler}: {error}"));
@@ -42,14 +44,15 @@ fn the_header_stands_alone() {
             "no-rts",
             "#define EVENTLOG_SOCKET_NO_RTS\n#include <eventlog_socket.h>\n",
         ),
+        ("for-the-rts", "#include <eventlog_socket_rts.h>\n"),
     ] {
         // ISO C does not allow an empty translation unit; this is not one.
         let source = dir.join(name);
         std::fs::write(&source, text).expect("a source");
-        for standard in ["-std=c11", "-std=c17", "-std=gnu11"] {
+        for standard in ["-std=c99", "-std=c11", "-std=c17", "-std=gnu11"] {
             compile("gcc", standard, "c", &source);
         }
-        for standard in ["-std=c++17", "-std=c++20"] {
+        for standard in ["-std=c++11", "-std=c++17", "-std=c++20"] {
             compile("g++", standard, "c++", &source);
         }
     }
