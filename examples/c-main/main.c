@@ -69,6 +69,7 @@ typedef struct {
   uint16_t capability;
 } Buffer;
 
+/* The lowest BYTES bytes of a value, at most 8. */
 static void put(Buffer *buffer, uint64_t value, int bytes) {
   while (bytes-- > 0)
     buffer->bytes[buffer->used++] = (unsigned char)(value >> (8 * bytes));
@@ -100,7 +101,8 @@ static void begin_block(Buffer *buffer, uint16_t capability) {
   buffer->used = 0;
   buffer->capability = capability;
   put_event(buffer, BLOCK_MARKER);
-  put(buffer, 0, 4 + 8);
+  put(buffer, 0, 4);
+  put(buffer, 0, 8);
   put(buffer, capability, 2);
 }
 
