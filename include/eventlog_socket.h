@@ -285,7 +285,8 @@ eventlog_socket_init(const EventlogSocketAddr *eventlog_socket_addr,
 
 /** Tell that the RTS is running (after hs_init). Attaches the writer if the RTS
  *  has none of ours yet, makes the RTS hand over its definitions, and lets
- *  clients begin. Needed once after eventlog_socket_init; later calls do nothing.
+ *  clients begin. Needed once after eventlog_socket_init; later calls do
+ *  nothing, and return what the first did, which they wait for.
  *  In the non-threaded RTS, call it on the thread that called hs_init. */
 EventlogSocketStatus eventlog_socket_signal_ghc_rts_ready(void);
 
@@ -300,7 +301,8 @@ EventlogSocketStatus
 eventlog_socket_start(const EventlogSocketAddr *eventlog_socket_addr,
                       const EventlogSocketOpts *eventlog_socket_opts);
 
-/** OK, or what made the poll thread give up. */
+/** OK, or why nothing is streamed: what made the poll thread give up, or
+ *  eventlog_socket_signal_ghc_rts_ready fail. */
 EventlogSocketStatus eventlog_socket_worker_status(void);
 
 #ifdef EVENTLOG_SOCKET_HAVE_RTS

@@ -4,7 +4,7 @@
 //! at any time, also while the process exits.
 
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use eventlog_ring::{Doorbell, mpsc};
@@ -82,6 +82,8 @@ pub(crate) struct Instance {
     pub attached: AtomicBool,
     /// `signal_ghc_rts_ready` was called.
     pub ready: AtomicBool,
+    /// What came of that call.
+    pub readied: OnceLock<Result<()>>,
     /// Clients may begin before that call: the older API did not ask for it.
     pub begin_unready: AtomicBool,
     /// The RTS ends and starts the log only to empty its buffers (GHC 9.0).
@@ -144,6 +146,7 @@ impl Instance {
             globals_flow: AtomicBool::new(false),
             attached: AtomicBool::new(false),
             ready: AtomicBool::new(false),
+            readied: OnceLock::new(),
             begin_unready: AtomicBool::new(false),
             restarting: AtomicBool::new(false),
             header_due: AtomicBool::new(false),

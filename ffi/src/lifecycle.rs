@@ -151,11 +151,23 @@ pub(crate) fn ready() -> Result<()> {
     let Some(instance) = Instance::get() else {
         return Err(not_started());
     };
-    // AcqRel: the first caller alone goes on.
-    if instance.ready.swap(true, Ordering::AcqRel) {
-        return Ok(());
+    // Relaxed: the first caller alone goes on; what it does is published by `readied`.
+    if instance.ready.swap(true, Ordering::Relaxed) {
+        // Known before the first call has hooks called, which may be where this is called.
+        return instance.readied.wait().clone();
     }
-    let mut spawned = Ok(());
+    let attached = attach(instance);
+    // Without a thread that flushes the stream works; the caller is told.
+    let outcome = attached.clone().and_then(|()| begin(instance));
+    let _ = instance.readied.set(outcome.clone());
+    if attached.is_ok() {
+        control::ready(instance);
+    }
+    outcome
+}
+
+/// Have the RTS use our writer, and hand over what it has defined so far.
+fn attach(instance: &'static Instance) -> Result<()> {
     if let Some(rts) = Rts::get() {
         // Acquire: pairs with the Release in `log::starts`.
         if !instance.attached.load(Ordering::Acquire)
@@ -170,8 +182,13 @@ pub(crate) fn ready() -> Result<()> {
             recording.add_facts(Arc::clone(&facts), instance.moment());
         }
         instance.request(|requests| requests.facts = Some(facts));
-        spawned = flush_thread::spawn(instance, rts);
     }
+    Ok(())
+}
+
+/// Let clients begin.
+fn begin(instance: &'static Instance) -> Result<()> {
+    let flushes = Rts::get().map_or(Ok(()), |rts| flush_thread::spawn(instance, rts));
     if let Some(recording) = instance.recording {
         // What is recorded from here on can be read: its header is in the file.
         recording.settle();
@@ -180,9 +197,7 @@ pub(crate) fn ready() -> Result<()> {
     // wrote went to the definitions.
     instance.globals_flow.store(true, Ordering::Release);
     instance.wake_poll_thread();
-    control::ready(instance);
-    // Without that thread the stream works, but is not flushed.
-    spawned
+    flushes
 }
 
 /// `init` and `ready`, for an RTS that runs.
@@ -234,14 +249,17 @@ pub(crate) fn remember_failure(result: Result<()>) {
     *failure = result.err();
 }
 
-/// What made the poll thread give up, or a function without status fail.
+/// What made the poll thread give up, `ready` fail, or a function without status.
 pub(crate) fn worker_status() -> Result<()> {
     if let Some(failure) = silent_failure() {
         return Err(failure);
     }
-    match Instance::get() {
-        None => Ok(()),
-        Some(instance) => instance
+    let Some(instance) = Instance::get() else {
+        return Ok(());
+    };
+    match instance.readied.get() {
+        Some(Err(failure)) => Err(failure.clone()),
+        _ => instance
             .await_progress(Some(std::time::Duration::ZERO), |_| None::<()>)
             .map(|_| ()),
     }

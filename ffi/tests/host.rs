@@ -144,6 +144,35 @@ fn wait_after_a_failed_start_returns() {
     assert_eq!(driver.command("wait"), [NOBODY_CAN_COME]);
 }
 
+/// Whoever says again that the RTS is ready, when it has refused the writer, is told the
+/// same; so is whoever asks how it goes.
+#[test]
+fn a_failed_start_is_told_again() {
+    let mut driver = Driver::spawn(&[]);
+    driver.quietly("refusing-rts");
+    driver.listen();
+    assert_eq!(driver.command("status"), ["status: 0 0"]);
+    for _ in 0..3 {
+        assert_eq!(driver.command("ready"), ["ready: 2 0"]);
+        assert_eq!(driver.command("status"), ["status: 2 0"]);
+        assert_eq!(driver.command("control-status"), ["control-status: 2 0"]);
+    }
+    assert!(driver.finish().success());
+}
+
+/// Two threads say it at the same time: both are told what came of it.
+#[test]
+fn two_starts_at_once_are_told_the_same() {
+    let mut driver = Driver::spawn(&[]);
+    driver.quietly("slowly-refusing-rts");
+    driver.listen();
+    driver.quietly("ready-aside");
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(driver.command("ready"), ["ready: 2 0"]);
+    assert_eq!(driver.command("join"), ["ready: 2 0"]);
+    assert!(driver.finish().success());
+}
+
 /// A wait after the log was started again waits for a client again.
 #[test]
 fn wait_in_a_second_log_waits() {

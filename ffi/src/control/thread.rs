@@ -69,9 +69,11 @@ pub(crate) fn finish_without_rts_exit() {
     }
 }
 
-/// Why no commands are run, if that is so.
+/// Why no commands are run, if that is so: the thread could not be started, or was not, as
+/// the RTS could not be attached to.
 pub(crate) fn status() -> Result<()> {
-    STARTED.get().cloned().unwrap_or(Ok(()))
+    let readied = || Instance::get()?.readied.get().cloned();
+    STARTED.get().cloned().or_else(readied).unwrap_or(Ok(()))
 }
 
 fn spawn(instance: &'static Instance) -> Result<()> {

@@ -247,6 +247,12 @@ static EventlogSocketStatusCode refuse(const EventLogWriter *writer) {
   return EVENTLOG_SOCKET_ERR_RTS_FAIL;
 }
 
+static EventlogSocketStatusCode refuse_slowly(const EventLogWriter *writer) {
+  (void)writer;
+  usleep(300000);
+  return EVENTLOG_SOCKET_ERR_RTS_FAIL;
+}
+
 static bool refuse_command(uint8_t command) {
   (void)command;
   return false;
@@ -466,6 +472,11 @@ static void run(char *line) {
   } else if (strcmp(line, "refusing-rts") == 0) {
     rts.esr_attach = refuse;
     eventlog_socket_rts_register(&rts);
+  } else if (strcmp(line, "slowly-refusing-rts") == 0) {
+    rts.esr_attach = refuse_slowly;
+    eventlog_socket_rts_register(&rts);
+  } else if (strcmp(line, "control-status") == 0) {
+    say("control-status", eventlog_socket_control_status());
   } else if (strcmp(line, "init") == 0) {
     say("init", init(rest));
   } else if (strcmp(line, "init-tcp") == 0) {
