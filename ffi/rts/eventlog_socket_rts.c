@@ -82,7 +82,9 @@ static bool supports_eventlog(void) {
 /* While no log runs, the RTS does not make buffers for capabilities that come with
  * setNumCapabilities, and starting one crashes. */
 static bool lacks_buffers(void) {
-  return eventLogStatus() != EVENTLOG_RUNNING &&
+  /* Without -threaded there is one capability, with a buffer, whatever happens; and the
+   * flag, which is that RTS's to ignore, is 0. */
+  return rtsSupportsBoundThreads() && eventLogStatus() != EVENTLOG_RUNNING &&
          n_capabilities > RtsFlags.ParFlags.nCapabilities;
 }
 
@@ -107,6 +109,16 @@ typedef struct {
   bool started;
 } Restart;
 
+static bool can_stop_by_task(void) {
+  return newBoundTask != NULL && boundTaskExiting != NULL &&
+         waitForCapability != NULL && stopAllCapabilities != NULL &&
+         releaseAllCapabilities != NULL;
+}
+
+static bool can_stop_world(void) {
+  return !rtsSupportsBoundThreads() || can_stop_by_task() || enabled_capabilities == 1;
+}
+
 /* True if it could be done at all. */
 static bool with_stopped_world(void (*action)(void *), void *context) {
   if (!rtsSupportsBoundThreads()) {
@@ -120,9 +132,7 @@ static bool with_stopped_world(void (*action)(void *), void *context) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return true;
   }
-  if (newBoundTask != NULL && boundTaskExiting != NULL &&
-      waitForCapability != NULL && stopAllCapabilities != NULL &&
-      releaseAllCapabilities != NULL) {
+  if (can_stop_by_task()) {
     Capability *cap = NULL;
     struct Task_ *task = newBoundTask();
     waitForCapability(&cap, task);
@@ -179,6 +189,11 @@ static void restart_action(void *context) {
   restart->started = end_and_start(restart->writer);
 }
 
+static EventlogSocketStatusCode can_attach(void) {
+  return lacks_buffers() || !can_stop_world() ? EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT
+                                              : EVENTLOG_SOCKET_OK;
+}
+
 static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
   Restart restart = {writer, false};
   if (lacks_buffers()) return EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT;
@@ -200,6 +215,10 @@ static void flush_action(void *context) {
 static void flush_here(void) { with_quiet_world(flush_action, NULL); }
 
 #else
+
+static EventlogSocketStatusCode can_attach(void) {
+  return lacks_buffers() ? EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT : EVENTLOG_SOCKET_OK;
+}
 
 static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
   if (lacks_buffers()) return EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT;
@@ -400,8 +419,12 @@ static bool command(uint8_t number) {
 /* ------------------------------------------------------------------ table -- */
 
 static EventlogSocketRts g_rts = {
+#ifdef EVENTLOG_SOCKET_CONTROL_BY_DEFAULT
+    .esr_control = true,
+#endif
     .esr_exit_hooked = exit_hooked,
     .esr_supports_eventlog = supports_eventlog,
+    .esr_can_attach = can_attach,
     .esr_attach = attach,
     .esr_flush_here = flush_here,
     .esr_command = command,

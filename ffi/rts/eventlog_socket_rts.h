@@ -43,11 +43,17 @@ typedef void EventlogSocketCostCentre(void *context, uint32_t id,
 typedef struct {
   /** Haskell code may run on more than one OS thread. */
   bool esr_threaded;
+  /** The program was built to have commands obeyed over TCP, too, if nobody says
+   *  otherwise. */
+  bool esr_control;
   /** The exit hook of this RTS is ours, so that calls into the RTS from a
    *  thread of ours end before the RTS goes away. */
   bool (*esr_exit_hooked)(void);
   /** eventLogStatus() != EVENTLOG_NOT_SUPPORTED. */
   bool (*esr_supports_eventlog)(void);
+  /** What attach would say, as far as that is known before anything is made. On a
+   *  thread as for attach. NULL if nothing is. */
+  EventlogSocketStatusCode (*esr_can_attach)(void);
   /** End the log that is running, if any, and start one with this writer.
    *  Called on a Haskell thread (safe call), or on the thread that called
    *  hs_init. */
@@ -76,6 +82,11 @@ void eventlog_socket_rts_register(const EventlogSocketRts *rts);
  *  the program called; returns when no thread of ours is inside the RTS (or seems
  *  stuck there). */
 void eventlog_socket_rts_exiting(void);
+
+/** eventlog_socket_wait for at most this many milliseconds, for a caller who looks for
+ *  something else in between. *seen is 0 in the first call of a row, and kept for the
+ *  next. ERR_SYS with ETIMEDOUT if nobody came. */
+EventlogSocketStatus eventlog_socket_rts_wait(uint64_t *seen, uint32_t milliseconds);
 
 /** The log that runs is ours. */
 bool eventlog_socket_rts_attached(void);

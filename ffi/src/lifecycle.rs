@@ -25,7 +25,7 @@ use crate::recording::{self, Wish};
 use crate::rts::Rts;
 use crate::status::{Error, Result};
 use crate::storage::RingMemory;
-use crate::tuning::{self, Tuning};
+use crate::tuning::{self, Control, Tuning};
 use crate::wake::Wake;
 use crate::writer::EventLogSocketWriter;
 use crate::{control, exit, flush_thread, fork, log};
@@ -34,6 +34,15 @@ use crate::{control, exit, flush_thread, fork, log};
 static TUNING: Mutex<Option<Tuning>> = Mutex::new(None);
 /// Why a start without a status failed.
 static SILENT_FAILURE: Mutex<Option<Error>> = Mutex::new(None);
+
+/// What holds when nothing is set, in a program that was built as this one.
+pub(crate) fn default_tuning() -> Tuning {
+    let mut tuning = Tuning::default();
+    if Rts::get().is_some_and(Rts::obeys_by_default) {
+        tuning.control = Control::On;
+    }
+    tuning
+}
 
 pub(crate) fn set_tuning(tuning: Tuning) -> Result<()> {
     if fork::is_inert() {
@@ -84,7 +93,7 @@ pub(crate) fn init(address: Option<&Address>, wishes: SocketOptions) -> Result<(
     if Rts::get().is_some_and(|rts| !rts.supports_eventlog()) {
         return Err(Error::RtsNoSupport);
     }
-    let settings = tuning.unwrap_or_default().overridden_by_env()?;
+    let settings = tuning.unwrap_or_else(default_tuning).overridden_by_env()?;
     let options = ClientOptions {
         sndbuf: tuning::sndbuf_from_env()?.unwrap_or(wishes.sndbuf),
         linger: wishes.linger,
@@ -202,8 +211,11 @@ fn begin(instance: &'static Instance) -> Result<()> {
 
 /// `init` and `ready`, for an RTS that runs.
 pub(crate) fn start(address: Option<&Address>, wishes: SocketOptions) -> Result<()> {
-    if Rts::get().is_none() {
-        return Err(Error::RtsNoSupport);
+    let rts = Rts::get().ok_or(Error::RtsNoSupport)?;
+    // An instance is for good: what is known to keep it from working is told before there
+    // is one, so that the program can try again.
+    if Instance::get().is_none() {
+        rts.can_attach()?;
     }
     init(address, wishes)?;
     ready()
@@ -211,11 +223,20 @@ pub(crate) fn start(address: Option<&Address>, wishes: SocketOptions) -> Result<
 
 /// Until a client is connected and its stream has begun.
 pub(crate) fn wait() -> Result<()> {
+    wait_until(None, &mut None)
+}
+
+/// The same for at most so long: ETIMEDOUT if nobody came. `before` is kept from one call
+/// to the next.
+pub(crate) fn wait_for(time: std::time::Duration, before: &mut Option<u64>) -> Result<()> {
+    wait_until(Some(crate::clock::monotonic() + time), before)
+}
+
+fn wait_until(deadline: Option<std::time::Duration>, before: &mut Option<u64>) -> Result<()> {
     let Some(instance) = Instance::get() else {
         return Err(not_started());
     };
-    let mut before = None;
-    let came = instance.await_progress(None, |progress| {
+    let came = instance.await_progress(deadline, |progress| {
         // One that came and left while nobody looked counts, too.
         let begun = *before.get_or_insert(progress.begun);
         if progress.connected || progress.begun > begun {
@@ -227,7 +248,8 @@ pub(crate) fn wait() -> Result<()> {
     match came {
         Some(true) => Ok(()),
         // The log has ended, or the program is about to.
-        _ => Err(Error::Sys(libc::ENOTCONN)),
+        Some(false) => Err(Error::Sys(libc::ENOTCONN)),
+        None => Err(Error::Sys(libc::ETIMEDOUT)),
     }
 }
 

@@ -39,8 +39,10 @@ type CostCentreVisitor =
 #[derive(Debug)]
 pub struct RtsTable {
     threaded: bool,
+    control: bool,
     exit_hooked: unsafe extern "C" fn() -> bool,
     supports_eventlog: unsafe extern "C" fn() -> bool,
+    can_attach: Option<unsafe extern "C" fn() -> std::ffi::c_int>,
     attach: unsafe extern "C" fn(*const EventLogWriter) -> std::ffi::c_int,
     flush_here: Option<unsafe extern "C" fn()>,
     flush: Option<unsafe extern "C" fn()>,
@@ -76,19 +78,30 @@ impl Rts {
         self.0.threaded
     }
 
+    /// The program was built to obey commands over TCP, if nobody says otherwise.
+    pub(crate) fn obeys_by_default(self) -> bool {
+        self.0.control
+    }
+
     pub(crate) fn supports_eventlog(self) -> bool {
         // SAFETY: a function of the table; reads a status, callable at any time.
         unsafe { (self.0.supports_eventlog)() }
     }
 
+    /// What would keep `attach` from it, as far as that is known beforehand. On a thread
+    /// where that may be called.
+    pub(crate) fn can_attach(self) -> Result<()> {
+        match self.0.can_attach {
+            // SAFETY: a function of the table; the caller is on the right thread.
+            Some(ask) => attached(unsafe { ask() }),
+            None => Ok(()),
+        }
+    }
+
     /// Make `writer` the RTS's. On a thread where it may be called.
     pub(crate) fn attach(self, writer: &'static EventLogWriter) -> Result<()> {
         // SAFETY: a function of the table; the caller is on the right thread.
-        match unsafe { (self.0.attach)(writer) } {
-            0 => Ok(()),
-            1 => Err(Error::RtsNoSupport),
-            _ => Err(Error::RtsFail),
-        }
+        attached(unsafe { (self.0.attach)(writer) })
     }
 
     /// Make the RTS hand over all buffers, on a thread where it may be called.
@@ -146,5 +159,14 @@ impl Rts {
         // context before it returns.
         unsafe { (self.0.cost_centres)(facts::collect_cost_centre, context.cast()) };
         facts
+    }
+}
+
+/// The status codes of the table.
+fn attached(code: std::ffi::c_int) -> Result<()> {
+    match code {
+        0 => Ok(()),
+        1 => Err(Error::RtsNoSupport),
+        _ => Err(Error::RtsFail),
     }
 }

@@ -43,8 +43,17 @@ fn answer(driver: &mut Driver, mut client: Client) -> Answer {
 /// a value of EventlogSocketControl that the program sets itself.
 #[track_caller]
 fn answers(environment: &[(&str, &str)], tuning: Option<u8>) -> [Answer; 2] {
+    answers_of(None, environment, tuning)
+}
+
+/// The same for a driver with this RTS.
+#[track_caller]
+fn answers_of(rts: Option<&str>, environment: &[(&str, &str)], tuning: Option<u8>) -> [Answer; 2] {
     [Transport::Unix, Transport::Tcp].map(|transport| {
         let mut driver = Driver::spawn(environment);
+        if let Some(rts) = rts {
+            driver.quietly(rts);
+        }
         if let Some(whose) = tuning {
             let said = driver.command(&format!("obey {whose}"));
             assert_eq!(said, ["tuning: 0 0"]);
@@ -84,6 +93,18 @@ fn so_does_the_program() {
 fn the_environment_wins() {
     assert_eq!(answers(&[(CONTROL, "on")], Some(2)), [Obeyed, Obeyed]);
     assert_eq!(answers(&[(CONTROL, "off")], Some(1)), [Denied, Denied]);
+}
+
+/// A program may be built to obey over TCP, too. Whoever says otherwise wins.
+#[test]
+fn how_it_was_built_comes_last() {
+    let built = Some("controlled-rts");
+    assert_eq!(answers_of(built, &[], None), [Obeyed, Obeyed]);
+    assert_eq!(answers_of(built, &[], Some(0)), [Obeyed, Denied]);
+    assert_eq!(answers_of(built, &[], Some(2)), [Denied, Denied]);
+    let off = [(CONTROL, "off")];
+    assert_eq!(answers_of(built, &off, Some(1)), [Denied, Denied]);
+    assert_eq!(answers_of(built, &off, None), [Denied, Denied]);
 }
 
 #[test]

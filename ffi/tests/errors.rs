@@ -13,7 +13,7 @@ use support::files::free_port;
 use support::ghc::ghc;
 use support::skip::need;
 use support::worker::Setup;
-use support::{Address, Build, Collector, Main, Running, Stream, TempDir, Transport};
+use support::{Address, Build, Collector, Driver, Main, Running, Stream, TempDir, Transport};
 
 const OK: i32 = 0;
 const RTS_NOSUPPORT: i32 = 1;
@@ -561,6 +561,37 @@ fn in_a_child() {
     probe.write_line("go on");
     assert!(probe.wait().success());
     assert!(!path.exists());
+}
+
+/// What would keep the RTS from taking our writer is asked before anything is made: the
+/// program can try again.
+#[test]
+fn a_start_that_cannot_attach_leaves_nothing() {
+    let mut driver = Driver::spawn(&[]);
+    let socket = driver.socket_path();
+    let start = format!("start {}", text(&socket));
+    driver.quietly("unable-rts");
+    for _ in 0..2 {
+        assert_eq!(
+            driver.command(&start),
+            [format!("start: {RTS_NOSUPPORT} 0")]
+        );
+        assert!(!socket.exists());
+    }
+    driver.quietly("able-rts");
+    assert_eq!(driver.command(&start), [format!("start: {OK} 0")]);
+    assert!(socket.exists());
+    assert_eq!(
+        driver.command(&start),
+        [format!("start: {SYS} {}", libc::EALREADY)]
+    );
+    // One that runs is not asked again.
+    driver.quietly("unable-rts");
+    assert_eq!(
+        driver.command(&start),
+        [format!("start: {SYS} {}", libc::EALREADY)]
+    );
+    assert!(driver.finish().success());
 }
 
 // ------------------------------------------------------- with the RTS -----

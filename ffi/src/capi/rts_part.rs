@@ -1,7 +1,10 @@
 //! What `eventlog_socket_rts.c` calls (`eventlog_socket_rts.h`).
 
+use std::time::Duration;
+
 use crate::rts::{self, RtsTable};
-use crate::{exit, log};
+use crate::status::{Error, Status};
+use crate::{exit, lifecycle, log};
 
 /// `eventlog_socket_rts_register`.
 ///
@@ -16,6 +19,22 @@ pub unsafe extern "C" fn eventlog_socket_rts_register(table: *const RtsTable) {
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_rts_exiting() {
     exit::rts_exiting();
+}
+
+/// `eventlog_socket_rts_wait`.
+///
+/// # Safety
+/// `seen` is NULL or valid, and nobody else's during the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eventlog_socket_rts_wait(seen: *mut u64, milliseconds: u32) -> Status {
+    // SAFETY: by the contract of this function.
+    let Some(seen) = (unsafe { seen.as_mut() }) else {
+        return Error::Sys(libc::EINVAL).into();
+    };
+    let mut before = seen.checked_sub(1);
+    let result = lifecycle::wait_for(Duration::from_millis(milliseconds.into()), &mut before);
+    *seen = before.map_or(0, |before| before + 1);
+    Status::of(result)
 }
 
 /// `eventlog_socket_rts_attached`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use static_assertions::const_assert_eq;
 
-use crate::lifecycle::SocketOptions;
+use crate::lifecycle::{self, SocketOptions};
 use crate::net::listener::Address;
 use crate::status::{Error, Result};
 use crate::tuning::{Control, Overflow, Tuning};
@@ -112,7 +112,7 @@ impl EventlogSocketOpts {
 
 impl EventlogSocketTuning {
     pub(crate) fn defaults() -> EventlogSocketTuning {
-        let tuning = Tuning::default();
+        let tuning = lifecycle::default_tuning();
         let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
         EventlogSocketTuning {
             buffer_size: tuning.buffer_size as u64,
@@ -120,7 +120,11 @@ impl EventlogSocketTuning {
             block_timeout_ms: 0,
             exit_timeout_ms: millis(tuning.exit_timeout),
             flush_interval_ms: tuning.flush_interval.map_or(0, millis),
-            control: CONTROL_UNIX,
+            control: match tuning.control {
+                Control::Unix => CONTROL_UNIX,
+                Control::On => CONTROL_ON,
+                Control::Off => CONTROL_OFF,
+            },
         }
     }
 

@@ -235,6 +235,7 @@ void control_log(const char *text) {
 /* ------------------------------------------------------------- a fake RTS -- */
 
 static bool exit_hooked(void) { return false; }
+static bool is_exit_hooked(void) { return true; }
 static bool supports_eventlog(void) { return true; }
 
 static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
@@ -251,6 +252,10 @@ static EventlogSocketStatusCode refuse_slowly(const EventLogWriter *writer) {
   (void)writer;
   usleep(300000);
   return EVENTLOG_SOCKET_ERR_RTS_FAIL;
+}
+
+static EventlogSocketStatusCode cannot_attach(void) {
+  return EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT;
 }
 
 static bool refuse_command(uint8_t command) {
@@ -292,6 +297,12 @@ static EventlogSocketStatus init(char *path) {
   EventlogSocketAddr addr = {.esa_tag = EVENTLOG_SOCKET_UNIX};
   addr.esa_unix_addr.esa_unix_path = path;
   return eventlog_socket_init(&addr, &opts);
+}
+
+static EventlogSocketStatus start(char *path) {
+  EventlogSocketAddr addr = {.esa_tag = EVENTLOG_SOCKET_UNIX};
+  addr.esa_unix_addr.esa_unix_path = path;
+  return eventlog_socket_start(&addr, &opts);
 }
 
 static EventlogSocketStatus init_tcp(char *port) {
@@ -477,6 +488,20 @@ static void run(char *line) {
     eventlog_socket_rts_register(&rts);
   } else if (strcmp(line, "control-status") == 0) {
     say("control-status", eventlog_socket_control_status());
+  } else if (strcmp(line, "unable-rts") == 0) {
+    rts.esr_can_attach = cannot_attach;
+    eventlog_socket_rts_register(&rts);
+  } else if (strcmp(line, "able-rts") == 0) {
+    rts.esr_can_attach = NULL;
+    rts.esr_flush_here = NULL;
+    eventlog_socket_rts_register(&rts);
+  } else if (strcmp(line, "controlled-rts") == 0) {
+    rts.esr_control = true;
+    rts.esr_exit_hooked = is_exit_hooked;
+    rts.esr_flush_here = NULL;
+    eventlog_socket_rts_register(&rts);
+  } else if (strcmp(line, "start") == 0) {
+    say("start", start(rest));
   } else if (strcmp(line, "init") == 0) {
     say("init", init(rest));
   } else if (strcmp(line, "init-tcp") == 0) {
