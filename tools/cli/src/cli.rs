@@ -29,6 +29,11 @@ pub struct Cli {
         hide_possible_values = true
     )]
     pub color: Colour,
+
+    /// Print texts of the log as they are: control characters, which terminals obey, are otherwise
+    /// written as \u{1b}, and CSV cells do not begin as formulas
+    #[arg(long, global = true)]
+    pub raw: bool,
 }
 
 const AFTER: &str = "\

@@ -2,6 +2,7 @@
 //! says what to do next, and an exit code that a script can rely on.
 
 use crate::output;
+use crate::printable;
 use anstyle::{AnsiColor, Style};
 use ghc_eventlog::{Ending, ErrorKind, LooksLike, ReadError};
 use std::fmt;
@@ -230,6 +231,7 @@ fn say(colour: AnsiColor, label: &str, message: &str) {
     // If stderr is gone there is nobody to tell.
     let _ = writeln!(
         anstream::stderr(),
-        "eventlog: {style}{label}:{style:#} {message}"
+        "eventlog: {style}{label}:{style:#} {}",
+        printable::message(message)
     );
 }

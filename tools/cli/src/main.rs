@@ -11,6 +11,7 @@ mod errors;
 mod filter;
 mod input;
 mod output;
+mod printable;
 mod progress;
 mod record;
 mod signals;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     output::choose_colour(cli.color);
+    printable::choose_raw(cli.raw);
     match cli.verb.run() {
         Ok(code) => code,
         Err(error) => errors::report(&error),

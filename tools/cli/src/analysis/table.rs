@@ -1,5 +1,6 @@
 //! Tables of text for people.
 
+use crate::printable::printable;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -23,7 +24,10 @@ impl Table {
     }
 
     pub fn row<T: Display>(&mut self, cells: &[T]) {
-        self.rows.push(cells.iter().map(T::to_string).collect());
+        let cells = cells
+            .iter()
+            .map(|cell| printable(&cell.to_string()).into_owned());
+        self.rows.push(cells.collect());
     }
 
     /// Writes the table, every line after so many spaces.

@@ -8,6 +8,7 @@ use crate::analysis::table::Table;
 use crate::errors;
 use crate::input::Reading;
 use crate::output;
+use crate::printable;
 use crate::source::SourceArgs;
 use crate::units::Nanos;
 use anyhow::Result;
@@ -204,7 +205,8 @@ impl Verb {
                 "running_ns": span.running,
                 "gc_ns": span.gc,
             });
-            writeln!(self.out, "{told}")?;
+            printable::write_json(&mut self.out, &told)?;
+            writeln!(self.out)?;
             return Ok(());
         }
         let thread = span
@@ -216,7 +218,7 @@ impl Verb {
             "{:>16} s  {:>8}  thread {thread:>5}  {}{id}",
             Seconds(span.start),
             Nanos(duration),
-            span.name
+            printable::printable(&span.name)
         )?;
         Ok(())
     }
@@ -267,7 +269,7 @@ impl Verb {
                     running_ns: row.running,
                     gc_ns: row.gc,
                 };
-                serde_json::to_writer(&mut self.out, &told)?;
+                printable::write_json(&mut self.out, &told)?;
                 writeln!(self.out)?;
             }
             return Ok(());

@@ -7,6 +7,7 @@ mod text;
 use crate::analysis::feed::{Mode, Sink, feed};
 use crate::input::Reading;
 use crate::output;
+use crate::printable;
 use crate::source::SourceArgs;
 use crate::units;
 use anyhow::Result;
@@ -112,7 +113,7 @@ impl Stats {
             report.interval = self.before.as_ref().map(|before| report.since(before));
         }
         if self.json {
-            serde_json::to_writer(&mut self.out, &report)?;
+            printable::write_json(&mut self.out, &report)?;
             writeln!(self.out)?;
         } else {
             if self.live.is_some() && output::is_terminal() {

@@ -10,6 +10,7 @@ use crate::analysis::spans::{Rules, Spans};
 use crate::analysis::sparks::Sparks;
 use crate::analysis::symbols::Symbols;
 use crate::analysis::threads::{Thread, Threads};
+use crate::printable::csv_field;
 use anyhow::Result;
 use ghc_eventlog::{Allocations, Event, EventBody, Header};
 use std::fmt::Write as _;
@@ -110,7 +111,7 @@ impl<'o, W: Write> Csv<'o, W> {
             self.row(&format!(
                 "{},{},{bytes}",
                 Seconds(sample.time),
-                field(&name)
+                csv_field(&name)
             ))?;
         }
         Ok(())
@@ -131,7 +132,7 @@ impl<'o, W: Write> Csv<'o, W> {
         let row = format!(
             "{},{},{},{},{},{},{},{},{},{},{}",
             thread.id,
-            field(thread.label.as_deref().unwrap_or_default()),
+            csv_field(thread.label.as_deref().unwrap_or_default()),
             moment(thread.created),
             moment(thread.finished),
             thread.state.name(),
@@ -180,14 +181,6 @@ fn heading(what: What) -> &'static str {
     }
 }
 
-/// A text as a field: quoted where it has to be.
-fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", text.replace('"', "\"\""));
-    }
-    text.to_owned()
-}
-
 impl<W: Write> Sink for Csv<'_, W> {
     fn session(&mut self, header: &Arc<Header>) -> Result<()> {
         self.end_session()?;
@@ -229,10 +222,10 @@ impl<W: Write> Sink for Csv<'_, W> {
                         Seconds(span.start),
                         Seconds(span.end),
                         span.end - span.start,
-                        field(&span.name),
+                        csv_field(&span.name),
                         number(span.id),
                         number(span.thread.map(u64::from)),
-                        field(span.label.as_deref().unwrap_or_default()),
+                        csv_field(span.label.as_deref().unwrap_or_default()),
                         number(span.running),
                         span.gc
                     );

@@ -6,6 +6,7 @@ use crate::analysis::bands::{Band, Sample, Samples};
 use crate::analysis::feed::Sink;
 use crate::analysis::symbols::Symbols;
 use crate::analysis::threads::{Change, Interval, State, Thread, Threads};
+use crate::printable::printable;
 use anyhow::Result;
 use ghc_eventlog::{Event, EventBody, Header};
 use std::collections::{BTreeMap, HashMap};
@@ -151,9 +152,10 @@ impl Folded {
     }
 }
 
-/// A frame must not look like the end of one.
+/// A frame must not look like the end of one, whatever `--raw` says.
 fn frame(name: &str) -> String {
-    name.replace(';', ":").replace(['\n', '\r'], " ")
+    let name = printable(name).replace(';', ":");
+    name.replace(['\n', '\r'], " ")
 }
 
 impl Sink for Folded {

@@ -6,6 +6,7 @@ use crate::analysis::feed::Sink;
 use crate::analysis::identity::Identity;
 use crate::analysis::numbers::Seconds;
 use crate::analysis::symbols::Symbols;
+use crate::printable::printable;
 use anyhow::Result;
 use ghc_eventlog::{Event, Header};
 use std::io::Write;
@@ -70,7 +71,7 @@ impl<'o, W: Write> Hp<'o, W> {
         let time = Seconds(self.last);
         writeln!(self.out, "BEGIN_SAMPLE {time}")?;
         for (band, bytes) in &sample.bands {
-            let name = band.name(&self.symbols).replace(['\t', '\n', '\r'], " ");
+            let name = printable(&band.name(&self.symbols)).replace(['\t', '\n', '\r'], " ");
             writeln!(self.out, "{name}\t{bytes}")?;
         }
         writeln!(self.out, "END_SAMPLE {time}")?;
@@ -89,7 +90,8 @@ impl<'o, W: Write> Hp<'o, W> {
 }
 
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "'").replace(['\n', '\r'], " "))
+    let text = printable(text).replace('"', "'");
+    format!("\"{}\"", text.replace(['\n', '\r'], " "))
 }
 
 impl<W: Write> Sink for Hp<'_, W> {

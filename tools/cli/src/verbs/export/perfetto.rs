@@ -10,6 +10,7 @@ use crate::analysis::gc::{Collections, Concurrent};
 use crate::analysis::identity::Identity;
 use crate::analysis::spans::{Rules, Spans};
 use crate::analysis::threads::{Change, Interval, State, Threads};
+use crate::printable::write_json;
 use anyhow::Result;
 use ghc_eventlog::{Allocations, Event, EventBody, Header};
 use serde_json::{Value, json};
@@ -81,7 +82,8 @@ impl<'o, W: Write> Perfetto<'o, W> {
         } else {
             ","
         };
-        write!(self.out, "{comma}\n{event}")?;
+        writeln!(self.out, "{comma}")?;
+        write_json(&mut *self.out, event)?;
         Ok(())
     }
 
@@ -116,7 +118,7 @@ impl<'o, W: Write> Perfetto<'o, W> {
             ","
         };
         write!(self.out, "{comma}\n{{\"ph\":\"X\",\"name\":")?;
-        serde_json::to_writer(&mut *self.out, name)?;
+        write_json(&mut *self.out, name)?;
         let (ts, dur) = (Micros(from), Micros(to - from));
         write!(
             self.out,

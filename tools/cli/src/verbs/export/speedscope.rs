@@ -7,6 +7,7 @@ use crate::analysis::feed::Sink;
 use crate::analysis::identity::Identity;
 use crate::analysis::spans::{Rules, Span, Spans};
 use crate::analysis::symbols::Symbols;
+use crate::printable::to_json;
 use anyhow::Result;
 use ghc_eventlog::{Event, EventBody, Header};
 use serde_json::json;
@@ -76,7 +77,7 @@ impl Speedscope {
         write!(
             out,
             "\"name\":{},\"activeProfileIndex\":0,\"profiles\":[",
-            json!(name)
+            to_json(name)
         )?;
         let frames = if samples {
             self.sampled(out)?
@@ -85,7 +86,7 @@ impl Speedscope {
         };
         write!(out, "],\"shared\":{{\"frames\":[")?;
         for (at, frame) in frames.iter().enumerate() {
-            write!(out, "{}{frame}", if at > 0 { "," } else { "" })?;
+            write!(out, "{}{}", if at > 0 { "," } else { "" }, to_json(frame))?;
         }
         writeln!(out, "]}}}}")?;
         Ok(())
@@ -147,7 +148,7 @@ impl Speedscope {
                 "{}{{\"type\":\"evented\",\"name\":{},\"unit\":\"nanoseconds\",\
                  \"startValue\":{start},\"endValue\":{end},\"events\":[",
                 if at > 0 { "," } else { "" },
-                json!(name)
+                to_json(&name)
             )?;
             let mut first = true;
             for (open, time, name) in nested(spans) {

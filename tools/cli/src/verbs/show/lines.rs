@@ -3,7 +3,9 @@
 use super::text::{Painter, seconds};
 use crate::filter::class_of;
 use crate::output::{self, Out};
+use crate::printable::json_line;
 use ghc_eventlog::{Block, Event, Gap, WallClock};
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
@@ -138,7 +140,12 @@ impl Lines {
                 }
                 self.painter.event(&mut line, event, running, late);
             }
-            Format::Json => _ = self.json(&mut line, event, running, late),
+            Format::Json => {
+                let _ = self.json(&mut line, event, running, late);
+                if let Cow::Owned(shown) = json_line(&line) {
+                    line = shown;
+                }
+            }
         }
         line.push('\n');
         let result = self.out.write_all(line.as_bytes());

@@ -5,6 +5,7 @@
 
 use crate::filter::class_of;
 use crate::output;
+use crate::printable;
 use anstyle::{AnsiColor, Style};
 use ghc_eventlog::{Event, EventBody, Value};
 use std::fmt::Write;
@@ -111,18 +112,26 @@ fn push_value(line: &mut String, value: Value<'_>, quote: bool) {
         Value::Code {
             name: Some(name), ..
         } => line.push_str(name),
-        Value::Text(text) => escape(line, &text.to_string_lossy(), quote),
+        Value::Text(text) => text_value(line, &text.to_string_lossy(), quote),
         Value::Texts(texts) => {
             line.push('[');
             for (at, text) in texts.iter().enumerate() {
                 if at > 0 {
                     line.push(' ');
                 }
-                escape(line, &text.to_string_lossy(), true);
+                printable::push_value(line, &text.to_string_lossy());
             }
             line.push(']');
         }
         other => _ = write!(line, "{other}"),
+    }
+}
+
+fn text_value(line: &mut String, text: &str, quote: bool) {
+    if quote {
+        printable::push_value(line, text);
+    } else {
+        printable::push(line, text);
     }
 }
 
@@ -136,29 +145,6 @@ fn style_of(id: u16) -> Style {
         _ => return Style::new(),
     };
     Style::new().fg_color(Some(colour.into()))
-}
-
-/// Text of the program: it must neither break the line nor reach the terminal
-/// as a control sequence.
-fn escape(line: &mut String, text: &str, quote: bool) {
-    let quote = quote && (text.is_empty() || text.contains([' ', '"', '=']));
-    if quote {
-        line.push('"');
-    }
-    for c in text.chars() {
-        match c {
-            '\n' => line.push_str("\\n"),
-            '\t' => line.push_str("\\t"),
-            '\r' => line.push_str("\\r"),
-            '"' if quote => line.push_str("\\\""),
-            '\\' if quote => line.push_str("\\\\"),
-            c if c.is_control() => _ = write!(line, "\\u{{{:x}}}", c as u32),
-            c => line.push(c),
-        }
-    }
-    if quote {
-        line.push('"');
-    }
 }
 
 /// Nanoseconds as seconds with all nine decimals, the whole part in at least

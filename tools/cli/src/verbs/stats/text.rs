@@ -4,6 +4,7 @@ use super::report::Report;
 use crate::analysis::numbers::{Seconds, Share, per_second};
 use crate::analysis::table::Table;
 use crate::output;
+use crate::printable::{printable, shell_word};
 use crate::units::{Bytes, Nanos};
 use anstyle::Style;
 use std::io::{self, Write};
@@ -28,7 +29,7 @@ fn program(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let program = &report.program;
     let name = program.name.as_deref().unwrap_or("unknown program");
     let rts = program.rts.as_deref().unwrap_or("unknown runtime system");
-    write!(out, "{name}, {rts}")?;
+    write!(out, "{}, {}", printable(name), printable(rts))?;
     if let Some(pid) = program.pid {
         write!(out, ", process {pid}")?;
     }
@@ -37,7 +38,11 @@ fn program(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out)?;
     if program.args.len() > 1 {
-        writeln!(out, "  arguments   {}", program.args[1..].join(" "))?;
+        let args: Vec<_> = program.args[1..]
+            .iter()
+            .map(|arg| shell_word(arg))
+            .collect();
+        writeln!(out, "  arguments   {}", args.join(" "))?;
     }
     if let Some(started) = &program.started {
         writeln!(out, "  started     {started}")?;

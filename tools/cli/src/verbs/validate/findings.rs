@@ -3,6 +3,7 @@
 use super::Out;
 use crate::analysis::numbers::Seconds;
 use crate::output;
+use crate::printable::{self, printable};
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use ghc_eventlog::{Block, Event};
@@ -128,7 +129,8 @@ impl Findings {
                 "cap": at.cap,
                 "message": text(),
             });
-            writeln!(self.out, "{finding}")?;
+            printable::write_json(&mut self.out, &finding)?;
+            writeln!(self.out)?;
             return Ok(());
         }
         let style = severity.style();
@@ -144,7 +146,7 @@ impl Findings {
         if let Some(cap) = at.cap {
             write!(self.out, ", cap {cap}")?;
         }
-        writeln!(self.out, ": {} [{kind}]", text())?;
+        writeln!(self.out, ": {} [{kind}]", printable(&text()))?;
         Ok(())
     }
 
