@@ -130,3 +130,39 @@ fn what_does_not_fit_is_told() {
     let done = done.says("1 spans did not end, 1 ends had no beginning");
     assert_eq!(done.stdout, "");
 }
+
+#[test]
+fn parts_that_the_log_does_not_tell_are_no_numbers() {
+    // Of a program run with -l-au: only its own messages.
+    let log = Log::new()
+        .block(
+            Some(0),
+            &at(&[(1, message("START a")), (5, message("STOP a"))]),
+        )
+        .end();
+    for options in [
+        &["spans", "--json", "-"][..],
+        &["spans", "--list", "--json", "-"],
+    ] {
+        let span = &eventlog_with(options, &log).exits(0).json()[0];
+        assert!(
+            span["running_ns"].is_null() && span["gc_ns"].is_null(),
+            "{span}"
+        );
+    }
+    let text = eventlog_with(&["spans", "-"], &log).exits(0).stdout;
+    assert!(
+        text.contains("running is not in the log (needs -ls)"),
+        "{text}"
+    );
+    assert!(text.contains("gc is not in the log (needs -lg)"), "{text}");
+    assert!(!text.contains('%'), "{text}");
+    let options = ["export", "csv", "--what", "spans", "-"];
+    let rows = eventlog_with(&options, &log).exits(0).stdout;
+    assert!(rows.ends_with(",a,,,,,\n"), "{rows}");
+
+    let told = eventlog_with(&["spans", "-"], &everything())
+        .exits(0)
+        .stdout;
+    assert!(!told.contains("not in the log"), "{told}");
+}

@@ -207,3 +207,107 @@ fn a_running_program_is_followed() {
         .expect("a number");
     assert_eq!(new + first, 20_000);
 }
+
+/// What only certain events can tell, by the class that has them.
+const OF_GC: [&str; 11] = [
+    "/time/gc_ns",
+    "/time/mutator_ns",
+    "/time/productivity",
+    "/gc",
+    "/heap/allocated_bytes",
+    "/heap/allocation_rate",
+    "/heap/live_bytes",
+    "/heap/peak_live_bytes",
+    "/heap/size_bytes",
+    "/heap/peak_size_bytes",
+    "/capabilities/0/gc_ns",
+];
+const OF_SCHEDULER: [&str; 5] = [
+    "/threads",
+    "/top_threads",
+    "/capabilities/0/running_ns",
+    "/capabilities/0/utilisation",
+    "/capabilities/0/switches",
+];
+
+/// The log of `everything` without the events of some classes.
+fn without(classes: &[&str]) -> Vec<u8> {
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &everything());
+    let mut kept = Log::new();
+    let mut reader = ghc_eventlog::Reader::new(std::fs::File::open(&log).expect("a log"));
+    let unwanted = |id: u16| match id {
+        0..=4 | 8 | 15 => classes.contains(&"scheduler"),
+        9..=12 | 20..=22 | 49..=54 | 90 | 91 => classes.contains(&"gc"),
+        34..=41 => classes.contains(&"sparks"),
+        _ => false,
+    };
+    while let Some(item) = reader.next_item().expect("a log without faults") {
+        if let ghc_eventlog::Item::Event(event) = item
+            && !unwanted(event.id())
+        {
+            kept = kept.block(event.cap, &[(event.time, event.body)]);
+        }
+    }
+    kept.end()
+}
+
+#[test]
+fn what_the_events_cannot_tell_is_no_number() {
+    let gc = "not in the log (needs -lg)";
+    let scheduler = "not in the log (needs -ls)";
+    let cases: [(&[&str], &[&str], &[&str]); 5] = [
+        (&[], &[], &[]),
+        (&["gc"], &OF_GC, &[gc]),
+        (&["scheduler"], &OF_SCHEDULER, &[scheduler]),
+        (&["sparks"], &["/sparks"], &["sparks      not in the log"]),
+        (
+            &["gc", "scheduler", "sparks"],
+            &[&OF_GC[..], &OF_SCHEDULER, &["/sparks"]].concat(),
+            &[gc, scheduler, "not in the log (needs -lsg)"],
+        ),
+    ];
+    let all = [&OF_GC[..], &OF_SCHEDULER, &["/sparks"]].concat();
+    for (classes, unknown, told) in cases {
+        let log = without(classes);
+        let options = ["stats", "--threads", "--json", "-"];
+        let report = &eventlog_with(&options, &log).exits(0).json()[0];
+        for path in &all {
+            let value = report.pointer(path);
+            assert!(value.is_some(), "{classes:?}: no {path}");
+            let null = value.is_some_and(serde_json::Value::is_null);
+            assert_eq!(
+                null,
+                unknown.contains(path),
+                "{classes:?}: {path} is {value:?}"
+            );
+        }
+        assert!(report["time"]["elapsed_ns"].is_u64(), "{report}");
+        let text = eventlog_with(&["stats", "--threads", "-"], &log)
+            .exits(0)
+            .stdout;
+        for told in told {
+            assert!(text.contains(told), "{classes:?}: no {told:?} in {text}");
+        }
+        assert_eq!(text.contains("not in the log"), !told.is_empty(), "{text}");
+        assert_eq!(
+            text.contains("%") && text.contains("productivity"),
+            !classes.contains(&"gc")
+        );
+    }
+}
+
+#[test]
+fn a_log_without_events_has_no_times() {
+    let report = &eventlog_with(&["stats", "--json", "-"], &Log::new().end())
+        .exits(0)
+        .json()[0];
+    for of in ["first_ns", "last_ns", "elapsed_ns"] {
+        assert!(report["time"][of].is_null(), "{report}");
+    }
+    assert!(report["program"]["args"].is_null(), "{report}");
+    let text = eventlog_with(&["stats", "-"], &Log::new().end())
+        .exits(0)
+        .stdout;
+    assert!(text.contains("it has no events"), "{text}");
+}

@@ -9,11 +9,16 @@ pub struct Gauge {
     pub last: Option<u64>,
     last_at: u64,
     /// The highest value, and when.
-    pub peak: u64,
+    peak: u64,
     pub peak_at: u64,
 }
 
 impl Gauge {
+    /// The highest value, if there was any.
+    pub fn peak(&self) -> Option<u64> {
+        self.last.is_some().then_some(self.peak)
+    }
+
     pub fn record(&mut self, time: u64, value: u64) {
         if time >= self.last_at {
             (self.last, self.last_at) = (Some(value), time);
@@ -28,6 +33,8 @@ impl Gauge {
 #[derive(Clone, Debug, Default)]
 pub struct Heap {
     pub allocations: Allocations,
+    /// Whether anything was told about allocation.
+    pub told_allocations: bool,
     pub size: Gauge,
     pub live: Gauge,
     pub blocks: Gauge,
@@ -41,7 +48,7 @@ impl Heap {
     pub fn event(&mut self, event: &Event<'_>) -> bool {
         match event.body {
             EventBody::HeapAllocated { .. } => {
-                self.allocations.observe(event);
+                self.told_allocations |= self.allocations.observe(event).is_some();
             }
             EventBody::HeapSize { bytes, .. } => self.size.record(event.time, bytes),
             EventBody::HeapLive { bytes, .. } => self.live.record(event.time, bytes),

@@ -4,6 +4,7 @@ pub mod alive;
 pub mod bands;
 pub mod blocks;
 pub mod caps;
+pub mod classes;
 pub mod distribution;
 pub mod feed;
 pub mod gc;

@@ -15,21 +15,15 @@ impl fmt::Display for Share {
     }
 }
 
-/// A share as a fraction, rounded so that JSON stays readable.
-pub fn fraction(part: u64, whole: u64) -> f64 {
-    match whole {
-        0 => 0.0,
-        whole => (part as f64 / whole as f64 * 1e6).round() / 1e6,
-    }
+/// A share as a fraction, rounded so that JSON stays readable; none of nothing.
+pub fn fraction(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| (part as f64 / whole as f64 * 1e6).round() / 1e6)
 }
 
-/// An amount per second of a time in nanoseconds; 0 if there was no time.
-pub fn per_second(amount: u64, nanos: u64) -> u64 {
-    if nanos == 0 {
-        return 0;
-    }
-    let rate = u128::from(amount) * 1_000_000_000 / u128::from(nanos);
-    u64::try_from(rate).unwrap_or(u64::MAX)
+/// An amount per second of a time in nanoseconds; none if there was no time.
+pub fn per_second(amount: u64, nanos: u64) -> Option<u64> {
+    let rate = (u128::from(amount) * 1_000_000_000).checked_div(u128::from(nanos))?;
+    Some(u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
 /// A time of a log in seconds, exact to the nanosecond.

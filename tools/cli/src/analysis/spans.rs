@@ -7,6 +7,7 @@
 //!
 //! Needs events in the order of time.
 
+use super::classes::Classes;
 use super::gc::Collections;
 use super::identity::shortened;
 use super::threads::{State, Threads};
@@ -55,8 +56,9 @@ pub struct Span {
     pub end: u64,
     /// Nanoseconds of it in which the thread was running.
     pub running: Option<u64>,
-    /// Nanoseconds of it in which the program was stopped for collections.
-    pub gc: u64,
+    /// Nanoseconds of it in which the program was stopped for collections;
+    /// `None` if the log does not tell of any.
+    pub gc: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,7 @@ pub struct Spans {
     threads: Threads,
     running: HashMap<u16, u32>,
     collections: Collections,
+    classes: Classes,
     /// Nanoseconds in collections so far.
     gc: u64,
     open: HashMap<Key, Vec<Open>>,
@@ -94,6 +97,7 @@ impl Spans {
             threads: Threads::default(),
             running: HashMap::new(),
             collections: Collections::default(),
+            classes: Classes::default(),
             gc: 0,
             open: HashMap::new(),
             open_count: 0,
@@ -107,6 +111,7 @@ impl Spans {
     pub fn session(&mut self, header: &Header) {
         self.threads = Threads::default();
         self.collections = Collections::new(header);
+        self.classes = Classes::default();
         self.running.clear();
         self.open.clear();
         (self.open_count, self.gc) = (0, 0);
@@ -114,6 +119,7 @@ impl Spans {
 
     /// The span that the event ends.
     pub fn event(&mut self, event: &Event<'_>) -> Option<Span> {
+        self.classes.event(event);
         let text = match event.body {
             EventBody::UserMsg { message } => message,
             EventBody::UserMarker { marker } => marker,
@@ -193,7 +199,7 @@ impl Spans {
             running: ran
                 .zip(found.ran)
                 .map(|(now, before)| now.saturating_sub(before)),
-            gc: self.gc - found.gc,
+            gc: self.classes.gc.then(|| self.gc - found.gc),
         })
     }
 
@@ -216,6 +222,11 @@ impl Spans {
             self.names.insert(Rc::clone(&name));
         }
         name
+    }
+
+    /// What the session tells at all.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
     }
 
     /// How many spans have not ended.

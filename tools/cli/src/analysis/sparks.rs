@@ -51,18 +51,16 @@ impl Sparks {
         Some(counters)
     }
 
-    /// Of all capabilities together.
-    pub fn total(&self) -> Counters {
-        self.caps
-            .values()
-            .fold(Counters::default(), |sum, of| Counters {
-                created: sum.created.saturating_add(of.created),
-                dud: sum.dud.saturating_add(of.dud),
-                overflowed: sum.overflowed.saturating_add(of.overflowed),
-                converted: sum.converted.saturating_add(of.converted),
-                gcd: sum.gcd.saturating_add(of.gcd),
-                fizzled: sum.fizzled.saturating_add(of.fizzled),
-                remaining: sum.remaining.saturating_add(of.remaining),
-            })
+    /// Of all capabilities together; `None` if none has told any.
+    pub fn total(&self) -> Option<Counters> {
+        self.caps.values().copied().reduce(|sum, of| Counters {
+            created: sum.created.saturating_add(of.created),
+            dud: sum.dud.saturating_add(of.dud),
+            overflowed: sum.overflowed.saturating_add(of.overflowed),
+            converted: sum.converted.saturating_add(of.converted),
+            gcd: sum.gcd.saturating_add(of.gcd),
+            fizzled: sum.fizzled.saturating_add(of.fizzled),
+            remaining: sum.remaining.saturating_add(of.remaining),
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! `eventlog spans`: how long things took, as the program itself says.
 
+use crate::analysis::classes::{NEEDS_GC, NEEDS_SCHEDULER};
 use crate::analysis::distribution::{Distribution, Figures};
 use crate::analysis::feed::{Mode, Sink, feed};
 use crate::analysis::numbers::{Seconds, Share};
@@ -115,8 +116,31 @@ struct Name {
 struct Row {
     label: Option<String>,
     durations: Distribution,
-    running: u64,
-    gc: u64,
+    running: Part,
+    gc: Part,
+}
+
+/// A part of the durations, of those spans of which it is known.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    /// How long these spans took.
+    of: u64,
+    /// The part of it; `None` if it is known of none.
+    time: Option<u64>,
+}
+
+impl Part {
+    fn add(&mut self, duration: u64, time: Option<u64>) {
+        if let Some(time) = time {
+            self.of = self.of.saturating_add(duration);
+            self.time = Some(self.time.unwrap_or(0).saturating_add(time));
+        }
+    }
+
+    fn share(self) -> String {
+        self.time
+            .map_or("-".to_owned(), |time| Share(time, self.of).to_string())
+    }
 }
 
 /// The shape of a row in JSON.
@@ -129,8 +153,8 @@ struct Told<'a> {
     label: Option<&'a str>,
     #[serde(flatten)]
     figures: Figures,
-    running_ns: u64,
-    gc_ns: u64,
+    running_ns: Option<u64>,
+    gc_ns: Option<u64>,
 }
 
 struct Verb {
@@ -183,9 +207,10 @@ impl Verb {
             };
         }
         let row = self.rows.entry(name).or_default();
-        row.durations.record(span.end - span.start);
-        row.running = row.running.saturating_add(span.running.unwrap_or(0));
-        row.gc = row.gc.saturating_add(span.gc);
+        let duration = span.end - span.start;
+        row.durations.record(duration);
+        row.running.add(duration, span.running);
+        row.gc.add(duration, span.gc);
         if self.args.per_thread && span.label.is_some() {
             row.label.clone_from(&span.label);
         }
@@ -266,8 +291,8 @@ impl Verb {
                     thread: name.thread,
                     label: row.label.as_deref(),
                     figures,
-                    running_ns: row.running,
-                    gc_ns: row.gc,
+                    running_ns: row.running.time,
+                    gc_ns: row.gc.time,
                 };
                 printable::write_json(&mut self.out, &told)?;
                 writeln!(self.out)?;
@@ -307,11 +332,17 @@ impl Verb {
                 figures.max_ns,
             ];
             cells.extend(times.map(|time| Nanos(time).to_string()));
-            cells.push(Share(row.running, figures.total_ns).to_string());
-            cells.push(Share(row.gc, figures.total_ns).to_string());
+            cells.extend([row.running.share(), row.gc.share()]);
             table.row(&cells);
         }
         table.write(&mut self.out, 0)?;
+        let classes = self.spans.classes();
+        if !classes.scheduler {
+            writeln!(self.out, "-: running is {NEEDS_SCHEDULER}")?;
+        }
+        if !classes.gc {
+            writeln!(self.out, "-: gc is {NEEDS_GC}")?;
+        }
         Ok(())
     }
 }

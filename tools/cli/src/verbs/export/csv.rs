@@ -227,7 +227,7 @@ impl<W: Write> Sink for Csv<'_, W> {
                         number(span.thread.map(u64::from)),
                         csv_field(span.label.as_deref().unwrap_or_default()),
                         number(span.running),
-                        span.gc
+                        number(span.gc)
                     );
                     self.row(&row)
                 }

@@ -1,4 +1,6 @@
 //! What `stats` tells: the shape of its JSON, and the source of its text.
+//!
+//! `None` (`null` in JSON) is what the log cannot tell.
 
 use crate::analysis::distribution::Figures;
 use crate::analysis::sparks::Counters;
@@ -12,22 +14,23 @@ pub struct Report {
     pub complete: bool,
     pub program: Program,
     pub time: Time,
-    pub gc: Gc,
+    pub gc: Option<Gc>,
     pub heap: Heap,
-    pub threads: Threads,
-    pub sparks: Counters,
+    pub threads: Option<Threads>,
+    pub sparks: Option<Counters>,
     pub capabilities: Vec<Capability>,
     pub stream: Stream,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<Interval>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub top_threads: Vec<TopThread>,
+    /// `None` if nobody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_threads: Option<Option<Vec<TopThread>>>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Program {
     pub name: Option<String>,
-    pub args: Vec<String>,
+    pub args: Option<Vec<String>>,
     pub rts: Option<String>,
     pub pid: Option<u32>,
     /// When the log's time 0 was.
@@ -36,22 +39,22 @@ pub struct Program {
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Time {
-    pub first_ns: u64,
-    pub last_ns: u64,
-    pub elapsed_ns: u64,
-    pub gc_ns: u64,
-    pub mutator_ns: u64,
+    pub first_ns: Option<u64>,
+    pub last_ns: Option<u64>,
+    pub elapsed_ns: Option<u64>,
+    pub gc_ns: Option<u64>,
+    pub mutator_ns: Option<u64>,
     /// The mutator's part of the elapsed time, 0 to 1.
-    pub productivity: f64,
+    pub productivity: Option<f64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Gc {
     pub pauses: Figures,
     pub generations: Vec<Generation>,
-    pub copied_bytes: u64,
-    pub max_fragmentation_bytes: u64,
-    pub parallel: u64,
+    pub copied_bytes: Option<u64>,
+    pub max_fragmentation_bytes: Option<u64>,
+    pub parallel: Option<u64>,
     /// How evenly parallel collections were shared out, 0 to 1.
     pub work_balance: Option<f64>,
     pub concurrent: Option<Concurrent>,
@@ -62,7 +65,7 @@ pub struct Generation {
     /// `None` if the log does not tell.
     pub generation: Option<u16>,
     pub pauses: Figures,
-    pub copied_bytes: u64,
+    pub copied_bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -78,12 +81,12 @@ pub struct Concurrent {
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Heap {
-    pub allocated_bytes: u64,
-    pub allocation_rate: u64,
+    pub allocated_bytes: Option<u64>,
+    pub allocation_rate: Option<u64>,
     pub live_bytes: Option<u64>,
-    pub peak_live_bytes: u64,
+    pub peak_live_bytes: Option<u64>,
     pub size_bytes: Option<u64>,
-    pub peak_size_bytes: u64,
+    pub peak_size_bytes: Option<u64>,
     pub blocks_bytes: Option<u64>,
     pub returned_bytes: Option<u64>,
     pub heap_profile_samples: u64,
@@ -111,10 +114,11 @@ pub struct Stops {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Capability {
     pub cap: u16,
-    pub running_ns: u64,
-    pub gc_ns: u64,
-    pub utilisation: f64,
-    pub switches: u64,
+    pub running_ns: Option<u64>,
+    /// From when the capability stops for a collection until it goes on.
+    pub gc_ns: Option<u64>,
+    pub utilisation: Option<f64>,
+    pub switches: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -136,11 +140,11 @@ pub struct Interval {
     pub elapsed_ns: u64,
     pub events: u64,
     pub bytes: u64,
-    pub collections: u64,
-    pub gc_ns: u64,
-    pub allocated_bytes: u64,
-    pub running_ns: u64,
-    pub threads_created: u64,
+    pub collections: Option<u64>,
+    pub gc_ns: Option<u64>,
+    pub allocated_bytes: Option<u64>,
+    pub running_ns: Option<u64>,
+    pub threads_created: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -157,20 +161,29 @@ pub struct TopThread {
 }
 
 impl Report {
-    /// What is new.
+    /// What is new. What was unknown before counts from nothing.
     pub fn since(&self, before: &Self) -> Interval {
-        let ran =
-            |report: &Self| -> u64 { report.capabilities.iter().map(|cap| cap.running_ns).sum() };
-        let new = |now: u64, before: u64| now.saturating_sub(before);
+        let ran = |report: &Self| -> Option<u64> {
+            report.capabilities.iter().map(|cap| cap.running_ns).sum()
+        };
+        let count = |report: &Self| report.gc.as_ref().map(|gc| gc.pauses.count);
+        let created = |report: &Self| report.threads.as_ref().map(|threads| threads.created);
+        let new = |of: &dyn Fn(&Self) -> Option<u64>| {
+            of(self).map(|now| now.saturating_sub(of(before).unwrap_or(0)))
+        };
+        let counted = |now: u64, before: u64| now.saturating_sub(before);
+        // A log without events has no time either.
+        let last = |report: &Self| report.time.last_ns.or(report.time.first_ns);
+        let since = last(before).or(self.time.first_ns).unwrap_or(0);
         Interval {
-            elapsed_ns: new(self.time.last_ns, before.time.last_ns),
-            events: new(self.stream.events, before.stream.events),
-            bytes: new(self.stream.bytes, before.stream.bytes),
-            collections: new(self.gc.pauses.count, before.gc.pauses.count),
-            gc_ns: new(self.time.gc_ns, before.time.gc_ns),
-            allocated_bytes: new(self.heap.allocated_bytes, before.heap.allocated_bytes),
-            running_ns: new(ran(self), ran(before)),
-            threads_created: new(self.threads.created, before.threads.created),
+            elapsed_ns: counted(last(self).unwrap_or(0), since),
+            events: counted(self.stream.events, before.stream.events),
+            bytes: counted(self.stream.bytes, before.stream.bytes),
+            collections: new(&count),
+            gc_ns: new(&|report| report.time.gc_ns),
+            allocated_bytes: new(&|report| report.heap.allocated_bytes),
+            running_ns: new(&ran),
+            threads_created: new(&created),
         }
     }
 }

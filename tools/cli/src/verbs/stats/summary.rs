@@ -3,6 +3,7 @@
 use super::report::{self, Report};
 use crate::analysis::alive::Alive;
 use crate::analysis::caps::Caps;
+use crate::analysis::classes::Classes;
 use crate::analysis::distribution::Distribution;
 use crate::analysis::gc::{Collection, Collections, Concurrent};
 use crate::analysis::heap::Heap;
@@ -23,12 +24,13 @@ const GENERATIONS: u16 = 16;
 #[derive(Default)]
 struct Generation {
     pauses: Option<Distribution>,
-    copied: u64,
+    copied: Option<u64>,
 }
 
 /// One session so far.
 pub struct Summary {
     identity: Identity,
+    classes: Classes,
     first: u64,
     last: u64,
     events: u64,
@@ -39,8 +41,9 @@ pub struct Summary {
     concurrent: Concurrent,
     pauses: Distribution,
     generations: BTreeMap<Option<u16>, Generation>,
-    copied: u64,
-    fragmentation: u64,
+    /// `None` until statistics of a collection come.
+    copied: Option<u64>,
+    fragmentation: Option<u64>,
     /// Parallel collections: how many, bytes copied by the busiest and by all,
     /// and the sum of the ideal for the busiest.
     parallel: (u64, u64, u64, u64),
@@ -65,6 +68,7 @@ impl Summary {
     pub fn new(header: &Header, threads: Option<usize>) -> Self {
         Self {
             identity: Identity::default(),
+            classes: Classes::default(),
             first: u64::MAX,
             last: 0,
             events: 0,
@@ -75,8 +79,8 @@ impl Summary {
             concurrent: Concurrent::default(),
             pauses: Distribution::new(DIGITS),
             generations: BTreeMap::new(),
-            copied: 0,
-            fragmentation: 0,
+            copied: None,
+            fragmentation: None,
             parallel: (0, 0, 0, 0),
             heap: Heap::default(),
             sparks: Sparks::default(),
@@ -109,6 +113,7 @@ impl Summary {
     #[inline]
     pub fn event(&mut self, event: &Event<'_>) {
         self.events += 1;
+        self.classes.event(event);
         self.first = self.first.min(event.time);
         self.last = self.last.max(event.time);
         self.bytes.1 = self.bytes.1.max(event.offset + event.raw.len() as u64);
@@ -185,9 +190,10 @@ impl Summary {
         let Some(stats) = collection.stats else {
             return;
         };
-        generation.copied = generation.copied.saturating_add(stats.copied);
-        self.copied = self.copied.saturating_add(stats.copied);
-        self.fragmentation = self.fragmentation.max(stats.fragmentation);
+        for copied in [&mut generation.copied, &mut self.copied] {
+            *copied = Some(copied.unwrap_or(0).saturating_add(stats.copied));
+        }
+        self.fragmentation = self.fragmentation.max(Some(stats.fragmentation));
         if stats.par_threads > 1 {
             let (count, max, total, ideal) = &mut self.parallel;
             *count += 1;
@@ -199,12 +205,17 @@ impl Summary {
 
     /// What has come so far.
     pub fn report(&mut self, session: u64, complete: bool) -> Report {
-        let first = self.first.min(self.last);
-        let elapsed = self.last - first;
-        let gc = self.pauses.total.min(elapsed);
-        let mutator = elapsed - gc;
+        let whole = (self.events > 0).then_some((self.first, self.last));
+        let elapsed = whole.map(|(first, last)| last - first);
+        let gc = elapsed
+            .filter(|_| self.classes.gc)
+            .map(|elapsed| self.pauses.total.min(elapsed));
+        let mutator = elapsed.zip(gc).map(|(elapsed, gc)| elapsed - gc);
         let identity = &self.identity;
-        let allocated = self.heap.allocations.total();
+        let allocated = self
+            .heap
+            .told_allocations
+            .then(|| self.heap.allocations.total());
         let (parallel, busiest, total, ideal) = self.parallel;
         // 1 if all copied the same, 0 if one did everything.
         let balance = (parallel > 0 && busiest > 0).then(|| {
@@ -213,7 +224,7 @@ impl Summary {
             if worst == 0 {
                 1.0
             } else {
-                1.0 - fraction(over, worst).min(1.0)
+                1.0 - fraction(over, worst).unwrap_or(0.0).min(1.0)
             }
         });
         let concurrent = self
@@ -252,35 +263,39 @@ impl Summary {
             complete,
             program: report::Program {
                 name: identity.program().map(str::to_owned),
-                args: identity.args.clone(),
+                args: (!identity.args.is_empty()).then(|| identity.args.clone()),
                 rts: identity.rts.clone(),
                 pid: identity.pid,
                 started: identity.wall_clock.map(|clock| clock.at(0).to_string()),
             },
             time: report::Time {
-                first_ns: first,
-                last_ns: self.last,
+                first_ns: whole.map(|(first, _)| first),
+                last_ns: whole.map(|(_, last)| last),
                 elapsed_ns: elapsed,
                 gc_ns: gc,
                 mutator_ns: mutator,
-                productivity: fraction(mutator, elapsed),
+                productivity: mutator
+                    .zip(elapsed)
+                    .and_then(|(mutator, elapsed)| fraction(mutator, elapsed)),
             },
-            gc: report::Gc {
+            gc: self.classes.gc.then(|| report::Gc {
                 pauses: self.pauses.figures(),
                 generations: generations.collect(),
                 copied_bytes: self.copied,
                 max_fragmentation_bytes: self.fragmentation,
-                parallel,
+                parallel: self.copied.map(|_| parallel),
                 work_balance: balance,
                 concurrent,
-            },
+            }),
             heap: report::Heap {
                 allocated_bytes: allocated,
-                allocation_rate: per_second(allocated, mutator),
+                allocation_rate: allocated
+                    .zip(mutator)
+                    .and_then(|(allocated, mutator)| per_second(allocated, mutator)),
                 live_bytes: heap.live.last,
-                peak_live_bytes: heap.live.peak,
+                peak_live_bytes: heap.live.peak(),
                 size_bytes: heap.size.last,
-                peak_size_bytes: heap.size.peak,
+                peak_size_bytes: heap.size.peak(),
                 blocks_bytes: heap.blocks.last,
                 returned_bytes: heap
                     .memory
@@ -288,7 +303,7 @@ impl Summary {
                 heap_profile_samples: self.heap_samples,
                 time_profile_samples: self.time_samples,
             },
-            threads: self.threads_report(),
+            threads: self.classes.scheduler.then(|| self.threads_report()),
             sparks: self.sparks.total(),
             capabilities: self.capabilities(elapsed),
             stream: report::Stream {
@@ -306,8 +321,7 @@ impl Summary {
             top_threads: self
                 .threads
                 .as_mut()
-                .map(|top| top.report(complete))
-                .unwrap_or_default(),
+                .map(|top| self.classes.scheduler.then(|| top.report(complete))),
         }
     }
 
@@ -337,18 +351,20 @@ impl Summary {
         }
     }
 
-    fn capabilities(&self, elapsed: u64) -> Vec<report::Capability> {
+    fn capabilities(&self, elapsed: Option<u64>) -> Vec<report::Capability> {
         let caps = self.caps.iter().map(|(number, cap)| {
             let open = cap
                 .running
                 .map_or(0, |since| self.last.saturating_sub(since));
-            let running = cap.ran + open;
+            let running = self.classes.scheduler.then_some(cap.ran + open);
             report::Capability {
                 cap: number,
                 running_ns: running,
-                gc_ns: cap.collected,
-                utilisation: fraction(running, elapsed),
-                switches: cap.switches,
+                gc_ns: self.classes.gc.then_some(cap.collected),
+                utilisation: running
+                    .zip(elapsed)
+                    .and_then(|(running, elapsed)| fraction(running, elapsed)),
+                switches: self.classes.scheduler.then_some(cap.switches),
             }
         });
         caps.collect()

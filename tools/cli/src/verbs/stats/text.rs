@@ -1,12 +1,16 @@
 //! The summary for people.
 
-use super::report::Report;
+use super::report::{Heap, Interval, Report, Threads, TopThread};
+use crate::analysis::classes::{NEEDS_BOTH, NEEDS_GC, NEEDS_SCHEDULER, NEEDS_SPARKS, NOT_TOLD};
+use crate::analysis::distribution::Figures;
 use crate::analysis::numbers::{Seconds, Share, per_second};
+use crate::analysis::sparks::Counters;
 use crate::analysis::table::Table;
 use crate::output;
 use crate::printable::{printable, shell_word};
 use crate::units::{Bytes, Nanos};
 use anstyle::Style;
+use std::fmt::Display;
 use std::io::{self, Write};
 
 /// Writes a report.
@@ -25,6 +29,11 @@ fn title(out: &mut impl Write, text: &str) -> io::Result<()> {
     writeln!(out, "{bold}{text}{bold:#}")
 }
 
+/// A line of a section: what, and what is said of it.
+fn line(out: &mut impl Write, what: &str, said: impl Display) -> io::Result<()> {
+    writeln!(out, "  {what:<11} {said}")
+}
+
 fn program(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let program = &report.program;
     let name = program.name.as_deref().unwrap_or("unknown program");
@@ -37,15 +46,14 @@ fn program(report: &Report, out: &mut impl Write) -> io::Result<()> {
         write!(out, ", session {}", report.session)?;
     }
     writeln!(out)?;
-    if program.args.len() > 1 {
-        let args: Vec<_> = program.args[1..]
-            .iter()
-            .map(|arg| shell_word(arg))
-            .collect();
-        writeln!(out, "  arguments   {}", args.join(" "))?;
+    if let Some([_, args @ ..]) = program.args.as_deref()
+        && !args.is_empty()
+    {
+        let args: Vec<_> = args.iter().map(|arg| shell_word(arg)).collect();
+        line(out, "arguments", args.join(" "))?;
     }
     if let Some(started) = &program.started {
-        writeln!(out, "  started     {started}")?;
+        line(out, "started", started)?;
     }
     Ok(())
 }
@@ -53,36 +61,66 @@ fn program(report: &Report, out: &mut impl Write) -> io::Result<()> {
 fn time(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let time = &report.time;
     title(out, "Time")?;
-    let (from, to) = (Seconds(time.first_ns), Seconds(time.last_ns));
-    writeln!(
-        out,
-        "  elapsed     {}, from {from} s to {to} s",
-        Nanos(time.elapsed_ns)
-    )?;
-    let share = Share(time.mutator_ns, time.elapsed_ns);
-    writeln!(
-        out,
-        "  mutator     {}, {share} of it (productivity)",
-        Nanos(time.mutator_ns)
-    )?;
-    let share = Share(time.gc_ns, time.elapsed_ns);
-    writeln!(out, "  collecting  {}, {share}", Nanos(time.gc_ns))?;
-    if let Some(new) = report.interval {
-        writeln!(
-            out,
-            "  recently    {} events/s, {}/s allocated, {} collections, {} of the time collecting",
-            per_second(new.events, new.elapsed_ns),
-            Bytes(per_second(new.allocated_bytes, new.elapsed_ns)),
-            new.collections,
-            Share(new.gc_ns, new.elapsed_ns),
-        )?;
+    let (Some(first), Some(last), Some(elapsed)) = (time.first_ns, time.last_ns, time.elapsed_ns)
+    else {
+        return line(out, "elapsed", "not in the log: it has no events");
+    };
+    let (from, to) = (Seconds(first), Seconds(last));
+    let whole = format!("{}, from {from} s to {to} s", Nanos(elapsed));
+    line(out, "elapsed", whole)?;
+    match time.mutator_ns.zip(time.gc_ns) {
+        Some((mutator, gc)) => {
+            let share = Share(mutator, elapsed);
+            let mutator = Nanos(mutator);
+            line(
+                out,
+                "mutator",
+                format!("{mutator}, {share} of it (productivity)"),
+            )?;
+            let share = Share(gc, elapsed);
+            line(out, "collecting", format!("{}, {share}", Nanos(gc)))?;
+        }
+        None => {
+            line(out, "mutator", NEEDS_GC)?;
+            line(out, "collecting", NEEDS_GC)?;
+        }
     }
-    Ok(())
+    match &report.interval {
+        Some(new) => line(out, "recently", recently(new)),
+        None => Ok(()),
+    }
+}
+
+/// What is known of the last interval.
+fn recently(new: &Interval) -> String {
+    let mut parts = Vec::new();
+    if let Some(rate) = per_second(new.events, new.elapsed_ns) {
+        parts.push(format!("{rate} events/s"));
+    }
+    let allocated = new.allocated_bytes;
+    if let Some(rate) = allocated.and_then(|bytes| per_second(bytes, new.elapsed_ns)) {
+        parts.push(format!("{}/s allocated", Bytes(rate)));
+    }
+    if let Some(collections) = new.collections {
+        parts.push(format!("{collections} collections"));
+    }
+    if let Some(gc) = new.gc_ns {
+        parts.push(format!(
+            "{} of the time collecting",
+            Share(gc, new.elapsed_ns)
+        ));
+    }
+    if parts.is_empty() {
+        parts.push("nothing".to_owned());
+    }
+    parts.join(", ")
 }
 
 fn gc(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let gc = &report.gc;
     title(out, "Collections")?;
+    let Some(gc) = &report.gc else {
+        return writeln!(out, "  {NEEDS_GC}");
+    };
     if gc.pauses.count == 0 {
         return writeln!(out, "  none");
     }
@@ -90,7 +128,7 @@ fn gc(report: &Report, out: &mut impl Write) -> io::Result<()> {
         "", "count", "total", "mean", "p50", "p90", "p99", "max", "copied",
     ];
     let mut table = Table::new(1, &heading);
-    let mut row = |name: String, figures: &crate::analysis::distribution::Figures, copied: u64| {
+    let mut row = |name: String, figures: &Figures, copied: Option<u64>| {
         table.row(&[
             name,
             figures.count.to_string(),
@@ -100,7 +138,7 @@ fn gc(report: &Report, out: &mut impl Write) -> io::Result<()> {
             Nanos(figures.p90_ns).to_string(),
             Nanos(figures.p99_ns).to_string(),
             Nanos(figures.max_ns).to_string(),
-            Bytes(copied).to_string(),
+            copied.map_or("-".to_owned(), |copied| Bytes(copied).to_string()),
         ]);
     };
     for of in &gc.generations {
@@ -114,12 +152,11 @@ fn gc(report: &Report, out: &mut impl Write) -> io::Result<()> {
         row("all".to_owned(), &gc.pauses, gc.copied_bytes);
     }
     table.write(out, 2)?;
-    if gc.parallel > 0 {
-        write!(out, "  parallel    {} of them", gc.parallel)?;
-        if let Some(balance) = gc.work_balance {
-            write!(out, ", work balance {:.0}%", balance * 100.0)?;
-        }
-        writeln!(out)?;
+    if let Some(parallel) = gc.parallel.filter(|parallel| *parallel > 0) {
+        let balance = gc.work_balance;
+        let balance = balance.map(|balance| format!(", work balance {:.0}%", balance * 100.0));
+        let balance = balance.unwrap_or_default();
+        line(out, "parallel", format!("{parallel} of them{balance}"))?;
     }
     if let Some(phases) = gc.concurrent {
         writeln!(
@@ -140,97 +177,103 @@ fn gc(report: &Report, out: &mut impl Write) -> io::Result<()> {
 fn heap(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let heap = &report.heap;
     title(out, "Heap")?;
-    let (allocated, rate) = (Bytes(heap.allocated_bytes), Bytes(heap.allocation_rate));
-    writeln!(
-        out,
-        "  allocated   {allocated}, {rate} per second of mutator time"
-    )?;
-    if let Some(live) = heap.live_bytes {
-        writeln!(
-            out,
-            "  live        {} at most, {} at last",
-            Bytes(heap.peak_live_bytes),
-            Bytes(live)
-        )?;
-    }
-    if let Some(size) = heap.size_bytes {
-        write!(
-            out,
-            "  size        {} at most, {} at last",
-            Bytes(heap.peak_size_bytes),
-            Bytes(size)
-        )?;
-        match heap.blocks_bytes {
-            Some(blocks) => writeln!(out, ", {} of it in blocks", Bytes(blocks))?,
-            None => writeln!(out)?,
-        }
-    }
-    if report.gc.max_fragmentation_bytes > 0 {
-        writeln!(
-            out,
-            "  fragmented  {} at most",
-            Bytes(report.gc.max_fragmentation_bytes)
-        )?;
+    match &report.gc {
+        Some(gc) => heap_sizes(heap, gc.max_fragmentation_bytes, out)?,
+        None => writeln!(out, "  {NEEDS_GC}")?,
     }
     if heap.heap_profile_samples + heap.time_profile_samples > 0 {
         let (of_heap, of_time) = (heap.heap_profile_samples, heap.time_profile_samples);
-        writeln!(
+        let samples = format!("{of_heap} heap samples, {of_time} time samples");
+        line(out, "profile", samples)?;
+    }
+    Ok(())
+}
+
+fn heap_sizes(heap: &Heap, fragmented: Option<u64>, out: &mut impl Write) -> io::Result<()> {
+    match (heap.allocated_bytes, heap.allocation_rate) {
+        (Some(allocated), Some(rate)) => {
+            let (allocated, rate) = (Bytes(allocated), Bytes(rate));
+            let told = format!("{allocated}, {rate} per second of mutator time");
+            line(out, "allocated", told)?;
+        }
+        (Some(allocated), None) => line(out, "allocated", Bytes(allocated))?,
+        (None, _) => line(out, "allocated", NOT_TOLD)?,
+    }
+    if let Some((live, peak)) = heap.live_bytes.zip(heap.peak_live_bytes) {
+        let (live, peak) = (Bytes(live), Bytes(peak));
+        line(out, "live", format!("{peak} at most, {live} at last"))?;
+    }
+    if let Some((size, peak)) = heap.size_bytes.zip(heap.peak_size_bytes) {
+        let (size, peak) = (Bytes(size), Bytes(peak));
+        let blocks = heap.blocks_bytes;
+        let blocks = blocks.map(|blocks| format!(", {} of it in blocks", Bytes(blocks)));
+        let blocks = blocks.unwrap_or_default();
+        line(
             out,
-            "  profile     {of_heap} heap samples, {of_time} time samples"
+            "size",
+            format!("{peak} at most, {size} at last{blocks}"),
         )?;
+    }
+    if let Some(bytes) = fragmented.filter(|bytes| *bytes > 0) {
+        line(out, "fragmented", format!("{} at most", Bytes(bytes)))?;
     }
     Ok(())
 }
 
 fn threads(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let threads = &report.threads;
     title(out, "Threads")?;
-    writeln!(
-        out,
-        "  created     {}, finished {}, at most {} at a time",
+    match &report.threads {
+        Some(threads) => thread_counts(threads, out)?,
+        None => writeln!(out, "  {NEEDS_SCHEDULER}")?,
+    }
+    match &report.sparks {
+        None => line(out, "sparks", NEEDS_SPARKS)?,
+        Some(sparks) if *sparks == Counters::default() => line(out, "sparks", "none")?,
+        Some(sparks) => {
+            let made = format!(
+                "{} created: {} converted, {} fizzled, {} collected",
+                sparks.created, sparks.converted, sparks.fizzled, sparks.gcd
+            );
+            let rest = format!(
+                "{} dud, {} overflowed, {} left",
+                sparks.dud, sparks.overflowed, sparks.remaining
+            );
+            line(out, "sparks", format!("{made}; {rest}"))?;
+        }
+    }
+    match &report.top_threads {
+        Some(Some(top)) if !top.is_empty() => top_threads(top, out),
+        _ => Ok(()),
+    }
+}
+
+fn thread_counts(threads: &Threads, out: &mut impl Write) -> io::Result<()> {
+    let created = format!(
+        "{}, finished {}, at most {} at a time",
         threads.created, threads.finished, threads.peak_alive
-    )?;
-    writeln!(
-        out,
-        "  ran         {} times, woken {} times, migrated {} times",
+    );
+    line(out, "created", created)?;
+    let ran = format!(
+        "{} times, woken {} times, migrated {} times",
         threads.switches, threads.wakeups, threads.migrations
-    )?;
-    if !threads.stops.is_empty() {
-        let stops = threads.stops.iter().map(|stops| {
-            let reason = stops
-                .reason
-                .trim_start_matches("blocked_on_")
-                .replace('_', " ");
-            format!("{reason} {}", stops.count)
-        });
-        writeln!(
-            out,
-            "  stopped     {}",
-            stops.collect::<Vec<_>>().join(", ")
-        )?;
-    }
-    let sparks = &report.sparks;
-    if *sparks != crate::analysis::sparks::Counters::default() {
-        writeln!(
-            out,
-            "  sparks      {} created: {} converted, {} fizzled, {} collected; {} dud, {} overflowed, {} left",
-            sparks.created,
-            sparks.converted,
-            sparks.fizzled,
-            sparks.gcd,
-            sparks.dud,
-            sparks.overflowed,
-            sparks.remaining
-        )?;
-    }
-    if report.top_threads.is_empty() {
+    );
+    line(out, "ran", ran)?;
+    if threads.stops.is_empty() {
         return Ok(());
     }
+    let stops = threads.stops.iter().map(|stops| {
+        let reason = stops.reason.trim_start_matches("blocked_on_");
+        format!("{} {}", reason.replace('_', " "), stops.count)
+    });
+    line(out, "stopped", stops.collect::<Vec<_>>().join(", "))
+}
+
+fn top_threads(top: &[TopThread], out: &mut impl Write) -> io::Result<()> {
     let heading = [
         "thread", "label", "state", "running", "runnable", "blocked", "foreign", "runs", "moved",
     ];
     let mut table = Table::new(3, &heading);
-    for thread in &report.top_threads {
+    for thread in top {
         table.row(&[
             thread.thread.to_string(),
             thread.label.clone().unwrap_or_default(),
@@ -251,19 +294,34 @@ fn capabilities(report: &Report, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     title(out, "Capabilities")?;
+    if report.threads.is_none() && report.gc.is_none() {
+        let count = report.capabilities.len();
+        return writeln!(out, "  {count}; what they did is {NEEDS_BOTH}");
+    }
     let mut table = Table::new(0, &["cap", "running", "", "collecting", "", "switches"]);
-    let elapsed = report.time.elapsed_ns;
+    let elapsed = report.time.elapsed_ns.unwrap_or(0);
+    let nanos = |time: Option<u64>| time.map_or("-".to_owned(), |time| Nanos(time).to_string());
+    let share =
+        |time: Option<u64>| time.map_or("-".to_owned(), |time| Share(time, elapsed).to_string());
+    let count = |count: Option<u64>| count.map_or("-".to_owned(), |count| count.to_string());
     for cap in &report.capabilities {
         table.row(&[
             cap.cap.to_string(),
-            Nanos(cap.running_ns).to_string(),
-            Share(cap.running_ns, elapsed).to_string(),
-            Nanos(cap.gc_ns).to_string(),
-            Share(cap.gc_ns, elapsed).to_string(),
-            cap.switches.to_string(),
+            nanos(cap.running_ns),
+            share(cap.running_ns),
+            nanos(cap.gc_ns),
+            share(cap.gc_ns),
+            count(cap.switches),
         ]);
     }
-    table.write(out, 2)
+    table.write(out, 2)?;
+    if report.threads.is_none() {
+        writeln!(out, "  -: running and switches are {NEEDS_SCHEDULER}")?;
+    }
+    if report.gc.is_none() {
+        writeln!(out, "  -: collecting is {NEEDS_GC}")?;
+    }
+    Ok(())
 }
 
 fn stream(report: &Report, out: &mut impl Write) -> io::Result<()> {
