@@ -35,7 +35,7 @@ fn log() -> (Vec<u8>, u64) {
                 EventBody::StopThread {
                     thread: 7,
                     status: StopStatus::YIELDING,
-                    info: 0,
+                    info: Some(0),
                 },
                 EventBody::GcStart,
                 EventBody::GcEnd,

@@ -1,4 +1,4 @@
-//! Every event that GHC 9.0 to 9.14 writes, typed.
+//! Every event that GHC writes, up to 9.14, typed.
 
 use crate::codes::{BlockSize, Breakdown, CapsetType, StopStatus};
 use crate::text::{Stack, Text, Texts};
@@ -22,8 +22,9 @@ event_table! {
         thread: num u32,
         /// Why it stops.
         status: code StopStatus,
-        /// The owner of the black hole, the stack size in words, or 0: see `status`.
-        info: num u32,
+        /// The owner of the black hole, the stack size in words, or 0: see `status`
+        /// (since 7.2).
+        info: opt Option<u32>,
     };
     /// A thread can run (not reliable: newer systems rarely write it).
     ThreadRunnable = 3, 4, "thread_runnable" {

@@ -15,6 +15,7 @@ use crate::event::{Block, Ending, Event, Gap, Item};
 use crate::framing::Scan;
 use crate::header::{Header, SizeTable};
 use crate::header_parser::HeaderParser;
+use crate::old::Form;
 use crate::plain::{Place, Plain};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -73,9 +74,9 @@ pub(crate) enum State {
 /// An item by its bounds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Frame {
-    /// `length` bytes, of which the payload begins at `payload_at`.
+    /// `length` bytes, to be decoded in this form.
     Event {
-        payload_at: u8,
+        form: Form,
         cap: Option<u16>,
         length: u32,
         offset: u64,
@@ -232,13 +233,13 @@ impl Decoder {
 pub(crate) fn build<'a>(frame: &Frame, bytes: &'a [u8]) -> Item<'a> {
     match *frame {
         Frame::Event {
-            payload_at,
+            form,
             cap,
             length,
             offset,
         } => {
             let raw = &bytes[bytes.len() - length as usize..];
-            Item::Event(Event::from_raw(raw, payload_at, cap, offset))
+            Item::Event(Event::from_raw(raw, form, cap, offset))
         }
         Frame::Block { length, offset } => Item::Block(Block::parse(
             &bytes[bytes.len() - length as usize..],

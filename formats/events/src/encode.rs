@@ -8,6 +8,7 @@
 use crate::body::EventBody;
 use crate::event::{Block, Event, Item};
 use crate::header::{BLOCK_MARKER, DATA_END, Header};
+use crate::old;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -79,7 +80,10 @@ pub fn encode_event(
         out.extend_from_slice(&[0; 2]);
     }
     let payload_at = out.len();
-    body.encode_payload(out);
+    match header.sizes().shifts_stop_codes() {
+        false => body.encode_payload(out),
+        true => old::shifted(*body).encode_payload(out),
+    }
     let actual = out.len() - payload_at;
     let fault = match kind.size {
         Some(declared) if usize::from(declared) != actual => EncodeError::Size {

@@ -2,7 +2,9 @@
 
 use crate::body::EventBody;
 use crate::error::Error;
+use crate::header::Header;
 use crate::json;
+use crate::old::{Form, STOP_THREAD};
 use crate::text::Text;
 use std::fmt;
 
@@ -21,24 +23,24 @@ pub struct Event<'a> {
     pub raw: &'a [u8],
     /// Where it lies, in bytes from the start of the stream.
     pub offset: u64,
-    /// Where the payload begins in `raw`.
-    pub(crate) payload_at: u8,
+    /// How to decode `raw`.
+    pub(crate) form: Form,
 }
 
 impl<'a> Event<'a> {
-    pub(crate) fn from_raw(raw: &'a [u8], payload_at: u8, cap: Option<u16>, offset: u64) -> Self {
+    pub(crate) fn from_raw(raw: &'a [u8], form: Form, cap: Option<u16>, offset: u64) -> Self {
         let id = u16::from_be_bytes([raw[0], raw[1]]);
         let time = raw[2..]
             .first_chunk()
             .map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        let body = EventBody::decode(id, &raw[usize::from(payload_at)..]);
+        let body = form.decode(id, &raw[form.payload_at()..]);
         Self {
             time,
             cap,
             body,
             raw,
             offset,
-            payload_at,
+            form,
         }
     }
 
@@ -54,7 +56,17 @@ impl<'a> Event<'a> {
 
     /// The payload, with whatever follows the known fields.
     pub fn payload(&self) -> &'a [u8] {
-        &self.raw[usize::from(self.payload_at)..]
+        &self.raw[self.form.payload_at()..]
+    }
+
+    /// Whether the event means the same, as it is, in a log with this header.
+    pub fn fits(&self, header: &Header) -> bool {
+        let size = header.event_type(self.id()).map(|kind| kind.size);
+        let same_size = size
+            .is_some_and(|size| size.is_none_or(|size| usize::from(size) == self.payload().len()));
+        let stops = self.id() == STOP_THREAD;
+        let same_codes = header.sizes().shifts_stop_codes() == self.form.is_shifted();
+        same_size && (same_codes || !stops)
     }
 
     /// Writes the event as one JSON object: `time`, `cap` (`null` for none),

@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, LooksLike};
 use crate::event::{Block, Gap};
 use crate::header::{BLOCK_MARKER, DATA_END, HEADER_BEGIN, IPE, MARKER_LEN, Size, SizeTable};
 use crate::header_parser::{HeaderParser, Step};
+use crate::old::Form;
 
 /// How a header begins: enough of it not to be mistaken.
 const HEADER_SIGN: &[u8; 8] = b"hdrbhetb";
@@ -158,7 +159,8 @@ impl Decoder {
             return Ok(Found::Again);
         }
         // What the shortest such event has before its payload.
-        let payload_at = if size.fixed().is_some() || id == BLOCK_MARKER {
+        let fixed = self.sizes.fixed(size);
+        let payload_at = if fixed.is_some() || id == BLOCK_MARKER {
             EVENT_HEAD
         } else {
             EVENT_HEAD + 2
@@ -167,7 +169,7 @@ impl Decoder {
             return NEED_MORE;
         }
         let left = self.left_in_block();
-        let length = match size.fixed() {
+        let length = match fixed {
             Some(size) => payload_at + size,
             None if id == BLOCK_MARKER => self.marker_length(),
             None if id == IPE => match self.info_table(rest, left.min(MAX_ITEM))? {
@@ -198,9 +200,13 @@ impl Decoder {
         };
         self.offset += length as u64;
         self.marked = false;
-        let (payload_at, length) = (payload_at as u8, length as u32);
+        let form = match size == Size::SHIFTED {
+            true => Form::new(payload_at).shifted(),
+            false => Form::new(payload_at),
+        };
+        let length = length as u32;
         Ok(Found::Frame(Frame::Event {
-            payload_at,
+            form,
             cap,
             length,
             offset,

@@ -1,6 +1,7 @@
 //! The header: which event types the log declares, and how long they are.
 
 use crate::names;
+use crate::old;
 use std::fmt;
 
 /// The longest header that is accepted. Real ones have about 3 KiB.
@@ -28,7 +29,8 @@ pub(crate) const DATA_BEGIN: &[u8; 4] = b"datb";
 pub struct EventType {
     /// Its number.
     pub id: u16,
-    /// The bytes of its payload; `None` if each event tells its own.
+    /// The bytes of its payload; `None` if each event tells its own. GHC 6.12
+    /// declares some wrongly: these are the sizes that it writes.
     pub size: Option<u16>,
     /// What the writer of the log says about it.
     pub description: String,
@@ -52,7 +54,8 @@ pub struct Header {
 }
 
 impl Header {
-    pub(crate) fn new(raw: Vec<u8>, types: Vec<EventType>) -> Self {
+    pub(crate) fn new(raw: Vec<u8>, mut types: Vec<EventType>) -> Self {
+        old::correct_sizes(&mut types);
         let sizes = SizeTable::new(&types);
         Self { raw, types, sizes }
     }
@@ -143,6 +146,8 @@ pub(crate) fn marker_is_sound(kind: &EventType) -> bool {
 pub(crate) struct SizeTable {
     low: [u32; 256],
     high: Vec<(u16, u32)>,
+    /// Of types with the mark [`Size::SHIFTED`].
+    shifted: Option<u16>,
 }
 
 impl Default for SizeTable {
@@ -150,6 +155,7 @@ impl Default for SizeTable {
         Self {
             low: [Size::UNDECLARED.0; 256],
             high: Vec::new(),
+            shifted: None,
         }
     }
 }
@@ -165,6 +171,9 @@ impl Size {
     pub(crate) const VARIABLE: Self = Self(u32::MAX - 1);
     /// By a rule of its own: block markers and info tables.
     pub(crate) const SPECIAL: Self = Self(u32::MAX - 2);
+    /// All have the same size, kept apart because the stop codes in them are
+    /// those of GHC 7.8.2: the fast way through a log need not know of it.
+    pub(crate) const SHIFTED: Self = Self(u32::MAX - 3);
 
     /// The size, of a type whose events all have the same.
     #[inline(always)]
@@ -177,11 +186,17 @@ impl SizeTable {
     fn new(types: &[EventType]) -> Self {
         let mut low = [Size::UNDECLARED.0; 256];
         let mut high = Vec::new();
+        let mut shifted = None;
+        let shifts = old::shifts_stop_codes(types);
         for kind in types {
             let size = match (kind.id, kind.size) {
                 (DATA_END, _) => continue,
                 (BLOCK_MARKER, _) | (IPE, None) => Size::SPECIAL.0,
                 (_, None) => Size::VARIABLE.0,
+                (old::STOP_THREAD, Some(size)) if shifts => {
+                    shifted = Some(size);
+                    Size::SHIFTED.0
+                }
                 (_, Some(size)) => size.into(),
             };
             match low.get_mut(usize::from(kind.id)) {
@@ -191,7 +206,20 @@ impl SizeTable {
         }
         // Stable, so that the last of several declarations is the last.
         high.sort_by_key(|&(id, _)| id);
-        Self { low, high }
+        Self { low, high, shifted }
+    }
+
+    /// The bytes of all payloads of this size, if they have the same.
+    pub(crate) fn fixed(&self, size: Size) -> Option<usize> {
+        match size == Size::SHIFTED {
+            true => self.shifted.map(usize::from),
+            false => size.fixed(),
+        }
+    }
+
+    /// Whether stop codes are those of GHC 7.8.2.
+    pub(crate) fn shifts_stop_codes(&self) -> bool {
+        self.shifted.is_some()
     }
 
     /// Of a type below 256.

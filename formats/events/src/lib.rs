@@ -74,6 +74,7 @@ mod header;
 mod header_parser;
 mod json;
 pub mod names;
+mod old;
 mod order;
 mod plain;
 mod reader;

@@ -12,6 +12,36 @@ const RAW: &[(u16, &str)] = &[
     (13, "create_spark"),
     (14, "spark_to_thread"),
     (BLOCK_MARKER, "block_marker"),
+    // Eden, a parallel Haskell.
+    (60, "eden_start_receive"),
+    (61, "eden_end_receive"),
+    (62, "eden_create_process"),
+    (63, "eden_kill_process"),
+    (64, "eden_assign_thread_to_process"),
+    (65, "eden_create_machine"),
+    (66, "eden_kill_machine"),
+    (67, "eden_send_message"),
+    (68, "eden_receive_message"),
+    (69, "eden_send_receive_local_message"),
+    // Mercury.
+    (100, "mercury_start_par_conjunction"),
+    (101, "mercury_end_par_conjunction"),
+    (102, "mercury_end_par_conjunct"),
+    (103, "mercury_create_spark"),
+    (104, "mercury_future_create"),
+    (105, "mercury_future_wait_nosuspend"),
+    (106, "mercury_future_wait_suspended"),
+    (107, "mercury_future_signal"),
+    (108, "mercury_looking_for_global_context"),
+    (109, "mercury_work_stealing"),
+    (110, "mercury_release_context"),
+    (111, "mercury_engine_sleeping"),
+    (112, "mercury_looking_for_local_spark"),
+    (113, "mercury_calling_main"),
+    // Put in from records of Linux's perf.
+    (140, "perf_name"),
+    (141, "perf_counter"),
+    (142, "perf_tracepoint"),
 ];
 
 /// The machine name of a type, if this crate has one for it.
@@ -26,6 +56,12 @@ pub fn name_of(id: u16) -> Option<&'static str> {
 /// The type of that machine name.
 pub fn id_of(name: &str) -> Option<u16> {
     known().find(|(_, known)| *known == name).map(|(id, _)| id)
+}
+
+/// Whether events of this type have fields of their own in
+/// [`EventBody`](crate::EventBody), or only a name and a payload.
+pub fn is_typed(id: u16) -> bool {
+    body::name_of(id).is_some()
 }
 
 /// Every type that has a name.

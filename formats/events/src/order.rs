@@ -20,6 +20,7 @@ use crate::block::GLOBAL;
 use crate::body::EventBody;
 use crate::chunks::Chunks;
 use crate::event::{Block, Event, Item};
+use crate::old::Form;
 use crate::watermark::Watermark;
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
@@ -68,7 +69,7 @@ struct Held {
     at: u32,
     length: u32,
     cap: u16,
-    payload_at: u8,
+    form: Form,
 }
 
 /// What the heap of fronts holds: enough of [`Held`] to compare, and whose
@@ -165,7 +166,7 @@ impl Order {
         self.late += u64::from(late);
         let raw = self.chunks.take((held.chunk, held.at), held.length);
         let cap = (held.cap != GLOBAL).then_some(held.cap);
-        let event = Event::from_raw(raw, held.payload_at, cap, held.offset);
+        let event = Event::from_raw(raw, held.form, cap, held.offset);
         Some(Ordered { event, late })
     }
 
@@ -229,7 +230,7 @@ impl Order {
             at,
             length: event.raw.len() as u32,
             cap: event.cap.unwrap_or(GLOBAL),
-            payload_at: event.payload_at,
+            form: event.form,
         };
         self.arrivals += 1;
         self.events += 1;

@@ -8,6 +8,7 @@ use crate::body::EventBody;
 use crate::decoder::EVENT_HEAD;
 use crate::event::Event;
 use crate::header::{Size, SizeTable};
+use crate::old::Form;
 
 /// What the framing of an ordinary event depends on, besides the bytes.
 #[derive(Clone, Copy)]
@@ -21,7 +22,7 @@ pub(crate) struct Place {
 #[derive(Clone, Copy)]
 pub(crate) struct Plain {
     pub(crate) length: usize,
-    payload_at: u8,
+    form: Form,
     id: u16,
     cap: Option<u16>,
     time: u64,
@@ -35,10 +36,10 @@ impl Plain {
         Event {
             time: self.time,
             cap: self.cap,
-            body: EventBody::decode(self.id, &raw[usize::from(self.payload_at)..]),
+            body: EventBody::decode(self.id, &raw[self.form.payload_at()..]),
             raw,
             offset: self.offset,
-            payload_at: self.payload_at,
+            form: self.form,
         }
     }
 }
@@ -76,10 +77,9 @@ impl Place {
         if bytes.len() < length || (time == 0 && id == 0) {
             return None;
         }
-        let payload_at = payload_at as u8;
         Some(Plain {
             length,
-            payload_at,
+            form: Form::new(payload_at),
             id,
             cap,
             time,

@@ -5,16 +5,6 @@ mod common;
 use common::*;
 use ghc_eventlog::{BlockSize, EventBody, Header, Item, StopStatus, Stream, Text, names};
 
-fn only_body(bytes: &[u8], check: impl FnOnce(EventBody<'_>, &[u8])) {
-    let mut stream = Stream::new();
-    stream.push(bytes);
-    assert_eq!(stream.next_item().unwrap(), Item::Header);
-    match stream.next_item().unwrap() {
-        Item::Event(event) => check(event.body, event.payload()),
-        other => panic!("{other:?}"),
-    }
-}
-
 fn body_under(changes: &[(u16, Option<u16>)], event: Vec<u8>, check: impl FnOnce(EventBody<'_>)) {
     let bytes = [header_with(changes).as_bytes().to_vec(), event].concat();
     only_body(&bytes, |body, _| check(body));
@@ -201,7 +191,7 @@ fn a_stop_status_without_a_name_keeps_its_number() {
         let body = EventBody::StopThread {
             thread: 1,
             status: StopStatus(code),
-            info: 0,
+            info: Some(0),
         };
         only_body(&log(&[event(1, body)]), |decoded, _| {
             assert_eq!(decoded, body);

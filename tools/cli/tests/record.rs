@@ -250,7 +250,7 @@ fn long_log(blocks: u64) -> Vec<u8> {
     let stop = EventBody::StopThread {
         thread: 2,
         status: StopStatus::FINISHED,
-        info: 0,
+        info: Some(0),
     };
     let mut log = Log::new()
         .block(

@@ -523,3 +523,73 @@ fn nothing_panics_on_damaged_logs() {
         events(&std::fs::read(&out).expect("a result"));
     }
 }
+
+/// GHC 7.8.2 has other numbers for the reasons to stop; it is known by what its
+/// header does not declare. A log that it is merged into must not keep them.
+#[test]
+fn an_old_log_keeps_its_meaning_beside_a_new_one() {
+    let mut old = Log::new();
+    let mut types = old.header.types().to_vec();
+    types.retain(|kind| kind.id != 59);
+    old.header = Header::from_types(types).expect("a header");
+    old.bytes = old.header.as_bytes().to_vec();
+    let stopped = |owner| EventBody::StopThread {
+        thread: 1,
+        status: StopStatus::BLACK_HOLE,
+        info: Some(owner),
+    };
+    let block = at(&[
+        (1, create(1)),
+        (2, run(1)),
+        (3, stopped(1)),
+        (4, run(1)),
+        (5, stop(1, StopStatus::MVAR_READ)),
+        (6, run(1)),
+        (7, stopped(0)),
+    ]);
+    let old = old.block(None, &at(&identity(1))).block(Some(0), &block);
+    let new = Log::new()
+        .block(None, &at(&identity(2)))
+        .block(Some(0), &block);
+    let dir = Dir::new();
+    let (old, new) = (dir.with("old", &old.end()), dir.with("new", &new.end()));
+    for (first, second) in [(&old, &new), (&new, &old), (&old, &old)] {
+        let out = dir.file("out");
+        eventlog(&[
+            "merge", first, second, "-o", &out, "--parts", "no", "--force",
+        ])
+        .exits(0);
+        let merged = std::fs::read(&out).expect("a result");
+        let stops: Vec<String> = events(&merged)
+            .into_iter()
+            .map(|(_, _, text)| text)
+            .filter(|text| text.starts_with("stop_thread"))
+            .collect();
+        let mut expected = Vec::new();
+        for (thread, owner) in [(1, 1), (3, 3)] {
+            // A black hole without an owner has none in the result either.
+            expected.extend([
+                format!("stop_thread thread={thread} status=blocked_on_black_hole info={owner}"),
+                format!("stop_thread thread={thread} status=blocked_on_mvar_read info=0"),
+                format!("stop_thread thread={thread} status=blocked_on_black_hole info=0"),
+            ]);
+        }
+        let sorted = |mut list: Vec<String>| {
+            list.sort();
+            list
+        };
+        assert_eq!(sorted(stops), sorted(expected), "{first} {second}");
+    }
+    // What a cut makes up to begin with is in the old log's own numbers.
+    let out = dir.file("cut");
+    eventlog(&["cut", "--from", "5500us", &old, "-o", &out]).exits(0);
+    let cut = events(&std::fs::read(&out).expect("a result"));
+    let stops = |name: &str| cut.iter().filter(|(.., text)| text.contains(name)).count();
+    assert_eq!(
+        (
+            stops("blocked_on_mvar_read"),
+            stops("blocked_on_black_hole")
+        ),
+        (1, 1)
+    );
+}

@@ -13,7 +13,7 @@ fn sample() -> Vec<u8> {
     let stop = |thread| EventBody::StopThread {
         thread,
         status: StopStatus::FINISHED,
-        info: 0,
+        info: Some(0),
     };
     let say = |message: &'static str| EventBody::UserMsg {
         message: message.into(),

@@ -267,7 +267,7 @@ pub fn one_of_each() -> Vec<EventBody<'static>> {
         StopThread {
             thread: a,
             status: StopStatus::MVAR,
-            info: 3,
+            info: Some(3),
         },
         ThreadRunnable { thread: a },
         MigrateThread {
@@ -554,4 +554,15 @@ fn logs_in(dir: &str) -> Vec<(String, Vec<u8>)> {
 /// The raw bytes of an event, for comparisons.
 pub fn raw(event: &Event<'_>) -> (u64, Option<u16>, Vec<u8>) {
     (event.time, event.cap, event.raw.to_vec())
+}
+
+/// Checks the only event of a log: its body and its payload.
+pub fn only_body(bytes: &[u8], check: impl FnOnce(EventBody<'_>, &[u8])) {
+    let mut stream = Stream::new();
+    stream.push(bytes);
+    assert_eq!(stream.next_item().unwrap(), Item::Header);
+    match stream.next_item().unwrap() {
+        Item::Event(event) => check(event.body, event.payload()),
+        other => panic!("{other:?}"),
+    }
 }

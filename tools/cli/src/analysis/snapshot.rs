@@ -21,7 +21,7 @@ struct Thread {
     label: Option<Vec<u8>>,
     running: Option<u16>,
     /// How it stopped last, if it has run.
-    stopped: Option<(StopStatus, u32)>,
+    stopped: Option<(StopStatus, Option<u32>)>,
 }
 
 /// Everything told before a moment.

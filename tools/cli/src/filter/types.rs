@@ -17,6 +17,9 @@ pub const CLASSES: &[(&str, &[(u16, u16)])] = &[
     ("info_table", &[(169, 169)]),
     ("nonmoving", &[(200, 208)]),
     ("ticky", &[(210, 212)]),
+    ("eden", &[(60, 80)]),
+    ("mercury", &[(100, 139)]),
+    ("perf", &[(140, 159)]),
 ];
 
 /// The class of a type.

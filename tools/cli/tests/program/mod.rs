@@ -30,7 +30,7 @@ pub fn stop(thread: u32, status: StopStatus) -> EventBody<'static> {
     EventBody::StopThread {
         thread,
         status,
-        info: 0,
+        info: Some(0),
     }
 }
 

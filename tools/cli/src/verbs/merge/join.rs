@@ -60,7 +60,7 @@ impl Join {
                     if end.is_none() && block.cap() != event.cap {
                         block.reset(event.cap);
                     }
-                    if !fits(header, &event) {
+                    if !event.fits(header) {
                         self.dropped +=
                             u64::from(block.push_body(header, event.time, &event.body).is_err());
                     } else {
@@ -132,12 +132,6 @@ impl Join {
         (event.id(), event.cap, event.payload()).hash(&mut hash);
         self.told.len() < MOST && !self.told.insert(hash.finish())
     }
-}
-
-/// Whether an event can stay as it is under the common header.
-pub fn fits(header: &Header, event: &Event<'_>) -> bool {
-    let size = header.event_type(event.id()).map(|kind| kind.size);
-    size.is_some_and(|size| size.is_none_or(|size| usize::from(size) == event.payload().len()))
 }
 
 fn close(block: &mut BlockBuilder, times: Option<(u64, u64)>, out: &mut impl Write) -> Result<()> {

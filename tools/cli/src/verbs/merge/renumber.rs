@@ -1,6 +1,5 @@
 //! New numbers and times for the events of a log that joins others.
 
-use super::join::fits;
 use super::survey::Survey;
 use ghc_eventlog::{BlockBuilder, Event, EventBody, Header, Stack};
 
@@ -73,8 +72,11 @@ impl Renumber {
                 info,
             } => {
                 self.thread(thread);
-                if *status == ghc_eventlog::StopStatus::BLACK_HOLE {
-                    self.thread(info);
+                // An owner of 0 is not known.
+                if *status == ghc_eventlog::StopStatus::BLACK_HOLE
+                    && let Some(owner @ 1..) = info
+                {
+                    self.thread(owner);
                 }
             }
             E::MigrateThread {
@@ -168,7 +170,7 @@ impl Renumber {
         event: &Event<'_>,
     ) -> bool {
         let unchanged = *body == event.body && time == event.time && self.cost_centres == 0;
-        if unchanged && fits(header, event) {
+        if unchanged && event.fits(header) {
             block.push(event);
             return true;
         }

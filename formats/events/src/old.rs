@@ -1,0 +1,124 @@
+//! What old runtime systems wrote otherwise than today's.
+//!
+//! GHC 6.12 declares thread numbers of eight bytes and an empty `startup`, but
+//! writes four bytes and two. GHC 7.8.1 and 7.8.2 number the reasons for which
+//! threads are blocked in another way: the new one, reading an `MVar`, came
+//! second and moved those behind it up by one; 7.8.3 took that back.
+
+use crate::body::EventBody;
+use crate::codes::StopStatus;
+use crate::header::EventType;
+
+const CREATE_THREAD: u16 = 0;
+pub(crate) const STOP_THREAD: u16 = 2;
+const STARTUP: u16 = 17;
+/// Types whose payload begins with a thread number.
+const WITH_THREAD: [u16; 9] = [CREATE_THREAD, 1, STOP_THREAD, 3, 4, 5, 6, 8, 15];
+/// New in 7.8.1.
+const USER_MARKER: u16 = 58;
+/// New in 7.8.3, for the very purpose of telling it from 7.8.2.
+const HACK_BUG_T9003: u16 = 59;
+
+/// Puts right the sizes that GHC 6.12 declares. It can be told by the size of
+/// the first type: no other system has thread numbers of eight bytes.
+pub(crate) fn correct_sizes(types: &mut [EventType]) {
+    let create = types.iter().rfind(|kind| kind.id == CREATE_THREAD);
+    if create.is_none_or(|kind| kind.size != Some(8)) {
+        return;
+    }
+    for kind in types {
+        match &mut kind.size {
+            Some(size) if WITH_THREAD.contains(&kind.id) => *size = size.saturating_sub(4),
+            Some(size @ 0) if kind.id == STARTUP => *size = 2,
+            _ => {}
+        }
+    }
+}
+
+/// Whether a log with these types has the stop codes of GHC 7.8.1 and 7.8.2.
+pub(crate) fn shifts_stop_codes(types: &[EventType]) -> bool {
+    let declares = |id| types.iter().any(|kind| kind.id == id);
+    declares(USER_MARKER) && !declares(HACK_BUG_T9003)
+}
+
+/// Where the payload of an event begins, and whether its stop codes are those
+/// of GHC 7.8.2: what is to be kept of an event to decode it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Form(u8);
+
+impl Form {
+    const SHIFTED: u8 = 1 << 7;
+
+    /// An event as today's systems write it.
+    #[inline(always)]
+    pub(crate) fn new(payload_at: usize) -> Self {
+        Self(payload_at as u8)
+    }
+
+    /// The same with the stop codes of GHC 7.8.2.
+    pub(crate) fn shifted(self) -> Self {
+        Self(self.0 | Self::SHIFTED)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_shifted(self) -> bool {
+        self.0 & Self::SHIFTED != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn payload_at(self) -> usize {
+        usize::from(self.0 & !Self::SHIFTED)
+    }
+
+    /// Types the payload of an event of this form.
+    #[inline(always)]
+    pub(crate) fn decode(self, id: u16, payload: &[u8]) -> EventBody<'_> {
+        let body = EventBody::decode(id, payload);
+        match self.is_shifted() {
+            false => body,
+            true => unshifted(body),
+        }
+    }
+}
+
+/// The event with today's code.
+#[cold]
+fn unshifted(mut body: EventBody<'_>) -> EventBody<'_> {
+    if let EventBody::StopThread { status, .. } = &mut body {
+        *status = match status.0 {
+            8 => StopStatus::MVAR_READ,
+            code @ 9..=20 => StopStatus(code - 1),
+            code => StopStatus(code),
+        };
+    }
+    body
+}
+
+/// The event with the code of GHC 7.8.2.
+pub(crate) fn shifted(mut body: EventBody<'_>) -> EventBody<'_> {
+    if let EventBody::StopThread { status, .. } = &mut body {
+        *status = match *status {
+            StopStatus::MVAR_READ => StopStatus(8),
+            StopStatus(code @ 8..=19) => StopStatus(code + 1),
+            other => other,
+        };
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_lead_back() {
+        for code in 0..=40 {
+            let body = EventBody::StopThread {
+                thread: 1,
+                status: StopStatus(code),
+                info: None,
+            };
+            assert_eq!(shifted(unshifted(body)), body, "{code}");
+        }
+    }
+}
