@@ -290,3 +290,91 @@ fn nothing_is_there() {
     let dir = Dir::new();
     eventlog(&["validate", &dir.file("missing")]).exits(3);
 }
+
+fn ticky_sample(counter: u64) -> EventBody<'static> {
+    EventBody::TickyCounterSample {
+        counter,
+        entries: 1,
+        allocs: 2,
+        allocated: 3,
+    }
+}
+
+fn ticky_definition(counter: u64) -> EventBody<'static> {
+    EventBody::TickyCounterDef {
+        counter,
+        arity: 1,
+        arg_kinds: "+".into(),
+        name: "f".into(),
+        info: None,
+        json: None,
+    }
+}
+
+#[test]
+fn ticky_counters_are_defined_at_the_end() {
+    let begin = EventBody::TickyCounterBeginSample;
+    let log = |events: &[_]| Log::new().block(None, events).end();
+    let defined = log(&[
+        (1, begin),
+        (1, ticky_sample(7)),
+        (2, begin),
+        (2, ticky_sample(7)),
+        (3, ticky_definition(7)),
+    ]);
+    validate(&defined).exits(0);
+    let done = eventlog_with(&["validate", "--strict", "-"], &defined).exits(0);
+    assert!(done.stdout.contains("0 warnings, 0 notes"), "{done:?}");
+    // One of two is missing.
+    let missing = log(&[
+        (1, begin),
+        (1, ticky_sample(7)),
+        (1, ticky_sample(8)),
+        (2, ticky_sample(8)),
+        (3, ticky_definition(7)),
+    ]);
+    let done = validate(&missing).exits(0);
+    assert_eq!(kinds(&done, "warning"), ["undefined_ticky_counter"]);
+    // A program that was killed writes none at all: no fault of the log.
+    let killed = log(&[(1, begin), (1, ticky_sample(7)), (1, ticky_sample(8))]);
+    let done = validate(&killed).exits(0);
+    assert_eq!(kinds(&done, "warning"), [""; 0]);
+    assert_eq!(kinds(&done, "note"), ["no_ticky_definitions"]);
+}
+
+/// What GHC 7 writes before its first block, and twice.
+#[test]
+fn logs_of_old_systems_pass_the_strict_check() {
+    use ghc_eventlog::{Header, encode_event};
+    let header = Header::standard();
+    let mut outside = Vec::new();
+    let startup = EventBody::Startup { capabilities: 1 };
+    encode_event(&header, 0, &startup, &mut outside).expect("declared");
+    let created = EventBody::CapCreate { created_cap: 0 };
+    let old = Log::new()
+        .raw(&outside)
+        .block(None, &[(1, created)])
+        .block(
+            Some(0),
+            &[
+                (2, create(1)),
+                (3, run(1)),
+                (4, stop(1, StopStatus::FINISHED)),
+            ],
+        )
+        .end();
+    let done = eventlog_with(&["validate", "--strict", "-"], &old).exits(0);
+    assert!(done.stdout.contains("0 warnings, 0 notes"), "{done:?}");
+    // What a capability does cannot lie outside its blocks, and none is created twice.
+    let mut outside = Vec::new();
+    encode_event(&header, 0, &run(1), &mut outside).expect("declared");
+    let odd = Log::new()
+        .raw(&outside)
+        .block(None, &[(1, created), (2, created)])
+        .end();
+    let done = validate(&odd);
+    assert_eq!(
+        kinds(&done, "warning"),
+        ["outside_block", "cap_created_twice"]
+    );
+}

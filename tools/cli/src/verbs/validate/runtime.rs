@@ -3,7 +3,7 @@
 use super::findings::{At, Findings, Severity};
 use anyhow::Result;
 use ghc_eventlog::{Event, EventBody, Header};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// At most so many definitions of a kind are kept in mind.
 const MOST: usize = 1 << 20;
@@ -21,17 +21,74 @@ struct Cap {
     sparks: [u64; 6],
 }
 
+/// Ticky counters. Their definitions come when the program exits, after all
+/// that uses them.
+#[derive(Debug, Default)]
+struct Ticky {
+    defined: HashSet<u64>,
+    /// Those that are used, and where first.
+    used: HashMap<u64, At>,
+}
+
+impl Ticky {
+    fn define(&mut self, counter: u64) {
+        if self.defined.len() < MOST {
+            self.defined.insert(counter);
+        }
+    }
+
+    fn uses(&mut self, counter: u64, at: At) {
+        if self.used.len() < MOST {
+            self.used.entry(counter).or_insert(at);
+        }
+    }
+
+    /// The session is over.
+    fn finish(&self, findings: &mut Findings) -> Result<()> {
+        if self.defined.len() >= MOST {
+            return Ok(());
+        }
+        let used = self.used.iter();
+        let mut undefined: Vec<(u64, At)> = used
+            .filter(|(counter, _)| !self.defined.contains(counter))
+            .map(|(&counter, &at)| (counter, at))
+            .collect();
+        undefined.sort_by_key(|&(counter, at)| (at.offset, counter));
+        let Some(&(_, first)) = undefined.first() else {
+            return Ok(());
+        };
+        if self.defined.is_empty() {
+            let count = undefined.len();
+            let text = || {
+                format!(
+                    "{count} ticky counters have no names: a program writes the definitions when \
+                     it exits"
+                )
+            };
+            return findings.tell(Severity::Note, "no_ticky_definitions", first, text);
+        }
+        for (counter, at) in undefined {
+            findings.tell(Severity::Warning, "undefined_ticky_counter", at, || {
+                format!("ticky counter {counter} is used, but not defined anywhere")
+            })?;
+        }
+        Ok(())
+    }
+}
+
 /// The runtime system but for its threads.
 #[derive(Debug, Default)]
 pub struct Runtime {
     caps: BTreeMap<u16, Cap>,
+    /// Those that are said to be there, in any way.
     announced: BTreeSet<u16>,
+    created: BTreeSet<u16>,
     first_of: BTreeMap<u16, At>,
     capsets: BTreeSet<u32>,
     sample: Option<At>,
     cost_centres: HashSet<u32>,
     undefined: HashSet<u32>,
-    ticky: HashSet<u64>,
+    ticky: Ticky,
     phases: [bool; 3],
     last_phase: Option<u16>,
     /// Whether samples have an end in this log; those before 8.6 have none.
@@ -286,7 +343,9 @@ impl Runtime {
     fn definition(&mut self, event: &Event<'_>, findings: &mut Findings) -> Result<()> {
         let found = match event.body {
             EventBody::CapCreate { created_cap } => {
-                let twice = !self.announced.insert(created_cap);
+                // Systems before 8.0 give their number first (`startup`).
+                self.announced.insert(created_cap);
+                let twice = !self.created.insert(created_cap);
                 twice.then_some(("cap_created_twice", "capability", u64::from(created_cap)))
             }
             EventBody::CapsetCreate { capset, .. } => {
@@ -295,6 +354,7 @@ impl Runtime {
             }
             EventBody::CapDelete { deleted_cap } => {
                 self.announced.remove(&deleted_cap);
+                self.created.remove(&deleted_cap);
                 self.first_of.remove(&deleted_cap);
                 None
             }
@@ -311,27 +371,21 @@ impl Runtime {
                 None
             }
             EventBody::TickyCounterDef { counter, .. } => {
-                self.defines(counter);
+                self.ticky.define(counter);
                 None
             }
             EventBody::TickyCounterSample { counter, .. } => {
-                let new = self.defines(counter);
-                new.then_some(("undefined_ticky_counter", "ticky counter", counter))
+                self.ticky.uses(counter, At::event(event));
+                None
             }
             _ => None,
         };
         let Some((kind, what, number)) = found else {
             return Ok(());
         };
-        findings.tell(Severity::Warning, kind, At::event(event), || match kind {
-            "undefined_ticky_counter" => format!("{what} {number} is used, but not defined before"),
-            _ => format!("{what} {number} is created, but exists already"),
+        findings.tell(Severity::Warning, kind, At::event(event), || {
+            format!("{what} {number} is created, but exists already")
         })
-    }
-
-    /// Whether a ticky counter was not known before.
-    fn defines(&mut self, counter: u64) -> bool {
-        self.ticky.len() < MOST && self.ticky.insert(counter)
     }
 
     /// The session is over.
@@ -341,6 +395,7 @@ impl Runtime {
                 "this heap sample does not end".to_owned()
             })?;
         }
+        self.ticky.finish(findings)?;
         // Capabilities are announced in the global block. Where that is
         // missing altogether, one note says so; where it is there, it must
         // name them all.

@@ -179,7 +179,21 @@ impl Structure {
 
     #[cold]
     fn outside(&mut self, event: &Event<'_>, findings: &mut Findings) -> Result<()> {
-        if std::mem::replace(&mut self.told_outside, true) {
+        // Systems before 7.2 write these between the header and the first
+        // block: they are about the program, not about a capability.
+        let about_program = matches!(
+            event.body,
+            EventBody::Startup { .. }
+                | EventBody::CapsetCreate { .. }
+                | EventBody::CapsetAssignCap { .. }
+                | EventBody::RtsIdentifier { .. }
+                | EventBody::ProgramArgs { .. }
+                | EventBody::ProgramEnv { .. }
+                | EventBody::OsprocessPid { .. }
+                | EventBody::OsprocessPpid { .. }
+                | EventBody::WallClockTime { .. }
+        );
+        if about_program || std::mem::replace(&mut self.told_outside, true) {
             return Ok(());
         }
         findings.tell(Severity::Warning, "outside_block", At::event(event), || {
@@ -287,7 +301,7 @@ impl Structure {
         findings: &mut Findings,
     ) -> Result<()> {
         // Some types have a name but no known fields.
-        let Some(name) = names::name_of(id).filter(|_| !matches!(id, 5 | 6 | 13 | 14)) else {
+        let Some(name) = names::name_of(id).filter(|_| names::is_typed(id)) else {
             return Ok(());
         };
         let (length, at) = (payload.len(), At::event(event));
