@@ -220,6 +220,175 @@ fn info_tables_are_named() {
     );
 }
 
+/// An info table and where it stands.
+fn info_table<'a>(info: u64, name: &'a str, label: &'a str, location: &'a str) -> EventBody<'a> {
+    EventBody::Ipe {
+        info,
+        table_name: name.into(),
+        closure_desc: "15".into(),
+        type_desc: "T".into(),
+        label: label.into(),
+        module: "M".into(),
+        location: location.into(),
+    }
+}
+
+/// A log with two heap samples of these bands.
+fn sampled(definitions: &[EventBody<'_>], bands: &[(&str, u64)]) -> Vec<u8> {
+    let mut events: Vec<_> = definitions.iter().map(|body| (0, *body)).collect();
+    for era in 1..=2 {
+        events.push((era, EventBody::HeapProfSampleBegin { era }));
+        for &(label, residency) in bands {
+            let band = EventBody::HeapProfSampleString {
+                profile: 0,
+                residency,
+                label: label.into(),
+            };
+            events.push((era, band));
+        }
+        events.push((era, EventBody::HeapProfSampleEnd { era }));
+    }
+    Log::new().block(None, &at(&events)).end()
+}
+
+/// The bands of the first sample of a `.hp`, as every tool takes them apart:
+/// at blanks of any kind.
+fn bands(hp: &str) -> Vec<(String, u64)> {
+    let lines = hp
+        .lines()
+        .skip_while(|line| !line.starts_with("BEGIN_SAMPLE"));
+    let lines = lines
+        .skip(1)
+        .take_while(|line| !line.starts_with("END_SAMPLE"));
+    lines
+        .map(
+            |line| match line.split_whitespace().collect::<Vec<_>>()[..] {
+                [name, bytes] => (name.to_owned(), bytes.parse().expect("a number")),
+                _ => panic!("not a name and a number: {line:?}"),
+            },
+        )
+        .collect()
+}
+
+/// Fails unless the real hp2ps, where there is one, draws the profile.
+fn hp2ps_draws(hp: &str, name: &str) {
+    let dir = Dir::new();
+    dir.with("x.hp", hp.as_bytes());
+    let mut hp2ps = std::process::Command::new("hp2ps");
+    let Ok(output) = hp2ps.args(["-c", "x.hp"]).current_dir(dir.path()).output() else {
+        eprintln!("no hp2ps: not asked");
+        return;
+    };
+    assert!(output.status.success(), "{output:?} for {hp}");
+    let picture = std::fs::read(dir.file("x.ps")).expect("a picture");
+    let picture = String::from_utf8_lossy(&picture);
+    assert!(picture.contains(name), "{name} is not in the picture");
+    assert!(picture.trim_end().ends_with("showpage"), "{picture}");
+}
+
+#[test]
+fn tables_of_one_place_are_one_band() {
+    let definitions = [
+        info_table(0xa, "x_info", "x", "M.hs:3:1-5"),
+        info_table(0xb, "sat_info", "x", "M.hs:3:1-5"),
+        info_table(0xc, "y_info", "y", "M.hs:9:1-5"),
+        // Without a place each is what it is called, as are two of one name.
+        info_table(0xd, "con_info", "", ":"),
+        info_table(0xe, "con_2_info", "", ":"),
+        info_table(0xf, "con_2_info", "", ""),
+        // The compiler has named one place in two ways: still one place.
+        info_table(0x10, "z_info", "z", "M.hs:3:1-5"),
+    ];
+    let addresses = ["0xa", "0xb", "0xc", "0xd", "0xe", "0xf", "0x10", "0x11"];
+    let mut labels = Vec::new();
+    for (address, bytes) in addresses.iter().zip(0..) {
+        labels.push((*address, 1 << bytes));
+    }
+    let log = sampled(&definitions, &labels);
+    let done = export(&["csv", "--what", "heap", "--to", "2ms"], &log).exits(0);
+    assert_eq!(
+        done.lines()[1..],
+        [
+            "0.001000000,0x11,128",
+            "0.001000000,M.con_2_info,48",
+            "0.001000000,M.con_info,8",
+            "0.001000000,M.x (M.hs:3:1-5),67",
+            "0.001000000,M.y (M.hs:9:1-5),4",
+        ]
+    );
+    let hp = export(&["hp"], &log).exits(0).stdout;
+    let expected = [
+        ("M.con_2_info", 48),
+        ("M.con_info", 8),
+        ("M.x(M.hs:3:1-5)", 67),
+        ("M.y(M.hs:9:1-5)", 4),
+        ("_0x11", 128),
+    ];
+    assert_eq!(
+        bands(&hp),
+        expected.map(|(name, bytes)| (name.to_owned(), bytes))
+    );
+    hp2ps_draws(&hp, "M.hs:3:1-5");
+}
+
+#[test]
+fn bands_of_heap_profiles_are_words() {
+    let long = "n".repeat(1000).repeat(9);
+    let longer = format!("{long}!");
+    let names = [
+        ("a b", 1),
+        ("a\tb", 2),
+        ("non\u{a0}breaking\u{2003}wide", 4),
+        ("4711", 8),
+        ("JOB", 16),
+        ("\"string\"", 32),
+        ("", 64),
+        ("(weak", 128),
+        ("caf\u{e9}", 256),
+        (&long, 512),
+        (&longer, 1024),
+    ];
+    let hp = export(&["hp"], &sampled(&[], &names)).exits(0).stdout;
+    let bands = bands(&hp);
+    let sum: u64 = bands.iter().map(|(_, bytes)| bytes).sum();
+    assert_eq!(sum, 2047, "{bands:?}");
+    for (name, bytes) in [
+        ("a_b", 1),
+        ("non_breaking_wide", 4),
+        ("_4711", 8),
+        ("_JOB", 16),
+        ("_\"string\"", 32),
+        ("_", 64),
+        ("(weak", 128),
+        ("caf\u{e9}", 256),
+    ] {
+        assert!(
+            bands.contains(&(name.to_owned(), bytes)),
+            "{name}: {bands:?}"
+        );
+    }
+    assert!(bands.iter().all(|(name, _)| name.len() < 5000));
+    assert_eq!(bands.len(), names.len(), "two became one: {bands:?}");
+    hp2ps_draws(&hp, "caf");
+}
+
+#[test]
+fn the_job_of_a_heap_profile_fits_a_string() {
+    let arg = "\"quoted\" ".repeat(100);
+    let args = format!("{arg}\0").repeat(8);
+    let identity = EventBody::ProgramArgs {
+        capset: 0,
+        args: ghc_eventlog::Texts(args.as_bytes()),
+    };
+    let hp = export(&["hp"], &sampled(&[identity], &[("x", 7)]))
+        .exits(0)
+        .stdout;
+    let job = hp.lines().next().expect("a line");
+    assert_eq!(job.matches('"').count(), 2, "{job}");
+    assert!(job.len() < 5000);
+    hp2ps_draws(&hp, "x");
+}
+
 #[test]
 fn tables_have_headings_and_rows() {
     let rows = |what: &str| -> Vec<String> {

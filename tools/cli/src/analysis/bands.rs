@@ -44,6 +44,17 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// The bands by name. Those of one name are one band: info tables that the
+    /// compiler made of one place in the source.
+    pub fn named(&self, symbols: &Symbols) -> BTreeMap<String, u64> {
+        let mut named: BTreeMap<String, u64> = BTreeMap::new();
+        for (band, &bytes) in &self.bands {
+            let sum = named.entry(band.name(symbols)).or_default();
+            *sum = sum.saturating_add(bytes);
+        }
+        named
+    }
+
     pub fn total(&self) -> u64 {
         self.bands
             .values()

@@ -3,6 +3,7 @@
 use super::identity::shortened;
 use ghc_eventlog::{Event, EventBody};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// At most so many definitions of a kind are kept.
 const MOST: usize = 1 << 20;
@@ -31,11 +32,25 @@ pub struct InfoTable {
     pub location: String,
 }
 
+impl InfoTable {
+    /// A hash of where it stands in the source, if that is known.
+    fn place(&self) -> Option<u64> {
+        if self.location.is_empty() {
+            return None;
+        }
+        let mut hash = DefaultHasher::new();
+        (&self.module, &self.location).hash(&mut hash);
+        Some(hash.finish())
+    }
+}
+
 /// The definitions met so far.
 #[derive(Debug, Default)]
 pub struct Symbols {
     cost_centres: HashMap<u32, CostCentre>,
     info_tables: HashMap<u64, InfoTable>,
+    /// By a hash of module and location, the first info table of that place.
+    places: HashMap<u64, u64>,
     /// Whether info tables are of interest: there can be very many.
     wants_info_tables: bool,
 }
@@ -76,8 +91,15 @@ impl Symbols {
                     name: shortened(&table_name.to_string_lossy()),
                     label: shortened(&label.to_string_lossy()),
                     module: shortened(&module.to_string_lossy()),
-                    location: shortened(&location.to_string_lossy()),
+                    // File and span, both empty where they are not known.
+                    location: match location.as_bytes() {
+                        b":" => String::new(),
+                        _ => shortened(&location.to_string_lossy()),
+                    },
                 };
+                if let Some(place) = table.place() {
+                    self.places.entry(place).or_insert(info);
+                }
                 self.info_tables.insert(info, table);
             }
             _ => {}
@@ -97,12 +119,14 @@ impl Symbols {
     }
 
     /// A band of a heap profile by info table is a bare address; this is what
-    /// it stands for.
+    /// it stands for: the same for all tables of one place in the source.
     pub fn info_table(&self, band: &str) -> Option<String> {
         let digits = band.strip_prefix("0x")?;
-        let table = self
+        let own = self
             .info_tables
             .get(&u64::from_str_radix(digits, 16).ok()?)?;
+        let first = own.place().and_then(|place| self.places.get(&place));
+        let table = first.map_or(Some(own), |first| self.info_tables.get(first))?;
         let name = if table.label.is_empty() {
             &table.name
         } else {

@@ -106,8 +106,7 @@ impl<'o, W: Write> Csv<'o, W> {
         if !self.range.contains(sample.time) {
             return Ok(());
         }
-        for (band, bytes) in &sample.bands {
-            let name = band.name(&self.symbols);
+        for (name, bytes) in sample.named(&self.symbols) {
             self.row(&format!(
                 "{},{},{bytes}",
                 Seconds(sample.time),

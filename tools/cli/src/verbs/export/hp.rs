@@ -9,6 +9,8 @@ use crate::analysis::symbols::Symbols;
 use crate::printable::printable;
 use anyhow::Result;
 use ghc_eventlog::{Event, Header};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -70,8 +72,13 @@ impl<'o, W: Write> Hp<'o, W> {
         self.last = self.last.max(sample.time);
         let time = Seconds(self.last);
         writeln!(self.out, "BEGIN_SAMPLE {time}")?;
-        for (band, bytes) in &sample.bands {
-            let name = printable(&band.name(&self.symbols)).replace(['\t', '\n', '\r'], " ");
+        // Names that were different may be the same as identifiers.
+        let mut bands: BTreeMap<String, u64> = BTreeMap::new();
+        for (name, bytes) in sample.named(&self.symbols) {
+            let sum = bands.entry(identifier(&name)).or_default();
+            *sum = sum.saturating_add(bytes);
+        }
+        for (name, bytes) in bands {
             writeln!(self.out, "{name}\t{bytes}")?;
         }
         writeln!(self.out, "END_SAMPLE {time}")?;
@@ -89,9 +96,51 @@ impl<'o, W: Write> Hp<'o, W> {
     }
 }
 
+/// The longest name and the longest string that hp2ps takes, with some room.
+const LONGEST: usize = 4900;
+/// Words that begin other lines.
+const KEYWORDS: [&str; 8] = [
+    "JOB",
+    "DATE",
+    "SAMPLE_UNIT",
+    "VALUE_UNIT",
+    "MARK",
+    "BEGIN_SAMPLE",
+    "END_SAMPLE",
+    "EOF",
+];
+
+/// A name as the tools read it: up to the first blank of any kind, and neither
+/// a number, nor a string, nor a keyword.
+fn identifier(name: &str) -> String {
+    let name = printable(name).replace(" (", "(");
+    let name = name.replace(|c: char| c.is_whitespace() || c.is_control(), "_");
+    let odd = name.is_empty()
+        || name.starts_with(|c: char| c.is_ascii_digit() || c == '"')
+        || KEYWORDS.contains(&name.as_str());
+    let name = if odd { format!("_{name}") } else { name };
+    if name.len() <= LONGEST {
+        return name;
+    }
+    // Two long names that begin in the same way are still two.
+    let mut hash = DefaultHasher::new();
+    name.hash(&mut hash);
+    format!("{}...{:016x}", cut(&name), hash.finish())
+}
+
 fn quoted(text: &str) -> String {
     let text = printable(text).replace('"', "'");
-    format!("\"{}\"", text.replace(['\n', '\r'], " "))
+    let text = text.replace(|c: char| c.is_control(), " ");
+    format!("\"{}\"", cut(&text))
+}
+
+/// So much of a text as the tools take.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 impl<W: Write> Sink for Hp<'_, W> {
