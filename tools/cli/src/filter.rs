@@ -118,6 +118,8 @@ impl FilterArgs {
             Some(pattern) => {
                 let built = RegexBuilder::new(pattern)
                     .case_insensitive(self.ignore_case)
+                    // Messages may have several lines.
+                    .dot_matches_new_line(true)
                     .build();
                 Some(built.map_err(crate::errors::usage)?)
             }

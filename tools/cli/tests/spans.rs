@@ -49,7 +49,8 @@ fn names_are_summarised() {
     let rows = eventlog_with(&["spans", "--json", "-"], &everything())
         .exits(0)
         .json();
-    assert_eq!(rows.len(), 2);
+    // The last line sums up.
+    assert_eq!(rows.len(), 3);
     assert_eq!(
         (&rows[0]["name"], &rows[0]["total_ns"]),
         (&"big".into(), &40_000_000.into())
@@ -156,7 +157,9 @@ fn parts_that_the_log_does_not_tell_are_no_numbers() {
         "{text}"
     );
     assert!(text.contains("gc is not in the log (needs -lg)"), "{text}");
-    assert!(!text.contains('%'), "{text}");
+    // Of the times themselves everything is known.
+    let mut others = text.lines().filter(|line| !line.starts_with("outside"));
+    assert!(others.all(|line| !line.contains('%')), "{text}");
     let options = ["export", "csv", "--what", "spans", "-"];
     let rows = eventlog_with(&options, &log).exits(0).stdout;
     assert!(rows.ends_with(",a,,,,,\n"), "{rows}");
@@ -165,4 +168,147 @@ fn parts_that_the_log_does_not_tell_are_no_numbers() {
         .exits(0)
         .stdout;
     assert!(!told.contains("not in the log"), "{told}");
+}
+
+#[test]
+fn a_name_may_have_several_lines() {
+    let events = [
+        (1, message("START load\nconfig")),
+        (4, message("STOP load\nconfig")),
+        (5, message("begin a\nb")),
+        (7, message("end a\nb")),
+    ];
+    assert_eq!(names(&[], &events), [("load\nconfig".into(), 3)]);
+    let rules = ["--start", "^begin (.*)$", "--stop", "^end (.*)$"];
+    assert_eq!(names(&rules, &events), [("a\nb".into(), 2)]);
+    // The same for those who look for the message.
+    let log = Log::new().block(Some(0), &at(&events)).end();
+    let shown = eventlog_with(&["show", "--grep", "START.*config$", "-"], &log).exits(0);
+    assert_eq!(shown.lines().len(), 1);
+}
+
+#[test]
+fn any_two_messages_make_a_span() {
+    let events = [
+        (1, message("request arrives")),
+        (4, message("answer leaves")),
+        (5, message("request arrives")),
+        (6, message("request arrives")),
+        (8, message("answer leaves")),
+    ];
+    let between = ["--from", "^request", "--to", "^answer"];
+    let name = "^request -> ^answer";
+    assert_eq!(
+        names(&between, &events),
+        [(name.into(), 3), (name.into(), 2)]
+    );
+    // One message may end a span and begin the next.
+    let ticks = [1, 3, 6].map(|time| (time, message("tick")));
+    let between = ["--from", "tick", "--to", "tick"];
+    let name = "tick -> tick";
+    assert_eq!(
+        names(&between, &ticks),
+        [(name.into(), 2), (name.into(), 3)]
+    );
+    let log = Log::new().block(Some(0), &at(&ticks)).end();
+    let args = [&["spans"], &between[..], &["-"]].concat();
+    eventlog_with(&args, &log)
+        .exits(0)
+        .says("1 spans did not end, 0 ends had no beginning");
+}
+
+#[test]
+fn any_two_messages_may_tell_what_belongs_together() {
+    let events = [
+        (1, message("got 7 from a")),
+        (2, message("got 8 from b")),
+        (5, message("sent 7 to a")),
+        (9, message("sent 8 to b")),
+    ];
+    let numbers = ["--from", r"^got (?P<id>\d+)", "--to", r"^sent (?P<id>\d+)"];
+    let spans = names(&numbers, &events);
+    assert_eq!(
+        spans.iter().map(|(_, time)| *time).collect::<Vec<_>>(),
+        [4, 7]
+    );
+    let names_too = ["--from", "^got .* from (.*)", "--to", "^sent .* to (.*)"];
+    assert_eq!(
+        names(&names_too, &events),
+        [("a".into(), 4), ("b".into(), 7)]
+    );
+    // A group that only one of them has cannot tell: the latest is meant.
+    let one = ["--from", "^got (.*) from", "--to", "^sent"];
+    let spans = names(&one, &events);
+    assert_eq!(
+        spans.iter().map(|(_, time)| *time).collect::<Vec<_>>(),
+        [3, 8]
+    );
+}
+
+#[test]
+fn other_threads_end_what_has_waited_longest() {
+    let events = [
+        (0, create(1)),
+        (0, create(2)),
+        (1, run(1)),
+        (1, message("put")),
+        (3, message("put")),
+        (4, stop(1, StopStatus::MVAR)),
+        (5, run(2)),
+        (6, message("take")),
+        (7, message("take")),
+        (8, stop(2, StopStatus::FINISHED)),
+    ];
+    let spans = names(&["--from", "put", "--to", "take"], &events);
+    assert_eq!(
+        spans.iter().map(|(_, time)| *time).collect::<Vec<_>>(),
+        [5, 4]
+    );
+}
+
+#[test]
+fn messages_to_measure_between_come_in_twos() {
+    for args in [
+        &["--from", "a"][..],
+        &["--to", "a"],
+        &["--from", "a", "--to", "b", "--start", "c"],
+        &["--from", "(", "--to", "b"],
+    ] {
+        eventlog_with(&[&["spans"], args, &["-"]].concat(), b"").exits(2);
+    }
+}
+
+#[test]
+fn time_outside_all_spans_is_told() {
+    let events = [
+        (10, message("the beginning")),
+        (20, message("START a")),
+        (30, message("START b")),
+        (40, message("STOP a")),
+        (50, message("STOP b")),
+        (60, message("START never ends")),
+        (70, message("START a")),
+        (75, message("STOP a")),
+        (110, message("the end")),
+    ];
+    let log = Log::new().block(Some(0), &at(&events)).end();
+    let rows = eventlog_with(&["spans", "--json", "-"], &log)
+        .exits(0)
+        .json();
+    let summary = &rows.last().expect("a summary")["summary"];
+    assert_eq!(summary["log_ns"], 100_000_000);
+    // All but 20 to 50 and 70 to 75: overlaps count once, open ends not at all.
+    assert_eq!(summary["outside_ns"], 65_000_000);
+    assert_eq!(summary["spans"], 3);
+    let text = eventlog_with(&["spans", "-"], &log).exits(0).stdout;
+    assert!(
+        text.contains("outside all spans: 65.0ms of 100ms (65.0%)"),
+        "{text}"
+    );
+    // A log that starts again has two beginnings and two ends.
+    let twice = [&log[..], &log].concat();
+    let rows = eventlog_with(&["spans", "--json", "-"], &twice).json();
+    let summary = &rows.last().expect("a summary")["summary"];
+    assert_eq!(summary["log_ns"], 200_000_000);
+    assert_eq!(summary["outside_ns"], 130_000_000);
 }

@@ -5,6 +5,7 @@ pub mod bands;
 pub mod blocks;
 pub mod caps;
 pub mod classes;
+pub mod cover;
 pub mod distribution;
 pub mod feed;
 pub mod gc;

@@ -1,4 +1,5 @@
-//! Spans between two messages of the program: `START name` to `STOP name`.
+//! Spans between two messages of the program: `START name` to `STOP name`, or
+//! any others.
 //!
 //! A span belongs to the thread that ran when its messages were written. Spans
 //! of one name may nest, and may move with their thread to another capability;
@@ -12,7 +13,7 @@ use super::gc::Collections;
 use super::identity::shortened;
 use super::threads::{State, Threads};
 use ghc_eventlog::{Event, EventBody, Header};
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -27,20 +28,98 @@ const MOST_NAMES: usize = 1 << 14;
 /// Among so many open spans of one name the right thread's is looked for.
 const NEAREST: usize = 256;
 
-/// Which messages begin and end a span. The name is the group `name`, or the
-/// first group, or all that matches.
+/// Which messages begin and end a span.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    pub start: Regex,
-    pub stop: Regex,
+    start: Rule,
+    stop: Rule,
+    pairs: Pairs,
+}
+
+/// Which beginning and which end belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pairs {
+    /// Those that tell the same name.
+    Named,
+    /// Any two. One message may do both.
+    Any,
 }
 
 impl Rules {
-    pub fn new(start: &str, stop: &str) -> Result<Self, regex::Error> {
+    /// Messages that tell the same name: the group `name`, or the first group,
+    /// or all that matches.
+    pub fn named(start: &str, stop: &str) -> Result<Self, regex::Error> {
         Ok(Self {
-            start: Regex::new(start)?,
-            stop: Regex::new(stop)?,
+            start: Rule::new(start)?,
+            stop: Rule::new(stop)?,
+            pairs: Pairs::Named,
         })
+    }
+
+    /// Any two messages. Where both rules have a group for it, they must tell
+    /// the same name; the others are called after the two rules.
+    pub fn between(from: &str, to: &str) -> Result<Self, regex::Error> {
+        let (mut start, mut stop) = (Rule::new(from)?, Rule::new(to)?);
+        if start.group.is_none() || stop.group.is_none() {
+            let name: Rc<str> = format!("{from} -> {to}").into();
+            (start.fixed, stop.fixed) = (Some(Rc::clone(&name)), Some(name));
+        }
+        let ids = start.ids && stop.ids;
+        (start.ids, stop.ids) = (ids, ids);
+        Ok(Self {
+            start,
+            stop,
+            pairs: Pairs::Any,
+        })
+    }
+}
+
+/// A pattern of messages.
+#[derive(Clone, Debug)]
+struct Rule {
+    regex: Regex,
+    /// The group that is the name.
+    group: Option<usize>,
+    /// The name, whatever the message says.
+    fixed: Option<Rc<str>>,
+    /// Whether its group `id` tells spans of one name apart.
+    ids: bool,
+}
+
+impl Rule {
+    fn new(pattern: &str) -> Result<Self, regex::Error> {
+        // Messages may have several lines: a name does not end with the first.
+        let regex = RegexBuilder::new(pattern)
+            .dot_matches_new_line(true)
+            .build()?;
+        let named = regex.capture_names().position(|name| name == Some("name"));
+        // Group 0 is all that matches.
+        let first = || {
+            let mut groups = regex.capture_names().enumerate().skip(1);
+            groups
+                .find(|(_, name)| *name != Some("id"))
+                .map(|(at, _)| at)
+        };
+        Ok(Self {
+            group: named.or_else(first),
+            fixed: None,
+            ids: regex.capture_names().flatten().any(|name| name == "id"),
+            regex,
+        })
+    }
+
+    /// Name and number in a message.
+    fn parts<'t>(&'t self, text: &'t str) -> Option<(&'t str, Option<u64>)> {
+        let found = self.regex.captures(text)?;
+        let name = match &self.fixed {
+            Some(name) => name,
+            None => {
+                let group = self.group.and_then(|group| found.get(group));
+                group.or_else(|| found.get(0))?.as_str()
+            }
+        };
+        let id = found.name("id").filter(|_| self.ids);
+        Some((name, id.and_then(|id| id.as_str().parse().ok())))
     }
 }
 
@@ -71,6 +150,23 @@ struct Open {
 
 type Key = (Rc<str>, Option<u64>);
 
+/// Each name once in memory.
+#[derive(Debug, Default)]
+struct Names(HashSet<Rc<str>>);
+
+impl Names {
+    fn get(&mut self, name: &str) -> Rc<str> {
+        if let Some(known) = self.0.get(name) {
+            return Rc::clone(known);
+        }
+        let name: Rc<str> = shortened(name).into();
+        if self.0.len() < MOST_NAMES {
+            self.0.insert(Rc::clone(&name));
+        }
+        name
+    }
+}
+
 /// Pairs the messages.
 #[derive(Debug)]
 pub struct Spans {
@@ -83,7 +179,7 @@ pub struct Spans {
     gc: u64,
     open: HashMap<Key, Vec<Open>>,
     open_count: usize,
-    names: HashSet<Rc<str>>,
+    names: Names,
     /// Ends without a beginning.
     pub unopened: u64,
     /// Beginnings that were too many to follow.
@@ -101,7 +197,7 @@ impl Spans {
             gc: 0,
             open: HashMap::new(),
             open_count: 0,
-            names: HashSet::new(),
+            names: Names::default(),
             unopened: 0,
             unfollowed: 0,
         }
@@ -144,14 +240,24 @@ impl Spans {
         };
         let text = text.to_string_lossy();
         let thread = event.cap.and_then(|cap| self.running.get(&cap).copied());
-        if let Some((name, id)) = parts(&self.rules.start, &text) {
-            let key = (self.name(name), id);
+        let key = |names: &mut Names, (name, id): (&str, Option<u64>)| (names.get(name), id);
+        let begins = self.rules.start.parts(&text);
+        let begins = begins.map(|parts| key(&mut self.names, parts));
+        let ends = match (&begins, self.rules.pairs) {
+            (Some(_), Pairs::Named) => None,
+            _ => self.rules.stop.parts(&text),
+        };
+        let ends = ends.map(|parts| key(&mut self.names, parts));
+        // What ends and begins a span at once ends the one before.
+        let ended = ends.and_then(|key| {
+            let span = self.end(key, thread, event.time);
+            self.unopened += u64::from(span.is_none() && begins.is_none());
+            span
+        });
+        if let Some(key) = begins {
             self.begin(key, thread, event.time);
-            return None;
         }
-        let (name, id) = parts(&self.rules.stop, &text)?;
-        let key = (self.name(name), id);
-        self.end(key, thread, event.time)
+        ended
     }
 
     fn begin(&mut self, key: Key, thread: Option<u32>, start: u64) {
@@ -170,17 +276,19 @@ impl Spans {
     }
 
     fn end(&mut self, key: Key, thread: Option<u32>, end: u64) -> Option<Span> {
-        let Some(open) = self.open.get_mut(&key) else {
-            self.unopened += 1;
-            return None;
-        };
+        let open = self.open.get_mut(&key)?;
         let nearest = open.iter().enumerate().rev().take(NEAREST);
         let own = nearest
             .filter(|(_, open)| open.thread == thread)
             .map(|(at, _)| at)
             .next();
-        // Another thread may end it: then the latest is meant.
-        let found = open.remove(own.unwrap_or(open.len() - 1));
+        // Another thread may end it: then the latest is meant, or among any
+        // messages the one that has waited longest.
+        let other = match self.rules.pairs {
+            Pairs::Named => open.len() - 1,
+            Pairs::Any => 0,
+        };
+        let found = open.remove(own.unwrap_or(other));
         if open.is_empty() {
             self.open.remove(&key);
         }
@@ -212,18 +320,6 @@ impl Spans {
         })
     }
 
-    /// Each name once in memory.
-    fn name(&mut self, name: &str) -> Rc<str> {
-        if let Some(known) = self.names.get(name) {
-            return Rc::clone(known);
-        }
-        let name: Rc<str> = shortened(name).into();
-        if self.names.len() < MOST_NAMES {
-            self.names.insert(Rc::clone(&name));
-        }
-        name
-    }
-
     /// What the session tells at all.
     pub fn classes(&self) -> &Classes {
         &self.classes
@@ -233,15 +329,4 @@ impl Spans {
     pub fn open(&self) -> usize {
         self.open_count
     }
-}
-
-/// Name and number in a message.
-fn parts<'t>(rule: &Regex, text: &'t str) -> Option<(&'t str, Option<u64>)> {
-    let found = rule.captures(text)?;
-    let name = found
-        .name("name")
-        .or_else(|| found.get(1))
-        .or_else(|| found.get(0))?;
-    let id = found.name("id").and_then(|id| id.as_str().parse().ok());
-    Some((name.as_str(), id))
 }

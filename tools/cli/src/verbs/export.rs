@@ -123,7 +123,7 @@ Exit codes: 0 done, 1 the log is faulty or has nothing to export, 3 cannot read 
 pub fn run(args: Args) -> Result<ExitCode> {
     let what = choose(args.format, args.what)?;
     let rules =
-        crate::analysis::spans::Rules::new(&args.start, &args.stop).map_err(errors::usage)?;
+        crate::analysis::spans::Rules::named(&args.start, &args.stop).map_err(errors::usage)?;
     let source = args.input.source.to_string();
     let mut out = Target::open(args.output.as_deref(), args.force, &[&args.input.source])?;
     let range = Range {

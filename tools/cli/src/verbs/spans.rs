@@ -1,6 +1,7 @@
 //! `eventlog spans`: how long things took, as the program itself says.
 
 use crate::analysis::classes::{NEEDS_GC, NEEDS_SCHEDULER};
+use crate::analysis::cover::Cover;
 use crate::analysis::distribution::{Distribution, Figures};
 use crate::analysis::feed::{Mode, Sink, feed};
 use crate::analysis::numbers::{Seconds, Share};
@@ -29,6 +30,11 @@ use std::sync::Arc;
 /// A program marks spans with traceEventIO "START name" and "STOP name" (or
 /// "END name"). Spans are paired per thread and may nest. Several of one name
 /// in one thread at a time are told apart by a number: "START 3 request".
+///
+/// With --from and --to any two messages make a span, whatever they are called:
+/// an end belongs to the latest beginning in its own thread, or else to the
+/// earliest in another. Where both have a group `(?P<name>...)` (or a first
+/// group) or `(?P<id>...)`, these must be the same.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -42,6 +48,14 @@ pub struct Args {
     /// Messages that end a span
     #[arg(long, value_name = "REGEX", default_value = STOP, hide_default_value = true)]
     stop: String,
+
+    /// Time between any two messages: those that match REGEX begin a span, those of --to end it
+    #[arg(long, value_name = "REGEX", requires = "to", conflicts_with_all = ["start", "stop"])]
+    from: Option<String>,
+
+    /// Messages that end a span begun by --from; may be the same ones
+    #[arg(long, value_name = "REGEX", requires = "from")]
+    to: Option<String>,
 
     /// One row per name and thread
     #[arg(long)]
@@ -76,9 +90,13 @@ Examples:
   eventlog spans --per-thread --by p99 program.eventlog
   eventlog spans --list --json program.eventlog | jq 'select(.duration_ns > 1e6)'
   eventlog spans --start '^begin (.*)' --stop '^end (.*)' program.eventlog
+  eventlog spans --from '^got request' --to '^sent answer' program.eventlog
+  eventlog spans --from '^tick' --to '^tick' program.eventlog
 
 `running` is the part in which the thread ran, `gc` that in which the program
-was stopped for collections.
+was stopped for collections. Time outside all spans is that of the log, from its
+first event to its last, in which none was open that ended. JSON tells it in a
+last line. In all patterns `.` stands for line feeds, too.
 Exit codes: 0 done, 1 the log is faulty (what came before is used), 3 cannot read.";
 
 /// At most so many rows are kept; the rest goes into one.
@@ -86,7 +104,11 @@ const MOST_ROWS: usize = 1000;
 
 /// Measures.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let rules = Rules::new(&args.start, &args.stop).map_err(errors::usage)?;
+    let rules = match (&args.from, &args.to) {
+        (Some(from), Some(to)) => Rules::between(from, to),
+        _ => Rules::named(&args.start, &args.stop),
+    }
+    .map_err(errors::usage)?;
     let reading = Reading {
         progress: Some("reading"),
         ..Reading::default()
@@ -98,6 +120,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
         rows: HashMap::new(),
         count: 0,
         open: 0,
+        session: Session::default(),
+        log: 0,
+        outside: Some(0),
         out: output::out(),
     };
     let fed = feed(&input, reading, Mode::TIME, &mut verb)?;
@@ -164,21 +189,28 @@ struct Verb {
     count: u64,
     /// Spans of earlier sessions that did not end.
     open: u64,
+    session: Session,
+    /// Nanoseconds of the log, and those outside all spans, in earlier sessions.
+    log: u64,
+    outside: Option<u64>,
     out: output::Out,
 }
 
 impl Sink for Verb {
     fn session(&mut self, header: &Arc<Header>) -> Result<()> {
         self.open += self.spans.open() as u64;
+        self.end_session();
         self.spans.session(header);
         Ok(())
     }
 
     fn event(&mut self, event: &Event<'_>, _late: bool) -> Result<()> {
+        self.session.event(event.time);
         let Some(span) = self.spans.event(event) else {
             return Ok(());
         };
         self.count += 1;
+        self.session.spans.add(span.start, span.end);
         match self.args.list {
             true => self.list(&span),
             false => {
@@ -193,7 +225,61 @@ impl Sink for Verb {
     }
 }
 
+/// The times of one session.
+#[derive(Default)]
+struct Session {
+    /// Its first and last event.
+    from_to: Option<(u64, u64)>,
+    /// What its spans cover.
+    spans: Cover,
+}
+
+impl Session {
+    fn event(&mut self, time: u64) {
+        let (from, to) = self.from_to.get_or_insert((time, time));
+        (*from, *to) = ((*from).min(time), (*to).max(time));
+    }
+}
+
 impl Verb {
+    fn end_session(&mut self) {
+        let session = std::mem::take(&mut self.session);
+        let Some((from, to)) = session.from_to else {
+            return;
+        };
+        self.log += to - from;
+        self.outside = self
+            .outside
+            .zip(session.spans.total())
+            .map(|(sum, inside)| sum + (to - from).saturating_sub(inside));
+    }
+
+    /// How much of the log is in none of the spans.
+    fn outside(&mut self) -> Result<()> {
+        if self.args.json {
+            let summary = json!({
+                "summary": {
+                    "spans": self.count,
+                    "log_ns": self.log,
+                    "outside_ns": self.outside,
+                }
+            });
+            printable::write_json(&mut self.out, &summary)?;
+            writeln!(self.out)?;
+        } else if self.count > 0
+            && let Some(outside) = self.outside
+        {
+            writeln!(
+                self.out,
+                "outside all spans: {} of {} ({})",
+                Nanos(outside),
+                Nanos(self.log),
+                Share(outside, self.log)
+            )?;
+        }
+        Ok(())
+    }
+
     fn add(&mut self, span: &Span) {
         let thread = span.thread.filter(|_| self.args.per_thread);
         let mut name = Name {
@@ -250,14 +336,16 @@ impl Verb {
 
     fn finish(&mut self) -> Result<()> {
         let open = self.open + self.spans.open() as u64;
+        self.end_session();
         if !self.args.list {
             self.table()?;
+            self.outside()?;
         }
         self.out.flush()?;
         if self.count == 0 {
             errors::note(
                 "no spans: programs mark them with traceEventIO \"START name\" and \"STOP name\", \
-                 or give --start and --stop",
+                 or give --start and --stop, or --from and --to",
             );
         }
         let (unopened, unfollowed) = (self.spans.unopened, self.spans.unfollowed);

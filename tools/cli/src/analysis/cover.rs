@@ -1,0 +1,116 @@
+//! How much of a time intervals cover together, however they overlap.
+
+use std::collections::BTreeMap;
+
+/// At most so many separate stretches are kept apart.
+const MOST: usize = 1 << 18;
+
+/// A set of moments.
+#[derive(Clone, Debug, Default)]
+pub struct Cover {
+    /// Beginnings and ends; they neither overlap nor touch.
+    stretches: BTreeMap<u64, u64>,
+    /// Nanoseconds in stretches that were too many to keep, and where the last
+    /// of them ends.
+    settled: u64,
+    settled_until: u64,
+    /// An interval reaches back among those: how much it adds is not known.
+    inexact: bool,
+}
+
+impl Cover {
+    /// Adds an interval. Those that end later may come earlier.
+    pub fn add(&mut self, from: u64, to: u64) {
+        if from < self.settled_until {
+            self.inexact = true;
+            return;
+        }
+        let (mut begin, mut end) = (from, to);
+        while let Some((&other, &until)) = self.stretches.range(..=end).next_back()
+            && until >= begin
+        {
+            begin = begin.min(other);
+            end = end.max(until);
+            self.stretches.remove(&other);
+        }
+        self.stretches.insert(begin, end);
+        if self.stretches.len() > MOST {
+            self.settle();
+        }
+    }
+
+    /// Makes the earlier half a number.
+    fn settle(&mut self) {
+        for _ in 0..MOST / 2 {
+            if let Some((from, to)) = self.stretches.pop_first() {
+                self.settled += to - from;
+                self.settled_until = to;
+            }
+        }
+    }
+
+    /// The nanoseconds covered; `None` if there was too much to tell.
+    pub fn total(&self) -> Option<u64> {
+        let open = self.stretches.iter().map(|(from, to)| to - from);
+        (!self.inexact).then(|| self.settled + open.sum::<u64>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(intervals: &[(u64, u64)]) -> Option<u64> {
+        let mut cover = Cover::default();
+        for &(from, to) in intervals {
+            cover.add(from, to);
+        }
+        cover.total()
+    }
+
+    #[test]
+    fn every_moment_counts_once() {
+        assert_eq!(total(&[]), Some(0));
+        assert_eq!(total(&[(5, 5)]), Some(0));
+        assert_eq!(total(&[(2, 4), (6, 8)]), Some(4));
+        assert_eq!(total(&[(2, 4), (4, 8)]), Some(6));
+        assert_eq!(total(&[(2, 4), (6, 8), (3, 7)]), Some(6));
+        assert_eq!(total(&[(2, 4), (6, 8), (0, 9)]), Some(9));
+        assert_eq!(total(&[(0, 9), (2, 4), (9, 9)]), Some(9));
+    }
+
+    /// Against a plain picture of the moments.
+    #[test]
+    fn as_marked_one_by_one() {
+        let mut seed = 1u64;
+        let mut next = |below: u64| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1);
+            (seed >> 33) % below
+        };
+        for _ in 0..200 {
+            let mut cover = Cover::default();
+            let mut marked = [false; 100];
+            for _ in 0..next(30) {
+                let from = next(90);
+                let to = from + next(10);
+                cover.add(from, to);
+                (from..to).for_each(|at| marked[at as usize] = true);
+                let count = marked.iter().filter(|at| **at).count() as u64;
+                assert_eq!(cover.total(), Some(count));
+            }
+        }
+    }
+
+    #[test]
+    fn too_many_are_counted_but_not_kept() {
+        let mut cover = Cover::default();
+        let count = MOST as u64 * 3;
+        for at in 0..count {
+            cover.add(at * 10, at * 10 + 1);
+        }
+        assert_eq!(cover.total(), Some(count));
+        assert!(cover.stretches.len() <= MOST + 1);
+        cover.add(5, count * 10);
+        assert_eq!(cover.total(), None);
+    }
+}
