@@ -79,8 +79,12 @@ pub fn hint_for(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::NotAnEventlog(LooksLike::HeapProfile) => {
             "this is the text form of a heap profile; make an eventlog with `+RTS -l -hT`"
         }
-        ErrorKind::NotAnEventlog(LooksLike::Gzip) => "unpack it: `gzip -dc FILE | eventlog VERB -`",
-        ErrorKind::NotAnEventlog(LooksLike::Zstd) => "unpack it: `zstd -dc FILE | eventlog VERB -`",
+        ErrorKind::NotAnEventlog(LooksLike::Gzip) => {
+            "it was packed twice; unpack it once: `gzip -dc FILE | eventlog VERB -`"
+        }
+        ErrorKind::NotAnEventlog(LooksLike::Zstd) => {
+            "it was packed twice; unpack it once: `zstd -dc FILE | eventlog VERB -`"
+        }
         ErrorKind::NotAnEventlog(LooksLike::GitLfsPointer) => "fetch the real file: `git lfs pull`",
         ErrorKind::NotAnEventlog(_) => {
             "GHC programs write eventlogs when run with `+RTS -l` (before GHC 9.4: linked with -eventlog)"
@@ -107,7 +111,10 @@ fn code_of(error: &anyhow::Error) -> u8 {
                 cause.downcast_ref::<ReadError>(),
                 Some(ReadError::Format(_))
             );
-        if format {
+        let packed_badly = cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(crate::source::is_damage);
+        if format || packed_badly {
             return INPUT;
         }
     }

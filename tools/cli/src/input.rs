@@ -3,7 +3,7 @@
 
 use crate::errors;
 use crate::progress::{Progress, Watched};
-use crate::source::{Connection, SourceArgs};
+use crate::source::{self, Connection, SourceArgs};
 use ghc_eventlog::{
     BLOCK_MARKER, Decoder, Ending, Error, ErrorKind, Header, Item, LooksLike, ReadError, Reader,
 };
@@ -53,6 +53,8 @@ pub struct Outcome {
     pub ending: Ending,
     /// The fault that ended the reading early.
     pub fault: Option<Error>,
+    /// Why a packed log could not be unpacked any further.
+    damage: Option<std::io::Error>,
     /// Whether the verb itself had enough.
     pub stopped: bool,
 }
@@ -99,6 +101,13 @@ impl Input {
                 Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     Step::Idle
                 }
+                Err(ReadError::Io(error)) if source::is_damage(&error) => {
+                    let damage = Some(error);
+                    return Ok(Outcome {
+                        damage,
+                        ..self.outcome(None, false)
+                    });
+                }
                 Err(ReadError::Io(error)) => {
                     let context = format!("cannot read {}", self.args.source);
                     return Err(anyhow::Error::new(error).context(context));
@@ -125,7 +134,7 @@ impl Input {
             return Ok(true);
         };
         // A program that starts again truncates its log, or replaces it.
-        let position = self.reader.decoder().offset() + self.reader.rest().len() as u64;
+        let position = connection.position();
         let replaced = match std::fs::metadata(path) {
             Ok(now) => (now.dev(), now.ino()) != (about.dev(), about.ino()) || now.len() < position,
             Err(_) => false,
@@ -150,12 +159,19 @@ impl Input {
     }
 
     fn outcome(&self, fault: Option<Error>, stopped: bool) -> Outcome {
-        let name = self.args.source.to_string();
+        let mut name = self.args.source.to_string();
+        if let (Some(packing), false) = (
+            self.reader.get_ref().get_ref().packing(),
+            self.reader.ending().header,
+        ) {
+            name = format!("{name} (packed with {packing})");
+        }
         let fault = fault.or_else(|| if stopped { None } else { self.foreign() });
         Outcome {
             name,
             ending: self.reader.ending(),
             fault,
+            damage: None,
             stopped,
         }
     }
@@ -171,7 +187,7 @@ enum Pause {
 fn open(args: &SourceArgs, reading: Reading) -> anyhow::Result<Reader<Watched<Connection>>> {
     let connection = args.connect(reading.tick)?;
     let progress = match reading.progress {
-        Some(label) if !args.follow => Progress::new(label, args.source.size()),
+        Some(label) if !args.follow => Progress::new(label, args.source.log_size()),
         _ => Progress::none(),
     };
     let decoder = Decoder::new().with_recovery(reading.recover);
@@ -182,6 +198,11 @@ fn open(args: &SourceArgs, reading: Reading) -> anyhow::Result<Reader<Watched<Co
 }
 
 impl Outcome {
+    /// Why a packed log could not be unpacked any further, if that is so.
+    pub fn damage(&self) -> Option<&std::io::Error> {
+        self.damage.as_ref()
+    }
+
     /// Says on standard error what was wrong with the log, if anything, and
     /// with what to exit: 1 after a fault or without any log, 0 otherwise. A
     /// log that merely stops (a killed program) is told, but is no failure.
@@ -189,6 +210,11 @@ impl Outcome {
         let name = &self.name;
         if let Some(fault) = self.fault {
             errors::fault(name, fault);
+            return ExitCode::from(errors::INPUT);
+        }
+        if let Some(damage) = &self.damage {
+            errors::fail(format_args!("{name}: {damage}"));
+            errors::hint("what came before is used; copy or download the file again");
             return ExitCode::from(errors::INPUT);
         }
         if self.stopped {

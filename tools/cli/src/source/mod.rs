@@ -2,18 +2,24 @@
 
 mod connect;
 mod connection;
+mod silence;
+mod unpack;
 
 pub use connect::Connecting;
 pub use connection::Connection;
 
-use crate::units::Wait;
+use crate::control::{Command, Protocol};
+use crate::errors;
+use crate::units::{self, Wait};
 use clap::builder::{MapValueParser, OsStringValueParser, TypedValueParser, ValueParserFactory};
+use eventlog_control::RtsCommand;
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -91,7 +97,32 @@ impl SourceArg {
         let about = std::fs::metadata(path).ok()?;
         about.is_file().then_some(about.len())
     }
+
+    /// How many bytes of the log there are to read, if that can be told: not of one that is
+    /// packed.
+    pub fn log_size(&self) -> Option<u64> {
+        let Self::File(path) = self else { return None };
+        let size = self.size()?;
+        let mut begin = Vec::new();
+        let file = File::open(path).ok()?;
+        file.take(MAGIC).read_to_end(&mut begin).ok()?;
+        let packed = matches!(unpack::sniff(&begin), unpack::Sniffed::Packed(_));
+        (!packed).then_some(size)
+    }
 }
+
+/// Opens a file, packed or not.
+pub fn file(path: &Path) -> io::Result<Connection> {
+    File::open(path).map(Connection::file)
+}
+
+/// Whether a source can be read, but not unpacked any further.
+pub fn is_damage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
+/// Bytes that say whether a file is packed.
+const MAGIC: u64 = 4;
 
 /// The source and how to open it: what verbs that read one log take.
 #[derive(Clone, Debug, clap::Args)]
@@ -106,6 +137,45 @@ pub struct SourceArgs {
     /// Go on as the file grows, until the log is complete
     #[arg(long, short)]
     pub follow: bool,
+
+    #[command(flatten)]
+    pub flush: FlushArgs,
+}
+
+/// How often the program is asked for its events.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct FlushArgs {
+    /// Ask the program to flush its eventlog this often: 1s, 200ms. For one that does not do that
+    /// by itself; it must take commands (see `eventlog control`)
+    #[arg(long = "flush", value_name = "TIME", value_parser = flush_interval)]
+    pub every: Option<Duration>,
+}
+
+/// Anything shorter would only keep the program busy.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+fn flush_interval(text: &str) -> Result<Duration, String> {
+    match units::duration(text)? {
+        every if every < SHORTEST => Err("not more often than every 10ms".to_owned()),
+        every => Ok(every),
+    }
+}
+
+impl FlushArgs {
+    /// From now on asks over this connection, if that is wanted.
+    pub fn begin(self, connection: &mut Connection, source: &SourceArg) -> anyhow::Result<()> {
+        let Some(every) = self.every else {
+            return Ok(());
+        };
+        if connection.writer().is_none() {
+            return Err(errors::usage(format_args!(
+                "{source} is no socket: --flush asks programs at unix:PATH or tcp:HOST:PORT"
+            )));
+        }
+        let flush = Command::Rts(RtsCommand::Flush).frame(Protocol::V0)?;
+        connection.request(every, flush);
+        Ok(())
+    }
 }
 
 impl SourceArgs {
@@ -119,6 +189,8 @@ impl SourceArgs {
         };
         let mut connection = self.source.connect(&connecting)?;
         connection.tick(tick);
+        self.flush.begin(&mut connection, &self.source)?;
+        connection.explain_silence(self.source.to_string());
         Ok(connection)
     }
 }

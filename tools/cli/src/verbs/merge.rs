@@ -9,11 +9,11 @@ use crate::analysis::blocks::marker;
 use crate::analysis::target::{Target, TargetArgs};
 use crate::errors::{self, Advise};
 use crate::progress::{Progress, Watched};
+use crate::source::{self, Connection, SourceArg};
 use anyhow::Result;
 use clap::ValueEnum;
 use ghc_eventlog::{BlockBuilder, DATA_END, Header, Item, ReadError, Reader};
 use renumber::Renumber;
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -93,10 +93,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
             "not all logs tell the wall clock: all programs start at time 0 of the result",
         );
     }
-    let sources: Vec<crate::source::SourceArg> = args
+    let sources: Vec<SourceArg> = args
         .files
         .iter()
-        .map(|path| crate::source::SourceArg::File(path.clone()))
+        .map(|path| SourceArg::File(path.clone()))
         .collect();
     let mut out = args.target.open(&sources.iter().collect::<Vec<_>>())?;
     out.write_all(header.as_bytes())?;
@@ -216,7 +216,7 @@ fn union(paths: &[PathBuf], surveys: &[Survey]) -> Result<Header> {
 /// One of the logs, a block at a time.
 struct Input {
     name: String,
-    reader: Reader<Watched<File>>,
+    reader: Reader<Watched<Connection>>,
     renumber: Renumber,
     header: Arc<Header>,
     block: BlockBuilder,
@@ -232,8 +232,9 @@ struct Input {
 impl Input {
     fn open(path: &Path, renumber: Renumber, header: Arc<Header>) -> Result<Self> {
         let name = path.display().to_string();
-        let file = File::open(path).advise(format_args!("cannot open {name}"), "")?;
-        let progress = Progress::always("merging", file.metadata().ok().map(|about| about.len()));
+        let file = source::file(path).advise(format_args!("cannot open {name}"), "")?;
+        let size = SourceArg::File(path.to_owned()).log_size();
+        let progress = Progress::always("merging", size);
         let mut input = Self {
             name,
             reader: Reader::new(Watched::new(file, progress)),

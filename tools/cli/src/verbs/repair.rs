@@ -73,6 +73,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    if let Some(damage) = outcome.damage() {
+        errors::warn(format_args!(
+            "{}: {damage}; what came before can be saved",
+            args.input.source
+        ));
+    }
     let marked_inside = repair.marked_inside;
     repair.close_block(true)?;
     let ending = outcome.ending;

@@ -3,7 +3,7 @@
 use crate::analysis::target::TargetArgs;
 use crate::errors::{self, Advise};
 use crate::progress::{Progress, Watched};
-use crate::source::SourceArg;
+use crate::source::{self, SourceArg};
 use crate::units::{self, Bytes};
 use anyhow::Result;
 use ghc_eventlog::{ReadError, SortOptions, sort};
@@ -48,7 +48,7 @@ const LEAST: u64 = 1 << 20;
 pub fn run(args: Args) -> Result<ExitCode> {
     let source = args.source.open()?;
     let mut target = args.target.open(&[&args.source])?;
-    let progress = Progress::always("sorting", args.source.size());
+    let progress = Progress::always("sorting", args.source.log_size());
     let mut options = SortOptions::default();
     options.memory = usize::try_from(args.memory.max(LEAST)).unwrap_or(usize::MAX);
     options.temp_dir = args.temp_dir.unwrap_or(options.temp_dir);
@@ -72,6 +72,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Err(ReadError::Format(fault)) => {
             target.finish()?;
             errors::fault(&name, fault);
+            Ok(ExitCode::from(errors::INPUT))
+        }
+        Err(ReadError::Io(damage)) if source::is_damage(&damage) => {
+            target.finish()?;
+            errors::fail(format_args!("{name}: {damage}"));
             Ok(ExitCode::from(errors::INPUT))
         }
         Err(ReadError::Io(error)) => Err(error).advise(

@@ -8,10 +8,10 @@
 use crate::analysis::snapshot::defines;
 use crate::errors::{self, Advise};
 use crate::progress::{Progress, Watched};
+use crate::source::{self, SourceArg};
 use anyhow::Result;
 use ghc_eventlog::{BlockBuilder, Event, EventBody, Header, Item, ReadError, Reader, StopStatus};
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::Path;
@@ -45,8 +45,9 @@ impl Join {
         out: &mut impl Write,
     ) -> Result<Option<ghc_eventlog::Error>> {
         let shown = path.display();
-        let file = File::open(path).advise(format_args!("cannot open {shown}"), "")?;
-        let progress = Progress::always("joining", file.metadata().ok().map(|about| about.len()));
+        let file = source::file(path).advise(format_args!("cannot open {shown}"), "")?;
+        let size = SourceArg::File(path.to_owned()).log_size();
+        let progress = Progress::always("joining", size);
         let mut reader = Reader::new(Watched::new(file, progress));
         let mut block = BlockBuilder::new(None);
         let mut end = None;

@@ -2,9 +2,9 @@
 
 use super::preface::Preface;
 use crate::errors::{self, Advise};
+use crate::source;
 use anyhow::Result;
 use ghc_eventlog::{EventBody, Header, Item, ReadError, Reader, WallClock};
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,11 +26,12 @@ pub struct Survey {
 /// Reads a log once.
 pub fn survey(path: &Path) -> Result<Survey> {
     let shown = path.display();
-    let file = File::open(path).advise(
+    let file = source::file(path).advise(
         format_args!("cannot open {shown}"),
         "merging needs regular files; record live logs first: eventlog record SOURCE -o FILE",
     )?;
-    if !file.metadata().is_ok_and(|about| about.is_file()) {
+    let about = file.as_file().and_then(|file| file.metadata().ok());
+    if !about.is_some_and(|about| about.is_file()) {
         return Err(errors::usage(format_args!(
             "{shown} is not a regular file; record it first: eventlog record {shown} -o FILE"
         )));

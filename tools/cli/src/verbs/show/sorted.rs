@@ -4,6 +4,7 @@
 use super::{Args, Printer};
 use crate::errors;
 use crate::progress::{Progress, Watched};
+use crate::source::is_damage;
 use ghc_eventlog::{Item, ReadError, Reader, SortOptions, sort};
 use std::io;
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 pub fn show(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
     let source = &args.input.source;
     let connection = args.input.connect(None)?;
-    let progress = Progress::new("sorting", source.size());
+    let progress = Progress::new("sorting", source.log_size());
     let options = SortOptions {
         memory: usize::try_from(args.sort_memory).unwrap_or(usize::MAX),
         recovery: args.recover,
@@ -34,6 +35,10 @@ pub fn show(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
         Ok(summary) => Ok(errors::ending(&source.to_string(), &summary.ending)),
         Err(ReadError::Format(fault)) => {
             errors::fault(&source.to_string(), fault);
+            Ok(ExitCode::from(errors::INPUT))
+        }
+        Err(ReadError::Io(damage)) if is_damage(&damage) => {
+            errors::fail(format_args!("{source}: {damage}"));
             Ok(ExitCode::from(errors::INPUT))
         }
         Err(ReadError::Io(error)) => {
