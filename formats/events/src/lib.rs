@@ -98,7 +98,7 @@ pub use event::{Block, Ending, Event, Gap, Item};
 pub use header::{BLOCK_MARKER, DATA_END, EventType, Header, MAX_HEADER};
 pub use order::{Order, OrderOptions, Ordered};
 pub use reader::{ReadError, Reader};
-pub use sort::{SortOptions, SortSummary, sort};
+pub use sort::{SortOptions, SortSummary, sort, temp_file};
 pub use stream::Stream;
 pub use text::{Stack, Text, Texts};
 pub use value::Value;

@@ -11,8 +11,10 @@ use crate::encode::Writer;
 use crate::event::{Ending, Item};
 use crate::reader::{ReadError, Reader};
 use crate::spill::Spill;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes at which a block of sorted events is complete.
 const BLOCK: usize = 1 << 20;
@@ -24,6 +26,11 @@ pub struct SortOptions {
     pub memory: usize,
     /// Where temporary files go. They take about twice the size of the log.
     pub temp_dir: PathBuf,
+    /// How one is made there, for reading and writing. They are never looked
+    /// for by name. [`temp_file`] makes one that works everywhere; where
+    /// `O_TMPFILE` can be used, that leaves nothing behind even if the
+    /// process is killed while it makes one.
+    pub temp_file: fn(&Path) -> io::Result<File>,
     /// Whether to go on after a fault in the log.
     pub recovery: bool,
 }
@@ -34,6 +41,7 @@ impl Default for SortOptions {
         Self {
             memory: 64 << 20,
             temp_dir: std::env::temp_dir(),
+            temp_file,
             recovery: false,
         }
     }
@@ -51,6 +59,27 @@ pub struct SortSummary {
     pub written: u64,
     /// How the input ended.
     pub ending: Ending,
+}
+
+/// Makes a temporary file in a directory. Its name is removed at once, so that
+/// it is gone when it is closed, however that comes about.
+///
+/// # Errors
+///
+/// Those of the system.
+pub fn temp_file(dir: &Path) -> io::Result<File> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        // Names must differ, nothing else.
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = dir.join(format!("eventlog-sort-{}-{count}.tmp", std::process::id()));
+        let mut options = OpenOptions::new();
+        match options.read(true).write(true).create_new(true).open(&path) {
+            Ok(file) => return std::fs::remove_file(&path).map(|()| file),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Sorts a log by time.
@@ -71,7 +100,7 @@ pub fn sort<R: Read, W: Write>(
     let decoder = Decoder::new().with_recovery(options.recovery);
     let mut reader = Reader::with_decoder(input, decoder);
     let mut writer = Writer::new(output);
-    let mut spill = Spill::new(options.memory, &options.temp_dir);
+    let mut spill = Spill::new(options.memory, &options.temp_dir, options.temp_file);
     let mut events = 0;
     let mut ended = false;
     let fault = loop {

@@ -5,49 +5,14 @@ use crate::block::GLOBAL;
 use crate::event::Event;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many runs are merged at a time.
 const FAN_IN: usize = 64;
 /// Bytes before each event in a temporary file: time, capability, length.
 const HEAD: usize = 8 + 2 + 4;
-
-/// A file that is gone when it is dropped.
-#[derive(Debug)]
-struct TempFile {
-    file: File,
-    path: PathBuf,
-}
-
-impl TempFile {
-    fn new(dir: &Path) -> io::Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = dir.join(format!("eventlog-sort-{}-{count}.tmp", std::process::id()));
-            match OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&path)
-            {
-                Ok(file) => return Ok(Self { file, path }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        // Nothing can be done about a failure here.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
 
 /// A part of a temporary file: one sorted run.
 #[derive(Clone, Copy, Debug)]
@@ -71,18 +36,20 @@ struct Entry {
 pub(crate) struct Spill {
     memory: usize,
     dir: PathBuf,
+    temp_file: fn(&Path) -> io::Result<File>,
     bytes: Vec<u8>,
     entries: Vec<Entry>,
-    file: Option<TempFile>,
+    file: Option<File>,
     runs: Vec<Run>,
     pub(crate) runs_written: u64,
 }
 
 impl Spill {
-    pub(crate) fn new(memory: usize, dir: &Path) -> Self {
+    pub(crate) fn new(memory: usize, dir: &Path, temp_file: fn(&Path) -> io::Result<File>) -> Self {
         Self {
             memory,
             dir: dir.to_owned(),
+            temp_file,
             bytes: Vec::new(),
             entries: Vec::new(),
             file: None,
@@ -122,10 +89,10 @@ impl Spill {
         self.entries.sort_by_key(|entry| entry.time);
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(TempFile::new(&self.dir)?),
+            none => none.insert((self.temp_file)(&self.dir)?),
         };
-        let from = file.file.seek(SeekFrom::End(0))?;
-        let mut out = RunWriter::new(&file.file, from);
+        let from = file.seek(SeekFrom::End(0))?;
+        let mut out = RunWriter::new(file, from);
         for entry in &self.entries {
             out.write(entry.time, entry.cap, entry.raw(&self.bytes))?;
         }
@@ -158,12 +125,12 @@ impl Spill {
         let mut runs = std::mem::take(&mut self.runs);
         while runs.len() > FAN_IN {
             // Neighbours are merged, so that equal times stay in order.
-            let next = TempFile::new(&self.dir)?;
+            let next = (self.temp_file)(&self.dir)?;
             let mut from = 0;
             let mut merged = Vec::new();
             for group in runs.chunks(FAN_IN) {
-                let mut out = RunWriter::new(&next.file, from);
-                merge(&file.file, group, self.memory, |time, cap, raw| {
+                let mut out = RunWriter::new(&next, from);
+                merge(&file, group, self.memory, |time, cap, raw| {
                     out.write(time, cap, raw)
                 })?;
                 let run = out.finish()?;
@@ -172,7 +139,7 @@ impl Spill {
             }
             (file, runs) = (next, merged);
         }
-        merge(&file.file, &runs, self.memory, sink)
+        merge(&file, &runs, self.memory, sink)
     }
 }
 

@@ -172,6 +172,7 @@ fn generated_logs_sort_to_the_same_events() {
             memory: 300_000,
             temp_dir: dir.0.clone(),
             recovery: true,
+            ..SortOptions::default()
         };
         let mut expected = events(&bytes);
         expected.sort_by_key(|event| event.0);

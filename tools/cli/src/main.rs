@@ -8,6 +8,7 @@ mod cli;
 mod complete;
 mod control;
 mod errors;
+mod files;
 mod filter;
 mod input;
 mod output;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     output::choose_colour(cli.color);
     printable::choose_raw(cli.raw);
+    signals::survive_file_size_limit();
     match cli.verb.run() {
         Ok(code) => code,
         Err(error) => errors::report(&error),

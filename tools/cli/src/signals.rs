@@ -1,9 +1,12 @@
 //! Being asked to stop.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use std::io;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 /// Set once the user wants us to stop.
 #[derive(Clone, Debug)]
@@ -14,7 +17,7 @@ impl Stop {
     /// one ends the program at once.
     pub fn install() -> io::Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in heeded(&[SIGINT, SIGTERM, SIGHUP]) {
             signal_hook::flag::register_conditional_shutdown(
                 signal,
                 128 + signal,
@@ -27,5 +30,92 @@ impl Stop {
 
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A file that exceeds the limit of the user (`ulimit -f`) is from now on a file that cannot be
+/// written, as on a full disk, not the end of the program.
+pub fn survive_file_size_limit() {
+    // A handler, not SIG_IGN: programs that we start would inherit that. Without it there is
+    // still a correct end, although a sudden one.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
+
+/// Those of the signals that we were not started to ignore, as `nohup` does.
+pub fn heeded(signals: &[i32]) -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    let is_heeded = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
+    signals.iter().copied().filter(is_heeded).collect()
+}
+
+/// The files to be removed when a signal ends the program. While it is locked, none does.
+static LEFT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn left() -> MutexGuard<'static, Vec<PathBuf>> {
+    static BEGUN: Once = Once::new();
+    BEGUN.call_once(|| {
+        let Ok(mut signals) = Signals::new(heeded(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT])) else {
+            return;
+        };
+        std::thread::spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                let left = lock();
+                for path in left.iter() {
+                    let _ = std::fs::remove_file(path);
+                }
+                // Ends the program, before anybody can make another file.
+                let _ = emulate_default_handler(signal);
+            }
+        });
+    });
+    lock()
+}
+
+fn lock() -> MutexGuard<'static, Vec<PathBuf>> {
+    // Nothing is ever left half done under this lock.
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does something short that no signal may interrupt.
+pub fn uninterrupted<T>(action: impl FnOnce() -> T) -> T {
+    let _left = left();
+    action()
+}
+
+/// A file that is removed in the end, also when a signal ends the program.
+#[derive(Debug)]
+pub struct Removed(PathBuf);
+
+impl Removed {
+    /// Makes it.
+    pub fn made(make: impl FnOnce() -> io::Result<PathBuf>) -> io::Result<Self> {
+        let mut left = left();
+        let path = make()?;
+        left.push(path.clone());
+        Ok(Self(path))
+    }
+
+    /// Gives it its real name, by which it stays.
+    pub fn rename(self, rename: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+        let mut left = left();
+        rename(&self.0)?;
+        left.retain(|path| *path != self.0);
+        drop(left);
+        std::mem::forget(self);
+        Ok(())
+    }
+}
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let mut left = left();
+        // There is nothing to be done about a failure.
+        let _ = std::fs::remove_file(&self.0);
+        left.retain(|path| *path != self.0);
     }
 }

@@ -160,3 +160,23 @@ fn one_that_grows_is_followed() {
         assert_eq!(lines(), 4000);
     }
 }
+
+#[test]
+fn results_are_packed_if_their_names_say_so() {
+    let dir = Dir::new();
+    let log = dir.with("log", &everything());
+    for (name, tool) in [("out.gz", "gzip"), ("out.zst", "zstd")] {
+        let out = dir.file(name);
+        eventlog(&["repair", &log, "-o", &out]).exits(0);
+        let magic: &[u8] = if tool == "gzip" {
+            &[0x1f, 0x8b]
+        } else {
+            &[0x28, 0xb5, 0x2f, 0xfd]
+        };
+        assert!(std::fs::read(&out).expect("it").starts_with(magic));
+        let back = eventlog(&["repair", &out, "-o", "-"]).exits(0).stdout;
+        assert!(back.into_bytes().len() > 1000);
+        let shown = eventlog(&["show", &out]).exits(0).stdout;
+        assert_eq!(shown, eventlog(&["show", &log]).exits(0).stdout);
+    }
+}

@@ -481,6 +481,65 @@ fn results_do_not_overwrite() {
     assert!(std::fs::read(&log).expect("it") == everything());
 }
 
+/// Whatever stands where the result goes, other than a file, is written to as it is.
+#[test]
+fn links_fifos_and_devices_stay_what_they_are() {
+    use std::os::unix::fs::symlink;
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &everything());
+    let expected = rewritten(&["sort"], &everything());
+    let link = dir.file("link");
+    symlink("behind", &link).expect("a link");
+    for force in [&[][..], &["--force"]] {
+        eventlog(&[&["sort", &log, "-o", &link], force].concat()).exits(0);
+        assert!(std::fs::symlink_metadata(&link).expect("it").is_symlink());
+        assert!(std::fs::read(dir.file("behind")).expect("it") == expected);
+    }
+    eventlog(&["sort", &log, "-o", &link])
+        .exits(2)
+        .says("--force");
+    symlink("round", dir.file("round")).expect("a link");
+    eventlog(&["sort", &log, "-o", &dir.file("round")]).exits(3);
+
+    let fifo = dir.file("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo").success());
+    let reader = {
+        let fifo = fifo.clone();
+        std::thread::spawn(move || std::fs::read(fifo).expect("all of it"))
+    };
+    eventlog(&["sort", &log, "-o", &fifo]).exits(0);
+    assert!(reader.join().expect("it ends") == expected);
+    eventlog(&["sort", &log, "-o", "/dev/null"]).exits(0);
+    eventlog(&["sort", &log, "-o", "/dev/full"])
+        .exits(3)
+        .says("No space left");
+    let done = eventlog(&["sort", &log, "-o", "/dev/stdout"]).exits(0);
+    assert_eq!(done.stdout, String::from_utf8_lossy(&expected));
+    assert_eq!(
+        dir.names(),
+        ["a.eventlog", "behind", "fifo", "link", "round"]
+    );
+}
+
+/// A limit on the size of files is as a full disk: an error, and nothing is left.
+#[test]
+fn a_limit_on_file_sizes_is_an_error_like_another() {
+    let dir = Dir::new();
+    let long: Vec<(u64, &str)> = (0..3000)
+        .map(|time| (time, "some text in the log"))
+        .collect();
+    let log = dir.with("log", &Log::new().messages(0, &long).end());
+    let program = env!("CARGO_BIN_EXE_eventlog");
+    let text = format!(
+        "ulimit -f 8; exec {program} sort {log} -o {}",
+        dir.file("out")
+    );
+    let done = common::done(std::process::Command::new("sh").args(["-c", &text]));
+    done.exits(3).says("File too large");
+    assert_eq!(dir.names(), ["log"]);
+}
+
 #[test]
 fn nothing_panics_on_damaged_logs() {
     let log = everything();

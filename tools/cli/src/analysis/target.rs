@@ -1,6 +1,7 @@
 //! Where a verb's result goes: a file, or standard output.
 
 use crate::errors::{self, Advise};
+use crate::files::{self, Packed, Packer, Whole};
 use crate::source::SourceArg;
 use anyhow::Result;
 use std::fs::{File, OpenOptions};
@@ -24,32 +25,27 @@ pub struct TargetArgs {
 ///
 /// A file appears under its name only when it is complete, so that neither an
 /// error nor an interruption leaves half a result where a whole one is
-/// expected.
-pub enum Target {
-    Stdout(crate::output::Out),
-    File {
-        out: BufWriter<File>,
-        path: PathBuf,
-        part: Part,
-    },
+/// expected. FIFOs and devices are written to as they are. A name that ends in
+/// `.gz` or `.zst` makes a packed file.
+pub struct Target {
+    out: Packer<Raw>,
+    /// What is written, for messages.
+    name: String,
+    /// The file that is made, if one is.
+    whole: Option<Whole>,
+    force: bool,
 }
 
-/// The file under its working name; gone when dropped, unless it was renamed.
-pub struct Part(Option<PathBuf>);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // There is nothing to be done about a failure.
-            let _ = std::fs::remove_file(path);
-        }
-    }
+/// Where the bytes go.
+enum Raw {
+    Stdout(crate::output::Out),
+    File(BufWriter<File>),
 }
 
 impl TargetArgs {
     /// Opens the target for binary data, which does not belong on a terminal.
     pub fn open(&self, inputs: &[&SourceArg]) -> Result<Target> {
-        if self.output == Path::new("-") && io::stdout().is_terminal() {
+        if files::is_standard_output(&self.output) && io::stdout().is_terminal() {
             return Err(errors::usage(
                 "an eventlog is not for the terminal; write it to a file with -o FILE",
             ));
@@ -61,8 +57,9 @@ impl TargetArgs {
 impl Target {
     /// Opens `path`, or standard output for none and for `-`.
     pub fn open(path: Option<&Path>, force: bool, inputs: &[&SourceArg]) -> Result<Self> {
-        let Some(path) = path.filter(|path| *path != Path::new("-")) else {
-            return Ok(Self::Stdout(crate::output::out()));
+        let Some(path) = path.filter(|path| !files::is_standard_output(path)) else {
+            let raw = Raw::Stdout(crate::output::out());
+            return Self::new(raw, Packed::No, "standard output".to_owned());
         };
         let shown = path.display();
         if inputs.iter().any(|input| is_same(input, path)) {
@@ -70,81 +67,111 @@ impl Target {
                 "{shown} is both input and output; write to another file and rename it"
             )));
         }
-        // Devices and FIFOs are written to as they are.
-        let special = std::fs::metadata(path).is_ok_and(|about| !about.is_file());
-        if !force && !special && path.exists() {
-            return Err(errors::usage(format_args!(
-                "{shown} exists already; replace it with --force"
-            )));
+        let as_it_is = files::is_taken_as_it_is(path);
+        if !force && !as_it_is && path.exists() {
+            return Err(exists(path));
         }
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = if special {
-            path.to_owned()
+        let advice = "check the directory and its permissions, or choose another file with -o";
+        let cannot = format!("cannot write {shown}");
+        let (file, whole) = if as_it_is {
+            let file = OpenOptions::new().write(true).open(path);
+            (file.advise(&cannot, advice)?, None)
         } else {
-            PathBuf::from(part)
+            let whole = Whole::create(path).advise(&cannot, advice)?;
+            let file = whole.file().try_clone().advise(&cannot, advice)?;
+            (file, Some(whole))
         };
-        let file = OpenOptions::new()
-            .write(true)
-            .create(!special)
-            .truncate(!special)
-            .open(&part);
-        let file = file.advise(
-            format_args!("cannot write {}", part.display()),
-            "check the directory and its permissions, or choose another file with -o",
-        )?;
-        let out = BufWriter::with_capacity(1 << 18, file);
-        let part = Part((!special).then_some(part));
-        Ok(Self::File {
-            out,
-            path: path.to_owned(),
-            part,
+        let raw = Raw::File(BufWriter::with_capacity(1 << 18, file));
+        let target = Self::new(raw, Packed::of(path), shown.to_string())?;
+        Ok(Self {
+            whole,
+            force,
+            ..target
         })
+    }
+
+    fn new(raw: Raw, packed: Packed, name: String) -> Result<Self> {
+        let out = Packer::new(packed, raw).advise(format_args!("cannot write {name}"), "")?;
+        Ok(Self {
+            out,
+            name,
+            whole: None,
+            force: false,
+        })
+    }
+
+    /// A directory where there has to be room anyway, for temporary files.
+    pub fn directory(&self) -> PathBuf {
+        match &self.whole {
+            Some(whole) => whole.directory().to_owned(),
+            None => std::env::temp_dir(),
+        }
     }
 
     /// Completes the result.
     pub fn finish(self) -> Result<()> {
-        match self {
-            Self::Stdout(mut out) => Ok(out.flush()?),
-            Self::File {
-                mut out,
-                path,
-                mut part,
-            } => {
-                let shown = path.display().to_string();
-                let advice = "is the disk full?";
-                out.flush()
-                    .advise(format_args!("cannot write {shown}"), advice)?;
-                if let Some(working) = &part.0 {
-                    std::fs::rename(working, &path)
-                        .advise(format_args!("cannot write {shown}"), "")?;
-                    part.0 = None;
-                }
-                Ok(())
+        let Self {
+            out,
+            name,
+            whole,
+            force,
+        } = self;
+        match out.finish() {
+            Ok(_) => {}
+            // That is told, or not, by whoever reports errors.
+            Err(error) if whole.is_none() && name == "standard output" => return Err(error.into()),
+            other => _ = other.advise(format_args!("cannot write {name}"), "is the disk full?")?,
+        }
+        let Some(whole) = whole else { return Ok(()) };
+        match whole.complete(force) {
+            Err(error) if !force && error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(exists(Path::new(&name)))
             }
+            other => other.advise(format_args!("cannot write {name}"), ""),
         }
     }
 }
 
+fn exists(path: &Path) -> anyhow::Error {
+    errors::usage(format_args!(
+        "{} exists already; replace it with --force",
+        path.display()
+    ))
+}
+
 impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Write for Raw {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(out) => out.write(bytes),
-            Self::File { out, .. } => out.write(bytes),
+            Self::File(out) => out.write(bytes),
         }
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Stdout(out) => out.write_all(bytes),
-            Self::File { out, .. } => out.write_all(bytes),
+            Self::File(out) => out.write_all(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(out) => out.flush(),
-            Self::File { out, .. } => out.flush(),
+            Self::File(out) => out.flush(),
         }
     }
 }

@@ -3,10 +3,11 @@
 
 use crate::cli::Cli;
 use crate::errors::Advise;
+use crate::files::Whole;
 use crate::output;
 use clap::CommandFactory;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Print the completions of a shell
@@ -48,7 +49,22 @@ pub fn man(args: ManArgs) -> anyhow::Result<ExitCode> {
     let hint = "name a directory that you may write to";
     let dir = args.dir.display();
     std::fs::create_dir_all(&args.dir).advise(format_args!("cannot make {dir}"), hint)?;
-    clap_mangen::generate_to(Cli::command(), &args.dir)
-        .advise(format_args!("cannot write man pages to {dir}"), hint)?;
+    let mut root = Cli::command().disable_help_subcommand(true);
+    root.build();
+    write_pages(root, &args.dir).advise(format_args!("cannot write man pages to {dir}"), hint)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the page of a command and those of its subcommands, each of them whole.
+fn write_pages(command: clap::Command, dir: &Path) -> io::Result<()> {
+    let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
+    for subcommand in shown.cloned() {
+        write_pages(subcommand, dir)?;
+    }
+    let man = clap_mangen::Man::new(command);
+    let mut page = Vec::new();
+    man.render(&mut page)?;
+    let whole = Whole::create(&dir.join(man.get_filename()))?;
+    whole.file().write_all(&page)?;
+    whole.complete(true)
 }

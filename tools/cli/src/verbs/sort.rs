@@ -51,6 +51,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let progress = Progress::always("sorting", args.source.log_size());
     let mut options = SortOptions::default();
     options.memory = usize::try_from(args.memory.max(LEAST)).unwrap_or(usize::MAX);
+    options.temp_file = crate::files::unnamed;
     options.temp_dir = args.temp_dir.unwrap_or(options.temp_dir);
     let sorted = sort(Watched::new(source, progress), &mut target, &options);
     let name = args.source.to_string();

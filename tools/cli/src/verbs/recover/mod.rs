@@ -6,7 +6,7 @@ mod definitions;
 mod spool;
 mod told;
 
-use crate::analysis::target::{Target, TargetArgs};
+use crate::analysis::target::TargetArgs;
 use crate::errors::{self, Advise};
 use crate::source::SourceArg;
 use anyhow::Result;
@@ -77,23 +77,10 @@ pub fn recover(file: File, name: &str, path: &Path, target: &TargetArgs) -> Resu
         }
     };
     let mut out = target.open(&[&SourceArg::File(path.to_owned())])?;
-    let copied = Copied::of(&reader, name, &beside(&out))?;
+    let copied = Copied::of(&reader, name, &out.directory())?;
     let told = copied.write(&reader, name, &mut out)?;
     out.write_all(&DATA_END.to_be_bytes())?;
     out.finish()?;
     told.tell(name);
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where there has to be room anyway.
-fn beside(out: &Target) -> PathBuf {
-    let parent = match out {
-        Target::File { path, .. } => path.parent(),
-        Target::Stdout(_) => None,
-    };
-    match parent {
-        Some(here) if here == Path::new("") => PathBuf::from("."),
-        Some(parent) if !parent.starts_with("/dev") => parent.to_owned(),
-        _ => std::env::temp_dir(),
-    }
 }

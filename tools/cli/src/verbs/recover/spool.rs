@@ -1,8 +1,9 @@
 //! Chunks that were copied, until all that is to be said before them is known.
 
-use std::fs::{File, OpenOptions};
+use crate::files;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes that stay in memory.
@@ -32,7 +33,7 @@ impl Spool {
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let at = self.len;
         if self.file.is_none() && self.memory.len() + bytes.len() > IN_MEMORY {
-            self.file = Some(nameless(&self.directory)?);
+            self.file = Some(files::unnamed(&self.directory)?);
         }
         match &self.file {
             // The memory stays as it is: it is the beginning.
@@ -59,28 +60,6 @@ impl Spool {
                 bytes.extend_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
                 Ok(())
             }
-        }
-    }
-}
-
-fn nameless(directory: &Path) -> io::Result<File> {
-    let mut attempt = 0;
-    loop {
-        let name = format!(".eventlog-recover-{}-{attempt}.tmp", std::process::id());
-        let path = directory.join(name);
-        let made = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path);
-        match made {
-            Ok(file) => {
-                std::fs::remove_file(&path)?;
-                return Ok(file);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
-            Err(error) => return Err(error),
         }
     }
 }

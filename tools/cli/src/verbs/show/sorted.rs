@@ -17,6 +17,7 @@ pub fn show(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
     let options = SortOptions {
         memory: usize::try_from(args.sort_memory).unwrap_or(usize::MAX),
         recovery: args.recover,
+        temp_file: crate::files::unnamed,
         ..SortOptions::default()
     };
     let (sorted, sink) = io::pipe()?;

@@ -1,0 +1,303 @@
+//! Verbs that are stopped at a random moment leave nothing behind: no temporary files, and no
+//! result that is not whole.
+//!
+//! `EVENTLOG_TEST_INTERRUPTIONS` says how often each verb is stopped, `EVENTLOG_TEST_SEED` when.
+
+mod common;
+mod program;
+mod ring;
+use common::{Dir, Log, command, eventlog};
+use program::everything;
+use ring::Ring;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often each verb is stopped.
+fn tries() -> u32 {
+    let wanted = std::env::var("EVENTLOG_TEST_INTERRUPTIONS").ok();
+    wanted.map_or(4, |count| count.parse().expect("a number"))
+}
+
+/// A sequence that can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Self {
+        let seed = std::env::var("EVENTLOG_TEST_SEED").ok();
+        Self(seed.map_or(88_172_645_463_325_252, |seed| {
+            seed.parse().expect("a number")
+        }))
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit.max(1)
+    }
+}
+
+/// A log with which every verb has something to do for a while.
+fn long(program: u64) -> Vec<u8> {
+    let mut log = Log::new();
+    log.bytes = everything();
+    log.bytes.truncate(log.bytes.len() - 2);
+    for block in 0..40u64 {
+        let texts: Vec<String> = (0..150)
+            .map(|n| match n % 3 {
+                0 => format!("START span {}", n / 3),
+                1 => format!("STOP span {}", n / 3),
+                _ => format!("message {n} of block {block} of program {program}"),
+            })
+            .collect();
+        let base = 200_000_000 + block * 1_000_000;
+        let messages: Vec<_> = texts
+            .iter()
+            .enumerate()
+            .map(|(n, text)| (base + n as u64 * 1000, text.as_str()))
+            .collect();
+        log = log.messages((block % 2) as u16, &messages);
+    }
+    log.end()
+}
+
+/// Where a verb works: its directory, and the one for its temporary files.
+struct Place {
+    work: Dir,
+    temp: Dir,
+    before: Vec<String>,
+}
+
+impl Place {
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        let work = Dir::new();
+        for (name, bytes) in files {
+            work.with(name, bytes);
+        }
+        let before = work.names();
+        Self {
+            work,
+            temp: Dir::new(),
+            before,
+        }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = command();
+        command
+            .args(args)
+            .current_dir(self.work.path())
+            .env("TMPDIR", self.temp.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// Fails if there is anything but what was there, and these files, which must be as they are
+    /// when nothing is interrupted.
+    #[track_caller]
+    fn check(&self, what: &str, results: &[(&str, &[u8])]) {
+        for name in self.work.names() {
+            if self.before.contains(&name) {
+                continue;
+            }
+            let result = results.iter().find(|(result, _)| *result == name);
+            let (_, bytes) = result.unwrap_or_else(|| panic!("{what}: {name} is left"));
+            let found = std::fs::read(self.work.file(&name)).expect("a result");
+            assert!(found == *bytes, "{what}: {name} is not whole");
+        }
+        assert_eq!(self.temp.names(), [""; 0], "{what}");
+    }
+}
+
+const SIGNALS: [i32; 4] = [2, 15, 1, 9];
+
+/// Sends a signal to a process that we started.
+fn signal(pid: u32, signal: i32) {
+    let arguments = [format!("-{signal}"), pid.to_string()];
+    // It may have ended by itself.
+    let _ = Command::new("kill")
+        .args(arguments)
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// Runs a verb again and again, and stops it each time; its result is the file `out`, if it has
+/// one. `signals` are those to choose from.
+fn interrupt(verb: &[&str], files: &[(&str, &[u8])], signals: &[i32]) {
+    let mut random = Random::new();
+    let place = Place::new(files);
+    let started = Instant::now();
+    let status = place.command(verb).status().expect("it runs");
+    let takes = started.elapsed();
+    assert!(
+        status.code().is_some_and(|code| code <= 1),
+        "{verb:?}: {status}"
+    );
+    let result = std::fs::read(place.work.file("out")).ok();
+    let results: Vec<_> = result.iter().map(|bytes| ("out", &bytes[..])).collect();
+    place.check("uninterrupted", &results);
+    let mut stopped = 0;
+    for number in 0..tries() {
+        let place = Place::new(files);
+        let chosen = signals[random.below(signals.len() as u64) as usize];
+        let delay = Duration::from_nanos(random.below(takes.as_nanos() as u64));
+        let what = format!("{verb:?}, {number}: signal {chosen} after {delay:?}");
+        let mut child = place.command(verb).spawn().expect("it starts");
+        std::thread::sleep(delay);
+        signal(child.id(), chosen);
+        let status = child.wait().expect("it ends");
+        stopped += u32::from(status.signal().is_some());
+        place.check(&what, &results);
+    }
+    // Some may have been faster than we are, not all.
+    assert!(
+        tries() < 20 || stopped > tries() / 10,
+        "{verb:?}: {stopped}"
+    );
+}
+
+#[test]
+fn verbs_that_convert() {
+    let (log, other) = (long(1), long(2));
+    let files: &[(&str, &[u8])] = &[("log", &log), ("other", &other)];
+    let verbs: [&[&str]; 11] = [
+        &["repair", "log", "-o", "out"],
+        &["sort", "log", "-o", "out"],
+        &["sort", "log", "-o", "out", "--memory", "1M"],
+        &["cut", "log", "--from", "3ms", "-o", "out"],
+        &["merge", "log", "other", "-o", "out"],
+        &["export", "perfetto", "log", "-o", "out"],
+        &[
+            "export",
+            "speedscope",
+            "--what",
+            "spans",
+            "log",
+            "-o",
+            "out",
+        ],
+        &["export", "folded", "--what", "threads", "log", "-o", "out"],
+        &["export", "hp", "log", "-o", "out"],
+        &["export", "csv", "log", "-o", "out"],
+        &["completions", "bash"],
+    ];
+    for verb in verbs {
+        interrupt(verb, files, &SIGNALS);
+    }
+}
+
+#[test]
+fn verbs_that_only_look() {
+    let log = long(1);
+    let files: &[(&str, &[u8])] = &[("log", &log)];
+    let verbs: [&[&str]; 7] = [
+        &["show", "log"],
+        &["show", "--sort", "log"],
+        &["show", "--sort", "--sort-memory", "100K", "log"],
+        &["stats", "log"],
+        &["validate", "log"],
+        &["spans", "log"],
+        &["types"],
+    ];
+    for verb in verbs {
+        interrupt(verb, files, &SIGNALS);
+    }
+}
+
+/// Temporary files, while there are some for sure.
+#[test]
+fn sorting_with_temporary_files() {
+    let dir = Dir::new();
+    let mut log = Log::new();
+    for block in 0..60u64 {
+        let text = "x".repeat(1000);
+        let messages: Vec<_> = (0..100).map(|n| (block * 100 + n, text.as_str())).collect();
+        log = log.messages((block % 4) as u16, &messages);
+    }
+    let log = dir.with("log", &log.end());
+    let bytes = std::fs::read(&log).expect("a log");
+    for verb in [
+        &["sort", "log", "-o", "out", "--memory", "1M"][..],
+        &["show", "--sort", "--sort-memory", "1M", "log"],
+    ] {
+        interrupt(verb, &[("log", &bytes)], &SIGNALS);
+    }
+}
+
+/// A file that is replaced is the old one or the new one.
+#[test]
+fn a_file_that_is_replaced() {
+    let log = long(1);
+    let mut random = Random::new();
+    let place = Place::new(&[("log", &log)]);
+    let started = Instant::now();
+    eventlog(&[
+        "sort",
+        &place.work.file("log"),
+        "-o",
+        &place.work.file("new"),
+    ])
+    .exits(0);
+    let takes = started.elapsed();
+    let new = std::fs::read(place.work.file("new")).expect("a result");
+    for number in 0..tries() {
+        let place = Place::new(&[("log", &log), ("out", b"old")]);
+        let delay = Duration::from_nanos(random.below(takes.as_nanos() as u64));
+        // Between two system calls the new file has a name of its own. Signals wait until that
+        // is over; SIGKILL would not.
+        let chosen = SIGNALS[random.below(3) as usize];
+        let args = ["sort", "log", "-o", "out", "--force"];
+        let mut child = place.command(&args).spawn().expect("it starts");
+        std::thread::sleep(delay);
+        signal(child.id(), chosen);
+        child.wait().expect("it ends");
+        place.check(&format!("{number}: signal {chosen}"), &[]);
+        let out = std::fs::read(place.work.file("out")).expect("a file");
+        assert!(out == b"old" || out == new, "{number}: signal {chosen}");
+    }
+}
+
+#[test]
+fn recovering_a_ring_file() {
+    let dir = Dir::new();
+    let ring = Ring::with_header(dir.file("ring"));
+    for number in 0..2000 {
+        ring.push(&ring::numbered(number, Some(0), 300));
+    }
+    let image = ring.image();
+    for verb in ["recover", "snapshot"] {
+        interrupt(&[verb, "ring", "-o", "out"], &[("ring", &image)], &SIGNALS);
+    }
+}
+
+/// Of many results, each is whole.
+#[test]
+fn man_pages() {
+    let mut random = Random::new();
+    let whole = Dir::new();
+    let started = Instant::now();
+    eventlog(&["man", &whole.file("man")]).exits(0);
+    let takes = started.elapsed();
+    for number in 0..tries() {
+        let place = Place::new(&[]);
+        let mut child = place.command(&["man", "man"]).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_nanos(random.below(takes.as_nanos() as u64)));
+        signal(child.id(), SIGNALS[random.below(4) as usize]);
+        child.wait().expect("it ends");
+        let Ok(pages) = std::fs::read_dir(place.work.file("man")) else {
+            continue;
+        };
+        for page in pages {
+            let page = page.expect("an entry");
+            let name = page.file_name().into_string().expect("UTF-8");
+            let expected = std::fs::read(whole.file("man") + "/" + &name);
+            let expected = expected.unwrap_or_else(|_| panic!("{number}: {name} is left"));
+            assert!(
+                std::fs::read(page.path()).expect("a page") == expected,
+                "{name}"
+            );
+        }
+    }
+}
