@@ -18,7 +18,9 @@ const CHECKSUM_AT: usize = PREAMBLE - 4;
 
 const COUNTERS_AT: u64 = 4096;
 const RECORDS_AT: u64 = 8192;
+/// Bytes of a slot. No file has larger ones.
 const SLOT_SIZE: u64 = 1 << 20;
+/// Bytes of the tables. No file has larger ones.
 const TABLES_SIZE: u64 = 64 << 20;
 
 /// Where everything lies in the file, in bytes from its start, and who made it.
@@ -183,7 +185,8 @@ impl Layout {
         let follows = |at: u64, size: u64, next: u64| at.checked_add(size) == Some(next);
         self.capacity.is_power_of_two()
             && (MIN_CAPACITY..=MAX_CAPACITY).contains(&self.capacity)
-            && self.slot_size <= 1 << 32
+            && self.slot_size <= SLOT_SIZE
+            && self.tables_size <= TABLES_SIZE
             && self.counters_at >= PREAMBLE as u64
             && self.records_at.checked_sub(self.counters_at) >= Some(64)
             && follows(self.records_at, self.capacity, self.words_at)
@@ -243,6 +246,16 @@ mod tests {
             resealed(&|bad| bad[64..72].fill(0xFF)),
             Err(LayoutError::Impossible)
         );
+        // Larger slots or tables than anybody makes, at places that fit.
+        for (slot_size, tables_size) in
+            [(2 << 20, 64 << 20), (4 << 30, 64 << 20), (1 << 20, 4 << 30)]
+        {
+            let mut large = layout();
+            (large.slot_size, large.tables_size) = (slot_size, tables_size);
+            large.tables_at = large.slots_at + 2 * slot_size;
+            large.file_size = large.tables_at + tables_size;
+            assert_eq!(Layout::parse(&large.encode()), Err(LayoutError::Impossible));
+        }
         let mut other = bytes;
         other[8..12].reverse();
         assert_eq!(Layout::parse(&other), Err(LayoutError::ByteOrder));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant};
 
 use eventlog_ring::{GRANULE, Stamp, header_index};
@@ -19,14 +19,20 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// A ring file, open for reading.
 ///
 /// Nothing is locked, and the program is not disturbed. The file is read by system calls, not mapped: if somebody truncates
-/// it meanwhile, there is less to read. No more memory is asked for than the file has bytes for. It may be used by several
-/// threads.
+/// it meanwhile, there is less to read. No more memory is asked for than the file can have bytes for on the disk: it may say
+/// that it is far larger, with holes in it. It may be used by several threads.
 #[derive(Debug)]
 pub struct RingReader {
     file: File,
     layout: Layout,
     len: u64,
+    largest: u64,
 }
+
+/// So large may a record or an entry be in any file. A chunk of the RTS has up to 2 MiB.
+const LARGEST: u64 = 16 << 20;
+/// File systems that compress pack so many bytes into one at most.
+const PACKED: u64 = 32;
 
 /// Why a file cannot be read as a ring file.
 #[derive(Debug)]
@@ -74,11 +80,18 @@ impl RingReader {
     /// # Errors
     /// [`OpenError`].
     pub fn open(file: File) -> Result<RingReader, OpenError> {
-        let len = file.metadata().map_err(OpenError::Io)?.len();
+        let about = file.metadata().map_err(OpenError::Io)?;
+        let (len, on_disk) = (about.len(), about.blocks().saturating_mul(512));
+        let largest = LARGEST.max(on_disk.saturating_mul(PACKED));
         let mut preamble = [0; PREAMBLE];
         let got = read_at(&file, 0, &mut preamble).map_err(OpenError::Io)?;
         let layout = Layout::parse(&preamble[..got]).map_err(OpenError::Layout)?;
-        Ok(RingReader { file, layout, len })
+        Ok(RingReader {
+            file,
+            layout,
+            len,
+            largest,
+        })
     }
 
     /// Where everything is.
@@ -89,6 +102,12 @@ impl RingReader {
     /// Bytes that are missing at the end of the file.
     pub fn missing(&self) -> u64 {
         self.layout.file_size.saturating_sub(self.len)
+    }
+
+    /// Bytes that anything in the file can have, and all of it together: 16 MiB, or more if the file takes much room on the
+    /// disk. What claims to be larger is damage.
+    pub fn largest(&self) -> u64 {
+        self.largest
     }
 
     /// What the program has counted; `None` if the file ends before that.
@@ -216,7 +235,7 @@ impl RingReader {
         let from = stamp.position % self.layout.granules() * GRANULE as u64;
         let first = len.min(capacity - from);
         let there = |from: u64, len: u64| self.layout.records_at + from + len <= self.len;
-        if len > capacity || !there(from, first) {
+        if len > capacity.min(self.largest) || !there(from, first) {
             return Ok(false);
         }
         bytes.resize(start + len as usize, 0);

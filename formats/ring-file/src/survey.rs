@@ -104,7 +104,8 @@ impl RingReader {
 
     fn stamp(&self, granule: u64, word: u64) -> Option<Stamp> {
         let stamp = Stamp::read(word, granule as usize, self.layout().granules() as usize)?;
-        (u64::from(stamp.len) <= self.layout().capacity).then_some(stamp)
+        let largest = self.layout().capacity.min(self.largest());
+        (u64::from(stamp.len) <= largest).then_some(stamp)
     }
 
     /// Looks again for what was in the making, or not even announced.

@@ -68,7 +68,7 @@ impl RingReader {
             return Ok(None);
         }
         let len = u64::from(u32_at(bytes, 12));
-        if len > limit {
+        if len > limit.min(self.largest()) {
             return Ok(None);
         }
         let wanted = TABLE_HEAD as u64 + len;

@@ -4,9 +4,12 @@ mod common;
 mod ring;
 
 use common::{Dir, Done, eventlog};
-use eventlog_ring_file::Layout;
+use eventlog_ring::header_index;
+use eventlog_ring_file::{Layout, Slot};
 use ghc_eventlog::{EventBody, Header};
 use ring::{CAPACITY, Ring, block, each_event, events, info_table, messages, numbered, recovered};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// A file with a lap and a half of chunks, definitions and tables.
 fn typical(dir: &Dir) -> (Layout, Vec<u8>, Vec<u64>) {
@@ -60,6 +63,72 @@ impl Noise {
             .wrapping_add(1442695040888963407);
         (self.0 >> 33) % limit
     }
+}
+
+/// Recovers with little memory; `text` has to be said.
+fn with_little_memory(dir: &Dir, file: &str, code: i32, text: &str) -> u64 {
+    let (program, out) = (env!("CARGO_BIN_EXE_eventlog"), dir.file("out.eventlog"));
+    let script = format!("ulimit -v 300000; exec {program} recover {file} -o {out} --force");
+    let done = common::done(std::process::Command::new("sh").args(["-c", &script]));
+    done.exits(code).says(text);
+    std::fs::metadata(&out).map_or(0, |about| about.len())
+}
+
+/// A few kilobytes on the disk that say they are gigabytes.
+#[test]
+fn holes_are_not_believed() {
+    let dir = Dir::new();
+    let sparse = |layout: &Layout| {
+        let file = File::create(dir.file("sparse")).expect("a file");
+        file.set_len(layout.file_size).expect("a size");
+        file.write_all_at(&layout.encode(), 0).expect("written");
+        file
+    };
+    let entry = |len: u64| {
+        let words = [u32::from_ne_bytes(*b"TABL"), 169, 0, len as u32, 0, 0];
+        words.map(u32::to_ne_bytes).concat()
+    };
+
+    // Slots and tables larger than anybody makes.
+    let mut layout = Layout::new(CAPACITY, 4096, 1, 7);
+    (layout.slot_size, layout.tables_size) = (4 << 30, 4 << 30);
+    layout.tables_at = layout.slots_at + 2 * layout.slot_size;
+    layout.file_size = layout.tables_at + layout.tables_size;
+    let file = sparse(&layout);
+    let mut head = [0; 32];
+    head[..8].copy_from_slice(&1u64.to_ne_bytes());
+    head[8..12].copy_from_slice(&100u32.to_ne_bytes());
+    head[12..16].copy_from_slice(&(u32::MAX - 200).to_ne_bytes());
+    file.write_all_at(&head, layout.slots_at).expect("written");
+    let table = entry(layout.tables_size - 64);
+    file.write_all_at(&table, layout.tables_at)
+        .expect("written");
+    with_little_memory(&dir, &dir.file("sparse"), 1, "cannot be");
+
+    // Records and entries in a file that may be as large, of which next to nothing is there.
+    let layout = Layout::new(1 << 30, 4096, 1, 7);
+    let file = sparse(&layout);
+    let header = Header::standard();
+    let slot = Slot {
+        sequence: 1,
+        header: header.as_bytes(),
+        events: &[],
+    };
+    let slot = slot.encode(layout.slot_size).expect("room");
+    file.write_all_at(&slot, layout.slots_at).expect("written");
+    let table = entry(layout.tables_size - 64);
+    file.write_all_at(&table, layout.tables_at)
+        .expect("written");
+    let granules = layout.granules() as usize;
+    for (position, len) in [(0u64, 600u64 << 20), ((600 << 20) / 64 + 1, 100 << 20)] {
+        // Committed, in the first lap, and so long.
+        let word = 2u64 << 62 | len;
+        let at = header_index(position as usize, granules) as u64 * 8;
+        file.write_all_at(&word.to_ne_bytes(), layout.words_at + at)
+            .expect("written");
+    }
+    let size = with_little_memory(&dir, &dir.file("sparse"), 0, "damaged");
+    assert!(size < 1 << 20, "{size}");
 }
 
 #[test]

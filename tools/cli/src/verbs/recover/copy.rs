@@ -80,11 +80,13 @@ impl Copied {
         self.told.counted = reader
             .counted()?
             .filter(|counted| sensible(counted, &survey));
-        let batch = BATCH.max(reader.layout().capacity / BATCHES);
+        // Nor is there more to be read than the file can have.
+        let there = reader.layout().capacity.min(reader.largest());
+        let batch = BATCH.max(there / BATCHES);
         bytes.clear();
         let (mut waiting, mut torn) = (Vec::<Stamp>::new(), Vec::new());
         let mut done = 0;
-        let mut budget = READ.saturating_mul(reader.layout().capacity);
+        let mut budget = READ.saturating_mul(there);
         let last = survey.records.len();
         for (index, stamp) in survey.records.iter().enumerate() {
             let offset = offset_of(reader, stamp);
