@@ -163,12 +163,12 @@ pub(crate) fn ready() -> Result<()> {
     // Relaxed: the first caller alone goes on; what it does is published by `readied`.
     if instance.ready.swap(true, Ordering::Relaxed) {
         // Known before the first call has hooks called, which may be where this is called.
-        return instance.readied.wait().clone();
+        return *instance.readied.wait();
     }
     let attached = attach(instance);
     // Without a thread that flushes the stream works; the caller is told.
-    let outcome = attached.clone().and_then(|()| begin(instance));
-    let _ = instance.readied.set(outcome.clone());
+    let outcome = attached.and_then(|()| begin(instance));
+    let _ = instance.readied.set(outcome);
     if attached.is_ok() {
         control::ready(instance);
     }
@@ -280,7 +280,7 @@ pub(crate) fn worker_status() -> Result<()> {
         return Ok(());
     };
     match instance.readied.get() {
-        Some(Err(failure)) => Err(failure.clone()),
+        Some(Err(failure)) => Err(*failure),
         _ => instance
             .await_progress(Some(std::time::Duration::ZERO), |_| None::<()>)
             .map(|_| ()),
