@@ -49,4 +49,5 @@ mod sync;
 mod system_calls;
 mod system_faults;
 mod thread_stacks;
+mod vanished_peers;
 mod writers;

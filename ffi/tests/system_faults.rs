@@ -188,8 +188,8 @@ fn options_that_cannot_be_set() {
         let mut client = Client::connect(&address);
         client.read_until_text("datb");
         driver.quietly("chunk 0 text:n:0");
-        // Each client's SO_SNDBUF; over TCP two options more.
-        let of_each = if transport == Transport::Tcp { 3 } else { 1 };
+        // Each client's SO_SNDBUF; over TCP five options more.
+        let of_each = if transport == Transport::Tcp { 6 } else { 1 };
         eventually(LIMIT, "all were accepted", || {
             driver.stats().get("options_failed") == 4 * of_each
         });

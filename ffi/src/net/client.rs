@@ -95,6 +95,16 @@ impl Client {
         self.is_tcp && self.at_eof
     }
 
+    /// Its machine can be gone without a word.
+    pub(crate) fn can_vanish(&self) -> bool {
+        self.is_tcp
+    }
+
+    /// How long that has not acknowledged what it was sent; `None` if there is nothing.
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        tcp::silence(&self.socket).filter(|_| self.is_tcp)
+    }
+
     pub(crate) fn send(&mut self, pieces: &[IoSlice<'_>]) -> Sent {
         // SAFETY: all zeroes are a value of this C struct.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };

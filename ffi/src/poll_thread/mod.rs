@@ -55,6 +55,9 @@ pub(crate) struct PollThread {
     lost: bool,
     /// The client takes nothing; from then on another gets its place.
     patience_ends: Option<Duration>,
+    /// Something was sent over TCP: whether the client's machine has answered is looked
+    /// into then.
+    silence_ends: Option<Duration>,
     /// There is another, and that time has come.
     another_waits: bool,
     next_probe: Duration,
@@ -122,6 +125,7 @@ impl PollThread {
             retry: None,
             lost: false,
             patience_ends: None,
+            silence_ends: None,
             another_waits: false,
             next_probe: Duration::ZERO,
             connections: 0,

@@ -18,6 +18,14 @@ use crate::session::{self, Round, Session};
 /// their turn while a fast client takes all there is.
 const SENDS_PER_ROUND: usize = 16;
 
+/// How long what was sent over TCP may be unacknowledged before that is looked into. Later
+/// than any machine that is there, so that a stream which pauses costs one wake-up at most.
+const ANSWER: Duration = Duration::from_secs(20);
+/// The same, when it has been looked into.
+const ANSWER_AGAIN: Duration = Duration::from_secs(1);
+/// The machine at the other end is gone when it has acknowledged nothing for so long.
+const SILENCE: Duration = Duration::from_secs(40);
+
 impl PollThread {
     pub(super) fn accept(&mut self) {
         if self.session.is_some() || self.retry.is_some() {
@@ -58,6 +66,7 @@ impl PollThread {
         self.received += session.client.received();
         self.patience_ends = None;
         session.stop_receiving(&mut control::hear);
+        self.silence_ends = None;
         // Before the statistics tell it: who has read there that nobody is connected, and
         // waits, waits for the next one.
         self.instance
@@ -109,6 +118,10 @@ impl PollThread {
         if self.may_begin() {
             self.begin();
         }
+        if self.has_vanished() {
+            self.disconnect();
+            return Rest::Busy;
+        }
         let Some(session) = &mut self.session else {
             return Rest::Busy;
         };
@@ -136,6 +149,9 @@ impl PollThread {
         if sent {
             self.instance.space.made();
             self.patience_ends = None;
+            if self.silence_ends.is_none() && session.client.can_vanish() {
+                self.silence_ends = Some(monotonic() + ANSWER);
+            }
         }
         let another_waits = std::mem::take(&mut self.another_waits);
         if rest == Rest::Full && self.patience_ends.is_none() {
@@ -159,6 +175,30 @@ impl PollThread {
             return Rest::Busy;
         }
         rest
+    }
+
+    /// The machine of a TCP client has not acknowledged for too long what it was sent.
+    fn has_vanished(&mut self) -> bool {
+        let now = monotonic();
+        if self.silence_ends.is_none_or(|end| now < end) {
+            return false;
+        }
+        self.silence_ends = None;
+        let Some(session) = &mut self.session else {
+            return false;
+        };
+        match session.client.silence() {
+            // It has everything, or may take no more: the next send looks again.
+            None => false,
+            Some(silence) if silence >= SILENCE => {
+                session.client.break_off();
+                true
+            }
+            Some(silence) => {
+                self.silence_ends = Some(now + (SILENCE - silence).max(ANSWER_AGAIN));
+                false
+            }
+        }
     }
 
     /// Something was lost after all that is sent, and no chunk is on its way that

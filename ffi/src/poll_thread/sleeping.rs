@@ -26,7 +26,8 @@ impl PollThread {
         let stalled = self
             .patience_ends
             .filter(|end| matters && monotonic() < *end);
-        [self.finish, self.retry, probe, stalled]
+        let silent = self.silence_ends;
+        [self.finish, self.retry, probe, stalled, silent]
             .into_iter()
             .flatten()
             .min()

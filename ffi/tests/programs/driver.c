@@ -305,9 +305,9 @@ static EventlogSocketStatus start(char *path) {
   return eventlog_socket_start(&addr, &opts);
 }
 
-static EventlogSocketStatus init_tcp(char *port) {
+static EventlogSocketStatus init_tcp(char *host, char *port) {
   EventlogSocketAddr addr = {.esa_tag = EVENTLOG_SOCKET_INET};
-  addr.esa_inet_addr.esa_inet_host = "127.0.0.1";
+  addr.esa_inet_addr.esa_inet_host = host;
   addr.esa_inet_addr.esa_inet_port = port;
   return eventlog_socket_init(&addr, &opts);
 }
@@ -505,7 +505,9 @@ static void run(char *line) {
   } else if (strcmp(line, "init") == 0) {
     say("init", init(rest));
   } else if (strcmp(line, "init-tcp") == 0) {
-    say("init", init_tcp(rest));
+    say("init", init_tcp("127.0.0.1", rest));
+  } else if (strcmp(line, "init-everywhere") == 0) {
+    say("init", init_tcp("", rest));
   } else if (strcmp(line, "linger") == 0) {
     say_linger = true;
     opts.eso_linger = atoi(rest);

@@ -31,15 +31,23 @@ pub struct Client {
 
 impl Client {
     pub fn try_connect(address: &Address) -> io::Result<Self> {
-        let socket = match address {
-            Address::Unix(path) => Socket::Unix(UnixStream::connect(path)?),
-            Address::Tcp(port) => Socket::Tcp(TcpStream::connect(("127.0.0.1", *port))?),
-        };
-        Ok(Self {
+        Ok(match address {
+            Address::Unix(path) => Self::of(Socket::Unix(UnixStream::connect(path)?)),
+            Address::Tcp(port) => Self::connected(TcpStream::connect(("127.0.0.1", *port))?),
+        })
+    }
+
+    /// One that has come from elsewhere.
+    pub fn connected(socket: TcpStream) -> Self {
+        Self::of(Socket::Tcp(socket))
+    }
+
+    fn of(socket: Socket) -> Self {
+        Self {
             socket,
             received: Vec::new(),
             ended: false,
-        })
+        }
     }
 
     /// Connect as soon as something listens.
@@ -174,6 +182,21 @@ impl Client {
         let result = unsafe { libc::ioctl(self.descriptor(), libc::FIONREAD, &raw mut count) };
         assert_eq!(result, 0, "FIONREAD");
         count as usize
+    }
+
+    /// Let the system take no more than about so many bytes for this client.
+    pub fn limit_receive_buffer(&self, bytes: libc::c_int) {
+        // SAFETY: the descriptor is open and `bytes` outlives the call.
+        let result = unsafe {
+            libc::setsockopt(
+                self.descriptor(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVBUF,
+                (&raw const bytes).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        };
+        assert_eq!(result, 0, "SO_RCVBUF");
     }
 
     /// Say that nothing more will be sent to the program.
