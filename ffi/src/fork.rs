@@ -24,10 +24,12 @@ pub(crate) enum Slot {
     WakeWrite,
     /// Of the flight recorder: its lock goes when the last descriptor does.
     RingFile,
+    /// The directory of the socket's file.
+    SocketFolder,
 }
 
 static INERT: AtomicBool = AtomicBool::new(false);
-static OWNED: [Owned; 5] = [const { Owned::nothing() }; 5];
+static OWNED: [Owned; 6] = [const { Owned::nothing() }; 6];
 
 /// A descriptor, or -1, and the file it is of.
 ///
@@ -83,6 +85,13 @@ pub(crate) fn is_inert() -> bool {
 /// there is none, before it is closed.
 pub(crate) fn own(slot: Slot, fd: Option<RawFd>) {
     OWNED[slot as usize].note(fd.unwrap_or(-1));
+}
+
+/// There is this one no more, before it is closed. Another one may be noted already.
+pub(crate) fn disown(slot: Slot, fd: RawFd) {
+    // Relaxed: nothing is published by it.
+    let noted = &OWNED[slot as usize].fd;
+    let _ = noted.compare_exchange(fd, -1, Ordering::Relaxed, Ordering::Relaxed);
 }
 
 extern "C" fn in_child() {

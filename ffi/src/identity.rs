@@ -22,6 +22,11 @@ impl OwnDescriptor {
         }
     }
 
+    /// It is still the one that was opened: not closed, nor another file's by now.
+    pub(crate) fn is_still_open(&self) -> bool {
+        self.identity.is_some() && identity(self.as_raw_fd()) == self.identity
+    }
+
     /// Its size in bytes, if it is still the one that was opened. The answer may be old by the time it is used: no system call
     /// does both.
     pub(crate) fn size(&self) -> Option<u64> {
@@ -39,7 +44,7 @@ impl AsRawFd for OwnDescriptor {
 
 impl Drop for OwnDescriptor {
     fn drop(&mut self) {
-        if identity(self.as_raw_fd()) == self.identity {
+        if self.is_still_open() {
             // SAFETY: dropped once, here.
             unsafe { ManuallyDrop::drop(&mut self.descriptor) };
         }
@@ -51,12 +56,12 @@ pub(crate) fn identity(fd: RawFd) -> Option<Identity> {
     stat(fd).map(|file| named(&file))
 }
 
-fn named(file: &libc::stat) -> Identity {
+pub(crate) fn named(file: &libc::stat) -> Identity {
     #[allow(clippy::unnecessary_cast, reason = "of other types elsewhere")]
     (file.st_dev as u64, file.st_ino as u64)
 }
 
-fn stat(fd: RawFd) -> Option<libc::stat> {
+pub(crate) fn stat(fd: RawFd) -> Option<libc::stat> {
     let mut file = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: room for the answer; a descriptor that is none is an error.
     if unsafe { libc::fstat(fd, file.as_mut_ptr()) } < 0 {

@@ -60,6 +60,7 @@ mod exit;
 mod facts;
 mod faults;
 mod flush_thread;
+mod folder;
 mod fork;
 mod format;
 mod futex;

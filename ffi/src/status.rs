@@ -1,10 +1,10 @@
 //! Errors as the C API returns them: a code, and the cause's own number.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
+use crate::folder::{Problem, join};
 use crate::limits;
 use crate::memory::{OutOfMemory, push};
 
@@ -58,7 +58,7 @@ pub(crate) enum Error {
     Sys(c_int),
     /// By its number, as [`BAD_VARIABLES`] counts them.
     EnvInvalid(c_int),
-    /// The errno. The path is in [`RING_FILE_PATH`].
+    /// The errno. What it is about is in [`RING_FILE`].
     RingFile(c_int),
 }
 
@@ -76,8 +76,17 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 /// variable's name and value, so they wait here for `strerror`.
 static BAD_VARIABLES: Mutex<Vec<BadVariable>> = Mutex::new(Vec::new());
 
-/// The path of the last ring file that could not be made, for the same reason.
-static RING_FILE_PATH: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// What was in the way the last time that a ring file or a socket could not be made, for the
+/// same reason.
+static RING_FILE: Mutex<Option<FileProblem>> = Mutex::new(None);
+static SOCKET_FILE: Mutex<Option<FileProblem>> = Mutex::new(None);
+
+/// A file that cannot be made, or one that is in its way.
+#[derive(Debug)]
+struct FileProblem {
+    path: CString,
+    problem: Problem,
+}
 
 impl Status {
     pub(crate) const OK: Status = Status {
@@ -141,10 +150,17 @@ impl Error {
         }))
     }
 
-    /// A ring file that cannot be made, or another file that is in its way.
-    pub(crate) fn ring_file(path: PathBuf, errno: c_int) -> Error {
-        *ring_file_path() = Some(path);
-        Error::RingFile(errno)
+    /// A ring file that cannot be made, or another file that is in its way; its path, in
+    /// pieces.
+    pub(crate) fn ring_file(path: &[&[u8]], problem: Problem) -> Error {
+        keep(&RING_FILE, path, problem);
+        Error::RingFile(problem.errno)
+    }
+
+    /// The same of a socket.
+    pub(crate) fn socket_file(path: &[u8], problem: Problem) -> Error {
+        keep(&SOCKET_FILE, &[path], problem);
+        Error::Sys(problem.errno)
     }
 }
 
@@ -247,7 +263,7 @@ impl fmt::Display for RawStatus {
             let text = unsafe { CStr::from_ptr(libc::gai_strerror(self.error)) };
             write_lossy(f, text.to_bytes())
         } else if is(StatusCode::Sys) {
-            describe_errno(f, self.error)
+            describe_system_error(f, self.error)
         } else if is(StatusCode::EnvInvalid) {
             describe_variable(f, self.error)
         } else if is(StatusCode::RingFile) {
@@ -281,16 +297,45 @@ fn describe_errno(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
     write_lossy(f, unsafe { CStr::from_ptr(text.as_ptr()) }.to_bytes())
 }
 
-fn ring_file_path() -> MutexGuard<'static, Option<PathBuf>> {
-    RING_FILE_PATH.lock().unwrap_or_else(|e| e.into_inner())
+fn last(file: &'static Mutex<Option<FileProblem>>) -> MutexGuard<'static, Option<FileProblem>> {
+    file.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Without memory for its path, nothing is known of the file.
+fn keep(file: &'static Mutex<Option<FileProblem>>, path: &[&[u8]], problem: Problem) {
+    let path = join(path).ok();
+    *last(file) = path.map(|path| FileProblem { path, problem });
+}
+
+const FOREIGN: &str = "what is there belongs to another user, and is left alone";
+
+/// With the socket, if a start that failed so was the last one that failed for its file.
+fn describe_system_error(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
+    let last = last(&SOCKET_FILE);
+    let Some(file) = last.as_ref().filter(|file| file.problem.errno == errno) else {
+        return describe_errno(f, errno);
+    };
+    f.write_str("socket ")?;
+    write_lossy(f, file.path.to_bytes())?;
+    f.write_str(": ")?;
+    match errno {
+        _ if file.problem.foreign => f.write_str(FOREIGN),
+        libc::ENOTSOCK => f.write_str("what is there is not a socket, and is left alone"),
+        errno => describe_errno(f, errno),
+    }
 }
 
 fn describe_ring_file(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
-    match &*ring_file_path() {
-        Some(path) => write!(f, "ring file {}: ", path.display())?,
-        None => f.write_str("ring file: ")?,
+    let last = last(&RING_FILE);
+    let file = last.as_ref().filter(|file| file.problem.errno == errno);
+    f.write_str("ring file")?;
+    if let Some(file) = file {
+        f.write_str(" ")?;
+        write_lossy(f, file.path.to_bytes())?;
     }
+    f.write_str(": ")?;
     match errno {
+        _ if file.is_some_and(|file| file.problem.foreign) => f.write_str(FOREIGN),
         libc::EBUSY => f.write_str("another process records into it"),
         libc::EEXIST => f.write_str("what is there is not a ring file, and is left alone"),
         errno => describe_errno(f, errno),

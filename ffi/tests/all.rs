@@ -49,5 +49,6 @@ mod sync;
 mod system_calls;
 mod system_faults;
 mod thread_stacks;
+mod trust;
 mod vanished_peers;
 mod writers;

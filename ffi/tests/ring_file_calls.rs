@@ -113,30 +113,31 @@ fn inode(file: &Path) -> Option<u64> {
 }
 
 /// What a start calls, and a way in which that may fail; and another call that fails for good meanwhile.
-const CALLS: [(&str, i32, Option<&str>); 19] = [
+const CALLS: [(&str, i32, Option<&str>); 20] = [
     ("fchmod", libc::EPERM, None),
     ("flock", libc::ENOLCK, None),
+    ("fstatat", libc::EACCES, None),
     ("ftruncate64", libc::EFBIG, None),
     ("ftruncate64", libc::EINTR, None),
     ("linkat", libc::EPERM, None),
     ("mmap64", libc::ENOMEM, None),
-    ("open64", libc::EMFILE, None),
-    ("open64", libc::EINTR, None),
+    ("openat", libc::EMFILE, None),
+    ("openat", libc::EINTR, None),
     ("posix_fallocate", libc::ENOSPC, None),
     ("posix_fallocate", libc::EINTR, None),
     ("pread64", libc::EIO, None),
     ("pread64", libc::EINTR, None),
     ("pwrite64", libc::EIO, None),
     ("pwrite64", libc::EINTR, None),
-    ("rename", libc::EACCES, None),
-    ("rename", libc::EACCES, Some("linkat")),
+    ("renameat", libc::EACCES, None),
+    ("renameat", libc::EACCES, Some("linkat")),
     ("statx", libc::EACCES, None),
     ("thread", libc::EAGAIN, None),
-    ("unlink", libc::EACCES, None),
+    ("unlinkat", libc::EACCES, None),
 ];
 
 /// Calls without which a start can do sometimes: by another way, with less memory, by trying again.
-const DISPENSABLE: [&str; 4] = ["linkat", "mmap64", "pread64", "statx"];
+const DISPENSABLE: [&str; 5] = ["fstatat", "linkat", "mmap64", "pread64", "statx"];
 
 /// A start of which any call fails, the first of its kind, or the second, ... says why, or manages without. If it fails,
 /// everything is as it was, and the next one works.
@@ -149,7 +150,7 @@ fn starts_that_fail_anywhere() {
                 after += 1;
             }
             let never = after == 0;
-            let needed = !matches!((call, before), ("rename", _) | ("linkat" | "unlink", _));
+            let needed = !matches!((call, before), ("renameat", _) | ("linkat" | "unlinkat", _));
             assert!(!(never && needed), "{call} is not called");
         }
     }

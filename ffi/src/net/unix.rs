@@ -2,21 +2,21 @@
 //!
 //! * A file that is not a socket is never touched.
 //! * A socket that somebody listens on is left to them; one that nobody
-//!   listens on is left over from a dead process and replaced.
+//!   listens on is left over from a dead process and replaced. Where others may write to
+//!   the directory, only if it is our own user's.
 //! * The file is only its owner's (mode 0600).
 //! * At the end the file is removed if it is still the one that was made here.
 
-use std::ffi::OsStr;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::BACKLOG;
+use crate::folder::{Folder, Found, Place, Problem, join};
+use crate::fork;
+use crate::identity::Identity;
 use crate::limits;
 use crate::status::{Error, Result};
 
@@ -27,22 +27,52 @@ const TURNS: usize = 200;
 /// The file of a listening socket.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
+    place: Place,
+    folder: Folder,
+    identity: Identity,
 }
 
 impl SocketFile {
     /// Remove the file if it is still ours. Async-signal-safety is not needed;
     /// called by the poll thread and at exit, where the loser finds it gone.
     pub(crate) fn remove(&self) {
-        let still_ours = std::fs::symlink_metadata(&self.path).is_ok_and(|file| {
-            file.file_type().is_socket() && file.dev() == self.device && file.ino() == self.inode
-        });
-        if still_ours {
-            // Gone already is as good.
-            let _ = std::fs::remove_file(&self.path);
+        let SocketFile { place, folder, .. } = self;
+        // Gone already is as good.
+        if folder.is_open() {
+            let _ = folder.remove(&place.name, self.identity);
+        } else if let Ok(again) = Folder::open(&place.folder)
+            && again.identity() == folder.identity()
+        {
+            // The program has closed the descriptor.
+            let _ = again.remove(&place.name, self.identity);
         }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        fork::disown(fork::Slot::SocketFolder, self.folder.fd());
+    }
+}
+
+/// A number in digits, without memory for them.
+struct Decimal([u8; 10], usize);
+
+impl Decimal {
+    fn of(number: i32) -> Decimal {
+        let (mut digits, mut at, mut left) = ([0; 10], 10, number.unsigned_abs());
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (left % 10) as u8;
+            left /= 10;
+            if left == 0 {
+                return Decimal(digits, at);
+            }
+        }
+    }
+
+    fn digits(&self) -> &[u8] {
+        &self.0[self.1..]
     }
 }
 
@@ -51,27 +81,45 @@ pub(crate) fn listen(path: &[u8]) -> Result<(OwnedFd, SocketFile)> {
     if path.is_empty() || path.contains(&0) {
         return Err(Error::Sys(libc::EINVAL));
     }
-    if path.len() > limits::SOCKET_PATH {
-        return Err(Error::Sys(libc::ENAMETOOLONG));
-    }
-    let path = Path::new(OsStr::from_bytes(path));
-    let _turn = take_turn(path);
-    make_way(path)?;
+    let listening = if path.len() > limits::SOCKET_PATH {
+        Err(Problem::new(libc::ENAMETOOLONG))
+    } else {
+        start(path)
+    };
+    listening.map_err(|problem| Error::socket_file(path, problem))
+}
+
+fn start(path: &[u8]) -> Result<(OwnedFd, SocketFile), Problem> {
+    let place = Place::of(path)?;
+    let folder = Folder::open(&place.folder)?;
+    let _turn = take_turn(&folder);
+    make_way(&folder, &place)?;
+    listen_in(place, folder, path)
+}
+
+/// `path` leads to the place, and fits an address.
+fn listen_in(place: Place, folder: Folder, path: &[u8]) -> Result<(OwnedFd, SocketFile), Problem> {
     let socket = super::socket(libc::AF_UNIX)?;
     // On Linux the file gets the mode of the socket, so that nobody else can
     // connect in between; elsewhere this may fail, and the mode is set below.
     // SAFETY: a descriptor that is open.
     unsafe { libc::fchmod(socket.as_raw_fd(), 0o600) };
+    // It makes the file, and never takes one that is there.
     bind(&socket, path)?;
-    let made = std::fs::symlink_metadata(path)?;
-    // An absolute path still names the file when the program has changed its
-    // directory.
-    let file = SocketFile {
-        path: std::path::absolute(path)?,
-        device: made.dev(),
-        inode: made.ino(),
+    let made = match folder.look(&place.name)? {
+        Some(found) if found.kind == libc::S_IFSOCK && folder.may_touch(&found) => found,
+        Some(_) => return Err(Problem::foreign(libc::EADDRINUSE)),
+        // Gone already, or not in this directory: somebody has exchanged it.
+        None => return Err(Problem::new(libc::ENOENT)),
     };
-    let listening = restrict(path).and_then(|()| super::listen(&socket, BACKLOG));
+    fork::own(fork::Slot::SocketFolder, Some(folder.fd()));
+    let file = SocketFile {
+        place,
+        folder,
+        identity: made.identity,
+    };
+    let listening = restrict(&file.folder, &file.place.name, &made)
+        .and_then(|()| super::listen(&socket, BACKLOG));
     if let Err(error) = listening {
         file.remove();
         return Err(error.into());
@@ -79,53 +127,128 @@ pub(crate) fn listen(path: &[u8]) -> Result<(OwnedFd, SocketFile)> {
     Ok((socket, file))
 }
 
-fn restrict(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+/// Let nobody but its owner connect. As a rule that is so already. By its path the mode is
+/// never changed: a path may lead to another file by then.
+fn restrict(folder: &Folder, name: &CStr, made: &Found) -> io::Result<()> {
+    if made.mode & 0o777 == 0o600 {
+        return Ok(());
+    }
+    match change_mode(folder, name, made.identity) {
+        // The owner may do less than was asked for, and nobody else anything.
+        Err(_) if made.mode & 0o077 == 0 => Ok(()),
+        // Nobody else can have put something else there.
+        Err(_) if !folder.others_may_write() => folder.change_mode(name, 0o600),
+        changed => changed,
+    }
+}
+
+/// Of this very file, whatever has its name by then.
+#[cfg(target_os = "linux")]
+fn change_mode(folder: &Folder, name: &CStr, file: Identity) -> io::Result<()> {
+    let descriptor = folder.open_to_look(name)?;
+    if Found::behind(&descriptor)?.identity != file {
+        return Err(io::Error::from_raw_os_error(libc::ENOENT));
+    }
+    let path = descriptor_path(&descriptor)?;
+    // SAFETY: a string.
+    if unsafe { libc::chmod(path.as_ptr(), 0o600) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn change_mode(folder: &Folder, name: &CStr, _file: Identity) -> io::Result<()> {
+    folder.change_mode(name, 0o600)
+}
+
+/// A path that leads to what a descriptor is of, whatever its name is by now.
+#[cfg(target_os = "linux")]
+fn descriptor_path(descriptor: &OwnedFd) -> io::Result<std::ffi::CString> {
+    let digits = Decimal::of(descriptor.as_raw_fd());
+    join(&[b"/proc/self/fd/", digits.digits()])
 }
 
 /// Two processes that find the same stale socket must not both replace it: the
 /// later one would take away what the earlier one has just made. The lock is on the
 /// directory, so that it leaves no file; it ends with the descriptor. Where it cannot
 /// be had (some network file systems), or somebody keeps it, it is done without.
-fn take_turn(path: &Path) -> Option<File> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let directory = File::open(directory).ok()?;
-    for _ in 0..TURNS {
-        // SAFETY: an open descriptor.
-        if unsafe { libc::flock(directory.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
-            return Some(directory);
+fn take_turn(folder: &Folder) -> Option<File> {
+    for turn in 0..TURNS {
+        if turn > 0 {
+            std::thread::sleep(TURN);
         }
-        std::thread::sleep(TURN);
+        match try_to_lock(folder) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            locked => return locked.ok(),
+        }
     }
     None
 }
 
-/// Remove a socket that nobody listens on any more.
-fn make_way(path: &Path) -> Result<()> {
-    let file = match std::fs::symlink_metadata(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    if !file.file_type().is_socket() {
-        return Err(Error::Sys(libc::ENOTSOCK));
+fn try_to_lock(folder: &Folder) -> io::Result<File> {
+    let directory = folder.open_to_lock()?;
+    // SAFETY: an open descriptor.
+    if unsafe { libc::flock(directory.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } < 0 {
+        return Err(io::Error::last_os_error());
     }
-    match probe(path) {
+    Ok(directory)
+}
+
+/// Remove a socket that nobody listens on any more.
+fn make_way(folder: &Folder, place: &Place) -> Result<(), Problem> {
+    let Some(found) = folder.look(&place.name)? else {
+        return Ok(());
+    };
+    if found.kind != libc::S_IFSOCK {
+        return Err(Problem::new(libc::ENOTSOCK));
+    }
+    if !folder.may_touch(&found) {
+        return Err(Problem::foreign(libc::EADDRINUSE));
+    }
+    match probe(folder, place, found.identity) {
         Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => {
-            Ok(std::fs::remove_file(path)?)
+            match folder.remove(&place.name, found.identity) {
+                // Somebody else was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => Ok(removed?),
+            }
         }
         // Somebody answers, or would if their queue were not full, or may not be
         // asked: theirs.
-        _ => Err(Error::Sys(libc::EADDRINUSE)),
+        _ => Err(Problem::new(libc::EADDRINUSE)),
     }
 }
 
-/// Connect without waiting.
-fn probe(path: &Path) -> io::Result<UnixStream> {
+/// Connect to this very file without waiting. A path could lead elsewhere by then, and who
+/// listens there would have a guest.
+#[cfg(target_os = "linux")]
+fn probe(folder: &Folder, place: &Place, file: Identity) -> io::Result<OwnedFd> {
+    let descriptor = folder.open_to_look(&place.name)?;
+    if Found::behind(&descriptor)?.identity != file {
+        return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
+    }
+    let path = descriptor_path(&descriptor)?;
+    match connect(path.to_bytes()) {
+        // Without /proc there is only the name.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => connect_by_name(folder, place),
+        connected => connected,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn probe(folder: &Folder, place: &Place, _file: Identity) -> io::Result<OwnedFd> {
+    connect_by_name(folder, place)
+}
+
+fn connect_by_name(folder: &Folder, place: &Place) -> io::Result<OwnedFd> {
+    if folder.others_may_write() || place.path.count_bytes() > limits::SOCKET_PATH {
+        return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
+    }
+    connect(place.path.to_bytes())
+}
+
+fn connect(path: &[u8]) -> io::Result<OwnedFd> {
     let socket = super::socket(libc::AF_UNIX).map_err(|_| io::ErrorKind::Other)?;
     let (address, len) = address(path);
     // SAFETY: an open socket, and an address of the length given.
@@ -133,10 +256,10 @@ fn probe(path: &Path) -> io::Result<UnixStream> {
     if connected < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(UnixStream::from(socket))
+    Ok(socket)
 }
 
-fn bind(socket: &OwnedFd, path: &Path) -> io::Result<()> {
+fn bind(socket: &OwnedFd, path: &[u8]) -> io::Result<()> {
     let (address, len) = address(path);
     // SAFETY: an open socket, and an address of the length given.
     let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), len) };
@@ -146,12 +269,12 @@ fn bind(socket: &OwnedFd, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// `path` has been checked to fit.
-fn address(path: &Path) -> (libc::sockaddr_un, libc::socklen_t) {
+/// What is longer than an address can be is cut: callers have seen that it fits.
+fn address(path: &[u8]) -> (libc::sockaddr_un, libc::socklen_t) {
     // SAFETY: all zeroes are a value of this C struct.
     let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
     address.sun_family = libc::AF_UNIX as libc::sa_family_t;
-    let bytes = path.as_os_str().as_bytes();
+    let bytes = &path[..path.len().min(limits::SOCKET_PATH)];
     for (to, from) in address.sun_path.iter_mut().zip(bytes) {
         *to = *from as libc::c_char;
     }

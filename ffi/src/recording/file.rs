@@ -1,26 +1,26 @@
 //! Making the file: never a second program's, never in the place of something else, never half made.
 //!
-//! * A file that is not a ring file is never touched.
+//! * A file that is not a ring file is never touched; nor, where others may write to the directory, one of another user.
 //! * One that another process records into is locked, and that is an error.
 //! * What a dead process left is kept as `PATH.1`; the one that was there before is replaced.
 //! * The new file is made as `PATH.new`, with all its room on the disk, and gets its name when it is whole. Whoever holds the
 //!   lock of `PATH.new` is the one who starts.
 
-use std::ffi::OsString;
-use std::fs::{File, Metadata, OpenOptions};
+use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 
 use eventlog_ring_file::{Layout, PREAMBLE, Slot};
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::{Wish, bus_error};
+use crate::folder::{Folder, Found, Place, Problem, join};
 use crate::fork;
-use crate::identity::OwnDescriptor;
+use crate::identity::{Identity, OwnDescriptor};
 use crate::status::{Error, Result};
 
 /// How often somebody else may be found to have come first before that is an error.
@@ -52,9 +52,11 @@ unsafe impl Send for Memory {}
 impl RingFile {
     /// Make it, and rotate the one before.
     pub(super) fn create(wish: &Wish) -> Result<RingFile> {
-        let mut path = wish.path.clone();
-        make(wish, &mut path)
-            .map_err(|error| Error::ring_file(path, error.raw_os_error().unwrap_or(libc::EINVAL)))
+        let mut about = "";
+        make(wish, &mut about).map_err(|problem| {
+            let path = wish.path.as_os_str().as_bytes();
+            Error::ring_file(&[path, about.as_bytes()], problem)
+        })
     }
 
     /// For as long as the process lives.
@@ -146,31 +148,38 @@ unsafe fn borrow(fd: RawFd) -> std::mem::ManuallyDrop<File> {
     std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(fd) })
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from_vec(path.as_os_str().as_bytes().to_vec());
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 fn error(errno: i32) -> io::Error {
     io::Error::from_raw_os_error(errno)
 }
 
-/// `about` is set to the file that is in the way.
-fn make(wish: &Wish, about: &mut PathBuf) -> io::Result<RingFile> {
-    let path = &std::path::absolute(&wish.path)?;
-    *about = with_suffix(path, ".new");
-    let new = Unfinished::claim(about.clone())?;
+/// What is not a ring file is in the way.
+fn in_the_way() -> Problem {
+    Problem::new(libc::EEXIST)
+}
+
+/// What the name of the file has besides while it is made, and when it is the one before.
+const NEW: &str = ".new";
+const OLDER: &str = ".1";
+
+/// `about` is set to what the name of the file that is in the way has besides.
+fn make(wish: &Wish, about: &mut &'static str) -> Result<RingFile, Problem> {
+    let place = Place::of(wish.path.as_os_str().as_bytes())?;
+    let name = &place.name;
+    let with = |suffix: &str| join(&[name.to_bytes(), suffix.as_bytes()]);
+    let folder = &Folder::open(&place.folder)?;
+    *about = NEW;
+    let new = Unfinished::claim(folder, with(NEW)?)?;
     // Nobody else gets so far while we hold that one.
-    path.clone_into(about);
-    let before = left_over(path)?;
-    let older = with_suffix(path, ".1");
+    *about = "";
+    let before = left_over(folder, name)?;
+    let older = with(OLDER)?;
     let keep = before.as_ref().is_some_and(holds_something);
+    let mut replace_older = false;
     if keep {
         // It is replaced, but not if it is something else, or another program's.
-        older.clone_into(about);
-        left_over(&older)?;
-        path.clone_into(about);
+        *about = OLDER;
+        replace_older = left_over(folder, &older)?.is_some();
+        *about = "";
     }
     let layout = Layout::new(
         wish.size,
@@ -180,12 +189,15 @@ fn make(wish: &Wish, about: &mut PathBuf) -> io::Result<RingFile> {
     );
     let map = crate::threads::blocked_while(|| new.fill(&layout))?;
     if keep {
-        std::fs::rename(path, &older)?;
+        match replace_older {
+            true => folder.rename(name, &older)?,
+            false => folder.rename_to_new(name, &older)?,
+        }
     }
-    let finished = new.finish(path, before.is_some() && !keep);
+    let finished = new.finish(name, before.is_some() && !keep);
     if finished.is_err() && keep {
         // As it was.
-        let _ = std::fs::rename(&older, path);
+        let _ = folder.rename_to_new(&older, name);
     }
     let file = finished?;
     Ok(RingFile { layout, file, map })
@@ -196,25 +208,43 @@ fn page_size() -> usize {
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
-/// What a process that is gone has left at `path`, locked; `None` if there is nothing.
-fn left_over(path: &Path) -> io::Result<Option<File>> {
-    let found = match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        found => found?,
+/// What a process that is gone has left under this name, locked; `None` if there is nothing.
+fn left_over(folder: &Folder, name: &CStr) -> Result<Option<File>, Problem> {
+    let Some(file) = open_found(folder, name)? else {
+        return Ok(None);
     };
-    if !found.is_file() {
-        return Err(error(libc::EEXIST));
-    }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)?;
     if !may_be_replaced(&file)? {
-        return Err(error(libc::EEXIST));
+        return Err(in_the_way());
     }
     lock(&file)?;
     Ok(Some(file))
+}
+
+/// What has this name, if it is a file that we may do something with; `None` if there is nothing.
+fn open_found(folder: &Folder, name: &CStr) -> Result<Option<File>, Problem> {
+    let check = |found: &Found| {
+        if found.kind != libc::S_IFREG {
+            Err(in_the_way())
+        } else if !folder.may_touch(found) {
+            Err(Problem::foreign(libc::EPERM))
+        } else {
+            Ok(())
+        }
+    };
+    // So that nothing is opened which is something else.
+    match folder.look(name)? {
+        None => return Ok(None),
+        Some(found) => check(&found)?,
+    }
+    match folder.open_file(name, libc::O_RDWR) {
+        // What was opened may be something else than what was looked at.
+        Ok(file) => {
+            check(&Found::behind(&file)?)?;
+            Ok(Some(file))
+        }
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A ring file, of any version, and also with a wrong checksum; or what becomes of one that is truncated, or that a machine
@@ -289,75 +319,65 @@ fn largest_file() -> u64 {
     }
 }
 
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    one.dev() == other.dev() && one.ino() == other.ino()
-}
-
-/// The file under its first name, made or as it was found.
-fn open_new(path: &Path, make: bool) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(make)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
-}
-
-/// Lock it. False if it is no longer the one of that name.
-fn is_taken(file: &File, path: &Path) -> io::Result<bool> {
+/// Lock a file that was made under its first name, or found there. False if it is no longer the one of that name, or must not
+/// be taken.
+fn is_taken(file: &File, folder: &Folder, name: &CStr) -> Result<bool, Problem> {
     if !may_be_replaced(file)? {
-        return Err(error(libc::EEXIST));
+        return Err(in_the_way());
     }
     // Before the lock, which a child would keep.
     fork::own(fork::Slot::RingFile, Some(file.as_raw_fd()));
     lock(file)?;
     // Another process may have finished it between the two.
-    let open = file.metadata()?;
-    let ours = std::fs::symlink_metadata(path).is_ok_and(|named| is_same(&named, &open));
-    if ours && open.nlink() > 1 {
-        // One that was killed when the file had both its names.
-        std::fs::remove_file(path)?;
+    let open = Found::behind(file)?;
+    let ours = folder
+        .look(name)?
+        .is_some_and(|named| named.identity == open.identity);
+    // One that was killed when the file had both its names; or one that others may have open, or will be able to open.
+    let fit = open.links == 1 && open.is_ours() && open.mode & 0o077 == 0;
+    if ours && !fit {
+        folder.remove(name, open.identity)?;
     }
-    Ok(ours && open.nlink() == 1)
+    Ok(ours && fit)
 }
 
 /// The file under its first name. Removed if it is given up.
-struct Unfinished {
-    path: PathBuf,
+struct Unfinished<'a> {
+    folder: &'a Folder,
+    name: CString,
     file: Option<File>,
 }
 
-impl Unfinished {
+impl<'a> Unfinished<'a> {
     /// Make it, or take over one that a dead process has left.
-    fn claim(path: PathBuf) -> io::Result<Unfinished> {
+    fn claim(folder: &'a Folder, name: CString) -> Result<Unfinished<'a>, Problem> {
         for _ in 0..TURNS {
-            let (file, made) = match open_new(&path, false) {
-                Err(none) if none.kind() == io::ErrorKind::NotFound => {
-                    match open_new(&path, true) {
+            let (file, made) = match open_found(folder, &name)? {
+                Some(file) => (file, false),
+                None => {
+                    match folder.open_file(&name, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL) {
                         Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => continue,
                         file => (file?, true),
                     }
                 }
-                file => (file?, false),
             };
-            match is_taken(&file, &path) {
+            match is_taken(&file, folder, &name) {
                 Ok(true) => {
                     let file = Some(file);
-                    return Ok(Unfinished { path, file });
+                    return Ok(Unfinished { folder, name, file });
                 }
                 Ok(false) => fork::own(fork::Slot::RingFile, None),
-                Err(error) => {
+                Err(problem) => {
                     // Not if another process was faster, and makes its own of it.
-                    if made && error.raw_os_error() != Some(libc::EBUSY) {
-                        let _ = std::fs::remove_file(&path);
+                    if made && problem.errno != libc::EBUSY {
+                        remove(folder, &name, &file);
                     }
                     fork::own(fork::Slot::RingFile, None);
-                    return Err(error);
+                    return Err(problem);
                 }
             }
         }
-        Err(error(libc::EBUSY))
+        Err(Problem::new(libc::EBUSY))
     }
 
     /// All that it is to have.
@@ -396,27 +416,57 @@ impl Unfinished {
     }
 
     /// Give it its name. `replaces`: what has that name now is replaced.
-    fn finish(mut self, path: &Path, replaces: bool) -> io::Result<File> {
+    fn finish(mut self, name: &CStr, replaces: bool) -> Result<File, Problem> {
+        let Unfinished { folder, .. } = self;
+        let file = self.file.take().ok_or(Problem::new(libc::EBADF))?;
+        let opened = Found::behind(&file).map_err(Problem::from);
+        let named = opened.and_then(|opened| {
+            self.give_name(opened.identity, name, replaces)?;
+            match folder.look(name) {
+                Ok(Some(found)) if found.identity == opened.identity => Ok(()),
+                // Who may write to the directory has exchanged it.
+                Ok(_) => Err(Problem::foreign(libc::EPERM)),
+                // It was given its name without an error.
+                Err(_) => Ok(()),
+            }
+        });
+        if let Err(problem) = named {
+            // To be removed.
+            self.file = Some(file);
+            return Err(problem);
+        }
+        Ok(file)
+    }
+
+    fn give_name(&self, file: Identity, name: &CStr, replaces: bool) -> Result<(), Problem> {
         // A second name, and then without the first: unlike a rename, that replaces nothing that came meanwhile.
-        match std::fs::hard_link(&self.path, path) {
-            Ok(()) => std::fs::remove_file(&self.path).inspect_err(|_| {
-                let _ = std::fs::remove_file(path);
+        match self.folder.link(&self.name, name) {
+            Ok(()) => self.folder.remove(&self.name, file).inspect_err(|_| {
+                let _ = self.folder.remove(name, file);
             })?,
             Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists && !replaces => {
-                return Err(taken);
+                return Err(taken.into());
             }
             // Some file systems have no second names.
-            Err(_) => std::fs::rename(&self.path, path)?,
+            Err(_) if replaces => self.folder.rename(&self.name, name)?,
+            Err(_) => self.folder.rename_to_new(&self.name, name)?,
         }
-        self.file.take().ok_or_else(|| error(libc::EBADF))
+        Ok(())
     }
 }
 
-impl Drop for Unfinished {
+/// Remove this name, if it is that of the file.
+fn remove(folder: &Folder, name: &CStr, file: &File) {
+    if let Ok(found) = Found::behind(file) {
+        let _ = folder.remove(name, found.identity);
+    }
+}
+
+impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        if self.file.is_some() {
+        if let Some(file) = &self.file {
             // Nobody has it but us: we hold its lock.
-            let _ = std::fs::remove_file(&self.path);
+            remove(self.folder, &self.name, file);
             fork::own(fork::Slot::RingFile, None);
         }
     }

@@ -441,6 +441,8 @@ static void run(char *line) {
     if (!fail_file_calls(rest)) printf("no call: %s\n", rest);
   } else if (strcmp(line, "left-file") == 0) {
     printf("left: %d\n", file_failures_left(rest));
+  } else if (strcmp(line, "exchange") == 0) {
+    if (!exchange(rest)) puts("not understood");
   } else if (strcmp(line, "fill-eventfd") == 0) {
     fill_eventfd = true;
   } else if (strcmp(line, "clock-step") == 0) {

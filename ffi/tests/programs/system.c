@@ -102,9 +102,29 @@ int socket(int family, int kind, int protocol) {
   return (int)syscall(SYS_socket, family, kind, protocol);
 }
 
+/* Somebody exchanges a file for a link at the worst moment. */
+static char exchange_at[16], exchanged[128], exchange_for[128];
+
+bool exchange(const char *words) {
+  return sscanf(words, "%15s %127s %127s", exchange_at, exchanged, exchange_for) == 3;
+}
+
+static void exchange_now(const char *call) {
+  if (strcmp(exchange_at, call) != 0) return;
+  exchange_at[0] = 0;
+  if (unlink(exchanged) != 0 || symlink(exchange_for, exchanged) != 0) puts("not exchanged");
+}
+
 int bind(int socket, const struct sockaddr *addr, socklen_t length) {
   if (fails("bind")) return -1;
-  return (int)syscall(SYS_bind, socket, addr, length);
+  int outcome = (int)syscall(SYS_bind, socket, addr, length);
+  exchange_now("bind");
+  return outcome;
+}
+
+int connect(int socket, const struct sockaddr *addr, socklen_t length) {
+  exchange_now("connect");
+  return (int)syscall(SYS_connect, socket, addr, length);
 }
 
 int getsockname(int socket, struct sockaddr *addr, socklen_t *length) {

@@ -32,6 +32,10 @@ int failures_left(const char *call);
 /** No call fails from now on. */
 void fail_no_calls(void);
 
+/** "CALL PATH TARGET": after the next bind, or before the next connect, what is at PATH
+ *  is exchanged for a link to TARGET. False if it is not understood. */
+bool exchange(const char *words);
+
 /** Seconds by which the wall clock is set forth and back between any two who read it. */
 extern atomic_long clock_step;
 /** Before each wake-up of the poll thread another one fills its eventfd. */

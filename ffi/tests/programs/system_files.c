@@ -25,10 +25,10 @@ static struct {
   atomic_int left;
 } faults[] = {
     {"fchmod", 0, 0, 0},          {"flock", 0, 0, 0},   {"ftruncate64", 0, 0, 0},
-    {"linkat", 0, 0, 0},          {"mmap64", 0, 0, 0},  {"open64", 0, 0, 0},
-    {"posix_fallocate", 0, 0, 0}, {"pread64", 0, 0, 0}, {"pwrite64", 0, 0, 0},
-    {"rename", 0, 0, 0},          {"statx", 0, 0, 0},   {"thread", 0, 0, 0},
-    {"unlink", 0, 0, 0},
+    {"fstatat", 0, 0, 0},         {"linkat", 0, 0, 0},  {"mmap64", 0, 0, 0},
+    {"openat", 0, 0, 0},          {"pread64", 0, 0, 0}, {"pwrite64", 0, 0, 0},
+    {"posix_fallocate", 0, 0, 0}, {"statx", 0, 0, 0},   {"thread", 0, 0, 0},
+    {"renameat", 0, 0, 0},        {"unlinkat", 0, 0, 0},
 };
 enum { CALLS = sizeof faults / sizeof *faults };
 
@@ -69,13 +69,18 @@ static bool fails(const char *call) {
   return true;
 }
 
-int open64(const char *path, int flags, ...) {
+int openat(int folder, const char *path, int flags, ...) {
   va_list rest;
   va_start(rest, flags);
   mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
   va_end(rest);
-  if (fails("open64")) return -1;
-  return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+  if (fails("openat")) return -1;
+  return (int)syscall(SYS_openat, folder, path, flags, mode);
+}
+
+int fstatat(int folder, const char *path, struct stat *out, int flags) {
+  if (fails("fstatat")) return -1;
+  return (int)syscall(SYS_newfstatat, folder, path, out, flags);
 }
 
 int statx(int folder, const char *path, int flags, unsigned mask, struct statx *out) {
@@ -129,14 +134,14 @@ int linkat(int old_folder, const char *old, int folder, const char *path, int fl
   return (int)syscall(SYS_linkat, old_folder, old, folder, path, flags);
 }
 
-int rename(const char *old, const char *path) {
-  if (fails("rename")) return -1;
-  return (int)syscall(SYS_renameat2, AT_FDCWD, old, AT_FDCWD, path, 0);
+int renameat(int old_folder, const char *old, int folder, const char *path) {
+  if (fails("renameat")) return -1;
+  return (int)syscall(SYS_renameat2, old_folder, old, folder, path, 0);
 }
 
-int unlink(const char *path) {
-  if (fails("unlink")) return -1;
-  return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+int unlinkat(int folder, const char *path, int flags) {
+  if (fails("unlinkat")) return -1;
+  return (int)syscall(SYS_unlinkat, folder, path, flags);
 }
 
 /* What Rust calls before each pthread_create, which fails then. */

@@ -1,0 +1,316 @@
+//! Files in a directory that perhaps not only we may write to.
+//!
+//! Whoever may write to a directory can exchange what has a name in it at any moment, and
+//! whoever owns one above it can exchange the directory. So it is opened once, and all
+//! that is done in it is done by its descriptor and a plain name: what such a person can
+//! have us do happens in a directory in which they could have done it themselves. Where
+//! others may write, what is found is touched only if it is our own user's.
+
+use std::ffi::{CStr, CString, c_int};
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use crate::identity::{self, Identity, OwnDescriptor};
+
+/// Why something could not be done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub errno: c_int,
+    /// It is another user's, in a directory that others may write to.
+    pub foreign: bool,
+}
+
+impl Problem {
+    pub(crate) fn new(errno: c_int) -> Problem {
+        Problem {
+            errno,
+            foreign: false,
+        }
+    }
+
+    /// Another user's file is in the way.
+    pub(crate) fn foreign(errno: c_int) -> Problem {
+        Problem {
+            errno,
+            foreign: true,
+        }
+    }
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Problem {
+        // Errors without a number are made by the standard library itself, of arguments it
+        // refuses.
+        Problem::new(error.raw_os_error().unwrap_or(libc::EINVAL))
+    }
+}
+
+/// Where a file is to be. Absolute: the program may change its directory.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub path: CString,
+    pub folder: CString,
+    pub name: CString,
+}
+
+impl Place {
+    pub(crate) fn of(path: &[u8]) -> io::Result<Place> {
+        let mut here = [0u8; libc::PATH_MAX as usize];
+        let before = if path.first() == Some(&b'/') {
+            &[][..]
+        } else {
+            current_folder(&mut here)?
+        };
+        let (folder, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(at) => (&path[..at], &path[at + 1..]),
+            None => (&[][..], path),
+        };
+        if name.is_empty() {
+            return Err(error(libc::EISDIR));
+        }
+        let (slash, dot) = (&b"/"[..], &b"/."[..]);
+        Ok(Place {
+            path: join(&[before, if before.is_empty() { b"" } else { slash }, path])?,
+            // The dot is for the root.
+            folder: join(&[
+                before,
+                if before.is_empty() { b"" } else { slash },
+                folder,
+                dot,
+            ])?,
+            name: join(&[name])?,
+        })
+    }
+}
+
+fn current_folder(buffer: &mut [u8]) -> io::Result<&[u8]> {
+    // SAFETY: room for as much as is said.
+    if unsafe { libc::getcwd(buffer.as_mut_ptr().cast(), buffer.len()) }.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    let end = buffer.iter().position(|byte| *byte == 0);
+    Ok(&buffer[..end.unwrap_or(0)])
+}
+
+/// One string of several. An error if there is no memory for it, or a NUL in it.
+pub(crate) fn join(pieces: &[&[u8]]) -> io::Result<CString> {
+    let mut all = Vec::new();
+    let length = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+    // With room for the NUL, so that what follows allocates nothing.
+    if all.try_reserve_exact(length + 1).is_err() {
+        return Err(error(libc::ENOMEM));
+    }
+    for piece in pieces {
+        all.extend_from_slice(piece);
+    }
+    CString::new(all).map_err(|_| error(libc::EINVAL))
+}
+
+fn error(errno: c_int) -> io::Error {
+    io::Error::from_raw_os_error(errno)
+}
+
+/// What is asked about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub identity: Identity,
+    pub kind: libc::mode_t,
+    /// Permissions.
+    pub mode: libc::mode_t,
+    pub owner: libc::uid_t,
+    pub links: u64,
+}
+
+impl Found {
+    fn of(file: &libc::stat) -> Found {
+        #[allow(clippy::unnecessary_cast, reason = "of other types elsewhere")]
+        Found {
+            identity: identity::named(file),
+            kind: file.st_mode & libc::S_IFMT,
+            mode: file.st_mode & 0o7777,
+            owner: file.st_uid,
+            links: file.st_nlink as u64,
+        }
+    }
+
+    /// What an open descriptor is of.
+    pub(crate) fn behind(descriptor: &impl AsRawFd) -> io::Result<Found> {
+        match identity::stat(descriptor.as_raw_fd()) {
+            Some(file) => Ok(Found::of(&file)),
+            None => Err(io::Error::last_os_error()),
+        }
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        self.owner == own_user()
+    }
+}
+
+fn own_user() -> libc::uid_t {
+    // SAFETY: no arguments.
+    unsafe { libc::geteuid() }
+}
+
+/// A directory that is held open.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    descriptor: OwnDescriptor,
+    found: Found,
+}
+
+/// To look at a directory, or at a file, not even the right to read it is needed.
+#[cfg(target_os = "linux")]
+const LOOK: c_int = libc::O_PATH;
+#[cfg(not(target_os = "linux"))]
+const LOOK: c_int = libc::O_RDONLY;
+
+impl Folder {
+    pub(crate) fn open(path: &CStr) -> io::Result<Folder> {
+        let descriptor = open_at(libc::AT_FDCWD, path, LOOK | libc::O_DIRECTORY, 0)?;
+        Ok(Folder {
+            found: Found::behind(&descriptor)?,
+            descriptor: OwnDescriptor::new(descriptor),
+        })
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
+    }
+
+    /// The program has not closed the descriptor.
+    pub(crate) fn is_open(&self) -> bool {
+        self.descriptor.is_still_open()
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.found.identity
+    }
+
+    /// Somebody other than our own user and root may write to it. What an access control
+    /// list allows shows in the bits of the group.
+    pub(crate) fn others_may_write(&self) -> bool {
+        let owner = self.found.owner;
+        (owner != 0 && owner != own_user()) || self.found.mode & 0o022 != 0
+    }
+
+    /// What was found in it may be replaced, removed or changed.
+    pub(crate) fn may_touch(&self, found: &Found) -> bool {
+        found.is_ours() || !self.others_may_write()
+    }
+
+    /// What has this name now; `None` for nothing. Links are not followed.
+    pub(crate) fn look(&self, name: &CStr) -> io::Result<Option<Found>> {
+        look_at(self.fd(), name)
+    }
+
+    /// Open what has this name now, if it is no link.
+    pub(crate) fn open_file(&self, name: &CStr, flags: c_int) -> io::Result<File> {
+        let flags = flags | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        open_at(self.fd(), name, flags, 0o600).map(File::from)
+    }
+
+    /// A descriptor of what has this name now, with which nothing can be done but to look
+    /// at it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_to_look(&self, name: &CStr) -> io::Result<OwnedFd> {
+        open_at(self.fd(), name, LOOK | libc::O_NOFOLLOW, 0)
+    }
+
+    /// The directory itself, to be locked.
+    pub(crate) fn open_to_lock(&self) -> io::Result<File> {
+        open_at(self.fd(), c".", libc::O_RDONLY | libc::O_DIRECTORY, 0).map(File::from)
+    }
+
+    /// Remove this name, if it is still that of this file. (Who can put another one there
+    /// in between could have removed that, too.)
+    pub(crate) fn remove(&self, name: &CStr, file: Identity) -> io::Result<()> {
+        if self.look(name)?.is_none_or(|found| found.identity != file) {
+            return Err(error(libc::ENOENT));
+        }
+        // SAFETY: an open descriptor, and a string.
+        check(unsafe { libc::unlinkat(self.fd(), name.as_ptr(), 0) })
+    }
+
+    /// Of what has this name now. Not of what a link leads to, where the system can tell.
+    pub(crate) fn change_mode(&self, name: &CStr, mode: libc::mode_t) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        let flags = 0;
+        #[cfg(not(target_os = "linux"))]
+        let flags = libc::AT_SYMLINK_NOFOLLOW;
+        // SAFETY: an open descriptor, and a string.
+        check(unsafe { libc::fchmodat(self.fd(), name.as_ptr(), mode, flags) })
+    }
+
+    /// Give a file another name, which nothing has yet.
+    pub(crate) fn link(&self, name: &CStr, another: &CStr) -> io::Result<()> {
+        let folder = self.fd();
+        // SAFETY: an open descriptor, and strings.
+        check(unsafe { libc::linkat(folder, name.as_ptr(), folder, another.as_ptr(), 0) })
+    }
+
+    /// Rename a file. What has the name already is replaced.
+    pub(crate) fn rename(&self, name: &CStr, to: &CStr) -> io::Result<()> {
+        // SAFETY: an open descriptor, and strings.
+        check(unsafe { libc::renameat(self.fd(), name.as_ptr(), self.fd(), to.as_ptr()) })
+    }
+
+    /// Rename a file. If something has the name already, that is an error.
+    pub(crate) fn rename_to_new(&self, name: &CStr, to: &CStr) -> io::Result<()> {
+        // By its number: older C libraries have no function for it.
+        #[cfg(target_os = "linux")]
+        {
+            let (folder, never) = (self.fd(), libc::RENAME_NOREPLACE);
+            // SAFETY: an open descriptor, and strings.
+            let renamed = unsafe {
+                let (name, to) = (name.as_ptr(), to.as_ptr());
+                libc::syscall(libc::SYS_renameat2, folder, name, folder, to, never)
+            };
+            match check(renamed as c_int) {
+                // Not of this system, or not of this file system.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => {
+                }
+                renamed => return renamed,
+            }
+        }
+        if self.look(to)?.is_some() {
+            return Err(error(libc::EEXIST));
+        }
+        self.rename(name, to)
+    }
+}
+
+fn look_at(folder: RawFd, name: &CStr) -> io::Result<Option<Found>> {
+    let mut file = MaybeUninit::<libc::stat>::uninit();
+    let flags = libc::AT_SYMLINK_NOFOLLOW;
+    // SAFETY: a string, and room for the answer.
+    match check(unsafe { libc::fstatat(folder, name.as_ptr(), file.as_mut_ptr(), flags) }) {
+        // SAFETY: filled in.
+        Ok(()) => Ok(Some(Found::of(unsafe { file.assume_init_ref() }))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn open_at(folder: RawFd, name: &CStr, flags: c_int, mode: c_int) -> io::Result<OwnedFd> {
+    loop {
+        // SAFETY: a string; the mode is of the type that a variadic argument has.
+        let fd = unsafe { libc::openat(folder, name.as_ptr(), flags | libc::O_CLOEXEC, mode) };
+        if fd >= 0 {
+            // SAFETY: a descriptor that was just opened, and that nobody else owns.
+            return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+fn check(outcome: c_int) -> io::Result<()> {
+    if outcome < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
