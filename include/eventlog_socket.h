@@ -530,6 +530,11 @@ typedef struct {
   /** 1: the file was truncated while it was written, or its disk failed. Nothing is
    *  recorded any more. */
   uint64_t est_ring_file_lost;
+
+  /** Times that the file of the Unix socket was found to be removed, or to be another's,
+   *  and times that it was made again. While the first is more, nobody can connect. */
+  uint64_t est_socket_files_removed;
+  uint64_t est_socket_files_remade;
 } EventlogSocketStats;
 
 /** Fill in the counters. stats_size is sizeof(EventlogSocketStats): a library

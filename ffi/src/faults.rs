@@ -35,6 +35,10 @@ pub(crate) struct Faults {
     pub clients_half_closed: Counter,
     /// Clients that took nothing for too long while another waited.
     pub clients_displaced: Counter,
+    /// Times that the socket's file was found to be gone, or another one.
+    pub socket_files_removed: Counter,
+    /// Times that it was made again.
+    pub socket_files_remade: Counter,
 }
 
 #[derive(Debug)]
@@ -71,6 +75,8 @@ impl Faults {
             clients_broken: Counter::new(),
             clients_half_closed: Counter::new(),
             clients_displaced: Counter::new(),
+            socket_files_removed: Counter::new(),
+            socket_files_remade: Counter::new(),
         }
     }
 }

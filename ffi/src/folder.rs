@@ -200,6 +200,17 @@ impl Folder {
         found.is_ours() || !self.others_may_write()
     }
 
+    /// Nobody may do in it what they could not do in that one.
+    pub(crate) fn is_as_safe_as(&self, other: &Folder) -> bool {
+        let (now, before) = (self.found, other.found);
+        let owner = [before.owner, own_user(), 0].contains(&now.owner);
+        let writers = now.mode & 0o022;
+        let sticky = libc::S_ISVTX;
+        owner
+            && writers & !before.mode == 0
+            && (writers == 0 || now.mode & sticky == before.mode & sticky || now.mode & sticky != 0)
+    }
+
     /// What has this name now; `None` for nothing. Links are not followed.
     pub(crate) fn look(&self, name: &CStr) -> io::Result<Option<Found>> {
         look_at(self.fd(), name)
@@ -279,6 +290,11 @@ impl Folder {
         }
         self.rename(name, to)
     }
+}
+
+/// What this absolute path leads to; `None` for nothing. If it is a link, then that.
+pub(crate) fn look_by_path(path: &CStr) -> io::Result<Option<Found>> {
+    look_at(libc::AT_FDCWD, path)
 }
 
 fn look_at(folder: RawFd, name: &CStr) -> io::Result<Option<Found>> {

@@ -26,10 +26,12 @@ pub(crate) enum Slot {
     RingFile,
     /// The directory of the socket's file.
     SocketFolder,
+    /// What tells that the file was removed.
+    SocketWatch,
 }
 
 static INERT: AtomicBool = AtomicBool::new(false);
-static OWNED: [Owned; 6] = [const { Owned::nothing() }; 6];
+static OWNED: [Owned; 7] = [const { Owned::nothing() }; 7];
 
 /// A descriptor, or -1, and the file it is of.
 ///

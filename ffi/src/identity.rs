@@ -27,6 +27,11 @@ impl OwnDescriptor {
         self.identity.is_some() && identity(self.as_raw_fd()) == self.identity
     }
 
+    /// The program has closed it: what has its number now is not to be closed.
+    pub(crate) fn forget(&mut self) {
+        self.identity = None;
+    }
+
     /// Its size in bytes, if it is still the one that was opened. The answer may be old by the time it is used: no system call
     /// does both.
     pub(crate) fn size(&self) -> Option<u64> {

@@ -41,6 +41,7 @@ mod scenarios_classes;
 mod scenarios_heap;
 mod scenarios_markers;
 mod scenarios_older;
+mod socket_file;
 mod storm_exits;
 mod storms;
 mod stream;

@@ -55,9 +55,11 @@ pub struct EventlogSocketStats {
     ring_file_bytes_refused: u64,
     ring_file_definitions_left_out: u64,
     ring_file_lost: u64,
+    socket_files_removed: u64,
+    socket_files_remade: u64,
 }
 
-static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 42 * 8);
+static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 44 * 8);
 
 impl EventlogSocketStats {
     fn read(instance: &Instance) -> EventlogSocketStats {
@@ -119,6 +121,8 @@ impl EventlogSocketStats {
             ring_file_bytes_refused: refused.bytes,
             ring_file_definitions_left_out: file.map_or(0, |file| file.left_out),
             ring_file_lost: file.is_some_and(|file| file.lost).into(),
+            socket_files_removed: FAULTS.socket_files_removed.get(),
+            socket_files_remade: FAULTS.socket_files_remade.get(),
         }
     }
 }

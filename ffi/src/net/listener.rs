@@ -3,9 +3,11 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::BACKLOG;
 use super::client::{Client, ClientOptions};
+use super::file_watch::{FileWatch, Look};
 use super::unix::SocketFile;
 use super::{tcp, unix};
 use crate::faults::FAULTS;
@@ -30,6 +32,8 @@ pub(crate) struct Listener {
     options: ClientOptions,
     is_tcp: bool,
     port: u16,
+    /// Of a Unix socket.
+    watch: Option<FileWatch>,
 }
 
 /// What came of trying to accept.
@@ -58,6 +62,7 @@ impl Listener {
             }
         };
         let is_tcp = file.is_none();
+        let watch = file.as_ref().map(FileWatch::new);
         *socket_file() = file;
         fork::own(fork::Slot::Listener, Some(socket.as_raw_fd()));
         Ok(Listener {
@@ -65,6 +70,7 @@ impl Listener {
             options,
             is_tcp,
             port,
+            watch,
         })
     }
 
@@ -75,6 +81,62 @@ impl Listener {
     /// 0 for a Unix socket.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// To be polled for input, which comes when something has happened to the socket's
+    /// file; -1 for nothing.
+    pub(crate) fn file_watch_fd(&self) -> RawFd {
+        self.watch.as_ref().map_or(-1, FileWatch::fd)
+    }
+
+    /// That has come.
+    pub(crate) fn file_watch_told(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.told();
+        }
+    }
+
+    /// When to wake up to look for the file. `alone`: nobody is connected.
+    pub(crate) fn looks_for_file_at(&self, alone: bool) -> Option<Duration> {
+        self.watch.as_ref()?.wakes_at(alone)
+    }
+
+    /// A client has left.
+    pub(crate) fn look_by_the_way(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.look_by_the_way();
+        }
+    }
+
+    /// Look for the file, if it is time, and make it again if it is gone.
+    pub(crate) fn look_after_file(&mut self) {
+        let Some(watch) = self.watch.as_mut().filter(|watch| watch.is_due()) else {
+            return;
+        };
+        let mut slot = socket_file();
+        let Some(file) = slot.as_ref() else {
+            // The program exits, and has removed it.
+            self.watch = None;
+            return;
+        };
+        match watch.look(file) {
+            Look::There => return,
+            Look::Gone { news: true } => FAULTS.socket_files_removed.count(),
+            Look::Gone { news: false } => {}
+        }
+        // Those who wait at the socket that has no file any more are served first.
+        if somebody_waits(self.socket.as_raw_fd()) {
+            return;
+        }
+        // What cannot be made now may be later.
+        let Ok((socket, file)) = file.make_again() else {
+            return;
+        };
+        FAULTS.socket_files_remade.count();
+        fork::own(fork::Slot::Listener, Some(socket.as_raw_fd()));
+        self.socket = OwnDescriptor::new(socket);
+        self.watch = Some(FileWatch::new(&file));
+        *slot = Some(file);
     }
 
     pub(crate) fn accept(&self) -> Accepted {
@@ -117,6 +179,16 @@ pub(crate) fn remove_socket_file() {
     if let Some(file) = socket_file().take() {
         file.remove();
     }
+}
+
+fn somebody_waits(listener: RawFd) -> bool {
+    let mut entry = libc::pollfd {
+        fd: listener,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one entry, as said.
+    unsafe { libc::poll(&mut entry, 1, 0) > 0 }
 }
 
 fn socket_file() -> MutexGuard<'static, Option<SocketFile>> {

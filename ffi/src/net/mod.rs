@@ -1,6 +1,7 @@
 //! Sockets: every descriptor is made here, non-blocking and close-on-exec.
 
 pub(crate) mod client;
+mod file_watch;
 pub(crate) mod listener;
 mod peer;
 pub(crate) mod tcp;

@@ -14,7 +14,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::BACKLOG;
-use crate::folder::{Folder, Found, Place, Problem, join};
+use crate::folder::{Folder, Found, Place, Problem, join, look_by_path};
 use crate::fork;
 use crate::identity::Identity;
 use crate::limits;
@@ -46,6 +46,52 @@ impl SocketFile {
             // The program has closed the descriptor.
             let _ = again.remove(&place.name, self.identity);
         }
+    }
+
+    /// Its path still leads to it: clients find it. If that cannot be told, they may.
+    pub(crate) fn is_there(&self) -> bool {
+        match look_by_path(&self.place.path) {
+            Ok(found) => found.is_some_and(|found| found.identity == self.identity),
+            Err(_) => true,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &CStr {
+        &self.place.path
+    }
+
+    pub(crate) fn folder_path(&self) -> &CStr {
+        &self.place.folder
+    }
+
+    /// It is gone: listen at its path again. Only if nothing is there, and nobody may do
+    /// more in the directory than they might at the start. Allocates no memory but for
+    /// paths, and does without where there is none.
+    pub(crate) fn make_again(&self) -> Result<(OwnedFd, SocketFile), Problem> {
+        let Place { path, name, .. } = &self.place;
+        let folder = Folder::open(&self.place.folder)?;
+        if !folder.is_as_safe_as(&self.folder) {
+            return Err(Problem::new(libc::EPERM));
+        }
+        // Whoever keeps that does not keep us: nothing is removed here.
+        let _turn = try_to_lock(&folder);
+        if folder.look(name)?.is_some() {
+            return Err(Problem::new(libc::EADDRINUSE));
+        }
+        let place = Place {
+            path: join(&[path.to_bytes()])?,
+            folder: join(&[self.place.folder.to_bytes()])?,
+            name: join(&[name.to_bytes()])?,
+        };
+        let short = (path.count_bytes() <= limits::SOCKET_PATH).then(|| path.to_bytes());
+        // The program has changed its directory since it gave a shorter path.
+        let by_descriptor = join(&[
+            b"/proc/self/fd/",
+            Decimal::of(folder.fd()).digits(),
+            b"/",
+            name.to_bytes(),
+        ])?;
+        listen_in(place, folder, short.unwrap_or(by_descriptor.to_bytes()))
     }
 }
 

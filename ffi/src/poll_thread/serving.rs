@@ -28,6 +28,11 @@ const SILENCE: Duration = Duration::from_secs(40);
 
 impl PollThread {
     pub(super) fn accept(&mut self) {
+        if self.finish.is_none()
+            && let Some(listener) = &mut self.listener
+        {
+            listener.look_after_file();
+        }
         if self.session.is_some() || self.retry.is_some() {
             return;
         }
@@ -67,6 +72,9 @@ impl PollThread {
         self.patience_ends = None;
         session.stop_receiving(&mut control::hear);
         self.silence_ends = None;
+        if let Some(listener) = &mut self.listener {
+            listener.look_by_the_way();
+        }
         // Before the statistics tell it: who has read there that nobody is connected, and
         // waits, waits for the next one.
         self.instance

@@ -8,6 +8,7 @@ use crate::clock::monotonic;
 use crate::control;
 use crate::definitions::Gaps;
 use crate::faults::FAULTS;
+use crate::net::listener::Listener;
 use crate::status::{Error, Result};
 
 /// How often a client that said it will send nothing more is asked, by an empty
@@ -26,8 +27,13 @@ impl PollThread {
         let stalled = self
             .patience_ends
             .filter(|end| matters && monotonic() < *end);
+        let file = self
+            .listener
+            .as_ref()
+            .filter(|_| self.finish.is_none())
+            .and_then(|listener| listener.looks_for_file_at(self.session.is_none()));
         let silent = self.silence_ends;
-        [self.finish, self.retry, probe, stalled, silent]
+        [self.finish, self.retry, probe, stalled, silent, file]
             .into_iter()
             .flatten()
             .min()
@@ -83,6 +89,7 @@ impl PollThread {
             (Some(listener), None) if free => listener.fd(),
             _ => -1,
         };
+        let file_watch = self.listener.as_ref().map_or(-1, Listener::file_watch_fd);
         let (client, mut wanted) = match &self.session {
             // After its end, input would be ready for ever.
             Some(session) if session.client.at_eof => (session.client.fd(), 0),
@@ -96,6 +103,7 @@ impl PollThread {
             entry(self.instance.wake.fd(), libc::POLLIN),
             entry(listener, libc::POLLIN),
             entry(client, wanted),
+            entry(file_watch, libc::POLLIN),
         ];
         let millis = match timeout {
             None => -1,
@@ -107,8 +115,8 @@ impl PollThread {
             let published = &self.instance.published;
             published.sleeps.fetch_add(1, Ordering::Relaxed);
         }
-        // SAFETY: three entries, as said.
-        let ready = unsafe { libc::poll(entries.as_mut_ptr(), 3, millis) };
+        // SAFETY: four entries, as said.
+        let ready = unsafe { libc::poll(entries.as_mut_ptr(), 4, millis) };
         if ready < 0 {
             if std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) {
                 FAULTS.interrupted.count();
@@ -125,11 +133,16 @@ impl PollThread {
             self.probe_if_due();
             return Ok(());
         }
-        if entries.iter().any(|e| e.revents & libc::POLLNVAL != 0) {
+        if entries[..3].iter().any(|e| e.revents & libc::POLLNVAL != 0) {
             return Err(Error::Sys(libc::EBADF));
         }
         if entries[0].revents != 0 {
             self.lost |= !self.instance.wake.clear();
+        }
+        if entries[3].revents != 0
+            && let Some(listener) = &mut self.listener
+        {
+            listener.file_watch_told();
         }
         self.another_waits = entries[1].revents != 0 && self.session.is_some();
         if entries[2].revents != 0 {

@@ -296,10 +296,11 @@ void control_say_stats(int fd) {
       COUNTER(ring_file_chunks_overwritten), COUNTER(ring_file_bytes_overwritten),
       COUNTER(ring_file_chunks_refused), COUNTER(ring_file_bytes_refused),
       COUNTER(ring_file_definitions_left_out), COUNTER(ring_file_lost),
+      COUNTER(socket_files_removed), COUNTER(socket_files_remade),
 #undef COUNTER
   };
   /* In one write: others may write there, too. */
-  char line[2048] = "stats:";
+  char line[4096] = "stats:";
   size_t used = strlen(line);
   for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
     used += (size_t)snprintf(line + used, sizeof line - used, " %s=%llu",

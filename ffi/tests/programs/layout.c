@@ -65,7 +65,7 @@ SAME(offsetof(EventlogSocketTuning, est_flush_interval_ms), 20);
 SAME(offsetof(EventlogSocketTuning, est_control), 24);
 
 /* Twenty counters of 64 bits, the port, the flag; twenty-one more. */
-SAME(sizeof(EventlogSocketStats), 336);
+SAME(sizeof(EventlogSocketStats), 352);
 SAME(offsetof(EventlogSocketStats, est_chunks_sent), 0);
 SAME(offsetof(EventlogSocketStats, est_bytes_received), 96);
 SAME(offsetof(EventlogSocketStats, est_commands_received), 104);
@@ -75,3 +75,4 @@ SAME(offsetof(EventlogSocketStats, est_connected), 162);
 SAME(offsetof(EventlogSocketStats, est_sleeps), 168);
 SAME(offsetof(EventlogSocketStats, est_clients_displaced), 272);
 SAME(offsetof(EventlogSocketStats, est_ring_file_lost), 328);
+SAME(offsetof(EventlogSocketStats, est_socket_files_remade), 344);

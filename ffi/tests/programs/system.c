@@ -37,6 +37,7 @@ static struct {
   atomic_int left;
 } faults[] = {
     {"accept4", 0, 0}, {"bind", 0, 0},       {"eventfd", 0, 0}, {"getsockname", 0, 0},
+    {"inotify_init1", 0, 0},
     {"listen", 0, 0},  {"poll", 0, 0},       {"read", 0, 0},    {"recv", 0, 0},
     {"sendmsg", 0, 0}, {"setsockopt", 0, 0}, {"socket", 0, 0},  {"thread", 0, 0},
     {"write", 0, 0},
@@ -125,6 +126,11 @@ int bind(int socket, const struct sockaddr *addr, socklen_t length) {
 int connect(int socket, const struct sockaddr *addr, socklen_t length) {
   exchange_now("connect");
   return (int)syscall(SYS_connect, socket, addr, length);
+}
+
+int inotify_init1(int flags) {
+  if (fails("inotify_init1")) return -1;
+  return (int)syscall(SYS_inotify_init1, flags);
 }
 
 int getsockname(int socket, struct sockaddr *addr, socklen_t *length) {

@@ -157,10 +157,10 @@ void eventlog_socket_hs_set_ring_file(const char *path, uint64_t size,
 }
 
 /* In the order of EventlogSocketStats' members. */
-void eventlog_socket_hs_stats(uint64_t out[43], int status_out[2]) {
+void eventlog_socket_hs_stats(uint64_t out[45], int status_out[2]) {
   EventlogSocketStats stats = {0};
   put_status(eventlog_socket_stats(&stats, sizeof stats), status_out);
-  const uint64_t values[43] = {
+  const uint64_t values[45] = {
       stats.est_chunks_sent,      stats.est_bytes_sent,
       stats.est_chunks_lost,      stats.est_bytes_lost,
       stats.est_chunks_discarded, stats.est_bytes_discarded,
@@ -186,6 +186,7 @@ void eventlog_socket_hs_stats(uint64_t out[43], int status_out[2]) {
       stats.est_ring_file_bytes_refused,
       stats.est_ring_file_definitions_left_out,
       stats.est_ring_file_lost,
+      stats.est_socket_files_removed, stats.est_socket_files_remade,
   };
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) out[i] = values[i];
 }

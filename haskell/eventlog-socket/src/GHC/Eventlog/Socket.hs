@@ -100,6 +100,8 @@ module GHC.Eventlog.Socket
   , essRingFileBytesRefused
   , essRingFileDefinitionsLeftOut
   , essRingFileLost
+  , essSocketFilesRemoved
+  , essSocketFilesRemade
 
     -- * Tuning
   , EventlogSocketTuning

@@ -105,12 +105,16 @@ data EventlogSocketStats = EventlogSocketStats
   , essRingFileLost :: Bool
   -- ^ The file was truncated while it was written, or its disk failed: nothing is
   -- recorded any more.
+  , essSocketFilesRemoved :: Word64
+  -- ^ Times that the file of the Unix socket was found to be removed, or to be another's.
+  , essSocketFilesRemade :: Word64
+  -- ^ Times that it was made again. While these are less, nobody can connect.
   }
   deriving (Eq, Show)
 
 -- | The counters now. Throws a 'userError' if nothing was started.
 stats :: IO EventlogSocketStats
-stats = allocaArray 43 $ \out -> do
+stats = allocaArray 45 $ \out -> do
   check (c_stats out)
   let at = peekElemOff out
   EventlogSocketStats
@@ -157,3 +161,5 @@ stats = allocaArray 43 $ \out -> do
     <*> at 40
     <*> at 41
     <*> ((/= 0) <$> at 42)
+    <*> at 43
+    <*> at 44
