@@ -47,6 +47,14 @@ pub enum LooksLike {
     Gzip,
     /// Compressed with Zstandard.
     Zstd,
+    /// Compressed with xz.
+    Xz,
+    /// Compressed with bzip2.
+    Bzip2,
+    /// A program or a library.
+    Elf,
+    /// An eventlog that was converted to UTF-16, as by `>` of an old PowerShell.
+    Utf16,
     /// The pointer file that git-lfs keeps in place of the real one.
     GitLfsPointer,
     /// Only zero bytes so far.
@@ -63,6 +71,14 @@ impl LooksLike {
             Self::Gzip
         } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
             Self::Zstd
+        } else if start.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
+            Self::Xz
+        } else if start.starts_with(b"BZh") {
+            Self::Bzip2
+        } else if start.starts_with(b"\x7fELF") {
+            Self::Elf
+        } else if start.starts_with(b"\xff\xfeh\0d\0r\0b\0") {
+            Self::Utf16
         } else if start.starts_with(b"JOB ") {
             Self::HeapProfile
         } else if start.starts_with(b"version https://git-lfs") {
@@ -84,6 +100,10 @@ impl fmt::Display for LooksLike {
             Self::HeapProfile => "a heap profile (.hp)",
             Self::Gzip => "a gzip file",
             Self::Zstd => "a zstd file",
+            Self::Xz => "an xz file",
+            Self::Bzip2 => "a bzip2 file",
+            Self::Elf => "a program or a library (ELF)",
+            Self::Utf16 => "an eventlog that was converted to UTF-16",
             Self::GitLfsPointer => "a git-lfs pointer",
             Self::Zeros => "zero bytes",
             Self::Text => "text",

@@ -10,7 +10,7 @@ use std::io::Read;
 
 #[test]
 fn files_that_are_something_else_are_told_so() {
-    let cases: [(&[u8], LooksLike); 7] = [
+    let cases: [(&[u8], LooksLike); 11] = [
         (b"\x1f\x8b\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0", LooksLike::Gzip),
         (
             b"\x28\xb5\x2f\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0",
@@ -23,10 +23,11 @@ fn files_that_are_something_else_are_told_so() {
         ),
         (&[0; 64], LooksLike::Zeros),
         (b"Some text, in short lines.\n", LooksLike::Text),
-        (
-            b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\0",
-            LooksLike::Unknown,
-        ),
+        (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\0", LooksLike::Elf),
+        (b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46", LooksLike::Xz),
+        (b"BZh91AY&SY\x01", LooksLike::Bzip2),
+        (b"\xff\xfeh\0d\0r\0b\0h\0e\0t\0b\0", LooksLike::Utf16),
+        (b"\x89PNG\r\n\x1a\n\x80", LooksLike::Unknown),
     ];
     for (bytes, expected) in cases {
         let bytes = &[bytes, &bytes[bytes.len() - 1..].repeat(24)].concat()[..];

@@ -2,6 +2,7 @@
 
 use crate::output::Colour;
 use crate::verbs::Verb;
+use std::ffi::OsString;
 
 /// Look at, record, check and convert GHC eventlogs.
 #[derive(Debug, clap::Parser)]
@@ -34,6 +35,29 @@ pub struct Cli {
     /// written as \u{1b}, and CSV cells do not begin as formulas
     #[arg(long, global = true)]
     pub raw: bool,
+}
+
+/// The arguments as clap shall see them. An option whose value may be left out takes one only
+/// behind a `=`; `--threads 5 FILE` is written so often that it has to work as well.
+pub fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
+    let mut options = true;
+    for argument in given {
+        let number = argument
+            .to_str()
+            .is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+        match arguments.last_mut() {
+            Some(last) if options && number && last == "--threads" => {
+                last.push("=");
+                last.push(argument);
+            }
+            _ => {
+                options &= argument != "--";
+                arguments.push(argument);
+            }
+        }
+    }
+    arguments
 }
 
 const AFTER: &str = "\

@@ -1,10 +1,11 @@
 //! Errors as the user sees them: one line that says what went wrong, one that
 //! says what to do next, and an exit code that a script can rely on.
 
+use crate::hints;
 use crate::output;
 use crate::printable;
 use anstyle::{AnsiColor, Style};
-use ghc_eventlog::{Ending, ErrorKind, LooksLike, ReadError};
+use ghc_eventlog::{Ending, ReadError};
 use std::fmt;
 use std::process::ExitCode;
 
@@ -44,6 +45,15 @@ pub fn input(message: impl fmt::Display) -> anyhow::Error {
     told(INPUT, message, None)
 }
 
+/// A log of which not even the header is whole, so that nothing can be made of it.
+pub fn no_header(name: &str) -> anyhow::Error {
+    told(
+        INPUT,
+        format_args!("{name} has no complete header: nothing can be saved"),
+        hints::no_header(name),
+    )
+}
+
 /// The command line is at fault in a way that clap cannot see: exit code 2.
 pub fn usage(message: impl fmt::Display) -> anyhow::Error {
     told(USAGE, message, None)
@@ -71,29 +81,6 @@ impl<T, E: Into<anyhow::Error>> Advise<T> for Result<T, E> {
             })
         })
     }
-}
-
-/// What to do about a fault in a log.
-pub fn hint_for(kind: ErrorKind) -> Option<&'static str> {
-    Some(match kind {
-        ErrorKind::NotAnEventlog(LooksLike::HeapProfile) => {
-            "this is the text form of a heap profile; make an eventlog with `+RTS -l -hT`"
-        }
-        ErrorKind::NotAnEventlog(LooksLike::Gzip) => {
-            "it was packed twice; unpack it once: `gzip -dc FILE | eventlog VERB -`"
-        }
-        ErrorKind::NotAnEventlog(LooksLike::Zstd) => {
-            "it was packed twice; unpack it once: `zstd -dc FILE | eventlog VERB -`"
-        }
-        ErrorKind::NotAnEventlog(LooksLike::GitLfsPointer) => "fetch the real file: `git lfs pull`",
-        ErrorKind::NotAnEventlog(_) => {
-            "GHC programs write eventlogs when run with `+RTS -l` (before GHC 9.4: linked with -eventlog)"
-        }
-        ErrorKind::BadHeader(_) | ErrorKind::HeaderTooLarge => {
-            "the header cannot be repaired; record the log again"
-        }
-        _ => "`eventlog repair` keeps what can be read; `eventlog validate` says what is wrong",
-    })
 }
 
 /// The exit code that an error stands for.
@@ -136,9 +123,8 @@ fn hint_of(error: &anyhow::Error) -> Option<String> {
                         Some(ReadError::Format(fault)) => Some(*fault),
                         _ => None,
                     });
-                    fault
-                        .and_then(|fault| hint_for(fault.kind))
-                        .map(str::to_owned)
+                    // The outermost context of a fault is the name of its source.
+                    fault.map(|fault| hints::fault(fault.kind, &error.to_string()))
                 }
             })
     })
@@ -176,27 +162,29 @@ fn chain_text(error: &anyhow::Error) -> String {
 /// A fault that ended the reading of a log, after everything before it.
 pub fn fault(name: &str, fault: ghc_eventlog::Error) {
     say(AnsiColor::Red, "error", &format!("{name}: {fault}"));
-    if let Some(hint) = hint_for(fault.kind) {
-        say(AnsiColor::Cyan, "hint", hint);
-    }
+    hint(hints::fault(fault.kind, name));
 }
 
 /// How a log ended, if not as it should; and the exit code for that. A log
 /// that merely stops (a killed program) is told, but is no failure.
 pub fn ending(name: &str, ending: &Ending) -> ExitCode {
+    if let Some(gap) = ending.gap {
+        warn(format_args!(
+            "{name}: {}; the last {} bytes cannot be read",
+            gap.error, gap.length
+        ));
+        hint(hints::fault(gap.error.kind, name));
+        return ExitCode::from(INPUT);
+    }
     if !ending.header {
         warn(format_args!(
             "{name} ends before its header is complete ({} bytes): the program was killed early, \
              or has not flushed its log yet",
             ending.left
         ));
-        return ExitCode::from(INPUT);
-    }
-    if let Some(gap) = ending.gap {
-        warn(format_args!(
-            "{name}: {}; the last {} bytes cannot be read",
-            gap.error, gap.length
-        ));
+        if let Some(cause) = hints::no_header(name) {
+            hint(cause);
+        }
         return ExitCode::from(INPUT);
     }
     if ending.left > 0 {

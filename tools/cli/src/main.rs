@@ -10,6 +10,7 @@ mod control;
 mod errors;
 mod files;
 mod filter;
+mod hints;
 mod input;
 mod output;
 mod printable;
@@ -20,11 +21,16 @@ mod source;
 mod units;
 mod verbs;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let matches = cli::Cli::command().get_matches_from(cli::arguments(std::env::args_os()));
+    hints::about(matches.subcommand_name().unwrap_or_default());
+    let cli = match cli::Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     output::choose_colour(cli.color);
     printable::choose_raw(cli.raw);
     signals::survive_file_size_limit();

@@ -42,6 +42,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     nanos(text).map(Duration::from_nanos)
 }
 
+/// Parses a duration that is longer than none.
+pub fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be longer than 0".to_owned()),
+        time => Ok(time),
+    }
+}
+
 /// Parses `500`, `64K`, `256M`, `1.5G` (powers of 1024).
 pub fn bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text)?;
@@ -58,6 +66,14 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         return Err(format!("{text:?} is too large"));
     }
     Ok(bytes as u64)
+}
+
+/// Parses a size that is more than none.
+pub fn some_bytes(text: &str) -> Result<u64, String> {
+    match bytes(text)? {
+        0 => Err("it must be more than 0".to_owned()),
+        bytes => Ok(bytes),
+    }
 }
 
 /// How long to wait for something.
@@ -152,6 +168,8 @@ mod tests {
         assert!(nanos("s").is_err());
         assert!(nanos("-1s").is_err());
         assert!(nanos("9999999999h").is_err());
+        assert!(some_time("0").is_err() && some_time("0ms").is_err() && some_bytes("0K").is_err());
+        assert_eq!(some_time("1ns"), Ok(Duration::from_nanos(1)));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use super::{Connection, SourceArg};
 use crate::errors::{self, Advise};
+use crate::hints;
+use crate::printable::shell_word;
 use crate::units::{Nanos, Wait};
 use rustix::net::sockopt;
 use std::fs::{File, OpenOptions};
@@ -58,7 +60,8 @@ impl SourceArg {
             };
             if left.is_zero() || !self.may_come(&error, how) || (how.stop)() {
                 let waited = self.may_come(&error, how).then_some(waited);
-                return Err(error).advise(self.failure(waited), self.hint());
+                let hint = self.hint(&error);
+                return Err(error).advise(self.failure(waited), hint);
             }
             if !told && waited > PATIENCE {
                 told = true;
@@ -115,22 +118,45 @@ impl SourceArg {
         }
     }
 
-    fn hint(&self) -> &'static str {
-        match self {
-            Self::Stdin => "",
-            Self::File(_) => {
+    /// What to do when it cannot be opened, by the cause.
+    pub fn hint(&self, error: &io::Error) -> String {
+        use io::ErrorKind::*;
+        let missing = |path| hints::missing_directory(path).filter(|_| error.kind() == NotFound);
+        let hint = match (self, error.kind()) {
+            (Self::Stdin, _) => "",
+            (Self::File(path) | Self::Unix(path), NotFound) if missing(path).is_some() => {
+                return missing(path).unwrap_or_default();
+            }
+            (Self::File(_) | Self::Unix(_), PermissionDenied) => {
+                "you may not read it, or not enter a directory on the way to it"
+            }
+            (Self::File(path), IsADirectory) => {
+                let shown = path.join("PROGRAM.eventlog");
+                return format!(
+                    "name a log in it, as {}",
+                    shell_word(&shown.to_string_lossy())
+                );
+            }
+            (Self::File(_), NotFound) => {
                 "a GHC program writes PROGRAM.eventlog when run with `+RTS -l`; \
                  `eventlog run -- PROGRAM` does the rest"
             }
-            Self::Unix(_) => {
+            (Self::File(_), _) => "",
+            (Self::Unix(_), ConnectionRefused) => {
+                "nobody listens there any more: the program has ended, or this is not its socket; \
+                 `--wait forever` keeps trying"
+            }
+            (Self::Unix(_), _) => {
                 "is the program running, with GHC_EVENTLOG_UNIX_PATH set to this path? \
                  `--wait forever` keeps trying"
             }
-            Self::Tcp(_) => {
+            (Self::Tcp(_), InvalidInput) => "is the name of the host right?",
+            (Self::Tcp(_), _) => {
                 "is the program running, with GHC_EVENTLOG_INET_HOST and _PORT set? \
                  `--wait forever` keeps trying"
             }
-        }
+        };
+        hint.to_owned()
     }
 }
 

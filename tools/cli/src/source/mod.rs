@@ -11,16 +11,15 @@ pub use connection::Connection;
 use crate::control::{Command, Protocol};
 use crate::errors;
 use crate::units::{self, Wait};
-use clap::builder::{MapValueParser, OsStringValueParser, TypedValueParser, ValueParserFactory};
+use clap::builder::{OsStringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
 use eventlog_control::RtsCommand;
-use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::Ipv6Addr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 /// A source as it is named on the command line.
@@ -36,36 +35,69 @@ pub enum SourceArg {
     Tcp(String),
 }
 
-impl From<OsString> for SourceArg {
-    fn from(name: OsString) -> Self {
+/// The kernel takes no longer path of a socket.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+impl TryFrom<OsString> for SourceArg {
+    type Error = String;
+
+    fn try_from(name: OsString) -> Result<Self, String> {
         let bytes = name.as_bytes();
         let after = |scheme: &[u8]| bytes.strip_prefix(scheme).map(OsStr::from_bytes);
-        if bytes == b"-" {
-            Self::Stdin
-        } else if let Some(path) = after(b"unix:") {
-            Self::Unix(path.into())
-        } else if let Some(address) = after(b"tcp:") {
-            Self::Tcp(address.to_string_lossy().into_owned())
-        } else {
-            Self::File(name.into())
+        if bytes.is_empty() {
+            return Err("a source has a name: FILE, -, unix:PATH or tcp:HOST:PORT".to_owned());
         }
+        if bytes == b"-" {
+            return Ok(Self::Stdin);
+        }
+        if let Some(path) = after(b"unix:") {
+            return match path.len() {
+                0 => Err("the path of the socket is missing: unix:PATH".to_owned()),
+                1..=LONGEST_SOCKET_PATH => Ok(Self::Unix(path.into())),
+                long => Err(format!(
+                    "the path of a socket has at most {LONGEST_SOCKET_PATH} bytes, this has {long}"
+                )),
+            };
+        }
+        match after(b"tcp:") {
+            Some(address) => tcp(&address.to_string_lossy()).map(Self::Tcp),
+            None => Ok(Self::File(name.into())),
+        }
+    }
+}
+
+/// An address that can be connected to.
+fn tcp(address: &str) -> Result<String, String> {
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return Err("the port is missing: tcp:HOST:PORT".to_owned());
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match bare {
+        None if host.is_empty() => return Err("the host is missing: tcp:HOST:PORT".to_owned()),
+        None if host.contains(':') => {
+            return Err(format!(
+                "an IPv6 address is put in brackets: tcp:[{host}]:{port}"
+            ));
+        }
+        Some(bare) if bare.parse::<Ipv6Addr>().is_err() => {
+            return Err(format!("{bare:?} is no IPv6 address"));
+        }
+        _ => {}
+    }
+    match port.parse::<u16>() {
+        Ok(1..) => Ok(address.to_owned()),
+        _ => Err(format!("{port:?} is no port: use a number from 1 to 65535")),
     }
 }
 
 /// Lets clap take names that are not UTF-8: those of files need not be.
 impl ValueParserFactory for SourceArg {
-    type Parser = MapValueParser<OsStringValueParser, fn(OsString) -> Self>;
+    type Parser = TryMapValueParser<OsStringValueParser, fn(OsString) -> Result<Self, String>>;
 
     fn value_parser() -> Self::Parser {
-        OsStringValueParser::new().map(Self::from)
-    }
-}
-
-impl FromStr for SourceArg {
-    type Err = Infallible;
-
-    fn from_str(name: &str) -> Result<Self, Infallible> {
-        Ok(Self::from(OsString::from(name)))
+        OsStringValueParser::new().try_map(Self::try_from)
     }
 }
 

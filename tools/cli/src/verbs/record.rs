@@ -46,11 +46,11 @@ pub struct Args {
     force: bool,
 
     /// Begin a new file when the present one has this size: 256M, 1G
-    #[arg(long, value_name = "SIZE", value_parser = crate::units::bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = crate::units::some_bytes)]
     rotate_size: Option<u64>,
 
     /// Begin a new file after this time: 10m, 1h
-    #[arg(long, value_name = "TIME", value_parser = crate::units::duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::units::some_time)]
     rotate_time: Option<Duration>,
 
     /// Keep only so many files: the oldest ones of this recording are deleted
@@ -70,7 +70,7 @@ pub struct Args {
     limit: Option<Duration>,
 
     /// Force the file onto the disk this often: survives a crash of the whole machine
-    #[arg(long, value_name = "TIME", value_parser = crate::units::duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::units::some_time)]
     sync: Option<Duration>,
 
     /// Send this command to the program on each connection, as `eventlog control` does

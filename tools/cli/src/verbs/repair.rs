@@ -87,13 +87,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
     if repair.header.is_none() {
         if let Some(fault) = outcome.fault {
-            return Err(fault.into());
+            let name = args.input.source.to_string();
+            return Err(anyhow::Error::new(fault).context(name));
         }
         return Err(match repair.session {
-            0 => errors::input(format_args!(
-                "{} has no complete header: nothing can be saved",
-                args.input.source
-            )),
+            0 => errors::no_header(&args.input.source.to_string()),
             sessions => errors::usage(format_args!(
                 "{} has only {sessions} sessions",
                 args.input.source

@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             target.finish()?;
             let ending = summary.ending;
             if !ending.header {
-                return Err(errors::input(format_args!("{name} has no complete header")));
+                return Err(errors::no_header(&name));
             }
             if ending.left > 0 {
                 errors::warn(format_args!(

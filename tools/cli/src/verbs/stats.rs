@@ -38,7 +38,7 @@ pub struct Args {
     threads: Option<usize>,
 
     /// How often to print while following
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::some_time)]
     interval: Duration,
 }
 

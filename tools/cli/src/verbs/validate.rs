@@ -8,13 +8,14 @@ mod threads;
 use crate::analysis::feed::{Mode, Sink, drain};
 use crate::analysis::losses;
 use crate::errors;
+use crate::hints;
 use crate::input::{Input, Reading, Step};
 use crate::output;
 use crate::source::SourceArgs;
 use crate::units;
 use anyhow::Result;
 use findings::{At, Findings, Severity};
-use ghc_eventlog::{Event, Item, Order};
+use ghc_eventlog::{Ending, Error, Event, Item, Order};
 use runtime::Runtime;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -74,6 +75,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let mut structure = Structure::default();
     let mut order = Mode::Time(args.memory).order(args.input.source.is_socket());
     let mut states = States::default();
+    let mut gap = None;
     let outcome = Input::open(&args.input, reading)?.each(|step| {
         match &step {
             Step::Header(header) => {
@@ -84,6 +86,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
             }
             Step::Item(item) => {
                 structure.item(item, &mut findings)?;
+                if let Item::Gap(of) = item {
+                    gap.get_or_insert(of.error);
+                }
                 if let Item::Event(event) = item
                     && let Some(time) = losses::whole_from(event)
                 {
@@ -110,8 +115,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     states.restart(&mut findings)?;
     structure.finish(&outcome, &mut findings)?;
     findings.finish(structure.events, structure.blocks, structure.sessions)?;
-    if !outcome.ending.header && outcome.ending.left == 0 && !args.quiet {
-        errors::note("there is nothing in it; run the program with `+RTS -l`");
+    let last = outcome.ending.gap.map(|gap| gap.error);
+    if !args.quiet {
+        advise(&args, gap.or(last).or(outcome.fault), &outcome.ending);
     }
     let failed = findings.errors > 0 || (args.strict && findings.warnings > 0);
     Ok(if failed {
@@ -119,6 +125,18 @@ pub fn run(args: Args) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// What to do about the first fault, or about a log without a header.
+fn advise(args: &Args, fault: Option<Error>, ending: &Ending) {
+    let name = args.input.source.to_string();
+    if let Some(fault) = fault {
+        errors::hint(hints::fault(fault.kind, &name));
+    } else if let Some(cause) = hints::no_header(&name).filter(|_| !ending.header) {
+        errors::hint(cause);
+    } else if !ending.header && ending.left == 0 {
+        errors::note("there is nothing in it; run the program with `+RTS -l`");
+    }
 }
 
 /// Puts an item into the order, and checks what comes out of it.

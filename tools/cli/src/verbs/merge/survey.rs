@@ -2,7 +2,8 @@
 
 use super::preface::Preface;
 use crate::errors::{self, Advise};
-use crate::source;
+use crate::hints;
+use crate::source::{self, SourceArg};
 use anyhow::Result;
 use ghc_eventlog::{EventBody, Header, Item, ReadError, Reader, WallClock};
 use std::path::Path;
@@ -26,10 +27,13 @@ pub struct Survey {
 /// Reads a log once.
 pub fn survey(path: &Path) -> Result<Survey> {
     let shown = path.display();
-    let file = source::file(path).advise(
-        format_args!("cannot open {shown}"),
-        "merging needs regular files; record live logs first: eventlog record SOURCE -o FILE",
-    )?;
+    let file = match source::file(path) {
+        Ok(file) => file,
+        Err(error) => {
+            let hint = SourceArg::File(path.to_owned()).hint(&error);
+            return Err(error).advise(format_args!("cannot open {shown}"), hint);
+        }
+    };
     let about = file.as_file().and_then(|file| file.metadata().ok());
     if !about.is_some_and(|about| about.is_file()) {
         return Err(errors::usage(format_args!(
@@ -70,7 +74,8 @@ pub fn survey(path: &Path) -> Result<Survey> {
             Ok(None) => break,
             // Told when the log is merged.
             Err(ReadError::Format(fault)) if survey.is_none() => {
-                return Err(fault).advise(format_args!("cannot merge {shown}"), "");
+                let hint = hints::fault(fault.kind, &shown.to_string());
+                return Err(fault).advise(format_args!("cannot merge {shown}"), hint);
             }
             Err(ReadError::Format(_)) => break,
             Err(ReadError::Io(error)) => {
