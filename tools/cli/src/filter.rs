@@ -1,12 +1,14 @@
 //! Which events are wanted: by type, capability, thread, time and text.
 
+mod nothing;
 mod types;
 
 pub use types::{CLASSES, TypeSet, class_of};
 
 use ghc_eventlog::{Event, EventBody, StopStatus, Value};
+use nothing::Seen;
 use regex::{Regex, RegexBuilder};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::str::FromStr;
 
 /// The options that filter.
@@ -66,7 +68,12 @@ impl FromStr for Caps {
                 .map_err(|_| format!("{text:?} is no capability: use 0, 0-3 or global"))
         };
         let (first, last) = text.split_once('-').unwrap_or((text, text));
-        Ok(Self::Range(number(first)?, number(last)?))
+        match (number(first)?, number(last)?) {
+            (first, last) if first > last => {
+                Err(format!("{text} ends before it begins: use {last}-{first}"))
+            }
+            (first, last) => Ok(Self::Range(first, last)),
+        }
     }
 }
 
@@ -82,13 +89,15 @@ pub struct Filter {
     grep: Option<Regex>,
     /// By capability. Looked at for every event, so no map.
     running: Vec<Option<u32>>,
+    seen: Seen,
 }
 
 /// The wanted threads.
 #[derive(Debug, Default)]
 struct Threads {
     ids: HashSet<u32>,
-    labels: HashSet<String>,
+    /// And whether a thread had it.
+    labels: BTreeMap<String, bool>,
     /// Those that have a wanted label.
     labelled: HashSet<u32>,
 }
@@ -107,11 +116,23 @@ impl FilterArgs {
         for name in &self.exclude {
             types.set(name, false).map_err(crate::errors::usage)?;
         }
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from > to
+        {
+            return Err(crate::errors::usage(
+                "--from is later than --to: nothing can match",
+            ));
+        }
+        if types.is_empty() {
+            return Err(crate::errors::usage(
+                "--exclude takes out all that --type lets through: nothing can match",
+            ));
+        }
         let mut threads = Threads::default();
         for text in &self.thread {
             match text.parse() {
                 Ok(id) => threads.ids.insert(id),
-                Err(_) => threads.labels.insert(text.clone()),
+                Err(_) => threads.labels.insert(text.clone(), false).is_none(),
             };
         }
         let grep = match &self.grep {
@@ -133,6 +154,7 @@ impl FilterArgs {
             to: self.to.unwrap_or(u64::MAX),
             grep,
             running: Vec::new(),
+            seen: Seen::default(),
         })
     }
 }
@@ -155,11 +177,32 @@ impl Filter {
     pub fn wants(&mut self, event: &Event<'_>) -> bool {
         let before = self.running(event.cap);
         self.follow(event);
-        self.types.contains(event.id())
+        let wanted = self.types.contains(event.id())
             && (self.from..=self.to).contains(&event.time)
             && self.wants_cap(event.cap)
             && self.wants_thread(event, before)
-            && self.wants_text(event)
+            && self.wants_text(event);
+        if !self.seen.matched {
+            self.seen.matched = wanted;
+            self.note(event, before);
+        }
+        wanted
+    }
+
+    /// Takes note of what an event meets, while nothing has met all: to be
+    /// able to say what nothing meets.
+    fn note(&mut self, event: &Event<'_>, before: Option<u32>) {
+        let (cap, thread) = (self.wants_cap(event.cap), self.about_wanted(event, before));
+        let text = self.wants_text(event);
+        let seen = &mut self.seen;
+        seen.events += 1;
+        seen.types |= self.types.contains(event.id());
+        seen.times |= (self.from..=self.to).contains(&event.time);
+        seen.caps |= cap;
+        seen.threads |= thread;
+        seen.texts |= text;
+        let (first, last) = seen.range.unwrap_or((event.time, event.time));
+        seen.range = Some((first.min(event.time), last.max(event.time)));
     }
 
     /// Keeps track of threads and labels.
@@ -173,8 +216,9 @@ impl Filter {
             }
             EventBody::ThreadLabel { thread, label } => {
                 if let Some(threads) = &mut self.threads
-                    && threads.labels.contains(label.to_string_lossy().as_ref())
+                    && let Some(label) = threads.labels.get_mut(label.to_string_lossy().as_ref())
                 {
+                    *label = true;
                     threads.labelled.insert(thread);
                 }
             }
@@ -202,8 +246,24 @@ impl Filter {
     }
 
     fn wants_thread(&mut self, event: &Event<'_>, before: Option<u32>) -> bool {
+        let wanted = self.about_wanted(event, before);
+        if let EventBody::StopThread {
+            status: StopStatus::FINISHED,
+            thread,
+            ..
+        } = event.body
+            && let Some(threads) = &mut self.threads
+        {
+            // Keeps the set small in programs with very many threads.
+            threads.labelled.remove(&thread);
+        }
+        wanted
+    }
+
+    /// Whether the event is about a wanted thread.
+    fn about_wanted(&self, event: &Event<'_>, before: Option<u32>) -> bool {
         let now = self.running(event.cap);
-        let Some(threads) = &mut self.threads else {
+        let Some(threads) = &self.threads else {
             return true;
         };
         // An event that names a thread is about that one, whatever runs.
@@ -217,16 +277,7 @@ impl Filter {
         let Some(thread) = subject else {
             return false;
         };
-        let wanted = threads.ids.contains(&thread) || threads.labelled.contains(&thread);
-        if let EventBody::StopThread {
-            status: StopStatus::FINISHED,
-            ..
-        } = event.body
-        {
-            // Keeps the set small in programs with very many threads.
-            threads.labelled.remove(&thread);
-        }
-        wanted
+        threads.ids.contains(&thread) || threads.labelled.contains(&thread)
     }
 
     fn wants_text(&self, event: &Event<'_>) -> bool {

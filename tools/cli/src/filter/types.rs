@@ -56,6 +56,10 @@ impl TypeSet {
         Self(vec![false; 1 << 16])
     }
 
+    pub fn is_empty(&self) -> bool {
+        !self.0.contains(&true)
+    }
+
     pub fn contains(&self, id: u16) -> bool {
         self.0[usize::from(id)]
     }

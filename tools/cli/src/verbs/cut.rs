@@ -86,6 +86,11 @@ fn types(args: &Args) -> Result<TypeSet> {
     for name in &args.exclude {
         types.set(name, false).map_err(errors::usage)?;
     }
+    if types.is_empty() {
+        return Err(errors::usage(
+            "--exclude takes out all that --type lets through: nothing can match",
+        ));
+    }
     Ok(types)
 }
 

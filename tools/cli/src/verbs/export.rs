@@ -124,6 +124,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let what = choose(args.format, args.what)?;
     let rules =
         crate::analysis::spans::Rules::named(&args.start, &args.stop).map_err(errors::usage)?;
+    if args.from.zip(args.to).is_some_and(|(from, to)| from >= to) {
+        return Err(errors::usage("--from must be earlier than --to"));
+    }
     let source = args.input.source.to_string();
     let mut out = Target::open(args.output.as_deref(), args.force, &[&args.input.source])?;
     let range = Range {
@@ -219,6 +222,11 @@ struct Range {
 }
 
 impl Range {
+    /// Whether it leaves anything out.
+    fn is_part(self) -> bool {
+        self.from > 0 || self.to < u64::MAX
+    }
+
     fn contains(self, time: u64) -> bool {
         (self.from..self.to).contains(&time)
     }
@@ -230,8 +238,16 @@ impl Range {
     }
 }
 
-/// There is nothing of the kind in the log: what to do about it.
-fn nothing(what: What) -> anyhow::Error {
+/// There is nothing of the kind in the log, or in the part that is wanted:
+/// what to do about it.
+fn nothing(what: What, range: Range) -> anyhow::Error {
+    if range.is_part() {
+        let what = what.name();
+        return errors::input(format_args!(
+            "there is nothing to export ({what}) between --from and --to; \
+             see what there is without them"
+        ));
+    }
     errors::input(match what {
         What::Samples => {
             "the log has no time profile; build with profiling (-prof -fprof-auto) and run with +RTS -p -l"

@@ -94,6 +94,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         (false, _) => show_plain(&args, &mut printer)?,
     };
     printer.lines.flush()?;
+    // With a limit the log was not read to its end.
+    if printer.left > 0
+        && let Some(complaint) = printer.filter.complaint()
+    {
+        errors::note(complaint);
+    }
     Ok(code)
 }
 

@@ -158,7 +158,7 @@ impl<'o, W: Write> Csv<'o, W> {
     pub fn finish(mut self) -> Result<()> {
         self.end_session()?;
         if self.rows == 0 {
-            return Err(nothing(self.what));
+            return Err(nothing(self.what, self.range));
         }
         Ok(())
     }

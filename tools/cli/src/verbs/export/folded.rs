@@ -143,7 +143,7 @@ impl Folded {
             }
         }
         if lines.is_empty() {
-            return Err(nothing(what));
+            return Err(nothing(what, self.range));
         }
         for (stack, weight) in lines.iter().filter(|(_, weight)| **weight > 0) {
             writeln!(out, "{stack} {weight}")?;

@@ -90,7 +90,7 @@ impl<'o, W: Write> Hp<'o, W> {
             self.sample(&sample)?;
         }
         if self.count == 0 {
-            return Err(nothing(What::Heap));
+            return Err(nothing(What::Heap, self.range));
         }
         Ok(())
     }

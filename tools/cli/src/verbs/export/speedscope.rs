@@ -59,10 +59,10 @@ impl Speedscope {
             None => !self.samples.is_empty() || self.threads.is_empty(),
         };
         if samples && self.samples.is_empty() {
-            return Err(nothing(What::Samples));
+            return Err(nothing(What::Samples, self.range));
         }
         if !samples && self.threads.is_empty() {
-            return Err(nothing(What::Spans));
+            return Err(nothing(What::Spans, self.range));
         }
         let name = self.identity.program().unwrap_or(&self.source);
         write!(
