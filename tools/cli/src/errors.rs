@@ -4,6 +4,7 @@
 use crate::hints;
 use crate::output;
 use crate::printable;
+use crate::progress;
 use anstyle::{AnsiColor, Style};
 use ghc_eventlog::{Ending, ReadError};
 use std::fmt;
@@ -223,10 +224,12 @@ pub fn note(message: impl fmt::Display) {
 fn say(colour: AnsiColor, label: &str, message: &str) {
     use std::io::Write;
     let style = Style::new().bold().fg_color(Some(colour.into()));
+    let message = printable::message(message);
     // If stderr is gone there is nobody to tell.
-    let _ = writeln!(
-        anstream::stderr(),
-        "eventlog: {style}{label}:{style:#} {}",
-        printable::message(message)
-    );
+    let _ = progress::aside(|| {
+        writeln!(
+            anstream::stderr(),
+            "eventlog: {style}{label}:{style:#} {message}"
+        )
+    });
 }

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod cli;
+mod columns;
 mod complete;
 mod control;
 mod errors;
@@ -34,7 +35,10 @@ fn main() -> ExitCode {
     output::choose_colour(cli.color);
     printable::choose_raw(cli.raw);
     signals::survive_file_size_limit();
-    match cli.verb.run() {
+    let done = cli.verb.run();
+    // A thread that the verb has left behind may still be busy with it.
+    progress::clear();
+    match done {
         Ok(code) => code,
         Err(error) => errors::report(&error),
     }

@@ -51,6 +51,14 @@ pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Rows and columns of the terminal that standard output is, if it is one and
+/// tells its size.
+pub fn terminal_size() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    let (rows, columns) = (size.ws_row.into(), size.ws_col.into());
+    (rows > 0 && columns > 0).then_some((rows, columns))
+}
+
 /// Whether the reader of standard output has gone away.
 pub fn is_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)

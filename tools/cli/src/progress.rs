@@ -3,7 +3,31 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// The bar that is on the terminal.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+fn shown() -> Option<ProgressBar> {
+    let shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    shown.clone()
+}
+
+/// Takes the bar off the terminal for good, wherever it is in use.
+pub fn clear() {
+    if let Some(bar) = shown() {
+        bar.finish_and_clear();
+    }
+}
+
+/// Does something that writes to the terminal, with the bar out of the way.
+pub fn aside<T>(write: impl FnOnce() -> T) -> T {
+    match shown() {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
 
 /// A bar, or nothing at all.
 pub struct Progress(Option<ProgressBar>);
@@ -38,6 +62,7 @@ impl Progress {
         }
         bar.set_message(label);
         bar.enable_steady_tick(Duration::from_millis(250));
+        *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
         Self(Some(bar))
     }
 

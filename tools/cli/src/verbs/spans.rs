@@ -69,6 +69,10 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 
+    /// Print at most so many rows, or spans with --list
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    limit: Option<u64>,
+
     /// Order of the rows
     #[arg(long, value_enum, default_value = "total", value_name = "KEY")]
     by: Key,
@@ -209,6 +213,9 @@ impl Sink for Verb {
         let Some(span) = self.spans.event(event) else {
             return Ok(());
         };
+        if self.has_enough() {
+            return Ok(());
+        }
         self.count += 1;
         self.session.spans.add(span.start, span.end);
         match self.args.list {
@@ -222,6 +229,10 @@ impl Sink for Verb {
 
     fn idle(&mut self) -> Result<()> {
         Ok(self.out.flush()?)
+    }
+
+    fn has_enough(&self) -> bool {
+        self.args.list && self.args.limit.is_some_and(|limit| self.count >= limit)
     }
 }
 
@@ -349,7 +360,7 @@ impl Verb {
             );
         }
         let (unopened, unfollowed) = (self.spans.unopened, self.spans.unfollowed);
-        if open + unopened + unfollowed > 0 {
+        if open + unopened + unfollowed > 0 && !self.has_enough() {
             errors::note(format_args!(
                 "{open} spans did not end, {unopened} ends had no beginning, {unfollowed} were too many at a time"
             ));
@@ -372,6 +383,13 @@ impl Verb {
             Key::P99 => Reverse(figures.p99_ns),
             Key::Max => Reverse(figures.max_ns),
         });
+        let all = rows.len();
+        let limit = self
+            .args
+            .limit
+            .and_then(|limit| usize::try_from(limit).ok());
+        rows.truncate(limit.unwrap_or(all));
+        let left_out = all - rows.len();
         if self.args.json {
             for (name, row, figures) in rows {
                 let told = Told {
@@ -424,6 +442,9 @@ impl Verb {
             table.row(&cells);
         }
         table.write(&mut self.out, 0)?;
+        if left_out > 0 {
+            writeln!(self.out, "... {left_out} more rows")?;
+        }
         let classes = self.spans.classes();
         if !classes.scheduler {
             writeln!(self.out, "-: running is {NEEDS_SCHEDULER}")?;

@@ -1,6 +1,7 @@
 //! `eventlog stats`: a summary of a log, or of a program while it runs.
 
 mod report;
+mod screen;
 mod summary;
 mod text;
 
@@ -13,6 +14,7 @@ use crate::units;
 use anyhow::Result;
 use ghc_eventlog::{Block, Event, Gap, Header};
 use report::Report;
+use screen::Screen;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,6 +25,17 @@ use summary::Summary;
 ///
 /// Collections are counted by the capability that leads them; its pause is
 /// that of the program. Percentiles are within 0.1 %.
+///
+/// "collecting" of a capability is its own part in collections: from when it
+/// joins one until it goes on, with the time in which it waits for the others.
+/// A capability that sits a collection out is stopped as well, but has no part
+/// in it. So the parts differ from the program's pauses.
+///
+/// What only certain events can tell is "not in the log" without them (null in
+/// JSON), with the option that makes the program write them.
+///
+/// With --follow on a terminal the summary is drawn anew in one place, as large
+/// as the terminal; Ctrl-C ends that and prints it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -52,10 +65,14 @@ Examples:
 Times in JSON are nanoseconds (_ns), sizes are bytes.
 Exit codes: 0 done, 1 the log is faulty (what came before is summarised), 3 cannot read.";
 
+/// How soon a signal or another size of the terminal is noticed.
+const NOTICE: Duration = Duration::from_millis(100);
+
 /// Summarises.
 pub fn run(args: Args) -> Result<ExitCode> {
     let interval = args.interval.max(Duration::from_millis(10));
     let live = args.input.follow.then_some(interval);
+    let draws = live.is_some() && !args.json && output::is_terminal();
     let mut stats = Stats {
         summary: None,
         sessions: 0,
@@ -64,10 +81,19 @@ pub fn run(args: Args) -> Result<ExitCode> {
         threads: args.threads,
         printed: Instant::now(),
         before: None,
+        draws,
+        screen: None,
         out: output::out(),
     };
     let reading = Reading {
-        tick: live,
+        // Signals and another size of the terminal are to be noticed soon.
+        tick: live.map(|interval| {
+            if draws {
+                interval.min(NOTICE)
+            } else {
+                interval
+            }
+        }),
         progress: Some("reading"),
         ..Reading::default()
     };
@@ -78,6 +104,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Mode::Arrival
     };
     let fed = feed(&args.input, reading, mode, &mut stats)?;
+    // What is printed now stays.
+    stats.draws = false;
+    if stats.screen.take().is_some() {
+        stats.before = None;
+    }
     stats.print(true)?;
     stats.out.flush()?;
     Ok(fed.report())
@@ -92,6 +123,9 @@ struct Stats {
     printed: Instant,
     /// What was printed last, to tell what is new.
     before: Option<Report>,
+    /// Whether to draw on the terminal instead of printing one report after the other.
+    draws: bool,
+    screen: Option<Screen>,
     out: output::Out,
 }
 
@@ -100,8 +134,18 @@ impl Stats {
     fn tick(&mut self) -> Result<()> {
         match self.live {
             Some(interval) if self.printed.elapsed() >= interval => self.print(false),
-            _ => Ok(()),
+            _ => self.refit(),
         }
+    }
+
+    /// Draws the last report again if the terminal has another size now.
+    fn refit(&mut self) -> Result<()> {
+        if let (Some(screen), Some(report)) = (&mut self.screen, &self.before)
+            && screen.is_resized()
+        {
+            screen.draw(&drawn(report)?, &mut self.out)?;
+        }
+        Ok(())
     }
 
     fn print(&mut self, last: bool) -> Result<()> {
@@ -115,11 +159,14 @@ impl Stats {
         if self.json {
             printable::write_json(&mut self.out, &report)?;
             writeln!(self.out)?;
+        } else if self.draws {
+            let screen = match &mut self.screen {
+                Some(screen) => screen,
+                none => none.insert(Screen::enter(&mut self.out)?),
+            };
+            screen.draw(&drawn(&report)?, &mut self.out)?;
         } else {
-            if self.live.is_some() && output::is_terminal() {
-                // Clear the screen, and begin at its top.
-                write!(self.out, "\x1b[H\x1b[2J")?;
-            } else if self.before.is_some() || self.sessions > 1 {
+            if self.before.is_some() || self.sessions > 1 {
                 writeln!(self.out)?;
             }
             text::write(&report, &mut self.out)?;
@@ -129,6 +176,13 @@ impl Stats {
         self.before = Some(report);
         Ok(())
     }
+}
+
+/// The report for people.
+fn drawn(report: &Report) -> Result<String> {
+    let mut text = Vec::new();
+    text::write(report, &mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 impl Sink for Stats {
@@ -164,5 +218,9 @@ impl Sink for Stats {
 
     fn idle(&mut self) -> Result<()> {
         self.tick()
+    }
+
+    fn has_enough(&self) -> bool {
+        self.screen.as_ref().is_some_and(Screen::is_over)
     }
 }

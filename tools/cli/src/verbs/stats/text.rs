@@ -315,6 +315,12 @@ fn capabilities(report: &Report, out: &mut impl Write) -> io::Result<()> {
         ]);
     }
     table.write(out, 2)?;
+    if report.gc.is_some() && report.capabilities.len() > 1 {
+        writeln!(
+            out,
+            "  collecting: from joining a collection until going on, waiting included"
+        )?;
+    }
     if report.threads.is_none() {
         writeln!(out, "  -: running and switches are {NEEDS_SCHEDULER}")?;
     }

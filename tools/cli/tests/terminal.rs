@@ -1,0 +1,344 @@
+//! What is drawn on a terminal fits it, and leaves it as it was.
+
+mod common;
+mod program;
+
+use common::{Dir, Log, command, eventlog, wait_until};
+use ghc_eventlog::EventBody;
+use program::{at, create, everything, message, run, stop};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+/// A terminal that nobody sits at; keeps everything that is written to it.
+struct Terminal {
+    ours: OwnedFd,
+    theirs: File,
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Terminal {
+    fn new(rows: u16, columns: u16) -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&ours).expect("granted");
+        unlockpt(&ours).expect("unlocked");
+        let name = ptsname(&ours, Vec::new()).expect("a name");
+        let theirs = File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().expect("UTF-8"))
+            .expect("the other side");
+        let written = Arc::default();
+        let mut reader = File::from(ours.try_clone().expect("a descriptor"));
+        let into: Arc<Mutex<Vec<u8>>> = Arc::clone(&written);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            // Fails when the other side is closed.
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                into.lock()
+                    .expect("whole")
+                    .extend_from_slice(&buffer[..count]);
+            }
+        });
+        let terminal = Self {
+            ours,
+            theirs,
+            written,
+        };
+        terminal.resize(rows, columns);
+        terminal
+    }
+
+    fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&self.ours, size).expect("a size");
+    }
+
+    fn stdio(&self) -> Stdio {
+        self.theirs.try_clone().expect("a descriptor").into()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().expect("whole")).into_owned()
+    }
+}
+
+/// The number of columns of a line: all texts here are ASCII, but for codes.
+fn columns(line: &str) -> usize {
+    let mut rest = line.chars();
+    let mut count = 0;
+    while let Some(c) = rest.next() {
+        match c {
+            '\x1b' => _ = rest.by_ref().find(char::is_ascii_alphabetic),
+            '\r' => {}
+            _ => count += 1,
+        }
+    }
+    count
+}
+
+/// The complete frames that were drawn, each as its lines.
+fn frames(text: &str) -> Vec<Vec<String>> {
+    let frames = text.split("\x1b[H").skip(1);
+    let whole = frames.filter_map(|frame| Some(frame.split_once("\x1b[J")?.0));
+    whole
+        .map(|frame| frame.split("\r\n").map(str::to_owned).collect())
+        .collect()
+}
+
+const ENTER: &str = "\x1b[?1049h";
+const LEAVE: &str = "\x1b[?1049l";
+
+/// A run of the program, which ends with the test at the latest.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.spawn().expect("the program starts"))
+    }
+
+    /// Waits for its end, and gives its exit code.
+    #[track_caller]
+    fn end(&mut self) -> Option<i32> {
+        let mut status = None;
+        wait_until("the program ends", || {
+            status = self.0.try_wait().expect("a child");
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_summary_that_is_followed_fits_the_terminal() {
+    let dir = Dir::new();
+    let mut bytes = everything();
+    // Not complete: it is followed until we stop it.
+    bytes.truncate(bytes.len() - 2);
+    let log = dir.with("a.eventlog", &bytes);
+    let terminal = Terminal::new(12, 40);
+    let mut child = Running::start(
+        command()
+            .args([
+                "stats",
+                "--follow",
+                "--interval",
+                "200ms",
+                "--color",
+                "never",
+                &log,
+            ])
+            .stdout(terminal.stdio())
+            .stderr(Stdio::null()),
+    );
+    wait_until("it draws", || !frames(&terminal.text()).is_empty());
+    let small = frames(&terminal.text()).remove(0);
+    assert_eq!(small.len(), 12, "{small:#?}");
+    assert!(small.iter().all(|line| columns(line) <= 40), "{small:#?}");
+    assert!(small[11].contains("more lines"), "{small:#?}");
+    assert!(small[0].contains("demo"), "{small:#?}");
+
+    // The next frames have the new size. All of it fits now.
+    terminal.resize(60, 100);
+    let large = |frame: &Vec<String>| frame.len() > 12;
+    wait_until("it draws anew", || {
+        frames(&terminal.text()).iter().any(large)
+    });
+    let large = frames(&terminal.text())
+        .into_iter()
+        .find(large)
+        .expect("one");
+    assert!(
+        large.last().is_some_and(|line| line.contains("events")),
+        "{large:#?}"
+    );
+
+    let pid = Pid::from_child(&child.0);
+    kill_process(pid, Signal::INT).expect("it runs");
+    assert_eq!(child.end(), Some(0));
+    wait_until("all has come", || {
+        terminal.text().trim_end().ends_with("markers")
+    });
+    let text = terminal.text();
+    assert!(text.starts_with(ENTER), "{text:?}");
+    let (drawn, after) = text.split_once(LEAVE).expect("it leaves the screen");
+    assert_eq!(drawn.matches(ENTER).count(), 1);
+    assert!(
+        drawn.contains("\x1b[?25l") && drawn.contains("\x1b[?25h"),
+        "the cursor"
+    );
+    // What stays on the terminal is the summary, once and whole.
+    assert!(
+        after.contains("demo, GHC-9.99") && !after.contains('\x1b'),
+        "{after:?}"
+    );
+    assert_eq!(after.matches("elapsed").count(), 1);
+}
+
+#[test]
+fn a_summary_that_ends_by_itself_leaves_the_terminal_too() {
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &everything());
+    let terminal = Terminal::new(24, 80);
+    let mut child = Running::start(
+        command()
+            .args(["stats", "--follow", "--interval", "10ms", &log])
+            .stdout(terminal.stdio())
+            .stderr(Stdio::null()),
+    );
+    assert_eq!(child.end(), Some(0));
+    wait_until("all has come", || {
+        terminal.text().trim_end().ends_with("markers")
+    });
+    let text = terminal.text();
+    assert_eq!(text.matches(ENTER).count(), text.matches(LEAVE).count());
+    assert!(text.contains("demo, GHC-9.99"), "{text:?}");
+}
+
+/// A log of spans and threads with names longer than any terminal is wide.
+fn long_names() -> Vec<u8> {
+    let name = "long name ".repeat(30);
+    let label = name.trim().to_owned();
+    let texts: Vec<_> = (0..5)
+        .map(|n| {
+            (
+                format!("START {n} {label}{n}"),
+                format!("STOP {n} {label}{n}"),
+            )
+        })
+        .collect();
+    let mut events = vec![
+        (1, create(1)),
+        (
+            1,
+            EventBody::ThreadLabel {
+                thread: 1,
+                label: label.as_str().into(),
+            },
+        ),
+        (2, run(1)),
+    ];
+    for (start, end) in &texts {
+        events.extend([(3, message(start)), (4, message(end))]);
+    }
+    events.push((5, stop(1, ghc_eventlog::StopStatus::YIELDING)));
+    Log::new().block(Some(0), &at(&events)).end()
+}
+
+#[test]
+fn tables_fit_the_terminal_and_are_whole_elsewhere() {
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &long_names());
+    for way in [
+        &["spans"][..],
+        &["spans", "--per-thread"],
+        &["stats", "--threads"],
+    ] {
+        let terminal = Terminal::new(24, 100);
+        let args = [way, &["--color", "never", &log]].concat();
+        let mut child = Running::start(
+            command()
+                .args(&args)
+                .stdout(terminal.stdio())
+                .stderr(Stdio::null()),
+        );
+        assert_eq!(child.end(), Some(0));
+        let last = if way[0] == "stats" {
+            "markers"
+        } else {
+            "(needs -lg)"
+        };
+        wait_until("all has come", || {
+            terminal.text().trim_end().ends_with(last)
+        });
+        let text = terminal.text();
+        for line in text.lines() {
+            let columns = line.trim_end().chars().count();
+            assert!(columns <= 100, "{way:?}: {columns} in {line:?}");
+        }
+        assert!(text.contains('…'), "{way:?}: {text}");
+        let whole = eventlog(&args).exits(0).stdout;
+        assert!(
+            !whole.contains('…') && whole.contains(&"long name ".repeat(29)),
+            "{whole}"
+        );
+    }
+}
+
+#[test]
+fn tables_have_as_many_rows_as_wanted() {
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &long_names());
+    let lines = |args: &[&str]| eventlog(&[args, &[&log]].concat()).exits(0);
+    let table = lines(&["spans", "--limit", "2"]);
+    let rows = table
+        .lines()
+        .iter()
+        .filter(|line| line.starts_with("long"))
+        .count();
+    assert_eq!(rows, 2, "{}", table.stdout);
+    assert!(table.stdout.contains("... 3 more rows"), "{}", table.stdout);
+    assert_eq!(lines(&["spans", "--json", "--limit", "2"]).json().len(), 2);
+    assert_eq!(lines(&["spans", "--list", "-n", "3"]).lines().len(), 3);
+    assert_eq!(lines(&["spans", "--list", "--json"]).json().len(), 5);
+    let whole = lines(&["spans", "--limit", "5"]).stdout;
+    assert!(!whole.contains("more rows"), "{whole}");
+}
+
+#[test]
+fn no_progress_is_left_when_the_reader_goes_away() {
+    let terminal = Terminal::new(24, 80);
+    let mut child = Running::start(
+        command()
+            .args(["show", "--sort", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(terminal.stdio()),
+    );
+    // More than fits into all pipes and buffers on the way.
+    let text = "x".repeat(1000);
+    let events: Vec<_> = (0..20_000).map(|n| (n, text.as_str())).collect();
+    let mut log = Log::new();
+    for part in events.chunks(100) {
+        log = log.messages(0, part);
+    }
+    let log = log.end();
+    let mut stdin = child.0.stdin.take().expect("a pipe");
+    let (first, rest) = log.split_at(1000);
+    stdin.write_all(first).expect("it reads");
+    wait_until("it shows how far it is", || {
+        terminal.text().contains("sorting")
+    });
+    drop(child.0.stdout.take());
+    stdin.write_all(rest).expect("it reads");
+    drop(stdin);
+    assert_eq!(child.end(), Some(0));
+    // Everything on the last line was wiped away.
+    let shown = || {
+        let text = terminal.text();
+        let line = text.rsplit('\n').next().unwrap_or_default().to_owned();
+        let wiped = line.rfind("\x1b[2K").map_or(0, |at| at + 4);
+        line[wiped..].trim().to_owned()
+    };
+    // The terminal may be a moment behind.
+    wait_until("the line is wiped", || shown().is_empty());
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(shown(), "");
+}
