@@ -4,6 +4,7 @@
 // find the files of these modules.
 pub mod control;
 pub mod cut;
+pub mod doctor;
 pub mod export;
 pub mod merge;
 pub mod record;
@@ -49,6 +50,7 @@ verbs! {
     Control = control,
     Stats = stats,
     Validate = validate,
+    Doctor = doctor,
     Repair = repair,
     Recover = recover,
     Snapshot = snapshot,

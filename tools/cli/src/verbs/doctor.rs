@@ -1,0 +1,110 @@
+//! `eventlog doctor`: what stands between a program and a useful log.
+
+mod ask;
+mod live;
+mod program;
+mod report;
+mod runtime;
+
+use crate::errors;
+use crate::output;
+use crate::source::{FlushArgs, SourceArg, SourceArgs};
+use crate::units::{self, Wait};
+use anyhow::Result;
+use report::Report;
+use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What stands between a program and a useful log, and the flag to add
+///
+/// Of the file of a program it is read how it was linked: its runtime system,
+/// the options that it allows and has, the library in it. The program is not
+/// run, unless --ask says so. Of a program that runs the live stream is read
+/// for a while: who it is, which events come, and how they are flushed. That
+/// takes the place of its client for so long.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// PROGRAM (a file, or a name in PATH), unix:PATH, or tcp:HOST:PORT
+    #[arg(value_name = "PROGRAM")]
+    target: SourceArg,
+
+    /// Run `PROGRAM +RTS --info` if the file does not tell enough (it has been
+    /// stripped). A program that ignores such options (-rtsopts=ignore) then
+    /// runs as usual, for at most 10 s
+    #[arg(long)]
+    ask: bool,
+
+    /// How long to listen to a program that runs
+    #[arg(long = "for", value_name = "TIME", default_value = "2.5s", value_parser = units::duration)]
+    listen: Duration,
+
+    /// How long to wait for a program that is not up yet: 10s, 2m, forever
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    wait: Wait,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  eventlog doctor ./program
+  eventlog doctor --ask ./stripped-program
+  eventlog doctor unix:/tmp/program.sock
+  eventlog doctor --json ./program | jq -r '.checks[] | select(.add) | .add'
+
+Each line is one of:
+  ok       nothing to do
+  missing  stands in the way of a log
+  advice   it works, and more would with the flag that is told
+  unknown  what was looked at does not tell
+Exit codes: 0 nothing is missing, 1 something is, or PROGRAM is not of GHC, 3 cannot read.";
+
+/// Examines.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let report = match &args.target {
+        SourceArg::Stdin => return Err(errors::usage("name a program or a socket, not `-`")),
+        SourceArg::File(path) if is_socket(path) => listen(&args)?,
+        SourceArg::File(path) => program::examine(&find(path), args.ask)?,
+        _ => listen(&args)?,
+    };
+    let mut out = output::out();
+    match args.json {
+        true => report.json(&mut out)?,
+        false => report.text(&mut out)?,
+    }
+    out.flush()?;
+    Ok(ExitCode::from(match report.is_missing_something() {
+        true => errors::INPUT,
+        false => 0,
+    }))
+}
+
+fn listen(args: &Args) -> Result<Report> {
+    let source = SourceArgs {
+        source: args.target.clone(),
+        wait: args.wait,
+        follow: false,
+        flush: FlushArgs::default(),
+    };
+    live::examine(&source, args.listen)
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| about.file_type().is_socket())
+}
+
+/// The program of that name: in PATH, if it is a bare name and no file here.
+fn find(name: &Path) -> PathBuf {
+    let bare = name.components().count() == 1 && !name.exists();
+    let paths = std::env::var_os("PATH").filter(|_| bare);
+    let mut places = paths.iter().flat_map(std::env::split_paths);
+    places
+        .find_map(|place| Some(place.join(name)).filter(|path| path.is_file()))
+        .unwrap_or_else(|| name.to_owned())
+}
