@@ -101,7 +101,8 @@ impl Write for Raw {
     }
 }
 
-fn notice(error: &io::Error) {
+/// Takes note of an error in writing to standard output: a reader that goes away is none.
+pub fn notice(error: &io::Error) {
     if error.kind() == io::ErrorKind::BrokenPipe {
         CLOSED.store(true, Ordering::Relaxed);
     }

@@ -4,6 +4,7 @@
 mod carry;
 mod draft;
 mod files;
+mod packed;
 mod queue;
 mod spool;
 mod tee;

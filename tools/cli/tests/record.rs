@@ -393,3 +393,181 @@ fn a_full_disk_is_an_error() {
         .exits(3)
         .says("hint:");
 }
+
+/// A recording that is packed, too, can be read whenever it breaks off: what came a second ago is
+/// in the file.
+#[test]
+fn what_has_arrived_can_be_read_from_a_packed_file() {
+    let (first, second) = (log("early").bytes, log("late").bytes);
+    let second = &second[Log::new().bytes.len()..];
+    let dir = Dir::new();
+    let (path, out) = (dir.file("app.sock"), dir.file("out.eventlog.zst"));
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let mut child = command()
+        .args(["record", &format!("unix:{path}"), "-o", &out, "--quiet"])
+        .spawn()
+        .expect("the program starts");
+    let mut client = listener.accept().expect("a client").0;
+    let unpacked = || {
+        let packed = std::fs::read(&out).unwrap_or_default();
+        // Nothing but whole frames.
+        zstd::stream::decode_all(&packed[..]).unwrap_or_default()
+    };
+    client.write_all(&first).expect("sent");
+    wait_until("the first part is there", || unpacked() == first);
+    client.write_all(second).expect("sent");
+    let both = [&first, second].concat();
+    wait_until("both parts are there", || unpacked() == both);
+    // While something comes all the time, there is a new frame every second, too.
+    let sending = std::time::Instant::now();
+    let mut sent = both.clone();
+    while unpacked() == both {
+        assert!(sending.elapsed().as_secs() < 20, "no new frame");
+        client.write_all(second).expect("sent");
+        sent.extend_from_slice(second);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let status = std::process::Command::new("kill")
+        .args(["-KILL", &child.id().to_string()])
+        .status();
+    assert!(status.expect("kill").success());
+    child.wait().expect("it ends");
+    let shown = eventlog(&["show", &out]).exits(0);
+    assert!(shown.lines().len() > 2, "{shown:?}");
+    assert!(sent.starts_with(&unpacked()));
+    assert_eq!(dir.names(), ["app.sock", "out.eventlog.zst"]);
+}
+
+#[test]
+fn packed_files_are_rotated_by_what_they_take() {
+    let dir = Dir::new();
+    let path = dir.file("out.eventlog.zst");
+    let bytes = long_log(3000);
+    let args = ["record", "-", "-o", &path, "--rotate-size", "64K"];
+    eventlog_with(&args, &bytes).exits(0).says("packed to");
+    let mut messages = 0;
+    for name in dir.names() {
+        let shown = eventlog(&["show", "--type", "user_msg", &dir.file(&name)]).exits(0);
+        assert_eq!(shown.stderr, "", "{name}");
+        messages += shown.lines().len();
+    }
+    assert_eq!(messages, 3000);
+    assert!(dir.names().len() < 5, "{:?}", dir.names());
+    eventlog_with(&["record", "-", "-o", &dir.file("out.gz")], &bytes)
+        .exits(2)
+        .says("out.zst");
+}
+
+#[test]
+fn standard_output_is_a_file_like_another() {
+    let (one, two) = (log("one").bytes, log("two").end());
+    let both = [&one[..], &two].concat();
+    for output in ["-", "/dev/stdout"] {
+        let args = ["record", "-", "-o", output];
+        let mut child = command()
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(&both).expect("sent");
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        assert!(output.status.success());
+        // A log that starts again follows the first one.
+        assert!(output.stdout == both);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("in standard output"), "{stderr}");
+    }
+    for more in [
+        ["--rotate-size", "1M"],
+        ["--rotate-time", "1s"],
+        ["--keep", "2"],
+    ] {
+        let args = [&["record", "-", "-o", "-"], &more[..]].concat();
+        eventlog(&args).exits(2).says("standard output");
+    }
+    // A reader that has had enough is no error.
+    let long = long_log(3000);
+    let mut child = command()
+        .args(["record", "-", "-o", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let _ = stdin.write_all(&long);
+    drop(stdin);
+    let done = finished(child.wait_with_output().expect("it ends")).exits(0);
+    assert_eq!(done.stderr, "");
+}
+
+#[test]
+fn it_is_told_what_came_and_until_when() {
+    let dir = Dir::new();
+    let bytes = Log::new()
+        .messages(0, &[(1, "one"), (2_500_000_000, "two")])
+        .messages(1, &[(1_000_000_000, "three")])
+        .end();
+    let record = |name: &str, bytes: &[u8]| {
+        eventlog_with(&["record", "-", "-o", &dir.file(name)], bytes).exits(0)
+    };
+    record("out", &bytes).says("3 events until 2.500 s");
+    record("empty", &Log::new().bytes).says("0 events, in");
+}
+
+#[test]
+fn links_are_followed_and_stay() {
+    let dir = Dir::new();
+    let bytes = log("one").end();
+    let link = dir.file("link");
+    std::os::unix::fs::symlink("behind", &link).expect("a link");
+    for force in [&[][..], &["--force"]] {
+        let args = [&["record", "-", "-o", &link], force].concat();
+        eventlog_with(&args, &bytes).exits(0);
+        assert_eq!(std::fs::read(dir.file("behind")).expect("it"), bytes);
+        let about = std::fs::symlink_metadata(&link).expect("it");
+        assert!(about.is_symlink());
+    }
+    eventlog_with(&["record", "-", "-o", &link], &bytes).exits(3);
+}
+
+#[test]
+fn force_replaces_the_whole_of_an_earlier_recording() {
+    let dir = Dir::new();
+    let path = dir.file("out.eventlog");
+    for name in ["out.eventlog", "out.0002.eventlog", "out.0031.eventlog"] {
+        dir.with(name, b"earlier");
+    }
+    let bytes = log("one").end();
+    eventlog_with(&["record", "-", "-o", &path, "--force"], &bytes).exits(0);
+    assert_eq!(dir.names(), ["out.eventlog"]);
+}
+
+#[test]
+fn a_program_is_asked_to_flush_and_silence_is_explained() {
+    use std::io::{BufRead, BufReader, Read};
+    let recorder = Recorder::start(&["--flush", "20ms"]);
+    let mut client = recorder.accept();
+    client.write_all(&log("one").bytes).expect("sent");
+    let mut frames = vec![0; 2 * 26];
+    client.read_exact(&mut frames).expect("requests");
+    assert!(frames.ends_with(b"eventlog-socket-rts\x01"), "{frames:?}");
+    drop(client);
+    recorder.signal("-INT");
+    recorder.end();
+
+    let mut recorder = Recorder::start(&[]);
+    let client = recorder.accept();
+    let mut line = String::new();
+    let stderr = recorder.child.stderr.as_mut().expect("a pipe");
+    BufReader::new(stderr).read_line(&mut line).expect("a line");
+    assert!(line.contains("another client"), "{line}");
+    drop(client);
+    recorder.signal("-INT");
+    recorder.end();
+}

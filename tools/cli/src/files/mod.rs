@@ -5,7 +5,7 @@ mod pack;
 mod temporary;
 mod whole;
 
-pub use name::{is_standard_output, is_taken_as_it_is};
+pub use name::{destination, directory, is_standard_output, is_taken_as_it_is};
 pub use pack::{Packed, Packer};
 pub use temporary::unnamed;
 pub use whole::Whole;

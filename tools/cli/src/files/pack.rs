@@ -47,6 +47,15 @@ impl<W: Write> Packer<W> {
         })
     }
 
+    /// What it is written to.
+    pub fn get_ref(&self) -> &W {
+        match self {
+            Self::Plain(out) => out,
+            Self::Gzip(encoder) => encoder.get_ref(),
+            Self::Zstd(encoder) => encoder.get_ref(),
+        }
+    }
+
     /// Writes what is left of it, and gives back what it was written to.
     pub fn finish(self) -> io::Result<W> {
         let mut out = match self {

@@ -1,9 +1,18 @@
 //! Numbered files: a new one for each session and each rotation, never
-//! overwriting what is there.
+//! overwriting what is there. Or else standard output.
+//!
+//! They are written in place, so that what has arrived can be read whatever
+//! happens to us.
 
+use super::packed::Frames;
+use crate::files::{self, Packed};
+use crate::output;
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,35 +31,36 @@ pub struct Rotation {
 const DATA_END: [u8; 2] = [0xff; 2];
 
 /// Files of one recording.
-#[derive(Debug)]
 pub struct Files {
     first: PathBuf,
+    stdout: bool,
     force: bool,
     rotation: Rotation,
     sync: Option<Duration>,
     number: u32,
     current: Option<Current>,
     written: VecDeque<PathBuf>,
-    /// Bytes in all files.
+    /// Bytes of the stream that are in the files.
     pub total: u64,
+    /// Bytes of the files that are complete.
+    stored: u64,
     /// Files begun.
     pub count: u32,
 }
 
-#[derive(Debug)]
 struct Current {
-    file: File,
+    out: Frames,
     path: PathBuf,
-    bytes: u64,
     opened: Instant,
     synced: Instant,
 }
 
 impl Files {
-    /// Files that begin with `first`. The first one must not exist, unless
-    /// `force` allows to replace it.
+    /// Files that begin with `first`, or standard output if it is `-`. The first one must not
+    /// exist, unless `force` allows to replace it, and the numbered ones of an earlier recording.
     pub fn new(first: PathBuf, force: bool, rotation: Rotation, sync: Option<Duration>) -> Self {
         Self {
+            stdout: files::is_standard_output(&first),
             first,
             force,
             rotation,
@@ -59,6 +69,7 @@ impl Files {
             current: None,
             written: VecDeque::new(),
             total: 0,
+            stored: 0,
             count: 0,
         }
     }
@@ -71,6 +82,29 @@ impl Files {
         }
     }
 
+    /// What is being written, for messages.
+    pub fn name(&self) -> String {
+        match self.stdout {
+            true => "standard output".to_owned(),
+            false => self.path().display().to_string(),
+        }
+    }
+
+    /// All files, as far as they were kept.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let current = self.current.as_ref().map(|current| &current.path);
+        self.written.iter().chain(current).map(PathBuf::as_path)
+    }
+
+    /// Bytes in all files.
+    pub fn stored(&self) -> u64 {
+        self.stored
+            + self
+                .current
+                .as_ref()
+                .map_or(0, |current| current.out.bytes())
+    }
+
     /// Whether files are ever closed before the log ends.
     pub fn rotates(&self) -> bool {
         self.rotation.size.is_some() || self.rotation.time.is_some()
@@ -79,7 +113,9 @@ impl Files {
     /// Whether the present file is due to be closed at the next boundary.
     pub fn is_due(&self) -> bool {
         self.current.as_ref().is_some_and(|current| {
-            self.rotation.size.is_some_and(|size| current.bytes >= size)
+            self.rotation
+                .size
+                .is_some_and(|size| current.out.bytes() >= size)
                 || self
                     .rotation
                     .time
@@ -98,17 +134,28 @@ impl Files {
         let Some(current) = &mut self.current else {
             return Ok(());
         };
-        current.file.write_all(bytes)?;
-        current.bytes += bytes.len() as u64;
+        current.out.write(bytes).inspect_err(|error| {
+            if self.stdout {
+                output::notice(error);
+            }
+        })?;
         self.total += bytes.len() as u64;
         if self
             .sync
             .is_some_and(|every| current.synced.elapsed() >= every)
         {
-            current.file.sync_data()?;
+            current.out.end()?.sync_data()?;
             current.synced = Instant::now();
         }
         Ok(())
+    }
+
+    /// Nothing has come for a while: what has come until now must be readable.
+    pub fn idle(&mut self) -> io::Result<()> {
+        match &mut self.current {
+            Some(current) => current.out.look_at_the_clock(),
+            None => Ok(()),
+        }
     }
 
     /// Closes the present file at a place where the log goes on elsewhere.
@@ -117,12 +164,17 @@ impl Files {
         self.end()
     }
 
-    /// Closes the present file.
+    /// Closes the present file. On standard output, the next log follows.
     pub fn end(&mut self) -> io::Result<()> {
-        if let Some(current) = self.current.take() {
+        if self.stdout {
+            return Ok(());
+        }
+        if let Some(mut current) = self.current.take() {
+            let file = current.out.end()?;
             if self.sync.is_some() {
-                current.file.sync_all()?;
+                file.sync_all()?;
             }
+            self.stored += current.out.bytes();
             self.written.push_back(current.path);
             while self
                 .rotation
@@ -138,34 +190,67 @@ impl Files {
     }
 
     fn begin(&mut self) -> io::Result<()> {
+        if self.stdout {
+            let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+            self.have(file, self.first.clone());
+            return Ok(());
+        }
+        if self.force && self.number == 0 && !files::is_taken_as_it_is(&self.first) {
+            remove_numbered(&self.first)?;
+        }
         let (file, path) = loop {
             self.number += 1;
             let path = numbered(&self.first, self.number);
             let mut options = OpenOptions::new();
             // Other than regular files (a FIFO, /dev/null) are there already.
-            let special = fs::metadata(&path).is_ok_and(|about| !about.is_file());
+            let special = files::is_taken_as_it_is(&path);
             options.write(true);
-            match (self.force || special, self.number) {
-                (true, _) => options.create(true).truncate(true),
-                (false, _) => options.create_new(true),
+            match (self.force, special) {
+                (_, true) => &mut options,
+                (true, false) => options.create(true).truncate(true),
+                (false, false) => options.create_new(true),
             };
-            match options.open(&path) {
+            // What a link points to is new, or replaced; the link stays.
+            match options.open(files::destination(&path)?) {
                 Ok(file) => break (file, path),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.number > 1 => {}
                 Err(error) => return Err(error),
             }
         };
+        self.have(file, path);
+        Ok(())
+    }
+
+    fn have(&mut self, file: File, path: PathBuf) {
         let now = Instant::now();
         self.count += 1;
         self.current = Some(Current {
-            file,
+            out: Frames::new(file, Packed::of(&path)),
             path,
-            bytes: 0,
             opened: now,
             synced: now,
         });
-        Ok(())
     }
+}
+
+/// What comes before and after the number in the name of a file: `log.` and `.eventlog`,
+/// `.eventlog.zst`, or nothing.
+fn around_number(first: &Path) -> (OsString, OsString) {
+    let mut name = first.file_name().unwrap_or_default().to_owned();
+    let mut after = OsString::new();
+    let packed = Packed::of(first) != Packed::No;
+    for _ in 0..if packed { 2 } else { 1 } {
+        let path = PathBuf::from(&name);
+        if let Some(extension) = path.extension() {
+            let mut longer = OsString::from(".");
+            longer.push(extension);
+            longer.push(&after);
+            after = longer;
+            name = path.file_stem().unwrap_or_default().to_owned();
+        }
+    }
+    name.push(".");
+    (name, after)
 }
 
 /// `log.eventlog`, `log.0002.eventlog`, `log.0003.eventlog`, ...
@@ -173,13 +258,32 @@ fn numbered(first: &Path, number: u32) -> PathBuf {
     if number == 1 {
         return first.to_owned();
     }
-    let mut name = first.file_stem().unwrap_or_default().to_owned();
-    name.push(format!(".{number:04}"));
-    if let Some(extension) = first.extension() {
-        name.push(".");
-        name.push(extension);
-    }
+    let (mut name, after) = around_number(first);
+    name.push(format!("{number:04}"));
+    name.push(after);
     first.with_file_name(name)
+}
+
+/// Removes the numbered files of an earlier recording: they would look as if they belonged to
+/// this one.
+fn remove_numbered(first: &Path) -> io::Result<()> {
+    let (before, after) = around_number(first);
+    let entries = match fs::read_dir(files::directory(first)) {
+        Ok(entries) => entries,
+        // It is told when the file cannot be made.
+        Err(_) => return Ok(()),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let rest = name.as_bytes().strip_prefix(before.as_bytes());
+        let number = rest.and_then(|rest| rest.strip_suffix(after.as_bytes()));
+        let digits = |number: &[u8]| number.len() >= 4 && number.iter().all(u8::is_ascii_digit);
+        if number.is_some_and(digits) && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -197,5 +301,10 @@ mod tests {
             Path::new("a/b.0002.eventlog")
         );
         assert_eq!(numbered(Path::new("log"), 12), Path::new("log.0012"));
+        assert_eq!(
+            numbered(Path::new("a.b.eventlog.zst"), 3),
+            Path::new("a.b.0003.eventlog.zst")
+        );
+        assert_eq!(numbered(Path::new("log.zst"), 3), Path::new("log.0003.zst"));
     }
 }

@@ -56,6 +56,8 @@ pub struct Tee {
     pending: Vec<u8>,
     offset: u64,
     fault: Option<Error>,
+    events: u64,
+    until: u64,
 }
 
 impl Tee {
@@ -71,6 +73,16 @@ impl Tee {
     /// The fault after which the bytes are handed on unseen.
     pub fn fault(&self) -> Option<Error> {
         self.fault
+    }
+
+    /// How many events have been seen, of all logs in the stream.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The time of the last event of this log.
+    pub fn until(&self) -> u64 {
+        self.until
     }
 
     /// Whether a header has been seen. Without one, nothing is handed on.
@@ -124,7 +136,12 @@ impl Tee {
                         time: block.time,
                     }))?;
                 }
+                (Item::Event(event), _) => {
+                    self.events += 1;
+                    self.until = self.until.max(event.time);
+                }
                 (Item::Header, _) => {
+                    self.until = 0;
                     if let Some(carry) = &mut self.carry {
                         carry.note(&item);
                     }

@@ -2,15 +2,16 @@
 
 use crate::control::{Command, Protocol};
 use crate::errors::{self, Advise};
+use crate::files::{self, Packed};
 use crate::progress::Progress;
 use crate::record::{Files, Piece, Rotation, Tee};
 use crate::signals::Stop;
-use crate::source::{Connecting, Connection, SourceArg};
+use crate::source::{Connecting, Connection, FlushArgs, SourceArg};
 use crate::units::{Bytes, Wait};
 use crate::verbs::control::send;
 use clap::ValueEnum;
-use std::io::{self, Read};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -25,10 +26,14 @@ const REST: Duration = Duration::from_millis(200);
 /// readable log. A log that starts again, a new connection and a rotation each begin a new file:
 /// FILE, then FILE with a number before its extension. Each file can be read for itself: it begins
 /// with the header and everything that was defined before. Ctrl-C ends the recording.
+///
+/// A packed recording (FILE.zst) can be read up to the last second, whatever happens.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   eventlog record unix:/tmp/app.sock -o app.eventlog
+  eventlog record unix:/tmp/app.sock -o app.eventlog.zst --flush 1s
+  eventlog record unix:/tmp/app.sock -o - | eventlog stats -
   eventlog record tcp:db1:4242 -o db1.eventlog --rotate-size 256M --keep 20
   eventlog record unix:/tmp/app.sock -o app.eventlog --reconnect always --wait forever
   eventlog record unix:/tmp/app.sock -o heap.eventlog --for 30s --control start-heap-profiling
@@ -37,11 +42,11 @@ pub struct Args {
     /// unix:PATH, tcp:HOST:PORT, a FIFO, FILE, or - for standard input
     source: SourceArg,
 
-    /// The file to write
+    /// The file to write, packed if its name ends in .zst; - for standard output
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
 
-    /// Replace files that exist
+    /// Replace files that exist, and remove the numbered ones of an earlier recording
     #[arg(long)]
     force: bool,
 
@@ -77,6 +82,9 @@ pub struct Args {
     #[arg(long, value_name = "COMMAND")]
     control: Vec<Command>,
 
+    #[command(flatten)]
+    flush: FlushArgs,
+
     /// The wire protocol of commands
     #[arg(long, value_enum, default_value = "v0")]
     protocol: Protocol,
@@ -104,7 +112,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|command| command.frame(args.protocol))
         .collect::<Result<_, _>>()?;
-    if !args.force && std::fs::metadata(&args.output).is_ok_and(|about| about.is_file()) {
+    check_output(&args)?;
+    let file = !files::is_standard_output(&args.output);
+    if file && !args.force && std::fs::metadata(&args.output).is_ok_and(|about| about.is_file()) {
         return Err(errors::io(format_args!("{} exists", args.output.display()))).advise(
             "nothing was recorded",
             "choose another --output, or allow to replace it with --force",
@@ -126,12 +136,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         },
         frames,
         args,
+        events: 0,
+        until: 0,
     };
     let code = recording.run()?;
     let Recording {
         files,
         progress,
         args,
+        events,
+        until,
         ..
     } = recording;
     drop(progress);
@@ -143,13 +157,58 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(errors::INPUT));
     }
     if !args.quiet {
-        let (size, path) = (Bytes(files.total), files.path().display());
-        match files.count {
-            1 => errors::note(format_args!("{size} in {path}")),
-            count => errors::note(format_args!("{size} in {count} files, the last is {path}")),
-        }
+        tell(&files, events, until);
     }
     Ok(code)
+}
+
+/// What cannot be written to is told before anything is recorded.
+fn check_output(args: &Args) -> anyhow::Result<()> {
+    let rotates = args.rotate_size.is_some() || args.rotate_time.is_some();
+    if files::is_standard_output(&args.output) {
+        if rotates || args.keep.is_some() {
+            return Err(errors::usage(
+                "standard output is one file: no --rotate-size, --rotate-time or --keep",
+            ));
+        }
+        if io::stdout().is_terminal() {
+            return Err(errors::usage(
+                "an eventlog is not for the terminal; write it to a file with -o FILE",
+            ));
+        }
+    }
+    check_packing(&args.output)
+}
+
+/// What is packed with gzip cannot be read up to where it breaks off.
+pub fn check_packing(output: &Path) -> anyhow::Result<()> {
+    match Packed::of(output) {
+        Packed::Gzip => Err(errors::usage(format_args!(
+            "recordings are packed with zstd, not gzip: name it {}",
+            output.with_extension("zst").display()
+        ))),
+        Packed::No | Packed::Zstd => Ok(()),
+    }
+}
+
+/// What was recorded, and until when.
+fn tell(files: &Files, events: u64, until: u64) {
+    let (size, name) = (Bytes(files.total), files.name());
+    let packed = match files.stored() {
+        stored if stored == files.total => String::new(),
+        stored => format!(", packed to {}", Bytes(stored)),
+    };
+    let place = match files.count {
+        1 => name,
+        count => format!("{count} files, the last is {name}"),
+    };
+    let until = match events {
+        0 => String::new(),
+        _ => format!(" until {:.3} s", until as f64 / 1e9),
+    };
+    errors::note(format_args!(
+        "{size}{packed}, {events} events{until}, in {place}"
+    ));
 }
 
 struct Recording {
@@ -159,6 +218,9 @@ struct Recording {
     progress: Progress,
     stop: Stop,
     started: Instant,
+    /// Events that came, and the time of the last one in its log.
+    events: u64,
+    until: u64,
 }
 
 /// How a connection ended.
@@ -188,6 +250,10 @@ impl Recording {
             let mut tee = Tee::new(self.files.rotates());
             let end = self.record(&mut connection, &mut tee)?;
             self.end(&mut tee)?;
+            self.events += tee.events();
+            if tee.events() > 0 {
+                self.until = tee.until();
+            }
             if let Some(fault) = tee.fault() {
                 errors::fault(&self.args.source.to_string(), fault);
                 errors::note("everything is recorded nevertheless, but no longer rotated");
@@ -212,6 +278,10 @@ impl Recording {
         };
         let mut connection = self.args.source.connect(&how)?;
         connection.tick(Some(TICK));
+        self.args.flush.begin(&mut connection, &self.args.source)?;
+        if !self.args.quiet {
+            connection.explain_silence(self.args.source.to_string());
+        }
         Ok(connection)
     }
 
@@ -262,7 +332,11 @@ impl Recording {
                 Ok(0) => return Ok(End::Lost(None)),
                 Ok(count) => count,
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => {
+                        let result = self.files.idle();
+                        self.check_write(result)?;
+                        continue;
+                    }
                     _ => return Ok(End::Lost(Some(error))),
                 },
             };
@@ -288,7 +362,7 @@ impl Recording {
 
     fn check_write(&self, result: io::Result<()>) -> anyhow::Result<()> {
         result.advise(
-            format_args!("cannot write {}", self.files.path().display()),
+            format_args!("cannot write {}", self.files.name()),
             "is there room on the disk? What was recorded before is kept",
         )
     }
