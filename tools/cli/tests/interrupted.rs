@@ -6,7 +6,7 @@
 mod common;
 mod program;
 mod ring;
-use common::{Dir, Log, command, eventlog};
+use common::{Dir, Log, command, eventlog, wait_until};
 use program::everything;
 use ring::Ring;
 use std::os::unix::process::ExitStatusExt;
@@ -298,6 +298,58 @@ fn man_pages() {
                 std::fs::read(page.path()).expect("a page") == expected,
                 "{name}"
             );
+        }
+    }
+}
+
+/// What is recorded is written in place: there is a beginning of it, which can be read, and
+/// nothing else. The program that is run comes to its end, and then the FIFO is gone, too.
+#[test]
+fn recordings() {
+    let log = long(1);
+    let script = "exec 9<>${GHCRTS##*-ol}; cat log >&9; exec 9>&-; echo >> through";
+    let verbs: [&[&str]; 4] = [
+        &["record", "log", "-o", "out"],
+        &["record", "log", "-o", "out.zst"],
+        &["run", "-o", "out", "--", "sh", "-c", script],
+        &["run", "-o", "out.zst", "--", "sh", "-c", script],
+    ];
+    let mut random = Random::new();
+    for verb in verbs {
+        let place = Place::new(&[("log", &log)]);
+        let started = Instant::now();
+        let status = place.command(verb).status().expect("it runs");
+        let takes = started.elapsed();
+        assert!(status.success(), "{verb:?}");
+        for number in 0..tries() {
+            let place = Place::new(&[("log", &log)]);
+            let delay = Duration::from_nanos(random.below(takes.as_nanos() as u64));
+            let chosen = SIGNALS[random.below(4) as usize];
+            let what = format!("{verb:?}, {number}: signal {chosen} after {delay:?}");
+            let mut child = place.command(verb).spawn().expect("it starts");
+            std::thread::sleep(delay);
+            signal(child.id(), chosen);
+            child.wait().expect("it ends");
+            // If run was killed, its second process waits for the end of the program.
+            wait_until(&what, || place.temp.names().is_empty());
+            let names = place.work.names();
+            let known = ["log", "out", "out.zst", "through"];
+            let unknown = names.iter().find(|name| !known.contains(&name.as_str()));
+            assert_eq!(unknown, None, "{what}");
+            if names.contains(&"out".to_owned()) {
+                let out = std::fs::read(place.work.file("out")).expect("a recording");
+                assert!(log.starts_with(&out), "{what}");
+            }
+            if names.contains(&"out.zst".to_owned()) {
+                // Nothing, or not even a header, is a log that breaks off early.
+                let shown = eventlog(&["show", &place.work.file("out.zst")]);
+                assert!(shown.code <= 1, "{what}: {}", shown.stderr);
+                assert!(
+                    !shown.stderr.contains("damaged"),
+                    "{what}: {}",
+                    shown.stderr
+                );
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use common::{Dir, Done, Log, command, done, eventlog, finished, wait_until};
 use ghc_eventlog::EventBody;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// Runs a script with the log FIFO as `$log` and open as descriptor 9.
@@ -300,4 +301,176 @@ fn an_unmodified_haskell_program() {
     assert_eq!(shown.stderr, "");
     assert_eq!(shown.lines().len(), 100_000);
     let _ = EventBody::GcStart;
+}
+
+/// Bytes of a log that no pipe can hold.
+fn long() -> Vec<u8> {
+    let text = "x".repeat(60_000);
+    let log = (0..100).fold(Log::new(), |log, n| log.messages(0, &[(n, &text)]));
+    log.end()
+}
+
+/// Kills it, and nothing else: not the program that it runs.
+fn kill(child: &std::process::Child) {
+    let pid = child.id().to_string();
+    let status = Command::new("kill").args(["-KILL", &pid]).status();
+    assert!(status.expect("kill").success());
+}
+
+/// Ends what a process has started, if that hangs.
+struct Group(u32);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.0);
+        let mut kill = Command::new("kill");
+        // Usually there is nobody any more.
+        let _ = kill
+            .args(["-KILL", "--", &group])
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+/// However `run` dies, and whenever: the program comes to its end, the directory of the FIFO is
+/// removed, and what was recorded can be read.
+#[test]
+fn the_program_goes_on_when_run_is_killed() {
+    // In the middle of the log; before the log is opened; between two logs.
+    let before = "touch ready; while test ! -e go; do sleep 0.02; done";
+    let texts = [
+        format!("exec 9<>\"$log\"; cat log >&9; {before}; cat log >&9"),
+        format!("{before}; sleep 0.3; exec 9<>\"$log\"; cat log >&9"),
+        format!(
+            "exec 9<>\"$log\"; cat log >&9; exec 9>&-; {before}; exec 9<>\"$log\"; cat log >&9"
+        ),
+    ];
+    for text in texts {
+        let (dir, temp) = (Dir::new(), Dir::new());
+        dir.with("log", &long());
+        let text = format!("log=${{GHCRTS##*-ol}}; {text}; touch through");
+        let mut run = command();
+        run.args(["run", "-o", "out", "--", "sh", "-c", &text])
+            .current_dir(dir.path())
+            .env("TMPDIR", temp.path())
+            .process_group(0)
+            .stderr(Stdio::null());
+        let mut child = run.spawn().expect("it starts");
+        let _group = Group(child.id());
+        let there = |name: &str| std::path::Path::new(&dir.file(name)).exists();
+        wait_until("the program waits", || there("ready"));
+        kill(&child);
+        child.wait().expect("it ends");
+        dir.with("go", b"");
+        wait_until("the program is through", || there("through"));
+        wait_until("nothing is left", || temp.names().is_empty());
+        if there("out") {
+            eventlog(&["show", &dir.file("out")]).exits(0);
+        }
+    }
+}
+
+/// The second process is not needed for anything else.
+#[test]
+fn the_log_is_recorded_when_the_second_process_is_killed() {
+    let dir = Dir::new();
+    dir.with("log", &long());
+    let text = "touch ready; while test ! -e go; do sleep 0.02; done; cat log >&9; exit 4";
+    let run = script(&dir, &["-o", "out"], text)
+        .spawn()
+        .expect("it starts");
+    wait_until("the program waits", || {
+        std::path::Path::new(&dir.file("ready")).exists()
+    });
+    let children = format!("/proc/{0}/task/{0}/children", run.id());
+    let children = std::fs::read_to_string(children).expect("children");
+    let keeper = children.split_whitespace().find(|pid| {
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).contains("--keep-reading")
+    });
+    let status = Command::new("kill")
+        .args(["-KILL", keeper.expect("one")])
+        .status();
+    assert!(status.expect("kill").success());
+    dir.with("go", b"");
+    end(run).exits(4);
+    assert!(std::fs::read(dir.file("out")).expect("a recording") == long());
+}
+
+#[test]
+fn a_limit_on_file_sizes_is_a_full_disk() {
+    let (dir, temp) = (Dir::new(), Dir::new());
+    dir.with("log", &long());
+    let program = env!("CARGO_BIN_EXE_eventlog");
+    let inner = "log=${GHCRTS##*-ol}; exec 9<>\"$log\"; cat log >&9; echo through; exit 3";
+    let text = format!("ulimit -f 100; exec {program} run -o out -- sh -c '{inner}'");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &text])
+        .current_dir(dir.path())
+        .env_remove("GHCRTS")
+        .env("TMPDIR", temp.path());
+    let run = done(&mut shell).exits(3).says("File too large");
+    assert_eq!(run.stdout, "through\n");
+    assert_eq!(temp.names(), [""; 0]);
+    // The program itself is still ended by its own limits.
+    let text = format!("ulimit -f 1; exec {program} run -o out -- sh -c 'cat log > copy'");
+    let code = done(shell.args(["-c", &text])).code;
+    assert_ne!(code, 0);
+}
+
+#[test]
+fn all_files_are_named_and_those_of_earlier_runs_are_gone() {
+    let dir = Dir::new();
+    dir.with("log", &log());
+    for name in ["out.0002.eventlog", "out.0007.eventlog"] {
+        dir.with(name, b"of an earlier run");
+    }
+    for name in ["out.1.eventlog", "out.x.eventlog", "other.0002.eventlog"] {
+        dir.with(name, b"of somebody else");
+    }
+    let run = |text| done(&mut script(&dir, &["-o", "out.eventlog"], text)).exits(0);
+    run("cat log >&9; cat log >&9")
+        .says("2 files")
+        .says("out.eventlog, out.0002.eventlog");
+    let others = ["out.1.eventlog", "out.eventlog", "out.x.eventlog"];
+    let first = ["log", "other.0002.eventlog", "out.0002.eventlog"];
+    assert_eq!(dir.names(), [&first[..], &others].concat());
+    assert_eq!(run("cat log >&9").stderr, "");
+    assert_eq!(dir.names(), [&first[..2], &others].concat());
+}
+
+#[test]
+fn the_log_may_go_to_standard_output() {
+    let dir = Dir::new();
+    dir.with("log", &long());
+    let text = "cat log >&9; echo said; exit 6";
+    let child = script(&dir, &["-o", "-"], text).spawn().expect("it starts");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.stdout == long());
+    assert_eq!(output.stderr, b"said\n");
+    assert_eq!(output.status.code(), Some(6));
+    // A reader that has had enough does not matter to the program.
+    let mut child = script(&dir, &["-o", "-"], text).spawn().expect("it starts");
+    drop(child.stdout.take());
+    let run = end(child).exits(6);
+    assert_eq!(run.stderr, "said\n");
+    assert_eq!(dir.names(), ["log"]);
+}
+
+#[test]
+fn a_recording_may_be_packed() {
+    let dir = Dir::new();
+    dir.with("log", &long());
+    let args = ["-o", "out.eventlog.zst"];
+    done(&mut script(&dir, &args, "cat log >&9; cat log >&9")).exits(0);
+    for name in ["out.eventlog.zst", "out.0002.eventlog.zst"] {
+        let packed = std::fs::read(dir.file(name)).expect("a recording");
+        assert!(packed.len() < long().len() / 10);
+        assert!(zstd::stream::decode_all(&packed[..]).expect("zstd") == long());
+    }
+    done(&mut script(&dir, &["-o", "out.gz"], "touch started"))
+        .exits(125)
+        .says("zst");
+    assert!(!dir.names().contains(&"started".to_owned()));
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// What the taking side gets.
 #[derive(Debug)]
@@ -10,6 +11,8 @@ pub enum Taken {
     Bytes(Vec<u8>),
     /// What follows belongs into another file.
     Session,
+    /// Nothing has come for a while.
+    Idle,
     Closed,
 }
 
@@ -72,9 +75,10 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// The oldest bytes; waits for some.
-    pub fn take(&self) -> Taken {
+    /// The oldest bytes; waits for some, but no longer than this.
+    pub fn take(&self, patience: Duration) -> Taken {
         let mut state = self.lock();
+        let until = Instant::now() + patience;
         loop {
             if let Some(taken) = state.chunks.pop_front() {
                 if let Taken::Bytes(bytes) = &taken {
@@ -85,10 +89,12 @@ impl Queue {
             if state.closed {
                 return Taken::Closed;
             }
-            state = self
-                .filled
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Taken::Idle;
+            }
+            let waited = self.filled.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

@@ -1,16 +1,23 @@
 //! `eventlog run`.
 
 mod fifo;
+mod keeper;
 
 use crate::errors::{self, Advise};
+use crate::files;
+use crate::output;
 use crate::record::{Files, Queue, Rotation, Spool, Taken, Tee};
+use crate::signals::heeded;
 use crate::source::Connection;
 use crate::units::Bytes;
+use crate::verbs::record::check_packing;
 use fifo::Fifo;
+use keeper::Keeper;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read};
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus};
@@ -25,12 +32,21 @@ const TICK: Duration = Duration::from_millis(20);
 /// How long the output may take nothing after the end of the program.
 const STALLED: Duration = Duration::from_secs(5);
 
+/// How long nothing may come before what is packed is made readable.
+const IDLE: Duration = Duration::from_millis(100);
+
 /// Run a program and record its eventlog
 ///
 /// The program needs no changes: it is started with GHCRTS set so that its eventlog goes into a FIFO,
 /// from which it is recorded. The log is drained whatever happens to the output; if that cannot keep
 /// up, whole blocks are left out, and the log says so. Before GHC 9.4 the program must be linked with
 /// -eventlog.
+///
+/// A program that forks, or starts its log again, leaves several files: FILE, then FILE with a number
+/// before its extension. All of them are named in the end; those of an earlier run are removed.
+///
+/// If `eventlog run` itself is killed, the program goes on, and what was recorded until then can be
+/// read.
 ///
 /// Exits with the status of the program (128 + N if signal N killed it); 127 if there is no such
 /// program, 126 if it cannot be run, 125 if it was not run because nothing could be recorded.
@@ -40,9 +56,12 @@ Examples:
   eventlog run -- ./program
   eventlog run -o run1.eventlog -- ./program --input data +RTS -N4
   eventlog run --events=-au -- ./program
+  eventlog run -o run1.eventlog.zst -- ./program
+  eventlog run -o - -- ./program | eventlog stats -
   eventlog run --rts '-hT -i0.1' -- ./program")]
 pub struct Args {
-    /// The file to write; it is replaced if it exists [default: PROGRAM.eventlog]
+    /// The file to write; it is replaced if it exists [default: PROGRAM.eventlog]. Packed if its
+    /// name ends in .zst; - for standard output, where the program's own then goes to standard error
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -64,13 +83,24 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", value_parser = crate::units::bytes, default_value = "64M")]
     buffer: u64,
 
+    /// For ourselves: be the second process
+    #[arg(long, hide = true, exclusive = true)]
+    keep_reading: bool,
+
     /// The program and its arguments
-    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    #[arg(
+        last = true,
+        required_unless_present = "keep_reading",
+        value_name = "PROGRAM"
+    )]
     command: Vec<OsString>,
 }
 
 /// Runs.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if args.keep_reading {
+        return keeper::run();
+    }
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(errors::usage("no program"));
     };
@@ -78,7 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .output
         .clone()
         .unwrap_or_else(|| default_output(program));
-    let (fifo, connection) = match prepare(&output) {
+    let (mut keeper, fifo, connection) = match prepare(&output) {
         Ok(prepared) => prepared,
         Err(error) => {
             errors::report(&error);
@@ -89,7 +119,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     command
         .args(arguments)
         .env("GHCRTS", options(&args, fifo.path()));
+    if files::is_standard_output(&output) {
+        command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
+    }
     survive_signals()?;
+    keeper.starting();
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
@@ -99,6 +133,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(if missing { 127 } else { 126 }));
         }
     };
+    keeper.started(child.id());
     pass_signals_on(&child)?;
     let queue = Arc::new(Queue::new(
         usize::try_from(args.buffer).unwrap_or(usize::MAX).max(1),
@@ -126,31 +161,41 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Whatever can go wrong should do so before the program has begun.
-fn prepare(output: &Path) -> anyhow::Result<(Fifo, Connection)> {
+fn prepare(output: &Path) -> anyhow::Result<(Keeper, Fifo, Connection)> {
+    check_packing(output)?;
+    if files::is_standard_output(output) && io::stdout().is_terminal() {
+        return Err(errors::usage(
+            "an eventlog is not for the terminal; write it to a file with -o FILE",
+        ));
+    }
     check_writable(output).advise(
         format_args!("cannot write {}", output.display()),
         "choose another --output; the program was not started",
     )?;
-    let fifo = Fifo::new().advise(
+    let (keeper, fifo) = Keeper::start().advise(
         "cannot make a FIFO",
         "set TMPDIR to a directory where you may write, without blanks in its name",
     )?;
-    let connection = fifo
+    let log = fifo
         .open()
         .advise(format_args!("cannot open {}", fifo.path().display()), "")?;
-    Ok((fifo, connection))
+    Ok((keeper, fifo, Connection::fifo(log)))
 }
 
 /// A log of an earlier run stays until this one has something to write.
 fn check_writable(path: &Path) -> io::Result<()> {
+    if files::is_standard_output(path) {
+        return Ok(());
+    }
     match std::fs::metadata(path) {
         Ok(about) if about.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(about) if about.is_file() => OpenOptions::new().write(true).open(path).map(drop),
         Ok(_) => Ok(()),
-        Err(_) => {
-            OpenOptions::new().write(true).create_new(true).open(path)?;
-            std::fs::remove_file(path)
+        // Nothing may be left of the attempt if we are killed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            files::unnamed(files::directory(&files::destination(path)?)).map(drop)
         }
+        Err(error) => Err(error),
     }
 }
 
@@ -180,7 +225,7 @@ fn options(args: &Args, fifo: &Path) -> OsString {
 /// must live on to take the rest of its log.
 fn survive_signals() -> io::Result<()> {
     let ignored = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGQUIT] {
+    for signal in heeded(&[SIGINT, SIGQUIT]) {
         signal_hook::flag::register(signal, Arc::clone(&ignored))?;
     }
     Ok(())
@@ -194,7 +239,7 @@ fn pass_signals_on(child: &Child) -> io::Result<()> {
     else {
         return Ok(());
     };
-    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP])?;
+    let mut signals = signal_hook::iterator::Signals::new(heeded(&[SIGTERM, SIGHUP]))?;
     std::thread::spawn(move || {
         for signal in signals.forever() {
             let signal = match signal {
@@ -264,8 +309,9 @@ fn write(queue: &Queue, output: PathBuf, progress: &AtomicU64) -> Written {
     let mut files = Files::new(output, true, Rotation::default(), None);
     let mut failed = false;
     loop {
-        let result = match queue.take() {
-            Taken::Bytes(_) if failed => Ok(()),
+        let result = match queue.take(IDLE) {
+            Taken::Bytes(_) | Taken::Idle if failed => Ok(()),
+            Taken::Idle => files.idle(),
             Taken::Bytes(bytes) => files.write(&bytes),
             Taken::Session => files.end(),
             Taken::Closed => break,
@@ -273,9 +319,13 @@ fn write(queue: &Queue, output: PathBuf, progress: &AtomicU64) -> Written {
         progress.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = result {
             failed = true;
-            let path = files.path().display();
+            if output::is_closed() {
+                // Whoever reads the log has had enough.
+                continue;
+            }
+            let name = files.name();
             errors::warn(format_args!(
-                "cannot write {path}: {error}; the program goes on, but the rest of its log is lost"
+                "cannot write {name}: {error}; the program goes on, but the rest of its log is lost"
             ));
         }
     }
@@ -327,12 +377,18 @@ fn tell(program: &str, lost: u64, written: &Written) {
             Bytes(lost)
         ));
     }
-    if io::stderr().is_terminal() {
+    if files.count > 1 {
+        let names: Vec<_> = files
+            .paths()
+            .map(|path| path.display().to_string())
+            .collect();
         errors::note(format_args!(
-            "{} in {}",
-            Bytes(files.total),
-            files.path().display()
+            "{program} forked or started its log again; there are {} files: {}",
+            files.count,
+            names.join(", ")
         ));
+    } else if io::stderr().is_terminal() {
+        errors::note(format_args!("{} in {}", Bytes(files.total), files.name()));
     }
 }
 

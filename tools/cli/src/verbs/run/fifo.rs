@@ -1,8 +1,7 @@
 //! A FIFO of our own, in a directory that nobody else can enter.
 
-use crate::source::Connection;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -10,11 +9,11 @@ use std::path::{Path, PathBuf};
 /// Removes itself in the end.
 #[derive(Debug)]
 pub struct Fifo {
-    dir: PathBuf,
     path: PathBuf,
 }
 
 impl Fifo {
+    /// Makes one.
     pub fn new() -> io::Result<Self> {
         let base = std::env::temp_dir();
         // The RTS splits its options at blanks.
@@ -29,10 +28,7 @@ impl Fifo {
             let dir = base.join(format!("eventlog-run-{pid}-{attempt}"));
             match DirBuilder::new().mode(0o700).create(&dir) {
                 Ok(()) => {
-                    let fifo = Self {
-                        path: dir.join("log"),
-                        dir,
-                    };
+                    let fifo = Self::at(dir.join("log"));
                     let mode = Mode::RUSR | Mode::WUSR;
                     rustix::fs::mknodat(CWD, &fifo.path, FileType::Fifo, mode, 0)?;
                     return Ok(fifo);
@@ -44,26 +40,32 @@ impl Fifo {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
+    /// One that is there already.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The reading end. The program, which opens it for reading and writing,
     /// does not wait for us; but what it writes only fits while we read.
-    pub fn open(&self) -> io::Result<Connection> {
+    pub fn open(&self) -> io::Result<File> {
         let flags = OFlags::NONBLOCK.bits() as i32;
-        let fifo = OpenOptions::new()
+        OpenOptions::new()
             .read(true)
             .custom_flags(flags)
-            .open(&self.path)?;
-        Ok(Connection::fifo(fifo))
+            .open(&self.path)
     }
 }
 
 impl Drop for Fifo {
     fn drop(&mut self) {
-        // Nothing can be done about a failure, and nothing depends on it.
+        // It may be gone. Nothing can be done about another failure, and nothing depends on it.
         let _ = std::fs::remove_file(&self.path);
-        let _ = std::fs::remove_dir(&self.dir);
+        if let Some(dir) = self.path.parent() {
+            let _ = std::fs::remove_dir(dir);
+        }
     }
 }

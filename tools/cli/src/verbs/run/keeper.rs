@@ -1,0 +1,201 @@
+//! Who reads the FIFO when `eventlog run` cannot any more.
+//!
+//! The RTS opens the FIFO for reading and writing. So it is never told that nobody reads: once
+//! the FIFO is full, it would wait for ever. A second process therefore makes the FIFO, keeps it
+//! open, and does nothing as long as the first one lives. When that has ended, however it did,
+//! it reads and throws away whatever is still written, until the program has ended and nobody
+//! has the FIFO open. Then it removes it.
+
+use super::fifo::Fifo;
+use crate::errors;
+use crate::signals;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, setsid};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
+use std::process::{ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The argument that makes a process the keeper.
+pub const FLAG: &str = "--keep-reading";
+
+/// What the first process says before it starts the program.
+const STARTING: u8 = b's';
+/// What the second one answers when it knows the program.
+const KNOWN: u8 = b'k';
+/// What comes before the path of the FIFO, or the reason why there is none.
+const MADE: u8 = b'm';
+const FAILED: u8 = b'f';
+
+/// How often to look whether the program is still there.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long a program that may have been started may take to open the FIFO. Only if we were not
+/// told its number, because the first process died in that very moment.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The second process, as the first one sees it. Dropping it tells it that we are done.
+#[derive(Debug)]
+pub struct Keeper {
+    to: ChildStdin,
+    from: ChildStdout,
+}
+
+impl Keeper {
+    /// Starts it; the FIFO is ready then.
+    pub fn start() -> io::Result<(Self, Fifo)> {
+        let child = Command::new("/proc/self/exe")
+            .arg0("eventlog")
+            .args(["run", FLAG])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let (Some(to), Some(mut from)) = (child.stdin, child.stdout) else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        loop {
+            from.read_exact(&mut byte)?;
+            match byte {
+                [0] => break,
+                [byte] => answer.push(byte),
+            }
+        }
+        match answer.split_first() {
+            Some((&MADE, path)) => {
+                let path = OsString::from_vec(path.to_vec());
+                Ok((Self { to, from }, Fifo::at(path.into())))
+            }
+            Some((_, reason)) => Err(io::Error::other(
+                String::from_utf8_lossy(reason).into_owned(),
+            )),
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// The program is about to be started.
+    pub fn starting(&mut self) {
+        // If it is gone, there is no second process, and all else is as it should be.
+        let _ = self.to.write_all(&[STARTING]);
+    }
+
+    /// The program has this number. Until this returns, it must not be waited for.
+    pub fn started(&mut self, program: u32) {
+        if self.to.write_all(&program.to_le_bytes()).is_ok() {
+            let _ = self.from.read_exact(&mut [0]);
+        }
+    }
+}
+
+/// The second process.
+pub fn run() -> anyhow::Result<ExitCode> {
+    // What the terminal or somebody else sends to all of us is for the others.
+    let _ = setsid();
+    for signal in signals::heeded(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT]) {
+        signal_hook::flag::register(signal, Arc::default())?;
+    }
+    let mut stdout = io::stdout().lock();
+    let made = Fifo::new().and_then(|fifo| Ok((fifo.open()?, fifo)));
+    let (log, fifo) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            let reason = error.to_string();
+            stdout.write_all(&[&[FAILED], reason.as_bytes(), &[0]].concat())?;
+            return Ok(ExitCode::from(errors::IO));
+        }
+    };
+    let path = fifo.path().as_os_str().as_bytes();
+    // If nobody reads that, we are not needed any more, and the FIFO goes.
+    stdout.write_all(&[&[MADE], path, &[0]].concat())?;
+    stdout.flush()?;
+    let mut told = Vec::new();
+    let mut program = None;
+    let mut stdin = io::stdin().lock();
+    let mut buffer = [0; 8];
+    loop {
+        match stdin.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => told.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+        if let (None, Some(number)) = (&program, told.get(1..5).and_then(<[u8]>::first_chunk)) {
+            program = Some(Program::watch(u32::from_le_bytes(*number)));
+            let answered = stdout.write_all(&[KNOWN]);
+            let _ = answered.and_then(|()| stdout.flush());
+        }
+    }
+    if !told.is_empty() {
+        read_on(log, program.as_ref());
+    }
+    drop(fifo);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Throws away what is written, until nobody can write any more.
+fn read_on(mut log: File, program: Option<&Program>) {
+    let mut buffer = vec![0; 64 << 10];
+    let since = Instant::now();
+    let mut written = false;
+    loop {
+        match log.read(&mut buffer) {
+            // Nobody has it open for writing.
+            Ok(0) => {
+                let over = match program {
+                    Some(program) => program.has_ended(),
+                    None => written || since.elapsed() > GRACE,
+                };
+                if over {
+                    return;
+                }
+                std::thread::sleep(PAUSE);
+            }
+            Ok(_) => written = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                written = true;
+                let mut fds = [PollFd::new(&log, PollFlags::IN)];
+                let _ = poll(&mut fds, None);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// The program, whose parent we are not.
+enum Program {
+    Descriptor(OwnedFd),
+    /// Where the system has no descriptors of processes.
+    Directory(String),
+}
+
+impl Program {
+    fn watch(number: u32) -> Self {
+        let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
+        match pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) {
+            Some(descriptor) => Self::Descriptor(descriptor),
+            None => Self::Directory(format!("/proc/{number}")),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        match self {
+            Self::Descriptor(descriptor) => {
+                let mut fds = [PollFd::new(descriptor, PollFlags::IN)];
+                let now = Timespec {
+                    tv_sec: 0,
+                    tv_nsec: 0,
+                };
+                poll(&mut fds, Some(&now)).is_ok_and(|count| count > 0)
+            }
+            Self::Directory(path) => !std::path::Path::new(path).exists(),
+        }
+    }
+}
