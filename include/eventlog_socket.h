@@ -198,6 +198,9 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
  *
  *  If it names a ring file and no address, the address is EVENTLOG_SOCKET_NONE.
  *
+ *  A program that has more rights than who started it (setuid, setgid, file
+ *  capabilities) does not believe the environment: for it none of these variables is set.
+ *
  *  Not thread-safe against setenv. addr_out must not be NULL (ERR_SYS, EINVAL);
  *  opts_out may be. On OK, ERR_ENV_TOOLONG, ERR_ENV_NOHOST and ERR_ENV_NOPORT the
  *  address is filled in and must be freed with eventlog_socket_addr_free (what is

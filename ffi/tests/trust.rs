@@ -1,4 +1,5 @@
-//! Other users of the machine: what is theirs is not touched, what is ours they do not get.
+//! Other users of the machine: what is theirs is not touched, what is ours they do not get,
+//! and what they put into the environment of a program that has more rights is not read.
 
 use crate::support;
 
@@ -6,6 +7,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::build::probe;
@@ -66,6 +68,77 @@ fn shared_directories(dir: &TempDir) -> Vec<PathBuf> {
 fn refusal(driver: &mut Driver, path: &Path) -> String {
     let words = driver.command(&format!("init-why {}", path.display()));
     words.concat()
+}
+
+/// A program that runs with the rights of its file's owner, started by somebody else.
+#[test]
+fn the_environment_of_a_setuid_program_is_not_read() {
+    need!(two_users());
+    let dir = TempDir::new();
+    let folder = dir.join("in");
+    std::fs::create_dir(&folder).expect("a directory");
+    set_mode(&folder, 0o777);
+    let (socket, ring) = (folder.join("socket"), folder.join("ring"));
+    for setuid in [false, true] {
+        let program = dir.join("program");
+        std::fs::copy(probe(), &program).expect("a copy");
+        set_mode(&program, if setuid { 0o4755 } else { 0o755 });
+        let run = |arguments: &[&str], environment: &[(&str, &str)]| {
+            let mut command = Command::new(&program);
+            command.args(arguments).env_clear();
+            command.envs(environment.iter().copied());
+            command.uid(OTHER).gid(OTHER);
+            let mut running = Running::spawn(command);
+            let mut lines = Vec::new();
+            while let Some(line) = running.line() {
+                lines.push(line);
+            }
+            assert!(running.wait().success(), "{lines:?}");
+            lines.join("\n")
+        };
+        let read = !setuid;
+        for (address, named) in [
+            (&[("GHC_EVENTLOG_UNIX_PATH", "named")][..], "unix 'named'"),
+            (
+                &[
+                    ("GHC_EVENTLOG_INET_HOST", "named"),
+                    ("GHC_EVENTLOG_INET_PORT", "1"),
+                    ("GHC_EVENTLOG_WAIT", "1"),
+                ],
+                "inet 'named'",
+            ),
+        ] {
+            let said = run(&["from-env"], address);
+            assert_eq!(said.contains(named), read, "{said}");
+            assert_eq!(said.contains("from_env: 3 "), !read, "{said}");
+        }
+        // What tunes a program that has an address of its own.
+        for name in [
+            "BUFFER_SIZE",
+            "OVERFLOW",
+            "EXIT_TIMEOUT",
+            "FLUSH_INTERVAL",
+            "STALL_TIMEOUT",
+            "CONTROL",
+            "SNDBUF",
+            "RING_FILE_SIZE",
+        ] {
+            let name = format!("GHC_EVENTLOG_{name}");
+            let said = run(&["init-unix", text(&socket)], &[(&name, "nonsense")]);
+            assert_eq!(said.contains("init: 11 "), read, "{said}");
+            assert_eq!(said.contains("init: 0 "), !read, "{said}");
+        }
+        let ring_file = [
+            ("GHC_EVENTLOG_RING_FILE", text(&ring)),
+            ("GHC_EVENTLOG_RING_FILE_SIZE", "1M"),
+        ];
+        let said = run(&["init-unix", text(&socket)], &ring_file);
+        assert!(said.contains("init: 0 "), "{said}");
+        assert_eq!(ring.exists(), read, "{said}");
+        if read {
+            std::fs::remove_file(&ring).expect("the ring file");
+        }
+    }
 }
 
 /// Somebody puts a link in the place of the socket as soon as that is there.

@@ -144,11 +144,12 @@ int unlinkat(int folder, const char *path, int flags) {
   return (int)syscall(SYS_unlinkat, folder, path, flags);
 }
 
-/* What Rust calls before each pthread_create, which fails then. */
+/* What is called before each pthread_create, which fails then. */
 int pthread_attr_setstacksize(pthread_attr_t *attributes, size_t size) {
   if (fails("thread")) {
     char words[32];
-    snprintf(words, sizeof words, "thread %d 1", errno);
+    /* Once with a stack of the usual size, and once with a small one. */
+    snprintf(words, sizeof words, "thread %d 2", errno);
     fail_calls(words);
   }
   int (*set)(pthread_attr_t *, size_t);
