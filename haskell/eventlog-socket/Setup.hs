@@ -3,10 +3,10 @@
 -- Setup - puts the Rust library into the Haskell library.
 --
 -- libeventlog_socket.a is found or built and made into one object, and that object goes
--- into libHSeventlog-socket, static and shared. A program that depends on the package
--- needs nothing else then, wherever the package is installed. And of what Rust's
--- standard library defines nothing stays visible, so that another library written in
--- Rust can be in the same program.
+-- into libHSeventlog-socket, static and shared, and into the object of the package that
+-- GHCi may load instead. A program that depends on the package needs nothing else then,
+-- wherever the package is installed. And of what Rust's standard library defines nothing
+-- stays visible, so that another library written in Rust can be in the same program.
 module Main (main) where
 
 import Control.Monad (filterM, forM_, unless, when)
@@ -16,7 +16,7 @@ import Distribution.PackageDescription
 import Distribution.Simple
 import Distribution.Simple.LocalBuildInfo (LocalBuildInfo (..), buildDir)
 import Distribution.Simple.Program
-import Distribution.Simple.Setup (BuildFlags)
+import Distribution.Simple.Setup (BuildFlags, ReplFlags)
 import GHC.IO.Encoding (getFileSystemEncoding)
 import System.Directory
 import System.Environment (lookupEnv)
@@ -33,23 +33,49 @@ makeSymbolicPath = id
 #endif
 
 main :: IO ()
-main = defaultMainWithHooks simpleUserHooks {buildHook = build}
+main = defaultMainWithHooks simpleUserHooks {buildHook = build, replHook = repl}
 
 build :: PackageDescription -> LocalBuildInfo -> UserHooks -> BuildFlags -> IO ()
 build description info hooks flags = do
   let dir = getSymbolicPath (buildDir info)
-  rustDir <- makeAbsolute (dir </> "rust")
-  createDirectoryIfMissing True rustDir
+  rustDir <- directoryOf info "rust"
   object <- findLibrary description info >>= makeObject info rustDir
   addTo (rustDir </> "lib" ++ objectName ++ ".a") object
   buildHook simpleUserHooks (linkedWith rustDir description) info hooks flags
-  -- One archive for each way: libHS...a, libHS..._p.a.
+  -- One archive for each way: libHS...a, libHS..._p.a; and with
+  -- --enable-library-for-ghci one object: HS....o.
   files <- listDirectory dir
-  forM_ files $ \file ->
+  forM_ files $ \file -> do
     when ("libHS" `isPrefixOf` file && ".a" `isSuffixOf` file) $
       addTo (dir </> file) object
+    when ("HS" `isPrefixOf` file && ".o" `isSuffixOf` file) $
+      mergeInto (dir </> file) object
   where
     addTo archive object = run (tool arProgram "ar" info) ["r", archive, object]
+    mergeInto merged object = do
+      let both = merged <.> "both"
+      run (tool gccProgram "cc" info) ["-r", "-nostdlib", "-o", both, merged, object]
+      renameFile both merged
+
+-- GHCi on this package loads no library of it, but its modules, and the objects of its C
+-- sources; those need the Rust library as a shared one.
+repl :: PackageDescription -> LocalBuildInfo -> UserHooks -> ReplFlags -> [String] -> IO ()
+repl description info hooks flags arguments = do
+  -- Apart, as a linker prefers shared libraries.
+  replDir <- directoryOf info "rust-repl"
+  object <- findLibrary description info >>= makeObject info replDir
+  let shared = replDir </> "lib" ++ objectName ++ ".so"
+  -- GHCi links the objects with it, and does not say where it is: its own name does.
+  run (tool gccProgram "cc" info) $
+    ["-shared", "-Xlinker", "-soname", "-Xlinker", shared, "-o", shared, object]
+      ++ ["-lgcc_s", "-lpthread", "-ldl", "-lm"]
+  replHook simpleUserHooks (linkedWith replDir description) info hooks flags arguments
+
+directoryOf :: LocalBuildInfo -> FilePath -> IO FilePath
+directoryOf info name = do
+  dir <- makeAbsolute (getSymbolicPath (buildDir info) </> name)
+  createDirectoryIfMissing True dir
+  pure dir
 
 -- What the shared library is linked with; static ones get the object afterwards. This is
 -- not part of what is registered, so dependents do not see it.

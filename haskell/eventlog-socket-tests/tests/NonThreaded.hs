@@ -5,7 +5,9 @@ module Main (main) where
 import Data.IORef (newIORef, readIORef, writeIORef)
 import Debug.Trace (traceEventIO)
 import GHC.Eventlog.Socket
+import GHC.Eventlog.Socket.Legacy (EventlogSocketConfig (..), SocketMode (..), UnixSocket (..))
 import qualified GHC.Eventlog.Socket.Legacy as Legacy
+import GHC.Eventlog.Socket.Tuning (essConnected, essConnections, stats)
 import System.Directory (doesPathExist)
 import System.FilePath ((</>))
 

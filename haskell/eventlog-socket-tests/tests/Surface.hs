@@ -11,15 +11,11 @@ import GHC.Eventlog.Socket
   , CommandId (..)
   , EventlogSocketAddr (..)
   , EventlogSocketAddrError (..)
-  , EventlogSocketConfig (..)
   , EventlogSocketControlError (..)
   , EventlogSocketOpts (esoLinger, esoSndbuf, esoWait)
   , Hook (HookPostStartEventLogging, HookPreEndEventLogging)
   , HookHandler
   , Namespace
-  , SocketMode (..)
-  , TcpSocket (..)
-  , UnixSocket (..)
   , defaultEventlogSocketOpts
   , fromEnv
   , namespaceName
@@ -28,14 +24,20 @@ import GHC.Eventlog.Socket
   , registerNamespace
   , start
   , startFromEnv
-  , startTcp
-  , startUnix
-  , startUnixWait
   , startWait
   , startWith
   , testControlStatus
   , testWorkerStatus
   , wait
+  )
+import GHC.Eventlog.Socket.Legacy
+  ( EventlogSocketConfig (..)
+  , SocketMode (..)
+  , TcpSocket (..)
+  , UnixSocket (..)
+  , startTcp
+  , startUnix
+  , startUnixWait
   )
 import qualified GHC.Eventlog.Socket.Legacy as Legacy
 

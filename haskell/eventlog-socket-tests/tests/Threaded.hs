@@ -11,6 +11,7 @@ import Data.Word (Word8)
 import Debug.Trace (traceEventIO)
 import Foreign.C (eALREADY, eINVAL, eNAMETOOLONG, eNOTCONN, eNOTSOCK)
 import GHC.Eventlog.Socket
+import GHC.Eventlog.Socket.Tuning
 import GHC.IO.Encoding (setFileSystemEncoding)
 import System.Directory (doesPathExist, listDirectory)
 import System.Environment (setEnv, unsetEnv)
@@ -67,10 +68,7 @@ environment failures = do
     "host and port"
     [("GHC_EVENTLOG_INET_HOST", "::1"), ("GHC_EVENTLOG_INET_PORT", "4242")]
     (Just (EventlogSocketInetAddr "::1" "4242", options))
-  finds
-    "a ring file alone"
-    [("GHC_EVENTLOG_RING_FILE", "/some/file")]
-    (Just (EventlogSocketNone, options))
+  finds "a ring file alone" [("GHC_EVENTLOG_RING_FILE", "/some/file")] Nothing
   finds
     "a ring file and a path"
     [("GHC_EVENTLOG_RING_FILE", "/some/file"), ("GHC_EVENTLOG_UNIX_PATH", "/some/where")]
@@ -102,10 +100,10 @@ cannotStart failures dir = do
   expect failures "the file" content "mine"
   failsWith failures "a long path" (start (dir </> replicate 200 'x')) (Just eNAMETOOLONG)
   failsWith failures "a path with NUL" (start (dir </> "a\0b")) (Just eINVAL)
-  failsWith failures "neither socket nor file" (startWith EventlogSocketNone defaultEventlogSocketOpts) (Just eINVAL)
+  failsWith failures "neither socket nor file" startRingFile (Just eINVAL)
   failsWith failures "a ring file that is too small" (setRingFile (Just (dir </> "ring", 1))) (Just eINVAL)
   setRingFile (Just (file, 0))
-  failsWith failures "what is no ring file" (startWith EventlogSocketNone defaultEventlogSocketOpts) Nothing
+  failsWith failures "what is no ring file" startRingFile Nothing
   setRingFile Nothing
   let noPort = EventlogSocketInetAddr "127.0.0.1" "no such service"
   failsWith failures "no port" (startWith noPort defaultEventlogSocketOpts) Nothing

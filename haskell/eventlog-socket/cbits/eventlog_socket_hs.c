@@ -6,6 +6,7 @@
  * GHC.Eventlog.Socket.Internal.Foreign calls these functions.
  */
 #include "eventlog_socket.h"
+#include "eventlog_socket_rts.h"
 
 #include <stddef.h>
 
@@ -87,8 +88,9 @@ void eventlog_socket_hs_addr_free(int tag, char *strings[2]) {
   eventlog_socket_addr_free(&addr);
 }
 
-void eventlog_socket_hs_wait(int status_out[2]) {
-  put_status(eventlog_socket_wait(), status_out);
+void eventlog_socket_hs_wait(uint64_t *seen, uint32_t milliseconds,
+                             int status_out[2]) {
+  put_status(eventlog_socket_rts_wait(seen, milliseconds), status_out);
 }
 
 void eventlog_socket_hs_worker_status(int status_out[2]) {

@@ -15,11 +15,15 @@
 -- gets a whole eventlog, in the format of eventlog files.
 --
 -- The program never waits for a client, and memory is fixed: what a slow client does
--- not take is dropped, chunk by chunk, and the stream says so. That can be changed: see
--- t'EventlogSocketTuning'.
+-- not take is dropped, chunk by chunk, and the stream says so. That can be changed, and
+-- counters tell what was done: "GHC.Eventlog.Socket.Tuning".
 --
 -- Every function may be called from any thread. Types that have fields but no
 -- constructor here may get more fields.
+--
+-- This module has the names of @eventlog-socket@ 0.1.3 and no others, so that a program
+-- which was written for that needs no change. Still older names are in
+-- "GHC.Eventlog.Socket.Legacy".
 module GHC.Eventlog.Socket
   ( -- * Start
     startFromEnv
@@ -54,95 +58,14 @@ module GHC.Eventlog.Socket
     -- * State
   , testWorkerStatus
   , testControlStatus
-    -- ** Counters
-  , EventlogSocketStats
-  , stats
-  , essChunksSent
-  , essBytesSent
-  , essChunksLost
-  , essBytesLost
-  , essChunksDiscarded
-  , essBytesDiscarded
-  , essRingSize
-  , essRingHighWater
-  , essDefinitionBytes
-  , essConnections
-  , essWakeups
-  , essFlushes
-  , essBytesReceived
-  , essCommandsReceived
-  , essCommandsRun
-  , essCommandsUnknown
-  , essCommandsRefused
-  , essCommandsDenied
-  , essCommandsDropped
-  , essBytesGarbage
-  , essInetPort
-  , essConnected
-  , essSleeps
-  , essCallsInterrupted
-  , essSendsPartial
-  , essSendsFull
-  , essSendsDeferred
-  , essAcceptsAborted
-  , essAcceptsDeferred
-  , essPollsFailed
-  , essWakeupsPending
-  , essWakeupsFailed
-  , essOptionsFailed
-  , essClientsBroken
-  , essClientsHalfClosed
-  , essClientsDisplaced
-  , essRingFileSize
-  , essRingFileChunksOverwritten
-  , essRingFileBytesOverwritten
-  , essRingFileChunksRefused
-  , essRingFileBytesRefused
-  , essRingFileDefinitionsLeftOut
-  , essRingFileLost
-  , essSocketFilesRemoved
-  , essSocketFilesRemade
 
-    -- * Tuning
-  , EventlogSocketTuning
-  , estBufferSize
-  , estOverflow
-  , estExitTimeout
-  , estFlushInterval
-  , estControl
-  , EventlogSocketOverflow (..)
-  , EventlogSocketControl (..)
-  , defaultEventlogSocketTuning
-  , setTuning
-  , setRingFile
-
-    -- * Older names
-
-    -- | Their 'GHC.Eventlog.Socket.Legacy.startWith' is in
-    -- "GHC.Eventlog.Socket.Legacy".
+    -- * Unix sockets by their path
   , start
   , startWait
   , wait
-  , EventlogSocketConfig (..)
-  , SocketMode (..)
-  , UnixSocket (..)
-  , TcpSocket (..)
-  , startUnix
-  , startUnixWait
-  , startTcp
   ) where
 
 import GHC.Eventlog.Socket.Internal.Control
+import GHC.Eventlog.Socket.Internal.Environment
 import GHC.Eventlog.Socket.Internal.Hook
 import GHC.Eventlog.Socket.Internal.Start
-import GHC.Eventlog.Socket.Internal.Statistics
-import GHC.Eventlog.Socket.Internal.Tuning
-import GHC.Eventlog.Socket.Legacy
-  ( EventlogSocketConfig (..)
-  , SocketMode (..)
-  , TcpSocket (..)
-  , UnixSocket (..)
-  , startTcp
-  , startUnix
-  , startUnixWait
-  )

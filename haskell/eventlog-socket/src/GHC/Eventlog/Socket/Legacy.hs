@@ -1,6 +1,5 @@
--- | The Haskell API of the library's first generation, whose 'startWith' has the name
--- of another one in "GHC.Eventlog.Socket". Programs that used it import this module
--- instead, or stay with "GHC.Eventlog.Socket" if they do not use 'startWith'.
+-- | The Haskell API of the library's first generation. Programs that used it import
+-- this module instead of "GHC.Eventlog.Socket", where 'startWith' is another function.
 --
 -- Unlike then, a start that fails throws a 'userError' with the reason; it does not
 -- end the program.

@@ -23,11 +23,10 @@ import GHC.Eventlog.Socket.Internal.Status
 
 -- | A namespace of commands. It is never freed.
 newtype Namespace = Namespace (Ptr RawNamespace)
-  deriving (Eq)
 
 -- | A command's number in its namespace. Every number may be used.
 newtype CommandId = CommandId Word8
-  deriving (Eq, Ord, Show)
+  deriving (Eq, Show)
 
 -- | What is done when a command comes. It is called as a
 -- 'GHC.Eventlog.Socket.HookHandler' is, in the order in which commands came. An

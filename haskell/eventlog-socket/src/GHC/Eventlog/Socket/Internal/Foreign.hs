@@ -53,7 +53,7 @@ foreign import ccall safe "eventlog_socket_hs_addr_free"
   c_addr_free :: CInt -> Ptr CString -> IO ()
 
 foreign import ccall safe "eventlog_socket_hs_wait"
-  c_wait :: Ptr CInt -> IO ()
+  c_wait :: Ptr Word64 -> Word32 -> Ptr CInt -> IO ()
 
 foreign import ccall safe "eventlog_socket_hs_worker_status"
   c_worker_status :: Ptr CInt -> IO ()

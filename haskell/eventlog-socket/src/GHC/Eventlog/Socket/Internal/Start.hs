@@ -3,26 +3,29 @@ module GHC.Eventlog.Socket.Internal.Start
   ( EventlogSocketAddr (..)
   , EventlogSocketOpts (..)
   , defaultEventlogSocketOpts
+  , peekOpts
   , startWith
-  , startFromEnv
-  , fromEnv
-  , EventlogSocketAddrError (..)
+  , startRingFile
   , start
   , startWait
   , wait
   , testWorkerStatus
   , testControlStatus
+  , remember
   , withText
+  , peekText
   ) where
 
-import Control.Exception (Exception (..), bracket, throwIO)
-import Data.Foldable (traverse_)
+import Control.Concurrent (yield)
+import Control.Exception (SomeException, allowInterrupt, throwIO)
+import Control.Monad (when)
+import Data.IORef (IORef, newIORef, readIORef, writeIORef)
 import Data.Int (Int32)
 import Data.Maybe (fromMaybe)
-import Foreign.C (CInt, CString)
-import Foreign.Marshal (alloca, allocaArray, withArray)
+import Foreign.C (CInt, CString, Errno (..), eTIMEDOUT)
+import Foreign.Marshal (allocaArray, with, withArray)
 import Foreign.Ptr (Ptr, nullPtr)
-import Foreign.Storable (peek, peekElemOff)
+import Foreign.Storable (peekElemOff)
 import qualified GHC.Foreign as Encoded
 import GHC.IO.Encoding (getFileSystemEncoding)
 import System.IO.Unsafe (unsafePerformIO)
@@ -47,11 +50,8 @@ data EventlogSocketAddr
       -- ^ Name or numeric address; @""@ listens on every interface.
       , esaInetPort :: String
       -- ^ Number or name of a service; with @"0"@ the system chooses
-      -- ('GHC.Eventlog.Socket.essInetPort' tells).
+      -- ('GHC.Eventlog.Socket.Tuning.essInetPort' tells).
       }
-  | -- | No socket, for a program that only records into a ring file
-    -- ('GHC.Eventlog.Socket.setRingFile'). 'esoWait' does nothing then.
-    EventlogSocketNone
   deriving (Eq, Show)
 
 -- | Options of a start. Make them out of 'defaultEventlogSocketOpts'.
@@ -80,84 +80,38 @@ defaultEventlogSocketOpts =
 -- @PROGRAM.eventlog@). For a client that is to get everything, start from a C
 -- @main@ with @eventlog_socket_wrap_hs_main@.
 --
--- It works with and without @-threaded@. Without, nothing else runs while it waits,
--- and clients get what was logged only when the runtime hands it over: flush from
+-- It works with and without @-threaded@. Without, other threads run hardly while it
+-- waits, and clients get what was logged only when the runtime hands it over: flush from
 -- Haskell ('Debug.Trace.flushEventLog', base 4.16).
 --
 -- Throws a 'userError' with the reason: the runtime cannot log events (before GHC
 -- 9.4 link with @-eventlog@), the address cannot be used, something was started
 -- before, or a variable of the environment has a value that cannot be used. If a
 -- system call failed, the error's 'GHC.IO.Exception.ioe_errno' is set.
+--
+-- If the wait is interrupted, the streaming goes on.
 startWith :: EventlogSocketAddr -> EventlogSocketOpts -> IO ()
-startWith addr opts =
-  withArray (optsToC opts) $ \cOpts -> case addr of
+startWith addr opts = do
+  case addr of
     EventlogSocketUnixAddr path ->
-      withText path $ \cPath -> check (c_start 0 cPath nullPtr cOpts)
+      withText path $ \cPath -> startAt 0 cPath nullPtr opts
     EventlogSocketInetAddr host port ->
       withText host $ \cHost ->
-        withText port $ \cPort -> check (c_start 1 cHost cPort cOpts)
-    EventlogSocketNone -> check (c_start 2 nullPtr nullPtr cOpts)
+        withText port $ \cPort -> startAt 1 cHost cPort opts
+  when (esoWait opts) wait
 
--- | 'startWith' what 'fromEnv' finds. Without an address in the environment it does
--- nothing.
-startFromEnv :: IO ()
-startFromEnv = fromEnv >>= traverse_ (uncurry startWith)
+-- | Start without a socket, for a program that only records into a ring file: the one
+-- that 'GHC.Eventlog.Socket.Tuning.setRingFile' or @GHC_EVENTLOG_RING_FILE@ names. At
+-- most once in a process, like 'startWith', and with the same exceptions.
+startRingFile :: IO ()
+startRingFile = startAt 2 nullPtr nullPtr defaultEventlogSocketOpts
 
--- | Address and options from the environment.
---
--- [@GHC_EVENTLOG_UNIX_PATH@] Path of a Unix socket. It wins over the next two.
--- [@GHC_EVENTLOG_INET_HOST@, @GHC_EVENTLOG_INET_PORT@] Address of a TCP socket.
---   Both are needed.
--- [@GHC_EVENTLOG_RING_FILE@] Path of a ring file. If there is no address, it is
---   'EventlogSocketNone'.
--- [@GHC_EVENTLOG_WAIT@] Set to anything, also to nothing: wait for a client.
---
--- 'Nothing' if there is no address. Throws an 'EventlogSocketAddrError'.
---
--- Other variables, which tune the library, are read when it starts; see
--- t'GHC.Eventlog.Socket.EventlogSocketTuning'.
-fromEnv :: IO (Maybe (EventlogSocketAddr, EventlogSocketOpts))
-fromEnv =
-  alloca $ \cTag ->
-    withArray [nullPtr, nullPtr] $ \cStrings ->
-      allocaArray 3 $ \cOpts -> do
-        let get = snd <$> withStatus (c_from_env cTag cStrings cOpts)
-            release _ = peek cTag >>= \tag -> c_addr_free tag cStrings
-        bracket get release $ \status -> do
-          tag <- peek cTag
-          first <- peekElemOff cStrings 0 >>= peekText
-          second <- peekElemOff cStrings 1 >>= peekText
-          opts <- peekOpts cOpts
-          let addr
-                | tag == 0 = EventlogSocketUnixAddr first
-                | tag == 1 = EventlogSocketInetAddr first second
-                | otherwise = EventlogSocketNone
-          case statusCode status of
-            Ok -> pure (Just (addr, opts))
-            EnvNoAddr -> pure Nothing
-            EnvTooLong -> throwIO (EventlogSocketAddrUnixPathTooLong first)
-            EnvNoHost -> throwIO (EventlogSocketAddrInetHostMissing second)
-            EnvNoPort -> throwIO (EventlogSocketAddrInetPortMissing first)
-            _ -> throwStatus status
-
--- | What is wrong with the address in the environment.
-data EventlogSocketAddrError
-  = -- | The path of the Unix socket, which is longer than such an address can be.
-    EventlogSocketAddrUnixPathTooLong FilePath
-  | -- | The port, which came without a host.
-    EventlogSocketAddrInetHostMissing String
-  | -- | The host, which came without a port.
-    EventlogSocketAddrInetPortMissing String
-  deriving (Eq, Show)
-
-instance Exception EventlogSocketAddrError where
-  displayException problem = case problem of
-    EventlogSocketAddrUnixPathTooLong path ->
-      "GHC_EVENTLOG_UNIX_PATH is too long for a Unix socket: " ++ show path
-    EventlogSocketAddrInetHostMissing port ->
-      "GHC_EVENTLOG_INET_PORT is " ++ show port ++ ", but there is no GHC_EVENTLOG_INET_HOST"
-    EventlogSocketAddrInetPortMissing host ->
-      "GHC_EVENTLOG_INET_HOST is " ++ show host ++ ", but there is no GHC_EVENTLOG_INET_PORT"
+-- Without the wait, which can be interrupted here, and not in C.
+startAt :: CInt -> CString -> CString -> EventlogSocketOpts -> IO ()
+startAt tag first second opts = do
+  withArray (optsToC opts {esoWait = False}) $ \cOpts ->
+    check (c_start tag first second cOpts)
+  writeIORef failure Nothing
 
 -- | 'startWith' a Unix socket and the default options.
 start :: FilePath -> IO ()
@@ -169,15 +123,39 @@ startWait path =
   startWith (EventlogSocketUnixAddr path) defaultEventlogSocketOpts {esoWait = True}
 
 -- | Wait until a client is connected and its stream has begun: whatever is logged
--- after the return is part of it. It cannot be interrupted. Throws a 'userError' if
--- nothing was started or no client can ever come.
+-- after the return is part of it. Throws a 'userError' if nothing was started or no
+-- client can ever come.
+--
+-- An exception from another thread ('System.Timeout.timeout',
+-- 'Control.Concurrent.killThread', Ctrl-C) interrupts it, within a tenth of a second.
 wait :: IO ()
-wait = check c_wait
+wait = with 0 go
+  where
+    go seen = do
+      ((), status) <- withStatus (c_wait seen 100)
+      case statusCode status of
+        Ok -> pure ()
+        Sys | Errno (statusError status) == eTIMEDOUT -> do
+          -- It blocks, so it can be interrupted whether exceptions are masked or not.
+          -- Without -threaded, now is the time for other threads and for signals.
+          allowInterrupt
+          yield
+          go seen
+        _ -> throwStatus status
 
--- | Throws a 'userError' with the reason if the thread that serves clients has
--- given up.
+-- What has made 'GHC.Eventlog.Socket.startFromEnv' go on without streaming.
+failure :: IORef (Maybe SomeException)
+failure = unsafePerformIO (newIORef Nothing)
+{-# NOINLINE failure #-}
+
+-- | Have 'testWorkerStatus' throw this until something is started.
+remember :: SomeException -> IO ()
+remember = writeIORef failure . Just
+
+-- | Throws what has kept 'GHC.Eventlog.Socket.startFromEnv' from starting, or a
+-- 'userError' with the reason if the thread that serves clients has given up.
 testWorkerStatus :: IO ()
-testWorkerStatus = check c_worker_status
+testWorkerStatus = readIORef failure >>= maybe (check c_worker_status) throwIO
 
 -- | Throws a 'userError' with the reason if no commands are run.
 testControlStatus :: IO ()

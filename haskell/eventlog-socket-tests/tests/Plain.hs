@@ -1,0 +1,208 @@
+-- | A program as its author runs it first: without any option of the runtime. Each story
+-- is a process of its own, this program again, as a library starts once in a process.
+module Main (main) where
+
+import Control.Concurrent
+import Control.Exception
+import Control.Monad (unless)
+import Data.List (isInfixOf)
+import Debug.Trace (traceEventIO)
+import Foreign.C (eALREADY, eNOENT, eNOTCONN)
+import GHC.Eventlog.Socket
+import GHC.Eventlog.Socket.Tuning
+import GHC.IO.Encoding (setFileSystemEncoding)
+import System.Directory (doesPathExist, listDirectory)
+import System.Environment
+import System.Exit (ExitCode (..), die)
+import System.FilePath ((</>))
+import System.IO (hClose, mkTextEncoding, stderr)
+import System.Posix.Signals (raiseSignal, sigINT)
+import System.Process (CreateProcess (..), proc, readCreateProcessWithExitCode)
+import System.Timeout (timeout)
+
+import Expect
+
+main :: IO ()
+main = do
+  -- Paths of any bytes, whatever the locale that the test runs in.
+  mkTextEncoding "UTF-8//ROUNDTRIP" >>= setFileSystemEncoding
+  arguments <- getArgs
+  case arguments of
+    [] -> withFailures tellAll
+    [name, dir] | Just story <- lookup name stories -> withFailures (`story` dir)
+    _ -> die ("no story " ++ show arguments)
+
+stories :: [(String, Failures -> FilePath -> IO ())]
+stories =
+  [ ("streams", streams)
+  , ("interrupted", interrupted)
+  , ("interrupted by a signal", interruptedBySignal)
+  , ("goes on", goesOn)
+  , ("closed stderr", \failures dir -> hClose stderr >> goesOn failures dir)
+  , ("strict", strict)
+  , ("recovers", recovers)
+  , ("twice", twice)
+  , ("ring file", ringFile)
+  , ("capabilities", capabilities)
+  ]
+
+-- | The environment, and the lines on stderr that are expected. @DIR@ stands for a
+-- directory of its own.
+tellAll :: Failures -> IO ()
+tellAll failures = do
+  let missing = ("GHC_EVENTLOG_UNIX_PATH", "DIR/missing/socket")
+      goingOn = "eventlog-socket: running without streaming: "
+      noFile = goingOn ++ "No such file or directory (GHC_EVENTLOG_UNIX_PATH=DIR/missing/socket)"
+      long = "/" ++ replicate 200 'x'
+      tell name settings lines' = tellOne failures name settings lines'
+  tell "streams" [] []
+  tell "interrupted" [] []
+  tell "interrupted by a signal" [] []
+  tell "goes on" [missing] [noFile]
+  tell "goes on" [missing, ("GHC_EVENTLOG_WAIT", "1")] [noFile]
+  tell "goes on" [missing, ("GHC_EVENTLOG_STRICT", "0")] [noFile]
+  tell "goes on" [missing, ("GHC_EVENTLOG_STRICT", "")] [noFile]
+  tell "closed stderr" [missing] []
+  tell
+    "goes on"
+    [("GHC_EVENTLOG_UNIX_PATH", "DIR/a\nb/\xE9")]
+    [goingOn ++ "No such file or directory (GHC_EVENTLOG_UNIX_PATH=DIR/a\\nb/\\233)"]
+  tell
+    "goes on"
+    [("GHC_EVENTLOG_UNIX_PATH", long)]
+    [goingOn ++ "GHC_EVENTLOG_UNIX_PATH is too long for a Unix socket: " ++ show long]
+  tell
+    "goes on"
+    [("GHC_EVENTLOG_INET_PORT", "4242")]
+    [goingOn ++ "GHC_EVENTLOG_INET_PORT is \"4242\", but there is no GHC_EVENTLOG_INET_HOST"]
+  tell
+    "goes on"
+    [("GHC_EVENTLOG_UNIX_PATH", "DIR/socket"), ("GHC_EVENTLOG_BUFFER_SIZE", "lots")]
+    [ goingOn
+        ++ "GHC_EVENTLOG_BUFFER_SIZE: invalid value \"lots\": expected a size such as 512K, 64M or 1G (64K to 4G)"
+        ++ " (GHC_EVENTLOG_UNIX_PATH=DIR/socket)"
+    ]
+  tell "strict" [missing, ("GHC_EVENTLOG_STRICT", "1")] []
+  tell "strict" [("GHC_EVENTLOG_INET_HOST", "x"), ("GHC_EVENTLOG_STRICT", "1")] []
+  tell "recovers" [missing] [noFile]
+  tell
+    "twice"
+    [("GHC_EVENTLOG_UNIX_PATH", "DIR/socket")]
+    [goingOn ++ "Operation already in progress (GHC_EVENTLOG_UNIX_PATH=DIR/socket)"]
+  tell "ring file" [("GHC_EVENTLOG_RING_FILE", "DIR/ring"), ("GHC_EVENTLOG_RING_FILE_SIZE", "1M")] []
+  tell "capabilities" [] []
+
+tellOne :: Failures -> String -> [(String, String)] -> [String] -> IO ()
+tellOne failures name settings wanted = withDirectory $ \dir -> do
+  self <- getExecutablePath
+  inherited <- filter (not . ours . fst) <$> getEnvironment
+  let put = concatMap (\word -> if word == "DIR" then dir else word) . pieces
+      given = [(variable, put value) | (variable, value) <- settings]
+      command = (proc self [name, dir]) {env = Just (inherited ++ given)}
+  (code, _, said) <- readCreateProcessWithExitCode command ""
+  expect failures (name ++ " " ++ show settings) (code, lines said) (ExitSuccess, map put wanted)
+  where
+    ours variable = "GHC_EVENTLOG_" == take 13 variable
+
+-- Split such that each DIR is a piece.
+pieces :: String -> [String]
+pieces text = case text of
+  'D' : 'I' : 'R' : rest -> "DIR" : pieces rest
+  character : rest -> [character] : pieces rest
+  [] -> []
+
+-- | Without @+RTS -l@ there is little in the log, but there is one.
+streams :: Failures -> FilePath -> IO ()
+streams failures dir = do
+  let path = dir </> "socket"
+  start path
+  testWorkerStatus
+  stream <- withConnection path $ \connection -> do
+    wait
+    traceEventIO "not logged"
+    readUntil connection (`contains` "hdrb")
+  expect failures "a header" (stream `contains` "hdrb") True
+
+-- | A wait ends when its thread is to do something else, and streaming goes on.
+interrupted :: Failures -> FilePath -> IO ()
+interrupted failures dir = do
+  let path = dir </> "socket"
+  timeout 300000 (startWait path) >>= expect failures "startWait in time" Nothing
+  timeout 300000 (mask_ wait) >>= expect failures "a masked wait in time" Nothing
+  -- Others run meanwhile, with -threaded or without.
+  ran <- newEmptyMVar
+  _ <- forkIO (putMVar ran ())
+  thread <- forkIO wait
+  timeout 60000000 (takeMVar ran) >>= expect failures "another thread" (Just ())
+  timeout 60000000 (killThread thread) >>= expect failures "the kill in time" (Just ())
+  testWorkerStatus
+  failsWith failures "once" (startWait path) (Just eALREADY)
+  withConnection path (const wait)
+
+-- | Ctrl-C.
+interruptedBySignal :: Failures -> FilePath -> IO ()
+interruptedBySignal failures dir = do
+  _ <- forkIO (threadDelay 200000 >> raiseSignal sigINT)
+  result <- try (timeout 60000000 (startWait (dir </> "socket")))
+  expect failures "Ctrl-C" result (Left UserInterrupt)
+
+goesOn :: Failures -> FilePath -> IO ()
+goesOn failures _ = do
+  startFromEnv
+  result <- try testWorkerStatus
+  either (\problem -> const (pure ()) (problem :: SomeException)) (const (nothing failures)) result
+  failsWith failures "nothing to wait for" wait (Just eNOTCONN)
+  where
+    nothing failed = expect failed "the worker's status" "fine" "an exception"
+
+-- | What startFromEnv throws, it throws, and there is nothing to remember.
+strict :: Failures -> FilePath -> IO ()
+strict failures _ = do
+  result <- try startFromEnv
+  expect failures "an exception" (either known (const False) result) True
+  testWorkerStatus
+  where
+    known problem =
+      any (`isInfixOf` show (problem :: SomeException)) ["No such file", "InetPortMissing"]
+
+-- | The error is told until something was started.
+recovers :: Failures -> FilePath -> IO ()
+recovers failures dir = do
+  startFromEnv
+  failsWith failures "the status" testWorkerStatus (Just eNOENT)
+  failsWith failures "the status again" testWorkerStatus (Just eNOENT)
+  failsWith failures "a start by the program" (start (dir </> "missing" </> "socket")) (Just eNOENT)
+  start (dir </> "socket")
+  testWorkerStatus
+
+-- | A second start fails; the first goes on.
+twice :: Failures -> FilePath -> IO ()
+twice failures dir = do
+  startFromEnv
+  startFromEnv
+  testWorkerStatus
+  withConnection (dir </> "socket") (const wait)
+  failsWith failures "a third" (start (dir </> "third")) (Just eALREADY)
+
+-- | A ring file needs no socket; 'fromEnv' knows sockets only.
+ringFile :: Failures -> FilePath -> IO ()
+ringFile failures dir = do
+  fromEnv >>= expect failures "no address" Nothing
+  startFromEnv
+  testWorkerStatus
+  doesPathExist (dir </> "ring") >>= expect failures "the ring file" True
+  counters <- stats
+  expect failures "its size" (essRingFileSize counters) (1024 * 1024)
+
+-- | Without a log that runs, this runtime has no buffers for capabilities that were added,
+-- and starting one would crash. That is told, and nothing is left behind.
+capabilities :: Failures -> FilePath -> IO ()
+capabilities failures dir = unless (not rtsSupportsBoundThreads) $ do
+  setNumCapabilities 3
+  let path = dir </> "socket"
+  failsWith failures "a start" (start path) Nothing
+  failsWith failures "another start" (start path) Nothing
+  listDirectory dir >>= expect failures "what is left" []
+  failsWith failures "stats" stats (Just eNOTCONN)
+  setTuning defaultEventlogSocketTuning
+  failsWith failures "wait" wait (Just eNOTCONN)
