@@ -20,19 +20,37 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WEAK_SYMBOL __attribute__((weak))
+/* g_NAME points to what the RTS calls NAME, or is NULL. GHC's own linker, which loads
+ * packages into a GHC that is linked statically, refuses weak references; what they are
+ * for is out of its reach, too. */
+#ifdef EVENTLOG_SOCKET_FOR_GHCI
+#define FROM_RTS(type, name) static type *const g_##name = NULL
+#if __GLASGOW_HASKELL__ < 902
+/* So are these, of this version. */
+#define eventLogStatus() EVENTLOG_NOT_SUPPORTED
+#define startEventLogging(writer) ((void)(writer), false)
+#define endEventLogging() ((void)0)
+#endif
+#else
+#define FROM_RTS(type, name)                                                   \
+  extern __attribute__((weak)) type name;                                      \
+  static type *const g_##name = &name
+#endif
 
 #if __GLASGOW_HASKELL__ < 902
 #define NEEDS_STOPPED_WORLD 1
 struct Task_;
-extern WEAK_SYMBOL struct Task_ *newBoundTask(void);
-extern WEAK_SYMBOL void boundTaskExiting(struct Task_ *task);
-extern WEAK_SYMBOL void waitForCapability(Capability **cap, struct Task_ *task);
-extern WEAK_SYMBOL void stopAllCapabilities(Capability **cap, struct Task_ *task);
-extern WEAK_SYMBOL void releaseAllCapabilities(uint32_t n, Capability *keep,
-                                        struct Task_ *task);
+typedef struct Task_ *NewTask(void);
+typedef void EndTask(struct Task_ *task);
+typedef void WithTask(Capability **cap, struct Task_ *task);
+typedef void ReleaseAll(uint32_t n, Capability *keep, struct Task_ *task);
+FROM_RTS(NewTask, newBoundTask);
+FROM_RTS(EndTask, boundTaskExiting);
+FROM_RTS(WithTask, waitForCapability);
+FROM_RTS(WithTask, stopAllCapabilities);
+FROM_RTS(ReleaseAll, releaseAllCapabilities);
 /* The collector that works beside the program is at it. */
-extern WEAK_SYMBOL bool concurrent_coll_running;
+FROM_RTS(bool, concurrent_coll_running);
 #endif
 
 /* ------------------------------------------------------------- exit hook -- */
@@ -66,10 +84,10 @@ static void hook_config(RtsConfig *config) {
 }
 
 /* The configuration in use; out of reach with -dynamic. */
-extern WEAK_SYMBOL RtsConfig rtsConfig;
+FROM_RTS(RtsConfig, rtsConfig);
 
 static bool exit_hooked(void) {
-  if (&rtsConfig != NULL) return rtsConfig.onExitHook == on_exit_hook;
+  if (g_rtsConfig != NULL) return g_rtsConfig->onExitHook == on_exit_hook;
   return g_hook_in_config;
 }
 
@@ -110,9 +128,9 @@ typedef struct {
 } Restart;
 
 static bool can_stop_by_task(void) {
-  return newBoundTask != NULL && boundTaskExiting != NULL &&
-         waitForCapability != NULL && stopAllCapabilities != NULL &&
-         releaseAllCapabilities != NULL;
+  return g_newBoundTask != NULL && g_boundTaskExiting != NULL &&
+         g_waitForCapability != NULL && g_stopAllCapabilities != NULL &&
+         g_releaseAllCapabilities != NULL;
 }
 
 static bool can_stop_world(void) {
@@ -134,12 +152,12 @@ static bool with_stopped_world(void (*action)(void *), void *context) {
   }
   if (can_stop_by_task()) {
     Capability *cap = NULL;
-    struct Task_ *task = newBoundTask();
-    waitForCapability(&cap, task);
-    stopAllCapabilities(&cap, task);
+    struct Task_ *task = g_newBoundTask();
+    g_waitForCapability(&cap, task);
+    g_stopAllCapabilities(&cap, task);
     action(context);
-    releaseAllCapabilities(n_capabilities, NULL, task);
-    boundTaskExiting(task);
+    g_releaseAllCapabilities(n_capabilities, NULL, task);
+    g_boundTaskExiting(task);
     return true;
   }
   if (enabled_capabilities == 1) {
@@ -158,8 +176,8 @@ static bool with_stopped_world(void (*action)(void *), void *context) {
  * is gone, and it may spoil the header. So it is let finish, if that is soon; it begins
  * in a stopped world only. */
 static bool is_collecting(void) {
-  return &concurrent_coll_running != NULL &&
-         __atomic_load_n(&concurrent_coll_running, __ATOMIC_ACQUIRE);
+  return g_concurrent_coll_running != NULL &&
+         __atomic_load_n(g_concurrent_coll_running, __ATOMIC_ACQUIRE);
 }
 
 typedef struct {
@@ -244,10 +262,11 @@ static void flush_here(void) {
 /* ------------------------------------------------------------------ facts -- */
 
 /* Not in the RTS of 9.0. */
-extern WEAK_SYMBOL int rts_isDebugged(void);
+typedef int IsDebugged(void);
+FROM_RTS(IsDebugged, rts_isDebugged);
 
 static bool is_debugged(void) {
-  return rts_isDebugged != NULL && rts_isDebugged();
+  return g_rts_isDebugged != NULL && g_rts_isDebugged();
 }
 
 static const char *rts_identifier(void) {
@@ -316,11 +335,12 @@ static void facts(EventlogSocketRtsFacts *out) {
 }
 
 /* Defined in the profiling ways of the RTS only. */
-extern WEAK_SYMBOL CostCentre *CC_LIST;
+typedef CostCentre *CostCentres;
+FROM_RTS(CostCentres, CC_LIST);
 
 static void cost_centres(EventlogSocketCostCentre *each, void *context) {
-  if (!rts_isProfiled() || &CC_LIST == NULL) return;
-  for (CostCentre *cc = CC_LIST; cc != NULL; cc = cc->link)
+  if (!rts_isProfiled() || g_CC_LIST == NULL) return;
+  for (CostCentre *cc = *g_CC_LIST; cc != NULL; cc = cc->link)
     each(context, (uint32_t)cc->ccID, cc->label, cc->module, cc->srcloc,
          cc->is_caf);
 }
@@ -328,13 +348,13 @@ static void cost_centres(EventlogSocketCostCentre *each, void *context) {
 /* --------------------------------------------------------------- commands -- */
 
 /* A census is due. Out of reach with -dynamic. */
-extern WEAK_SYMBOL bool performHeapProfile;
+FROM_RTS(bool, performHeapProfile);
 
 #ifdef NEEDS_STOPPED_WORLD
 /* 9.0 has no requestHeapCensus; this is all that it does from 9.2 on. */
 static bool request_heap_census(void) {
-  if (&performHeapProfile == NULL) return false;
-  performHeapProfile = true;
+  if (g_performHeapProfile == NULL) return false;
+  *g_performHeapProfile = true;
   return true;
 }
 
@@ -359,8 +379,8 @@ static bool set_heap_profiling(bool on) {
  * busy makes it by itself, soon; it gets the time, as two that make it at once (one
  * decides on it before it has stopped the other) make two. */
 static void make_census(void) {
-  for (int wait = 0; wait < 50 && &performHeapProfile != NULL; wait++) {
-    if (!__atomic_load_n(&performHeapProfile, __ATOMIC_RELAXED)) return;
+  for (int wait = 0; wait < 50 && g_performHeapProfile != NULL; wait++) {
+    if (!__atomic_load_n(g_performHeapProfile, __ATOMIC_RELAXED)) return;
     usleep(2000);
   }
   performMajorGC();
@@ -379,19 +399,24 @@ static bool set_profiling(bool on) {
 /* The event classes that are on: private variables of every RTS that can log, out
  * of reach with -dynamic. They were ints, 0 or 1, and became bytes: the first byte
  * is the value in either case, where the least significant byte comes first. */
-extern WEAK_SYMBOL uint8_t TRACE_sched, TRACE_gc, TRACE_nonmoving_gc,
-    TRACE_spark_sampled, TRACE_spark_full, TRACE_user, TRACE_cap;
+FROM_RTS(uint8_t, TRACE_sched);
+FROM_RTS(uint8_t, TRACE_gc);
+FROM_RTS(uint8_t, TRACE_nonmoving_gc);
+FROM_RTS(uint8_t, TRACE_spark_sampled);
+FROM_RTS(uint8_t, TRACE_spark_full);
+FROM_RTS(uint8_t, TRACE_user);
+FROM_RTS(uint8_t, TRACE_cap);
 
 static bool set_event_class(EventlogSocketRtsCommand command) {
   uint8_t *class = NULL;
   switch (command & ~1) {
-  case EVENTLOG_SOCKET_COMMAND_START_SCHEDULER: class = &TRACE_sched; break;
-  case EVENTLOG_SOCKET_COMMAND_START_GC: class = &TRACE_gc; break;
-  case EVENTLOG_SOCKET_COMMAND_START_NONMOVING_GC: class = &TRACE_nonmoving_gc; break;
-  case EVENTLOG_SOCKET_COMMAND_START_SPARK_SAMPLED: class = &TRACE_spark_sampled; break;
-  case EVENTLOG_SOCKET_COMMAND_START_SPARK_FULL: class = &TRACE_spark_full; break;
-  case EVENTLOG_SOCKET_COMMAND_START_USER: class = &TRACE_user; break;
-  case EVENTLOG_SOCKET_COMMAND_START_CAPABILITY: class = &TRACE_cap; break;
+  case EVENTLOG_SOCKET_COMMAND_START_SCHEDULER: class = g_TRACE_sched; break;
+  case EVENTLOG_SOCKET_COMMAND_START_GC: class = g_TRACE_gc; break;
+  case EVENTLOG_SOCKET_COMMAND_START_NONMOVING_GC: class = g_TRACE_nonmoving_gc; break;
+  case EVENTLOG_SOCKET_COMMAND_START_SPARK_SAMPLED: class = g_TRACE_spark_sampled; break;
+  case EVENTLOG_SOCKET_COMMAND_START_SPARK_FULL: class = g_TRACE_spark_full; break;
+  case EVENTLOG_SOCKET_COMMAND_START_USER: class = g_TRACE_user; break;
+  case EVENTLOG_SOCKET_COMMAND_START_CAPABILITY: class = g_TRACE_cap; break;
   default: break;
   }
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -402,8 +427,8 @@ static bool set_event_class(EventlogSocketRtsCommand command) {
   __atomic_store_n(class, on, __ATOMIC_RELAXED);
   /* Where these are looked at in their stead: by base, before it calls the RTS at
    * all, and by the non-moving collector. */
-  if (class == &TRACE_user) RtsFlags.TraceFlags.user = on;
-  if (class == &TRACE_nonmoving_gc) RtsFlags.TraceFlags.nonmoving_gc = on;
+  if (class == g_TRACE_user) RtsFlags.TraceFlags.user = on;
+  if (class == g_TRACE_nonmoving_gc) RtsFlags.TraceFlags.nonmoving_gc = on;
   return true;
 }
 
@@ -436,7 +461,7 @@ __attribute__((constructor)) static void register_rts(void) {
   g_rts.esr_threaded = rtsSupportsBoundThreads();
   if (g_rts.esr_threaded) g_rts.esr_make_census = make_census;
 #ifdef NEEDS_STOPPED_WORLD
-  if (g_rts.esr_threaded && stopAllCapabilities != NULL)
+  if (g_rts.esr_threaded && g_stopAllCapabilities != NULL)
     g_rts.esr_flush = flush_here;
 #else
   /* Without -threaded nothing in the RTS is locked: only its own thread may

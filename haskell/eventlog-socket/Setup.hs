@@ -3,10 +3,10 @@
 -- Setup - puts the Rust library into the Haskell library.
 --
 -- libeventlog_socket.a is found or built and made into one object, and that object goes
--- into libHSeventlog-socket, static and shared, and into the object of the package that
--- GHCi may load instead. A program that depends on the package needs nothing else then,
--- wherever the package is installed. And of what Rust's standard library defines nothing
--- stays visible, so that another library written in Rust can be in the same program.
+-- into libHSeventlog-socket, static and shared. A program that depends on the package
+-- needs nothing else then, wherever the package is installed. And of what Rust's
+-- standard library defines nothing stays visible, so that another library written in
+-- Rust can be in the same program. What GHCi loads gets the library in other ways.
 module Main (main) where
 
 import Control.Monad (filterM, forM_, unless, when)
@@ -42,20 +42,16 @@ build description info hooks flags = do
   object <- findLibrary description info >>= makeObject info rustDir
   addTo (rustDir </> "lib" ++ objectName ++ ".a") object
   buildHook simpleUserHooks (linkedWith rustDir description) info hooks flags
-  -- One archive for each way: libHS...a, libHS..._p.a; and with
-  -- --enable-library-for-ghci one object: HS....o.
   files <- listDirectory dir
-  forM_ files $ \file -> do
-    when ("libHS" `isPrefixOf` file && ".a" `isSuffixOf` file) $
-      addTo (dir </> file) object
-    when ("HS" `isPrefixOf` file && ".o" `isSuffixOf` file) $
-      mergeInto (dir </> file) object
+  let called prefix suffix = filter (\file -> prefix `isPrefixOf` file && suffix `isSuffixOf` file) files
+  -- With --enable-library-for-ghci one object for each way: HS....o, HS..._p.o.
+  forM_ (called "HS" ".o") $ \file -> makeForGhci description info object (dir </> file)
+  -- One archive: libHS...a, libHS..._p.a.
+  forM_ (called "libHS" ".a") $ \file -> addTo (dir </> file) object
   where
     addTo archive object = run (tool arProgram "ar" info) ["r", archive, object]
-    mergeInto merged object = do
-      let both = merged <.> "both"
-      run (tool gccProgram "cc" info) ["-r", "-nostdlib", "-o", both, merged, object]
-      renameFile both merged
+
+-- -------------------------------------------------------------------- GHCi --
 
 -- GHCi on this package loads no library of it, but its modules, and the objects of its C
 -- sources; those need the Rust library as a shared one.
@@ -64,12 +60,52 @@ repl description info hooks flags arguments = do
   -- Apart, as a linker prefers shared libraries.
   replDir <- directoryOf info "rust-repl"
   object <- findLibrary description info >>= makeObject info replDir
-  let shared = replDir </> "lib" ++ objectName ++ ".so"
-  -- GHCi links the objects with it, and does not say where it is: its own name does.
+  makeShared info object (replDir </> "lib" ++ objectName ++ ".so")
+  replHook simpleUserHooks (linkedWith replDir description) info hooks flags arguments
+
+-- The library by itself. GHCi links objects with it, and does not say where it is: its
+-- own name does.
+makeShared :: LocalBuildInfo -> FilePath -> FilePath -> IO ()
+makeShared info object shared =
   run (tool gccProgram "cc" info) $
     ["-shared", "-Xlinker", "-soname", "-Xlinker", shared, "-o", shared, object]
       ++ ["-lgcc_s", "-lpthread", "-ldl", "-lm"]
-  replHook simpleUserHooks (linkedWith replDir description) info hooks flags arguments
+
+-- GHC's own linker, which a GHC that is linked statically uses, and its external
+-- interpreter, cannot load the Rust library: it knows no thread-local variables. It takes
+-- this one object rather than the archive, if there is one, so here is the loader of
+-- cbits/eventlog_socket_loader.c in place of the library, and the C part for the runtime
+-- without its weak references, which that linker does not know either.
+makeForGhci :: PackageDescription -> LocalBuildInfo -> FilePath -> FilePath -> IO ()
+makeForGhci description info object merged = do
+  let archive = takeDirectory merged </> "lib" ++ takeBaseName merged ++ ".a"
+  there <- doesFileExist archive
+  when there $ do
+    ghciDir <- directoryOf info "rust-ghci"
+    let shared = ghciDir </> "lib" ++ objectName ++ ".so"
+        [loader, rts, rest] = map (ghciDir </>) ["loader.o", "rts.o", "rest.a"]
+    makeShared info object shared
+    symbols <- findExecutable "nm" >>= maybe (failWith ["nm (of binutils) was not found."]) list
+    writeFile (ghciDir </> "eventlog_socket_forwards.h") $
+      unlines
+        [ "FORWARD(" ++ name ++ ")"
+        | [_, "T", name] <- map words (lines symbols)
+        , name /= "eventlog_socket_rts_register"
+        ]
+    run (tool gccProgram "cc" info) $
+      ["-O2", "-fPIC", "-Wall", "-DEVENTLOG_SOCKET_NO_RTS", "-DLIBRARY=" ++ show shared]
+        ++ ["-I" ++ ghciDir, "-Iinclude", "-c", "cbits/eventlog_socket_loader.c", "-o", loader]
+    run (tool ghcProgram "ghc" info) $
+      ["-v0", "-package-env", "-", "-Iinclude", "-c", "cbits/eventlog_socket_rts.c", "-o", rts]
+        ++ map ("-optc" ++) (["-fPIC", "-DEVENTLOG_SOCKET_FOR_GHCI"] ++ flags)
+    copyFile archive rest
+    run (tool arProgram "ar" info) ["d", rest, "eventlog_socket_rts.o", takeFileName object]
+    run (tool gccProgram "cc" info) $
+      ["-r", "-nostdlib", "-o", merged, loader, rts]
+        ++ ["-Wl,--whole-archive", rest, "-Wl,--no-whole-archive"]
+  where
+    list nm = readProcess nm ["-g", "--defined-only", object] ""
+    flags = maybe [] (ccOptions . libBuildInfo) (library description)
 
 directoryOf :: LocalBuildInfo -> FilePath -> IO FilePath
 directoryOf info name = do

@@ -8,7 +8,7 @@ module GHC.Eventlog.Socket.Internal.Environment
 import Control.Exception
   ( Exception (..)
   , IOException
-  , SomeException
+  , SomeException (..)
   , bracket
   , catch
   , throwIO
@@ -61,7 +61,7 @@ foreseen problem
   | otherwise = Nothing
 
 goOnWithout :: String -> SomeException -> IO ()
-goOnWithout given problem = do
+goOnWithout given problem@(SomeException cause) = do
   -- Something that was started before goes on.
   unless (fmap Errno errno == Just eALREADY) $ remember problem
   hPutStrLn stderr (concatMap visible line) `catch` ignore
@@ -70,7 +70,8 @@ goOnWithout given problem = do
     (reason, errno) = case fromException problem of
       Just failed | isUserError failed -> (ioe_description failed, ioe_errno failed)
       Just failed -> (displayException failed, ioe_errno failed)
-      Nothing -> (displayException problem, Nothing)
+      -- Of the cause: around it, GHC 9.10 adds where it was thrown.
+      Nothing -> (displayException cause, Nothing)
     -- One line, whatever is in a path, and one that every locale can write.
     visible character
       | character >= ' ' && character <= '~' = [character]

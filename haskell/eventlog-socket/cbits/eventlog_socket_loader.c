@@ -1,0 +1,124 @@
+/*
+ * eventlog_socket_loader.c - libeventlog_socket for GHC's own linker.
+ *
+ * A GHC that is linked statically, and the external interpreter of others, load
+ * packages with a linker of their own. It knows neither thread-local variables nor
+ * much else that Rust's standard library needs. So the object for it
+ * (HSeventlog-socket-....o, from --enable-library-for-ghci) has this in place of the
+ * Rust library: the same functions, and the library as a shared one, which the
+ * system's linker loads when one of them is called. Most interpreters call none: they
+ * load the package because some module imports it.
+ *
+ * Setup.hs compiles it, with LIBRARY, the path of the shared library, and with
+ * eventlog_socket_forwards.h, which has FORWARD(name) for each function of it.
+ */
+#define _GNU_SOURCE
+#include "eventlog_socket_rts.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+__asm__(".pushsection .rodata\n"
+        ".balign 16\n"
+        "eventlog_socket_library:\n"
+        ".incbin \"" LIBRARY "\"\n"
+        "eventlog_socket_library_end:\n"
+        ".popsection\n");
+extern const char eventlog_socket_library[], eventlog_socket_library_end[];
+
+static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool g_tried = false;
+static void *g_library = NULL;
+static const EventlogSocketRts *g_rts = NULL;
+
+/* From a file without a name, which needs no directory. NULL if that cannot be. */
+static void *load(void) {
+  int fd = (int)syscall(SYS_memfd_create, "eventlog_socket", 1U /* MFD_CLOEXEC */);
+  if (fd < 0) return NULL;
+  const char *rest = eventlog_socket_library;
+  while (rest < eventlog_socket_library_end) {
+    ssize_t written = write(fd, rest, (size_t)(eventlog_socket_library_end - rest));
+    if (written <= 0) break;
+    rest += written;
+  }
+  void *library = NULL;
+  if (rest == eventlog_socket_library_end) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  }
+  close(fd);
+  return library;
+}
+
+static void *find(const char *name) {
+  pthread_mutex_lock(&g_lock);
+  if (!g_tried) {
+    g_tried = true;
+    g_library = load();
+    void (*with_rts)(const EventlogSocketRts *) = NULL;
+    if (g_library != NULL)
+      *(void **)&with_rts = dlsym(g_library, "eventlog_socket_rts_register");
+    if (with_rts != NULL) with_rts(g_rts);
+  }
+  pthread_mutex_unlock(&g_lock);
+  return g_library == NULL ? NULL : dlsym(g_library, name);
+}
+
+/* Called when the package is loaded: not a reason to load the library. */
+void eventlog_socket_rts_register(const EventlogSocketRts *rts) { g_rts = rts; }
+
+/* The functions have at most four arguments, integers and pointers; statuses are
+ * passed and returned in a register, as integers are. They can be passed on without
+ * being known, under names that the compiler does not know either. */
+typedef uint64_t Function(uint64_t, uint64_t, uint64_t, uint64_t);
+
+/* What they return if there is no library: a status, but some a pointer or a bool. */
+static uint64_t without(const char *name) {
+  EventlogSocketStatus status = {EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT, 0};
+  uint64_t value = 0;
+  memcpy(&value, &status, sizeof value);
+  bool has_status = strstr(name, "_str") == NULL && strstr(name, "_attached") == NULL;
+  return has_status ? value : 0;
+}
+
+static uint64_t pass_on(const char *name, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+  Function *function = NULL;
+  *(void **)&function = find(name);
+  return function == NULL ? without(name) : function(a, b, c, d);
+}
+
+#define FORWARD(name)                                                            \
+  uint64_t forward_##name(uint64_t, uint64_t, uint64_t, uint64_t) __asm__(#name); \
+  uint64_t forward_##name(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {      \
+    return pass_on(#name, a, b, c, d);                                           \
+  }
+#include "eventlog_socket_forwards.h"
+
+/* The writer, for those who hand it to the RTS themselves. */
+static const EventLogWriter *writer(void) { return find("EventLogSocketWriter"); }
+
+static void writer_init(void) {
+  if (writer() != NULL) writer()->initEventLogWriter();
+}
+static bool writer_write(void *eventlog, size_t size) {
+  return writer() == NULL || writer()->writeEventLog(eventlog, size);
+}
+static void writer_flush(void) {
+  if (writer() != NULL) writer()->flushEventLog();
+}
+static void writer_stop(void) {
+  if (writer() != NULL) writer()->stopEventLogWriter();
+}
+
+#define WRITER                                                                 \
+  {                                                                            \
+    .initEventLogWriter = writer_init, .writeEventLog = writer_write,          \
+    .flushEventLog = writer_flush, .stopEventLogWriter = writer_stop           \
+  }
+const EventLogWriter EventLogSocketWriter = WRITER;
+const EventLogWriter SocketEventLogWriter = WRITER;
