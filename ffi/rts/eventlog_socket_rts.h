@@ -88,6 +88,22 @@ void eventlog_socket_rts_exiting(void);
  *  next. ERR_SYS with ETIMEDOUT if nobody came. */
 EventlogSocketStatus eventlog_socket_rts_wait(uint64_t *seen, uint32_t milliseconds);
 
+/** A handler that is due, and what it is called with: one of a hook with its data, one of
+ *  a command (it has a namespace) with all of it. */
+typedef struct {
+  void (*esc_handler)(void);
+  const void *esc_data;
+  EventlogSocketControlNamespace *esc_namespace;
+  EventlogSocketControlCommandId esc_command;
+} EventlogSocketRtsCall;
+
+/** No thread of the library's may enter this RTS, as nobody tells when it exits; a thread
+ *  of the program's may, and is expected to from then on. */
+bool eventlog_socket_rts_needs_thread(void);
+
+/** For that thread: wait for the next handler to call, the last one having returned. */
+void eventlog_socket_rts_next(EventlogSocketRtsCall *call);
+
 /** The log that runs is ours. */
 bool eventlog_socket_rts_attached(void);
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::control::delegate::Call;
 use crate::rts::{self, RtsTable};
 use crate::status::{Error, Status};
-use crate::{exit, lifecycle, log};
+use crate::{control, exit, lifecycle, log};
 
 /// `eventlog_socket_rts_register`.
 ///
@@ -35,6 +36,23 @@ pub unsafe extern "C" fn eventlog_socket_rts_wait(seen: *mut u64, milliseconds: 
     let result = lifecycle::wait_for(Duration::from_millis(milliseconds.into()), &mut before);
     *seen = before.map_or(0, |before| before + 1);
     Status::of(result)
+}
+
+/// `eventlog_socket_rts_needs_thread`.
+#[unsafe(no_mangle)]
+pub extern "C" fn eventlog_socket_rts_needs_thread() -> bool {
+    control::expect_delegate()
+}
+
+/// `eventlog_socket_rts_next`.
+///
+/// # Safety
+/// `call` has room for the struct.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eventlog_socket_rts_next(call: *mut Call) {
+    let next = control::DELEGATE.next();
+    // SAFETY: room for it, by the contract of this function.
+    unsafe { call.write(next) };
 }
 
 /// `eventlog_socket_rts_attached`.

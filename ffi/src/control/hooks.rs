@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::sync::{Mutex, MutexGuard};
 
 use super::INBOX;
+use super::delegate::{Call, DELEGATE};
 use crate::fork;
 use crate::status::{Error, Result};
 
@@ -80,9 +81,18 @@ pub(crate) fn call(moment: Moment, log: u64) -> bool {
         hook.told = log;
         let (handler, data) = (hook.handler, hook.data);
         drop(hooks);
-        // SAFETY: a handler and its data, valid for as long as the process lives, by
-        // the contract of `eventlog_socket_register_hook`.
-        unsafe { handler(data) };
+        if DELEGATE.is_expected() {
+            DELEGATE.call(Call {
+                handler: handler as *const c_void,
+                data,
+                namespace: std::ptr::null(),
+                id: 0,
+            });
+        } else {
+            // SAFETY: a handler and its data, valid for as long as the process lives, by
+            // the contract of `eventlog_socket_register_hook`.
+            unsafe { handler(data) };
+        }
         called = true;
     }
 }

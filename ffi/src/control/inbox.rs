@@ -286,9 +286,10 @@ impl Inbox {
         self.state().finishing
     }
 
-    /// The control thread has nothing to do with hooks.
-    pub(crate) fn keep_hooks_elsewhere(&self) {
-        self.state().hooks_elsewhere = true;
+    /// The control thread has nothing to do with hooks, or has again.
+    pub(crate) fn keep_hooks_elsewhere(&self, elsewhere: bool) {
+        self.state().hooks_elsewhere = elsewhere;
+        self.something.notify_one();
     }
 
     /// For hooks that are called by somebody else: the log to tell them of, now that the

@@ -27,14 +27,17 @@
 //! has to pass through the frames below it. They own nothing at that moment.
 
 mod commands;
+pub(crate) mod delegate;
 pub(crate) mod hooks;
 mod inbox;
 pub(crate) mod namespaces;
 mod thread;
 
+pub(crate) use delegate::DELEGATE;
 pub(crate) use inbox::INBOX;
 pub(crate) use thread::{finish, finish_without_rts_exit, ready, status};
 
+use crate::fork;
 use crate::rts::Rts;
 use crate::session::Said;
 
@@ -54,6 +57,22 @@ fn threads_may_enter() -> bool {
 
 /// Handlers may run on the control thread. That needs an RTS that tells its exit, too:
 /// a handler that enters it while it shuts down takes the program down.
-fn handlers_have_a_thread() -> bool {
+fn control_thread_may_enter() -> bool {
     threads_may_enter() && Rts::get().is_none_or(Rts::tells_its_exit)
+}
+
+/// The control thread has them called, by itself or by a thread of the program's.
+fn handlers_have_a_thread() -> bool {
+    control_thread_may_enter() || DELEGATE.is_expected()
+}
+
+/// A thread of the program's is needed, and can be: it will come with
+/// [`DELEGATE`]`.next()`.
+pub(crate) fn expect_delegate() -> bool {
+    let needed = !fork::is_inert() && threads_may_enter() && !control_thread_may_enter();
+    if needed {
+        DELEGATE.expect();
+        INBOX.keep_hooks_elsewhere(false);
+    }
+    needed
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use eventlog_control::{BUILTIN_NAMESPACE, RTS_NAMESPACE};
 
+use super::delegate::{Call, DELEGATE};
 use crate::fork;
 use crate::status::{Error, Result};
 
@@ -120,6 +121,14 @@ pub(crate) fn lookup(name: &[u8], id: u8) -> Option<Registered> {
 impl Registered {
     pub(crate) fn call(&self) {
         let Handler { call, data } = self.handler;
+        if DELEGATE.is_expected() {
+            return DELEGATE.call(Call {
+                handler: call as *const c_void,
+                data,
+                namespace: std::ptr::from_ref(self.namespace).cast(),
+                id: self.id,
+            });
+        }
         // SAFETY: a handler and its data, valid for as long as the process lives, by
         // the contract of `eventlog_socket_control_register_command`.
         unsafe { call(self.namespace, self.id, data) };

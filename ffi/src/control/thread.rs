@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) fn ready(instance: &'static Instance) {
     let hooks_here = !super::handlers_have_a_thread();
     if hooks_here {
-        INBOX.keep_hooks_elsewhere();
+        INBOX.keep_hooks_elsewhere(true);
     }
     STARTED.get_or_init(|| spawn(instance));
     if !hooks_here {
@@ -64,7 +64,7 @@ pub(crate) fn finish() {
 /// The process exits, by whatever thread, and the RTS is not told.
 pub(crate) fn finish_without_rts_exit() {
     // Elsewhere no handler may be called on just any thread.
-    if super::handlers_have_a_thread() {
+    if super::control_thread_may_enter() {
         finish();
     }
 }

@@ -9,6 +9,7 @@ module Expect
   , failsWith
   , withDirectory
   , withConnection
+  , sendCommand
   , readUntil
   , contains
   ) where
@@ -18,6 +19,7 @@ import Control.Monad (unless, when)
 import qualified Data.ByteString as ByteString
 import qualified Data.ByteString.Char8 as Char8
 import Data.IORef (IORef, modifyIORef', newIORef, readIORef)
+import Data.Word (Word8)
 import Foreign.C (CInt (..), CString, Errno (..))
 import qualified GHC.Foreign as Encoded
 import GHC.IO.Encoding (getFileSystemEncoding)
@@ -101,6 +103,16 @@ withConnection path = bracket open hClose
       connection <- fdToHandle (fromIntegral fd)
       hSetBuffering connection NoBuffering
       pure connection
+
+-- | Send a command of this namespace.
+sendCommand :: Handle -> String -> Word8 -> IO ()
+sendCommand connection namespace number =
+  ByteString.hPut connection $
+    ByteString.concat
+      [ ByteString.pack [0xF0, 0x9E, 0x97, 0x8C, 0x00, fromIntegral (length namespace)]
+      , Char8.pack namespace
+      , ByteString.singleton number
+      ]
 
 -- | The stream until there is enough of it, or it ends, or a generous time is over.
 readUntil :: Handle -> (ByteString.ByteString -> Bool) -> IO ByteString.ByteString

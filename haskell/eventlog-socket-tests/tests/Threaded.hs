@@ -4,10 +4,7 @@ module Main (main) where
 import Control.Concurrent (newEmptyMVar, putMVar, takeMVar)
 import Control.Exception (ErrorCall (..), throwIO)
 import Control.Monad (forM_, void)
-import qualified Data.ByteString as ByteString
-import qualified Data.ByteString.Char8 as Char8
 import Data.Foldable (for_)
-import Data.Word (Word8)
 import Debug.Trace (traceEventIO)
 import Foreign.C (eALREADY, eINVAL, eNAMETOOLONG, eNOTCONN, eNOTSOCK)
 import GHC.Eventlog.Socket
@@ -17,7 +14,7 @@ import System.Directory (doesPathExist, listDirectory)
 import System.Environment (setEnv, unsetEnv)
 import System.Exit (exitFailure)
 import System.FilePath ((</>))
-import System.IO (Handle, mkTextEncoding)
+import System.IO (mkTextEncoding)
 import System.Timeout (timeout)
 
 import Expect
@@ -181,7 +178,7 @@ streaming failures dir = do
   withConnection path $ \connection -> do
     wait
     traceEventIO "after the wait"
-    for_ [0 .. 6] (send connection)
+    for_ [0 .. 6] (sendCommand connection "mine")
     finished <- timeout 60000000 (takeMVar done)
     expect failures "all commands" finished (Just ())
     traceEventIO "the end"
@@ -216,12 +213,3 @@ streaming failures dir = do
       (1024 * 1024, True, 1, 0, 7, 7 * 11)
     testWorkerStatus
     testControlStatus
-
-send :: Handle -> Word8 -> IO ()
-send connection number =
-  ByteString.hPut connection $
-    ByteString.concat
-      [ ByteString.pack [0xF0, 0x9E, 0x97, 0x8C, 0x00, 4]
-      , Char8.pack "mine"
-      , ByteString.singleton number
-      ]

@@ -105,9 +105,9 @@ void eventlog_socket_hs_control_status(int status_out[2]) {
 
 void eventlog_socket_hs_register_hook(uint32_t hook,
                                       EventlogSocketHookHandler *handler,
-                                      int status_out[2]) {
+                                      const void *data, int status_out[2]) {
   put_status(
-      eventlog_socket_register_hook((EventlogSocketHook)hook, handler, NULL),
+      eventlog_socket_register_hook((EventlogSocketHook)hook, handler, data),
       status_out);
 }
 
@@ -121,10 +121,24 @@ void eventlog_socket_hs_register_namespace(
 
 void eventlog_socket_hs_register_command(
     EventlogSocketControlNamespace *space, uint8_t command,
-    EventlogSocketControlCommandHandler *handler, int status_out[2]) {
+    EventlogSocketControlCommandHandler *handler, const void *data,
+    int status_out[2]) {
   put_status(
-      eventlog_socket_control_register_command(space, command, handler, NULL),
+      eventlog_socket_control_register_command(space, command, handler, data),
       status_out);
+}
+
+int eventlog_socket_hs_needs_thread(void) {
+  return eventlog_socket_rts_needs_thread() ? 1 : 0;
+}
+
+void eventlog_socket_hs_next(void *out[4]) {
+  EventlogSocketRtsCall call = {0};
+  eventlog_socket_rts_next(&call);
+  out[0] = (void *)call.esc_handler;
+  out[1] = (void *)call.esc_data;
+  out[2] = call.esc_namespace;
+  out[3] = (void *)(uintptr_t)call.esc_command;
 }
 
 /* --------------------------------------------------- tuning and statistics -- */

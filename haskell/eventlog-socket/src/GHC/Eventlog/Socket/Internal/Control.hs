@@ -73,8 +73,8 @@ registerNamespace name = do
 registerCommand :: Namespace -> CommandId -> CommandHandler -> IO ()
 registerCommand namespace@(Namespace pointer) command@(CommandId number) handler =
   registering
-    (newCommandHandler (\_ _ _ -> guarded called handler))
-    (\function -> withStatus (c_register_command pointer number function))
+    (guarded called handler)
+    (\stored -> withStatus (c_register_command pointer number commandHandler stored))
     $ \status -> case statusCode status of
       CtlNoSupport -> throwIO EventlogSocketControlUnsupported
       CtlExists -> do

@@ -18,13 +18,17 @@ module GHC.Eventlog.Socket.Internal.Foreign
     -- * Hooks and commands
   , RawHookHandler
   , newHookHandler
+  , callHookHandler
   , c_register_hook
   , RawNamespace
   , RawCommandHandler
   , newCommandHandler
+  , callCommandHandler
   , c_strnamespace
   , c_register_namespace
   , c_register_command
+  , c_needs_thread
+  , c_next
 
     -- * Tuning and statistics
   , c_tuning_defaults
@@ -61,23 +65,29 @@ foreign import ccall safe "eventlog_socket_hs_worker_status"
 foreign import ccall safe "eventlog_socket_hs_control_status"
   c_control_status :: Ptr CInt -> IO ()
 
--- | The argument is the @hook_data@ of C, NULL here.
+-- | The argument is the @hook_data@ of C.
 type RawHookHandler = Ptr () -> IO ()
 
 foreign import ccall "wrapper"
   newHookHandler :: RawHookHandler -> IO (FunPtr RawHookHandler)
 
+foreign import ccall safe "dynamic"
+  callHookHandler :: FunPtr RawHookHandler -> RawHookHandler
+
 foreign import ccall safe "eventlog_socket_hs_register_hook"
-  c_register_hook :: Word32 -> FunPtr RawHookHandler -> Ptr CInt -> IO ()
+  c_register_hook :: Word32 -> FunPtr RawHookHandler -> Ptr () -> Ptr CInt -> IO ()
 
 -- | @EventlogSocketControlNamespace@.
 data RawNamespace
 
--- | Namespace, command, and the @command_data@ of C, NULL here.
+-- | Namespace, command, and the @command_data@ of C.
 type RawCommandHandler = Ptr RawNamespace -> Word8 -> Ptr () -> IO ()
 
 foreign import ccall "wrapper"
   newCommandHandler :: RawCommandHandler -> IO (FunPtr RawCommandHandler)
+
+foreign import ccall safe "dynamic"
+  callCommandHandler :: FunPtr RawCommandHandler -> RawCommandHandler
 
 -- | The string is the library's.
 foreign import ccall safe "eventlog_socket_control_strnamespace"
@@ -89,7 +99,14 @@ foreign import ccall safe "eventlog_socket_hs_register_namespace"
 
 foreign import ccall safe "eventlog_socket_hs_register_command"
   c_register_command
-    :: Ptr RawNamespace -> Word8 -> FunPtr RawCommandHandler -> Ptr CInt -> IO ()
+    :: Ptr RawNamespace -> Word8 -> FunPtr RawCommandHandler -> Ptr () -> Ptr CInt -> IO ()
+
+foreign import ccall safe "eventlog_socket_hs_needs_thread"
+  c_needs_thread :: IO CInt
+
+-- | Handler, data, namespace, command.
+foreign import ccall safe "eventlog_socket_hs_next"
+  c_next :: Ptr (Ptr ()) -> IO ()
 
 foreign import ccall safe "eventlog_socket_hs_tuning_defaults"
   c_tuning_defaults :: Ptr Word64 -> IO ()

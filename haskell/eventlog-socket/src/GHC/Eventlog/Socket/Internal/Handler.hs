@@ -1,9 +1,13 @@
--- | Haskell code that C calls.
+-- | Haskell code that is called when something has happened.
 module GHC.Eventlog.Socket.Internal.Handler
   ( guarded
   , registering
+  , hookHandler
+  , commandHandler
+  , lendThread
   ) where
 
+import Control.Concurrent (MVar, forkIO, modifyMVar_, newMVar)
 import Control.Exception
   ( SomeException (..)
   , catch
@@ -12,10 +16,15 @@ import Control.Exception
   , mask_
   , try
   )
-import Control.Monad (unless)
+import Control.Monad (forever, join, unless, void)
 import Debug.Trace (traceEventIO)
-import Foreign.Ptr (FunPtr, freeHaskellFunPtr)
+import Foreign.Marshal (allocaArray)
+import Foreign.Ptr (FunPtr, Ptr, castPtr, castPtrToFunPtr, nullPtr, ptrToIntPtr)
+import Foreign.StablePtr (castPtrToStablePtr, castStablePtrToPtr, deRefStablePtr, freeStablePtr, newStablePtr)
+import Foreign.Storable (peekElemOff)
+import System.IO.Unsafe (unsafePerformIO)
 
+import GHC.Eventlog.Socket.Internal.Foreign
 import GHC.Eventlog.Socket.Internal.Status
 
 -- | Run a handler. An exception that escaped into C would end the program, so it
@@ -35,16 +44,58 @@ guarded name handler = handler `catch` \problem -> report problem `catch` ignore
     ignore :: SomeException -> IO ()
     ignore _ = pure ()
 
--- | Make a function pointer and hand it over. C keeps it for as long as the process
--- lives if that succeeds, so nothing may come between the call and the decision.
+-- | Hand over a handler, as data of 'hookHandler' or 'commandHandler'. C keeps it for as
+-- long as the process lives if that succeeds, so nothing may come between the call and
+-- the decision.
 registering
-  :: IO (FunPtr handler)
-  -> (FunPtr handler -> IO ((), Status))
+  :: IO ()
+  -> (Ptr () -> IO ((), Status))
   -> (Status -> IO ())
   -> IO ()
-registering make register failed = mask_ $ do
-  handler <- make
-  ((), status) <- register handler
+registering handler register failed = mask_ $ do
+  lendThread
+  stored <- newStablePtr handler
+  ((), status) <- register (castStablePtrToPtr stored)
   unless (statusCode status == Ok) $ do
-    freeHaskellFunPtr handler
+    freeStablePtr stored
     failed status
+
+-- | What C calls for a hook. Its data is the handler.
+hookHandler :: FunPtr RawHookHandler
+hookHandler = unsafePerformIO (newHookHandler runStored)
+{-# NOINLINE hookHandler #-}
+
+-- | What C calls for a command.
+commandHandler :: FunPtr RawCommandHandler
+commandHandler = unsafePerformIO (newCommandHandler (\_ _ stored -> runStored stored))
+{-# NOINLINE commandHandler #-}
+
+runStored :: Ptr () -> IO ()
+runStored stored = join (deRefStablePtr (castPtrToStablePtr stored))
+
+-- | Where no thread of the C library may enter this runtime, have one of Haskell's fetch
+-- the handlers that are due. Those of Haskell it calls itself: when the program exits, it
+-- is ended in them as any thread is.
+lendThread :: IO ()
+lendThread = modifyMVar_ lent $ \already ->
+  if already
+    then pure True
+    else do
+      needed <- (/= 0) <$> c_needs_thread
+      unless (not needed) $ void $ forkIO $ allocaArray 4 $ \call -> forever $ do
+        c_next call
+        handler <- peekElemOff call 0
+        stored <- peekElemOff call 1
+        namespace <- peekElemOff call 2
+        number <- fromIntegral . ptrToIntPtr <$> peekElemOff call 3
+        if castPtrToFunPtr handler == hookHandler || castPtrToFunPtr handler == commandHandler
+          then runStored stored
+          else
+            if namespace == nullPtr
+              then callHookHandler (castPtrToFunPtr handler) stored
+              else callCommandHandler (castPtrToFunPtr handler) (castPtr namespace) number stored
+      pure needed
+
+lent :: MVar Bool
+lent = unsafePerformIO (newMVar False)
+{-# NOINLINE lent #-}

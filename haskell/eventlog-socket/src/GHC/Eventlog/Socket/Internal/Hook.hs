@@ -61,6 +61,6 @@ type HookHandler = IO ()
 registerHook :: Hook -> HookHandler -> IO ()
 registerHook hook@(Hook number) handler =
   registering
-    (newHookHandler (\_ -> guarded (pure (show hook)) handler))
-    (\pointer -> withStatus (c_register_hook number pointer))
+    (guarded (pure (show hook)) handler)
+    (\stored -> withStatus (c_register_hook number hookHandler stored))
     throwStatus

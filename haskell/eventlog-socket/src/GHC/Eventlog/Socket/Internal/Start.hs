@@ -31,6 +31,7 @@ import GHC.IO.Encoding (getFileSystemEncoding)
 import System.IO.Unsafe (unsafePerformIO)
 
 import GHC.Eventlog.Socket.Internal.Foreign
+import GHC.Eventlog.Socket.Internal.Handler (lendThread)
 import GHC.Eventlog.Socket.Internal.Status
 
 -- | Where clients connect.
@@ -109,6 +110,7 @@ startRingFile = startAt 2 nullPtr nullPtr defaultEventlogSocketOpts
 -- Without the wait, which can be interrupted here, and not in C.
 startAt :: CInt -> CString -> CString -> EventlogSocketOpts -> IO ()
 startAt tag first second opts = do
+  lendThread
   withArray (optsToC opts {esoWait = False}) $ \cOpts ->
     check (c_start tag first second cOpts)
   writeIORef failure Nothing

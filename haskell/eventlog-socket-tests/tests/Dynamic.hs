@@ -1,0 +1,55 @@
+-- | A program with -threaded -dynamic, whose exit the library is not told of: hooks and
+-- commands run on a thread of Haskell's.
+module Main (main) where
+
+import Control.Concurrent (forkIO, newEmptyMVar, putMVar, takeMVar, threadDelay)
+import Control.Monad (void)
+import Data.Foldable (for_)
+import Debug.Trace (traceEventIO)
+import GHC.Eventlog.Socket
+import GHC.Eventlog.Socket.Tuning
+import System.FilePath ((</>))
+import System.Timeout (timeout)
+
+import Expect
+
+main :: IO ()
+main = withFailures $ \failures -> withDirectory $ \dir -> do
+  [early, late, ended, handled] <- sequence (replicate 4 newEmptyMVar)
+  namespace <- registerNamespace "mine"
+  registerHook HookPostStartEventLogging (traceEventIO "early" >> put early ())
+  registerHook HookPreEndEventLogging (put ended ())
+  let path = dir </> "socket"
+      soon label = waitFor failures label
+  start path
+  soon "a hook that was registered before the start" early
+  registerHook HookPostStartEventLogging (put late ())
+  soon "a hook that was registered after the start" late
+  registerCommand namespace (CommandId 1) (ioError (userError "fails"))
+  registerCommand namespace (CommandId 2) (put handled ())
+  testControlStatus
+  withConnection path $ \connection -> do
+    wait
+    for_ [1, 2, 1, 2] (sendCommand connection "mine")
+    soon "a command" handled
+    soon "the same command" handled
+  soon "the end of the first client" ended
+  -- Told of each log.
+  withConnection path $ \connection -> do
+    soon "an early hook, of the next client" early
+    soon "a late hook, of the next client" late
+    sendCommand connection "mine" 2
+    soon "a command of the next client" handled
+  soon "the end of the next client" ended
+  counters <- stats
+  expect failures "commands" (essCommandsRun counters, essCommandsRefused counters) (5, 0)
+  -- One that runs while the program ends keeps it for no moment.
+  registerCommand namespace (CommandId 3) (put handled () >> threadDelay 100000000)
+  withConnection path $ \connection -> do
+    sendCommand connection "mine" 3
+    soon "a command that does not end" handled
+  where
+    -- The next may come before this one was taken.
+    put box value = void (forkIO (putMVar box value))
+    waitFor failures label box =
+      timeout 60000000 (takeMVar box) >>= expect failures label (Just ())
