@@ -330,11 +330,12 @@ void eventlog_socket_wrap_hs_main(
  * one that is still running gets two seconds; if it is in Haskell then, the RTS says
  * `interrupted` on stderr.
  *
- * Without -threaded no other thread may enter the RTS, and where the exit cannot be
- * hooked (README) none may enter it safely: there hooks are called by
- * eventlog_socket_signal_ghc_rts_ready (or _start), and by the exit where that can be
- * hooked, on their thread, and not when clients come and go; commands of the program's
- * own are refused. */
+ * Where the exit cannot be hooked (README) no thread of the library's may enter the RTS
+ * safely: if the program uses the Haskell package, a thread of Haskell's calls the
+ * handlers. Otherwise, and without -threaded, where no other thread may enter the RTS,
+ * hooks are called by eventlog_socket_signal_ghc_rts_ready (or _start), and by the exit
+ * where that can be hooked, on their thread, and not when clients come and go; commands of
+ * the program's own are refused. */
 
 typedef enum {
   /** A log has begun: when the RTS is ready, for the first client; then for each
