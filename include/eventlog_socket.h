@@ -276,7 +276,8 @@ extern const EventLogWriter EventLogSocketWriter;
  *  the first client; when the ring is full, the oldest is kept.
  *
  *  opts may be NULL (defaults).
- *  ERR_SYS: EALREADY (started before), EINVAL (bad argument, or EVENTLOG_SOCKET_NONE and no
+ *  ERR_SYS: EALREADY (started before; if that failed in the RTS, its error instead), EINVAL
+ *  (bad argument, or EVENTLOG_SOCKET_NONE and no
  *  ring file), ENAMETOOLONG,
  *  EADDRINUSE (another process listens there), ENOTSOCK (the path exists and is
  *  not a socket; it is left alone), EOPNOTSUPP (in a forked child), and whatever
@@ -295,7 +296,8 @@ EventlogSocketStatus eventlog_socket_signal_ghc_rts_ready(void);
 
 /** Wait until a client is connected and its stream has begun: whatever is
  *  logged after the return is part of it. ERR_SYS with ENOTCONN if nothing was
- *  started, or without a socket; the status of the poll thread if that has failed. */
+ *  started, or without a socket; the status of the start, or of the poll thread, if that
+ *  has failed. */
 EventlogSocketStatus eventlog_socket_wait(void);
 
 /** All of it for a running RTS (from Haskell): init, then attach, then, if

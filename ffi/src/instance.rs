@@ -183,6 +183,11 @@ impl Instance {
         INSTANCE.store(std::ptr::from_ref(instance).cast_mut(), Ordering::Release);
     }
 
+    /// What came of `ready`, if that was an error.
+    pub(crate) fn failed(&self) -> Option<Error> {
+        self.readied.get().and_then(|outcome| outcome.err())
+    }
+
     /// Wake the poll thread, whatever it waits for.
     pub(crate) fn wake_poll_thread(&self) {
         self.wake.wake();

@@ -49,9 +49,7 @@ pub(crate) fn set_tuning(tuning: Tuning) -> Result<()> {
         return Err(Error::Sys(libc::EOPNOTSUPP));
     }
     let mut slot = TUNING.lock().unwrap_or_else(|e| e.into_inner());
-    if Instance::get().is_some() {
-        return Err(Error::Sys(libc::EALREADY));
-    }
+    not_started_before()?;
     *slot = Some(tuning);
     Ok(())
 }
@@ -63,9 +61,7 @@ pub(crate) fn set_ring_file(wish: Option<Wish>) -> Result<()> {
     }
     // Held, so that `init` has either not begun or is over.
     let _turn = TUNING.lock().unwrap_or_else(|e| e.into_inner());
-    if Instance::get().is_some() {
-        return Err(Error::Sys(libc::EALREADY));
-    }
+    not_started_before()?;
     recording::wish(wish);
     Ok(())
 }
@@ -87,9 +83,7 @@ pub(crate) fn init(address: Option<&Address>, wishes: SocketOptions) -> Result<(
         return Err(Error::Sys(libc::EOPNOTSUPP));
     }
     let tuning = TUNING.lock().unwrap_or_else(|e| e.into_inner());
-    if Instance::get().is_some() {
-        return Err(Error::Sys(libc::EALREADY));
-    }
+    not_started_before()?;
     if Rts::get().is_some_and(|rts| !rts.supports_eventlog()) {
         return Err(Error::RtsNoSupport);
     }
@@ -247,9 +241,17 @@ fn wait_until(deadline: Option<std::time::Duration>, before: &mut Option<u64>) -
     })?;
     match came {
         Some(true) => Ok(()),
-        // The log has ended, or the program is about to.
-        Some(false) => Err(Error::Sys(libc::ENOTCONN)),
+        // The start has failed; or the log has ended, or the program is about to.
+        Some(false) => Err(instance.failed().unwrap_or(Error::Sys(libc::ENOTCONN))),
         None => Err(Error::Sys(libc::ETIMEDOUT)),
+    }
+}
+
+/// There is no instance: at most one is made, and what kept that from working is told.
+fn not_started_before() -> Result<()> {
+    match Instance::get() {
+        None => Ok(()),
+        Some(instance) => Err(instance.failed().unwrap_or(Error::Sys(libc::EALREADY))),
     }
 }
 
@@ -279,9 +281,9 @@ pub(crate) fn worker_status() -> Result<()> {
     let Some(instance) = Instance::get() else {
         return Ok(());
     };
-    match instance.readied.get() {
-        Some(Err(failure)) => Err(*failure),
-        _ => instance
+    match instance.failed() {
+        Some(failure) => Err(failure),
+        None => instance
             .await_progress(Some(std::time::Duration::ZERO), |_| None::<()>)
             .map(|_| ()),
     }

@@ -134,14 +134,21 @@ fn wait_returns_when_the_log_ends() {
     assert_eq!(driver.command("join"), [NOBODY_CAN_COME]);
 }
 
-/// A wait after the RTS has refused the writer says that nobody can come.
+/// A wait after the RTS has refused the writer, and another start, say that.
 #[test]
-fn wait_after_a_failed_start_returns() {
+fn calls_after_a_failed_start_tell_its_reason() {
     let mut driver = Driver::spawn(&[]);
     driver.quietly("refusing-rts");
     driver.listen();
     assert_eq!(driver.command("ready"), ["ready: 2 0"]);
-    assert_eq!(driver.command("wait"), [NOBODY_CAN_COME]);
+    assert_eq!(driver.command("wait"), ["wait: 2 0"]);
+    assert_eq!(driver.try_to_listen(), "init: 2 0");
+    let path = driver.socket_path();
+    let start = format!("start {}", path.display());
+    assert_eq!(driver.command(&start), ["start: 2 0"]);
+    assert_eq!(driver.command("obey 1"), ["tuning: 2 0"]);
+    assert!(driver.finish().success());
+    assert!(!path.exists());
 }
 
 /// Whoever says again that the RTS is ready, when it has refused the writer, is told the
