@@ -3,6 +3,7 @@
 use super::preface::Preface;
 use crate::errors::{self, Advise};
 use crate::hints;
+use crate::printable::shell_word;
 use crate::source::{self, SourceArg};
 use anyhow::Result;
 use ghc_eventlog::{EventBody, Header, Item, ReadError, Reader, WallClock};
@@ -36,8 +37,9 @@ pub fn survey(path: &Path) -> Result<Survey> {
     };
     let about = file.as_file().and_then(|file| file.metadata().ok());
     if !about.is_some_and(|about| about.is_file()) {
+        let typed = shell_word(&path.to_string_lossy()).into_owned();
         return Err(errors::usage(format_args!(
-            "{shown} is not a regular file; record it first: eventlog record {shown} -o FILE"
+            "{shown} is not a regular file; record it first: eventlog record {typed} -o FILE"
         )));
     }
     let mut reader = Reader::new(file);
