@@ -10,6 +10,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex};
 
+use crate::alone;
 use crate::gate::GATE;
 use crate::instance::Instance;
 use crate::rts::Rts;
@@ -69,6 +70,7 @@ pub(crate) fn spawn(instance: &'static Instance, rts: Rts) -> Result<()> {
 }
 
 extern "C" fn run(instance: *mut c_void) -> *mut c_void {
+    alone::join_ours();
     threads::name_this(c"eventlog-flush");
     // SAFETY: the instance that `spawn` handed over.
     let instance: &'static Instance = unsafe { &*instance.cast_const().cast::<Instance>() };

@@ -22,6 +22,7 @@
 //! * `threads`: where each of these begins.
 //! * `lifecycle`: init, ready, wait. `log`: its starts and ends. `exit`: the end of the
 //!   program.
+//! * `alone`: the end of a process in which only our threads are left.
 //! * `capi`: `include/eventlog_socket.h`.
 //!
 //! Data flows one way. The poll thread gives back only room, and answers to those
@@ -48,6 +49,7 @@
 //! epoch when it connects. When it leaves, the ring is closed and what is in it
 //! becomes stale, also what an RTS thread is copying at that moment.
 
+mod alone;
 pub mod capi;
 mod chunk;
 mod clock;

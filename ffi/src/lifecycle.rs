@@ -28,7 +28,7 @@ use crate::storage::RingMemory;
 use crate::tuning::{self, Control, Tuning};
 use crate::wake::Wake;
 use crate::writer::EventLogSocketWriter;
-use crate::{control, exit, flush_thread, fork, log};
+use crate::{alone, control, exit, flush_thread, fork, log};
 
 /// What a program set in code. Also serialises `init`.
 static TUNING: Mutex<Option<Tuning>> = Mutex::new(None);
@@ -144,8 +144,15 @@ pub(crate) fn init(address: Option<&Address>, wishes: SocketOptions) -> Result<(
         instance.progress(|progress| progress.closed = true);
     }
     Instance::publish(instance);
+    alone::watch(wake_poll_thread);
     exit::register();
     Ok(())
+}
+
+fn wake_poll_thread() {
+    if let Some(instance) = Instance::get() {
+        instance.wake_poll_thread();
+    }
 }
 
 /// The RTS runs: attach if it has another writer, have it hand over what it

@@ -29,6 +29,7 @@ mod hooks_exit;
 mod host;
 mod idle;
 mod ipe;
+mod last_thread;
 mod namespaces;
 mod overload;
 mod portability;

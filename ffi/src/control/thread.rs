@@ -16,7 +16,7 @@ use crate::instance::Instance;
 use crate::rts::Rts;
 use crate::status::Result;
 use crate::threads::{self, Signals};
-use crate::{flush_thread, fork};
+use crate::{alone, flush_thread, fork};
 
 /// Whether the thread could be started.
 static STARTED: OnceLock<Result<()>> = OnceLock::new();
@@ -89,6 +89,7 @@ fn spawn(instance: &'static Instance) -> Result<()> {
 }
 
 extern "C" fn run(instance: *mut c_void) -> *mut c_void {
+    alone::join_ours();
     threads::name_this(c"eventlog-ctl");
     IS_CONTROL.set(true);
     // SAFETY: the instance that `spawn` handed over.

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use eventlog_ring::Consumer;
 
+use crate::alone;
 use crate::chunk::{BlockMarker, Chunk};
 use crate::clock::monotonic;
 use crate::definitions::{Definitions, Gaps};
@@ -61,6 +62,8 @@ pub(crate) struct PollThread {
     /// There is another, and that time has come.
     another_waits: bool,
     next_probe: Duration,
+    /// When it was looked for others in the process.
+    looked: Duration,
     connections: u64,
     received: u64,
     /// Bytes of the ring that were populated.
@@ -128,6 +131,7 @@ impl PollThread {
             silence_ends: None,
             another_waits: false,
             next_probe: Duration::ZERO,
+            looked: monotonic(),
             connections: 0,
             received: 0,
             populated: 0,
@@ -135,10 +139,12 @@ impl PollThread {
     }
 
     fn run(mut self) {
+        alone::join_ours();
         yield_to_writers();
         loop {
             self.learn(LEARNT_PER_ROUND);
             self.do_what_was_asked();
+            self.look_for_others();
             self.accept();
             self.publish();
             let served = self.serve();
@@ -154,8 +160,19 @@ impl PollThread {
                 self.listener = None;
                 self.instance
                     .progress(|progress| progress.failure = Some(error));
-                return;
+                break;
             }
+        }
+        drop(self);
+        alone::keep_watch();
+    }
+
+    /// End the process if nobody else is left in it.
+    fn look_for_others(&mut self) {
+        let due = alone::interval().is_some_and(|interval| monotonic() >= self.looked + interval);
+        if due {
+            alone::end_if_alone();
+            self.looked = monotonic();
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{PollThread, RETRY, Rest};
+use crate::alone;
 use crate::clock::monotonic;
 use crate::control;
 use crate::definitions::Gaps;
@@ -33,7 +34,8 @@ impl PollThread {
             .filter(|_| self.finish.is_none())
             .and_then(|listener| listener.looks_for_file_at(self.session.is_none()));
         let silent = self.silence_ends;
-        [self.finish, self.retry, probe, stalled, silent, file]
+        let look = alone::interval().map(|interval| self.looked + interval);
+        [self.finish, self.retry, probe, stalled, silent, file, look]
             .into_iter()
             .flatten()
             .min()

@@ -7,6 +7,7 @@ use eventlog_ring_file::{Layout, Slot, TableEntry};
 use super::definitions::Definitions;
 use super::file::{Descriptor, Memory};
 use super::{Recording, bus_error};
+use crate::alone;
 use crate::chunk::{BlockMarker, Chunk};
 use crate::definitions::Gaps;
 use crate::definitions_feed::DefinitionsFeed;
@@ -64,6 +65,7 @@ impl RecorderThread {
     }
 
     fn run(mut self) {
+        alone::join_ours();
         // It has all signals blocked.
         bus_error::let_through();
         loop {

@@ -412,6 +412,18 @@ static void aside(const char *what, void *(*routine)(void *)) {
   if (pthread_create(&waiter, NULL, routine, NULL) != 0) puts("no thread");
 }
 
+static void *linger(void *ms) {
+  usleep(1000 * (useconds_t)(intptr_t)ms);
+  return NULL;
+}
+
+/* Ends the main thread; another one goes on for so many milliseconds. */
+static void leave_main(long ms) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, linger, (void *)ms) != 0) _exit(97);
+  pthread_exit(NULL);
+}
+
 static void run(char *line) {
   char *rest = strchr(line, ' ');
   if (rest == NULL) rest = line + strlen(line);
@@ -478,12 +490,18 @@ static void run(char *line) {
     fail_no_calls();
     fail_setsockopt = fail_write = flaky_sendmsg = fill_eventfd = false;
     printf("troubles: %u\n", troubles_made);
+  } else if (strcmp(line, "leave-main") == 0) {
+    leave_main(atol(rest));
   } else if (strcmp(line, "await-accept") == 0) {
     await_accept();
   } else if (strcmp(line, "rts") == 0) {
     eventlog_socket_rts_register(&rts);
   } else if (strcmp(line, "refusing-rts") == 0) {
     rts.esr_attach = refuse;
+    eventlog_socket_rts_register(&rts);
+  } else if (strcmp(line, "unthreaded-rts") == 0) {
+    rts.esr_threaded = false;
+    rts.esr_flush_here = NULL;
     eventlog_socket_rts_register(&rts);
   } else if (strcmp(line, "slowly-refusing-rts") == 0) {
     rts.esr_attach = refuse_slowly;

@@ -1,0 +1,209 @@
+//! The end of a process in which only threads of this library are left.
+//!
+//! A program may leave `main` with `pthread_exit` and go on in other threads; when the last of
+//! them ends, the C library ends the process. Threads of ours must not prevent that: nobody
+//! would be left who ends the process, or whom a signal could reach.
+//!
+//! So the poll thread looks, but only in a process whose main thread is gone: a destructor of
+//! thread-specific data, which runs when a thread ends and not at `exit`, tells it. Then it
+//! looks now and then whether there are any threads but ours, and if not, has `exit` called,
+//! as the C library would have. Where the main thread could not be asked to tell (the
+//! library was loaded and started by other threads) it looks every few seconds.
+
+use std::ffi::c_void;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::futex;
+use crate::threads::{self, Signals};
+
+/// How often to look when the main thread is gone.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often, if it could not be asked to tell.
+const LOOK_UNASKED: Duration = Duration::from_secs(5);
+
+/// Threads of ours. Never more than there are: each counts itself when it runs, and no longer
+/// when it is about to end.
+static OURS: AtomicU32 = AtomicU32::new(0);
+/// The main thread tells when it ends.
+static MAIN_TELLS: AtomicBool = AtomicBool::new(false);
+/// 1: it has ended, or is about to.
+static MAIN_GONE: AtomicU32 = AtomicU32::new(0);
+/// Makes the poll thread look.
+static WAKE: OnceLock<fn()> = OnceLock::new();
+/// The process is being ended.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// What the thread-specific data says a thread is.
+const MAIN: usize = 1;
+const OWN: usize = 2;
+
+/// Remember what the calling thread is, until it ends. False if that cannot be.
+fn mark(what: usize) -> bool {
+    static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
+    let key = *KEY.get_or_init(|| {
+        let mut key = 0;
+        // SAFETY: room for the key, and a destructor that may run in any thread.
+        let error = unsafe { libc::pthread_key_create(&mut key, Some(gone)) };
+        (error == 0).then_some(key)
+    });
+    let value = std::ptr::without_provenance::<c_void>(what);
+    // SAFETY: a key of this process; the value is a number.
+    key.is_some_and(|key| unsafe { libc::pthread_setspecific(key, value) } == 0)
+}
+
+/// The thread ends: by returning, by `pthread_exit`, or cancelled.
+extern "C" fn gone(what: *mut c_void) {
+    if what.addr() != MAIN {
+        // Release: pairs with the Acquire in `is_alone`.
+        OURS.fetch_sub(1, Ordering::Release);
+        return;
+    }
+    // Relaxed: the futex, and the wake-up's system call, order it for who looks next.
+    MAIN_GONE.store(1, Ordering::Relaxed);
+    futex::wake_all(&MAIN_GONE);
+    if let Some(wake) = WAKE.get() {
+        wake();
+    }
+}
+
+/// The calling thread is one of ours.
+pub(crate) fn join_ours() {
+    if mark(OWN) {
+        // Relaxed: the thread itself is seen by the system before.
+        OURS.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// From now on `wake` is called when the main thread ends.
+pub(crate) fn watch(wake: fn()) {
+    let _ = WAKE.set(wake);
+    ask_main();
+}
+
+/// Have the main thread tell when it ends, if this is it.
+fn ask_main() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: no pointers.
+    if unsafe { libc::gettid() == libc::getpid() } && mark(MAIN) {
+        MAIN_TELLS.store(true, Ordering::Relaxed);
+    }
+}
+
+extern "C" fn at_load() {
+    ask_main();
+}
+
+/// The main thread is the one that loads a library which is linked to the program, whoever
+/// starts it later.
+#[cfg(target_os = "linux")]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = at_load;
+
+/// How often to look.
+pub(crate) fn interval() -> Option<Duration> {
+    // Relaxed, both: whoever reads too early is woken, or set before there was anybody.
+    if MAIN_GONE.load(Ordering::Relaxed) != 0 {
+        Some(LOOK)
+    } else if MAIN_TELLS.load(Ordering::Relaxed) || cfg!(not(target_os = "linux")) {
+        None
+    } else {
+        Some(LOOK_UNASKED)
+    }
+}
+
+/// End the process if nobody else is left in it.
+pub(crate) fn end_if_alone() {
+    // Relaxed: one thread at a time looks.
+    if !ENDING.load(Ordering::Relaxed) && is_alone() {
+        ENDING.store(spawn_exit(), Ordering::Relaxed);
+    }
+}
+
+/// For the rest of the life of the process, on a thread that has nothing else to do.
+pub(crate) fn keep_watch() -> ! {
+    loop {
+        match interval() {
+            None => futex::wait(&MAIN_GONE, 0, None),
+            Some(interval) => std::thread::sleep(interval),
+        }
+        end_if_alone();
+    }
+}
+
+/// A main thread that has ended stays until all have, as a zombie.
+fn is_alone() -> bool {
+    // Acquire: pairs with the Release in `gone`. Before the look at the system: a thread
+    // that ends in between is counted there, if at all.
+    let ours = OURS.load(Ordering::Acquire);
+    let mut buffer = [0; 1024];
+    let zombie_and_threads = read_stat(&mut buffer).and_then(zombie_and_threads);
+    zombie_and_threads == Some((true, ours + 1))
+}
+
+fn read_stat(buffer: &mut [u8]) -> Option<&[u8]> {
+    use std::io::Read;
+    let mut file = std::fs::File::open("/proc/self/stat").ok()?;
+    let length = file.read(buffer).ok()?;
+    buffer.get(..length)
+}
+
+/// Whether the main thread has ended, and how many threads there are, itself included.
+fn zombie_and_threads(stat: &[u8]) -> Option<(bool, u32)> {
+    // The name before it may have anything in it.
+    let after_name = stat.iter().rposition(|byte| *byte == b')')?;
+    let text = std::str::from_utf8(stat.get(after_name + 1..)?).ok()?;
+    let mut fields = text.split_ascii_whitespace();
+    let state = fields.next()?;
+    let threads = fields.nth(16)?.parse().ok()?;
+    Some((state == "Z", threads))
+}
+
+/// A thread that ends the process as the C library does when the last thread has ended. Not
+/// this one, which the exit waits for. False if there is none to be had.
+fn spawn_exit() -> bool {
+    threads::start(Signals::Inherited, exit, std::ptr::null_mut()).is_ok()
+}
+
+extern "C" fn exit(_: *mut c_void) -> *mut c_void {
+    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigfillset initialises the set. This is the only thread that signals of the
+    // program can reach.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, all.as_ptr(), std::ptr::null_mut());
+    }
+    // SAFETY: runs the program's exit handlers, as its last thread would.
+    unsafe { libc::exit(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_is_read_behind_the_name() {
+        let stat = |state: &str| {
+            let name = "1 (a) Z (b) 9";
+            format!("{name}) {state} 1 2 3 0 -1 4 5 6 7 8 9 10 11 12 20 0 17 0 18 19\n")
+        };
+        let read = |text: &str| zombie_and_threads(text.as_bytes());
+        assert_eq!(read(&stat("S")), Some((false, 17)));
+        assert_eq!(read(&stat("Z")), Some((true, 17)));
+        assert_eq!(read("1 (cut) S 1 2"), None);
+        assert_eq!(read(""), None);
+    }
+
+    /// The layout is that of this system.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_systems_stat_is_understood() {
+        let mut buffer = [0; 1024];
+        let (zombie, threads) = read_stat(&mut buffer)
+            .and_then(zombie_and_threads)
+            .expect("a stat");
+        assert!(!zombie && (1..10_000).contains(&threads), "{threads}");
+    }
+}
