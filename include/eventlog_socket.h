@@ -14,6 +14,18 @@
  *   Errors         are returned as an EventlogSocketStatus. Nothing is printed,
  *                  except by eventlog_socket_wrap_hs_main, which says on stderr
  *                  that it could not start streaming.
+ *   Cancellation   a thread that is cancelled (pthread_cancel) inside a function is
+ *                  cancelled after it.
+ *   Copies         two copies of the library in one process, one in the program and
+ *                  one in a plugin, say, know nothing of each other. Start one.
+ *   Unloading      threads and exit handlers stay when the log has ended. The shared
+ *                  library cannot be unloaded; a plugin that has the archive in it must
+ *                  not be after a start: link it with -Wl,-z,nodelete.
+ *   Sanitizers     ThreadSanitizer does not see how the library synchronises, as that
+ *                  is not instrumented: it reports what one thread of the library
+ *                  hands to another, and what handlers read of hook_data and
+ *                  command_data, as races. Build the library with the sanitizer for
+ *                  such a host (scripts/sanitize does), or suppress those reports.
  *   FFI            from Haskell, import every function as a `safe` call: most
  *                  of them wait, and some call back into the RTS.
  */

@@ -39,9 +39,11 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 const MAIN: usize = 1;
 const OWN: usize = 2;
 
+/// Of that data; `None` if the process has no key to give.
+static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
+
 /// Remember what the calling thread is, until it ends. False if that cannot be.
 fn mark(what: usize) -> bool {
-    static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
     let key = *KEY.get_or_init(|| {
         let mut key = 0;
         // SAFETY: room for the key, and a destructor that may run in any thread.
@@ -101,6 +103,20 @@ extern "C" fn at_load() {
 #[used]
 #[unsafe(link_section = ".init_array")]
 static AT_LOAD: extern "C" fn() = at_load;
+
+/// A plugin that has this library in it may be unloaded if it has not started it. The main
+/// thread must not call what is gone then.
+#[cfg(target_os = "linux")]
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static AT_UNLOAD: extern "C" fn() = at_unload;
+
+extern "C" fn at_unload() {
+    if let Some(Some(key)) = KEY.get() {
+        // SAFETY: the key of this library. No destructor is called for it any more.
+        unsafe { libc::pthread_key_delete(*key) };
+    }
+}
 
 /// How often to look.
 pub(crate) fn interval() -> Option<Duration> {

@@ -1,13 +1,14 @@
 //! The end of the program: of the RTS, and of the process.
 
-use std::sync::atomic::Ordering;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::clock::monotonic;
 use crate::gate::GATE;
 use crate::instance::Instance;
 use crate::net::listener;
-use crate::{control, log};
+use crate::{cancellation, control, futex, log};
 
 /// A call into the RTS that has not returned after this long is stuck; the exit goes
 /// on.
@@ -30,12 +31,59 @@ pub(crate) fn rts_exiting() {
     }
 }
 
+/// How far the end of the process has come.
+static STATE: AtomicU32 = AtomicU32::new(RUNNING);
+const RUNNING: u32 = 0;
+const ENDING: u32 = 1;
+const ENDED: u32 = 2;
+
+thread_local! {
+    /// This thread is about it.
+    static ENDS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How much longer than its client another exit may take: handlers, and a disk.
+const OTHERS: Duration = Duration::from_secs(5);
+
+/// How many threads at once may come to the end of the process and find the handler.
+const EXITS_AT_ONCE: usize = 4;
+
 /// `exit` may be called while the RTS runs, which then never ends its log. The
 /// client gets what the ring holds, and the socket's file goes.
 extern "C" fn at_exit() {
     let Some(instance) = Instance::get() else {
         return;
     };
+    let again = ENDS.replace(true);
+    // Acquire: pairs with the Release below; what the other exit has done is done.
+    let first = STATE.compare_exchange(RUNNING, ENDING, Ordering::Acquire, Ordering::Acquire);
+    match first {
+        Ok(_) => {
+            cancellation::put_off(|| end(instance));
+            STATE.store(ENDED, Ordering::Release);
+            futex::wake_all(&STATE);
+        }
+        // A signal handler exits in the middle of it, or a handler that is told of it.
+        Err(ENDING) if again => listener::remove_socket_file(),
+        // The C library lets two threads exit at once: the second finds no handlers any more,
+        // and ends the process while the first is still at work. It waits here.
+        Err(_) => await_end(instance),
+    }
+}
+
+fn await_end(instance: &Instance) {
+    let deadline = monotonic() + instance.tuning.exit_timeout + OTHERS;
+    // Acquire: as above.
+    while STATE.load(Ordering::Acquire) == ENDING {
+        let left = deadline.saturating_sub(monotonic());
+        if left.is_zero() {
+            return listener::remove_socket_file();
+        }
+        futex::wait(&STATE, ENDING, Some(left));
+    }
+}
+
+fn end(instance: &Instance) {
     // Acquire: pairs with the Release in `log`.
     if instance.attached.load(Ordering::Acquire) {
         control::finish_without_rts_exit();
@@ -44,12 +92,24 @@ extern "C" fn at_exit() {
     listener::remove_socket_file();
 }
 
-/// Have `exit` call [`at_exit`], once.
+/// Have `exit` and `quick_exit` call [`at_exit`].
 pub(crate) fn register() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        // SAFETY: a function without arguments. If it cannot be registered, a
-        // socket's file may stay behind.
-        unsafe { libc::atexit(at_exit) };
+        for _ in 0..EXITS_AT_ONCE {
+            // SAFETY: a function without arguments. If it cannot be registered, a
+            // socket's file may stay behind.
+            unsafe { libc::atexit(at_exit) };
+            #[cfg(target_os = "linux")]
+            // SAFETY: as above.
+            unsafe {
+                at_quick_exit(at_exit)
+            };
+        }
     });
+}
+
+#[cfg(target_os = "linux")]
+unsafe extern "C" {
+    fn at_quick_exit(handler: extern "C" fn()) -> std::ffi::c_int;
 }

@@ -7,12 +7,14 @@
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::sync::{Condvar, Mutex};
 
 use crate::alone;
+use crate::clock::monotonic;
 use crate::gate::GATE;
 use crate::instance::Instance;
+use crate::lock::{Changes, Lock};
 use crate::rts::Rts;
 use crate::status::Result;
 use crate::threads::{self, Signals};
@@ -23,27 +25,27 @@ struct Work {
     client_connected: bool,
 }
 
-static WORK: Mutex<Work> = Mutex::new(Work {
+static WORK: Lock<Work> = Lock::new(Work {
     flush: false,
     client_connected: false,
 });
-static WORK_CHANGED: Condvar = Condvar::new();
+static WORK_CHANGED: Changes = Changes::new();
 
 /// Tell of a client that has come or gone. One that has come is followed by a
 /// flush: what a quiet program said is in the RTS's buffers.
 pub(crate) fn client_changed(connected: bool) {
-    let mut work = WORK.lock().unwrap_or_else(|e| e.into_inner());
+    let mut work = WORK.lock();
     work.client_connected = connected;
     // One that was asked for before is not taken back.
     work.flush |= connected;
-    WORK_CHANGED.notify_one();
+    WORK_CHANGED.tell();
 }
 
 /// Ask for a flush.
 pub(crate) fn request() {
-    let mut work = WORK.lock().unwrap_or_else(|e| e.into_inner());
+    let mut work = WORK.lock();
     work.flush = true;
-    WORK_CHANGED.notify_one();
+    WORK_CHANGED.tell();
 }
 
 /// Flush here, unless the RTS is exiting. False if it is.
@@ -91,24 +93,18 @@ fn flush_when_asked(instance: &Instance, call: impl Fn()) {
 
 /// Until a flush was asked for, or the interval between flushes is over.
 fn await_work(instance: &Instance) {
-    let mut work = WORK.lock().unwrap_or_else(|e| e.into_inner());
+    let begun = monotonic();
+    let mut work = WORK.lock();
     while !work.flush {
-        let interval = instance.tuning.flush_interval;
         let records = instance.recording.is_some_and(|file| !file.is_lost());
-        work = match interval.filter(|_| work.client_connected || records) {
-            // Nobody listens, or nobody asked for it: no reason to wake up.
-            None => WORK_CHANGED.wait(work).unwrap_or_else(|e| e.into_inner()),
-            Some(interval) => {
-                let (woken, timeout) = WORK_CHANGED
-                    .wait_timeout(work, interval)
-                    .unwrap_or_else(|e| e.into_inner());
-                work = woken;
-                if timeout.timed_out() && (work.client_connected || records) {
-                    return;
-                }
-                work
-            }
-        };
+        // Nobody listens, or nobody asked for it: no reason to wake up.
+        let interval = instance.tuning.flush_interval;
+        let interval = interval.filter(|_| work.client_connected || records);
+        let left = interval.map(|interval| (begun + interval).saturating_sub(monotonic()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return;
+        }
+        work = WORK_CHANGED.wait(&WORK, work, left);
     }
     work.flush = false;
 }

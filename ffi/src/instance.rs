@@ -4,13 +4,14 @@
 //! at any time, also while the process exits.
 
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use eventlog_ring::{Doorbell, mpsc};
 
 use crate::facts::{Facts, Moment};
 use crate::fork;
+use crate::lock::{Changes, Held, Lock};
 use crate::recording::Recording;
 use crate::space::Space;
 use crate::status::{Error, Result};
@@ -108,9 +109,9 @@ pub(crate) struct Instance {
     moment: [AtomicU64; 3],
 
     pub published: Published,
-    requests: Mutex<Requests>,
-    progress: Mutex<Progress>,
-    progressed: Condvar,
+    requests: Lock<Requests>,
+    progress: Lock<Progress>,
+    progressed: Changes,
 }
 
 static INSTANCE: AtomicPtr<Instance> = AtomicPtr::new(std::ptr::null_mut());
@@ -159,9 +160,9 @@ impl Instance {
             latest: AtomicU64::new(0),
             moment: [const { AtomicU64::new(0) }; 3],
             published: Published::default(),
-            requests: Mutex::default(),
-            progress: Mutex::default(),
-            progressed: Condvar::new(),
+            requests: Lock::default(),
+            progress: Lock::default(),
+            progressed: Changes::new(),
         }
     }
 
@@ -193,8 +194,8 @@ impl Instance {
         self.wake.wake();
     }
 
-    pub(crate) fn requests(&self) -> MutexGuard<'_, Requests> {
-        self.requests.lock().unwrap_or_else(|e| e.into_inner())
+    pub(crate) fn requests(&self) -> Held<'_, Requests> {
+        self.requests.lock()
     }
 
     /// Ask the poll thread for something.
@@ -205,8 +206,8 @@ impl Instance {
 
     /// Tell those who wait.
     pub(crate) fn progress(&self, tell: impl FnOnce(&mut Progress)) {
-        tell(&mut self.progress.lock().unwrap_or_else(|e| e.into_inner()));
-        self.progressed.notify_all();
+        tell(&mut self.progress.lock());
+        self.progressed.tell();
     }
 
     /// Wait until `done` returns something, or the poll thread has given up, or
@@ -216,7 +217,7 @@ impl Instance {
         deadline: Option<Duration>,
         mut done: impl FnMut(&Progress) -> Option<T>,
     ) -> Result<Option<T>> {
-        let mut progress = self.progress.lock().unwrap_or_else(|e| e.into_inner());
+        let mut progress = self.progress.lock();
         loop {
             if let Some(outcome) = done(&progress) {
                 return Ok(Some(outcome));
@@ -224,22 +225,11 @@ impl Instance {
             if let Some(failure) = &progress.failure {
                 return Err(*failure);
             }
-            progress = match deadline {
-                None => self
-                    .progressed
-                    .wait(progress)
-                    .unwrap_or_else(|e| e.into_inner()),
-                Some(deadline) => {
-                    let left = deadline.saturating_sub(crate::clock::monotonic());
-                    if left.is_zero() {
-                        return Ok(None);
-                    }
-                    self.progressed
-                        .wait_timeout(progress, left)
-                        .unwrap_or_else(|e| e.into_inner())
-                        .0
-                }
-            };
+            let left = deadline.map(|deadline| deadline.saturating_sub(crate::clock::monotonic()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            progress = self.progressed.wait(&self.progress, progress, left);
         }
     }
 

@@ -50,6 +50,7 @@
 //! becomes stale, also what an RTS thread is copying at that moment.
 
 mod alone;
+mod cancellation;
 pub mod capi;
 mod chunk;
 mod clock;
@@ -71,6 +72,7 @@ mod identity;
 mod instance;
 mod lifecycle;
 mod limits;
+mod lock;
 mod log;
 mod memory;
 mod net;

@@ -79,7 +79,7 @@ impl Wake {
         let one = 1u64;
         let fd = self.write.as_ref().unwrap_or(&self.read).as_raw_fd();
         // SAFETY: an open descriptor, and eight bytes.
-        if unsafe { libc::write(fd, (&raw const one).cast(), size_of_val(&one)) } < 0 {
+        if unsafe { write(fd, (&raw const one).cast(), size_of_val(&one)) } < 0 {
             match io::Error::last_os_error().raw_os_error() {
                 // Full, so readable.
                 Some(libc::EAGAIN) => FAULTS.wakeups_pending.count(),
@@ -117,6 +117,19 @@ impl Wake {
         ours
     }
 }
+
+/// `write`, at which no thread is cancelled: those of the RTS come here.
+///
+/// # Safety
+/// There are so many bytes at the address.
+#[cfg(target_os = "linux")]
+unsafe fn write(fd: RawFd, bytes: *const libc::c_void, count: usize) -> libc::c_long {
+    // SAFETY: by the contract of this function.
+    unsafe { libc::syscall(libc::SYS_write, fd, bytes, count) }
+}
+
+#[cfg(not(target_os = "linux"))]
+use libc::write;
 
 impl Drop for Wake {
     fn drop(&mut self) {

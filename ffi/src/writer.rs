@@ -18,10 +18,10 @@ use eventlog_ring::{Loss, PushError};
 use crate::chunk::{BlockMarker, Chunk, is_header};
 use crate::format::MARKER_LEN;
 use crate::instance::Instance;
-use crate::log;
 use crate::recording::Way;
 use crate::rts::{EventLogWriter, Rts};
 use crate::tuning::Overflow;
+use crate::{cancellation, log};
 
 const WRITER: EventLogWriter = EventLogWriter {
     init: Some(init),
@@ -41,7 +41,7 @@ pub static SocketEventLogWriter: EventLogWriter = WRITER;
 /// The RTS starts a log, before it writes the header.
 extern "C" fn init() {
     if let Some(instance) = Instance::get() {
-        log::starts(instance);
+        cancellation::put_off(|| log::starts(instance));
     }
 }
 
@@ -61,7 +61,7 @@ extern "C" fn flush() {}
 /// The RTS ends the log; nothing is written after it.
 extern "C" fn stop() {
     if let Some(instance) = Instance::get() {
-        log::ends(instance);
+        cancellation::put_off(|| log::ends(instance));
     }
 }
 

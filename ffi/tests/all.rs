@@ -31,6 +31,7 @@ mod idle;
 mod ipe;
 mod last_thread;
 mod namespaces;
+mod odd_threads;
 mod overload;
 mod portability;
 mod reconnect;

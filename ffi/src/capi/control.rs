@@ -2,6 +2,8 @@
 
 use std::ffi::{c_char, c_void};
 
+use super::status;
+use crate::cancellation;
 use crate::control;
 use crate::control::namespaces::{self, CommandHandler, Namespace};
 use crate::status::{Error, Result, Status};
@@ -11,7 +13,7 @@ use crate::status::{Error, Result, Status};
 pub extern "C" fn eventlog_socket_control_strnamespace(
     namespace: *const Namespace,
 ) -> *const c_char {
-    namespaces::name(namespace).unwrap_or(std::ptr::null())
+    cancellation::put_off(|| namespaces::name(namespace)).unwrap_or(std::ptr::null())
 }
 
 /// `eventlog_socket_control_register_namespace`.
@@ -29,14 +31,12 @@ pub unsafe extern "C" fn eventlog_socket_control_register_namespace(
     }
     // SAFETY: `len` bytes, by the contract of this function.
     let name = unsafe { std::slice::from_raw_parts(name.cast::<u8>(), usize::from(len)) };
-    match namespaces::register(name) {
-        Ok(namespace) => {
-            // SAFETY: room for it, by the contract of this function.
-            unsafe { out.write(namespace) };
-            Status::OK
-        }
-        Err(error) => error.into(),
-    }
+    status(|| {
+        let namespace = namespaces::register(name)?;
+        // SAFETY: room for it, by the contract of this function.
+        unsafe { out.write(namespace) };
+        Ok(())
+    })
 }
 
 /// `eventlog_socket_control_register_command`.
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn eventlog_socket_control_register_command(
     handler: Option<CommandHandler>,
     data: *const c_void,
 ) -> Status {
-    Status::of(register_command(namespace, id, handler, data))
+    status(|| register_command(namespace, id, handler, data))
 }
 
 fn register_command(
@@ -67,5 +67,5 @@ fn register_command(
 /// `eventlog_socket_control_status`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_control_status() -> Status {
-    Status::of(control::status())
+    status(control::status)
 }

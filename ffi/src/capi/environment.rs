@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 
 use super::types::{EventlogSocketAddr, EventlogSocketOpts, TAG_INET, TAG_NONE, TAG_UNIX};
+use crate::cancellation;
 use crate::environment;
 use crate::limits;
 use crate::status::{Error, RawStatus, Result, Status, to_malloced};
@@ -11,7 +12,7 @@ use crate::tuning;
 /// `eventlog_socket_strerror`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_strerror(status: RawStatus) -> *mut c_char {
-    status.describe()
+    cancellation::put_off(|| status.describe())
 }
 
 /// `eventlog_socket_opts_init`.

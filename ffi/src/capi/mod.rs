@@ -4,6 +4,9 @@
 //! None of them panics on any input, and a panic could not leave them: the
 //! release build aborts. The writers that it declares are in `writer`.
 
+use crate::cancellation;
+use crate::status::{Result, Status};
+
 mod control;
 mod environment;
 mod hooks;
@@ -12,3 +15,8 @@ mod rts_part;
 mod start;
 mod statistics;
 mod types;
+
+/// Do what C has called for: its outcome as a status, and no cancellation meanwhile.
+fn status(work: impl FnOnce() -> Result<()>) -> Status {
+    cancellation::put_off(|| Status::of(work()))
+}

@@ -4,6 +4,7 @@ use std::ffi::c_char;
 use std::sync::atomic::Ordering;
 
 use super::types::bytes;
+use crate::cancellation;
 use crate::instance::Instance;
 use crate::lifecycle::{self, SocketOptions};
 use crate::net::listener::Address;
@@ -29,9 +30,11 @@ unsafe fn tcp(host: *const c_char, port: *const c_char) -> Result<Address> {
 }
 
 fn init(address: Result<Address>) {
-    let outcome =
-        address.and_then(|address| lifecycle::init(Some(&address), SocketOptions::default()));
-    lifecycle::remember_failure(outcome);
+    cancellation::put_off(|| {
+        let outcome =
+            address.and_then(|address| lifecycle::init(Some(&address), SocketOptions::default()));
+        lifecycle::remember_failure(outcome);
+    });
     if let Some(instance) = Instance::get() {
         // Relaxed: the poll thread looks at it when the RTS writes.
         instance.begin_unready.store(true, Ordering::Relaxed);
@@ -39,11 +42,13 @@ fn init(address: Result<Address>) {
 }
 
 fn start(address: Result<Address>, wait: bool) {
-    let outcome = address.and_then(|address| {
-        lifecycle::start(Some(&address), SocketOptions::default())?;
-        if wait { lifecycle::wait() } else { Ok(()) }
+    cancellation::put_off(|| {
+        let outcome = address.and_then(|address| {
+            lifecycle::start(Some(&address), SocketOptions::default())?;
+            if wait { lifecycle::wait() } else { Ok(()) }
+        });
+        lifecycle::remember_failure(outcome);
     });
-    lifecycle::remember_failure(outcome);
 }
 
 /// `eventlog_socket_init_unix`.
@@ -69,11 +74,13 @@ pub unsafe extern "C" fn eventlog_socket_init_tcp(host: *const c_char, port: *co
 /// `eventlog_socket_ready`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_ready() {
-    if let Err(error) = lifecycle::ready()
-        && Instance::get().is_some()
-    {
-        lifecycle::remember_failure(Err(error));
-    }
+    cancellation::put_off(|| {
+        if let Err(error) = lifecycle::ready()
+            && Instance::get().is_some()
+        {
+            lifecycle::remember_failure(Err(error));
+        }
+    });
 }
 
 /// `eventlog_socket_start_unix`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::control::delegate::Call;
 use crate::rts::{self, RtsTable};
 use crate::status::{Error, Status};
-use crate::{control, exit, lifecycle, log};
+use crate::{cancellation, control, exit, lifecycle, log};
 
 /// `eventlog_socket_rts_register`.
 ///
@@ -19,7 +19,7 @@ pub unsafe extern "C" fn eventlog_socket_rts_register(table: *const RtsTable) {
 /// `eventlog_socket_rts_exiting`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_rts_exiting() {
-    exit::rts_exiting();
+    cancellation::put_off(exit::rts_exiting);
 }
 
 /// `eventlog_socket_rts_wait`.
@@ -33,7 +33,8 @@ pub unsafe extern "C" fn eventlog_socket_rts_wait(seen: *mut u64, milliseconds: 
         return Error::Sys(libc::EINVAL).into();
     };
     let mut before = seen.checked_sub(1);
-    let result = lifecycle::wait_for(Duration::from_millis(milliseconds.into()), &mut before);
+    let limit = Duration::from_millis(milliseconds.into());
+    let result = cancellation::put_off(|| lifecycle::wait_for(limit, &mut before));
     *seen = before.map_or(0, |before| before + 1);
     Status::of(result)
 }

@@ -3,6 +3,7 @@
 use std::ffi::{OsString, c_char};
 use std::os::unix::ffi::OsStringExt;
 
+use super::status;
 use super::types::{EventlogSocketAddr, EventlogSocketOpts, EventlogSocketTuning, bytes};
 use crate::lifecycle::{self, SocketOptions};
 use crate::net::listener::Address;
@@ -44,9 +45,11 @@ pub unsafe extern "C" fn eventlog_socket_init(
     addr: *const EventlogSocketAddr,
     opts: *const EventlogSocketOpts,
 ) -> Status {
-    // SAFETY: the contract is the same.
-    let arguments = unsafe { arguments(addr, opts) };
-    Status::of(arguments.and_then(|args| lifecycle::init(args.address.as_ref(), args.options)))
+    status(|| {
+        // SAFETY: the contract is the same.
+        let args = unsafe { arguments(addr, opts) }?;
+        lifecycle::init(args.address.as_ref(), args.options)
+    })
 }
 
 /// `eventlog_socket_start`.
@@ -58,9 +61,9 @@ pub unsafe extern "C" fn eventlog_socket_start(
     addr: *const EventlogSocketAddr,
     opts: *const EventlogSocketOpts,
 ) -> Status {
-    // SAFETY: the contract is the same.
-    let arguments = unsafe { arguments(addr, opts) };
-    Status::of(arguments.and_then(|args| {
+    status(|| {
+        // SAFETY: the contract is the same.
+        let args = unsafe { arguments(addr, opts) }?;
         lifecycle::start(args.address.as_ref(), args.options)?;
         // Without a socket nobody could come.
         if args.wait && args.address.is_some() {
@@ -68,25 +71,25 @@ pub unsafe extern "C" fn eventlog_socket_start(
         } else {
             Ok(())
         }
-    }))
+    })
 }
 
 /// `eventlog_socket_signal_ghc_rts_ready`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_signal_ghc_rts_ready() -> Status {
-    Status::of(lifecycle::ready())
+    status(lifecycle::ready)
 }
 
 /// `eventlog_socket_wait`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_wait() -> Status {
-    Status::of(lifecycle::wait())
+    status(lifecycle::wait)
 }
 
 /// `eventlog_socket_worker_status`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_worker_status() -> Status {
-    Status::of(lifecycle::worker_status())
+    status(lifecycle::worker_status)
 }
 
 /// `eventlog_socket_tuning_init`.
@@ -119,10 +122,10 @@ pub unsafe extern "C" fn eventlog_socket_set_ring_file(path: *const c_char, size
             size,
         })
     });
-    Status::of(
-        wish.ok_or(Error::Sys(libc::EINVAL))
-            .and_then(lifecycle::set_ring_file),
-    )
+    status(|| {
+        let wish = wish.ok_or(Error::Sys(libc::EINVAL))?;
+        lifecycle::set_ring_file(wish)
+    })
 }
 
 /// `eventlog_socket_set_tuning`.
@@ -133,9 +136,5 @@ pub unsafe extern "C" fn eventlog_socket_set_ring_file(path: *const c_char, size
 pub unsafe extern "C" fn eventlog_socket_set_tuning(tuning: *const EventlogSocketTuning) -> Status {
     // SAFETY: NULL or valid, by the contract of this function.
     let tuning = unsafe { tuning.as_ref() }.ok_or(Error::Sys(libc::EINVAL));
-    Status::of(
-        tuning
-            .and_then(EventlogSocketTuning::read)
-            .and_then(lifecycle::set_tuning),
-    )
+    status(|| lifecycle::set_tuning(tuning?.read()?))
 }

@@ -1,11 +1,11 @@
 //! The hooks that the program has registered.
 
 use std::ffi::c_void;
-use std::sync::{Mutex, MutexGuard};
 
 use super::INBOX;
 use super::delegate::{Call, DELEGATE};
 use crate::fork;
+use crate::lock::{Held, Lock};
 use crate::status::{Error, Result};
 
 /// `EventlogSocketHookHandler`.
@@ -34,10 +34,10 @@ struct Hook {
 // `register` has agreed to.
 unsafe impl Send for Hook {}
 
-static HOOKS: Mutex<Vec<Hook>> = Mutex::new(Vec::new());
+static HOOKS: Lock<Vec<Hook>> = Lock::new(Vec::new());
 
-fn hooks() -> MutexGuard<'static, Vec<Hook>> {
-    HOOKS.lock().unwrap_or_else(|e| e.into_inner())
+fn hooks() -> Held<'static, Vec<Hook>> {
+    HOOKS.lock()
 }
 
 pub(crate) fn register(moment: Moment, handler: HookHandler, data: *const c_void) -> Result<()> {

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use eventlog_control::Item;
 
 use crate::clock::monotonic;
+use crate::lock::{Changes, Held, Lock};
 
 /// Bytes of commands that may wait: almost three thousand of the built-in ones.
 const ROOM: usize = 64 * 1024;
@@ -15,7 +15,7 @@ const ROOM: usize = 64 * 1024;
 const NAME: usize = 255;
 
 pub(crate) static INBOX: Inbox = Inbox {
-    state: Mutex::new(State {
+    state: Lock::new(State {
         log: 0,
         runs: false,
         told: 0,
@@ -28,8 +28,8 @@ pub(crate) static INBOX: Inbox = Inbox {
         hooks_elsewhere: false,
         commands: VecDeque::new(),
     }),
-    something: Condvar::new(),
-    done: Condvar::new(),
+    something: Changes::new(),
+    done: Changes::new(),
     counters: Counters {
         received: AtomicU64::new(0),
         run: AtomicU64::new(0),
@@ -55,11 +55,11 @@ pub(crate) struct Counters {
 
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    state: Mutex<State>,
+    state: Lock<State>,
     /// For the control thread.
-    something: Condvar,
+    something: Changes,
     /// For those who wait for it.
-    done: Condvar,
+    done: Changes,
     pub counters: Counters,
 }
 
@@ -130,14 +130,14 @@ const OLDER: u8 = 0;
 const NAMED: u8 = 1;
 
 impl Inbox {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    fn state(&self) -> Held<'_, State> {
+        self.state.lock()
     }
 
     /// A log begins, for a client that has come or will.
     pub(crate) fn log_begins(&self) {
         self.state().begin_log();
-        self.something.notify_one();
+        self.something.tell();
     }
 
     /// A log begins, unless the one that was awaited has begun already.
@@ -145,15 +145,15 @@ impl Inbox {
         let mut state = self.state();
         if !state.runs {
             state.begin_log();
-            self.something.notify_one();
+            self.something.tell();
         }
     }
 
     /// The log of this client ends.
     pub(crate) fn log_ends(&self) {
         self.state().runs = false;
-        self.something.notify_one();
-        self.done.notify_all();
+        self.something.tell();
+        self.done.tell();
     }
 
     /// Somebody has registered a hook.
@@ -162,7 +162,7 @@ impl Inbox {
         // A log that has ended is none of its business, though its end be told later.
         state.newcomers |= state.runs;
         drop(state);
-        self.something.notify_one();
+        self.something.tell();
     }
 
     /// What a client has sent. `may`: it is allowed to.
@@ -206,7 +206,7 @@ impl Inbox {
         state.commands.push_back(id);
         // It takes all there is before it sleeps.
         if was_empty {
-            self.something.notify_one();
+            self.something.tell();
         }
         true
     }
@@ -214,7 +214,7 @@ impl Inbox {
     /// There is a control thread, or none any more.
     pub(crate) fn thread_works(&self, working: bool) {
         self.state().working = working;
-        self.done.notify_all();
+        self.done.tell();
     }
 
     /// Wait for something to do; a command goes into `command`. Each is taken as done
@@ -222,7 +222,7 @@ impl Inbox {
     pub(crate) fn next(&self, command: &mut Command) -> Next {
         let mut state = self.state();
         state.starting = false;
-        self.done.notify_all();
+        self.done.tell();
         loop {
             if let Some(next) = state.take_hooks() {
                 state.starting = matches!(next, Next::Start(_));
@@ -230,16 +230,13 @@ impl Inbox {
             }
             if state.finishing {
                 state.finished = true;
-                self.done.notify_all();
+                self.done.tell();
                 return Next::Finish;
             }
             if state.take_command(command).is_some() {
                 return Next::Command;
             }
-            state = self
-                .something
-                .wait(state)
-                .unwrap_or_else(|e| e.into_inner());
+            state = self.something.wait(&self.state, state, None);
         }
     }
 
@@ -254,11 +251,11 @@ impl Inbox {
         let mut state = self.state();
         let log = state.log;
         while state.working && state.told < log && state.start_is_due() {
-            state = self.done.wait(state).unwrap_or_else(|e| e.into_inner());
+            state = self.done.wait(&self.state, state, None);
         }
         let told = state.told;
         while state.working && state.starting && state.told == told {
-            state = self.done.wait(state).unwrap_or_else(|e| e.into_inner());
+            state = self.done.wait(&self.state, state, None);
         }
     }
 
@@ -267,17 +264,13 @@ impl Inbox {
     pub(crate) fn finish(&self, deadline: Duration) {
         let mut state = self.state();
         state.finishing = true;
-        self.something.notify_one();
+        self.something.tell();
         while state.working && !state.finished {
             let left = deadline.saturating_sub(monotonic());
             if left.is_zero() {
                 return;
             }
-            state = self
-                .done
-                .wait_timeout(state, left)
-                .unwrap_or_else(|e| e.into_inner())
-                .0;
+            state = self.done.wait(&self.state, state, Some(left));
         }
     }
 
@@ -289,7 +282,7 @@ impl Inbox {
     /// The control thread has nothing to do with hooks, or has again.
     pub(crate) fn keep_hooks_elsewhere(&self, elsewhere: bool) {
         self.state().hooks_elsewhere = elsewhere;
-        self.something.notify_one();
+        self.something.tell();
     }
 
     /// For hooks that are called by somebody else: the log to tell them of, now that the

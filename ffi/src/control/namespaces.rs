@@ -1,12 +1,12 @@
 //! The commands that the program has registered.
 
 use std::ffi::{CString, c_char, c_void};
-use std::sync::{Mutex, MutexGuard};
 
 use eventlog_control::{BUILTIN_NAMESPACE, RTS_NAMESPACE};
 
 use super::delegate::{Call, DELEGATE};
 use crate::fork;
+use crate::lock::{Held, Lock};
 use crate::status::{Error, Result};
 
 /// `EventlogSocketControlCommandHandler`.
@@ -42,15 +42,15 @@ struct Entry {
 // `register_command` has agreed to.
 unsafe impl Send for Handler {}
 
-static NAMESPACES: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+static NAMESPACES: Lock<Vec<Entry>> = Lock::new(Vec::new());
 
 /// All of them. An error in a forked child, where another thread may have held the
 /// lock for ever.
-fn namespaces() -> Result<MutexGuard<'static, Vec<Entry>>> {
+fn namespaces() -> Result<Held<'static, Vec<Entry>>> {
     if fork::is_inert() {
         return Err(Error::Sys(libc::EOPNOTSUPP));
     }
-    Ok(NAMESPACES.lock().unwrap_or_else(|e| e.into_inner()))
+    Ok(NAMESPACES.lock())
 }
 
 /// Names are compared whole.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::BACKLOG;
@@ -13,6 +12,7 @@ use super::{tcp, unix};
 use crate::faults::FAULTS;
 use crate::fork;
 use crate::identity::OwnDescriptor;
+use crate::lock::{Held, Lock};
 use crate::status::Result;
 
 /// Where to listen.
@@ -24,7 +24,7 @@ pub(crate) enum Address {
 
 /// The file of the socket that this process listens on, for the exit of a
 /// process whose RTS does not end. The poll thread takes it back first.
-static SOCKET_FILE: Mutex<Option<SocketFile>> = Mutex::new(None);
+static SOCKET_FILE: Lock<Option<SocketFile>> = Lock::new(None);
 
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -191,6 +191,6 @@ fn somebody_waits(listener: RawFd) -> bool {
     unsafe { libc::poll(&mut entry, 1, 0) > 0 }
 }
 
-fn socket_file() -> MutexGuard<'static, Option<SocketFile>> {
-    SOCKET_FILE.lock().unwrap_or_else(|e| e.into_inner())
+fn socket_file() -> Held<'static, Option<SocketFile>> {
+    SOCKET_FILE.lock()
 }

@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use eventlog_ring::Consumer;
 
-use crate::alone;
 use crate::chunk::{BlockMarker, Chunk};
 use crate::clock::monotonic;
 use crate::definitions::{Definitions, Gaps};
@@ -30,6 +29,7 @@ use crate::session::Session;
 use crate::status::Result;
 use crate::storage::RingMemory;
 use crate::threads::Waiting;
+use crate::{alone, lock};
 
 /// Chunks learnt from per round, so that a flood of them does not keep the client
 /// waiting.
@@ -140,6 +140,7 @@ impl PollThread {
 
     fn run(mut self) {
         alone::join_ours();
+        lock::signals_stay_blocked();
         yield_to_writers();
         loop {
             self.learn(LEARNT_PER_ROUND);

@@ -25,17 +25,19 @@ mod thread;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eventlog_ring::{Doorbell, Recorder, RecorderCounters, Storage, mpsc};
 use eventlog_ring_file::Counters;
 
 use crate::chunk::Chunk;
+use crate::clock::monotonic;
 use crate::definitions_feed::DefinitionsFeed;
 use crate::facts::{Facts, Moment};
 use crate::format::MARKER_LEN;
 use crate::futex;
+use crate::lock::{Changes, Held, Lock};
 use crate::status::{Error, Result};
 use crate::storage::RingMemory;
 use crate::threads::Waiting;
@@ -86,8 +88,8 @@ pub(crate) struct Recording {
     bell: Doorbell,
     /// Counted up to wake the thread.
     wakeups: AtomicU32,
-    requests: Mutex<Requests>,
-    answered: Condvar,
+    requests: Lock<Requests>,
+    answered: Changes,
     size: u64,
 }
 
@@ -140,8 +142,8 @@ impl Prepared {
             feed: producer,
             bell: Doorbell::new(),
             wakeups: AtomicU32::new(0),
-            requests: Mutex::default(),
-            answered: Condvar::new(),
+            requests: Lock::default(),
+            answered: Changes::new(),
             size: layout.capacity,
         }));
         let feed = DefinitionsFeed::new(consumer);
@@ -245,10 +247,15 @@ impl Recording {
         requests.asked += 1;
         let round = requests.asked;
         self.wake_thread();
-        let waited = self
-            .answered
-            .wait_timeout_while(requests, SETTLE, |requests| requests.done < round);
-        waited.is_ok_and(|(_, waited)| !waited.timed_out())
+        let deadline = monotonic() + SETTLE;
+        while requests.done < round {
+            let left = deadline.saturating_sub(monotonic());
+            if left.is_zero() {
+                return false;
+            }
+            requests = self.answered.wait(&self.requests, requests, Some(left));
+        }
+        true
     }
 
     fn wake_thread(&self) {
@@ -259,8 +266,8 @@ impl Recording {
         }
     }
 
-    fn requests(&self) -> MutexGuard<'_, Requests> {
-        self.requests.lock().unwrap_or_else(|e| e.into_inner())
+    fn requests(&self) -> Held<'_, Requests> {
+        self.requests.lock()
     }
 
     /// What came of it so far.

@@ -11,9 +11,9 @@ use crate::alone;
 use crate::chunk::{BlockMarker, Chunk};
 use crate::definitions::Gaps;
 use crate::definitions_feed::DefinitionsFeed;
-use crate::futex;
 use crate::status::Result;
 use crate::threads::Waiting;
+use crate::{futex, lock};
 
 /// How much of the mapping gets pages ahead of its use.
 const POPULATED: usize = 256 << 20;
@@ -66,6 +66,7 @@ impl RecorderThread {
 
     fn run(mut self) {
         alone::join_ours();
+        lock::signals_stay_blocked();
         // It has all signals blocked.
         bus_error::let_through();
         loop {
@@ -156,7 +157,7 @@ impl RecorderThread {
         let mut requests = self.recording.requests();
         if requests.done != asked {
             requests.done = asked;
-            self.recording.answered.notify_all();
+            self.recording.answered.tell();
         }
     }
 

@@ -7,6 +7,7 @@
 #include "eventlog_socket_rts.h"
 #include "system.h"
 #include "system_files.h"
+#include "threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -412,16 +413,48 @@ static void aside(const char *what, void *(*routine)(void *)) {
   if (pthread_create(&waiter, NULL, routine, NULL) != 0) puts("no thread");
 }
 
-static void *linger(void *ms) {
-  usleep(1000 * (useconds_t)(intptr_t)ms);
-  return NULL;
+/* Calls that a thread makes which is to be cancelled. */
+static char *to_init;
+static EventlogSocketStatus call_init(void) { return init(to_init); }
+static const EventlogSocketStatus no_status = {EVENTLOG_SOCKET_OK, 0};
+static EventlogSocketStatus call_log(void) {
+  start_log(&EventLogSocketWriter);
+  return no_status;
+}
+static EventlogSocketStatus call_stop(void) {
+  EventLogSocketWriter.stopEventLogWriter();
+  return no_status;
+}
+static EventlogSocketStatus call_chunk(void) {
+  begin_block();
+  put_message("cancelled", 9);
+  end_block(0);
+  return no_status;
+}
+static void do_nothing(const void *data) { (void)data; }
+static EventlogSocketStatus call_hook(void) {
+  return eventlog_socket_register_hook(EVENTLOG_SOCKET_HOOK_PRE_END_EVENT_LOGGING,
+                                       do_nothing, NULL);
 }
 
-/* Ends the main thread; another one goes on for so many milliseconds. */
-static void leave_main(long ms) {
-  pthread_t thread;
-  if (pthread_create(&thread, NULL, linger, (void *)ms) != 0) _exit(97);
-  pthread_exit(NULL);
+static void cancelled(char *words) {
+  const struct {
+    const char *name;
+    EventlogSocketStatus (*call)(void);
+  } calls[] = {
+      {"init", call_init},
+      {"log", call_log},
+      {"chunk", call_chunk},
+      {"stop", call_stop},
+      {"hook", call_hook},
+      {"ready", eventlog_socket_signal_ghc_rts_ready},
+      {"wait", eventlog_socket_wait},
+      {"status", eventlog_socket_worker_status},
+  };
+  to_init = strchr(words, ' ');
+  if (to_init != NULL) *to_init++ = '\0';
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+    if (strcmp(words, calls[i].name) == 0) call_cancelled(words, calls[i].call);
 }
 
 static void run(char *line) {
@@ -492,6 +525,19 @@ static void run(char *line) {
     printf("troubles: %u\n", troubles_made);
   } else if (strcmp(line, "leave-main") == 0) {
     leave_main(atol(rest));
+  } else if (strcmp(line, "cancelled") == 0) {
+    cancelled(rest);
+  } else if (strcmp(line, "quick-exit") == 0) {
+    quick_exit(atoi(rest));
+  } else if (strcmp(line, "exit-twice") == 0) {
+    exit_twice();
+  } else if (strcmp(line, "exit-in-wait") == 0) {
+    signal(SIGALRM, exit_in_handler);
+    ualarm(1000 * (useconds_t)atoi(rest), 0);
+    for (;;) eventlog_socket_wait();
+  } else if (strcmp(line, "exit-in-clock") == 0) {
+    signal(SIGUSR1, exit_in_handler);
+    raise_at_clock = SIGUSR1;
   } else if (strcmp(line, "await-accept") == 0) {
     await_accept();
   } else if (strcmp(line, "rts") == 0) {

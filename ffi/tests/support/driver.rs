@@ -50,6 +50,8 @@ impl Driver {
             "system.h",
             "system_files.c",
             "system_files.h",
+            "threads.c",
+            "threads.h",
         ];
         let parts = [&parts[..], more].concat();
         let program = c_program_of_parts(&test_program("driver.c"), &parts, "cc", &flags);
