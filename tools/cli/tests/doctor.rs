@@ -348,6 +348,12 @@ fn what_is_no_program_of_ghc_is_told() {
         .exits(3)
         .says("cannot read");
     eventlog(&["doctor", "-"]).exits(2);
+    let directory = dir.path().to_str().expect("UTF-8");
+    for endless in ["/dev/zero", directory] {
+        eventlog(&["doctor", endless])
+            .exits(3)
+            .says("it is not a file");
+    }
     let missing = format!("unix:{}", dir.file("nowhere"));
     eventlog(&["doctor", &missing])
         .exits(3)
@@ -446,6 +452,21 @@ fn a_stream_that_does_not_flush_gets_advice() {
     );
     assert_eq!(found["classes"], "advice");
     assert!(report.to_string().contains("-lg"), "{report:#}");
+}
+
+#[test]
+fn what_comes_with_the_client_is_no_flush() {
+    let dir = Dir::new();
+    let path = dir.file("app.sock");
+    serve(&path, |client| {
+        let _ = client.write_all(&beginning(b"./app\0"));
+        // What the library makes the program flush for a new client.
+        std::thread::sleep(Duration::from_millis(100));
+        let _ = client.write_all(&block(&[(1, create(1))]));
+        stay(client);
+    });
+    let done = eventlog(&["doctor", "--json", "--for", "2s", &path]).exits(0);
+    assert_eq!(states(&done).0["flush"], "advice", "{done:#?}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::printable::shell_word;
 use anyhow::Result;
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 use regex::bytes::Regex;
+use std::io;
 use std::path::Path;
 
 /// Which options of the runtime system a program takes.
@@ -57,7 +58,7 @@ enum Hook {
 /// Examines the file, and asks the program if that is wished and of use.
 pub fn examine(path: &Path, may_ask: bool) -> Result<Report> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).advise(
+    let bytes = contents(path).advise(
         format_args!("cannot read {shown}"),
         "name the file of a program, or the socket of one that runs: unix:PATH",
     )?;
@@ -83,6 +84,14 @@ pub fn examine(path: &Path, may_ask: bool) -> Result<Report> {
         way: facts.way.map(|way| way.name),
         checks,
     })
+}
+
+/// The bytes of a file, not of a device or pipe that never ends.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    match std::fs::metadata(path)?.is_file() {
+        true => std::fs::read(path),
+        false => Err(io::Error::other("it is not a file")),
+    }
 }
 
 /// Reads what there is to read, or says why there is nothing.
