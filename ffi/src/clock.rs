@@ -20,6 +20,11 @@ pub(crate) fn monotonic() -> Duration {
     now(libc::CLOCK_MONOTONIC)
 }
 
+/// Processor time of this thread; a system call, as a rule.
+pub(crate) fn of_this_thread() -> Duration {
+    now(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
 /// Time since 1970.
 pub(crate) fn wall() -> Duration {
     now(libc::CLOCK_REALTIME)

@@ -84,13 +84,19 @@ impl Session {
         }
     }
 
-    /// Take what the client says. False if the connection is broken.
-    pub(crate) fn receive(&mut self, hear: &mut impl FnMut(Said<'_>)) -> bool {
+    /// Take what the client says, a limited amount, and while `goes_on` says so. False if
+    /// the connection is broken.
+    pub(crate) fn receive(
+        &mut self,
+        hear: &mut impl FnMut(Said<'_>),
+        goes_on: impl Fn() -> bool,
+    ) -> bool {
         let (commands, may) = (&mut self.commands, self.client.may_command);
         let garbage = commands.garbage();
-        let alive = self
-            .client
-            .receive(|bytes| commands.feed(bytes, |item| hear(Said::Command(item, may))));
+        let alive = self.client.receive(
+            |bytes| commands.feed(bytes, |item| hear(Said::Command(item, may))),
+            goes_on,
+        );
         hear(Said::Garbage(commands.garbage() - garbage));
         alive
     }
@@ -98,7 +104,7 @@ impl Session {
     /// The client is gone: take what it said before it went.
     pub(crate) fn receive_rest(&mut self, hear: &mut impl FnMut(Said<'_>)) {
         for _ in 0..RECEIVES_OF_THE_REST {
-            if self.client.at_eof || !self.receive(hear) {
+            if self.client.at_eof || !self.receive(hear, || true) {
                 return;
             }
         }

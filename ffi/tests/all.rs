@@ -21,6 +21,7 @@ mod errors;
 mod exit;
 mod faults;
 mod first_events;
+mod floods;
 mod flush;
 mod handlers;
 mod heap_commands;

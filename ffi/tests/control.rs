@@ -98,7 +98,7 @@ fn frames_byte_by_byte() {
 fn pipelined_frames() {
     let (mut driver, mut client) = driver_with_app();
     let mut expected = Vec::new();
-    for count in [200_u32, 5000] {
+    for count in [200_u32, 5000, 50_000] {
         let numbers = (0..count).map(|n| (n % 251) as u8);
         let bytes: Vec<u8> = numbers.clone().flat_map(|n| frame(b"app", n)).collect();
         client.send(&bytes);

@@ -11,6 +11,8 @@ use crate::lock::{Changes, Held, Lock};
 
 /// Bytes of commands that may wait: almost three thousand of the built-in ones.
 const ROOM: usize = 64 * 1024;
+/// With more than this nothing more is read: it takes a while until those are run.
+const CROWD: usize = 4 * 1024;
 /// The longest namespace.
 const NAME: usize = 255;
 
@@ -27,6 +29,7 @@ pub(crate) static INBOX: Inbox = Inbox {
         starting: false,
         hooks_elsewhere: false,
         commands: VecDeque::new(),
+        crowded: false,
     }),
     something: Changes::new(),
     done: Changes::new(),
@@ -39,6 +42,7 @@ pub(crate) static INBOX: Inbox = Inbox {
         dropped: AtomicU64::new(0),
         garbage: AtomicU64::new(0),
     },
+    spent: AtomicU64::new(0),
 };
 
 /// Statistics, all of them Relaxed.
@@ -61,6 +65,8 @@ pub(crate) struct Inbox {
     /// For those who wait for it.
     done: Changes,
     pub counters: Counters,
+    /// Nanoseconds of processor time that a crowd of commands took, not yet asked for.
+    spent: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -85,6 +91,8 @@ struct State {
     hooks_elsewhere: bool,
     /// Each is its kind, the length of its namespace, the namespace, its number.
     commands: VecDeque<u8>,
+    /// There were more of them than are run soon, and they are not all run yet.
+    crowded: bool,
 }
 
 /// A command that has waited.
@@ -93,6 +101,8 @@ pub(crate) struct Command {
     /// It came by the older protocol, which has no names.
     pub older: bool,
     pub id: u8,
+    /// It came in a crowd.
+    pub crowded: bool,
     name: [u8; NAME],
     len: usize,
 }
@@ -102,6 +112,7 @@ impl Command {
         Command {
             older: false,
             id: 0,
+            crowded: false,
             name: [0; NAME],
             len: 0,
         }
@@ -204,6 +215,7 @@ impl Inbox {
         state.commands.extend([kind, len]);
         state.commands.extend(name);
         state.commands.push_back(id);
+        state.crowded |= state.commands.len() > CROWD;
         // It takes all there is before it sleeps.
         if was_empty {
             self.something.tell();
@@ -243,6 +255,36 @@ impl Inbox {
     /// A census is followed by another one: one collection does for both.
     pub(crate) fn has_commands(&self) -> bool {
         !self.state().commands.is_empty()
+    }
+
+    /// More commands wait than are run soon.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.state().commands.len() > CROWD
+    }
+
+    /// Commands that are done with.
+    pub(crate) fn done(&self) -> u64 {
+        let Counters {
+            run,
+            unknown,
+            refused,
+            ..
+        } = &self.counters;
+        // Relaxed: only whether it moves matters.
+        let done = [run, unknown, refused].map(|counter| counter.load(Ordering::Relaxed));
+        done.into_iter().sum()
+    }
+
+    /// Running a command of a crowd took so much of a processor.
+    pub(crate) fn spend(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // Relaxed: an account, nothing is ordered by it.
+        self.spent.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// What they took since this was asked last.
+    pub(crate) fn take_spent(&self) -> Duration {
+        Duration::from_nanos(self.spent.swap(0, Ordering::Relaxed))
     }
 
     /// Wait until the hooks were told of the log that runs, if one does, or of one that
@@ -347,6 +389,9 @@ impl State {
             *to = byte;
         }
         command.id = self.commands.pop_front()?;
+        command.crowded = self.crowded;
+        // A crowd until the last of it.
+        self.crowded &= !self.commands.is_empty();
         Some(())
     }
 }

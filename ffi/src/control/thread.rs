@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::commands::{Commands, Outcome};
 use super::hooks::{self, Moment};
 use super::inbox::{Command, INBOX, Next};
-use crate::clock::monotonic;
+use crate::clock::{self, monotonic};
 use crate::gate::HANDLERS;
 use crate::instance::Instance;
 use crate::rts::Rts;
@@ -96,11 +96,15 @@ extern "C" fn run(instance: *mut c_void) -> *mut c_void {
     let instance: &'static Instance = unsafe { &*instance.cast_const().cast::<Instance>() };
     let mut commands = Commands::new(instance, Rts::get());
     let mut command = Command::empty();
+    let mut meter = Meter::default();
     loop {
         match INBOX.next(&mut command) {
             Next::Start(log) => start(log),
             Next::End(log) => end(log),
-            Next::Command => execute(&mut commands, &command),
+            Next::Command => {
+                execute(&mut commands, &command);
+                meter.after(&command);
+            }
             Next::Finish => {
                 INBOX.thread_works(false);
                 return null_mut();
@@ -134,6 +138,25 @@ fn end(log: u64) {
 
 fn execute(commands: &mut Commands, command: &Command) {
     count(commands.run(command));
+}
+
+/// The processor time that crowds of commands take, with all that is around them.
+#[derive(Debug, Default)]
+struct Meter {
+    last: Option<Duration>,
+}
+
+impl Meter {
+    fn after(&mut self, command: &Command) {
+        if !command.crowded {
+            self.last = None;
+            return;
+        }
+        let now = clock::of_this_thread();
+        if let Some(last) = self.last.replace(now) {
+            INBOX.spend(now.saturating_sub(last));
+        }
+    }
 }
 
 fn count(outcome: Outcome) {

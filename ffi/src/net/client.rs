@@ -147,11 +147,18 @@ impl Client {
     }
 
     /// Take what the client says off the socket, whether anybody cares or not, so that
-    /// a close resets nothing that is still on its way. False if the connection is
-    /// broken.
-    pub(crate) fn receive(&mut self, mut listen: impl FnMut(&[u8])) -> bool {
+    /// a close resets nothing that is still on its way; up to a limit, and while
+    /// `goes_on` says so. False if the connection is broken.
+    pub(crate) fn receive(
+        &mut self,
+        mut listen: impl FnMut(&[u8]),
+        goes_on: impl Fn() -> bool,
+    ) -> bool {
         let mut buffer = [0u8; RECEIVE];
         for _ in 0..READS_PER_ROUND {
+            if !goes_on() {
+                return true;
+            }
             // SAFETY: an open descriptor, and a buffer of the length given.
             let received = unsafe {
                 libc::recv(
@@ -201,7 +208,7 @@ impl Client {
         if self.is_tcp && self.received > 0 {
             self.await_eof(patience);
         }
-        self.receive(|_| {});
+        self.receive(|_| {}, || true);
     }
 
     fn await_eof(&mut self, patience: Duration) {
@@ -221,7 +228,7 @@ impl Client {
             if unsafe { libc::poll(wait.as_mut_ptr(), 1, timeout) } < 0 {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            if !self.receive(|_| {}) {
+            if !self.receive(|_| {}, || true) {
                 return;
             }
         }

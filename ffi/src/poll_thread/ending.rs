@@ -48,6 +48,10 @@ impl PollThread {
         {
             return rest;
         }
+        // A reset for what nobody has read would take the end of the stream with it.
+        if self.input.rests_until(monotonic()).is_some() {
+            self.receive_rest();
+        }
         if let Some(session) = &mut self.session {
             let patience = LINGER.min(deadline.saturating_sub(monotonic()));
             session.client.end_stream(patience);

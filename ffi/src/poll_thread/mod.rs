@@ -9,6 +9,7 @@
 //! is going to sleep, look once more, and sleep ([`sleeping`]).
 
 mod ending;
+mod input_budget;
 mod serving;
 mod sleeping;
 
@@ -30,6 +31,7 @@ use crate::status::Result;
 use crate::storage::RingMemory;
 use crate::threads::Waiting;
 use crate::{alone, lock};
+use input_budget::InputBudget;
 
 /// Chunks learnt from per round, so that a flood of them does not keep the client
 /// waiting.
@@ -64,6 +66,7 @@ pub(crate) struct PollThread {
     next_probe: Duration,
     /// When it was looked for others in the process.
     looked: Duration,
+    input: InputBudget,
     connections: u64,
     received: u64,
     /// Bytes of the ring that were populated.
@@ -132,6 +135,7 @@ impl PollThread {
             another_waits: false,
             next_probe: Duration::ZERO,
             looked: monotonic(),
+            input: InputBudget::new(),
             connections: 0,
             received: 0,
             populated: 0,

@@ -145,7 +145,7 @@ impl PollThread {
                     rest = Rest::Idle;
                 }
                 Round::Gone => {
-                    session.receive_rest(&mut control::hear);
+                    self.receive_rest();
                     self.disconnect();
                     return Rest::Busy;
                 }
@@ -168,9 +168,7 @@ impl PollThread {
         } else if rest == Rest::Full && another_waits && self.may_displace() {
             // A send that has just been tried took nothing.
             FAULTS.clients_displaced.count();
-            if let Some(session) = &mut self.session {
-                session.receive_rest(&mut control::hear);
-            }
+            self.receive_rest();
             self.disconnect();
             return Rest::Busy;
         }

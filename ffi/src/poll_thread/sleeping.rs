@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::input_budget::Reading;
 use super::{PollThread, RETRY, Rest};
 use crate::alone;
-use crate::clock::monotonic;
-use crate::control;
+use crate::clock::{self, monotonic};
+use crate::control::{self, INBOX};
 use crate::definitions::Gaps;
 use crate::faults::FAULTS;
 use crate::net::listener::Listener;
@@ -24,6 +25,11 @@ impl PollThread {
             .as_ref()
             .filter(|session| session.has_begun() && session.client.needs_probing())
             .map(|_| self.next_probe);
+        let reading = self
+            .session
+            .as_ref()
+            .filter(|session| !session.client.at_eof)
+            .and_then(|_| self.input.rests_until(monotonic()));
         let matters = self.listener.is_some() && self.finish.is_none();
         let stalled = self
             .patience_ends
@@ -35,10 +41,19 @@ impl PollThread {
             .and_then(|listener| listener.looks_for_file_at(self.session.is_none()));
         let silent = self.silence_ends;
         let look = alone::interval().map(|interval| self.looked + interval);
-        [self.finish, self.retry, probe, stalled, silent, file, look]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.finish,
+            self.retry,
+            probe,
+            reading,
+            stalled,
+            silent,
+            file,
+            look,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Sleep until something happens, and note what did.
@@ -93,8 +108,12 @@ impl PollThread {
         };
         let file_watch = self.listener.as_ref().map_or(-1, Listener::file_watch_fd);
         let (client, mut wanted) = match &self.session {
-            // After its end, input would be ready for ever.
-            Some(session) if session.client.at_eof => (session.client.fd(), 0),
+            // After its end, input would be ready for ever; so it is while nobody reads.
+            Some(session)
+                if session.client.at_eof || self.input.rests_until(monotonic()).is_some() =>
+            {
+                (session.client.fd(), 0)
+            }
             Some(session) => (session.client.fd(), libc::POLLIN | libc::POLLRDHUP),
             None => (-1, 0),
         };
@@ -162,21 +181,52 @@ impl PollThread {
     }
 
     fn client_event(&mut self, events: libc::c_short) {
+        let readable = events & (libc::POLLIN | libc::POLLRDHUP) != 0;
+        let alive = !readable || self.receive();
         let Some(session) = &mut self.session else {
             return;
         };
-        let readable = events & (libc::POLLIN | libc::POLLRDHUP) != 0;
-        let alive = !readable || session.receive(&mut control::hear);
         if !alive || events & (libc::POLLERR | libc::POLLHUP) != 0 {
-            session.receive_rest(&mut control::hear);
             if events & libc::POLLERR != 0 {
                 session.client.break_off();
             }
+            self.receive_rest();
             self.disconnect();
         } else if readable && session.client.at_eof {
             // Asked for no more after this.
             FAULTS.clients_half_closed.count();
         }
+    }
+
+    /// Read, as far as the budget goes. False if the connection is broken.
+    fn receive(&mut self) -> bool {
+        let Some(session) = &mut self.session else {
+            return true;
+        };
+        self.input.spend(monotonic(), INBOX.take_spent());
+        let may = session.client.may_command;
+        let waiting = (may && INBOX.is_crowded()).then(|| INBOX.done());
+        let room = match self.input.reading(monotonic(), waiting) {
+            Reading::Rests => return true,
+            Reading::WhileRoom => true,
+            Reading::Anyhow => false,
+        };
+        let before = clock::of_this_thread();
+        let goes_on = || !room || !may || !INBOX.is_crowded();
+        let alive = session.receive(&mut control::hear, goes_on);
+        let spent = clock::of_this_thread().saturating_sub(before);
+        self.input.spend(monotonic(), spent);
+        alive
+    }
+
+    /// The client is gone, or loses its place: take what it said before.
+    pub(super) fn receive_rest(&mut self) {
+        let before = clock::of_this_thread();
+        if let Some(session) = &mut self.session {
+            session.receive_rest(&mut control::hear);
+        }
+        let spent = clock::of_this_thread().saturating_sub(before);
+        self.input.spend(monotonic(), spent);
     }
 
     fn probe_if_due(&mut self) {
