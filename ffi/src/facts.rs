@@ -6,6 +6,7 @@
 //! definition is missing is written from them, as the RTS would have.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::num::NonZeroU64;
 
 use crate::definitions::{Class, Gaps};
 use crate::format::*;
@@ -61,12 +62,16 @@ pub(crate) struct CostCentre {
     is_caf: bool,
 }
 
-/// A moment on both clocks: event time in nanoseconds, and wall clock.
-#[derive(Clone, Copy, Debug)]
+const NANOS: u64 = 1_000_000_000;
+
+/// How far the log has come, and how its clock goes with the wall clock.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Moment {
-    pub event_ns: u64,
-    pub unix_seconds: u64,
-    pub nanoseconds: u32,
+    /// The time that global blocks have told: what is written now is not earlier, and none
+    /// that the RTS has still to hand over is before it.
+    pub reached: u64,
+    /// Nanoseconds since 1970 when the log's clock was 0; none if it is not known.
+    pub epoch: Option<NonZeroU64>,
 }
 
 /// # Safety
@@ -166,9 +171,8 @@ pub(crate) unsafe extern "C" fn collect_cost_centre(
 impl Facts {
     /// Write what `definitions` lacks. `moment` is for an RTS that does not repeat
     /// the wall clock.
-    pub(crate) fn fill_gaps(&self, definitions: &mut impl Gaps, moment: Option<Moment>) {
-        // The log has reached this time for certain.
-        definitions.saw_time(moment.map_or(0, |moment| moment.event_ns));
+    pub(crate) fn fill_gaps(&self, definitions: &mut impl Gaps, moment: Moment) {
+        definitions.saw_time(moment.reached);
         let time = definitions.latest();
         let process = CAPSET_OSPROCESS.to_be_bytes();
         let capsets = [
@@ -191,14 +195,16 @@ impl Facts {
                 definitions.add_missing(Class::CapsetAssign, key, event);
             }
         }
-        if let Some(moment) = moment {
+        if let Some(epoch) = moment.epoch {
+            let now = epoch.get().saturating_add(time);
+            let nanoseconds = (now % NANOS) as u32;
             let event = fixed_event(
                 EVENT_WALL_CLOCK_TIME,
-                moment.event_ns,
+                time,
                 &[
                     &CAPSET_CLOCKDOMAIN.to_be_bytes(),
-                    &moment.unix_seconds.to_be_bytes(),
-                    &moment.nanoseconds.to_be_bytes(),
+                    &(now / NANOS).to_be_bytes(),
+                    &nanoseconds.to_be_bytes(),
                 ],
             );
             definitions.add_missing(Class::WallClock, CAPSET_CLOCKDOMAIN.into(), event);
@@ -272,7 +278,7 @@ impl CostCentre {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definitions::Definitions;
+    use crate::definitions::{Definitions, Delta};
 
     #[test]
     fn what_the_rts_wrote_is_not_replaced() {
@@ -285,8 +291,9 @@ mod tests {
             capabilities: 2,
             ..Facts::default()
         };
-        facts.fill_gaps(&mut definitions, None);
-        let replay = definitions.replay()[1].to_vec();
+        facts.fill_gaps(&mut definitions, Moment::default());
+        let (pieces, _) = definitions.replay(u64::MAX, &mut Delta::default());
+        let replay = pieces[1].to_vec();
         let caps = |time: u64, cap: u8| {
             let event = fixed_event(EVENT_CAP_CREATE, time, &[&[0, cap]]);
             replay.windows(event.len()).filter(|w| *w == event).count()

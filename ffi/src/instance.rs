@@ -3,12 +3,14 @@
 //! One per process, made by `init` and kept for good: the RTS may call a writer
 //! at any time, also while the process exits.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use eventlog_ring::{Doorbell, mpsc};
 
+use crate::definitions::Definitions;
 use crate::facts::{Facts, Moment};
 use crate::fork;
 use crate::lock::{Changes, Held, Lock};
@@ -22,7 +24,7 @@ use crate::wake::Wake;
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     /// Fill the gaps of the definitions.
-    pub facts: Option<Arc<Facts>>,
+    pub facts: Option<(Arc<Facts>, Moment)>,
     /// Deliver what is there until this time on the monotonic clock, then end the
     /// stream and close everything.
     pub finish: Option<Duration>,
@@ -105,8 +107,13 @@ pub(crate) struct Instance {
     pub exit_budget: AtomicU64,
     /// The end of the block that was handed over last, in nanoseconds of the log.
     pub latest: AtomicU64,
-    /// A moment on both clocks; seconds 0 if none is known.
-    moment: [AtomicU64; 3],
+    /// The same of the last global block. Written when the block is where it belongs.
+    pub latest_global: AtomicU64,
+    /// Global chunks that the ring of chunks has taken.
+    pub globals_accepted: AtomicU64,
+    /// Nanoseconds since 1970 when the log's clock was 0; 0 if that is not known. One word,
+    /// so that two who note it do not mix.
+    log_epoch: AtomicU64,
 
     pub published: Published,
     requests: Lock<Requests>,
@@ -158,7 +165,9 @@ impl Instance {
             exiting: AtomicBool::new(false),
             exit_budget: AtomicU64::new(budget),
             latest: AtomicU64::new(0),
-            moment: [const { AtomicU64::new(0) }; 3],
+            latest_global: AtomicU64::new(0),
+            globals_accepted: AtomicU64::new(0),
+            log_epoch: AtomicU64::new(0),
             published: Published::default(),
             requests: Lock::default(),
             progress: Lock::default(),
@@ -187,6 +196,14 @@ impl Instance {
     /// What came of `ready`, if that was an error.
     pub(crate) fn failed(&self) -> Option<Error> {
         self.readied.get().and_then(|outcome| outcome.err())
+    }
+
+    /// Global chunks in the ring of chunks, of which there may be more that were not counted
+    /// yet: those that came before one that was learnt from are.
+    pub(crate) fn globals_in_ring(&self, definitions: &Definitions) -> u64 {
+        // Acquire: pairs with the Release in the writer.
+        let accepted = self.globals_accepted.load(Ordering::Acquire);
+        accepted.saturating_sub(definitions.globals_of_ring)
     }
 
     /// Wake the poll thread, whatever it waits for.
@@ -236,21 +253,22 @@ impl Instance {
     /// Note what time it is, for an RTS that does not tell the wall clock.
     /// `event_ns` is the time on the log's own clock.
     pub(crate) fn note_moment(&self, event_ns: u64) {
-        let wall = crate::clock::wall();
-        let values = [wall.as_secs(), event_ns, wall.subsec_nanos().into()];
-        for (to, value) in self.moment.iter().zip(values) {
-            // Relaxed: read after a request that the mutex orders behind this.
-            to.store(value, Ordering::Relaxed);
-        }
+        let wall = u64::try_from(crate::clock::wall().as_nanos()).unwrap_or(0);
+        // Relaxed: read after a request that a mutex orders behind this.
+        self.log_epoch
+            .store(wall.saturating_sub(event_ns), Ordering::Relaxed);
     }
 
-    pub(crate) fn moment(&self) -> Option<Moment> {
-        let [unix_seconds, event_ns, nanoseconds] =
-            self.moment.each_ref().map(|v| v.load(Ordering::Relaxed));
-        (unix_seconds != 0).then_some(Moment {
-            event_ns,
-            unix_seconds,
-            nanoseconds: nanoseconds as u32,
-        })
+    pub(crate) fn knows_the_moment(&self) -> bool {
+        // Relaxed: who does not see it notes the same once more.
+        self.log_epoch.load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            // Acquire: pairs with the Release in the writer; that block is where it belongs.
+            reached: self.latest_global.load(Ordering::Acquire),
+            epoch: NonZeroU64::new(self.log_epoch.load(Ordering::Relaxed)),
+        }
     }
 }

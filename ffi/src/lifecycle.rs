@@ -187,11 +187,11 @@ fn attach(instance: &'static Instance) -> Result<()> {
             return Err(error);
         }
         rts.flush_here();
-        let facts = Arc::new(rts.facts());
+        let (facts, moment) = (Arc::new(rts.facts()), instance.moment());
         if let Some(recording) = instance.recording {
-            recording.add_facts(Arc::clone(&facts), instance.moment());
+            recording.add_facts(Arc::clone(&facts), moment);
         }
-        instance.request(|requests| requests.facts = Some(facts));
+        instance.request(|requests| requests.facts = Some((facts, moment)));
     }
     Ok(())
 }

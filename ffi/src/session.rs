@@ -12,9 +12,10 @@ use eventlog_control::{Item, Parser};
 use eventlog_ring::{Consumer, Loss, Record, RecordState};
 
 use crate::chunk::Chunk;
-use crate::definitions::{Definitions, Delta, Gaps, Learnt};
+use crate::definitions::{Definitions, Delta, Learnt, time_of};
 use crate::definitions_feed::contiguous;
-use crate::format::{END_MARKER, MARKER_LEN, block_marker, loss_block};
+use crate::format::{END_MARKER, EVENT_HEAD, MARKER_LEN, block_marker, loss_block};
+use crate::instance::Instance;
 use crate::net::client::{Client, Sent};
 
 /// Pieces of one sendmsg; a chunk has two where it wraps around.
@@ -43,6 +44,14 @@ pub(crate) struct Session {
     ends: bool,
     /// What the client was not told with a chunk.
     pub delta: Delta,
+    instance: &'static Instance,
+    /// When the latest global block of this stream ends. The blocks that are made here are
+    /// global, too, and end then: whoever sorts the events takes the end of such a block as
+    /// a promise that no earlier one of the RTS's global buffer comes.
+    global_end: u64,
+    /// Of the first global chunk in the ring that was not admitted: how many chunks are
+    /// before it, and when it begins. None: it is not known.
+    next_global: Option<(usize, u64)>,
 }
 
 /// What a client said.
@@ -69,8 +78,19 @@ pub(crate) enum Round {
     Gone,
 }
 
+/// How late things can be that are told at a place of the stream, without being later than
+/// what comes after it.
+enum Limit {
+    /// No global chunk comes that is not later than all that is known.
+    None,
+    /// One comes that begins then.
+    Begin(u64),
+    /// One comes that cannot be looked at yet: it is behind a chunk still being copied.
+    Hidden,
+}
+
 impl Session {
-    pub(crate) fn new(client: Client) -> Session {
+    pub(crate) fn new(client: Client, instance: &'static Instance) -> Session {
         Session {
             client,
             commands: Parser::new(),
@@ -81,6 +101,9 @@ impl Session {
             begun: false,
             ends: false,
             delta: Delta::default(),
+            instance,
+            global_end: 0,
+            next_global: None,
         }
     }
 
@@ -125,27 +148,60 @@ impl Session {
     }
 
     /// Begin with header and definitions.
-    pub(crate) fn begin(&mut self, definitions: &Definitions) {
-        self.queue.extend(definitions.replay());
-        // Learnt while the client waited: among them.
-        self.delta.take();
+    pub(crate) fn begin(&mut self, definitions: &Definitions, ring: &Consumer<'static>) {
+        // What was learnt while the client waited is among them, unless it is later than
+        // what the ring has for it.
+        self.delta = Delta::default();
+        let until = match self.limit(definitions, ring) {
+            Limit::Begin(time) => time,
+            Limit::None | Limit::Hidden => u64::MAX,
+        };
+        let (pieces, end) = definitions.replay(until, &mut self.delta);
+        self.queue.extend(pieces);
+        self.global_end = end;
         self.begun = true;
     }
 
-    /// Tell the definitions that the client did not get with a chunk. False if
-    /// there are none.
-    pub(crate) fn tell_delta(&mut self, now: u64) -> bool {
+    /// How late things can be that are told here.
+    fn limit(&mut self, definitions: &Definitions, ring: &Consumer<'static>) -> Limit {
+        if self.instance.globals_in_ring(definitions) == 0 {
+            return Limit::None;
+        }
+        if self.next_global.is_none() {
+            let mut records = ring.records().skip(self.admitted).enumerate();
+            self.next_global = records
+                .find_map(|(index, record)| Some((index, begin_of_global(&record)?)))
+                .map(|(index, begin)| (self.admitted + index, begin));
+        }
+        self.next_global
+            .map_or(Limit::Hidden, |(_, begin)| Limit::Begin(begin))
+    }
+
+    /// Tell the definitions that the client did not get with a chunk, as far as they are not
+    /// later than those of a chunk that is still to come. False if there are none.
+    pub(crate) fn tell_delta(
+        &mut self,
+        definitions: &Definitions,
+        ring: &Consumer<'static>,
+    ) -> bool {
         // What comes before the stream is what it begins with, and nothing comes
         // after the end of the log.
-        if !self.begun || self.ends {
+        if !self.begun || self.ends || self.delta.is_empty() {
             return false;
         }
-        let events = self.delta.take();
-        if events.is_empty() {
+        let until = match self.limit(definitions, ring) {
+            Limit::None => u64::MAX,
+            Limit::Begin(time) => time,
+            Limit::Hidden => self.global_end,
+        };
+        let told = self.delta.take(until);
+        if told.events.is_empty() {
             return false;
         }
-        let marker = block_marker(now, now, events.len());
-        let block = [&marker[..], &events].concat();
+        self.global_end = self.global_end.max(told.end);
+        let begin = told.begin.min(self.global_end);
+        let marker = block_marker(begin, self.global_end, told.events.len());
+        let block = [&marker[..], &told.events].concat();
         self.queue.push_back(Arc::new(block));
         true
     }
@@ -161,30 +217,41 @@ impl Session {
     }
 
     /// Send an empty block, as the RTS does for an idle buffer.
-    pub(crate) fn probe(&mut self, now: u64) {
+    pub(crate) fn probe(&mut self) {
         if self.begun && self.queue.is_empty() && self.is_between_chunks() {
+            let now = self.global_end;
             self.queue
                 .push_back(Arc::new(block_marker(now, now, 0).to_vec()));
         }
     }
 
     /// Say what was lost, here in the stream.
-    pub(crate) fn tell_loss(&mut self, loss: &Loss, now: u64) {
-        let block = loss_block(now.max(loss.until), loss);
+    pub(crate) fn tell_loss(
+        &mut self,
+        loss: &Loss,
+        definitions: &Definitions,
+        ring: &Consumer<'static>,
+    ) {
+        let block = loss_block(self.global_end, loss);
         self.queue.push_back(Arc::new(block));
         // What the lost chunks defined.
-        self.tell_delta(now);
+        self.tell_delta(definitions, ring);
     }
 
     /// Say what was lost after the last chunk, and that the log ends, as far as
     /// that was not said. False if it all was.
-    pub(crate) fn tell_end(&mut self, loss: Option<Loss>, now: u64) -> bool {
+    pub(crate) fn tell_end(
+        &mut self,
+        loss: Option<Loss>,
+        definitions: &Definitions,
+        ring: &Consumer<'static>,
+    ) -> bool {
         // Nothing may follow an end marker.
         if !self.ends {
             if let Some(loss) = loss {
-                self.tell_loss(&loss, now);
+                self.tell_loss(&loss, definitions, ring);
             }
-            self.tell_delta(now);
+            self.tell_delta(definitions, ring);
             self.queue.push_back(Arc::new(END_MARKER.to_vec()));
             self.ends = true;
         }
@@ -244,8 +311,8 @@ impl Session {
         {
             // Of an earlier client: its definitions count for this one.
             learn(definitions, &record, Some(&mut self.delta));
-            self.tell_delta(definitions.latest());
-            ring.release(1);
+            self.release(ring, 1);
+            self.tell_delta(definitions, ring);
             return Round::More;
         }
         let mut pieces = [IoSlice::new(&[]); PIECES];
@@ -265,7 +332,7 @@ impl Session {
                     // Told at its place, between two chunks: what is before it
                     // goes first.
                     if index == 0 {
-                        self.tell_loss(&loss, definitions.latest());
+                        self.tell_loss(&loss, definitions, ring);
                         self.admit(definitions, &record);
                         return Round::More;
                     }
@@ -299,8 +366,13 @@ impl Session {
 
     /// A chunk is about to be sent: learn what it defines.
     fn admit(&mut self, definitions: &mut Definitions, record: &Record<'_>) {
-        self.ends = learn(definitions, record, None).ends_log;
+        let learnt = learn(definitions, record, None);
+        self.ends = learnt.ends_log;
+        self.global_end = self.global_end.max(learnt.global_end.unwrap_or(0));
         self.admitted += 1;
+        if self.next_global.is_some_and(|(at, _)| at < self.admitted) {
+            self.next_global = None;
+        }
     }
 
     fn release_sent(&mut self, ring: &mut Consumer<'static>, sent: usize) {
@@ -314,7 +386,14 @@ impl Session {
             whole += 1;
         }
         self.admitted -= whole;
-        ring.release(whole);
+        self.release(ring, whole);
+    }
+
+    fn release(&mut self, ring: &mut Consumer<'static>, count: usize) {
+        ring.release(count);
+        self.next_global = self
+            .next_global
+            .and_then(|(at, begin)| Some((at.checked_sub(count)?, begin)));
     }
 }
 
@@ -327,17 +406,40 @@ pub(crate) fn learn(
     if record.state() == RecordState::Aborted {
         return Learnt::default();
     }
-    let mut start = [0; MARKER_LEN];
-    let len = record.len().min(start.len());
-    record.copy_to(0, &mut start[..len]);
-    let chunk = Chunk::of(&start[..len]);
-    if let Some((_, end)) = chunk.span() {
-        definitions.saw_time(end);
-    }
+    let chunk = chunk_of(record);
+    definitions.globals_of_ring += u64::from(matches!(chunk, Chunk::Global(_)));
     match chunk {
         Chunk::Global(_) | Chunk::End => definitions.learn(&contiguous(record), delta),
         _ => Learnt::default(),
     }
+}
+
+/// The first bytes of a record, as far as there are any.
+fn start_of<const N: usize>(record: &Record<'_>) -> ([u8; N], usize) {
+    let mut start = [0; N];
+    let len = record.len().min(N);
+    record.copy_to(0, &mut start[..len]);
+    (start, len)
+}
+
+fn chunk_of(record: &Record<'_>) -> Chunk {
+    let (start, len) = start_of::<MARKER_LEN>(record);
+    Chunk::of(&start[..len])
+}
+
+/// When a chunk in the ring begins, if it is a global one: with its first event, should its
+/// marker say an earlier time.
+pub(crate) fn begin_of_global(record: &Record<'_>) -> Option<u64> {
+    let Chunk::Global(marker) = chunk_of(record) else {
+        return None;
+    };
+    const FIRST: usize = MARKER_LEN + EVENT_HEAD;
+    let (start, len) = start_of::<FIRST>(record);
+    let first = match len {
+        FIRST => time_of(&start[MARKER_LEN..]),
+        _ => marker.end,
+    };
+    Some(marker.begin.max(first))
 }
 
 impl From<Sent> for Round {

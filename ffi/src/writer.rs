@@ -84,7 +84,7 @@ fn accept(instance: &Instance, bytes: &[u8]) {
         // A block ends when it is handed over: now. Relaxed: for marks in the
         // stream, which nothing is ordered by.
         instance.latest.store(end, Ordering::Relaxed);
-        if instance.moment().is_none() {
+        if !instance.knows_the_moment() {
             instance.note_moment(end);
         }
     }
@@ -109,6 +109,9 @@ fn accept(instance: &Instance, bytes: &[u8]) {
             if event_ns.is_some() || !instance.ready.load(Ordering::Relaxed) {
                 instance.note_moment(event_ns.unwrap_or(0));
             }
+            if let Some(event_ns) = event_ns {
+                note_global(instance, event_ns);
+            }
             let header = &bytes[offset..];
             instance
                 .header_hash
@@ -132,6 +135,23 @@ fn accept(instance: &Instance, bytes: &[u8]) {
             deliver(instance, &chunk, bytes);
         }
     }
+    if let Chunk::Global(marker) = chunk {
+        note_global(instance, marker.end);
+    }
+}
+
+/// A global block that ends then is where it belongs.
+fn note_global(instance: &Instance, end: u64) {
+    // Release: pairs with the Acquire in `mark` and `Instance::moment`; what is put into the
+    // ring by who reads this is behind that block.
+    instance.latest_global.fetch_max(end, Ordering::Release);
+}
+
+/// The ring of chunks has taken a global one.
+fn count_global(instance: &Instance) {
+    // Release: pairs with the Acquire in `Instance::globals_in_ring`, by way of the next
+    // chunk of the global buffer, if it is refused.
+    instance.globals_accepted.fetch_add(1, Ordering::Release);
 }
 
 /// The first chunk of a log that was started again, which has its header. GHC 9.0 does not
@@ -229,6 +249,9 @@ fn deliver(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
     }
     match refused {
         Ok(()) => {
+            if matches!(chunk, Chunk::Global(_)) {
+                count_global(instance);
+            }
             if instance.chunks_bell.ring() {
                 wake(instance);
             }
@@ -261,7 +284,7 @@ pub(crate) fn insert(instance: &Instance, block: &[u8]) {
         outcome => outcome,
     };
     match outcome {
-        Ok(()) => {}
+        Ok(()) => count_global(instance),
         Err(PushError::Full | PushError::Oversize) => {
             instance
                 .chunks

@@ -23,6 +23,7 @@ mod faults;
 mod first_events;
 mod floods;
 mod flush;
+mod global_blocks;
 mod handlers;
 mod heap_commands;
 mod hooks;

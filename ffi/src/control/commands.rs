@@ -1,7 +1,5 @@
 //! What a command does.
 
-use std::sync::atomic::Ordering;
-
 use eventlog_control::{BUILTIN_NAMESPACE, Builtin, Older, RTS_NAMESPACE, RtsCommand};
 
 use super::inbox::{Command, INBOX};
@@ -142,8 +140,7 @@ impl Commands {
         let outcome = self.flush();
         if outcome == Outcome::Run {
             self.dumps += 1;
-            // Relaxed: as in `mark`.
-            let now = self.instance.latest.load(Ordering::Relaxed);
+            let now = self.instance.moment().reached;
             let text = format!("eventlog-socket: dump {}", self.dumps);
             let block = user_message_block(now, now, &text);
             crate::writer::insert_into_file(self.instance, &block);
@@ -156,8 +153,8 @@ impl Commands {
     /// chunks, the ring.
     fn mark(&mut self) {
         self.syncs += 1;
-        // Relaxed: this thread has flushed; other writers may be ahead.
-        let now = self.instance.latest.load(Ordering::Relaxed);
+        // What was flushed ends with a global block.
+        let now = self.instance.moment().reached;
         let text = format!("eventlog-socket: sync {}", self.syncs);
         crate::writer::insert(self.instance, &user_message_block(now, now, &text));
     }

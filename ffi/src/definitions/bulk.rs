@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::time_of;
+
 /// Bytes of a segment. Large enough that a client's queue stays short, small enough
 /// to be copied while it still grows.
 const SEGMENT: usize = 256 * 1024;
@@ -14,6 +16,8 @@ pub(super) struct Bulk {
     /// The one that grows.
     growing: Vec<u8>,
     len: usize,
+    /// The time of the latest.
+    latest: u64,
     /// A log has started since they came: if it repeats any, it repeats all.
     old: bool,
 }
@@ -22,6 +26,11 @@ impl Bulk {
     /// Bytes kept.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// The time of the latest of them.
+    pub(super) fn latest(&self) -> u64 {
+        self.latest
     }
 
     /// A log has started.
@@ -41,6 +50,7 @@ impl Bulk {
         let start = self.growing.len();
         self.growing.extend_from_slice(event);
         self.len += event.len();
+        self.latest = self.latest.max(time_of(event));
         &mut self.growing[start..]
     }
 

@@ -18,15 +18,19 @@ mod bulk;
 mod delta;
 mod lesson;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bulk::Bulk;
 pub(crate) use delta::Delta;
 pub(crate) use lesson::{Class, Key, Lesson, lesson};
 
+use crate::chunk::BlockMarker;
 use crate::event_table::{Event, EventTable};
 use crate::format::*;
+
+/// Marks of deletion that are kept however old they are.
+const MARKS: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
@@ -36,9 +40,14 @@ pub(crate) struct Definitions {
     keyed_len: usize,
     /// How many of the keyed are marks of deletion.
     deleted: usize,
+    /// With more of them than this, it is time to look which can be forgotten.
+    too_many: usize,
+    /// Global chunks of the ring of chunks that were learnt from.
+    pub globals_of_ring: u64,
     cost_centres: Bulk,
     info_tables: Bulk,
-    /// The latest `end` of a block that passed through here.
+    /// The latest `end` of a global block that passed through here. Those of capabilities
+    /// say nothing of what the global buffer holds.
     latest: u64,
 }
 
@@ -68,6 +77,8 @@ struct Known {
 pub(crate) struct Learnt {
     /// The chunk ends the log.
     pub ends_log: bool,
+    /// When the latest of its blocks ends, if they are global.
+    pub global_end: Option<u64>,
 }
 
 impl Definitions {
@@ -87,9 +98,10 @@ impl Definitions {
         self.header.as_ref()
     }
 
-    /// Bytes kept.
+    /// Bytes kept, marks of deletion included.
     pub(crate) fn len(&self) -> usize {
-        self.header.as_ref().map_or(0, |h| h.len()) + self.keyed_len + self.bulk_len()
+        let marks = self.deleted * size_of::<(Key, Known)>();
+        self.header.as_ref().map_or(0, |h| h.len()) + self.keyed_len + marks + self.bulk_len()
     }
 
     fn bulk_len(&self) -> usize {
@@ -103,16 +115,22 @@ impl Definitions {
     pub(crate) fn learn(&mut self, chunk: &[u8], mut delta: Option<&mut Delta>) -> Learnt {
         let table = std::mem::take(&mut self.table);
         let mut rest = chunk;
+        let mut learnt = Learnt::default();
         while let Some(event) = table.event(rest) {
+            if let Some(marker) = BlockMarker::parse(event.bytes)
+                && marker.capability == GLOBAL_CAPABILITY
+            {
+                self.saw_time(marker.end);
+                learnt.global_end = learnt.global_end.max(Some(marker.end));
+            }
             self.learn_event(&event, delta.as_deref_mut());
             // An info-table event may declare more than it has; the next event
             // follows what it has.
             rest = &rest[event.bytes.len()..];
         }
         self.table = table;
-        Learnt {
-            ends_log: rest == END_MARKER,
-        }
+        learnt.ends_log = rest == END_MARKER;
+        learnt
     }
 
     fn learn_event(&mut self, event: &Event<'_>, delta: Option<&mut Delta>) {
@@ -127,10 +145,14 @@ impl Definitions {
                 return;
             }
             Lesson::Define(key) => {
+                let fresh = self
+                    .keyed
+                    .get(&key)
+                    .is_none_or(|known| known.event.is_none());
                 if self.set(key, time, Some(event.bytes.to_vec()))
                     && let Some(delta) = delta
                 {
-                    delta.define(key, event.bytes);
+                    delta.define(key, event.bytes, fresh);
                 }
             }
             Lesson::Delete(key, with) => {
@@ -151,7 +173,7 @@ impl Definitions {
                 let kept = bulk.add(event.bytes);
                 declare_real_length(kept, event);
                 if let Some(delta) = delta {
-                    delta.bulk.extend_from_slice(kept);
+                    delta.add_bulk(kept);
                 }
             }
         }
@@ -194,35 +216,79 @@ impl Definitions {
         true
     }
 
-    /// Every chunk was learnt from: nothing older can come.
-    pub(crate) fn is_up_to_date(&mut self) {
-        if self.deleted > 0 {
-            self.keyed.retain(|_, known| known.event.is_some());
-            self.deleted = 0;
+    /// There are so many marks of deletion that it is worth looking for those that are
+    /// needed.
+    pub(crate) fn has_many_marks(&self) -> bool {
+        self.deleted > self.too_many.max(2 * MARKS)
+    }
+
+    /// Of the marks, those that a chunk is in the way of: it defines the same once more when
+    /// it is learnt from, and is older perhaps.
+    pub(crate) fn add_marks_needed(&self, chunk: &[u8], needed: &mut BTreeSet<Key>) {
+        let mut rest = chunk;
+        while let Some(event) = self.table.event(rest) {
+            rest = &rest[event.bytes.len()..];
+            if let Lesson::Define(key) = lesson(&event)
+                && self
+                    .keyed
+                    .get(&key)
+                    .is_some_and(|known| known.event.is_none())
+            {
+                needed.insert(key);
+            }
         }
     }
 
-    /// Header and all definitions, as the pieces of a stream to begin with: one
-    /// block. Empty without a header.
-    pub(crate) fn replay(&self) -> Vec<Arc<Vec<u8>>> {
+    /// Forget the marks but these and the latest: what comes from now on is not older than
+    /// those that are forgotten. `None`: that cannot be told now.
+    pub(crate) fn forget_marks(&mut self, needed: Option<&BTreeSet<Key>>) {
+        if let Some(needed) = needed {
+            let marks = self.keyed.values().filter(|known| known.event.is_none());
+            let mut times: Vec<u64> = marks.map(|known| known.time).collect();
+            let oldest = times.len().saturating_sub(MARKS);
+            let kept_from = match oldest {
+                0 => 0,
+                _ => *times.select_nth_unstable(oldest).1,
+            };
+            self.keyed.retain(|key, known| {
+                known.event.is_some() || known.time >= kept_from || needed.contains(key)
+            });
+            let marks = self.keyed.values().filter(|known| known.event.is_none());
+            self.deleted = marks.count();
+        }
+        self.too_many = 2 * self.deleted;
+    }
+
+    /// Header and all definitions up to a time, as the pieces of a stream to begin with: one
+    /// block; and when that ends. Those that are later go to `delta`, but for the tables.
+    /// Nothing without a header.
+    pub(crate) fn replay(&self, until: u64, delta: &mut Delta) -> (Vec<Arc<Vec<u8>>>, u64) {
         let Some(header) = &self.header else {
-            return Vec::new();
+            return (Vec::new(), 0);
         };
-        let begin = self.keyed.values().map(|known| known.time).min();
-        let mut opening = block_marker(
-            begin.unwrap_or(0),
-            self.latest,
-            self.keyed_len + self.bulk_len(),
-        )
-        .to_vec();
-        self.keyed
-            .values()
-            .filter_map(|known| known.event.as_ref())
-            .for_each(|event| opening.extend_from_slice(event));
+        let (mut begin, mut end) = (u64::MAX, self.latest.min(until));
+        let mut opening = vec![0; MARKER_LEN];
+        for (key, known) in &self.keyed {
+            let Some(event) = &known.event else {
+                continue;
+            };
+            if known.time > until {
+                delta.define(*key, event, true);
+                continue;
+            }
+            begin = begin.min(known.time);
+            end = end.max(known.time);
+            opening.extend_from_slice(event);
+        }
+        for bulk in [&self.cost_centres, &self.info_tables] {
+            end = end.max(bulk.latest());
+        }
+        let len = opening.len() - MARKER_LEN + self.bulk_len();
+        opening[..MARKER_LEN].copy_from_slice(&block_marker(begin.min(end), end, len));
         let mut pieces = vec![Arc::clone(header), Arc::new(opening)];
         pieces.extend(self.cost_centres.pieces());
         pieces.extend(self.info_tables.pieces());
-        pieces
+        (pieces, end)
     }
 }
 
@@ -294,7 +360,8 @@ mod tests {
     }
 
     fn replayed(store: &Definitions) -> Vec<u8> {
-        store.replay()[1..]
+        let (pieces, _) = store.replay(u64::MAX, &mut Delta::default());
+        pieces[1..]
             .iter()
             .flat_map(|piece| piece.iter().copied())
             .collect()
@@ -329,8 +396,8 @@ mod tests {
         let cap = fixed_event(EVENT_CAP_CREATE, 1, &[&[0, 1]]);
         let mut delta = Delta::default();
         store.learn(&chunk(&[message, cap.clone()]), Some(&mut delta));
-        assert_eq!(delta.take(), cap);
-        assert_eq!(delta.take(), []);
+        assert_eq!(delta.take(u64::MAX).events, cap);
+        assert_eq!(delta.take(u64::MAX).events, []);
     }
 
     #[test]
@@ -346,7 +413,8 @@ mod tests {
             expected.extend_from_slice(&exact);
         }
         assert_eq!(&replayed(&store)[MARKER_LEN..], expected);
-        assert!(store.replay().len() > 4, "in shared segments");
+        let (pieces, _) = store.replay(u64::MAX, &mut Delta::default());
+        assert!(pieces.len() > 4, "in shared segments");
     }
 
     #[test]
@@ -385,7 +453,6 @@ mod tests {
         let mut store = store();
         store.learn(&chunk(&[task(EVENT_TASK_DELETE, 9, 7)]), None);
         store.learn(&chunk(&[task(EVENT_TASK_CREATE, 5, 7)]), None);
-        store.is_up_to_date();
         assert_eq!(replayed(&store).len(), MARKER_LEN);
     }
 
@@ -399,7 +466,10 @@ mod tests {
             task(EVENT_TASK_DELETE, 4, 6),
         ];
         store.learn(&chunk(&events), Some(&mut delta));
-        assert_eq!(delta.take(), [&events[3][..], &events[2]].concat());
+        assert_eq!(
+            delta.take(u64::MAX).events,
+            [&events[3][..], &events[2]].concat()
+        );
     }
 
     /// What a client that knows task 7 is told when these came in chunks it did not get.
@@ -409,7 +479,7 @@ mod tests {
         for event in events {
             store.learn(&chunk(std::slice::from_ref(event)), Some(&mut delta));
         }
-        delta.take()
+        delta.take(u64::MAX).events
     }
 
     #[test]
@@ -436,7 +506,6 @@ mod tests {
             store.learn(&chunk(&[event]), None);
         }
         store.learn(&chunk(&[create(1)]), None);
-        store.is_up_to_date();
         assert_eq!(replayed(&store).len(), MARKER_LEN);
         // Alive, with its end in the ring; that of the next is refused.
         store.learn(&chunk(&[create(5)]), None);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{PollThread, Rest};
 use crate::clock::monotonic;
 use crate::control;
-use crate::definitions::Gaps;
 use crate::net::BACKLOG;
 use crate::net::listener::{Accepted, Listener};
 use crate::session::{Round, Session};
@@ -80,10 +79,10 @@ impl PollThread {
             let Accepted::Client(client) = listener.accept() else {
                 return;
             };
-            let mut session = Session::new(client);
+            let mut session = Session::new(client, self.instance);
             if self.definitions.header().is_some() {
-                session.begin(&self.definitions);
-                session.tell_end(None, self.definitions.latest());
+                session.begin(&self.definitions, &self.chunks);
+                session.tell_end(None, &self.definitions, &self.chunks);
                 // As much as the socket takes at once; the ring has nothing live.
                 while session.send(&mut self.chunks, &mut self.definitions) == Round::More {}
             }
@@ -106,7 +105,8 @@ impl PollThread {
         if !drained {
             return Some(served);
         }
-        let told = session.tell_end(self.chunks.take_loss(), self.definitions.latest());
+        let loss = self.chunks.take_loss();
+        let told = session.tell_end(loss, &self.definitions, &self.chunks);
         told.then_some(Rest::Busy)
     }
 }

@@ -13,20 +13,21 @@ mod input_budget;
 mod serving;
 mod sleeping;
 
+use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use eventlog_ring::Consumer;
 
-use crate::chunk::{BlockMarker, Chunk};
+use crate::chunk::Chunk;
 use crate::clock::monotonic;
-use crate::definitions::{Definitions, Gaps};
-use crate::definitions_feed::DefinitionsFeed;
+use crate::definitions::Definitions;
+use crate::definitions_feed::{DefinitionsFeed, contiguous};
 use crate::instance::Instance;
 use crate::net::client::ClientOptions;
 use crate::net::listener::{Address, Listener};
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::status::Result;
 use crate::storage::RingMemory;
 use crate::threads::Waiting;
@@ -148,6 +149,7 @@ impl PollThread {
         yield_to_writers();
         loop {
             self.learn(LEARNT_PER_ROUND);
+            self.forget_marks();
             self.do_what_was_asked();
             self.look_for_others();
             self.accept();
@@ -190,12 +192,30 @@ impl PollThread {
                 definitions.start_log(bytes);
                 return;
             }
-            if let Some(marker) = BlockMarker::parse(bytes) {
-                definitions.saw_time(marker.end);
-            }
             let delta = session.as_mut().map(|session| &mut session.delta);
             definitions.learn(bytes, delta);
         });
+    }
+
+    /// Forget marks of what is gone, if there are many. Those stay that a chunk in the ring
+    /// could bring back.
+    fn forget_marks(&mut self) {
+        if !self.definitions.has_many_marks() {
+            return;
+        }
+        let admitted = self.session.as_ref().map_or(0, Session::admitted);
+        let mut needed = BTreeSet::new();
+        let mut seen = 0;
+        for record in self.chunks.records().skip(admitted) {
+            if session::begin_of_global(&record).is_some() {
+                seen += 1;
+                let chunk = contiguous(&record);
+                self.definitions.add_marks_needed(&chunk, &mut needed);
+            }
+        }
+        // One that is behind a chunk still being copied cannot be looked at.
+        let all = self.instance.globals_in_ring(&self.definitions) <= seen;
+        self.definitions.forget_marks(all.then_some(&needed));
     }
 
     fn do_what_was_asked(&mut self) {
@@ -219,10 +239,10 @@ impl PollThread {
 
     fn fill_gaps(&mut self) {
         let facts = self.instance.requests().facts.take();
-        if let Some(facts) = facts {
+        if let Some((facts, moment)) = facts {
             // What was flushed before the request is in the feed by now.
             self.learn(usize::MAX);
-            facts.fill_gaps(&mut self.definitions, self.instance.moment());
+            facts.fill_gaps(&mut self.definitions, moment);
         }
     }
 

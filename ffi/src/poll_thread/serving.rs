@@ -8,7 +8,6 @@ use eventlog_ring::RecordState;
 use super::{PollThread, RETRY, Rest};
 use crate::clock::monotonic;
 use crate::control;
-use crate::definitions::Gaps;
 use crate::faults::FAULTS;
 use crate::flush_thread;
 use crate::net::listener::Accepted;
@@ -50,7 +49,7 @@ impl PollThread {
                     self.chunks.open();
                     control::INBOX.log_begins();
                 }
-                self.session = Some(Session::new(client));
+                self.session = Some(Session::new(client, self.instance));
                 self.connections += 1;
                 self.next_probe = Duration::ZERO;
                 self.instance.connected.store(true, Ordering::Relaxed);
@@ -224,12 +223,11 @@ impl PollThread {
         let Some(session) = &mut self.session else {
             return false;
         };
-        let now = self.definitions.latest();
         if untold && let Some(loss) = self.chunks.take_loss() {
-            session.tell_loss(&loss, now);
+            session.tell_loss(&loss, &self.definitions, &self.chunks);
             return true;
         }
-        session.tell_delta(now)
+        session.tell_delta(&self.definitions, &self.chunks)
     }
 
     /// Begin the stream, if it has not begun.
@@ -241,7 +239,7 @@ impl PollThread {
         self.fill_gaps();
         self.learn(usize::MAX);
         if let Some(session) = &mut self.session {
-            session.begin(&self.definitions);
+            session.begin(&self.definitions, &self.chunks);
         }
         self.instance.serving.store(true, Ordering::Relaxed);
         // Release: for writers of the older API, which need not say ready.

@@ -8,7 +8,6 @@ use super::{PollThread, RETRY, Rest};
 use crate::alone;
 use crate::clock::{self, monotonic};
 use crate::control::{self, INBOX};
-use crate::definitions::Gaps;
 use crate::faults::FAULTS;
 use crate::net::listener::Listener;
 use crate::status::{Error, Result};
@@ -58,9 +57,6 @@ impl PollThread {
 
     /// Sleep until something happens, and note what did.
     pub(super) fn sleep(&mut self, rest: Rest) -> Result<()> {
-        if self.chunks.is_idle() && self.feed.is_empty() {
-            self.definitions.is_up_to_date();
-        }
         if rest == Rest::Busy {
             // Nobody need wake us.
             return self.poll(false, Some(Duration::ZERO));
@@ -237,7 +233,7 @@ impl PollThread {
         if let Some(session) = &mut self.session
             && session.client.needs_probing()
         {
-            session.probe(self.definitions.latest());
+            session.probe();
             self.next_probe = now + PROBE;
         }
     }

@@ -95,7 +95,7 @@ pub(crate) struct Recording {
 
 #[derive(Debug, Default)]
 struct Requests {
-    facts: Option<(Arc<Facts>, Option<Moment>)>,
+    facts: Option<(Arc<Facts>, Moment)>,
     /// Rounds that were asked for, and rounds that were done since.
     asked: u64,
     done: u64,
@@ -225,7 +225,7 @@ impl Recording {
     }
 
     /// Fill the gaps of the definitions that have come so far.
-    pub(crate) fn add_facts(&self, facts: Arc<Facts>, moment: Option<Moment>) {
+    pub(crate) fn add_facts(&self, facts: Arc<Facts>, moment: Moment) {
         self.requests().facts = Some((facts, moment));
         self.wake_thread();
     }

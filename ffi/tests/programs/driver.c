@@ -174,6 +174,23 @@ static void write_chunk(char *words) {
   end_block(strcmp(cap, "global") == 0 ? GLOBAL : (uint16_t)atoi(cap));
 }
 
+/* So many tasks come and go, each with an id of its own. */
+static void write_tasks(long count) {
+  static uint64_t id = 1 << 20;
+  while (count > 0) {
+    begin_block();
+    for (int i = 0; i < 500 && count > 0; i++, count--) {
+      char word[64];
+      snprintf(word, sizeof word, "task:%" PRIx64 ":1", ++id);
+      put_event_of_word(word);
+      snprintf(word, sizeof word, "task-end:%" PRIx64, id);
+      put_event_of_word(word);
+    }
+    end_block(GLOBAL);
+    usleep(300);
+  }
+}
+
 /* The header of a log that GHC 9.0 starts again, behind a block marker. `words`: how many
  * bytes of it are there when another thread logs into the same buffer, and "over" if that
  * overwrites as many bytes of it; nothing for no such thread. */
@@ -583,6 +600,11 @@ static void run(char *line) {
     start_log(&EventLogSocketWriter);
   } else if (strcmp(line, "chunk") == 0) {
     write_chunk(rest);
+  } else if (strcmp(line, "clock") == 0) {
+    /* as for a buffer that was filled while others were handed over */
+    clock_ns = last_chunk_ns = strtoull(rest, NULL, 10);
+  } else if (strcmp(line, "tasks") == 0) {
+    write_tasks(atol(rest));
   } else if (strcmp(line, "restart") == 0) {
     restart(rest);
   } else if (strcmp(line, "restart-with-company") == 0) {

@@ -7,6 +7,8 @@
 //! - every event has the size that the header or the event declares;
 //! - no event is later than the end of its block, and the blocks of one
 //!   capability come in the order of time;
+//! - what one global block has told to be over is: no event of a later one is before its
+//!   end;
 //! - the end mark is the last two bytes, if it is there at all.
 
 use super::decoder;
@@ -185,16 +187,17 @@ fn walk(bytes: &[u8]) -> Result<Stream<'_>, Fault> {
             return Ok(stream);
         };
         let last = ends.entry(block.cap).or_default();
-        if block.cap != GLOBAL && block.end < *last {
+        if block.end < *last {
             let what = format!(
                 "block of capability {} ends before the one before",
                 block.cap
             );
             return Fault::at(at, what);
         }
+        let promised = if block.cap == GLOBAL { *last } else { 0 };
         *last = block.end;
         stream.blocks.push(block);
-        if !walk_block(bytes, &block, &mut stream)? {
+        if !walk_block(bytes, &block, promised, &mut stream)? {
             return Ok(stream);
         }
         at += block.size;
@@ -229,7 +232,12 @@ fn marker(bytes: &[u8], at: usize) -> Result<Option<Block>, Fault> {
 }
 
 /// Walk the events of a block; false if the bytes end inside it.
-fn walk_block<'a>(bytes: &'a [u8], block: &Block, stream: &mut Stream<'a>) -> Result<bool, Fault> {
+fn walk_block<'a>(
+    bytes: &'a [u8],
+    block: &Block,
+    promised: u64,
+    stream: &mut Stream<'a>,
+) -> Result<bool, Fault> {
     let mut at = block.offset + MARKER_BYTES;
     let end = block.offset + block.size;
     while at < end {
@@ -257,6 +265,13 @@ fn walk_block<'a>(bytes: &'a [u8], block: &Block, stream: &mut Stream<'a>) -> Re
             return Fault::at(
                 at,
                 format!("event {number} is {late} ns later than its block"),
+            );
+        }
+        if event.time < promised {
+            let early = promised - event.time;
+            return Fault::at(
+                at,
+                format!("event {number} is {early} ns before the end of an earlier block"),
             );
         }
         note(at, event, stream)?;
