@@ -97,7 +97,9 @@ count_first         losses_add_up                                        tests/l
 relaxed_loss        losses_taken_halfway_add_up                          tests/losses.rs
 relaxed_take        losses_taken_halfway_add_up                          tests/losses.rs
 unpaid_note         every_attempt_is_delivered_or_told                   Causality violation
-blind_take          an_old_record_swallows_no_new_loss                   tests/losses.rs
+live_notes          an_old_record_swallows_no_new_loss                   tests/losses.rs
+any_session         a_loss_stays_in_its_session                          a loss of another session
+any_bytes           a_loss_stays_in_its_session                          a loss of another session
 swallowed_note      an_aborted_record_passes_its_note_on                 tests/losses.rs
 torn_count          totals_miss_nothing                                  tests/losses.rs
 release_all         the_consumers_own_pushes_are_like_any_other          tests/reentrant.rs

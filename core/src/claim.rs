@@ -2,13 +2,13 @@
 
 use core::fmt;
 
+use crate::Tally;
 use crate::bug::{bug, unless_bug};
 use crate::gate::Epoch;
 use crate::layout::{Header, HeaderWord, Position, payload_granules};
 use crate::reservation::Reservation;
 use crate::ring::Ring;
 use crate::shim::{Ordering, pause};
-use crate::{Loss, Tally};
 
 /// Why a chunk was not taken. The ring forms no opinion on whether it is lost now: the caller may retry, wait, or give it
 /// up and say so with `record_loss`.
@@ -104,19 +104,6 @@ fn claim(ring: &Ring<'_>, side: &mut impl Side, need: u64) -> Option<Claim> {
     }
 }
 
-/// What the note of a record just claimed shall say.
-fn take_loss(ring: &Ring<'_>, epoch: Epoch) -> Option<Loss> {
-    let pending = &ring.producers.pending;
-    let loss = pending.take()?;
-    // A reset may have come since we passed the gate; then our record is stale and the loss perhaps one of the new session,
-    // which must hear of it. Taking acquired from the losing thread, which had seen the new gate: so shall we.
-    if ring.producers.gate.read().epoch != epoch && !bug!("blind_take") {
-        pending.add(loss);
-        return None;
-    }
-    Some(loss)
-}
-
 impl Ring<'_> {
     /// Claims room for `len` bytes in the current epoch, or in `wanted` if that is the current one.
     #[inline]
@@ -160,7 +147,8 @@ impl Ring<'_> {
     fn reservation(&self, admitted: Admitted) -> Reservation<'_> {
         let Admitted { claim, epoch, len } = admitted;
         let loss = if claim.note {
-            take_loss(self, epoch)
+            // Of the session in which it was recorded, which need not be that of this record: the note says which.
+            self.producers.pending.take()
         } else {
             None
         };

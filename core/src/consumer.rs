@@ -58,7 +58,8 @@ impl<'r> Consumer<'r> {
     }
 
     /// The committed records in the order they were claimed, from the oldest up to the first that is still being copied.
-    /// Looks, does not release: a second call begins again with the same record.
+    /// Looks, does not release: a second call begins again with the same record. Those that are not live are among them,
+    /// and can have a [note](Record::loss_before), too.
     pub fn records(&self) -> Records<'_> {
         Records {
             consumer: self,
@@ -153,14 +154,16 @@ impl<'r> Consumer<'r> {
             self.head += self.claimed();
             self.ring.consumer.head.store(self.head, Ordering::Release);
         }
-        self.take_loss();
+        self.ring.producers.pending.begin(self.session);
     }
 
     /// Begins the next session: producers are accepted in a new epoch, all earlier records are stale, pending losses of
     /// earlier sessions are forgotten.
     pub fn open(&mut self) -> Epoch {
-        self.take_loss();
-        self.session = self.ring.producers.gate.open();
+        let gate = &self.ring.producers.gate;
+        // First: whoever is accepted counts its losses in the new session.
+        self.ring.producers.pending.begin(gate.next());
+        self.session = gate.open();
         self.session
     }
 
@@ -172,7 +175,8 @@ impl<'r> Consumer<'r> {
 
     /// Takes the pending loss, to be told at the end of a session when no record will carry it.
     pub fn take_loss(&mut self) -> Option<Loss> {
-        self.ring.producers.pending.take()
+        let taken = self.ring.producers.pending.take()?;
+        Some(taken.loss)
     }
 
     /// Totals since the ring was made.

@@ -83,11 +83,17 @@ impl Gate {
         self.advance(OPEN)
     }
 
+    /// The epoch in which it is opened next. Consumer only.
+    pub(crate) fn next(&self) -> Epoch {
+        // Relaxed: as in `advance`.
+        Epoch::from_bits(self.0.load(Ordering::Relaxed) as u32).next()
+    }
+
     fn advance(&self, flag: u64) -> Epoch {
         // The consumer alone moves the epoch, so a load and a store do; a `close` that falls between them is either
         // repeated (closing) or overtaken (opening), which is how it would look had it come a little earlier. The load
         // reads the consumer's own last store or a `close` on top of it: Relaxed. The store is Release for `read`.
-        let epoch = Epoch::from_bits(self.0.load(Ordering::Relaxed) as u32).next();
+        let epoch = self.next();
         let order = unless_bug!("relaxed_open", Ordering::Release);
         self.0.store(flag | u64::from(epoch.bits()), order);
         epoch

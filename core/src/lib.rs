@@ -49,7 +49,8 @@
 //! * The header carries the epoch that the producer read at the gate. A record of another epoch than the consumer's is
 //!   *stale*, whenever it is committed; so ending a session is a store.
 //! * What the caller declares lost is summed up until a record is claimed with room for one granule more, and travels in
-//!   that granule as a note: the consumer learns of a loss in the place where it happened.
+//!   that granule as a note: the consumer learns of a loss in the place where it happened. The note says of which session
+//!   it is, and counts in that one whatever its record is: nothing that was taken for a note is ever put back.
 //! * Sleeping and waking are the caller's business; a [`Doorbell`] tells when a wake is needed.
 //!
 //! # Invariants
@@ -61,7 +62,7 @@
 //! * **I3** A record's payload and note happen-before its delivery, and its delivery happens-before any reuse of its granules.
 //! * **I4** Records are delivered in the order of their claims; those of one producer in the order it pushed them.
 //! * **I5** Counts are exact: accepted = delivered + discarded + in the ring; told by notes + pending = lost, but for what a
-//!   reset or the next session forgets.
+//!   reset or the next session forgets. A loss is told in the session in which it was recorded, or not at all.
 //! * **I6** Tail and head are never further apart than the capacity. A record that can never fit is refused for good.
 //! * **I7** The consumer is asleep only while nothing is committed at the head or a wake is under way.
 //! * **I8** A refusal has no effect but its count: it claims nothing, waits for nothing, and loses nothing by itself.
@@ -89,7 +90,8 @@
 //!   enough for that (I1). It is loaded after a head and never behind it, as the claims below that head happened-before.
 //! * **The gate** needs no ordering for I9: a producer that reads an old word stamps an old epoch. Its Release and Acquire
 //!   are for the callers, who see in a session what was done before opening it.
-//! * **Losses** are published by their record count, written last with Release and taken first with Acquire.
+//! * **Losses** are published by their record count, written last with Release and taken first with Acquire. Their session
+//!   is in the same word, so it needs no ordering.
 //! * **The doorbell** is the one place with sequentially consistent fences: both sides write one word and then read the
 //!   other's (I7).
 //!

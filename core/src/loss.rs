@@ -1,6 +1,7 @@
 //! Losses: what the caller gave up, until a note in the ring has told the consumer.
 
 use crate::bug::{bug, unless_bug};
+use crate::gate::Epoch;
 use crate::shim::{AtomicU64, Ordering};
 
 /// Records that did not make it into the ring.
@@ -19,36 +20,50 @@ pub struct Loss {
 }
 
 /// Bytes of a note at the start of its granule.
-pub(crate) const NOTE_BYTES: usize = 32;
+pub(crate) const NOTE_BYTES: usize = 40;
 
-impl Loss {
+/// A loss, and the session in which it was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionLoss {
+    pub(crate) loss: Loss,
+    session: u16,
+}
+
+impl SessionLoss {
+    /// Of no session, and nothing.
     pub(crate) const NONE: Self = Self {
-        records: 0,
-        bytes: 0,
-        since: 0,
-        until: 0,
+        loss: Loss::NONE,
+        session: 0,
     };
 
     /// The note as it lies in the ring. It never leaves this process, hence native endian.
     pub(crate) fn to_note(self) -> [u8; NOTE_BYTES] {
         let mut note = [0; NOTE_BYTES];
-        let fields = [self.records, self.bytes, self.since, self.until];
+        let Loss {
+            records,
+            bytes,
+            since,
+            until,
+        } = self.loss;
+        let fields = [records, bytes, since, until, self.session.into()];
         for (to, field) in note.chunks_exact_mut(8).zip(fields) {
             to.copy_from_slice(&field.to_ne_bytes());
         }
         note
     }
 
-    /// `None` for the note of a record that claimed room for one but found another had taken the losses.
-    pub(crate) fn from_note(note: [u8; NOTE_BYTES]) -> Option<Self> {
-        let mut fields = [0; 4];
+    /// What a note tells in a session: nothing if its record claimed room for one but found that another had taken the
+    /// losses, or if they are of another session.
+    pub(crate) fn from_note(note: [u8; NOTE_BYTES], session: Epoch) -> Option<Loss> {
+        let mut fields = [0; 5];
         for (field, from) in fields.iter_mut().zip(note.chunks_exact(8)) {
             let mut bytes = [0; 8];
             bytes.copy_from_slice(from);
             *field = u64::from_ne_bytes(bytes);
         }
-        let [records, bytes, since, until] = fields;
-        (records != 0).then_some(Self {
+        let [records, bytes, since, until, of] = fields;
+        let counts = records != 0 && (of == u64::from(tag(session)) || bug!("any_session"));
+        counts.then_some(Loss {
             records,
             bytes,
             since,
@@ -57,14 +72,39 @@ impl Loss {
     }
 }
 
+impl Loss {
+    pub(crate) const NONE: Self = Self {
+        records: 0,
+        bytes: 0,
+        since: 0,
+        until: 0,
+    };
+}
+
 /// `since` while nothing is pending, the neutral element of the minimum.
 const NEVER: u64 = u64::MAX;
+
+/// A session, in a word with something else: enough of its epoch to tell it from the 2^15 sessions before.
+fn tag(session: Epoch) -> u16 {
+    session.bits() as u16
+}
+
+/// The count of records has its session above it.
+const RECORDS_BITS: u32 = 48;
+const RECORDS: u64 = (1 << RECORDS_BITS) - 1;
+/// The bytes have the lowest bits of it: more than can happen between two instructions of a taker.
+const BYTES_BITS: u32 = 56;
+const BYTES: u64 = (1 << BYTES_BITS) - 1;
 
 /// The losses that no note carries yet.
 ///
 /// The fields are separate words, so a loss recorded while another thread takes can be split: its bytes and times go with
 /// this note, its record count with the next. The count is written last and taken first, hence a note that counts a record
 /// has its bytes (or an earlier note had), and once everybody has finished nothing but whole losses remains. Sums are exact.
+///
+/// Count and bytes carry their session. It is changed by the consumer alone, and every loss is counted in the session that
+/// it finds in the word: so whoever takes a loss knows whose it is, however long that takes, and takes no bytes of another
+/// session for it. Nothing is ever put back.
 pub(crate) struct Pending {
     records: AtomicU64,
     bytes: AtomicU64,
@@ -75,51 +115,73 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(session: Epoch) -> Self {
+        let (records, bytes) = Self::nothing(tag(session));
         Self {
-            records: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
+            records: AtomicU64::new(records),
+            bytes: AtomicU64::new(bytes),
             since: AtomicU64::new(NEVER),
             until: AtomicU64::new(0),
             latest: AtomicU64::new(0),
         }
     }
 
+    /// Nothing is pending in this session.
+    fn nothing(tag: u16) -> (u64, u64) {
+        let tag = u64::from(tag);
+        (tag << RECORDS_BITS, tag << BYTES_BITS)
+    }
+
     /// A hint: the taker finds out for itself.
     #[inline]
     pub(crate) fn any(&self) -> bool {
         // Relaxed: decides nothing but whether to make room for a note.
-        self.records.load(Ordering::Relaxed) != 0
+        self.records.load(Ordering::Relaxed) & RECORDS != 0
     }
 
     /// Adds a loss, which must count at least one record.
     pub(crate) fn add(&self, loss: Loss) {
         debug_assert_ne!(loss.records, 0);
+        // A sum that large would take years.
+        let (records, bytes) = (loss.records & RECORDS, loss.bytes & BYTES);
         if bug!("count_first") {
-            self.records.fetch_add(loss.records, Ordering::Release);
+            self.records.fetch_add(records, Ordering::Release);
         }
         // Relaxed: published by the count below.
         self.latest.store(loss.until, Ordering::Relaxed);
-        self.bytes.fetch_add(loss.bytes, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.since.fetch_min(loss.since, Ordering::Relaxed);
         self.until.fetch_max(loss.until, Ordering::Relaxed);
         // Release pairs with the Acquire in `take`, through any number of other additions (a release sequence).
         if !bug!("count_first") {
             let order = unless_bug!("relaxed_loss", Ordering::Release);
-            self.records.fetch_add(loss.records, order);
+            self.records.fetch_add(records, order);
         }
     }
 
+    /// Forgets what is pending: from now on losses are counted in this session. Consumer only.
+    pub(crate) fn begin(&self, session: Epoch) {
+        let (records, bytes) = Self::nothing(tag(session));
+        // Relaxed: whoever records a loss of the session has passed its gate, which is opened after this. Exchanges, not
+        // stores, so that no release sequence of `add` is broken.
+        self.records.swap(records, Ordering::Relaxed);
+        self.bytes.swap(bytes, Ordering::Relaxed);
+        self.since.swap(NEVER, Ordering::Relaxed);
+        self.until.swap(0, Ordering::Relaxed);
+    }
+
     /// Takes all that is pending.
-    pub(crate) fn take(&self) -> Option<Loss> {
+    pub(crate) fn take(&self) -> Option<SessionLoss> {
         // Acquire pairs with the Release in `add`: the other fields include every loss counted here.
         let order = unless_bug!("relaxed_take", Ordering::Acquire);
-        let records = self.records.swap(0, order);
+        let word = self.records.fetch_and(!RECORDS, order);
+        let records = word & RECORDS;
         if records == 0 {
             return None;
         }
+        let session = (word >> RECORDS_BITS) as u16;
+        let bytes = self.take_bytes(session);
         // Relaxed: ordered after the count by its Acquire.
-        let bytes = self.bytes.swap(0, Ordering::Relaxed);
         let since = self.since.swap(NEVER, Ordering::Relaxed);
         let until = self.until.swap(0, Ordering::Relaxed);
         let (since, until) = match (since, until) {
@@ -131,18 +193,33 @@ impl Pending {
             (NEVER, until) => (until, until),
             (since, until) => (since, until.max(since)),
         };
-        Some(Loss {
+        let loss = Loss {
             records,
             bytes,
             since,
             until,
-        })
+        };
+        Some(SessionLoss { loss, session })
+    }
+
+    /// The bytes of a session; none if another has begun.
+    fn take_bytes(&self, session: u16) -> u64 {
+        let (_, none) = Self::nothing(session);
+        // Relaxed: as for the times in `take`.
+        let taken = self
+            .bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+                (word & !BYTES == none || bug!("any_bytes")).then_some(word & !BYTES)
+            });
+        taken.map_or(0, |word| word & BYTES)
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    const SESSION: Epoch = Epoch::from_bits(7);
 
     const LOSS: Loss = Loss {
         records: 1,
@@ -153,7 +230,7 @@ mod tests {
 
     #[test]
     fn pending_losses_add_up_and_are_taken_once() {
-        let pending = Pending::new();
+        let pending = Pending::new(SESSION);
         assert_eq!(pending.take(), None);
         pending.add(LOSS);
         pending.add(Loss {
@@ -169,29 +246,47 @@ mod tests {
             since: 3,
             until: 7,
         };
-        assert_eq!(pending.take(), Some(sum));
+        assert_eq!(pending.take().map(|taken| taken.loss), Some(sum));
         assert_eq!(pending.take(), None);
     }
 
     #[test]
     fn a_count_whose_times_were_taken_is_dated_by_the_latest_loss() {
-        let pending = Pending::new();
+        let pending = Pending::new(SESSION);
         pending.add(LOSS);
         pending.take();
         // As if a taker had come between the two halves of `add`.
-        pending.records.store(1, Ordering::Relaxed);
+        pending.records.fetch_add(1, Ordering::Relaxed);
         let rest = Loss {
             records: 1,
             bytes: 0,
             since: 7,
             until: 7,
         };
-        assert_eq!(pending.take(), Some(rest));
+        assert_eq!(pending.take().map(|taken| taken.loss), Some(rest));
     }
 
     #[test]
     fn a_note_survives_its_bytes() {
-        assert_eq!(Loss::from_note(LOSS.to_note()), Some(LOSS));
-        assert_eq!(Loss::from_note(Loss::NONE.to_note()), None);
+        let pending = Pending::new(SESSION);
+        pending.add(LOSS);
+        let note = pending.take().unwrap().to_note();
+        assert_eq!(SessionLoss::from_note(note, SESSION), Some(LOSS));
+        let next = Epoch::from_bits(SESSION.bits() + 1);
+        assert_eq!(SessionLoss::from_note(note, next), None);
+        let note = SessionLoss::NONE.to_note();
+        assert_eq!(SessionLoss::from_note(note, Epoch::from_bits(0)), None);
+    }
+
+    #[test]
+    fn a_taker_that_was_stopped_takes_nothing_of_the_next_session() {
+        let pending = Pending::new(SESSION);
+        pending.add(LOSS);
+        // As if it came between the two halves of `take`.
+        pending.records.fetch_and(!RECORDS, Ordering::Relaxed);
+        pending.begin(Epoch::from_bits(SESSION.bits() + 2));
+        pending.add(LOSS);
+        assert_eq!(pending.take_bytes(tag(SESSION)), 0);
+        assert_eq!(pending.take().unwrap().loss.bytes, LOSS.bytes);
     }
 }

@@ -2,19 +2,20 @@
 
 use core::fmt;
 
+use crate::bug::bug;
 use crate::gate::Epoch;
 use crate::granule::Span;
 use crate::layout::Header;
-use crate::loss::{Loss, NOTE_BYTES};
+use crate::loss::{Loss, NOTE_BYTES, SessionLoss};
 
 /// What a record is to the present session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordState {
     /// Of this session: to be delivered.
     Live,
-    /// Of an earlier session: to be released unread.
+    /// Of an earlier session: to be released unread, but for its [note](Record::loss_before).
     Stale,
-    /// Given up by its producer: to be released unread. Its note, if any, had no loss in it.
+    /// Given up by its producer: to be released unread, but for its [note](Record::loss_before).
     Aborted,
 }
 
@@ -96,13 +97,17 @@ impl<'c> Record<'c> {
         unsafe { self.payload.read(offset, to) }
     }
 
-    /// What had been lost and not yet told when room for this record was claimed.
+    /// What had been lost in the present session, and not yet told, when room for this record was claimed. Of a record in
+    /// any state: whoever claimed first has what was lost before, even if it was late, or gave up.
     pub fn loss_before(&self) -> Option<Loss> {
         let span = self.note?;
+        if bug!("live_notes") && !self.is_live() {
+            return None;
+        }
         let mut note = [0; NOTE_BYTES];
         // SAFETY: the note was written before the same commit as the payload, and is released with it (I3).
         unsafe { span.read(0, &mut note) };
-        Loss::from_note(note)
+        SessionLoss::from_note(note, self.session)
     }
 }
 

@@ -3,12 +3,11 @@
 use core::fmt;
 use core::mem;
 
-use crate::Loss;
 use crate::bug::bug;
 use crate::gate::Epoch;
 use crate::granule::Span;
 use crate::layout::{Header, Position};
-use crate::loss::NOTE_BYTES;
+use crate::loss::{NOTE_BYTES, SessionLoss};
 use crate::ring::Ring;
 
 /// Room for one record, to be filled and [committed](Self::commit). Dropped without that, it is aborted: the consumer
@@ -41,7 +40,7 @@ pub struct Reservation<'r> {
     /// The first granule is claimed for a note, even if by now there is nothing to note.
     note: bool,
     /// What the note is to say.
-    loss: Option<Loss>,
+    loss: Option<SessionLoss>,
 }
 
 impl<'r> Reservation<'r> {
@@ -52,7 +51,7 @@ impl<'r> Reservation<'r> {
         epoch: Epoch,
         len: u32,
         note: bool,
-        loss: Option<Loss>,
+        loss: Option<SessionLoss>,
     ) -> Self {
         Self {
             ring,
@@ -136,7 +135,7 @@ impl<'r> Reservation<'r> {
 
     #[cold]
     fn write_note(&self) {
-        let note = self.loss.unwrap_or(Loss::NONE).to_note();
+        let note = self.loss.unwrap_or(SessionLoss::NONE).to_note();
         let span = self.ring.storage.span(self.position, NOTE_BYTES);
         // SAFETY: the granule belongs to this claim like the payload's (I1).
         unsafe { span.write(0, &note) }
@@ -144,13 +143,10 @@ impl<'r> Reservation<'r> {
 }
 
 impl Drop for Reservation<'_> {
-    /// Aborts: the record becomes one that the consumer skips, and its note goes to a later record.
+    /// Aborts: the record becomes one of which the consumer reads nothing but the note.
     fn drop(&mut self) {
-        if let Some(loss) = self.loss.take() {
-            // Unless the session it belongs to is over.
-            if self.ring.producers.gate.read().epoch == self.epoch && !bug!("swallowed_note") {
-                self.ring.producers.pending.add(loss);
-            }
+        if bug!("swallowed_note") {
+            self.loss = None;
         }
         self.publish(true);
     }

@@ -79,13 +79,15 @@ pub struct Ring<'a> {
 impl<'a> Ring<'a> {
     /// An empty ring, open in its first epoch.
     pub fn new(storage: Storage<'a>) -> Self {
+        let gate = Gate::new();
+        let pending = Pending::new(gate.read().epoch);
         Self {
             storage,
             producers: CachePadded::new(ProducerSide {
                 tail: AtomicU64::new(0),
                 head_cache: AtomicU64::new(0),
-                gate: Gate::new(),
-                pending: Pending::new(),
+                gate,
+                pending,
             }),
             consumer: CachePadded::new(ConsumerSide {
                 head: AtomicU64::new(0),

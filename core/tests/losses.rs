@@ -80,7 +80,7 @@ fn a_note_never_makes_a_record_fail() {
 }
 
 #[test]
-fn an_aborted_record_gives_its_note_back() {
+fn an_aborted_record_keeps_its_note() {
     let mut bed = Bed::new(8);
     let mut ring = bed.ring();
     let (producer, mut consumer) = ring.mpsc();
@@ -92,8 +92,8 @@ fn an_aborted_record_gives_its_note_back() {
         .map(|record| (record.state(), record.loss_before()))
         .collect();
     let expected = [
-        (RecordState::Aborted, None),
-        (RecordState::Live, Some(loss(2, 20, 3, 4))),
+        (RecordState::Aborted, Some(loss(2, 20, 3, 4))),
+        (RecordState::Live, None),
     ];
     assert_eq!(seen, expected);
     assert_eq!(drain(&mut consumer), [b"next"]);

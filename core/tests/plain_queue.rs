@@ -42,11 +42,7 @@ impl Plain {
             return Err(PushError::Full);
         }
         let note = self.pending.is_some() && need < room;
-        let loss = if note && commit {
-            self.pending.take()
-        } else {
-            None
-        };
+        let loss = if note { self.pending.take() } else { None };
         self.queue.push_back(Entry {
             payload: payload.to_vec(),
             state: if commit {
@@ -87,6 +83,7 @@ impl Plain {
     fn end_session(&mut self) {
         self.pending = None;
         for entry in &mut self.queue {
+            entry.loss = None;
             if entry.state == RecordState::Live {
                 entry.state = RecordState::Stale;
             }

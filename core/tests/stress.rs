@@ -243,12 +243,15 @@ impl Consumed {
         for record in consumer.records().take(limit) {
             count += 1;
             assert_ne!(record.state(), RecordState::Aborted);
+            let loss = record.loss_before();
+            if let Some(loss) = loss {
+                self.tell(loss);
+            }
             if !record.is_live() {
                 continue;
             }
             let (producer, sent) = dissect(&record, session);
-            if let Some(loss) = record.loss_before() {
-                self.tell(loss);
+            if loss.is_some() {
                 self.notes.push((sent.n, self.told.records));
             }
             match producer {

@@ -309,6 +309,10 @@ impl Session {
         if let Some(record) = ring.records().next()
             && !record.is_live()
         {
+            // What it tells is of this session, though it is not itself.
+            if let Some(loss) = record.loss_before() {
+                self.tell_loss(&loss, definitions, ring);
+            }
             // Of an earlier client: its definitions count for this one.
             learn(definitions, &record, Some(&mut self.delta));
             self.release(ring, 1);

@@ -16,14 +16,12 @@ const fn loss(records: u64, bytes: u64, since: u64, until: u64) -> Loss {
 
 const NOTHING_TOLD: Loss = loss(0, 0, u64::MAX, 0);
 
-/// Adds up what live records tell, and releases everything; how many there were.
+/// Adds up what records tell, live or not, and releases everything; how many there were.
 fn listen(consumer: &mut Consumer<'_>, told: &mut Loss) -> usize {
     let mut count = 0;
     for record in consumer.records() {
         count += 1;
-        if record.is_live() {
-            add(told, record.loss_before());
-        }
+        add(told, record.loss_before());
     }
     consumer.release(count);
     count
@@ -176,7 +174,54 @@ fn an_old_record_swallows_no_new_loss() {
     });
 }
 
-/// I5: a reservation given up passes its note on, exactly once.
+/// I5, I9: a loss that was recorded before a session ended is not told in the next one, whoever got hold of it meanwhile;
+/// and one of the next is, with all of its bytes.
+#[test]
+fn a_loss_stays_in_its_session() {
+    explore(&["taken, and too late", "both"], |outcomes| {
+        let bed = Bed::new(8);
+        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let first = producer.epoch();
+        producer.record_loss(loss(1, 1000, 1, 1));
+        let taking = thread::spawn(move || match producer.reserve_in(first, 3) {
+            Ok(reservation) => {
+                drop(reservation);
+                true
+            }
+            Err(_) => false,
+        });
+        let losing = thread::spawn(move || {
+            let new = producer.epoch() != first && producer.push(b"new").is_ok();
+            if new {
+                producer.record_loss(loss(1, 10, 5, 6));
+            }
+            new
+        });
+        consumer.reset();
+        consumer.open();
+        let mut told = NOTHING_TOLD;
+        listen(&mut consumer, &mut told);
+        let taken = taking.join().unwrap();
+        let lost = losing.join().unwrap();
+        listen(&mut consumer, &mut told);
+        add(&mut told, consumer.take_loss());
+        let expected = if lost { (1, 10) } else { (0, 0) };
+        assert_eq!(
+            (told.records, told.bytes),
+            expected,
+            "a loss of another session"
+        );
+        if taken {
+            outcomes.saw("taken, and too late");
+        }
+        if taken && lost {
+            outcomes.saw("both");
+        }
+    });
+}
+
+/// I5: a reservation given up keeps its note, which is told exactly once.
 #[test]
 fn an_aborted_record_passes_its_note_on() {
     explore(&[], |_| {

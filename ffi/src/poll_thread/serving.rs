@@ -100,7 +100,8 @@ impl PollThread {
             let Some(record) = self.chunks.records().next() else {
                 return;
             };
-            if record.state() == RecordState::Live {
+            // One that tells of a loss is for the client, too, if one is awaited.
+            if record.state() == RecordState::Live || record.loss_before().is_some() {
                 return;
             }
             session::learn(&mut self.definitions, &record, None);
