@@ -470,7 +470,7 @@ typedef struct {
   /** Bytes of the ring, and the most that was ever in use. */
   uint64_t est_ring_size;
   uint64_t est_ring_high_water;
-  /** Bytes held for late clients: header and definitions. */
+  /** Bytes held for late clients: header, definitions, and marks of what was deleted. */
   uint64_t est_definition_bytes;
   /** Clients accepted so far. */
   uint64_t est_connections;
@@ -491,7 +491,8 @@ typedef struct {
   uint64_t est_commands_refused;
   /** From a client that may not. */
   uint64_t est_commands_denied;
-  /** More than could be kept waiting (64 KiB of them). */
+  /** More than could be kept waiting (64 KiB of them), while a handler let all others
+   *  wait for a second. Before that nothing more is read: the sender waits. */
   uint64_t est_commands_dropped;
   /** Bytes received that belong to no command. */
   uint64_t est_bytes_garbage;
