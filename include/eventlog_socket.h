@@ -90,7 +90,8 @@ typedef enum {
    *  eventlog_socket_strerror names the variable and the value. */
   EVENTLOG_SOCKET_ERR_ENV_INVALID = 11,
   /** The ring file cannot be made; ess_error_code is errno. EBUSY: another process
-   *  records into it. EEXIST: what is there is not a ring file. */
+   *  records into it. EEXIST: what is there is not a ring file. EPERM: it is another
+   *  user's, where others may write. eventlog_socket_strerror names the file. */
   EVENTLOG_SOCKET_ERR_RING_FILE = 12
 } EventlogSocketStatusCode;
 
@@ -291,7 +292,8 @@ extern const EventLogWriter EventLogSocketWriter;
  *  ERR_SYS: EALREADY (started before; if that failed in the RTS, its error instead), EINVAL
  *  (bad argument, or EVENTLOG_SOCKET_NONE and no
  *  ring file), ENAMETOOLONG,
- *  EADDRINUSE (another process listens there), ENOTSOCK (the path exists and is
+ *  EADDRINUSE (another process listens there, or the file is another user's in a directory
+ *  that others may write to; eventlog_socket_strerror names it), ENOTSOCK (the path exists and is
  *  not a socket; it is left alone), EOPNOTSUPP (in a forked child), and whatever
  *  socket, bind, listen report. ERR_GAI. ERR_ENV_INVALID. ERR_RING_FILE. After an error nothing
  *  is left behind, and init may be called again. */
