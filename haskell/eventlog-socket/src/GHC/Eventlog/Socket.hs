@@ -18,6 +18,9 @@
 -- not take is dropped, chunk by chunk, and the stream says so. That can be changed, and
 -- counters tell what was done: "GHC.Eventlog.Socket.Tuning".
 --
+-- GHCi and TemplateHaskell load the package as they are. A GHC that is linked statically,
+-- and @-fexternal-interpreter@, need @-dynamic@ or cabal's @library-for-ghci@.
+--
 -- Every function may be called from any thread. Types that have fields but no
 -- constructor here may get more fields.
 --
