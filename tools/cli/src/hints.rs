@@ -136,6 +136,13 @@ pub fn missing_directory(path: &Path) -> Option<String> {
     Some(format!("there is no directory {}", shell_word(&shown)))
 }
 
+/// What to do when a result cannot be written there.
+pub fn cannot_write(path: &Path) -> String {
+    missing_directory(path).unwrap_or_else(|| {
+        "check the directory and its permissions, or choose another file with -o".to_owned()
+    })
+}
+
 /// A source as messages call it.
 #[derive(Clone, Copy)]
 struct Name<'a>(&'a str);

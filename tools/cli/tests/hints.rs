@@ -201,3 +201,32 @@ fn the_number_of_threads_may_stand_behind_the_option() {
         Some(2)
     );
 }
+
+#[test]
+fn a_result_that_cannot_be_written_is_told_why() {
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &everything());
+    let out = dir.file("no/such/out");
+    let missing = format!("there is no directory {}", dir.file("no"));
+    let ways: [&[&str]; 7] = [
+        &["repair"],
+        &["cut"],
+        &["sort"],
+        &["merge", &log],
+        &["export", "perfetto"],
+        &["record"],
+        &["run", "--", "/bin/true"],
+    ];
+    for way in ways {
+        let log = if way[0] == "run" {
+            None
+        } else {
+            Some(log.as_str())
+        };
+        let (verb, rest) = way.split_at(1);
+        let args: Vec<&str> = [verb, &["-o", &out], rest].concat();
+        let args = [args, log.into_iter().collect()].concat();
+        let done = eventlog(&args);
+        assert!(done.stderr.contains(&missing), "{args:?}: {}", done.stderr);
+    }
+}

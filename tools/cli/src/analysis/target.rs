@@ -2,6 +2,7 @@
 
 use crate::errors::{self, Advise};
 use crate::files::{self, Packed, Packer, Whole};
+use crate::hints;
 use crate::source::SourceArg;
 use anyhow::Result;
 use std::fs::{File, OpenOptions};
@@ -71,14 +72,14 @@ impl Target {
         if !force && !as_it_is && path.exists() {
             return Err(exists(path));
         }
-        let advice = "check the directory and its permissions, or choose another file with -o";
+        let advice = hints::cannot_write(path);
         let cannot = format!("cannot write {shown}");
         let (file, whole) = if as_it_is {
             let file = OpenOptions::new().write(true).open(path);
-            (file.advise(&cannot, advice)?, None)
+            (file.advise(&cannot, &advice)?, None)
         } else {
-            let whole = Whole::create(path).advise(&cannot, advice)?;
-            let file = whole.file().try_clone().advise(&cannot, advice)?;
+            let whole = Whole::create(path).advise(&cannot, &advice)?;
+            let file = whole.file().try_clone().advise(&cannot, &advice)?;
             (file, Some(whole))
         };
         let raw = Raw::File(BufWriter::with_capacity(1 << 18, file));

@@ -3,6 +3,7 @@
 use crate::control::{Command, Protocol};
 use crate::errors::{self, Advise};
 use crate::files::{self, Packed};
+use crate::hints;
 use crate::progress::Progress;
 use crate::record::{Files, Piece, Rotation, Tee};
 use crate::signals::Stop;
@@ -361,10 +362,11 @@ impl Recording {
     }
 
     fn check_write(&self, result: io::Result<()>) -> anyhow::Result<()> {
-        result.advise(
-            format_args!("cannot write {}", self.files.name()),
-            "is there room on the disk? What was recorded before is kept",
-        )
+        let path = self.files.path();
+        let hint = hints::missing_directory(path).unwrap_or_else(|| {
+            "is there room on the disk? What was recorded before is kept".to_owned()
+        });
+        result.advise(format_args!("cannot write {}", self.files.name()), hint)
     }
 }
 

@@ -5,6 +5,7 @@ mod keeper;
 
 use crate::errors::{self, Advise};
 use crate::files;
+use crate::hints;
 use crate::output;
 use crate::record::{Files, Queue, Rotation, Spool, Taken, Tee};
 use crate::signals::heeded;
@@ -170,7 +171,10 @@ fn prepare(output: &Path) -> anyhow::Result<(Keeper, Fifo, Connection)> {
     }
     check_writable(output).advise(
         format_args!("cannot write {}", output.display()),
-        "choose another --output; the program was not started",
+        format_args!(
+            "{}; the program was not started",
+            hints::missing_directory(output).unwrap_or("choose another --output".to_owned())
+        ),
     )?;
     let (keeper, fifo) = Keeper::start().advise(
         "cannot make a FIFO",
