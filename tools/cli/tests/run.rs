@@ -236,6 +236,22 @@ fn signals_go_to_the_program() {
     assert_eq!(std::fs::read(dir.file("out")).expect("a recording"), log());
 }
 
+/// However early they come.
+#[test]
+fn a_signal_in_the_first_moment_goes_to_the_program() {
+    for signal in ["TERM", "HUP"] {
+        let dir = Dir::new();
+        let text = format!(
+            "trap 'exit 9' {signal}; kill -{signal} $PPID; \
+             n=0; while test $n -lt 400; do n=$((n + 1)); sleep 0.05; done"
+        );
+        let mut run = command();
+        run.args(["run", "-o", "out", "--", "sh", "-c", &text])
+            .current_dir(dir.path());
+        done(&mut run).exits(9);
+    }
+}
+
 #[test]
 fn a_log_that_starts_again_goes_into_another_file() {
     let dir = Dir::new();

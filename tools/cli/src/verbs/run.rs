@@ -15,6 +15,7 @@ use crate::verbs::record::check_packing;
 use fifo::Fifo;
 use keeper::Keeper;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read};
@@ -123,7 +124,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if files::is_standard_output(&output) {
         command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
     }
-    survive_signals()?;
+    let signals = catch_signals()?;
     keeper.starting();
     let mut child = match command.spawn() {
         Ok(child) => child,
@@ -134,8 +135,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(if missing { 127 } else { 126 }));
         }
     };
+    pass_signals_on(signals, &child);
     keeper.started(child.id());
-    pass_signals_on(&child)?;
     let queue = Arc::new(Queue::new(
         usize::try_from(args.buffer).unwrap_or(usize::MAX).max(1),
     ));
@@ -225,25 +226,23 @@ fn options(args: &Args, fifo: &Path) -> OsString {
     options
 }
 
-/// Ctrl-C is meant for the program, and the terminal sends it there too. We
-/// must live on to take the rest of its log.
-fn survive_signals() -> io::Result<()> {
+/// From now on we live on to take the rest of the log, whatever is sent to us. Ctrl-C is meant for
+/// the program, and the terminal sends it there too; what is to be passed on is in the result.
+/// Before the program begins, since it may be quick to be seen, and signalled.
+fn catch_signals() -> io::Result<Signals> {
     let ignored = Arc::new(AtomicBool::new(false));
     for signal in heeded(&[SIGINT, SIGQUIT]) {
         signal_hook::flag::register(signal, Arc::clone(&ignored))?;
     }
-    Ok(())
+    Signals::new(heeded(&[SIGTERM, SIGHUP]))
 }
 
 /// Signals that are sent to us alone go on to the program.
-fn pass_signals_on(child: &Child) -> io::Result<()> {
-    let Some(pid) = i32::try_from(child.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-    else {
-        return Ok(());
+fn pass_signals_on(mut signals: Signals, child: &Child) {
+    let pid = i32::try_from(child.id()).ok();
+    let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) else {
+        return;
     };
-    let mut signals = signal_hook::iterator::Signals::new(heeded(&[SIGTERM, SIGHUP]))?;
     std::thread::spawn(move || {
         for signal in signals.forever() {
             let signal = match signal {
@@ -254,7 +253,6 @@ fn pass_signals_on(child: &Child) -> io::Result<()> {
             let _ = rustix::process::kill_process(pid, signal);
         }
     });
-    Ok(())
 }
 
 fn wait(child: &mut Child) -> io::Result<ExitStatus> {
