@@ -6,6 +6,8 @@ mod program;
 use common::{Dir, Done, Log, command, done, eventlog};
 use ghc_eventlog::{Breakdown, CapsetType, EventBody, StopStatus, Text, Texts};
 use program::{at, create, marker, message, run, stop};
+use std::io::Write;
+use std::os::unix::net::UnixListener;
 
 /// What a hostile program may call things: an escape sequence, a C1 control
 /// (UTF-8), DEL, a line feed, what turns the direction of text around, ends of lines
@@ -239,4 +241,24 @@ fn arguments_are_told_as_they_are_typed() {
     let done = done(command().args(["stats", &log])).exits(0);
     let wanted = "arguments   'two words' --plain=1 'it'\\''s' ''";
     assert!(done.stdout.contains(wanted), "{}", done.stdout);
+}
+
+#[test]
+fn nor_does_a_program_that_is_examined_while_it_runs() {
+    let dir = Dir::new();
+    let path = dir.file("socket");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let program = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut client, _) = listener.accept().expect("a client");
+            client.write_all(&nasty()).expect("it listens");
+        }
+    });
+    let source = format!("unix:{path}");
+    for way in [&["doctor"][..], &["doctor", "--json"]] {
+        let done = eventlog(&[way, &["--for", "10s", &source]].concat());
+        assert!(!done.stdout.is_empty(), "{done:#?}");
+        prints_only(way, &done);
+    }
+    program.join().expect("the program ends");
 }
