@@ -155,16 +155,35 @@ fn the_mode_of_another_file_is_not_changed() {
         path.display(),
         victim.display()
     ));
-    assert_ne!(driver.try_to_listen(), "init: 0 0");
+    let said = driver.try_to_listen();
+    let mode = std::fs::metadata(&victim).expect("it").mode() & 0o777;
+    assert_eq!(mode, 0o644, "{mode:o}");
+    assert_ne!(said, "init: 0 0");
     assert!(path.is_symlink(), "what they put there is gone");
-    assert_eq!(
-        std::fs::metadata(&victim).expect("it").mode() & 0o777,
-        0o644
-    );
     std::fs::remove_file(&path).expect("the link");
     driver.listen();
     assert!(driver.finish().success());
     assert!(!path.exists());
+}
+
+/// Somebody exchanges the directory: at the end the socket that was made is removed, where
+/// it is by then, and nothing in the other directory.
+#[test]
+fn a_directory_that_is_exchanged() {
+    let mut driver = Driver::spawn(&[]);
+    let (folder, moved) = (driver.dir.join("folder"), driver.dir.join("moved"));
+    std::fs::create_dir(&folder).expect("a directory");
+    let init = format!("init {}", folder.join("socket").display());
+    assert_eq!(driver.command(&init), ["init: 0 0"]);
+    driver.start_log();
+    std::fs::rename(&folder, &moved).expect("another name");
+    std::fs::create_dir(&folder).expect("a directory");
+    // Looked for by its path, it is there.
+    let exchanged = std::fs::hard_link(moved.join("socket"), folder.join("socket"));
+    exchanged.expect("another name of the socket");
+    assert!(driver.finish().success());
+    assert!(folder.join("socket").exists(), "removed from another place");
+    assert!(!moved.join("socket").exists(), "left where it was made");
 }
 
 /// The file is its owner's alone, and the owner may connect, whatever the umask leaves.
