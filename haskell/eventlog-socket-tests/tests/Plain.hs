@@ -5,7 +5,7 @@ module Main (main) where
 import Control.Concurrent
 import Control.Exception
 import Control.Monad (unless)
-import Data.List (isInfixOf)
+import Data.List (isInfixOf, tails)
 import Debug.Trace (traceEventIO)
 import Foreign.C (eALREADY, eNOENT, eNOTCONN)
 import GHC.Eventlog.Socket
@@ -47,12 +47,12 @@ stories =
   ]
 
 -- | The environment, and the lines on stderr that are expected. @DIR@ stands for a
--- directory of its own.
+-- directory of its own, and in the lines @*@ for any text.
 tellAll :: Failures -> IO ()
 tellAll failures = do
   let missing = ("GHC_EVENTLOG_UNIX_PATH", "DIR/missing/socket")
       goingOn = "eventlog-socket: running without streaming: "
-      noFile = goingOn ++ "No such file or directory (GHC_EVENTLOG_UNIX_PATH=DIR/missing/socket)"
+      noFile = goingOn ++ "*DIR/missing/socket: No such file or directory (GHC_EVENTLOG_UNIX_PATH)"
       long = "/" ++ replicate 200 'x'
       tell name settings lines' = tellOne failures name settings lines'
   tell "streams" [] []
@@ -66,7 +66,7 @@ tellAll failures = do
   tell
     "goes on"
     [("GHC_EVENTLOG_UNIX_PATH", "DIR/a\nb/\xE9")]
-    [goingOn ++ "No such file or directory (GHC_EVENTLOG_UNIX_PATH=DIR/a\\nb/\\233)"]
+    [goingOn ++ "*DIR/a\\nb/\\233: No such file or directory (GHC_EVENTLOG_UNIX_PATH)"]
   tell
     "goes on"
     [("GHC_EVENTLOG_UNIX_PATH", long)]
@@ -78,17 +78,14 @@ tellAll failures = do
   tell
     "goes on"
     [("GHC_EVENTLOG_UNIX_PATH", "DIR/socket"), ("GHC_EVENTLOG_BUFFER_SIZE", "lots")]
-    [ goingOn
-        ++ "GHC_EVENTLOG_BUFFER_SIZE: invalid value \"lots\": expected a size such as 512K, 64M or 1G (64K to 4G)"
-        ++ " (GHC_EVENTLOG_UNIX_PATH=DIR/socket)"
-    ]
+    [goingOn ++ "GHC_EVENTLOG_BUFFER_SIZE: *\"lots\"* (GHC_EVENTLOG_UNIX_PATH)"]
   tell "strict" [missing, ("GHC_EVENTLOG_STRICT", "1")] []
   tell "strict" [("GHC_EVENTLOG_INET_HOST", "x"), ("GHC_EVENTLOG_STRICT", "1")] []
   tell "recovers" [missing] [noFile]
   tell
     "twice"
     [("GHC_EVENTLOG_UNIX_PATH", "DIR/socket")]
-    [goingOn ++ "Operation already in progress (GHC_EVENTLOG_UNIX_PATH=DIR/socket)"]
+    [goingOn ++ "*already* (GHC_EVENTLOG_UNIX_PATH)"]
   tell "ring file" [("GHC_EVENTLOG_RING_FILE", "DIR/ring"), ("GHC_EVENTLOG_RING_FILE_SIZE", "1M")] []
   tell "capabilities" [] []
 
@@ -100,9 +97,20 @@ tellOne failures name settings wanted = withDirectory $ \dir -> do
       given = [(variable, put value) | (variable, value) <- settings]
       command = (proc self [name, dir]) {env = Just (inherited ++ given)}
   (code, _, said) <- readCreateProcessWithExitCode command ""
-  expect failures (name ++ " " ++ show settings) (code, lines said) (ExitSuccess, map put wanted)
+  let label = name ++ " " ++ show settings
+      expected = map put wanted
+      alike = length (lines said) == length expected && and (zipWith like expected (lines said))
+  expect failures label code ExitSuccess
+  unless alike $ expect failures label (lines said) expected
   where
     ours variable = "GHC_EVENTLOG_" == take 13 variable
+
+like :: String -> String -> Bool
+like pattern' text = case (pattern', text) of
+  ('*' : rest, _) -> any (like rest) (tails text)
+  (wanted : rest, got : more) -> wanted == got && like rest more
+  ([], []) -> True
+  _ -> False
 
 -- Split such that each DIR is a piece.
 pieces :: String -> [String]

@@ -49,7 +49,8 @@ startFromEnv = do
     Just (OnlyRingFile, _) -> orGoOn startRingFile "" pure
   where
     isStrict = maybe False (`notElem` ["", "0"])
-    variables (EventlogSocketUnixAddr path) = " (GHC_EVENTLOG_UNIX_PATH=" ++ path ++ ")"
+    -- The error has the path.
+    variables (EventlogSocketUnixAddr _) = " (GHC_EVENTLOG_UNIX_PATH)"
     variables (EventlogSocketInetAddr host port) =
       " (GHC_EVENTLOG_INET_HOST=" ++ host ++ " GHC_EVENTLOG_INET_PORT=" ++ port ++ ")"
 
