@@ -441,6 +441,22 @@ static bool command(uint8_t number) {
   }
 }
 
+/* --------------------------------------------------------------- handlers -- */
+
+/* A handler that is in Haskell when the RTS shuts down does not return: the RTS calls
+ * pthread_exit, which unwinds this frame, and no other. */
+static void *call_handlers(void *thread) {
+  EventlogSocketRtsCall call;
+  while (eventlog_socket_rts_next_call(thread, &call)) {
+    if (call.esc_namespace == NULL)
+      ((EventlogSocketHookHandler *)call.esc_handler)(call.esc_data);
+    else
+      ((EventlogSocketControlCommandHandler *)call.esc_handler)(
+          call.esc_namespace, call.esc_command, call.esc_data);
+  }
+  return NULL;
+}
+
 /* ------------------------------------------------------------------ table -- */
 
 static EventlogSocketRts g_rts = {
@@ -455,6 +471,7 @@ static EventlogSocketRts g_rts = {
     .esr_command = command,
     .esr_facts = facts,
     .esr_cost_centres = cost_centres,
+    .esr_call_handlers = call_handlers,
 };
 
 __attribute__((constructor)) static void register_rts(void) {

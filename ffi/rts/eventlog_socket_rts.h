@@ -73,6 +73,11 @@ typedef struct {
   bool (*esr_command)(uint8_t command);
   void (*esr_facts)(EventlogSocketRtsFacts *facts);
   void (*esr_cost_centres)(EventlogSocketCostCentre *each, void *context);
+  /** What a thread of the library's begins with that calls handlers: make every call
+   *  that eventlog_socket_rts_next_call says, until that returns false. With nothing
+   *  but C on the stack, as the RTS ends a thread that is in Haskell when it shuts
+   *  down by pthread_exit. NULL: the library makes them itself. */
+  void *(*esr_call_handlers)(void *thread);
 } EventlogSocketRts;
 
 /** Called before main, by a constructor. */
@@ -103,6 +108,10 @@ bool eventlog_socket_rts_needs_thread(void);
 
 /** For that thread: wait for the next handler to call, the last one having returned. */
 void eventlog_socket_rts_next(EventlogSocketRtsCall *call);
+
+/** Wait for the next handler that is to be called, and fill it in; the one before has
+ *  returned. False: the thread is to end. */
+bool eventlog_socket_rts_next_call(void *thread, EventlogSocketRtsCall *call);
 
 /** The log that runs is ours. */
 bool eventlog_socket_rts_attached(void);

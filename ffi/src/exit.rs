@@ -8,7 +8,7 @@ use crate::clock::monotonic;
 use crate::gate::GATE;
 use crate::instance::Instance;
 use crate::net::listener;
-use crate::{cancellation, control, futex, log};
+use crate::{cancellation, control, flush_thread, futex, log};
 
 /// A call into the RTS that has not returned after this long is stuck; the exit goes
 /// on.
@@ -28,6 +28,7 @@ pub(crate) fn rts_exiting() {
         instance.exiting.store(true, Ordering::Relaxed);
         instance.space.made();
         GATE.close(monotonic() + STUCK);
+        flush_thread::stop();
     }
 }
 

@@ -7,10 +7,8 @@
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::Mutex;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::alone;
 use crate::clock::monotonic;
 use crate::gate::GATE;
 use crate::instance::Instance;
@@ -18,6 +16,7 @@ use crate::lock::{Changes, Lock};
 use crate::rts::Rts;
 use crate::status::Result;
 use crate::threads::{self, Signals};
+use crate::{alone, futex};
 
 #[derive(Debug, Default)]
 struct Work {
@@ -48,13 +47,45 @@ pub(crate) fn request() {
     WORK_CHANGED.tell();
 }
 
+/// Whose turn it is to flush: two at once, waiting for the same capabilities, is what the RTS
+/// meets nowhere else. Nothing that would be dropped: a flush may never return.
+static TURN: AtomicU32 = AtomicU32::new(NOBODY);
+const NOBODY: u32 = 0;
+const SOMEBODY: u32 = 1;
+const EXIT: u32 = 2;
+
+/// False if the RTS is exiting.
+fn take_turn() -> bool {
+    loop {
+        // Acquire: pairs with the Release in `end_turn`: one flush after the other.
+        match TURN.compare_exchange(NOBODY, SOMEBODY, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => return true,
+            Err(EXIT) => return false,
+            Err(taken) => futex::wait(&TURN, taken, None),
+        }
+    }
+}
+
+fn end_turn() {
+    // Not if the exit has taken it over. Release: pairs with the Acquire above.
+    let _ = TURN.compare_exchange(SOMEBODY, NOBODY, Ordering::Release, Ordering::Relaxed);
+    futex::wake_all(&TURN);
+}
+
+/// The RTS is exiting, and the gate is closed: whoever waits for a turn waits in vain.
+pub(crate) fn stop() {
+    // Relaxed: it publishes nothing.
+    TURN.store(EXIT, Ordering::Relaxed);
+    futex::wake_all(&TURN);
+}
+
 /// Flush here, unless the RTS is exiting. False if it is.
 pub(crate) fn flush(instance: &Instance, flush: impl Fn()) -> bool {
-    // Two at once, waiting for the same capabilities, is what the RTS meets nowhere
-    // else.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+    if !take_turn() {
+        return false;
+    }
     let open = GATE.enter(flush);
+    end_turn();
     if open {
         // Relaxed: a statistic.
         instance.flushes.fetch_add(1, Ordering::Relaxed);

@@ -50,6 +50,7 @@ pub struct RtsTable {
     command: unsafe extern "C" fn(u8) -> bool,
     facts: unsafe extern "C" fn(*mut RawFacts),
     cost_centres: unsafe extern "C" fn(CostCentreVisitor, *mut c_void),
+    call_handlers: Option<extern "C" fn(*mut c_void) -> *mut c_void>,
 }
 
 static TABLE: AtomicPtr<RtsTable> = AtomicPtr::new(std::ptr::null_mut());
@@ -129,6 +130,11 @@ impl Rts {
             .filter(|_| self.takes_calls_until_exit())?;
         // SAFETY: as above.
         Some(move || unsafe { make() })
+    }
+
+    /// The loop in C that asks the control thread's state for calls, and makes them.
+    pub(crate) fn call_handlers(self) -> Option<extern "C" fn(*mut c_void) -> *mut c_void> {
+        self.0.call_handlers
     }
 
     fn takes_calls_until_exit(self) -> bool {

@@ -324,3 +324,47 @@ fn handlers_that_throw() {
     assert!(stderr.contains("thrown as told"), "{stderr}");
     Stream::cut(&collector.finish());
 }
+
+/// A handler that is in Haskell when the RTS shuts down is ended by the RTS with
+/// `pthread_exit`, which unwinds the calls that are under way: that of the loop in C that
+/// called it, and none in Rust.
+#[test]
+fn no_rust_below_a_handler() {
+    let ghc = need!(ghc());
+    for start in [Start::CMain, Start::Haskell] {
+        let mut worker = Setup::new(start, Transport::Unix).spawn(ghc);
+        worker.ready();
+        worker.handle("app", &[(1, "frames")]);
+        let mut client = worker.client();
+        client.read_until_text("datb");
+        client.send(&frame(b"app", 1));
+        no_rust_among_frames(&mut worker, &format!("a command, {start:?}"));
+        // Registered while a log runs: it is called at once.
+        worker.begin("control hook post frames");
+        no_rust_among_frames(&mut worker, &format!("a hook, {start:?}"));
+        drop(client);
+        worker.process.kill();
+    }
+}
+
+/// The next frames that are said, as places in the file of the program.
+#[track_caller]
+fn no_rust_among_frames(worker: &mut Worker, what: &str) {
+    let mut lines = std::iter::from_fn(|| worker.process.line());
+    let said = lines.find(|line| line.starts_with("frames: "));
+    let said = said.expect("the handler's frames");
+    let places = said.split(' ').skip(1);
+    let output = std::process::Command::new("addr2line")
+        .args(["-f", "-e", &format!("/proc/{}/exe", worker.process.pid())])
+        .args(places)
+        .output()
+        .expect("addr2line");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    // The name of a function, and its place in a source.
+    let calls: Vec<&str> = text.lines().step_by(2).collect();
+    assert_eq!(calls.last(), Some(&"call_handlers"), "{what}: {calls:?}");
+    let rust = calls
+        .iter()
+        .find(|name| name.starts_with("_ZN") || name.starts_with("_R"));
+    assert!(rust.is_none(), "{what}: {calls:?}");
+}

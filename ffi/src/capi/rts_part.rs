@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::control::delegate::Call;
+use crate::control::ControlThread;
+use crate::control::call::Call;
 use crate::rts::{self, RtsTable};
 use crate::status::{Error, Status};
 use crate::{cancellation, control, exit, lifecycle, log};
@@ -54,6 +55,25 @@ pub unsafe extern "C" fn eventlog_socket_rts_next(call: *mut Call) {
     let next = control::DELEGATE.next();
     // SAFETY: room for it, by the contract of this function.
     unsafe { call.write(next) };
+}
+
+/// `eventlog_socket_rts_next_call`. Handlers are not called in here, but when this has
+/// returned.
+///
+/// # Safety
+/// `thread` is what the loop of this table was started with, and `call` has room for a call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eventlog_socket_rts_next_call(
+    thread: *mut ControlThread,
+    call: *mut Call,
+) -> bool {
+    // SAFETY: by the contract of this function: the control thread's own state.
+    let next = unsafe { &mut *thread }.next_call();
+    if let Some(next) = next {
+        // SAFETY: room for it, by the contract of this function.
+        unsafe { call.write(next) };
+    }
+    next.is_some()
 }
 
 /// `eventlog_socket_rts_attached`.

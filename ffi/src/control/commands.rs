@@ -3,20 +3,22 @@
 use eventlog_control::{BUILTIN_NAMESPACE, Builtin, Older, RTS_NAMESPACE, RtsCommand};
 
 use super::inbox::{Command, INBOX};
-use super::namespaces;
+use super::namespaces::{self, Registered};
 use crate::flush_thread;
 use crate::format::user_message_block;
-use crate::gate::{GATE, HANDLERS};
+use crate::gate::GATE;
 use crate::instance::Instance;
 use crate::rts::Rts;
 
 /// What became of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Outcome {
     Run,
     Unknown,
     /// Not here: see [`crate::rts::Rts::command`].
     Refused,
+    /// It is the program's: this call is to be made.
+    Handler(Registered),
 }
 
 /// Runs commands, on the control thread.
@@ -81,7 +83,7 @@ impl Commands {
             return self.ask(builtin.id());
         }
         let outcome = self.ask(builtin.id());
-        self.census |= outcome == Outcome::Run;
+        self.census |= matches!(outcome, Outcome::Run);
         outcome
     }
 
@@ -138,7 +140,7 @@ impl Commands {
             return Outcome::Refused;
         };
         let outcome = self.flush();
-        if outcome == Outcome::Run {
+        if matches!(outcome, Outcome::Run) {
             self.dumps += 1;
             let now = self.instance.moment().reached;
             let text = format!("eventlog-socket: dump {}", self.dumps);
@@ -164,11 +166,8 @@ fn registered(name: &[u8], id: u8) -> Outcome {
     let Some(command) = namespaces::lookup(name, id) else {
         return Outcome::Unknown;
     };
-    if !super::handlers_have_a_thread() {
-        return Outcome::Refused;
-    }
-    if HANDLERS.enter(|| command.call()) {
-        Outcome::Run
+    if super::handlers_have_a_thread() {
+        Outcome::Handler(command)
     } else {
         Outcome::Refused
     }

@@ -5,28 +5,13 @@
 //! fetches the handlers that are due, one at a time, and runs them. When the RTS exits,
 //! that thread is ended as every Haskell thread is.
 
-use std::ffi::c_void;
-use std::sync::{Condvar, Mutex, MutexGuard};
-
-/// `EventlogSocketRtsCall`: a handler, and what it is called with. A hook has neither
-/// namespace nor number.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Call {
-    pub(super) handler: *const c_void,
-    pub(super) data: *const c_void,
-    pub(super) namespace: *const c_void,
-    pub(super) id: u8,
-}
-
-// SAFETY: the pointers are only handed to the handler's caller, on a thread that those
-// who registered it have agreed to.
-unsafe impl Send for Call {}
+use super::call::Call;
+use crate::lock::{Changes, Held, Lock};
 
 #[derive(Debug)]
 pub(crate) struct Delegate {
-    state: Mutex<State>,
-    changed: Condvar,
+    state: Lock<State>,
+    changed: Changes,
 }
 
 #[derive(Debug)]
@@ -39,21 +24,21 @@ struct State {
 }
 
 pub(crate) static DELEGATE: Delegate = Delegate {
-    state: Mutex::new(State {
+    state: Lock::new(State {
         expected: false,
         due: None,
         fetched: false,
     }),
-    changed: Condvar::new(),
+    changed: Changes::new(),
 };
 
 impl Delegate {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    fn state(&self) -> Held<'_, State> {
+        self.state.lock()
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(|e| e.into_inner())
+    fn wait<'a>(&'a self, state: Held<'a, State>) -> Held<'a, State> {
+        self.changed.wait(&self.state, state, None)
     }
 
     /// A thread will come for handlers.
@@ -70,7 +55,7 @@ impl Delegate {
     pub(super) fn call(&self, call: Call) {
         let mut state = self.state();
         state.due = Some(call);
-        self.changed.notify_all();
+        self.changed.tell();
         while state.due.is_some() || state.fetched {
             state = self.wait(state);
         }
@@ -80,7 +65,7 @@ impl Delegate {
     pub(crate) fn next(&self) -> Call {
         let mut state = self.state();
         state.fetched = false;
-        self.changed.notify_all();
+        self.changed.tell();
         loop {
             if let Some(call) = state.due.take() {
                 state.fetched = true;

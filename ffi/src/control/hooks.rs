@@ -3,7 +3,6 @@
 use std::ffi::c_void;
 
 use super::INBOX;
-use super::delegate::{Call, DELEGATE};
 use crate::fork;
 use crate::lock::{Held, Lock};
 use crate::status::{Error, Result};
@@ -63,36 +62,27 @@ pub(crate) fn admit_all() {
     hooks().iter_mut().for_each(|hook| hook.known = true);
 }
 
-/// Call those of `moment` that were not called for this log, in the order of their
-/// registration, also those that are registered meanwhile. True if there were any.
-pub(crate) fn call(moment: Moment, log: u64) -> bool {
-    let mut called = false;
-    loop {
-        let mut hooks = hooks();
-        let ends = moment == Moment::PreEnd;
-        let due =
-            |hook: &&mut Hook| hook.moment == moment && hook.told < log && (hook.known || !ends);
-        let Some(hook) = hooks.iter_mut().find(due) else {
-            if !ends {
-                hooks.iter_mut().for_each(|hook| hook.known = true);
-            }
-            return called;
-        };
-        hook.told = log;
-        let (handler, data) = (hook.handler, hook.data);
-        drop(hooks);
-        if DELEGATE.is_expected() {
-            DELEGATE.call(Call {
-                handler: handler as *const c_void,
-                data,
-                namespace: std::ptr::null(),
-                id: 0,
-            });
-        } else {
-            // SAFETY: a handler and its data, valid for as long as the process lives, by
-            // the contract of `eventlog_socket_register_hook`.
-            unsafe { handler(data) };
+/// The first of those of `moment` that were not called for this log, in the order of their
+/// registration, also of those that were registered since the last one. It counts as called.
+pub(crate) fn next(moment: Moment, log: u64) -> Option<(HookHandler, *const c_void)> {
+    let mut hooks = hooks();
+    let ends = moment == Moment::PreEnd;
+    let due = |hook: &&mut Hook| hook.moment == moment && hook.told < log && (hook.known || !ends);
+    let Some(hook) = hooks.iter_mut().find(due) else {
+        if !ends {
+            hooks.iter_mut().for_each(|hook| hook.known = true);
         }
-        called = true;
+        return None;
+    };
+    hook.told = log;
+    Some((hook.handler, hook.data))
+}
+
+/// Call them all, on a thread of the program.
+pub(crate) fn call(moment: Moment, log: u64) {
+    while let Some((handler, data)) = next(moment, log) {
+        // SAFETY: a handler and its data, valid for as long as the process lives, by
+        // the contract of `eventlog_socket_register_hook`.
+        unsafe { handler(data) };
     }
 }

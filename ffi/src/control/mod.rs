@@ -22,10 +22,11 @@
 //! The control thread is not the one that flushes: a handler that sleeps keeps
 //! neither the stream nor the flushes waiting, only other commands.
 //!
-//! It is a thread of the system rather than of Rust's library: when the RTS exits
-//! while a handler is inside it, the RTS ends the thread with `pthread_exit`, which
-//! has to pass through the frames below it. They own nothing at that moment.
+//! * `call`: handlers are called by a loop in C (`eventlog_socket_rts.c`), which asks for the
+//!   next one: when the RTS exits while a handler is inside it, the RTS ends the thread with
+//!   `pthread_exit`, and there is no frame of Rust on it at that moment.
 
+pub(crate) mod call;
 mod commands;
 pub(crate) mod delegate;
 pub(crate) mod hooks;
@@ -35,7 +36,7 @@ mod thread;
 
 pub(crate) use delegate::DELEGATE;
 pub(crate) use inbox::INBOX;
-pub(crate) use thread::{finish, finish_without_rts_exit, ready, status};
+pub(crate) use thread::{ControlThread, finish, finish_without_rts_exit, ready, status};
 
 use crate::fork;
 use crate::rts::Rts;

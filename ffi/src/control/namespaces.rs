@@ -4,7 +4,6 @@ use std::ffi::{CString, c_char, c_void};
 
 use eventlog_control::{BUILTIN_NAMESPACE, RTS_NAMESPACE};
 
-use super::delegate::{Call, DELEGATE};
 use crate::fork;
 use crate::lock::{Held, Lock};
 use crate::status::{Error, Result};
@@ -19,17 +18,17 @@ pub struct Namespace {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Handler {
-    call: CommandHandler,
-    data: *const c_void,
+pub(crate) struct Handler {
+    pub call: CommandHandler,
+    pub data: *const c_void,
 }
 
 /// A registered command, to be called without any lock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registered {
-    namespace: &'static Namespace,
-    id: u8,
-    handler: Handler,
+    pub namespace: &'static Namespace,
+    pub id: u8,
+    pub handler: Handler,
 }
 
 #[derive(Debug)]
@@ -116,21 +115,4 @@ pub(crate) fn lookup(name: &[u8], id: u8) -> Option<Registered> {
         id,
         handler: entry.handlers[usize::from(id)]?,
     })
-}
-
-impl Registered {
-    pub(crate) fn call(&self) {
-        let Handler { call, data } = self.handler;
-        if DELEGATE.is_expected() {
-            return DELEGATE.call(Call {
-                handler: call as *const c_void,
-                data,
-                namespace: std::ptr::from_ref(self.namespace).cast(),
-                id: self.id,
-            });
-        }
-        // SAFETY: a handler and its data, valid for as long as the process lives, by
-        // the contract of `eventlog_socket_control_register_command`.
-        unsafe { call(self.namespace, self.id, data) };
-    }
 }

@@ -4,17 +4,21 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::call::Call;
 use super::commands::{Commands, Outcome};
+use super::delegate::DELEGATE;
 use super::hooks::{self, Moment};
 use super::inbox::{Command, INBOX, Next};
+use super::namespaces::Registered;
 use crate::clock::{self, monotonic};
 use crate::gate::HANDLERS;
 use crate::instance::Instance;
+use crate::memory::boxed;
 use crate::rts::Rts;
-use crate::status::Result;
+use crate::status::{Error, Result};
 use crate::threads::{self, Signals};
 use crate::{alone, flush_thread, fork};
 
@@ -84,60 +88,168 @@ fn spawn(instance: &'static Instance) -> Result<()> {
         // Signals interrupt the one thread of the RTS, nobody else.
         Signals::Blocked
     };
-    let argument = std::ptr::from_ref(instance).cast_mut().cast();
-    threads::start(signals, run, argument).inspect_err(|_| INBOX.thread_works(false))
+    let rts = Rts::get();
+    // In C where there is an RTS: see `call`.
+    let run = rts.and_then(Rts::call_handlers).unwrap_or(run);
+    let state = boxed(ControlThread::new(instance, rts)).map_err(Error::from);
+    // The state is the thread's, for as long as the process lives.
+    let started = state.map(Box::into_raw).and_then(|state| {
+        threads::start(signals, run, state.cast()).inspect_err(|_| {
+            // SAFETY: from a box, and no thread has it.
+            drop(unsafe { Box::from_raw(state) });
+        })
+    });
+    started.inspect_err(|_| INBOX.thread_works(false))
 }
 
-extern "C" fn run(instance: *mut c_void) -> *mut c_void {
+/// What the thread has to do, and is at. It lives as long as the process, and owns nothing:
+/// the thread may end in any handler.
+#[derive(Debug)]
+pub struct ControlThread {
+    commands: Commands,
+    command: Command,
+    meter: Meter,
+    /// It has been asked for a call.
+    runs: bool,
+    under_way: UnderWay,
+}
+
+/// The calls that were handed out last.
+#[derive(Clone, Copy, Debug)]
+enum UnderWay {
+    Nothing,
+    /// Hooks are told of this moment of this log; some of them were.
+    Hooks {
+        moment: Moment,
+        log: u64,
+        called: bool,
+    },
+    /// A command's handler.
+    Command {
+        command: Registered,
+        called: bool,
+    },
+}
+
+extern "C" fn run(thread: *mut c_void) -> *mut c_void {
+    // SAFETY: the state that `spawn` handed over to this thread alone.
+    let thread = unsafe { &mut *thread.cast::<ControlThread>() };
+    while let Some(call) = thread.next_call() {
+        call.make();
+    }
+    null_mut()
+}
+
+impl ControlThread {
+    fn new(instance: &'static Instance, rts: Option<Rts>) -> ControlThread {
+        ControlThread {
+            commands: Commands::new(instance, rts),
+            command: Command::empty(),
+            meter: Meter::default(),
+            runs: false,
+            under_way: UnderWay::Nothing,
+        }
+    }
+
+    /// The next handler to be called, waiting for it; the one before has returned. `None`:
+    /// the thread is to end.
+    pub(crate) fn next_call(&mut self) -> Option<Call> {
+        if !std::mem::replace(&mut self.runs, true) {
+            begin_thread();
+        }
+        loop {
+            // A handler has forked, and returned in the child: there is nothing to do there.
+            if fork::is_inert() {
+                return None;
+            }
+            if let Some(call) = self.go_on() {
+                if !DELEGATE.is_expected() {
+                    return Some(call);
+                }
+                DELEGATE.call(call);
+                continue;
+            }
+            match INBOX.next(&mut self.command) {
+                Next::Start(log) => self.tell_hooks(Moment::PostStart, log),
+                Next::End(log) => self.tell_hooks(Moment::PreEnd, log),
+                Next::Command => self.execute(),
+                Next::Finish => {
+                    INBOX.thread_works(false);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn tell_hooks(&mut self, moment: Moment, log: u64) {
+        if HANDLERS.try_enter() {
+            self.under_way = UnderWay::Hooks {
+                moment,
+                log,
+                called: false,
+            };
+        }
+    }
+
+    /// The next of the calls that are under way, or what comes after them.
+    fn go_on(&mut self) -> Option<Call> {
+        match &mut self.under_way {
+            UnderWay::Nothing => return None,
+            UnderWay::Hooks {
+                moment,
+                log,
+                called,
+            } => {
+                if let Some((handler, data)) = hooks::next(*moment, *log) {
+                    *called = true;
+                    return Some(Call::of_hook(handler, data));
+                }
+                HANDLERS.leave();
+                // At a start what they logged is for this client, and for now. At an end it
+                // has gone: what they logged, and what it did not get before, is not for the
+                // next one; at the exit the RTS flushes by itself.
+                let starts = *moment == Moment::PostStart;
+                if *called && (starts || !INBOX.is_finishing()) {
+                    flush_thread::request();
+                }
+            }
+            UnderWay::Command { command, called } => {
+                if !std::mem::replace(called, true) {
+                    return Some(Call::of_command(command));
+                }
+                HANDLERS.leave();
+                count(&INBOX.counters.run);
+                self.meter.after(&self.command);
+            }
+        }
+        self.under_way = UnderWay::Nothing;
+        None
+    }
+
+    /// Run the command, but for a handler of the program, which is to be called.
+    fn execute(&mut self) {
+        let counters = &INBOX.counters;
+        match self.commands.run(&self.command) {
+            Outcome::Run => count(&counters.run),
+            Outcome::Unknown => count(&counters.unknown),
+            Outcome::Handler(command) if HANDLERS.try_enter() => {
+                self.under_way = UnderWay::Command {
+                    command,
+                    called: false,
+                };
+                return;
+            }
+            Outcome::Refused | Outcome::Handler(_) => count(&counters.refused),
+        }
+        self.meter.after(&self.command);
+    }
+}
+
+/// On the thread, before anything else.
+fn begin_thread() {
     alone::join_ours();
     threads::name_this(c"eventlog-ctl");
     IS_CONTROL.set(true);
-    // SAFETY: the instance that `spawn` handed over.
-    let instance: &'static Instance = unsafe { &*instance.cast_const().cast::<Instance>() };
-    let mut commands = Commands::new(instance, Rts::get());
-    let mut command = Command::empty();
-    let mut meter = Meter::default();
-    loop {
-        match INBOX.next(&mut command) {
-            Next::Start(log) => start(log),
-            Next::End(log) => end(log),
-            Next::Command => {
-                execute(&mut commands, &command);
-                meter.after(&command);
-            }
-            Next::Finish => {
-                INBOX.thread_works(false);
-                return null_mut();
-            }
-        }
-        // A handler has forked, and returned in the child: there is nothing to do there.
-        if fork::is_inert() {
-            return null_mut();
-        }
-    }
-}
-
-fn start(log: u64) {
-    let mut called = false;
-    HANDLERS.enter(|| called = hooks::call(Moment::PostStart, log));
-    // What they logged is for this client, and for now.
-    if called {
-        flush_thread::request();
-    }
-}
-
-fn end(log: u64) {
-    let mut called = false;
-    HANDLERS.enter(|| called = hooks::call(Moment::PreEnd, log));
-    // The client has gone: what they logged, and what it did not get before, is not
-    // for the next one. At the exit the RTS flushes by itself.
-    if called && !INBOX.is_finishing() {
-        flush_thread::request();
-    }
-}
-
-fn execute(commands: &mut Commands, command: &Command) {
-    count(commands.run(command));
 }
 
 /// The processor time that crowds of commands take, with all that is around them.
@@ -159,13 +271,7 @@ impl Meter {
     }
 }
 
-fn count(outcome: Outcome) {
-    let counters = &INBOX.counters;
-    let counter = match outcome {
-        Outcome::Run => &counters.run,
-        Outcome::Unknown => &counters.unknown,
-        Outcome::Refused => &counters.refused,
-    };
+fn count(counter: &AtomicU64) {
     // Relaxed: a statistic.
     counter.fetch_add(1, Ordering::Relaxed);
 }

@@ -18,13 +18,20 @@
  *   sleep MS, forever, exit STATUS
  *   interrupts                     note how often SIGUSR1 was handled from now on
  *   stats, status
+ *   frames                         print which calls of the program are under way here
  * and with an RTS
  *   flush, shutdown STATUS, end-logging, start-logging
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr */
+#endif
 #include "control.h"
 #include "eventlog_socket.h"
 
 #include <ctype.h>
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -51,6 +58,24 @@ static void say_status(const char *what, EventlogSocketStatus status) {
   say("%s: %d %d %s", what, (int)status.ess_status_code, status.ess_error_code,
       text == NULL ? "(null)" : text);
   free(text);
+}
+
+/* The innermost call first; each as its place in the file of the program. */
+static void say_frames(void) {
+  enum { MOST = 64 };
+  void *frames[MOST];
+  int count = backtrace(frames, MOST);
+  char line[2048] = "frames:";
+  Dl_info own, of;
+  if (dladdr((void *)&say_frames, &own) == 0) return;
+  const ElfW(Ehdr) *file = own.dli_fbase;
+  uintptr_t base = file->e_type == ET_DYN ? (uintptr_t)own.dli_fbase : 0;
+  for (int i = 0; i < count; i++) {
+    if (dladdr(frames[i], &of) == 0 || of.dli_fbase != own.dli_fbase) continue;
+    size_t used = strlen(line);
+    snprintf(line + used, sizeof line - used, " %#lx", (unsigned long)((uintptr_t)frames[i] - base - 1));
+  }
+  say("%s", line);
 }
 
 /* ------------------------------------------------------------------ notes -- */
@@ -387,6 +412,7 @@ static void run(const char *line, int call) {
   else if (IS("sleep")) usleep((useconds_t)atoi(first) * 1000);
   else if (IS("forever")) for (;;) pause();
   else if (IS("exit")) exit(atoi(first));
+  else if (IS("frames")) say_frames();
   else if (IS("interrupts")) handle_interrupts();
   else if (IS("stats")) control_say_stats(STDOUT_FILENO);
   else if (IS("status")) say_status("status", eventlog_socket_control_status());
