@@ -334,7 +334,9 @@ fn starts_that_fail_anywhere() {
             _ => "0".to_owned(),
         };
         // Whatever the C library opens for good is open then.
-        fail(&mut driver, call, error, 1);
+        // A thread is asked for twice, the second time with a small stack.
+        let times = if call == "thread" { 2 } else { 1 };
+        fail(&mut driver, call, error, times);
         let expected = format!("init: 10 {error}");
         assert_eq!(driver.command(&format!("init{kind} {place}")), [expected]);
         let descriptors = driver.process.descriptors();
