@@ -103,6 +103,8 @@ static void end_aside(void) {
 }
 
 static void fork_here(void) {
+  /* Waits for a line that another thread is saying: the child must not say it, too. */
+  fflush(stdout);
   pid_t child = fork();
   if (child == 0) return;
   int status = 0;
