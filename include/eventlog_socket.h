@@ -217,7 +217,8 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
  *  Not thread-safe against setenv. addr_out must not be NULL (ERR_SYS, EINVAL);
  *  opts_out may be. On OK, ERR_ENV_TOOLONG, ERR_ENV_NOHOST and ERR_ENV_NOPORT the
  *  address is filled in and must be freed with eventlog_socket_addr_free (what is
- *  missing is an empty string); on ERR_ENV_NOADDR nothing is written. */
+ *  missing is an empty string); on ERR_ENV_NOADDR nothing is written, and neither on
+ *  ERR_SYS, which is ENOMEM. */
 EventlogSocketStatus
 eventlog_socket_from_env(EventlogSocketAddr *eventlog_socket_addr_out,
                          EventlogSocketOpts *eventlog_socket_opts_out);
@@ -556,6 +557,11 @@ typedef struct {
    *  and times that it was made again. While the first is more, nobody can connect. */
   uint64_t est_socket_files_removed;
   uint64_t est_socket_files_remade;
+  /** Bytes of definitions that could not be kept, or could not be told to a client, for
+   *  want of memory: what they define has no name in its stream. */
+  uint64_t est_definitions_left_out;
+  /** Clients that were turned away for want of memory. */
+  uint64_t est_clients_refused;
 } EventlogSocketStats;
 
 /** Fill in the counters. stats_size is sizeof(EventlogSocketStats): a library

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(Chunk::of(b"hdrbhetb...."), Chunk::Header { offset: 0 });
         assert_eq!(Chunk::of(&[0xFF, 0xFF]), Chunk::End);
         assert_eq!(Chunk::of(b""), Chunk::Other);
-        let global = user_message_block(3, 9, "x");
+        let global = user_message_block(3, 9, format_args!("x"));
         assert_eq!(
             Chunk::of(&global),
             Chunk::Global(BlockMarker {
@@ -125,7 +125,7 @@ mod tests {
                 capability: GLOBAL_CAPABILITY
             })
         );
-        let mut capability = global.clone();
+        let mut capability = global.to_vec();
         capability[22..24].copy_from_slice(&[0, 1]);
         assert!(matches!(Chunk::of(&capability), Chunk::Capability(m) if m.capability == 1));
         assert_eq!(Chunk::of(&capability).span(), Some((3, 9)));

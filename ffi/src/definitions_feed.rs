@@ -6,6 +6,8 @@
 
 use eventlog_ring::{Consumer, Record};
 
+use crate::memory::OutOfMemory;
+
 /// Memory is given back, and records released, when this much was read.
 const HOLD_BYTES: usize = 1 << 20;
 const HOLD_RECORDS: usize = 2048;
@@ -29,12 +31,12 @@ impl DefinitionsFeed {
 
     /// Hand the chunks that are there to `take`, each once, up to about `limit` of
     /// them.
-    pub(crate) fn drain(&mut self, limit: usize, mut take: impl FnMut(&[u8])) {
+    pub(crate) fn drain(&mut self, limit: usize, mut take: impl FnMut(&Record<'_>)) {
         let mut taken = 0;
         while taken < limit {
             let before = self.held;
             for record in self.ring.records().skip(before) {
-                take(&contiguous(&record));
+                take(&record);
                 self.held += 1;
                 self.held_bytes += record.len();
                 if self.held >= HOLD_RECORDS || self.held_bytes >= HOLD_BYTES {
@@ -107,10 +109,34 @@ fn give_back(from: usize, to: usize) {
     }
 }
 
-/// The bytes of a record; copied only where it wraps around the end of the ring.
-pub(crate) fn contiguous<'a>(record: &Record<'a>) -> std::borrow::Cow<'a, [u8]> {
-    match record.slices() {
-        (whole, []) => whole.into(),
-        (first, second) => [first, second].concat().into(),
+/// Room for a record that wraps around the end of its ring, so that it can be read as
+/// one piece.
+#[derive(Debug, Default)]
+pub(crate) struct Seam(Vec<u8>);
+
+/// What a chunk of the RTS has at most; the pages are used as far as one needs them.
+const SEAM: usize = 2 << 20;
+
+impl Seam {
+    /// Enough for every chunk that the RTS makes.
+    pub(crate) fn with_room() -> Result<Seam, OutOfMemory> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(SEAM)?;
+        Ok(Seam(bytes))
+    }
+
+    /// The bytes of a record; copied only where it wraps around. There may be no memory
+    /// for one that is longer than any of the RTS.
+    pub(crate) fn whole<'a>(&'a mut self, record: &Record<'a>) -> Result<&'a [u8], OutOfMemory> {
+        let (first, second) = record.slices();
+        if second.is_empty() {
+            return Ok(first);
+        }
+        let Seam(bytes) = self;
+        bytes.clear();
+        bytes.try_reserve(first.len() + second.len())?;
+        bytes.extend_from_slice(first);
+        bytes.extend_from_slice(second);
+        Ok(bytes)
     }
 }

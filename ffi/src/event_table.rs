@@ -8,9 +8,13 @@
 use std::collections::HashMap;
 
 use crate::format::{EVENT_HEAD, EVENT_IPE, HEADER_MAGIC};
+use crate::memory::OutOfMemory;
+
+/// More types of events than any GHC has.
+const TYPES: usize = 512;
 
 /// Payload size of each event type; `None` for variable ones.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct EventTable {
     sizes: HashMap<u16, Option<u16>>,
 }
@@ -49,30 +53,27 @@ impl<'a> Input<'a> {
 }
 
 impl EventTable {
-    /// `None` if this is not a whole header.
-    pub(crate) fn parse(header: &[u8]) -> Option<EventTable> {
-        let mut input = Input(header);
+    /// With room for the types of any GHC, so that a header never finds none.
+    pub(crate) fn with_room() -> Result<EventTable, OutOfMemory> {
         let mut sizes = HashMap::new();
-        input.literal(HEADER_MAGIC)?;
-        loop {
-            match input.take(4)? {
-                b"etb\0" => {
-                    let kind = input.u16()?;
-                    let size = input.u16()?;
-                    let name_len = input.u32()? as usize;
-                    input.take(name_len)?;
-                    let extra_len = input.u32()? as usize;
-                    input.take(extra_len)?;
-                    input.literal(b"ete\0")?;
-                    sizes.insert(kind, (size != 0xFFFF).then_some(size));
-                }
-                b"hete" => break,
-                _ => return None,
-            }
+        sizes.try_reserve(TYPES)?;
+        Ok(EventTable { sizes })
+    }
+
+    /// Be that of this header. False, and nothing is changed, if it is not a whole one.
+    pub(crate) fn read(&mut self, header: &[u8]) -> Result<bool, OutOfMemory> {
+        let mut types = 0;
+        if each_type(header, |_, _| types += 1).is_none() {
+            return Ok(false);
         }
-        input.literal(b"hdre")?;
-        input.literal(b"datb")?;
-        Some(EventTable { sizes })
+        let more = types.max(self.sizes.len()) - self.sizes.len();
+        self.sizes.try_reserve(more)?;
+        self.sizes.clear();
+        let sizes = &mut self.sizes;
+        let _ = each_type(header, |kind, size| {
+            sizes.insert(kind, size);
+        });
+        Ok(true)
     }
 
     /// The event at the start of `bytes`; `None` at the end, or where the bytes
@@ -103,6 +104,31 @@ impl EventTable {
     }
 }
 
+/// Hand over each type that a header declares, and its size; `None` in the end if this is
+/// not a whole header.
+fn each_type(header: &[u8], mut take: impl FnMut(u16, Option<u16>)) -> Option<()> {
+    let mut input = Input(header);
+    input.literal(HEADER_MAGIC)?;
+    loop {
+        match input.take(4)? {
+            b"etb\0" => {
+                let kind = input.u16()?;
+                let size = input.u16()?;
+                let name_len = input.u32()? as usize;
+                input.take(name_len)?;
+                let extra_len = input.u32()? as usize;
+                input.take(extra_len)?;
+                input.literal(b"ete\0")?;
+                take(kind, (size != 0xFFFF).then_some(size));
+            }
+            b"hete" => break,
+            _ => return None,
+        }
+    }
+    input.literal(b"hdre")?;
+    input.literal(b"datb")
+}
+
 /// An address, then six strings that end in NUL.
 fn ipe_payload_len(bytes: &[u8]) -> Option<usize> {
     let mut len = 8;
@@ -130,13 +156,19 @@ pub(crate) mod tests {
         header
     }
 
+    fn table(header: &[u8]) -> EventTable {
+        let mut table = EventTable::with_room().unwrap();
+        assert_eq!(table.read(header), Ok(true));
+        table
+    }
+
     #[test]
     fn reads_fixed_and_variable_events() {
-        let table = EventTable::parse(&header(&[(45, 2), (19, 0xFFFF)])).unwrap();
-        let fixed = crate::format::fixed_event(45, 7, &[&[0, 3]]);
+        let table = table(&header(&[(45, 2), (19, 0xFFFF)]));
+        let fixed = crate::format::made::fixed_event(45, 7, &[&[0, 3]]);
         let event = table.event(&fixed).unwrap();
         assert_eq!((event.kind, event.payload), (45, &[0, 3][..]));
-        let variable = crate::format::variable_event(19, 7, &[b"hello"]);
+        let variable = crate::format::made::variable_event(19, 7, &[b"hello"]);
         assert_eq!(table.event(&variable).unwrap().payload, b"hello");
         assert_eq!(table.event(&variable[..12]), None);
         assert_eq!(table.event(&[0, 99, 0, 0, 0, 0, 0, 0, 0, 0]), None);
@@ -144,9 +176,9 @@ pub(crate) mod tests {
 
     #[test]
     fn an_ipe_event_ends_at_its_sixth_nul_whatever_it_declares() {
-        let table = EventTable::parse(&header(&[(EVENT_IPE, 0xFFFF)])).unwrap();
+        let table = table(&header(&[(EVENT_IPE, 0xFFFF)]));
         let mut ipe =
-            crate::format::variable_event(EVENT_IPE, 7, &[&[1; 8], b"a\0b\0c\0d\0e\0f\0"]);
+            crate::format::made::variable_event(EVENT_IPE, 7, &[&[1; 8], b"a\0b\0c\0d\0e\0f\0"]);
         let real = ipe.len();
         ipe[11] += 1;
         ipe.extend_from_slice(&[0, 45]);
@@ -157,7 +189,7 @@ pub(crate) mod tests {
     fn every_prefix_of_a_header_is_refused() {
         let whole = header(&[(45, 2), (19, 0xFFFF)]);
         for len in 0..whole.len() {
-            assert_eq!(EventTable::parse(&whole[..len]), None);
+            assert_eq!(EventTable::default().read(&whole[..len]), Ok(false));
         }
     }
 }

@@ -10,6 +10,7 @@ use std::num::NonZeroU64;
 
 use crate::definitions::{Class, Gaps};
 use crate::format::*;
+use crate::memory::{OutOfMemory, copied, push};
 
 /// `EventlogSocketRtsFacts` of `eventlog_socket_rts.h`.
 #[repr(C)]
@@ -50,7 +51,7 @@ struct HeapInfo {
 struct HeapProfile {
     breakdown: u32,
     period_ns: u64,
-    filters: Vec<Vec<u8>>,
+    filters: [Vec<u8>; 7],
 }
 
 #[derive(Debug)]
@@ -76,13 +77,13 @@ pub(crate) struct Moment {
 
 /// # Safety
 /// `text` is NULL or a string that ends in NUL.
-unsafe fn bytes_of(text: *const c_char) -> Vec<u8> {
+unsafe fn bytes_of(text: *const c_char) -> Result<Vec<u8>, OutOfMemory> {
     if text.is_null() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     // SAFETY: not NULL, so a string that ends in NUL, by the contract of this
     // function.
-    unsafe { CStr::from_ptr(text) }.to_bytes().to_vec()
+    copied(unsafe { CStr::from_ptr(text) }.to_bytes())
 }
 
 impl RawFacts {
@@ -106,16 +107,29 @@ impl RawFacts {
     /// # Safety
     /// The pointers are NULL or what `eventlog_socket_rts.h` says: strings, and
     /// `argc` of them at `argv`.
-    pub(crate) unsafe fn to_owned(&self) -> Facts {
+    pub(crate) unsafe fn to_owned(&self) -> Result<Facts, OutOfMemory> {
         let argc = usize::try_from(self.argc).unwrap_or(0);
-        let args = (0..argc)
-            .filter(|_| !self.argv.is_null())
+        let mut args = Vec::new();
+        for i in (0..argc).filter(|_| !self.argv.is_null()) {
             // SAFETY: `argv` has `argc` strings, by the contract of this function.
-            .map(|i| unsafe { bytes_of(*self.argv.add(i)) })
-            .collect();
-        Facts {
+            push(&mut args, unsafe { bytes_of(*self.argv.add(i)) }?)?;
+        }
+        let mut heap_profile = None;
+        if self.heap_profile_breakdown != 0 {
+            let mut filters: [Vec<u8>; 7] = Default::default();
+            for (to, filter) in filters.iter_mut().zip(self.heap_profile_filters) {
+                // SAFETY: NULL or a string, by the contract of this function.
+                *to = unsafe { bytes_of(filter) }?;
+            }
+            heap_profile = Some(HeapProfile {
+                breakdown: self.heap_profile_breakdown,
+                period_ns: self.heap_profile_period_ns,
+                filters,
+            });
+        }
+        Ok(Facts {
             // SAFETY: NULL or a string, by the contract of this function.
-            rts_identifier: unsafe { bytes_of(self.rts_identifier) },
+            rts_identifier: unsafe { bytes_of(self.rts_identifier) }?,
             args,
             capabilities: self.capabilities,
             heap_info: HeapInfo {
@@ -127,22 +141,16 @@ impl RawFacts {
                     self.block_size,
                 ],
             },
-            heap_profile: (self.heap_profile_breakdown != 0).then(|| HeapProfile {
-                breakdown: self.heap_profile_breakdown,
-                period_ns: self.heap_profile_period_ns,
-                filters: self
-                    .heap_profile_filters
-                    .iter()
-                    // SAFETY: NULL or a string, by the contract of this function.
-                    .map(|&filter| unsafe { bytes_of(filter) })
-                    .collect(),
-            }),
+            heap_profile,
             cost_centres: Vec::new(),
-        }
+        })
     }
 }
 
-/// Collects cost centres; `context` is a `*mut Vec<CostCentre>`.
+/// Cost centres, or that there was no memory for one.
+pub(crate) type Collected = Result<Vec<CostCentre>, OutOfMemory>;
+
+/// Collects cost centres; `context` is a `*mut Collected`.
 ///
 /// # Safety
 /// `context` is what was handed to the RTS part, and the strings end in NUL.
@@ -154,24 +162,40 @@ pub(crate) unsafe extern "C" fn collect_cost_centre(
     srcloc: *const c_char,
     is_caf: bool,
 ) {
-    // SAFETY: `context` is the vector that `Rts::facts` lends for the duration
-    // of the enumeration, and nothing else uses it meanwhile.
-    let centres = unsafe { &mut *context.cast::<Vec<CostCentre>>() };
+    // SAFETY: `context` is what `Rts::facts` lends for the duration of the enumeration,
+    // and nothing else uses it meanwhile.
+    let collected = unsafe { &mut *context.cast::<Collected>() };
+    let Ok(centres) = collected else {
+        return;
+    };
     // SAFETY: the RTS's own strings.
-    let (label, module, srcloc) = unsafe { (bytes_of(label), bytes_of(module), bytes_of(srcloc)) };
-    centres.push(CostCentre {
-        id,
-        label,
-        module,
-        srcloc,
-        is_caf,
-    });
+    let strings = unsafe { (bytes_of(label), bytes_of(module), bytes_of(srcloc)) };
+    let pushed = match strings {
+        (Ok(label), Ok(module), Ok(srcloc)) => push(
+            centres,
+            CostCentre {
+                id,
+                label,
+                module,
+                srcloc,
+                is_caf,
+            },
+        ),
+        _ => Err(OutOfMemory),
+    };
+    if let Err(error) = pushed {
+        *collected = Err(error);
+    }
 }
 
 impl Facts {
     /// Write what `definitions` lacks. `moment` is for an RTS that does not repeat
-    /// the wall clock.
-    pub(crate) fn fill_gaps(&self, definitions: &mut impl Gaps, moment: Moment) {
+    /// the wall clock. If there is no memory for all of it, it can be done again.
+    pub(crate) fn fill_gaps(
+        &self,
+        definitions: &mut impl Gaps,
+        moment: Moment,
+    ) -> Result<(), OutOfMemory> {
         definitions.saw_time(moment.reached);
         let time = definitions.latest();
         let process = CAPSET_OSPROCESS.to_be_bytes();
@@ -181,18 +205,18 @@ impl Facts {
         ];
         for (capset, kind) in capsets {
             let payload: [&[u8]; 2] = [&capset.to_be_bytes(), &kind.to_be_bytes()];
-            let event = fixed_event(EVENT_CAPSET_CREATE, time, &payload);
-            definitions.add_missing(Class::CapsetCreate, capset.into(), event);
+            let event = fixed_event(EVENT_CAPSET_CREATE, time, &payload)?;
+            definitions.add_missing(Class::CapsetCreate, capset.into(), event)?;
         }
         for cap in 0..self.capabilities {
             let number = (cap as u16).to_be_bytes();
-            let event = fixed_event(EVENT_CAP_CREATE, time, &[&number]);
-            definitions.add_missing(Class::CapCreate, cap.into(), event);
+            let event = fixed_event(EVENT_CAP_CREATE, time, &[&number])?;
+            definitions.add_missing(Class::CapCreate, cap.into(), event)?;
             for (capset, _) in capsets {
                 let key = u64::from(capset) << 16 | u64::from(cap);
                 let payload: [&[u8]; 2] = [&capset.to_be_bytes(), &number];
-                let event = fixed_event(EVENT_CAPSET_ASSIGN_CAP, time, &payload);
-                definitions.add_missing(Class::CapsetAssign, key, event);
+                let event = fixed_event(EVENT_CAPSET_ASSIGN_CAP, time, &payload)?;
+                definitions.add_missing(Class::CapsetAssign, key, event)?;
             }
         }
         if let Some(epoch) = moment.epoch {
@@ -206,58 +230,77 @@ impl Facts {
                     &(now / NANOS).to_be_bytes(),
                     &nanoseconds.to_be_bytes(),
                 ],
-            );
-            definitions.add_missing(Class::WallClock, CAPSET_CLOCKDOMAIN.into(), event);
+            )?;
+            definitions.add_missing(Class::WallClock, CAPSET_CLOCKDOMAIN.into(), event)?;
         }
         let parent = std::os::unix::process::parent_id();
         for (kind, key, pid) in [
             (EVENT_OSPROCESS_PID, 0, std::process::id()),
             (EVENT_OSPROCESS_PPID, 1, parent),
         ] {
-            let event = fixed_event(kind, time, &[&process, &pid.to_be_bytes()]);
-            definitions.add_missing(Class::OsProcess, key, event);
+            let event = fixed_event(kind, time, &[&process, &pid.to_be_bytes()])?;
+            definitions.add_missing(Class::OsProcess, key, event)?;
         }
         let event = variable_event(
             EVENT_RTS_IDENTIFIER,
             time,
             &[&process, &self.rts_identifier],
-        );
-        definitions.add_missing(Class::RtsIdentifier, 0, event);
-        let mut args: Vec<&[u8]> = vec![&process];
+        )?;
+        definitions.add_missing(Class::RtsIdentifier, 0, event)?;
+        let mut args: Vec<&[u8]> = Vec::new();
+        args.try_reserve_exact(1 + 2 * self.args.len())?;
+        args.push(&process);
         for arg in &self.args {
             args.extend([arg, &b"\0"[..]]);
         }
-        let event = variable_event(EVENT_PROGRAM_ARGS, time, &args);
-        definitions.add_missing(Class::ProgramArgs, 0, event);
+        let event = variable_event(EVENT_PROGRAM_ARGS, time, &args)?;
+        definitions.add_missing(Class::ProgramArgs, 0, event)?;
         let generations = self.heap_info.generations.to_be_bytes();
-        let sizes = self.heap_info.sizes.map(u64::to_be_bytes).concat();
-        let event = fixed_event(EVENT_HEAP_INFO_GHC, time, &[&process, &generations, &sizes]);
-        definitions.add_missing(Class::HeapInfo, 0, event);
+        let sizes = self.heap_info.sizes.map(u64::to_be_bytes);
+        let sizes = sizes.as_flattened();
+        let event = fixed_event(EVENT_HEAP_INFO_GHC, time, &[&process, &generations, sizes])?;
+        definitions.add_missing(Class::HeapInfo, 0, event)?;
         if let Some(profile) = &self.heap_profile {
-            definitions.add_missing(Class::HeapProfBegin, 0, profile.event(time));
+            definitions.add_missing(Class::HeapProfBegin, 0, profile.event(time)?)?;
         }
         if !definitions.has_cost_centres() {
             for centre in &self.cost_centres {
-                definitions.add_cost_centre(&centre.event(time));
+                // They are told apart by nothing, and not added again.
+                let added = centre
+                    .event(time)
+                    .and_then(|event| definitions.add_cost_centre(&event));
+                if added.is_err() {
+                    definitions.leave_out(centre.len());
+                }
             }
         }
+        Ok(())
     }
 }
 
 impl HeapProfile {
-    fn event(&self, time: u64) -> Vec<u8> {
+    fn event(&self, time: u64) -> Result<Vec<u8>, OutOfMemory> {
         let period = self.period_ns.to_be_bytes();
         let breakdown = self.breakdown.to_be_bytes();
-        let mut payload: Vec<&[u8]> = vec![&[0], &period, &breakdown];
-        for filter in &self.filters {
-            payload.extend([filter, &b"\0"[..]]);
+        let mut payload: [&[u8]; 3 + 2 * 7] = [b"\0"; 17];
+        payload[1] = &period;
+        payload[2] = &breakdown;
+        // Each with its NUL behind it.
+        for (to, filter) in payload[3..].iter_mut().step_by(2).zip(&self.filters) {
+            *to = filter;
         }
         variable_event(EVENT_HEAP_PROF_BEGIN, time, &payload)
     }
 }
 
 impl CostCentre {
-    fn event(&self, time: u64) -> Vec<u8> {
+    /// Bytes of its event.
+    fn len(&self) -> usize {
+        let strings = self.label.len() + self.module.len() + self.srcloc.len();
+        EVENT_HEAD + 2 + 4 + strings + 3 + 1
+    }
+
+    fn event(&self, time: u64) -> Result<Vec<u8>, OutOfMemory> {
         variable_event(
             EVENT_HEAP_PROF_COST_CENTRE,
             time,
@@ -279,6 +322,7 @@ impl CostCentre {
 mod tests {
     use super::*;
     use crate::definitions::{Definitions, Delta};
+    use crate::format::made::fixed_event;
 
     #[test]
     fn what_the_rts_wrote_is_not_replaced() {
@@ -291,9 +335,11 @@ mod tests {
             capabilities: 2,
             ..Facts::default()
         };
-        facts.fill_gaps(&mut definitions, Moment::default());
-        let (pieces, _) = definitions.replay(u64::MAX, &mut Delta::default());
-        let replay = pieces[1].to_vec();
+        facts
+            .fill_gaps(&mut definitions, Moment::default())
+            .unwrap();
+        let (pieces, _) = definitions.replay(u64::MAX, &mut Delta::default()).unwrap();
+        let replay = pieces[0].to_vec();
         let caps = |time: u64, cap: u8| {
             let event = fixed_event(EVENT_CAP_CREATE, time, &[&[0, cap]]);
             replay.windows(event.len()).filter(|w| *w == event).count()

@@ -39,6 +39,8 @@ pub(crate) struct Faults {
     pub socket_files_removed: Counter,
     /// Times that it was made again.
     pub socket_files_remade: Counter,
+    /// Clients that were turned away for want of memory.
+    pub clients_refused: Counter,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,7 @@ impl Faults {
             clients_displaced: Counter::new(),
             socket_files_removed: Counter::new(),
             socket_files_remade: Counter::new(),
+            clients_refused: Counter::new(),
         }
     }
 }

@@ -10,10 +10,11 @@
 //! which its children need: only what is still the same file is closed.
 
 use std::os::fd::RawFd;
-use std::sync::Once;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use crate::identity::identity;
+use crate::status::{Error, Result};
 
 /// Which descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -107,13 +108,19 @@ extern "C" fn in_child() {
     }
 }
 
-/// Once in a process.
-pub(crate) fn watch() {
-    static WATCH: Once = Once::new();
-    WATCH.call_once(|| {
+/// Once in a process. An error if there is no memory to note it: a child would take
+/// itself for its parent.
+pub(crate) fn watch() -> Result<()> {
+    static WATCHES: Mutex<bool> = Mutex::new(false);
+    let mut watches = WATCHES.lock().unwrap_or_else(|e| e.into_inner());
+    if !*watches {
         // SAFETY: a function that may run in a child of a threaded process. It
         // cannot be unregistered, and is never unloaded: the shared library
         // says so to the linker (build.rs).
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    });
+        match unsafe { libc::pthread_atfork(None, None, Some(in_child)) } {
+            0 => *watches = true,
+            error => return Err(Error::Sys(error)),
+        }
+    }
+    Ok(())
 }

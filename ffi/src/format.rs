@@ -4,7 +4,12 @@
 //! An event is a u16 type, a u64 time in nanoseconds, then its payload, which
 //! starts with its u16 length if the type has a variable size.
 
+use std::fmt::{self, Write};
+use std::ops::Deref;
+
 use eventlog_ring::Loss;
+
+use crate::memory::{OutOfMemory, append};
 
 /// First bytes of a log.
 pub(crate) const HEADER_MAGIC: &[u8] = b"hdrbhetb";
@@ -64,47 +69,142 @@ pub(crate) fn block_marker(begin: u64, end: u64, payload: usize) -> [u8; MARKER_
 }
 
 /// An event of fixed size.
-pub(crate) fn fixed_event(kind: u16, time: u64, payload: &[&[u8]]) -> Vec<u8> {
-    let mut event = Vec::with_capacity(EVENT_HEAD + payload.iter().map(|p| p.len()).sum::<usize>());
+pub(crate) fn fixed_event(kind: u16, time: u64, payload: &[&[u8]]) -> Result<Vec<u8>, OutOfMemory> {
+    let mut event = Vec::new();
+    event.try_reserve_exact(EVENT_HEAD + payload.iter().map(|p| p.len()).sum::<usize>())?;
     event.extend_from_slice(&kind.to_be_bytes());
     event.extend_from_slice(&time.to_be_bytes());
     payload
         .iter()
         .for_each(|part| event.extend_from_slice(part));
-    event
+    Ok(event)
 }
 
 /// An event of variable size. A payload over 65,535 bytes, which the format
 /// cannot express, is cut there.
-pub(crate) fn variable_event(kind: u16, time: u64, payload: &[&[u8]]) -> Vec<u8> {
-    let mut event = fixed_event(kind, time, &[&[0, 0]]);
-    payload
-        .iter()
-        .for_each(|part| event.extend_from_slice(part));
+pub(crate) fn variable_event(
+    kind: u16,
+    time: u64,
+    payload: &[&[u8]],
+) -> Result<Vec<u8>, OutOfMemory> {
+    let mut event = fixed_event(kind, time, &[&[0, 0]])?;
+    for part in payload {
+        append(&mut event, part)?;
+    }
     let max = usize::from(u16::MAX);
     event.truncate(EVENT_HEAD + 2 + max);
     let len = (event.len() - EVENT_HEAD - 2) as u16;
     event[EVENT_HEAD..EVENT_HEAD + 2].copy_from_slice(&len.to_be_bytes());
-    event
+    Ok(event)
+}
+
+/// Bytes of the longest [`Block`]: one with the message of a loss.
+const BLOCK: usize = 192;
+
+/// A small block of our own, which takes no memory but its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    bytes: [u8; BLOCK],
+    len: usize,
+}
+
+impl Block {
+    /// As much of these bytes as has room.
+    pub(crate) fn of(bytes: &[u8]) -> Block {
+        let mut block = Block {
+            bytes: [0; BLOCK],
+            len: 0,
+        };
+        block.add(bytes);
+        block
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let room = &mut self.bytes[self.len..];
+        let taken = bytes.len().min(room.len());
+        room[..taken].copy_from_slice(&bytes[..taken]);
+        self.len += taken;
+    }
+}
+
+impl Write for Block {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.add(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Deref for Block {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
 }
 
 /// A block with one user message, as `traceEvent` would have made it.
-pub(crate) fn user_message_block(begin: u64, end: u64, text: &str) -> Vec<u8> {
-    let event = variable_event(EVENT_USER_MSG, end, &[text.as_bytes()]);
-    let mut block = block_marker(begin, end, event.len()).to_vec();
-    block.extend_from_slice(&event);
+pub(crate) fn user_message_block(begin: u64, end: u64, text: fmt::Arguments<'_>) -> Block {
+    const HEAD: usize = MARKER_LEN + EVENT_HEAD + 2;
+    let mut block = Block::of(&[0; HEAD]);
+    let _ = block.write_fmt(text);
+    let payload = block.len - HEAD;
+    let marker = block_marker(begin, end, block.len - MARKER_LEN);
+    block.bytes[..MARKER_LEN].copy_from_slice(&marker);
+    let (kind, time) = (EVENT_USER_MSG.to_be_bytes(), end.to_be_bytes());
+    let len = (payload as u16).to_be_bytes();
+    let head = kind.iter().chain(&time).chain(&len);
+    for (to, byte) in block.bytes[MARKER_LEN..HEAD].iter_mut().zip(head) {
+        *to = *byte;
+    }
     block
 }
 
 /// What is said in the stream where chunks are missing from it. One regular form,
 /// for programs to read.
-pub(crate) fn loss_block(now: u64, loss: &Loss) -> Vec<u8> {
-    let text = format!(
-        "eventlog-socket: lost {} chunks, {} bytes, between {:.6} s and {:.6} s",
-        loss.records,
-        loss.bytes,
-        loss.since as f64 / 1e9,
-        loss.until as f64 / 1e9,
-    );
-    user_message_block(now, now, &text)
+pub(crate) fn loss_block(now: u64, loss: &Loss) -> Block {
+    user_message_block(
+        now,
+        now,
+        format_args!(
+            "eventlog-socket: lost {} chunks, {} bytes, between {:.6} s and {:.6} s",
+            loss.records,
+            loss.bytes,
+            loss.since as f64 / 1e9,
+            loss.until as f64 / 1e9,
+        ),
+    )
+}
+
+/// The events of the tests, which have memory.
+#[cfg(test)]
+pub(crate) mod made {
+    pub(crate) fn fixed_event(kind: u16, time: u64, payload: &[&[u8]]) -> Vec<u8> {
+        super::fixed_event(kind, time, payload).unwrap()
+    }
+
+    pub(crate) fn variable_event(kind: u16, time: u64, payload: &[&[u8]]) -> Vec<u8> {
+        super::variable_event(kind, time, payload).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_as_long_as_its_marker_says_and_has_room_for_any_loss() {
+        let most = u64::MAX;
+        let loss = Loss {
+            records: most,
+            bytes: most,
+            since: most,
+            until: most,
+        };
+        let block = loss_block(most, &loss);
+        assert_eq!(block[10..14], (block.len() as u32).to_be_bytes());
+        let text = &block[MARKER_LEN + EVENT_HEAD + 2..];
+        let event = made::variable_event(EVENT_USER_MSG, most, &[text]);
+        assert_eq!(block[MARKER_LEN..], event);
+        assert!(text.ends_with(b" s"), "{}", text.escape_ascii());
+    }
 }

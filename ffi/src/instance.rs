@@ -4,8 +4,8 @@
 //! at any time, also while the process exits.
 
 use std::num::NonZeroU64;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use eventlog_ring::{Doorbell, mpsc};
@@ -14,6 +14,7 @@ use crate::definitions::Definitions;
 use crate::facts::{Facts, Moment};
 use crate::fork;
 use crate::lock::{Changes, Held, Lock};
+use crate::memory::Shared;
 use crate::recording::Recording;
 use crate::space::Space;
 use crate::status::{Error, Result};
@@ -24,7 +25,7 @@ use crate::wake::Wake;
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     /// Fill the gaps of the definitions.
-    pub facts: Option<(Arc<Facts>, Moment)>,
+    pub facts: Option<(Shared<Facts>, Moment)>,
     /// Deliver what is there until this time on the monotonic clock, then end the
     /// stream and close everything.
     pub finish: Option<Duration>,
@@ -53,6 +54,7 @@ pub(crate) struct Progress {
 pub(crate) struct Published {
     pub high_water: AtomicU64,
     pub definition_bytes: AtomicU64,
+    pub definitions_left_out: AtomicU64,
     pub connections: AtomicU64,
     pub received: AtomicU64,
     /// Times the poll thread went to sleep.

@@ -13,11 +13,14 @@
 //! runs: `ready` ends that log and starts one with ours, once. No log is started
 //! or ended after that, whoever connects.
 
+use std::mem::MaybeUninit;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
+use crate::definitions::Definitions;
 use crate::definitions_feed::DefinitionsFeed;
 use crate::instance::{Instance, Parts};
+use crate::memory::{OutOfMemory, Shared, boxed};
 use crate::net::client::ClientOptions;
 use crate::net::listener::{Address, Listener};
 use crate::poll_thread::{self, PollThread};
@@ -76,7 +79,7 @@ pub(crate) struct SocketOptions {
 }
 
 /// Open the socket and start the poll thread.
-pub(crate) fn init(address: Option<&Address>, wishes: SocketOptions) -> Result<()> {
+pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()> {
     // Before the lock, which another thread may have held when this process was
     // forked.
     if fork::is_inert() {
@@ -93,14 +96,17 @@ pub(crate) fn init(address: Option<&Address>, wishes: SocketOptions) -> Result<(
         linger: wishes.linger,
         control: settings.control,
     };
-    fork::watch();
+    fork::watch()?;
     // In this order, so that a failure leaves nothing: what fails likely comes
     // first, and memory that cannot be taken back comes last.
     let listener = address
+        .as_ref()
         .map(|address| Listener::open(address, options))
         .transpose()?;
     let wake = Wake::new()?;
     let poll_thread = poll_thread::prepare()?;
+    let definitions_kept = Definitions::with_room()?;
+    let place = boxed(MaybeUninit::<Instance>::uninit())?;
     let wish = recording::wished()?;
     if address.is_none() && wish.is_none() {
         // Neither a socket nor a file.
@@ -118,24 +124,27 @@ pub(crate) fn init(address: Option<&Address>, wishes: SocketOptions) -> Result<(
     let ring_size = chunks.capacity();
     let (chunks, chunks_end) = chunks.mpsc();
     let (definitions, definitions_end) = definitions.mpsc();
-    let instance: &'static Instance = Box::leak(Box::new(Instance::new(Parts {
-        chunks,
-        definitions,
-        ring_size,
-        wake,
-        tuning: settings,
-        recording,
-        has_socket: address.is_some(),
-    })));
+    let instance: &'static Instance = Box::leak(Box::write(
+        place,
+        Instance::new(Parts {
+            chunks,
+            definitions,
+            ring_size,
+            wake,
+            tuning: settings,
+            recording,
+            has_socket: address.is_some(),
+        }),
+    ));
     let feed = DefinitionsFeed::new(definitions_end);
     let thread = PollThread::new(
         instance,
-        address.cloned(),
+        address,
         options,
         listener,
-        chunks_end,
-        memory,
+        (chunks_end, memory),
         feed,
+        definitions_kept,
     );
     // What is logged from now on is kept for the first client.
     control::INBOX.log_begins();
@@ -167,8 +176,9 @@ pub(crate) fn ready() -> Result<()> {
         return *instance.readied.wait();
     }
     let attached = attach(instance);
-    // Without a thread that flushes the stream works; the caller is told.
-    let outcome = attached.and_then(|()| begin(instance));
+    // Without a thread that flushes the stream works, and without facts, of which it may
+    // lack definitions then; the caller is told.
+    let outcome = attached.and_then(|facts| begin(instance).and(facts.map_err(Error::from)));
     let _ = instance.readied.set(outcome);
     if attached.is_ok() {
         control::ready(instance);
@@ -177,7 +187,9 @@ pub(crate) fn ready() -> Result<()> {
 }
 
 /// Have the RTS use our writer, and hand over what it has defined so far.
-fn attach(instance: &'static Instance) -> Result<()> {
+///
+/// The inner error: there was no memory for the facts of the RTS.
+fn attach(instance: &'static Instance) -> Result<Result<(), OutOfMemory>> {
     if let Some(rts) = Rts::get() {
         // Acquire: pairs with the Release in `log::starts`.
         if !instance.attached.load(Ordering::Acquire)
@@ -187,13 +199,17 @@ fn attach(instance: &'static Instance) -> Result<()> {
             return Err(error);
         }
         rts.flush_here();
-        let (facts, moment) = (Arc::new(rts.facts()), instance.moment());
-        if let Some(recording) = instance.recording {
-            recording.add_facts(Arc::clone(&facts), moment);
+        let moment = instance.moment();
+        let facts = rts.facts().and_then(Shared::new);
+        if let Ok(facts) = &facts {
+            if let Some(recording) = instance.recording {
+                recording.add_facts(facts.clone(), moment);
+            }
+            instance.request(|requests| requests.facts = Some((facts.clone(), moment)));
         }
-        instance.request(|requests| requests.facts = Some((facts, moment)));
+        return Ok(facts.map(|_| ()));
     }
-    Ok(())
+    Ok(Ok(()))
 }
 
 /// Let clients begin.
@@ -211,7 +227,7 @@ fn begin(instance: &'static Instance) -> Result<()> {
 }
 
 /// `init` and `ready`, for an RTS that runs.
-pub(crate) fn start(address: Option<&Address>, wishes: SocketOptions) -> Result<()> {
+pub(crate) fn start(address: Option<Address>, wishes: SocketOptions) -> Result<()> {
     let rts = Rts::get().ok_or(Error::RtsNoSupport)?;
     // An instance is for good: what is known to keep it from working is told before there
     // is one, so that the program can try again.

@@ -13,6 +13,7 @@ use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::facts::{self, Facts, RawFacts};
+use crate::memory::OutOfMemory;
 use crate::status::{Error, Result};
 
 /// GHC's `EventLogWriter` (`rts/EventLogWriter.h`), the same in 9.0 to 9.14.
@@ -154,17 +155,19 @@ impl Rts {
         unsafe { (self.0.command)(number) }
     }
 
-    pub(crate) fn facts(self) -> Facts {
+    pub(crate) fn facts(self) -> Result<Facts, OutOfMemory> {
         let mut raw = RawFacts::empty();
         // SAFETY: a function of the table, and room for its answer.
         unsafe { (self.0.facts)(&mut raw) };
         // SAFETY: the pointers are the RTS's own strings, as the header says.
-        let mut facts = unsafe { raw.to_owned() };
-        let context: *mut Vec<facts::CostCentre> = &mut facts.cost_centres;
+        let mut facts = unsafe { raw.to_owned() }?;
+        let mut collected: facts::Collected = Ok(Vec::new());
+        let context: *mut facts::Collected = &mut collected;
         // SAFETY: a function of the table, which calls the visitor with this
         // context before it returns.
         unsafe { (self.0.cost_centres)(facts::collect_cost_centre, context.cast()) };
-        facts
+        facts.cost_centres = collected?;
+        Ok(facts)
     }
 }
 

@@ -6,16 +6,16 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::sync::Arc;
+use std::ops::Deref;
 
 use eventlog_control::{Item, Parser};
 use eventlog_ring::{Consumer, Loss, Record, RecordState};
 
 use crate::chunk::Chunk;
 use crate::definitions::{Definitions, Delta, Learnt, time_of};
-use crate::definitions_feed::contiguous;
-use crate::format::{END_MARKER, EVENT_HEAD, MARKER_LEN, block_marker, loss_block};
+use crate::format::{Block, END_MARKER, EVENT_HEAD, MARKER_LEN, block_marker, loss_block};
 use crate::instance::Instance;
+use crate::memory::{OutOfMemory, Shared};
 use crate::net::client::{Client, Sent};
 
 /// Pieces of one sendmsg; a chunk has two where it wraps around.
@@ -24,14 +24,38 @@ const PIECES: usize = 64;
 /// ring gets its room back soon.
 const BATCH: usize = 1 << 20;
 
+/// Pieces for which a queue has room from the start: more than are ever put into it
+/// between two chunks.
+const QUEUE: usize = 8;
+
 /// How often a client that is gone is read from: far more than a socket holds.
 const RECEIVES_OF_THE_REST: usize = 64;
+
+/// Bytes of the queue.
+#[derive(Debug)]
+enum Piece {
+    Block(Block),
+    Bytes(Vec<u8>),
+    Shared(Shared<Vec<u8>>),
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Piece::Block(block) => block,
+            Piece::Bytes(bytes) => bytes,
+            Piece::Shared(bytes) => bytes,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Session {
     pub client: Client,
     commands: Parser,
-    queue: VecDeque<Arc<Vec<u8>>>,
+    queue: VecDeque<Piece>,
     /// Bytes of the first piece of the queue that are sent.
     queue_sent: usize,
     /// Chunks at the head of the ring whose definitions were learnt and whose
@@ -90,11 +114,13 @@ enum Limit {
 }
 
 impl Session {
-    pub(crate) fn new(client: Client, instance: &'static Instance) -> Session {
-        Session {
+    pub(crate) fn new(client: Client, instance: &'static Instance) -> Result<Session, OutOfMemory> {
+        let mut queue = VecDeque::new();
+        queue.try_reserve_exact(QUEUE)?;
+        Ok(Session {
             client,
             commands: Parser::new(),
-            queue: VecDeque::new(),
+            queue,
             queue_sent: 0,
             admitted: 0,
             chunk_sent: 0,
@@ -104,7 +130,7 @@ impl Session {
             instance,
             global_end: 0,
             next_global: None,
-        }
+        })
     }
 
     /// Take what the client says, a limited amount, and while `goes_on` says so. False if
@@ -148,7 +174,11 @@ impl Session {
     }
 
     /// Begin with header and definitions.
-    pub(crate) fn begin(&mut self, definitions: &Definitions, ring: &Consumer<'static>) {
+    pub(crate) fn begin(
+        &mut self,
+        definitions: &Definitions,
+        ring: &Consumer<'static>,
+    ) -> Result<(), OutOfMemory> {
         // What was learnt while the client waited is among them, unless it is later than
         // what the ring has for it.
         self.delta = Delta::default();
@@ -156,10 +186,12 @@ impl Session {
             Limit::Begin(time) => time,
             Limit::None | Limit::Hidden => u64::MAX,
         };
-        let (pieces, end) = definitions.replay(until, &mut self.delta);
-        self.queue.extend(pieces);
+        let (pieces, end) = definitions.replay(until, &mut self.delta)?;
+        self.queue.try_reserve(pieces.len() + QUEUE)?;
+        self.queue.extend(pieces.into_iter().map(Piece::Shared));
         self.global_end = end;
         self.begun = true;
+        Ok(())
     }
 
     /// How late things can be that are told here.
@@ -178,32 +210,34 @@ impl Session {
     }
 
     /// Tell the definitions that the client did not get with a chunk, as far as they are not
-    /// later than those of a chunk that is still to come. False if there are none.
+    /// later than those of a chunk that is still to come. False if there are none. Without
+    /// memory they are told later.
     pub(crate) fn tell_delta(
         &mut self,
         definitions: &Definitions,
         ring: &Consumer<'static>,
-    ) -> bool {
+    ) -> Result<bool, OutOfMemory> {
         // What comes before the stream is what it begins with, and nothing comes
         // after the end of the log.
         if !self.begun || self.ends || self.delta.is_empty() {
-            return false;
+            return Ok(false);
         }
         let until = match self.limit(definitions, ring) {
             Limit::None => u64::MAX,
             Limit::Begin(time) => time,
             Limit::Hidden => self.global_end,
         };
-        let told = self.delta.take(until);
+        self.queue.try_reserve(2)?;
+        let told = self.delta.take(until)?;
         if told.events.is_empty() {
-            return false;
+            return Ok(false);
         }
         self.global_end = self.global_end.max(told.end);
         let begin = told.begin.min(self.global_end);
         let marker = block_marker(begin, self.global_end, told.events.len());
-        let block = [&marker[..], &told.events].concat();
-        self.queue.push_back(Arc::new(block));
-        true
+        self.queue.push_back(Piece::Block(Block::of(&marker)));
+        self.queue.push_back(Piece::Bytes(told.events));
+        Ok(true)
     }
 
     /// Chunks at the head of the ring that were learnt from already.
@@ -220,12 +254,18 @@ impl Session {
     pub(crate) fn probe(&mut self) {
         if self.begun && self.queue.is_empty() && self.is_between_chunks() {
             let now = self.global_end;
-            self.queue
-                .push_back(Arc::new(block_marker(now, now, 0).to_vec()));
+            let block = Block::of(&block_marker(now, now, 0));
+            // It has had room before.
+            self.queue.push_back(Piece::Block(block));
         }
     }
 
-    /// Say what was lost, here in the stream.
+    /// Have room for what is to be told, so that nothing is taken that cannot be.
+    pub(crate) fn make_room(&mut self) -> Result<(), OutOfMemory> {
+        Ok(self.queue.try_reserve(QUEUE)?)
+    }
+
+    /// Say what was lost, here in the stream. There is room for it.
     pub(crate) fn tell_loss(
         &mut self,
         loss: &Loss,
@@ -233,13 +273,13 @@ impl Session {
         ring: &Consumer<'static>,
     ) {
         let block = loss_block(self.global_end, loss);
-        self.queue.push_back(Arc::new(block));
-        // What the lost chunks defined.
-        self.tell_delta(definitions, ring);
+        self.queue.push_back(Piece::Block(block));
+        // What the lost chunks defined; if there is no memory, as soon as there is.
+        let _ = self.tell_delta(definitions, ring);
     }
 
     /// Say what was lost after the last chunk, and that the log ends, as far as
-    /// that was not said. False if it all was.
+    /// that was not said. False if it all was. There is room for it.
     pub(crate) fn tell_end(
         &mut self,
         loss: Option<Loss>,
@@ -251,8 +291,8 @@ impl Session {
             if let Some(loss) = loss {
                 self.tell_loss(&loss, definitions, ring);
             }
-            self.tell_delta(definitions, ring);
-            self.queue.push_back(Arc::new(END_MARKER.to_vec()));
+            let _ = self.tell_delta(definitions, ring);
+            self.queue.push_back(Piece::Block(Block::of(&END_MARKER)));
             self.ends = true;
         }
         !self.queue.is_empty()
@@ -311,12 +351,16 @@ impl Session {
         {
             // What it tells is of this session, though it is not itself.
             if let Some(loss) = record.loss_before() {
+                if self.make_room().is_err() {
+                    return Round::Later;
+                }
                 self.tell_loss(&loss, definitions, ring);
             }
             // Of an earlier client: its definitions count for this one.
             learn(definitions, &record, Some(&mut self.delta));
             self.release(ring, 1);
-            self.tell_delta(definitions, ring);
+            // If there is no memory, as soon as there is.
+            let _ = self.tell_delta(definitions, ring);
             return Round::More;
         }
         let mut pieces = [IoSlice::new(&[]); PIECES];
@@ -336,6 +380,9 @@ impl Session {
                     // Told at its place, between two chunks: what is before it
                     // goes first.
                     if index == 0 {
+                        if self.make_room().is_err() {
+                            return Round::Later;
+                        }
                         self.tell_loss(&loss, definitions, ring);
                         self.admit(definitions, &record);
                         return Round::More;
@@ -413,7 +460,7 @@ pub(crate) fn learn(
     let chunk = chunk_of(record);
     definitions.globals_of_ring += u64::from(matches!(chunk, Chunk::Global(_)));
     match chunk {
-        Chunk::Global(_) | Chunk::End => definitions.learn(&contiguous(record), delta),
+        Chunk::Global(_) | Chunk::End => definitions.learn_record(record, delta),
         _ => Learnt::default(),
     }
 }

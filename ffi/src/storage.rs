@@ -1,12 +1,13 @@
 //! The memory of the rings: anonymous mappings, made once, kept for the rest of
 //! the process (a writer may be inside one at any time).
 
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use eventlog_ring::{Ring, Storage};
 use memmap2::{MmapOptions, MmapRaw};
 
+use crate::memory::boxed;
 use crate::status::{Error, Result};
 
 /// Virtual size of the ring that carries definitions. Its pages are used while
@@ -27,11 +28,14 @@ const POPULATE_SLICE: usize = 64 << 10;
 pub(crate) struct RingMemory {
     map: MmapRaw,
     capacity: usize,
+    /// Where its ring is to be, so that nothing fails once this is there.
+    place: Option<Box<MaybeUninit<Ring<'static>>>>,
 }
 
 impl RingMemory {
     /// `capacity` is a power of two.
     pub(crate) fn new(capacity: usize) -> Result<RingMemory> {
+        let place = boxed(MaybeUninit::uninit())?;
         let map = MmapOptions::new()
             .len(Storage::region_size(capacity))
             .map_anon()
@@ -40,7 +44,11 @@ impl RingMemory {
         // A core dump of the program is about the program. A wish only.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::DontDump);
-        Ok(RingMemory { map, capacity })
+        Ok(RingMemory {
+            map,
+            capacity,
+            place: Some(place),
+        })
     }
 
     pub(crate) fn for_definitions() -> Result<RingMemory> {
@@ -50,13 +58,15 @@ impl RingMemory {
     /// The ring, and its memory for hints. What is left of it is the mapping, and the ring,
     /// which whoever has a handle of it points to: nothing that a leak checker would report.
     pub(crate) fn leak(self) -> Result<(&'static mut Ring<'static>, ManuallyDrop<RingMemory>)> {
-        let memory = ManuallyDrop::new(self);
-        let start = NonNull::new(memory.map.as_mut_ptr()).ok_or(Error::Sys(libc::ENOMEM))?;
+        let no_memory = Error::Sys(libc::ENOMEM);
+        let mut memory = ManuallyDrop::new(self);
+        let place = memory.place.take().ok_or(no_memory)?;
+        let start = NonNull::new(memory.map.as_mut_ptr()).ok_or(no_memory)?;
         // SAFETY: a fresh anonymous mapping: zeroed, page-aligned, as large as
         // `region_size` says, used by nothing else, and never unmapped.
         let storage = unsafe { Storage::from_region(start, memory.capacity) }
             .map_err(|_| Error::Sys(libc::EINVAL))?;
-        Ok((Box::leak(Box::new(Ring::new(storage))), memory))
+        Ok((Box::leak(Box::write(place, Ring::new(storage))), memory))
     }
 
     /// Get real memory behind one more slice of the ring, so that writers do not

@@ -14,7 +14,7 @@ use crate::status::{Error, Result};
 /// `path` is NULL or ends in NUL.
 unsafe fn unix(path: *const c_char) -> Result<Address> {
     // SAFETY: by the contract of this function.
-    let path = unsafe { bytes(path) };
+    let path = unsafe { bytes(path) }?;
     path.map(Address::Unix).ok_or(Error::Sys(libc::EINVAL))
 }
 
@@ -22,7 +22,7 @@ unsafe fn unix(path: *const c_char) -> Result<Address> {
 /// `host` and `port` are NULL or end in NUL.
 unsafe fn tcp(host: *const c_char, port: *const c_char) -> Result<Address> {
     // SAFETY: by the contract of this function.
-    let (host, port) = unsafe { (bytes(host), bytes(port)) };
+    let (host, port) = unsafe { (bytes(host)?, bytes(port)?) };
     Ok(Address::Inet {
         host: host.unwrap_or_default(),
         port: port.ok_or(Error::Sys(libc::EINVAL))?,
@@ -32,7 +32,7 @@ unsafe fn tcp(host: *const c_char, port: *const c_char) -> Result<Address> {
 fn init(address: Result<Address>) {
     cancellation::put_off(|| {
         let outcome =
-            address.and_then(|address| lifecycle::init(Some(&address), SocketOptions::default()));
+            address.and_then(|address| lifecycle::init(Some(address), SocketOptions::default()));
         lifecycle::remember_failure(outcome);
     });
     if let Some(instance) = Instance::get() {
@@ -44,7 +44,7 @@ fn init(address: Result<Address>) {
 fn start(address: Result<Address>, wait: bool) {
     cancellation::put_off(|| {
         let outcome = address.and_then(|address| {
-            lifecycle::start(Some(&address), SocketOptions::default())?;
+            lifecycle::start(Some(address), SocketOptions::default())?;
             if wait { lifecycle::wait() } else { Ok(()) }
         });
         lifecycle::remember_failure(outcome);

@@ -48,7 +48,7 @@ pub unsafe extern "C" fn eventlog_socket_init(
     status(|| {
         // SAFETY: the contract is the same.
         let args = unsafe { arguments(addr, opts) }?;
-        lifecycle::init(args.address.as_ref(), args.options)
+        lifecycle::init(args.address, args.options)
     })
 }
 
@@ -64,13 +64,10 @@ pub unsafe extern "C" fn eventlog_socket_start(
     status(|| {
         // SAFETY: the contract is the same.
         let args = unsafe { arguments(addr, opts) }?;
-        lifecycle::start(args.address.as_ref(), args.options)?;
         // Without a socket nobody could come.
-        if args.wait && args.address.is_some() {
-            lifecycle::wait()
-        } else {
-            Ok(())
-        }
+        let wait = args.wait && args.address.is_some();
+        lifecycle::start(args.address, args.options)?;
+        if wait { lifecycle::wait() } else { Ok(()) }
     })
 }
 
@@ -111,21 +108,21 @@ pub unsafe extern "C" fn eventlog_socket_tuning_init(tuning: *mut EventlogSocket
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eventlog_socket_set_ring_file(path: *const c_char, size: u64) -> Status {
     // SAFETY: by the contract of this function.
-    let path = unsafe { bytes(path) }.filter(|path| !path.is_empty());
+    let path = unsafe { bytes(path) };
+    Status::of(path.and_then(|path| set_ring_file(path, size)))
+}
+
+fn set_ring_file(path: Option<Vec<u8>>, size: u64) -> Result<()> {
     let size = match size {
         0 => Some(tuning::RING_FILE_SIZE),
         size => tuning::ring_file_size(size),
     };
-    let wish = size.map(|size| {
-        path.map(|path| Wish {
-            path: OsString::from_vec(path).into(),
-            size,
-        })
-    });
-    status(|| {
-        let wish = wish.ok_or(Error::Sys(libc::EINVAL))?;
-        lifecycle::set_ring_file(wish)
-    })
+    let size = size.ok_or(Error::Sys(libc::EINVAL))?;
+    let path = path.filter(|path| !path.is_empty());
+    lifecycle::set_ring_file(path.map(|path| Wish {
+        path: OsString::from_vec(path).into(),
+        size,
+    }))
 }
 
 /// `eventlog_socket_set_tuning`.

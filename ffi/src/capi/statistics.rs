@@ -57,9 +57,11 @@ pub struct EventlogSocketStats {
     ring_file_lost: u64,
     socket_files_removed: u64,
     socket_files_remade: u64,
+    definitions_left_out: u64,
+    clients_refused: u64,
 }
 
-static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 44 * 8);
+static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 46 * 8);
 
 impl EventlogSocketStats {
     fn read(instance: &Instance) -> EventlogSocketStats {
@@ -123,6 +125,8 @@ impl EventlogSocketStats {
             ring_file_lost: file.is_some_and(|file| file.lost).into(),
             socket_files_removed: FAULTS.socket_files_removed.get(),
             socket_files_remade: FAULTS.socket_files_remade.get(),
+            definitions_left_out: load(&published.definitions_left_out),
+            clients_refused: FAULTS.clients_refused.get(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use static_assertions::const_assert_eq;
 
 use crate::lifecycle::{self, SocketOptions};
+use crate::memory::copied;
 use crate::net::listener::Address;
 use crate::status::{Error, Result};
 use crate::tuning::{Control, Overflow, Tuning};
@@ -63,9 +64,13 @@ const_assert_eq!(size_of::<EventlogSocketTuning>(), 32);
 
 /// # Safety
 /// `text` is NULL or a string that ends in NUL.
-pub(crate) unsafe fn bytes(text: *const c_char) -> Option<Vec<u8>> {
+pub(crate) unsafe fn bytes(text: *const c_char) -> Result<Option<Vec<u8>>> {
+    if text.is_null() {
+        return Ok(None);
+    }
     // SAFETY: by the contract of this function.
-    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes().to_vec())
+    let text = unsafe { CStr::from_ptr(text) };
+    Ok(Some(copied(text.to_bytes())?))
 }
 
 impl EventlogSocketAddr {
@@ -77,13 +82,13 @@ impl EventlogSocketAddr {
         let invalid = Error::Sys(libc::EINVAL);
         match self.tag {
             // SAFETY: by the contract of this function.
-            TAG_UNIX => match unsafe { bytes(self.strings[0]) } {
+            TAG_UNIX => match unsafe { bytes(self.strings[0]) }? {
                 Some(path) => Ok(Some(Address::Unix(path))),
                 None => Err(invalid),
             },
             TAG_INET => {
                 // SAFETY: by the contract of this function.
-                let (host, port) = unsafe { (bytes(self.strings[0]), bytes(self.strings[1])) };
+                let (host, port) = unsafe { (bytes(self.strings[0])?, bytes(self.strings[1])?) };
                 Ok(Some(Address::Inet {
                     host: host.unwrap_or_default(),
                     port: port.ok_or(invalid)?,

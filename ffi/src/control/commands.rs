@@ -143,8 +143,8 @@ impl Commands {
         if matches!(outcome, Outcome::Run) {
             self.dumps += 1;
             let now = self.instance.moment().reached;
-            let text = format!("eventlog-socket: dump {}", self.dumps);
-            let block = user_message_block(now, now, &text);
+            let text = format_args!("eventlog-socket: dump {}", self.dumps);
+            let block = user_message_block(now, now, text);
             crate::writer::insert_into_file(self.instance, &block);
             recording.settle();
         }
@@ -157,8 +157,8 @@ impl Commands {
         self.syncs += 1;
         // What was flushed ends with a global block.
         let now = self.instance.moment().reached;
-        let text = format!("eventlog-socket: sync {}", self.syncs);
-        crate::writer::insert(self.instance, &user_message_block(now, now, &text));
+        let text = format_args!("eventlog-socket: sync {}", self.syncs);
+        crate::writer::insert(self.instance, &user_message_block(now, now, text));
     }
 }
 

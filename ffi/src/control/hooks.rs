@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use super::INBOX;
 use crate::fork;
 use crate::lock::{Held, Lock};
+use crate::memory::push;
 use crate::status::{Error, Result};
 
 /// `EventlogSocketHookHandler`.
@@ -45,13 +46,14 @@ pub(crate) fn register(moment: Moment, handler: HookHandler, data: *const c_void
     if fork::is_inert() {
         return Err(Error::Sys(libc::EOPNOTSUPP));
     }
-    hooks().push(Hook {
+    let hook = Hook {
         moment,
         handler,
         data,
         told: 0,
         known: false,
-    });
+    };
+    push(&mut hooks(), hook)?;
     INBOX.hook_registered();
     Ok(())
 }

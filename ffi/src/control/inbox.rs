@@ -8,6 +8,7 @@ use eventlog_control::Item;
 
 use crate::clock::monotonic;
 use crate::lock::{Changes, Held, Lock};
+use crate::memory::OutOfMemory;
 
 /// Bytes of commands that may wait: almost three thousand of the built-in ones.
 const ROOM: usize = 64 * 1024;
@@ -211,6 +212,9 @@ impl Inbox {
         if state.finishing || state.commands.len() + name.len() + 3 > ROOM {
             return false;
         }
+        if state.commands.try_reserve(name.len() + 3).is_err() {
+            return false;
+        }
         let was_empty = state.commands.is_empty();
         state.commands.extend([kind, len]);
         state.commands.extend(name);
@@ -221,6 +225,13 @@ impl Inbox {
             self.something.tell();
         }
         true
+    }
+
+    /// Have room for all commands that may wait.
+    pub(crate) fn make_room(&self) -> Result<(), OutOfMemory> {
+        let mut state = self.state();
+        let more = ROOM - state.commands.len();
+        Ok(state.commands.try_reserve_exact(more)?)
     }
 
     /// There is a control thread, or none any more.

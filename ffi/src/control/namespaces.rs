@@ -6,6 +6,7 @@ use eventlog_control::{BUILTIN_NAMESPACE, RTS_NAMESPACE};
 
 use crate::fork;
 use crate::lock::{Held, Lock};
+use crate::memory::{OutOfMemory, boxed, c_string};
 use crate::status::{Error, Result};
 
 /// `EventlogSocketControlCommandHandler`.
@@ -34,7 +35,8 @@ pub(crate) struct Registered {
 #[derive(Debug)]
 struct Entry {
     namespace: &'static Namespace,
-    handlers: Box<[Option<Handler>; 256]>,
+    /// By number, all 256 of them.
+    handlers: Vec<Option<Handler>>,
 }
 
 // SAFETY: `data` is only handed back to the handler, on a thread that the caller of
@@ -61,17 +63,22 @@ pub(crate) fn register(name: &[u8]) -> Result<&'static Namespace> {
         };
         return Err(error);
     }
-    let name = CString::new(name).map_err(|_| Error::Sys(libc::EINVAL))?;
+    let name = c_string(name)?.ok_or(Error::Sys(libc::EINVAL))?;
     let mut all = namespaces()?;
     let own = [BUILTIN_NAMESPACE, RTS_NAMESPACE];
     let is_own = own.iter().any(|own| own.as_bytes() == name.as_bytes());
     if is_own || all.iter().any(|entry| entry.namespace.name == name) {
         return Err(Error::CtlExists);
     }
-    let namespace: &'static Namespace = Box::leak(Box::new(Namespace { name }));
+    all.try_reserve(1).map_err(OutOfMemory::from)?;
+    let mut handlers = Vec::new();
+    handlers.try_reserve_exact(256).map_err(OutOfMemory::from)?;
+    handlers.resize(256, None);
+    // Nothing fails any more.
+    let namespace: &'static Namespace = Box::leak(boxed(Namespace { name })?);
     all.push(Entry {
         namespace,
-        handlers: Box::new([None; 256]),
+        handlers,
     });
     Ok(namespace)
 }

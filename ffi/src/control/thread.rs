@@ -81,6 +81,7 @@ pub(crate) fn status() -> Result<()> {
 }
 
 fn spawn(instance: &'static Instance) -> Result<()> {
+    INBOX.make_room()?;
     INBOX.thread_works(true);
     let signals = if super::threads_may_enter() {
         Signals::Inherited

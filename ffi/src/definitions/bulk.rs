@@ -1,8 +1,7 @@
 //! Definitions of which there are many, each of them once.
 
-use std::sync::Arc;
-
 use super::time_of;
+use crate::memory::{OutOfMemory, Shared, append, copied, push};
 
 /// Bytes of a segment. Large enough that a client's queue stays short, small enough
 /// to be copied while it still grows.
@@ -12,7 +11,7 @@ const SEGMENT: usize = 256 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Bulk {
     /// Full segments, which the queues of clients share.
-    sealed: Vec<Arc<Vec<u8>>>,
+    sealed: Vec<Shared<Vec<u8>>>,
     /// The one that grows.
     growing: Vec<u8>,
     len: usize,
@@ -39,24 +38,40 @@ impl Bulk {
     }
 
     /// The copy that is kept, to be corrected.
-    pub(super) fn add(&mut self, event: &[u8]) -> &mut [u8] {
+    pub(super) fn add(&mut self, event: &[u8]) -> Result<&mut [u8], OutOfMemory> {
         if self.old {
             *self = Bulk::default();
         }
         if self.growing.len() + event.len() > SEGMENT && !self.growing.is_empty() {
-            let full = std::mem::replace(&mut self.growing, Vec::with_capacity(SEGMENT));
-            self.sealed.push(Arc::new(full));
+            self.seal()?;
         }
         let start = self.growing.len();
-        self.growing.extend_from_slice(event);
+        append(&mut self.growing, event)?;
         self.len += event.len();
         self.latest = self.latest.max(time_of(event));
-        &mut self.growing[start..]
+        Ok(&mut self.growing[start..])
     }
 
-    /// All of them, in pieces.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = Arc<Vec<u8>>> {
-        let rest = (!self.growing.is_empty()).then(|| Arc::new(self.growing.clone()));
-        self.sealed.iter().cloned().chain(rest)
+    /// Begin a new segment. As it was, if there is no memory for that.
+    fn seal(&mut self) -> Result<(), OutOfMemory> {
+        self.sealed.try_reserve(1)?;
+        let mut next = Vec::new();
+        next.try_reserve_exact(SEGMENT)?;
+        let mut full = Shared::new(Vec::new())?;
+        if let Some(room) = full.get_mut() {
+            *room = std::mem::replace(&mut self.growing, next);
+        }
+        self.sealed.push(full);
+        Ok(())
+    }
+
+    /// Add all of them to these pieces.
+    pub(super) fn add_pieces(&self, to: &mut Vec<Shared<Vec<u8>>>) -> Result<(), OutOfMemory> {
+        to.try_reserve(self.sealed.len() + 1)?;
+        to.extend(self.sealed.iter().cloned());
+        if !self.growing.is_empty() {
+            push(to, Shared::new(copied(&self.growing)?)?)?;
+        }
+        Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! What one client was not told.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::lesson::{Class, Key};
 use super::time_of;
+use crate::memory::{OutOfMemory, append, copied};
 
 /// Definitions that one client has not been told yet: those of refused chunks.
 ///
@@ -11,7 +12,7 @@ use super::time_of;
 /// alive and what the client knows, however long it takes.
 #[derive(Debug, Default)]
 pub(crate) struct Delta {
-    keyed: BTreeMap<Key, Untold>,
+    keyed: HashMap<Key, Untold>,
     bulk: Vec<u8>,
     /// Its parts, in the order they came: where each ends, and the time of its latest event.
     parts: Vec<(usize, u64)>,
@@ -45,15 +46,30 @@ impl Told {
 
 impl Delta {
     /// `fresh`: nothing was known by this key.
-    pub(super) fn define(&mut self, key: Key, event: &[u8], fresh: bool) {
+    pub(super) fn define(
+        &mut self,
+        key: Key,
+        event: &[u8],
+        fresh: bool,
+    ) -> Result<(), OutOfMemory> {
+        let event = copied(event)?;
+        self.keyed.try_reserve(1)?;
         let untold = self.keyed.entry(key).or_insert_with(|| Untold {
             fresh,
             ..Untold::default()
         });
-        untold.defined = event.to_vec();
+        untold.defined = event;
+        Ok(())
     }
 
-    pub(super) fn delete(&mut self, key: Key, with: Option<Key>, event: &[u8]) {
+    pub(super) fn delete(
+        &mut self,
+        key: Key,
+        with: Option<Key>,
+        event: &[u8],
+    ) -> Result<(), OutOfMemory> {
+        let event = copied(event)?;
+        self.keyed.try_reserve(1)?;
         with.map(|key| self.keyed.remove(&key));
         let untold = self.keyed.entry(key).or_default();
         let defined = std::mem::take(&mut untold.defined);
@@ -61,48 +77,70 @@ impl Delta {
         // which are not defined twice. The one before it still has to be.
         let unknown = untold.fresh || key.0 == Class::Task;
         if defined.is_empty() || !unknown {
-            untold.gone = event.to_vec();
+            untold.gone = event;
         } else if untold.gone.is_empty() {
             self.keyed.remove(&key);
         }
+        Ok(())
     }
 
     /// One of many, each of them once.
-    pub(super) fn add_bulk(&mut self, event: &[u8]) {
+    pub(super) fn add_bulk(&mut self, event: &[u8]) -> Result<(), OutOfMemory> {
+        self.parts.try_reserve(1)?;
         let time = time_of(event);
-        self.bulk.extend_from_slice(event);
+        append(&mut self.bulk, event)?;
         let end = self.bulk.len();
         match self.parts.last_mut() {
             Some((last, latest)) if *latest >= time => *last = end,
             _ => self.parts.push((end, time)),
         }
+        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.keyed.is_empty() && self.bulk.is_empty()
     }
 
-    /// The events up to this time, which are not left.
-    pub(crate) fn take(&mut self, until: u64) -> Told {
+    /// The events up to this time, which are not left; or all is left if there is no memory.
+    pub(crate) fn take(&mut self, until: u64) -> Result<Told, OutOfMemory> {
+        let parts = self.parts.iter().take_while(|(_, latest)| *latest <= until);
+        let parts = parts.count();
+        let mut order: Vec<Key> = Vec::new();
+        order.try_reserve_exact(self.keyed.len())?;
+        order.extend(self.keyed.keys());
+        // Each once, so that an unstable order is none.
+        order.sort_unstable();
+        let keyed = self.keyed.values();
+        let len: usize = keyed
+            .map(|untold| untold.gone.len() + untold.defined.len())
+            .sum();
+        let bulk = self.parts[..parts].last().map_or(0, |(end, _)| *end);
+        let whole_bulk = len == 0 && bulk == self.bulk.len();
         let mut told = Told {
             events: Vec::new(),
             begin: u64::MAX,
             end: 0,
         };
-        self.keyed.retain(|_, untold| {
+        if !whole_bulk {
+            told.events.try_reserve_exact(len + bulk)?;
+        }
+        // Nothing fails any more.
+        for key in &order {
+            let Some(untold) = self.keyed.get_mut(key) else {
+                continue;
+            };
             for event in [&mut untold.gone, &mut untold.defined] {
                 if !event.is_empty() && time_of(event) <= until {
                     told.add(event);
                     untold.fresh = true;
                 }
             }
-            !(untold.gone.is_empty() && untold.defined.is_empty())
-        });
-        let parts = self.parts.iter().take_while(|(_, latest)| *latest <= until);
-        let parts = parts.count();
+        }
+        self.keyed
+            .retain(|_, untold| !(untold.gone.is_empty() && untold.defined.is_empty()));
         if let Some(&(end, latest)) = self.parts[..parts].last() {
             let begin = time_of(&self.bulk);
-            if end == self.bulk.len() && told.events.is_empty() {
+            if whole_bulk {
                 told.events = std::mem::take(&mut self.bulk);
             } else {
                 told.events.extend(self.bulk.drain(..end));
@@ -112,6 +150,6 @@ impl Delta {
             self.parts.drain(..parts);
             self.parts.iter_mut().for_each(|(at, _)| *at -= end);
         }
-        told
+        Ok(told)
     }
 }

@@ -5,7 +5,7 @@ use crate::format::*;
 
 /// What kind of thing a keyed definition is about. The order is the order of
 /// replay: what exists comes before what refers to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Class {
     CapsetCreate,
     CapCreate,

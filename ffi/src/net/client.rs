@@ -8,6 +8,7 @@ use super::{peer, tcp, wish};
 use crate::faults::FAULTS;
 use crate::fork;
 use crate::identity::OwnDescriptor;
+use crate::memory::OutOfMemory;
 use crate::tuning::Control;
 
 /// For a Unix socket, which does not find a size of its own: with the usual 208 KiB the
@@ -42,6 +43,8 @@ pub(crate) struct Client {
     /// Its commands are obeyed.
     pub may_command: bool,
     received: u64,
+    /// What is read goes here, not onto a stack.
+    input: Vec<u8>,
 }
 
 /// What became of sending.
@@ -57,7 +60,14 @@ pub(crate) enum Sent {
 }
 
 impl Client {
-    pub(crate) fn new(socket: OwnedFd, is_tcp: bool, options: ClientOptions) -> Client {
+    pub(crate) fn new(
+        socket: OwnedFd,
+        is_tcp: bool,
+        options: ClientOptions,
+    ) -> Result<Client, OutOfMemory> {
+        let mut input = Vec::new();
+        input.try_reserve_exact(RECEIVE)?;
+        input.resize(RECEIVE, 0);
         fork::own(fork::Slot::Client, Some(socket.as_raw_fd()));
         if is_tcp {
             tcp::prepare_client(&socket);
@@ -69,7 +79,7 @@ impl Client {
             _ if is_tcp => {}
             _ => wish(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, UNIX_SNDBUF),
         }
-        Client {
+        Ok(Client {
             may_command: peer::may_command(&socket, is_tcp, options.control),
             socket: OwnDescriptor::new(socket),
             broken: false,
@@ -77,7 +87,8 @@ impl Client {
             linger: options.linger,
             at_eof: false,
             received: 0,
-        }
+            input,
+        })
     }
 
     pub(crate) fn fd(&self) -> RawFd {
@@ -154,7 +165,6 @@ impl Client {
         mut listen: impl FnMut(&[u8]),
         goes_on: impl Fn() -> bool,
     ) -> bool {
-        let mut buffer = [0u8; RECEIVE];
         for _ in 0..READS_PER_ROUND {
             if !goes_on() {
                 return true;
@@ -163,8 +173,8 @@ impl Client {
             let received = unsafe {
                 libc::recv(
                     self.fd(),
-                    buffer.as_mut_ptr().cast(),
-                    buffer.len(),
+                    self.input.as_mut_ptr().cast(),
+                    self.input.len(),
                     libc::MSG_DONTWAIT,
                 )
             };
@@ -175,7 +185,7 @@ impl Client {
                 }
                 1.. => {
                     self.received += received as u64;
-                    listen(&buffer[..received as usize]);
+                    listen(&self.input[..received as usize]);
                 }
                 _ => match io::Error::last_os_error().raw_os_error() {
                     Some(libc::EINTR) => FAULTS.interrupted.count(),

@@ -13,6 +13,7 @@ use crate::faults::FAULTS;
 use crate::fork;
 use crate::identity::OwnDescriptor;
 use crate::lock::{Held, Lock};
+use crate::memory::OutOfMemory;
 use crate::status::Result;
 
 /// Where to listen.
@@ -150,7 +151,13 @@ impl Listener {
                 // SAFETY: a descriptor that was just opened, and that nobody else
                 // owns.
                 let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-                return Accepted::Client(Client::new(socket, self.is_tcp, self.options));
+                return match Client::new(socket, self.is_tcp, self.options) {
+                    Ok(client) => Accepted::Client(client),
+                    Err(OutOfMemory) => {
+                        FAULTS.clients_refused.count();
+                        Accepted::Later
+                    }
+                };
             }
             match io::Error::last_os_error().raw_os_error() {
                 Some(libc::EINTR) => FAULTS.interrupted.count(),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{PollThread, Rest};
+use super::{PollThread, RETRY, Rest};
 use crate::clock::monotonic;
 use crate::control;
+use crate::faults::FAULTS;
 use crate::net::BACKLOG;
 use crate::net::listener::{Accepted, Listener};
 use crate::session::{Round, Session};
@@ -79,9 +80,14 @@ impl PollThread {
             let Accepted::Client(client) = listener.accept() else {
                 return;
             };
-            let mut session = Session::new(client, self.instance);
-            if self.definitions.header().is_some() {
-                session.begin(&self.definitions, &self.chunks);
+            let Ok(mut session) = Session::new(client, self.instance) else {
+                FAULTS.clients_refused.count();
+                continue;
+            };
+            // Without memory it gets an end, and nothing before it.
+            if self.definitions.has_header()
+                && session.begin(&self.definitions, &self.chunks).is_ok()
+            {
                 session.tell_end(None, &self.definitions, &self.chunks);
                 // As much as the socket takes at once; the ring has nothing live.
                 while session.send(&mut self.chunks, &mut self.definitions) == Round::More {}
@@ -104,6 +110,10 @@ impl PollThread {
             && self.feed.is_empty();
         if !drained {
             return Some(served);
+        }
+        if session.make_room().is_err() {
+            self.retry = Some(monotonic() + RETRY);
+            return Some(Rest::Idle);
         }
         let loss = self.chunks.take_loss();
         let told = session.tell_end(loss, &self.definitions, &self.chunks);

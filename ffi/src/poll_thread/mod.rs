@@ -13,17 +13,16 @@ mod input_budget;
 mod serving;
 mod sleeping;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use eventlog_ring::Consumer;
 
-use crate::chunk::Chunk;
 use crate::clock::monotonic;
 use crate::definitions::Definitions;
-use crate::definitions_feed::{DefinitionsFeed, contiguous};
+use crate::definitions_feed::DefinitionsFeed;
 use crate::instance::Instance;
 use crate::net::client::ClientOptions;
 use crate::net::listener::{Address, Listener};
@@ -107,9 +106,9 @@ impl PollThread {
         address: Option<Address>,
         options: ClientOptions,
         listener: Option<Listener>,
-        mut chunks: Consumer<'static>,
-        chunks_memory: ManuallyDrop<RingMemory>,
+        (mut chunks, chunks_memory): (Consumer<'static>, ManuallyDrop<RingMemory>),
         feed: DefinitionsFeed,
+        definitions: Definitions,
     ) -> PollThread {
         instance.published.port.store(
             listener.as_ref().map_or(0, Listener::port),
@@ -127,7 +126,7 @@ impl PollThread {
             chunks,
             chunks_memory,
             feed,
-            definitions: Definitions::default(),
+            definitions,
             finish: None,
             retry: None,
             lost: false,
@@ -186,14 +185,9 @@ impl PollThread {
     /// Take headers and definitions, whatever the client does.
     fn learn(&mut self, limit: usize) {
         let (definitions, session) = (&mut self.definitions, &mut self.session);
-        self.feed.drain(limit, |bytes| {
-            let chunk = Chunk::of(bytes);
-            if let Chunk::Header { .. } = chunk {
-                definitions.start_log(bytes);
-                return;
-            }
+        self.feed.drain(limit, |record| {
             let delta = session.as_mut().map(|session| &mut session.delta);
-            definitions.learn(bytes, delta);
+            definitions.learn_record(record, delta);
         });
     }
 
@@ -204,17 +198,18 @@ impl PollThread {
             return;
         }
         let admitted = self.session.as_ref().map_or(0, Session::admitted);
-        let mut needed = BTreeSet::new();
-        let mut seen = 0;
+        let mut needed = HashSet::new();
+        let (mut seen, mut had) = (0, true);
         for record in self.chunks.records().skip(admitted) {
             if session::begin_of_global(&record).is_some() {
                 seen += 1;
-                let chunk = contiguous(&record);
-                self.definitions.add_marks_needed(&chunk, &mut needed);
+                let added = self.definitions.add_marks_needed(&record, &mut needed);
+                had &= added.is_ok();
             }
         }
-        // One that is behind a chunk still being copied cannot be looked at.
-        let all = self.instance.globals_in_ring(&self.definitions) <= seen;
+        // One that is behind a chunk still being copied cannot be looked at, and none without
+        // memory.
+        let all = had && self.instance.globals_in_ring(&self.definitions) <= seen;
         self.definitions.forget_marks(all.then_some(&needed));
     }
 
@@ -242,7 +237,11 @@ impl PollThread {
         if let Some((facts, moment)) = facts {
             // What was flushed before the request is in the feed by now.
             self.learn(usize::MAX);
-            facts.fill_gaps(&mut self.definitions, moment);
+            if facts.fill_gaps(&mut self.definitions, moment).is_err() {
+                // Once more when there is memory.
+                self.instance.requests().facts = Some((facts, moment));
+                self.retry = Some(monotonic() + RETRY);
+            }
         }
     }
 
@@ -260,6 +259,9 @@ impl PollThread {
         published
             .definition_bytes
             .store(self.definitions.len() as u64, Ordering::Relaxed);
+        published
+            .definitions_left_out
+            .store(self.definitions.left_out(), Ordering::Relaxed);
         published
             .connections
             .store(self.connections, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use crate::clock::monotonic;
 use crate::control;
 use crate::faults::FAULTS;
 use crate::flush_thread;
+use crate::memory::OutOfMemory;
 use crate::net::listener::Accepted;
 use crate::session::{self, Round, Session};
 
@@ -49,7 +50,11 @@ impl PollThread {
                     self.chunks.open();
                     control::INBOX.log_begins();
                 }
-                self.session = Some(Session::new(client, self.instance));
+                let Ok(session) = Session::new(client, self.instance) else {
+                    self.refuse();
+                    return;
+                };
+                self.session = Some(session);
                 self.connections += 1;
                 self.next_probe = Duration::ZERO;
                 self.instance.connected.store(true, Ordering::Relaxed);
@@ -60,6 +65,13 @@ impl PollThread {
                 flush_thread::client_changed(true);
             }
         }
+    }
+
+    /// There is no memory for a client, who has been turned away; for the next one there
+    /// may be.
+    fn refuse(&mut self) {
+        FAULTS.clients_refused.count();
+        self.retry = Some(monotonic() + RETRY);
     }
 
     /// The client is gone: nothing of its stream may reach the next one.
@@ -114,7 +126,7 @@ impl PollThread {
         // finds the facts and what the flush wrote.
         let ready = self.instance.globals_flow.load(Ordering::Acquire)
             || self.instance.begin_unready.load(Ordering::Relaxed);
-        (ready || self.finish.is_some()) && self.definitions.header().is_some()
+        (ready || self.finish.is_some()) && self.definitions.has_header()
     }
 
     /// Send what there is, as far as the client takes it.
@@ -123,8 +135,11 @@ impl PollThread {
             self.discard();
             return Rest::Idle;
         }
-        if self.may_begin() {
-            self.begin();
+        if self.may_begin() && self.begin().is_err() {
+            // It finds that out at once, and may come again.
+            self.disconnect();
+            self.refuse();
+            return Rest::Idle;
         }
         if self.has_vanished() {
             self.disconnect();
@@ -224,26 +239,39 @@ impl PollThread {
         let Some(session) = &mut self.session else {
             return false;
         };
-        if untold && let Some(loss) = self.chunks.take_loss() {
-            session.tell_loss(&loss, &self.definitions, &self.chunks);
-            return true;
-        }
-        session.tell_delta(&self.definitions, &self.chunks)
+        let told = match session.make_room() {
+            Ok(()) => {
+                let loss = untold.then(|| self.chunks.take_loss()).flatten();
+                match loss {
+                    Some(loss) => {
+                        session.tell_loss(&loss, &self.definitions, &self.chunks);
+                        Ok(true)
+                    }
+                    None => session.tell_delta(&self.definitions, &self.chunks),
+                }
+            }
+            Err(error) => Err(error),
+        };
+        told.unwrap_or_else(|OutOfMemory| {
+            self.retry = Some(monotonic() + RETRY);
+            false
+        })
     }
 
     /// Begin the stream, if it has not begun.
-    fn begin(&mut self) {
+    fn begin(&mut self) -> Result<(), OutOfMemory> {
         if self.session.as_ref().is_some_and(Session::has_begun) {
-            return;
+            return Ok(());
         }
         // Facts and definitions come before the switch that let us in.
         self.fill_gaps();
         self.learn(usize::MAX);
         if let Some(session) = &mut self.session {
-            session.begin(&self.definitions, &self.chunks);
+            session.begin(&self.definitions, &self.chunks)?;
         }
         self.instance.serving.store(true, Ordering::Relaxed);
         // Release: for writers of the older API, which need not say ready.
         self.instance.globals_flow.store(true, Ordering::Release);
+        Ok(())
     }
 }

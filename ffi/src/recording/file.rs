@@ -21,6 +21,7 @@ use super::{Wish, bus_error};
 use crate::folder::{Folder, Found, Place, Problem, join};
 use crate::fork;
 use crate::identity::{Identity, OwnDescriptor};
+use crate::memory::boxed;
 use crate::status::{Error, Result};
 
 /// How often somebody else may be found to have come first before that is an error.
@@ -31,7 +32,7 @@ const TURNS: usize = 16;
 pub(super) struct RingFile {
     layout: Layout,
     file: File,
-    map: MmapRaw,
+    map: Box<MmapRaw>,
 }
 
 /// The descriptor of the file, and the size it is to have: it holds the lock, and definitions go through it.
@@ -62,7 +63,7 @@ impl RingFile {
     /// For as long as the process lives.
     pub(super) fn keep(self) -> (Layout, Descriptor, Memory) {
         let RingFile { layout, file, map } = self;
-        let map: &'static MmapRaw = Box::leak(Box::new(map));
+        let map: &'static MmapRaw = Box::leak(map);
         let memory = Memory {
             // A mapping is nowhere near address 0.
             start: NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling()),
@@ -381,7 +382,7 @@ impl<'a> Unfinished<'a> {
     }
 
     /// All that it is to have.
-    fn fill(&self, layout: &Layout) -> io::Result<MmapRaw> {
+    fn fill(&self, layout: &Layout) -> io::Result<Box<MmapRaw>> {
         let file = self.file.as_ref().ok_or_else(|| error(libc::EBADF))?;
         // Nothing of what a dead process may have left.
         file.set_len(0)?;
@@ -412,7 +413,7 @@ impl<'a> Unfinished<'a> {
         // A forked child does not record; without the mapping it cannot spoil what its parent does.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::DontFork);
-        Ok(map)
+        Ok(boxed(map)?)
     }
 
     /// Give it its name. `replaces`: what has that name now is replaced.

@@ -23,9 +23,10 @@ mod definitions;
 mod file;
 mod thread;
 
+use std::mem::MaybeUninit;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eventlog_ring::{Doorbell, Recorder, RecorderCounters, Storage, mpsc};
@@ -38,10 +39,12 @@ use crate::facts::{Facts, Moment};
 use crate::format::MARKER_LEN;
 use crate::futex;
 use crate::lock::{Changes, Held, Lock};
+use crate::memory::{Shared, boxed, copied_path};
 use crate::status::{Error, Result};
 use crate::storage::RingMemory;
 use crate::threads::Waiting;
 use crate::tuning;
+use definitions::Definitions;
 use file::RingFile;
 use thread::RecorderThread;
 
@@ -65,11 +68,17 @@ pub(crate) fn wish(wish: Option<Wish>) {
 
 /// What the environment says, else what the program set in code.
 pub(crate) fn wished() -> Result<Option<Wish>> {
-    let set = WISH.lock().unwrap_or_else(|e| e.into_inner()).clone();
+    let set = WISH.lock().unwrap_or_else(|e| e.into_inner());
     let size = tuning::ring_file_size_from_env()?;
-    let path = tuning::ring_file_from_env()?.or_else(|| set.as_ref().map(|wish| wish.path.clone()));
-    let default = set.map_or(tuning::RING_FILE_SIZE, |wish| wish.size);
-    Ok(path.map(|path| Wish {
+    let path = match (tuning::ring_file_from_env()?, &*set) {
+        (Some(path), _) => path,
+        (None, Some(wish)) => copied_path(&wish.path)?,
+        (None, None) => return Ok(None),
+    };
+    let default = set
+        .as_ref()
+        .map_or(tuning::RING_FILE_SIZE, |wish| wish.size);
+    Ok(Some(Wish {
         path,
         size: size.unwrap_or(default),
     }))
@@ -95,7 +104,7 @@ pub(crate) struct Recording {
 
 #[derive(Debug, Default)]
 struct Requests {
-    facts: Option<(Arc<Facts>, Moment)>,
+    facts: Option<(Shared<Facts>, Moment)>,
     /// Rounds that were asked for, and rounds that were done since.
     asked: u64,
     done: u64,
@@ -107,6 +116,10 @@ pub(crate) struct Prepared {
     file: RingFile,
     feed: RingMemory,
     thread: Waiting<RecorderThread>,
+    definitions: Definitions,
+    counters: Box<RecorderCounters>,
+    /// Where it is to be.
+    place: Box<MaybeUninit<Recording>>,
 }
 
 /// Make the file. What it replaces is kept beside it.
@@ -114,14 +127,31 @@ pub(crate) fn prepare(wish: &Wish) -> Result<Prepared> {
     // First what leaves nothing if something fails after it.
     let thread = thread::prepare()?;
     let feed = RingMemory::for_definitions()?;
+    let definitions = Definitions::with_room()?;
+    let counters = boxed(RecorderCounters::default())?;
+    let place = boxed(MaybeUninit::uninit())?;
     let file = RingFile::create(wish)?;
-    Ok(Prepared { file, feed, thread })
+    Ok(Prepared {
+        file,
+        feed,
+        thread,
+        definitions,
+        counters,
+        place,
+    })
 }
 
 impl Prepared {
     /// Memory that cannot be taken back.
     pub(crate) fn start(self) -> Result<&'static Recording> {
-        let Prepared { file, feed, thread } = self;
+        let Prepared {
+            file,
+            feed,
+            thread,
+            definitions,
+            counters,
+            place,
+        } = self;
         let (feed, _) = feed.leak()?;
         let (layout, descriptor, memory) = file.keep();
         bus_error::guard(memory.start, memory.len);
@@ -133,22 +163,30 @@ impl Prepared {
                 .map_err(|_| Error::Sys(libc::EINVAL))?;
         // SAFETY: within the mapping, which is never unmapped, at a multiple of 8; any bytes are six numbers.
         let told: &'static Counters = unsafe { memory.at(layout.counters_at).cast().as_ref() };
-        let counters: &'static RecorderCounters = Box::leak(Box::default());
+        let counters: &'static RecorderCounters = Box::leak(counters);
         let (producer, consumer) = feed.mpsc();
-        let recording: &'static Recording = Box::leak(Box::new(Recording {
-            recorder: Recorder::new(storage, counters),
-            left_out: AtomicU64::new(0),
-            told,
-            feed: producer,
-            bell: Doorbell::new(),
-            wakeups: AtomicU32::new(0),
-            requests: Lock::default(),
-            answered: Changes::new(),
-            size: layout.capacity,
-        }));
+        let recording: &'static Recording = Box::leak(Box::write(
+            place,
+            Recording {
+                recorder: Recorder::new(storage, counters),
+                left_out: AtomicU64::new(0),
+                told,
+                feed: producer,
+                bell: Doorbell::new(),
+                wakeups: AtomicU32::new(0),
+                requests: Lock::default(),
+                answered: Changes::new(),
+                size: layout.capacity,
+            },
+        ));
         let feed = DefinitionsFeed::new(consumer);
         thread.give(RecorderThread::new(
-            recording, layout, descriptor, memory, feed,
+            recording,
+            layout,
+            descriptor,
+            memory,
+            feed,
+            definitions,
         ));
         Ok(recording)
     }
@@ -225,7 +263,7 @@ impl Recording {
     }
 
     /// Fill the gaps of the definitions that have come so far.
-    pub(crate) fn add_facts(&self, facts: Arc<Facts>, moment: Moment) {
+    pub(crate) fn add_facts(&self, facts: Shared<Facts>, moment: Moment) {
         self.requests().facts = Some((facts, moment));
         self.wake_thread();
     }

@@ -8,9 +8,9 @@ use super::definitions::Definitions;
 use super::file::{Descriptor, Memory};
 use super::{Recording, bus_error};
 use crate::alone;
-use crate::chunk::{BlockMarker, Chunk};
-use crate::definitions::Gaps;
 use crate::definitions_feed::DefinitionsFeed;
+use crate::facts::{Facts, Moment};
+use crate::memory::Shared;
 use crate::status::Result;
 use crate::threads::Waiting;
 use crate::{futex, lock};
@@ -28,6 +28,9 @@ pub(super) struct RecorderThread {
     memory: Memory,
     feed: DefinitionsFeed,
     definitions: Definitions,
+    /// The events of a slot, and the bytes of a slot or an entry of the tables.
+    events: Vec<u8>,
+    bytes: Vec<u8>,
     /// Of the slot that was written last.
     sequence: u64,
     /// Bytes that a slot was without, at most: those that have no room, or all of it when it could not be written.
@@ -35,6 +38,8 @@ pub(super) struct RecorderThread {
     /// Bytes of the tables that are used.
     tables_used: u64,
     populated: usize,
+    /// Facts for which there was no memory yet.
+    later: Option<(Shared<Facts>, Moment)>,
 }
 
 /// The thread, to be given what it runs.
@@ -49,6 +54,7 @@ impl RecorderThread {
         descriptor: Descriptor,
         memory: Memory,
         feed: DefinitionsFeed,
+        definitions: Definitions,
     ) -> RecorderThread {
         RecorderThread {
             recording,
@@ -56,11 +62,14 @@ impl RecorderThread {
             descriptor,
             memory,
             feed,
-            definitions: Definitions::default(),
+            definitions,
+            events: Vec::new(),
+            bytes: Vec::new(),
             sequence: 0,
             slot_left_out: 0,
             tables_used: 0,
             populated: 0,
+            later: None,
         }
     }
 
@@ -86,42 +95,49 @@ impl RecorderThread {
     fn learn(&mut self) {
         // Before the feed: what was flushed before the request is in that.
         let facts = self.recording.requests().facts.take();
+        let facts = facts.or_else(|| self.later.take());
         let definitions = &mut self.definitions;
-        self.feed.drain(usize::MAX, |bytes| {
-            if let Chunk::Header { .. } = Chunk::of(bytes) {
-                definitions.start_log(bytes);
-                return;
-            }
-            if let Some(marker) = BlockMarker::parse(bytes) {
-                definitions.saw_time(marker.end);
-            }
-            definitions.learn(bytes);
-        });
-        if let Some((facts, moment)) = facts {
-            facts.fill_gaps(definitions, moment);
+        self.feed
+            .drain(usize::MAX, |record| definitions.learn_record(record));
+        if let Some((facts, moment)) = facts
+            && facts.fill_gaps(definitions, moment).is_err()
+        {
+            // Whenever there is something to do again.
+            self.later = Some((facts, moment));
         }
+        self.recording.leave_out(self.definitions.take_left_out());
     }
 
     fn write_slot(&mut self) {
-        let Some((events, left_out)) = self.definitions.take_changed(self.layout.slot_size) else {
+        if !self.definitions.take_changed() {
             return;
-        };
+        }
+        match self.write_events() {
+            Some(left_out) => {
+                self.sequence += 1;
+                self.leave_out_of_slot(left_out);
+            }
+            None => {
+                let all = self.definitions.header().len() + self.definitions.keyed_len();
+                self.leave_out_of_slot(all);
+                // Whenever there is something to do again.
+                self.definitions.change();
+            }
+        }
+    }
+
+    /// How many bytes had no room; `None` if there was no memory, or nothing was written.
+    fn write_events(&mut self) -> Option<usize> {
+        let size = self.layout.slot_size;
+        let left_out = self.definitions.events(size, &mut self.events).ok()?;
         let slot = Slot {
             sequence: self.sequence + 1,
             header: self.definitions.header(),
-            events: &events,
+            events: &self.events,
         };
-        let at = self.layout.slots_at + (slot.sequence % 2) * self.layout.slot_size;
-        let bytes = slot.encode(self.layout.slot_size);
-        if bytes.is_some_and(|bytes| self.write(&bytes, at)) {
-            self.sequence += 1;
-            self.leave_out_of_slot(left_out);
-        } else {
-            let all = slot.header.len() + events.len() + left_out;
-            self.leave_out_of_slot(all);
-            // Whenever there is something to do again.
-            self.definitions.change();
-        }
+        slot.encode_into(size, &mut self.bytes).ok()?;
+        let at = self.layout.slots_at + (slot.sequence % 2) * size;
+        self.write(&self.bytes, at).then_some(left_out)
     }
 
     /// Those that are not in this slot were perhaps not in the one before, and are counted.
@@ -132,20 +148,28 @@ impl RecorderThread {
     }
 
     fn write_tables(&mut self) {
-        for (kind, events) in self.definitions.take_tables() {
-            let entry = TableEntry {
-                kind: kind.into(),
-                generation: 1,
-                events: &events,
-            };
-            let at = self.layout.tables_at + self.tables_used;
-            let left = self.layout.tables_size - self.tables_used;
-            let bytes = entry.encode().filter(|bytes| bytes.len() as u64 <= left);
-            match bytes.filter(|bytes| self.write(bytes, at)) {
-                Some(bytes) => self.tables_used += bytes.len() as u64,
-                None => self.recording.leave_out(events.len()),
+        while let Some((kind, events)) = self.definitions.next_of_tables() {
+            if !self.write_entry(kind, &events) {
+                self.recording.leave_out(events.len());
             }
         }
+    }
+
+    fn write_entry(&mut self, kind: u16, events: &[u8]) -> bool {
+        let entry = TableEntry {
+            kind: kind.into(),
+            generation: 1,
+            events,
+        };
+        let at = self.layout.tables_at + self.tables_used;
+        let left = self.layout.tables_size - self.tables_used;
+        let encoded = entry.encode_into(&mut self.bytes).is_ok();
+        let len = self.bytes.len() as u64;
+        let written = encoded && len <= left && self.write(&self.bytes, at);
+        if written {
+            self.tables_used += len;
+        }
+        written
     }
 
     /// False if it could not be written, or may not be any more.

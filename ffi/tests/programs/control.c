@@ -322,6 +322,7 @@ void control_say_stats(int fd) {
       COUNTER(ring_file_chunks_refused), COUNTER(ring_file_bytes_refused),
       COUNTER(ring_file_definitions_left_out), COUNTER(ring_file_lost),
       COUNTER(socket_files_removed), COUNTER(socket_files_remade),
+      COUNTER(definitions_left_out), COUNTER(clients_refused),
 #undef COUNTER
   };
   /* In one write: others may write there, too. */

@@ -39,6 +39,18 @@ pub use survey::{Hole, Survey};
 pub use table::{TABLE_HEAD, TableEntry, TableError};
 pub use tables::TornTables;
 
+/// Something does not fit into the place that it is to have in the file, or there is no memory for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl std::fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("does not fit, or there is no memory for it")
+    }
+}
+
+impl std::error::Error for NoRoom {}
+
 /// A number at an offset that is known to be within the bytes.
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let mut word = [0; 4];

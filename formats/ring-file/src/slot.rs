@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{checksum, u32_at, u64_at};
+use crate::{NoRoom, checksum, u32_at, u64_at};
 
 /// One state of them. The program writes its two slots in turn, so that one of them is whole at every moment.
 ///
@@ -55,20 +55,33 @@ impl<'a> Slot<'a> {
 
     /// The bytes of it; `None` if they do not fit.
     pub fn encode(&self, slot_size: u64) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.encode_into(slot_size, &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// The same in place of what these bytes were, which need not be allocated if they have the room.
+    ///
+    /// # Errors
+    /// [`NoRoom`].
+    pub fn encode_into(&self, slot_size: u64, bytes: &mut Vec<u8>) -> Result<(), NoRoom> {
         let size = HEAD + self.header.len() + self.events.len();
         if size as u64 > slot_size {
-            return None;
+            return Err(NoRoom);
         }
-        let mut bytes = Vec::with_capacity(size);
+        let length = |part: &[u8]| u32::try_from(part.len()).map_err(|_| NoRoom);
+        let (header_len, events_len) = (length(self.header)?, length(self.events)?);
+        bytes.clear();
+        bytes.try_reserve(size).map_err(|_| NoRoom)?;
         bytes.extend_from_slice(&self.sequence.to_ne_bytes());
-        bytes.extend_from_slice(&u32::try_from(self.header.len()).ok()?.to_ne_bytes());
-        bytes.extend_from_slice(&u32::try_from(self.events.len()).ok()?.to_ne_bytes());
+        bytes.extend_from_slice(&header_len.to_ne_bytes());
+        bytes.extend_from_slice(&events_len.to_ne_bytes());
         bytes.resize(CHECKSUM_AT, 0);
-        let sum = checksum(&[&bytes, self.header, self.events]);
+        let sum = checksum(&[bytes, self.header, self.events]);
         bytes.extend_from_slice(&sum.to_ne_bytes());
         bytes.extend_from_slice(self.header);
         bytes.extend_from_slice(self.events);
-        Some(bytes)
+        Ok(())
     }
 
     /// What the bytes of a slot say, of which there may be fewer in a file that was cut off.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{checksum, u32_at};
+use crate::{NoRoom, checksum, u32_at};
 
 /// Bytes of an entry before its events.
 pub const TABLE_HEAD: usize = 24;
@@ -54,16 +54,28 @@ impl std::error::Error for TableError {}
 impl<'a> TableEntry<'a> {
     /// The bytes of it; `None` if there are more events than an entry can have.
     pub fn encode(&self) -> Option<Vec<u8>> {
-        let len = u32::try_from(self.events.len()).ok()?;
-        let mut bytes = Vec::with_capacity(TABLE_HEAD + self.events.len() + 7);
+        let mut bytes = Vec::new();
+        self.encode_into(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// The same in place of what these bytes were, which need not be allocated if they have the room.
+    ///
+    /// # Errors
+    /// [`NoRoom`].
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) -> Result<(), NoRoom> {
+        let len = u32::try_from(self.events.len()).map_err(|_| NoRoom)?;
+        bytes.clear();
+        let size = TABLE_HEAD + self.events.len() + 7;
+        bytes.try_reserve(size).map_err(|_| NoRoom)?;
         for word in [MAGIC, self.kind, self.generation, len, 0] {
             bytes.extend_from_slice(&word.to_ne_bytes());
         }
-        let sum = checksum(&[&bytes, self.events]);
+        let sum = checksum(&[bytes, self.events]);
         bytes.extend_from_slice(&sum.to_ne_bytes());
         bytes.extend_from_slice(self.events);
         bytes.resize(bytes.len().next_multiple_of(8), 0);
-        Some(bytes)
+        Ok(())
     }
 
     /// The entry at the start of `bytes`, and how many of them it takes.

@@ -68,6 +68,8 @@ module GHC.Eventlog.Socket.Tuning
   , essRingFileLost
   , essSocketFilesRemoved
   , essSocketFilesRemade
+  , essDefinitionsLeftOut
+  , essClientsRefused
   ) where
 
 import GHC.Eventlog.Socket.Internal.Start (startRingFile)

@@ -109,12 +109,17 @@ data EventlogSocketStats = EventlogSocketStats
   -- ^ Times that the file of the Unix socket was found to be removed, or to be another's.
   , essSocketFilesRemade :: Word64
   -- ^ Times that it was made again. While these are less, nobody can connect.
+  , essDefinitionsLeftOut :: Word64
+  -- ^ Bytes of definitions that could not be kept, or could not be told to a client, for
+  -- want of memory.
+  , essClientsRefused :: Word64
+  -- ^ Clients that were turned away for want of memory.
   }
   deriving (Eq, Show)
 
 -- | The counters now. Throws a 'userError' if nothing was started.
 stats :: IO EventlogSocketStats
-stats = allocaArray 45 $ \out -> do
+stats = allocaArray 47 $ \out -> do
   check (c_stats out)
   let at = peekElemOff out
   EventlogSocketStats
@@ -163,3 +168,5 @@ stats = allocaArray 45 $ \out -> do
     <*> ((/= 0) <$> at 42)
     <*> at 43
     <*> at 44
+    <*> at 45
+    <*> at 46
