@@ -34,6 +34,7 @@ mod ipe;
 mod last_thread;
 mod namespaces;
 mod odd_threads;
+mod out_of_memory;
 mod overload;
 mod portability;
 mod reconnect;

@@ -334,7 +334,7 @@ fn starts_that_fail_anywhere() {
             _ => "0".to_owned(),
         };
         // Whatever the C library opens for good is open then.
-        // A thread is asked for twice, the second time with a small stack.
+        // A thread is tried once more, with a smaller stack.
         let times = if call == "thread" { 2 } else { 1 };
         fail(&mut driver, call, error, times);
         let expected = format!("init: 10 {error}");

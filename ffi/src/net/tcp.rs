@@ -1,11 +1,12 @@
 //! The TCP socket.
 
-use std::ffi::{CString, c_int};
+use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::BACKLOG;
+use crate::memory::c_string;
 use crate::status::{Error, Result};
 
 /// What `getaddrinfo` returned, until it is freed.
@@ -32,14 +33,15 @@ impl Drop for AddrInfo {
 /// every interface. Returns the port, too.
 pub(crate) fn listen(host: &[u8], port: &[u8]) -> Result<(OwnedFd, u16)> {
     let found = resolve(host, port)?;
-    let mut addresses: Vec<&libc::addrinfo> = found.iter().collect();
-    if host.is_empty() {
-        // The wildcard of IPv6 takes IPv4, too.
-        addresses.sort_by_key(|address| address.ai_family != libc::AF_INET6);
-    }
+    let everywhere = host.is_empty();
+    // The wildcard of IPv6 takes IPv4, too.
+    let is_first = |address: &&libc::addrinfo| everywhere && address.ai_family == libc::AF_INET6;
+    let (first, others) = (found.iter(), found.iter());
+    let addresses = first.filter(is_first);
+    let addresses = addresses.chain(others.filter(|address| !is_first(address)));
     let mut last = Error::Sys(libc::EADDRNOTAVAIL);
     for address in addresses {
-        match listen_at(address, host.is_empty()) {
+        match listen_at(address, everywhere) {
             Ok(listening) => return Ok(listening),
             Err(error) => last = error,
         }
@@ -48,7 +50,7 @@ pub(crate) fn listen(host: &[u8], port: &[u8]) -> Result<(OwnedFd, u16)> {
 }
 
 fn resolve(host: &[u8], port: &[u8]) -> Result<AddrInfo> {
-    let text = |bytes: &[u8]| CString::new(bytes).map_err(|_| Error::Sys(libc::EINVAL));
+    let text = |bytes: &[u8]| c_string(bytes)?.ok_or(Error::Sys(libc::EINVAL));
     if port.is_empty() {
         return Err(Error::Sys(libc::EINVAL));
     }

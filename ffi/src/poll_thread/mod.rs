@@ -54,6 +54,8 @@ pub(crate) struct PollThread {
     finish: Option<Duration>,
     /// Something to be tried again, then.
     retry: Option<Duration>,
+    /// The facts, for which there was no memory, to be tried again then.
+    facts_due: Option<Duration>,
     /// A descriptor was found to be closed, or to be somebody else's.
     lost: bool,
     /// The client takes nothing; from then on another gets its place.
@@ -129,6 +131,7 @@ impl PollThread {
             definitions,
             finish: None,
             retry: None,
+            facts_due: None,
             lost: false,
             patience_ends: None,
             silence_ends: None,
@@ -223,7 +226,9 @@ impl PollThread {
         if self.retry.is_some_and(|retry| monotonic() >= retry) {
             self.retry = None;
         }
-        self.fill_gaps();
+        if self.facts_due.is_none_or(|due| monotonic() >= due) {
+            self.fill_gaps();
+        }
         if reopen && self.listener.is_none() {
             self.reopen();
         }
@@ -233,14 +238,15 @@ impl PollThread {
     }
 
     fn fill_gaps(&mut self) {
+        self.facts_due = None;
         let facts = self.instance.requests().facts.take();
         if let Some((facts, moment)) = facts {
             // What was flushed before the request is in the feed by now.
             self.learn(usize::MAX);
             if facts.fill_gaps(&mut self.definitions, moment).is_err() {
-                // Once more when there is memory.
+                // Clients come meanwhile, or are turned away.
                 self.instance.requests().facts = Some((facts, moment));
-                self.retry = Some(monotonic() + RETRY);
+                self.facts_due = Some(monotonic() + RETRY);
             }
         }
     }

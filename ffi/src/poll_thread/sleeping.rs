@@ -43,6 +43,7 @@ impl PollThread {
         [
             self.finish,
             self.retry,
+            self.facts_due,
             probe,
             reading,
             stalled,
