@@ -13,7 +13,7 @@ use std::process::Command;
 pub enum Library {
     /// This repository's.
     Ours,
-    /// Another one with the same header, given by path: see [`Peer`].
+    /// Another one with the same header, given by path: `EVENTLOG_PEER_LIBRARY`.
     Peer,
     /// `reference_memcpy.c`: a copy, and nothing else.
     Memcpy,
