@@ -512,12 +512,6 @@ event_table! {
 }
 
 impl<'a> EventBody<'a> {
-    /// The machine name of this event's type: stable, lower case. Events that
-    /// are handed on raw are named after their type where that is known.
-    pub fn name(&self) -> &'static str {
-        crate::names::name_of(self.id()).unwrap_or("unknown")
-    }
-
     /// The field of that name, if the event has it.
     pub fn field(&self, name: &str) -> Option<Value<'a>> {
         let mut found = None;

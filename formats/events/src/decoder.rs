@@ -10,13 +10,16 @@
 //! the next item and its bounds, in numbers only ([`Frame`]), and the frame is
 //! then turned into an [`Item`] that borrows the bytes.
 
+mod framing;
+mod plain;
+
 use crate::error::Error;
 use crate::event::{Block, Ending, Event, Gap, Item};
-use crate::framing::Scan;
 use crate::header::{Header, SizeTable};
 use crate::header_parser::HeaderParser;
 use crate::old::Form;
-use crate::plain::{Place, Plain};
+use framing::Scan;
+use plain::{Place, Plain};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 

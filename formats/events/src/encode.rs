@@ -7,7 +7,8 @@
 
 use crate::body::EventBody;
 use crate::event::{Block, Event, Item};
-use crate::header::{BLOCK_MARKER, DATA_END, Header};
+use crate::event_type::{BLOCK_MARKER, DATA_END};
+use crate::header::Header;
 use crate::old;
 use std::fmt;
 use std::io::{self, Write};

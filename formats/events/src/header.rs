@@ -1,5 +1,6 @@
 //! The header: which event types the log declares, and how long they are.
 
+use crate::event_type::{BLOCK_MARKER, DATA_END, EventType, IPE};
 use crate::names;
 use crate::old;
 use std::fmt;
@@ -7,12 +8,6 @@ use std::fmt;
 /// The longest header that is accepted. Real ones have about 3 KiB.
 pub const MAX_HEADER: usize = 1 << 20;
 
-/// The type of the event that begins a block.
-pub const BLOCK_MARKER: u16 = 18;
-/// The type of info table events, whose declared length cannot be trusted.
-pub(crate) const IPE: u16 = 169;
-/// The mark at the end of a log.
-pub const DATA_END: u16 = 0xffff;
 /// The bytes of a block marker in every log seen so far.
 pub(crate) const MARKER_LEN: usize = 24;
 
@@ -23,27 +18,6 @@ pub(crate) const TYPES_END: &[u8; 4] = b"hete";
 pub(crate) const TYPE_BEGIN: &[u8; 4] = b"etb\0";
 pub(crate) const TYPE_END: &[u8; 4] = b"ete\0";
 pub(crate) const DATA_BEGIN: &[u8; 4] = b"datb";
-
-/// An event type as the header declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventType {
-    /// Its number.
-    pub id: u16,
-    /// The bytes of its payload; `None` if each event tells its own. GHC 6.12
-    /// declares some wrongly: these are the sizes that it writes.
-    pub size: Option<u16>,
-    /// What the writer of the log says about it.
-    pub description: String,
-    /// Bytes for which no meaning is defined; empty in practice.
-    pub extra: Vec<u8>,
-}
-
-impl EventType {
-    /// The machine name that this crate gives to the type, if it knows it.
-    pub fn name(&self) -> Option<&'static str> {
-        names::name_of(self.id)
-    }
-}
 
 /// A complete header.
 #[derive(Clone, PartialEq, Eq)]

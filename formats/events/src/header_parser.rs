@@ -4,9 +4,10 @@
 //! and keeps the bytes itself, so that nobody else has to hold a header whole.
 
 use crate::error::ErrorKind;
+use crate::event_type::EventType;
 use crate::header::{
-    DATA_BEGIN, EventType, HEADER_BEGIN, HEADER_END, Header, MAX_HEADER, TYPE_BEGIN, TYPE_END,
-    TYPES_BEGIN, TYPES_END, marker_is_sound,
+    DATA_BEGIN, HEADER_BEGIN, HEADER_END, Header, MAX_HEADER, TYPE_BEGIN, TYPE_END, TYPES_BEGIN,
+    TYPES_END, marker_is_sound,
 };
 
 /// The header so far.

@@ -1,8 +1,8 @@
 //! Stable machine names of event types: what `--json`, filters and queries
 //! call them. They never change once published.
 
-use crate::body::{self, TABLE};
-use crate::header::BLOCK_MARKER;
+use crate::body::{self, EventBody, TABLE};
+use crate::event_type::{BLOCK_MARKER, EventType};
 
 /// Types that have a name but no typed body: too old, or written by systems
 /// other than GHC's.
@@ -74,4 +74,19 @@ pub fn known() -> impl Iterator<Item = (u16, &'static str)> {
 pub(crate) fn declared() -> impl Iterator<Item = (u16, &'static str, Option<u16>)> {
     let marker = (BLOCK_MARKER, "block_marker", Some(14));
     TABLE.iter().copied().chain(std::iter::once(marker))
+}
+
+impl EventBody<'_> {
+    /// The machine name of this event's type: stable, lower case. Events that
+    /// are handed on raw are named after their type where that is known.
+    pub fn name(&self) -> &'static str {
+        name_of(self.id()).unwrap_or("unknown")
+    }
+}
+
+impl EventType {
+    /// The machine name that this crate gives to the type, if it knows it.
+    pub fn name(&self) -> Option<&'static str> {
+        name_of(self.id)
+    }
 }

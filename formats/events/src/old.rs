@@ -7,7 +7,7 @@
 
 use crate::body::EventBody;
 use crate::codes::StopStatus;
-use crate::header::EventType;
+use crate::event_type::EventType;
 
 const CREATE_THREAD: u16 = 0;
 pub(crate) const STOP_THREAD: u16 = 2;

@@ -4,8 +4,8 @@
 //! look-up for the size, a few comparisons, and the typed decoding. Whatever is
 //! out of the ordinary, faults included, is declined and left to `framing.rs`.
 
+use super::EVENT_HEAD;
 use crate::body::EventBody;
-use crate::decoder::EVENT_HEAD;
 use crate::event::Event;
 use crate::header::{Size, SizeTable};
 use crate::old::Form;

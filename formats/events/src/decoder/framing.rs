@@ -16,10 +16,11 @@
 //! declared length that differs otherwise may come from a later system that
 //! has added fields: it is believed if an item can begin where it ends.
 
-use crate::decoder::{Decoder, EVENT_HEAD, Frame, MAX_ITEM, State};
+use super::{Decoder, EVENT_HEAD, Frame, MAX_ITEM, State};
 use crate::error::{Error, ErrorKind, LooksLike};
 use crate::event::{Block, Gap};
-use crate::header::{BLOCK_MARKER, DATA_END, HEADER_BEGIN, IPE, MARKER_LEN, Size, SizeTable};
+use crate::event_type::{BLOCK_MARKER, DATA_END, IPE};
+use crate::header::{HEADER_BEGIN, MARKER_LEN, Size, SizeTable};
 use crate::header_parser::{HeaderParser, Step};
 use crate::old::Form;
 

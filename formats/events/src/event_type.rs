@@ -1,0 +1,22 @@
+//! Types of events: how a header declares them, and those that the format itself needs.
+
+/// The type of the event that begins a block.
+pub const BLOCK_MARKER: u16 = 18;
+/// The type of info table events, whose declared length cannot be trusted.
+pub(crate) const IPE: u16 = 169;
+/// The mark at the end of a log.
+pub const DATA_END: u16 = 0xffff;
+
+/// An event type as the header declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventType {
+    /// Its number.
+    pub id: u16,
+    /// The bytes of its payload; `None` if each event tells its own. GHC 6.12
+    /// declares some wrongly: these are the sizes that it writes.
+    pub size: Option<u16>,
+    /// What the writer of the log says about it.
+    pub description: String,
+    /// Bytes for which no meaning is defined; empty in practice.
+    pub extra: Vec<u8>,
+}
