@@ -84,6 +84,11 @@ impl<T, E: Into<anyhow::Error>> Advise<T> for Result<T, E> {
     }
 }
 
+/// Whether a source can be read, but not unpacked any further.
+pub fn is_damage(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::InvalidData
+}
+
 /// The exit code that an error stands for.
 fn code_of(error: &anyhow::Error) -> u8 {
     // Contexts hide from the chain but not from a downcast of the whole.
@@ -101,7 +106,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
             );
         let packed_badly = cause
             .downcast_ref::<std::io::Error>()
-            .is_some_and(crate::source::is_damage);
+            .is_some_and(is_damage);
         if format || packed_badly {
             return INPUT;
         }

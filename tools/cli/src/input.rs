@@ -3,7 +3,7 @@
 
 use crate::errors;
 use crate::progress::{Progress, Watched};
-use crate::source::{self, Connection, SourceArgs};
+use crate::source::{Connection, SourceArgs};
 use ghc_eventlog::{
     BLOCK_MARKER, Decoder, Ending, Error, ErrorKind, Header, Item, LooksLike, ReadError, Reader,
 };
@@ -101,7 +101,7 @@ impl Input {
                 Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     Step::Idle
                 }
-                Err(ReadError::Io(error)) if source::is_damage(&error) => {
+                Err(ReadError::Io(error)) if errors::is_damage(&error) => {
                     let damage = Some(error);
                     return Ok(Outcome {
                         damage,

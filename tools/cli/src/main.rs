@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     output::choose_colour(cli.color);
     printable::choose_raw(cli.raw);
     signals::survive_file_size_limit();
-    let done = cli.verb.run();
+    let done = cli.verb.run(cli::Cli::command);
     // A thread that the verb has left behind may still be busy with it.
     progress::clear();
     match done {

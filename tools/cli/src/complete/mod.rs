@@ -1,11 +1,9 @@
 //! Shell completions and man pages, both generated from the command line's
 //! own definition, so that they cannot fall behind it.
 
-use crate::cli::Cli;
 use crate::errors::Advise;
 use crate::files::Whole;
 use crate::output;
-use clap::CommandFactory;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,23 +31,23 @@ pub struct ManArgs {
     dir: PathBuf,
 }
 
-/// `eventlog completions`.
-pub fn completions(args: CompletionsArgs) -> anyhow::Result<ExitCode> {
+/// `eventlog completions`, of the whole command line.
+pub fn completions(args: CompletionsArgs, mut whole: clap::Command) -> anyhow::Result<ExitCode> {
     // Into memory first: the generator panics when it cannot write.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "eventlog", &mut script);
+    clap_complete::generate(args.shell, &mut whole, "eventlog", &mut script);
     let mut out = output::out();
     out.write_all(&script)?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// `eventlog man`.
-pub fn man(args: ManArgs) -> anyhow::Result<ExitCode> {
+/// `eventlog man`, of the whole command line.
+pub fn man(args: ManArgs, whole: clap::Command) -> anyhow::Result<ExitCode> {
     let hint = "name a directory that you may write to";
     let dir = args.dir.display();
     std::fs::create_dir_all(&args.dir).advise(format_args!("cannot make {dir}"), hint)?;
-    let mut root = Cli::command().disable_help_subcommand(true);
+    let mut root = whole.disable_help_subcommand(true);
     root.build();
     write_pages(root, &args.dir).advise(format_args!("cannot write man pages to {dir}"), hint)?;
     Ok(ExitCode::SUCCESS)

@@ -148,11 +148,6 @@ pub fn file(path: &Path) -> io::Result<Connection> {
     File::open(path).map(Connection::file)
 }
 
-/// Whether a source can be read, but not unpacked any further.
-pub fn is_damage(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidData
-}
-
 /// Bytes that say whether a file is packed.
 const MAGIC: u64 = 4;
 

@@ -31,12 +31,12 @@ macro_rules! verbs {
         }
 
         impl Verb {
-            /// Does it.
-            pub fn run(self) -> anyhow::Result<std::process::ExitCode> {
+            /// Does it. `whole` is the whole command line, for what describes it.
+            pub fn run(self, whole: fn() -> clap::Command) -> anyhow::Result<std::process::ExitCode> {
                 match self {
                     $(Self::$Variant(args) => $module::run(args),)*
-                    Self::Completions(args) => crate::complete::completions(args),
-                    Self::Man(args) => crate::complete::man(args),
+                    Self::Completions(args) => crate::complete::completions(args, whole()),
+                    Self::Man(args) => crate::complete::man(args, whole()),
                 }
             }
         }

@@ -3,7 +3,7 @@
 use crate::analysis::target::TargetArgs;
 use crate::errors::{self, Advise};
 use crate::progress::{Progress, Watched};
-use crate::source::{self, SourceArg};
+use crate::source::SourceArg;
 use crate::units::{self, Bytes};
 use anyhow::Result;
 use ghc_eventlog::{ReadError, SortOptions, sort};
@@ -75,7 +75,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             errors::fault(&name, fault);
             Ok(ExitCode::from(errors::INPUT))
         }
-        Err(ReadError::Io(damage)) if source::is_damage(&damage) => {
+        Err(ReadError::Io(damage)) if errors::is_damage(&damage) => {
             target.finish()?;
             errors::fail(format_args!("{name}: {damage}"));
             Ok(ExitCode::from(errors::INPUT))

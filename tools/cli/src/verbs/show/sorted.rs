@@ -2,9 +2,8 @@
 //! memory, and read from there through a pipe.
 
 use super::{Args, Printer};
-use crate::errors;
+use crate::errors::{self, is_damage};
 use crate::progress::{Progress, Watched};
-use crate::source::is_damage;
 use ghc_eventlog::{Item, ReadError, Reader, SortOptions, sort};
 use std::io;
 use std::process::ExitCode;
