@@ -158,15 +158,19 @@ impl Name<'_> {
 
     fn unpack(self, tool: &str) -> String {
         let (file, verb) = (self.typed(), verb());
+        // What else these need.
+        let call = match verb {
+            "cut" | "record" | "repair" | "sort" => format!("eventlog {verb} - -o OUTPUT"),
+            "export" => "eventlog export FORMAT -".to_owned(),
+            _ => format!("eventlog {verb} -"),
+        };
         match verb {
-            _ if !Path::new(self.0).is_file() => {
-                format!("unpack it: `... | {tool} -dc | eventlog {verb} -`")
-            }
+            _ if !Path::new(self.0).is_file() => format!("unpack it: `... | {tool} -dc | {call}`"),
             // These take files only.
             "merge" | "recover" | "snapshot" => {
                 format!("unpack it: `{tool} -dk {file}`")
             }
-            _ => format!("unpack it: `{tool} -dc {file} | eventlog {verb} -`"),
+            _ => format!("unpack it: `{tool} -dc {file} | {call}`"),
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct Outcome {
     pub fault: Option<Error>,
     /// Why a packed log could not be unpacked any further.
     damage: Option<std::io::Error>,
+    /// Whether not even one header was complete.
+    empty: bool,
     /// Whether the verb itself had enough.
     pub stopped: bool,
 }
@@ -172,6 +174,7 @@ impl Input {
             ending: self.reader.ending(),
             fault,
             damage: None,
+            empty: self.reader.decoder().sessions() == 0,
             stopped,
         }
     }
@@ -201,6 +204,17 @@ impl Outcome {
     /// Why a packed log could not be unpacked any further, if that is so.
     pub fn damage(&self) -> Option<&std::io::Error> {
         self.damage.as_ref()
+    }
+
+    /// An error if there was no log at all: then that is all there is to say.
+    pub fn expect_log(&self) -> anyhow::Result<()> {
+        let name = &self.name;
+        match (self.fault, &self.damage) {
+            _ if !self.empty || self.stopped => Ok(()),
+            (Some(fault), _) => Err(anyhow::Error::new(fault).context(name.clone())),
+            (None, Some(damage)) => Err(errors::input(format_args!("{name}: {damage}"))),
+            (None, None) => Err(errors::no_header(name)),
+        }
     }
 
     /// Says on standard error what was wrong with the log, if anything, and

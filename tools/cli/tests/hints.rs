@@ -65,7 +65,8 @@ fn what_is_no_log_gets_the_advice_that_applies_in_every_verb() {
         }
         for verb in ["repair", "sort", "cut"] {
             let out = dir.file("out");
-            let wanted = wanted.replace("LOG", &quoted).replace("VERB", verb);
+            let call = format!("{verb} - -o OUTPUT");
+            let wanted = wanted.replace("LOG", &quoted).replace("VERB -", &call);
             let done = eventlog(&[verb, &log, "-o", &out, "--force"]).exits(1);
             assert!(
                 done.stderr.contains(&wanted),
@@ -228,5 +229,59 @@ fn a_result_that_cannot_be_written_is_told_why() {
         let args = [args, log.into_iter().collect()].concat();
         let done = eventlog(&args);
         assert!(done.stderr.contains(&missing), "{args:?}: {}", done.stderr);
+    }
+}
+
+/// Where there is no log at all, that is said once, and nothing is left or replaced.
+#[test]
+fn without_a_log_nothing_else_is_said_or_written() {
+    let dir = Dir::new();
+    let cut = &everything()[..300];
+    let zeros = [0; 64];
+    for (name, bytes) in [("empty", &[][..]), ("cut", cut), ("zeros", &zeros)] {
+        let log = dir.with(name, bytes);
+        let out = dir.with("out", b"before");
+        let exports = ["csv", "hp", "folded", "speedscope", "perfetto"];
+        let exports = exports.map(|format| vec!["export", format, &log]);
+        let others = [
+            vec!["spans", &log],
+            vec!["sort", &log],
+            vec!["cut", &log, "--from", "0s"],
+            vec!["repair", &log],
+        ];
+        for verb in exports.into_iter().chain(others) {
+            if verb[0] != "spans" {
+                let args = [&verb[..], &["-o", &out, "--force"]].concat();
+                eventlog(&args).exits(1);
+                assert_eq!(std::fs::read(&out).expect("kept"), b"before", "{args:?}");
+                std::fs::remove_file(&out).expect("removed");
+                eventlog(&args).exits(1);
+                assert!(!std::fs::exists(&out).expect("looked"), "{args:?} {name}");
+                dir.with("out", b"before");
+            }
+            let to = ["-o", "-"];
+            let to = if verb[0] == "spans" { &[][..] } else { &to[..] };
+            let done = eventlog(&[&verb[..], to].concat()).exits(1);
+            assert!(done.stdout.is_empty(), "{verb:?} {name}");
+            assert!(!done.stderr.contains("no spans"), "{}", done.stderr);
+            assert!(!done.stderr.contains("the log has no"), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_command_that_is_proposed_is_complete() {
+    let dir = Dir::new();
+    let xz = dir.with("a.xz", &[b"\xfd7zXZ\0".as_slice(), &[0x81; 100]].concat());
+    for (args, call) in [
+        (vec!["stats", &xz], "eventlog stats -`"),
+        (vec!["export", "hp", &xz], "eventlog export FORMAT -`"),
+        (vec!["sort", &xz, "-o", "-"], "eventlog sort - -o OUTPUT`"),
+        (
+            vec!["repair", &xz, "-o", "-"],
+            "eventlog repair - -o OUTPUT`",
+        ),
+    ] {
+        eventlog(&args).exits(1).says(call);
     }
 }

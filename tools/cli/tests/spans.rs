@@ -128,7 +128,7 @@ fn what_does_not_fit_is_told() {
     let events = [(1, message("START a")), (2, message("STOP b"))];
     let log = Log::new().block(Some(0), &at(&events)).end();
     let done = eventlog_with(&["spans", "-"], &log).exits(0);
-    let done = done.says("1 spans did not end, 1 ends had no beginning");
+    let done = done.says("spans that did not end: 1; ends without a beginning: 1");
     assert_eq!(done.stdout, "");
 }
 
@@ -212,9 +212,10 @@ fn any_two_messages_make_a_span() {
     );
     let log = Log::new().block(Some(0), &at(&ticks)).end();
     let args = [&["spans"], &between[..], &["-"]].concat();
-    eventlog_with(&args, &log)
-        .exits(0)
-        .says("1 spans did not end, 0 ends had no beginning");
+    eventlog_with(&args, &log).exits(0).says(
+        "spans that did not end: 1
+",
+    );
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub struct Target {
     /// The file that is made, if one is.
     whole: Option<Whole>,
     force: bool,
+    /// Whether anything was written.
+    begun: bool,
 }
 
 /// Where the bytes go.
@@ -98,6 +100,7 @@ impl Target {
             name,
             whole: None,
             force: false,
+            begun: false,
         })
     }
 
@@ -109,6 +112,12 @@ impl Target {
         }
     }
 
+    /// Completes the result if there is one. A file that would be empty is not made, and does not
+    /// replace another.
+    pub fn finish_if_begun(self) -> Result<()> {
+        if self.begun { self.finish() } else { Ok(()) }
+    }
+
     /// Completes the result.
     pub fn finish(self) -> Result<()> {
         let Self {
@@ -116,6 +125,7 @@ impl Target {
             name,
             whole,
             force,
+            ..
         } = self;
         match out.finish() {
             Ok(_) => {}
@@ -142,10 +152,12 @@ fn exists(path: &Path) -> anyhow::Error {
 
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begun = true;
         self.out.write(bytes)
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.begun = true;
         self.out.write_all(bytes)
     }
 

@@ -179,7 +179,9 @@ fn convert(input: &SourceArgs, mode: Mode, sink: &mut impl Sink) -> Result<ExitC
         progress: Some("exporting"),
         ..Reading::default()
     };
-    Ok(feed(input, reading, mode, sink)?.report())
+    let fed = feed(input, reading, mode, sink)?;
+    fed.outcome.expect_log()?;
+    Ok(fed.report())
 }
 
 /// Whether the format can take what is asked for.

@@ -4,7 +4,7 @@ use crate::analysis::target::TargetArgs;
 use crate::errors::{self, Advise};
 use crate::progress::{Progress, Watched};
 use crate::source::SourceArg;
-use crate::units::{self, Bytes};
+use crate::units;
 use anyhow::Result;
 use ghc_eventlog::{ReadError, SortOptions, sort};
 use std::path::PathBuf;
@@ -56,27 +56,22 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let sorted = sort(Watched::new(source, progress), &mut target, &options);
     let name = args.source.to_string();
     match sorted {
+        Ok(summary) if !summary.ending.header => {
+            // Earlier sessions may be whole.
+            target.finish_if_begun()?;
+            Err(errors::no_header(&name))
+        }
         Ok(summary) => {
             target.finish()?;
-            let ending = summary.ending;
-            if !ending.header {
-                return Err(errors::no_header(&name));
-            }
-            if ending.left > 0 {
-                errors::warn(format_args!(
-                    "{name} is cut off in the middle of an event; {} are left out",
-                    Bytes(ending.left)
-                ));
-            }
-            Ok(ExitCode::SUCCESS)
+            Ok(errors::ending(&name, &summary.ending))
         }
         Err(ReadError::Format(fault)) => {
-            target.finish()?;
+            target.finish_if_begun()?;
             errors::fault(&name, fault);
             Ok(ExitCode::from(errors::INPUT))
         }
         Err(ReadError::Io(damage)) if errors::is_damage(&damage) => {
-            target.finish()?;
+            target.finish_if_begun()?;
             errors::fail(format_args!("{name}: {damage}"));
             Ok(ExitCode::from(errors::INPUT))
         }

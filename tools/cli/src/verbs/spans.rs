@@ -130,6 +130,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         out: output::out(),
     };
     let fed = feed(&input, reading, Mode::TIME, &mut verb)?;
+    fed.outcome.expect_log()?;
     verb.finish()?;
     verb.out.flush()?;
     Ok(fed.report())
@@ -361,9 +362,16 @@ impl Verb {
         }
         let (unopened, unfollowed) = (self.spans.unopened, self.spans.unfollowed);
         if open + unopened + unfollowed > 0 && !self.has_enough() {
-            errors::note(format_args!(
-                "{open} spans did not end, {unopened} ends had no beginning, {unfollowed} were too many at a time"
-            ));
+            let parts = [
+                (open, "spans that did not end"),
+                (unopened, "ends without a beginning"),
+                (unfollowed, "beginnings left out, too many at a time"),
+            ];
+            let parts = parts.iter().filter(|(count, _)| *count > 0);
+            let parts: Vec<_> = parts
+                .map(|(count, what)| format!("{what}: {count}"))
+                .collect();
+            errors::note(parts.join("; "));
         }
         Ok(())
     }

@@ -34,7 +34,6 @@ pub struct Csv<'o, W> {
 
 impl<'o, W: Write> Csv<'o, W> {
     pub fn new(out: &'o mut W, what: What, rules: Rules, range: Range) -> Result<Self> {
-        writeln!(out, "{}", heading(what))?;
         let symbols = Symbols::with_info_tables();
         Ok(Self {
             out,
@@ -52,6 +51,10 @@ impl<'o, W: Write> Csv<'o, W> {
     }
 
     fn row(&mut self, row: &str) -> Result<()> {
+        if self.rows == 0 {
+            // Where there is nothing to export, nothing is written.
+            writeln!(self.out, "{}", heading(self.what))?;
+        }
         self.rows += 1;
         writeln!(self.out, "{row}")?;
         Ok(())

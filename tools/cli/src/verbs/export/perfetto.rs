@@ -46,7 +46,6 @@ pub struct Perfetto<'o, W> {
 
 impl<'o, W: Write> Perfetto<'o, W> {
     pub fn new(out: &'o mut W, rules: Rules, range: Range) -> Result<Self> {
-        write!(out, "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
         Ok(Self {
             out,
             range,
@@ -280,6 +279,10 @@ fn micros(nanos: u64) -> Value {
 impl<W: Write> Sink for Perfetto<'_, W> {
     fn session(&mut self, header: &Arc<Header>) -> Result<()> {
         self.end_session()?;
+        if self.session == 0 {
+            // Not before there is a log.
+            write!(self.out, "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
+        }
         self.session += 1;
         self.identity = Identity::default();
         self.caps.clear();
