@@ -652,3 +652,17 @@ fn an_old_log_keeps_its_meaning_beside_a_new_one() {
         (1, 1)
     );
 }
+
+/// Options may stand anywhere, also between the files.
+#[test]
+fn options_stand_between_the_files_of_a_merge() {
+    let dir = Dir::new();
+    let log = Log::new().messages(0, &[(1, "a")]).end();
+    let (a, b) = (dir.with("a.eventlog", &log), dir.with("b.eventlog", &log));
+    let out = dir.file("out.eventlog");
+    eventlog(&["merge", &a, "-o", &out, &b]).exits(0);
+    eventlog(&["show", &out]).exits(0);
+    eventlog(&["merge", &a, "-o", "-"])
+        .exits(2)
+        .says("at least two");
+}
