@@ -8,7 +8,9 @@ use crate::progress;
 use anstyle::{AnsiColor, Style};
 use ghc_eventlog::{Ending, ReadError};
 use std::fmt;
+use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The input is faulty.
 pub const INPUT: u8 = 1;
@@ -226,8 +228,53 @@ pub fn note(message: impl fmt::Display) {
     say(AnsiColor::Cyan, "note", &message.to_string());
 }
 
-fn say(colour: AnsiColor, label: &str, message: &str) {
+/// What was said while something is drawn on the terminal, where it would be in the way.
+static HELD: Mutex<Option<Vec<Message>>> = Mutex::new(None);
+
+#[derive(Clone)]
+struct Message {
+    colour: AnsiColor,
+    label: &'static str,
+    text: String,
+}
+
+fn held() -> MutexGuard<'static, Option<Vec<Message>>> {
+    // Nothing is ever left half done under this lock.
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on keeps messages, if they would go to a terminal.
+pub fn hold() {
+    if std::io::stderr().is_terminal() {
+        held().get_or_insert_default();
+    }
+}
+
+/// The last message that is kept, on one line.
+pub fn last_held() -> Option<String> {
+    let last = held().as_ref()?.last()?.clone();
+    let text = printable::message(&last.text).replace('\n', " ");
+    Some(format!("{}: {text}", last.label))
+}
+
+/// Prints the messages that were kept, and later ones at once.
+pub fn release() {
+    let kept = held().take();
+    for message in kept.into_iter().flatten() {
+        say(message.colour, message.label, &message.text);
+    }
+}
+
+fn say(colour: AnsiColor, label: &'static str, message: &str) {
     use std::io::Write;
+    if let Some(kept) = held().as_mut() {
+        kept.push(Message {
+            colour,
+            label,
+            text: message.to_owned(),
+        });
+        return;
+    }
     let style = Style::new().bold().fg_color(Some(colour.into()));
     let message = printable::message(message);
     // If stderr is gone there is nobody to tell.

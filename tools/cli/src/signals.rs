@@ -28,6 +28,23 @@ impl Stop {
         Ok(Self(flag))
     }
 
+    /// The same, but something is put right before the second signal ends the program.
+    pub fn install_and(finally: impl Fn() + Send + 'static) -> io::Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        let stop = Self(Arc::clone(&flag));
+        let mut signals = Signals::new(heeded(&[SIGINT, SIGTERM, SIGHUP]))?;
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                // It guards no other data.
+                if flag.swap(true, Ordering::Relaxed) {
+                    finally();
+                    signal_hook::low_level::exit(128 + signal);
+                }
+            }
+        });
+        Ok(stop)
+    }
+
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

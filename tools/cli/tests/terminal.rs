@@ -341,3 +341,64 @@ fn no_progress_is_left_when_the_reader_goes_away() {
     std::thread::sleep(std::time::Duration::from_millis(50));
     assert_eq!(shown(), "");
 }
+
+/// Two signals at once: there is no time to notice the first one before the second.
+#[test]
+fn a_second_signal_leaves_the_terminal_as_it_was() {
+    let dir = Dir::new();
+    let mut bytes = everything();
+    bytes.truncate(bytes.len() - 2);
+    let log = dir.with("a.eventlog", &bytes);
+    let terminal = Terminal::new(24, 80);
+    let mut child = Running::start(
+        command()
+            .args(["stats", "--follow", "--interval", "10s", &log])
+            .stdin(Stdio::null())
+            .stdout(terminal.stdio())
+            .stderr(terminal.stdio()),
+    );
+    // The first interval is long: wait for the screen, not for a summary of all.
+    wait_until("the screen", || terminal.text().contains(ENTER));
+    let pid = Pid::from_child(&child.0);
+    kill_process(pid, Signal::INT).expect("sent");
+    kill_process(pid, Signal::TERM).expect("sent");
+    child.end();
+    wait_until("the first screen", || terminal.text().contains(LEAVE));
+}
+
+/// What is said meanwhile does not disturb what is drawn, and is still there afterwards.
+#[test]
+fn messages_do_not_disturb_what_is_drawn() {
+    let dir = Dir::new();
+    let mut bytes = everything();
+    bytes.truncate(bytes.len() - 2);
+    let log = dir.with("a.eventlog", &bytes);
+    let terminal = Terminal::new(24, 200);
+    let mut child = Running::start(
+        command()
+            .args(["stats", "--follow", "--interval", "50ms", &log])
+            .stdin(Stdio::null())
+            .stdout(terminal.stdio())
+            .stderr(terminal.stdio()),
+    );
+    wait_until("the screen", || !frames(&terminal.text()).is_empty());
+    // Another log takes its place, which is told.
+    let other = dir.with("b.eventlog", &bytes);
+    std::fs::rename(other, &log).expect("renamed");
+    let told = |frame: &Vec<String>| {
+        frame
+            .last()
+            .is_some_and(|line| line.contains("started anew"))
+    };
+    wait_until("the message", || frames(&terminal.text()).iter().any(told));
+    let before = terminal.text();
+    assert!(!before.contains("eventlog: "), "{before}");
+    kill_process(Pid::from_child(&child.0), Signal::INT).expect("sent");
+    assert_eq!(child.end(), Some(0));
+    let after = || {
+        let text = terminal.text();
+        let after = text.split_once(LEAVE).map(|(_, after)| after.to_owned());
+        after.is_some_and(|after| after.contains("started anew"))
+    };
+    wait_until("the message, printed", after);
+}

@@ -2,15 +2,20 @@
 //! afterwards, and what is drawn fits, whatever the size.
 
 use crate::columns;
+use crate::errors;
 use crate::output;
 use crate::signals::Stop;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A second screen, and the cursor hidden.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 /// Where the terminal does not tell its size.
 const USUAL: (usize, usize) = (24, 80);
+
+/// Whether the second screen is on.
+static IS_ON: AtomicBool = AtomicBool::new(false);
 
 /// The second screen, as long as it lives.
 pub struct Screen {
@@ -23,9 +28,12 @@ impl Screen {
     /// because the terminal has to be put back.
     pub fn enter(out: &mut impl Write) -> io::Result<Self> {
         let screen = Self {
-            stop: Stop::install()?,
+            // We may be stuck in writing to the terminal then.
+            stop: Stop::install_and(leave)?,
             size: size(),
         };
+        errors::hold();
+        IS_ON.store(true, Ordering::Relaxed);
         write!(out, "{ENTER}")?;
         Ok(screen)
     }
@@ -40,12 +48,12 @@ impl Screen {
         self.size != size()
     }
 
-    /// Draws a text, as much of it as fits.
+    /// Draws a text, as much of it as fits, and below it the last message.
     pub fn draw(&mut self, text: &str, out: &mut impl Write) -> io::Result<()> {
         self.size = size();
         // Every line is cleared where it ends, and what is below: nothing flickers.
         write!(out, "\x1b[H")?;
-        let lines = fit(text, self.size);
+        let lines = fit(text, errors::last_held().as_deref(), self.size);
         for (at, line) in lines.iter().enumerate() {
             let feed = if at == 0 { "" } else { "\r\n" };
             write!(out, "{feed}{line}\x1b[K")?;
@@ -57,10 +65,18 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // Not through a buffer that may already hold what comes next. If the terminal is gone,
-        // there is nothing to put back.
-        let mut out = io::stdout().lock();
-        let _ = write!(out, "{LEAVE}").and_then(|()| out.flush());
+        leave();
+    }
+}
+
+/// Goes back to the first screen, unless that is done already, and prints what was said meanwhile.
+fn leave() {
+    // It guards no other data.
+    if IS_ON.swap(false, Ordering::Relaxed) {
+        // Not through a buffer that may already hold what comes next, nor through the lock of who
+        // may be stuck in writing. If the terminal is gone, there is nothing to put back.
+        let _ = rustix::io::write(io::stdout(), LEAVE.as_bytes());
+        errors::release();
     }
 }
 
@@ -68,8 +84,9 @@ fn size() -> (usize, usize) {
     output::terminal_size().unwrap_or(USUAL)
 }
 
-/// The lines of a text that there is room for.
-fn fit(text: &str, (rows, columns): (usize, usize)) -> Vec<String> {
+/// The lines of a text that there is room for, the message last.
+fn fit(text: &str, message: Option<&str>, (rows, columns): (usize, usize)) -> Vec<String> {
+    let rows = rows.saturating_sub(message.iter().count());
     let mut lines: Vec<String> = text
         .lines()
         .map(|line| columns::cut(line, columns).into_owned())
@@ -80,6 +97,7 @@ fn fit(text: &str, (rows, columns): (usize, usize)) -> Vec<String> {
         let more = format!("... {left_out} more lines: the window is too small");
         lines.push(columns::cut(&more, columns).into_owned());
     }
+    lines.extend(message.map(|message| columns::cut(message, columns).into_owned()));
     lines
 }
 
@@ -90,9 +108,12 @@ mod tests {
     #[test]
     fn what_is_drawn_fits() {
         let text = "one\ntwo\nthree\nfour\n";
-        assert_eq!(fit(text, (4, 80)), ["one", "two", "three", "four"]);
-        assert_eq!(fit(text, (3, 12)), ["one", "two", "... 2 more …"]);
-        assert_eq!(fit(text, (4, 4)), ["one", "two", "thr…", "four"]);
-        assert_eq!(fit(text, (1, 9)).len(), 1);
+        assert_eq!(fit(text, None, (4, 80)), ["one", "two", "three", "four"]);
+        assert_eq!(fit(text, None, (3, 12)), ["one", "two", "... 2 more …"]);
+        assert_eq!(fit(text, None, (4, 4)), ["one", "two", "thr…", "four"]);
+        assert_eq!(fit(text, None, (1, 9)).len(), 1);
+        assert_eq!(fit(text, Some("note: x"), (5, 80))[4], "note: x");
+        let both = ["one", "... 3 more …", "note: it is…"];
+        assert_eq!(fit(text, Some("note: it is new"), (3, 12)), both);
     }
 }
