@@ -65,6 +65,12 @@ impl<T> DerefMut for Held<'_, T> {
     }
 }
 
+/// Do something with all signals blocked: a thread inherits the mask of the one that starts it.
+pub(crate) fn blocked_while<T>(work: impl FnOnce() -> T) -> T {
+    let _signals = Blocked::new();
+    work()
+}
+
 /// All signals of this thread are blocked, until it is dropped.
 struct Blocked(libc::sigset_t);
 

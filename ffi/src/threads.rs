@@ -8,10 +8,11 @@
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;
-use std::ptr::{NonNull, null, null_mut};
+use std::ptr::{NonNull, null};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::futex;
+use crate::lock::blocked_while;
 use crate::memory::boxed;
 use crate::status::{Error, Result};
 
@@ -188,21 +189,6 @@ fn thread_local_variables() -> usize {
 #[cfg(not(target_os = "linux"))]
 fn thread_local_variables() -> usize {
     0
-}
-
-/// Do something with all signals blocked: a thread inherits the mask of the one that starts it.
-pub(crate) fn blocked_while<T>(work: impl FnOnce() -> T) -> T {
-    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
-    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: room for the sets; sigfillset initialises the one that is read.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
-    let done = work();
-    // SAFETY: `before` was initialised by the call above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut()) };
-    done
 }
 
 /// A thread that waits to be told what it is to work with; it ends if that is nothing. A system that has no thread to give

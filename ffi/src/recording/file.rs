@@ -188,7 +188,7 @@ fn make(wish: &Wish, about: &mut &'static str) -> Result<RingFile, Problem> {
         std::process::id().into(),
         u64::try_from(crate::clock::wall().as_nanos()).unwrap_or(u64::MAX),
     );
-    let map = crate::threads::blocked_while(|| new.fill(&layout))?;
+    let map = crate::lock::blocked_while(|| new.fill(&layout))?;
     if keep {
         match replace_older {
             true => folder.rename(name, &older)?,
