@@ -9,12 +9,12 @@
 //! A program may have closed them, and have files of its own under their numbers,
 //! which its children need: only what is still the same file is closed.
 
+use std::ffi::c_int;
 use std::os::fd::RawFd;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use crate::identity::identity;
-use crate::status::{Error, Result};
 
 /// Which descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -108,9 +108,9 @@ extern "C" fn in_child() {
     }
 }
 
-/// Once in a process. An error if there is no memory to note it: a child would take
-/// itself for its parent.
-pub(crate) fn watch() -> Result<()> {
+/// Once in a process. An error, by its number, if there is no memory to note it: a child
+/// would take itself for its parent.
+pub(crate) fn watch() -> Result<(), c_int> {
     static WATCHES: Mutex<bool> = Mutex::new(false);
     let mut watches = WATCHES.lock().unwrap_or_else(|e| e.into_inner());
     if !*watches {
@@ -119,7 +119,7 @@ pub(crate) fn watch() -> Result<()> {
         // says so to the linker (build.rs).
         match unsafe { libc::pthread_atfork(None, None, Some(in_child)) } {
             0 => *watches = true,
-            error => return Err(Error::Sys(error)),
+            error => return Err(error),
         }
     }
     Ok(())

@@ -20,23 +20,26 @@ use std::sync::atomic::Ordering;
 use crate::definitions::Definitions;
 use crate::definitions_feed::DefinitionsFeed;
 use crate::instance::{Instance, Parts};
+use crate::lock::Lock;
 use crate::memory::{OutOfMemory, Shared, boxed};
 use crate::net::client::ClientOptions;
 use crate::net::listener::{Address, Listener};
 use crate::poll_thread::{self, PollThread};
 use crate::recording::{self, Wish};
 use crate::rts::Rts;
-use crate::status::{Error, Result};
+use crate::status::{self, Error, Result};
 use crate::storage::RingMemory;
 use crate::tuning::{self, Control, Tuning};
 use crate::wake::Wake;
 use crate::writer::EventLogSocketWriter;
 use crate::{alone, control, exit, flush_thread, fork, log};
 
-/// What a program set in code. Also serialises `init`.
+/// What a program set in code. Also serialises `init`, which may wait for a name server or a
+/// disk with it: so signals do come while it is held, and the end of the program, which may
+/// be in one of them, never takes it.
 static TUNING: Mutex<Option<Tuning>> = Mutex::new(None);
 /// Why a start without a status failed.
-static SILENT_FAILURE: Mutex<Option<Error>> = Mutex::new(None);
+static SILENT_FAILURE: Lock<Option<Error>> = Lock::new(None);
 
 /// What holds when nothing is set, in a program that was built as this one.
 pub(crate) fn default_tuning() -> Tuning {
@@ -85,6 +88,7 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
     if fork::is_inert() {
         return Err(Error::Sys(libc::EOPNOTSUPP));
     }
+    fork::watch().map_err(Error::Sys)?;
     let tuning = TUNING.lock().unwrap_or_else(|e| e.into_inner());
     not_started_before()?;
     if Rts::get().is_some_and(|rts| !rts.supports_eventlog()) {
@@ -96,7 +100,7 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
         linger: wishes.linger,
         control: settings.control,
     };
-    fork::watch()?;
+    status::forget_files();
     // In this order, so that a failure leaves nothing: what fails likely comes
     // first, and memory that cannot be taken back comes last.
     let listener = address
@@ -286,14 +290,15 @@ fn not_started() -> Error {
 }
 
 fn silent_failure() -> Option<Error> {
-    let failure = SILENT_FAILURE.lock().unwrap_or_else(|e| e.into_inner());
-    *failure
+    // In a child another thread may have held the lock for ever.
+    (!fork::is_inert()).then(|| *SILENT_FAILURE.lock())?
 }
 
 /// Keep the failure of a function that returns no status.
 pub(crate) fn remember_failure(result: Result<()>) {
-    let mut failure = SILENT_FAILURE.lock().unwrap_or_else(|e| e.into_inner());
-    *failure = result.err();
+    if !fork::is_inert() {
+        *SILENT_FAILURE.lock() = result.err();
+    }
 }
 
 /// What made the poll thread give up, `ready` fail, or a function without status.

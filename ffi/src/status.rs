@@ -2,10 +2,11 @@
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard};
 
 use crate::folder::{Problem, join};
+use crate::fork;
 use crate::limits;
+use crate::lock::{Held, Lock};
 use crate::memory::{OutOfMemory, push};
 
 /// `EventlogSocketStatusCode`.
@@ -74,12 +75,12 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What `ess_error_code` of ERR_ENV_INVALID counts: a status has no room for a
 /// variable's name and value, so they wait here for `strerror`.
-static BAD_VARIABLES: Mutex<Vec<BadVariable>> = Mutex::new(Vec::new());
+static BAD_VARIABLES: Lock<Vec<BadVariable>> = Lock::new(Vec::new());
 
 /// What was in the way the last time that a ring file or a socket could not be made, for the
 /// same reason.
-static RING_FILE: Mutex<Option<FileProblem>> = Mutex::new(None);
-static SOCKET_FILE: Mutex<Option<FileProblem>> = Mutex::new(None);
+static RING_FILE: Lock<Option<FileProblem>> = Lock::new(None);
+static SOCKET_FILE: Lock<Option<FileProblem>> = Lock::new(None);
 
 /// A file that cannot be made, or one that is in its way.
 #[derive(Debug)]
@@ -166,7 +167,9 @@ impl Error {
 
 /// The number under which `strerror` finds it again; 0 if there is no memory to keep it.
 fn remember(bad: BadVariable) -> c_int {
-    let mut seen = BAD_VARIABLES.lock().unwrap_or_else(|e| e.into_inner());
+    let Some(mut seen) = unless_forked(&BAD_VARIABLES) else {
+        return 0;
+    };
     let known = seen.iter().position(|old| *old == bad);
     let index = match known {
         Some(index) => index,
@@ -297,22 +300,36 @@ fn describe_errno(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
     write_lossy(f, unsafe { CStr::from_ptr(text.as_ptr()) }.to_bytes())
 }
 
-fn last(file: &'static Mutex<Option<FileProblem>>) -> MutexGuard<'static, Option<FileProblem>> {
-    file.lock().unwrap_or_else(|e| e.into_inner())
+/// What is kept for `strerror`. `None` in a forked child, where another thread may have held
+/// the lock for ever: there a status is told in general words.
+fn unless_forked<T>(kept: &'static Lock<T>) -> Option<Held<'static, T>> {
+    (!fork::is_inert()).then(|| kept.lock())
 }
 
 /// Without memory for its path, nothing is known of the file.
-fn keep(file: &'static Mutex<Option<FileProblem>>, path: &[&[u8]], problem: Problem) {
+fn keep(file: &'static Lock<Option<FileProblem>>, path: &[&[u8]], problem: Problem) {
     let path = join(path).ok();
-    *last(file) = path.map(|path| FileProblem { path, problem });
+    if let Some(mut last) = unless_forked(file) {
+        *last = path.map(|path| FileProblem { path, problem });
+    }
+}
+
+/// A start begins: an error of it is not about the file of one before.
+pub(crate) fn forget_files() {
+    for file in [&RING_FILE, &SOCKET_FILE] {
+        if let Some(mut last) = unless_forked(file) {
+            *last = None;
+        }
+    }
 }
 
 const FOREIGN: &str = "what is there belongs to another user, and is left alone";
 
 /// With the socket, if a start that failed so was the last one that failed for its file.
 fn describe_system_error(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
-    let last = last(&SOCKET_FILE);
-    let Some(file) = last.as_ref().filter(|file| file.problem.errno == errno) else {
+    let last = unless_forked(&SOCKET_FILE);
+    let file = last.as_ref().and_then(|last| last.as_ref());
+    let Some(file) = file.filter(|file| file.problem.errno == errno) else {
         return describe_errno(f, errno);
     };
     f.write_str("socket ")?;
@@ -326,8 +343,9 @@ fn describe_system_error(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Resul
 }
 
 fn describe_ring_file(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
-    let last = last(&RING_FILE);
-    let file = last.as_ref().filter(|file| file.problem.errno == errno);
+    let last = unless_forked(&RING_FILE);
+    let file = last.as_ref().and_then(|last| last.as_ref());
+    let file = file.filter(|file| file.problem.errno == errno);
     f.write_str("ring file")?;
     if let Some(file) = file {
         f.write_str(" ")?;
@@ -343,9 +361,9 @@ fn describe_ring_file(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
 }
 
 fn describe_variable(f: &mut fmt::Formatter<'_>, number: c_int) -> fmt::Result {
-    let seen = BAD_VARIABLES.lock().unwrap_or_else(|e| e.into_inner());
+    let seen = unless_forked(&BAD_VARIABLES);
     let index = usize::try_from(number).unwrap_or(0).wrapping_sub(1);
-    let Some(bad) = seen.get(index) else {
+    let Some(bad) = seen.as_ref().and_then(|seen| seen.get(index)) else {
         return f.write_str("an environment variable has an invalid value");
     };
     write_lossy(f, bad.name.to_bytes())?;

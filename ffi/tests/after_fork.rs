@@ -45,3 +45,12 @@ fn a_child_keeps_no_connection() {
     // SAFETY: no pointers. The child sleeps: nobody else has its number.
     unsafe { libc::kill(child, libc::SIGKILL) };
 }
+
+/// A child asks what a status means while its parent's other thread was about to be told.
+#[test]
+fn a_child_is_told_what_a_status_means() {
+    let mut driver = Driver::listening(&[]);
+    let said = driver.command("fork-beside-strerror 300");
+    assert_eq!(said, ["stuck: 0"]);
+    assert!(driver.finish().success());
+}

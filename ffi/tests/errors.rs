@@ -182,6 +182,23 @@ fn occupied_port() {
     expect(&lines, "init", SYS, libc::EADDRINUSE);
 }
 
+/// An error is not put down to the file of a start before it.
+#[test]
+fn an_occupied_port_after_an_occupied_path() {
+    let mut driver = Driver::spawn(&[]);
+    let path = driver.socket_path();
+    let _server = UnixListener::bind(&path).expect("a socket");
+    let why = driver
+        .command(&format!("init-why {}", path.display()))
+        .concat();
+    assert!(why.contains(text(&path)), "{why}");
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("its number").port();
+    let why = driver.command(&format!("init-tcp-why {port}")).concat();
+    assert_eq!(why, "Address already in use");
+    assert!(driver.finish().success());
+}
+
 /// A port is free again at once, also after a connection on it.
 #[test]
 fn ports_are_reused() {

@@ -530,8 +530,14 @@ static void run(char *line) {
     char *why = eventlog_socket_strerror(init(rest));
     puts(why);
     free(why);
+  } else if (strcmp(line, "init-tcp-why") == 0) {
+    char *why = eventlog_socket_strerror(init_tcp("127.0.0.1", rest));
+    puts(why);
+    free(why);
   } else if (strcmp(line, "fork") == 0) {
     fork_child();
+  } else if (strcmp(line, "fork-beside-strerror") == 0) {
+    fork_beside_strerror(atoi(rest));
   } else if (strcmp(line, "check-files") == 0) {
     check_files();
   } else if (strcmp(line, "check-files-in-child") == 0) {

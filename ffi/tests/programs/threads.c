@@ -5,8 +5,10 @@
 #include "threads.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void start(pthread_t *thread, void *(*routine)(void *), void *argument) {
@@ -59,4 +61,34 @@ void exit_twice(void) {
 void exit_in_handler(int number) {
   (void)number;
   exit(11);
+}
+
+static void *describe_for_ever(void *stop) {
+  EventlogSocketStatus status = {EVENTLOG_SOCKET_ERR_SYS, 98};
+  while (!atomic_load((atomic_bool *)stop)) free(eventlog_socket_strerror(status));
+  return NULL;
+}
+
+void fork_beside_strerror(int times) {
+  pthread_t thread;
+  atomic_bool stop = false;
+  int stuck = 0;
+  start(&thread, describe_for_ever, &stop);
+  for (int i = 0; i < times; i++) {
+    pid_t child = fork();
+    if (child == 0) {
+      EventlogSocketStatus status = {EVENTLOG_SOCKET_ERR_SYS, 98};
+      alarm(10); /* for one that waits for ever */
+      free(eventlog_socket_strerror(status));
+      eventlog_socket_worker_status();
+      _exit(0);
+    }
+    int end = -1;
+    if (child < 0 || waitpid(child, &end, 0) != child) puts("no child");
+    if (end != 0) stuck++;
+    if (stuck > 0) break;
+  }
+  atomic_store(&stop, true);
+  pthread_join(thread, NULL);
+  printf("stuck: %d\n", stuck);
 }

@@ -14,6 +14,10 @@ void call_cancelled(const char *name, EventlogSocketStatus (*call)(void));
 /** exit(7) here, and exit(6) in another thread 200 ms later. */
 void exit_twice(void);
 
+/** Fork so many children while another thread puts statuses into words; each child does the
+ *  same. Says whether one was stuck. */
+void fork_beside_strerror(int times);
+
 /** exit(11) in the handler of a signal. */
 void exit_in_handler(int number);
 
