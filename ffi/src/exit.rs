@@ -8,15 +8,14 @@ use crate::clock::monotonic;
 use crate::gate::GATE;
 use crate::instance::Instance;
 use crate::net::listener;
-use crate::{cancellation, control, flush_thread, futex, log};
+use crate::{cancellation, control, flush_thread, fork, futex, log};
 
 /// A call into the RTS that has not returned after this long is stuck; the exit goes
 /// on.
 const STUCK: Duration = Duration::from_secs(2);
 
-/// The RTS begins to exit: no thread of ours is in it when this returns (but for a
-/// handler that does not), and
-/// whoever waits for room waits by the rules of the exit.
+/// The RTS begins to exit: no thread of ours is in it when this returns (but for a handler
+/// that does not return), and whoever waits for room waits by the rules of the exit.
 pub(crate) fn rts_exiting() {
     if let Some(instance) = Instance::get() {
         // Nobody who waits for a client keeps the program.
@@ -52,15 +51,24 @@ const EXITS_AT_ONCE: usize = 4;
 /// `exit` may be called while the RTS runs, which then never ends its log. The
 /// client gets what the ring holds, and the socket's file goes.
 extern "C" fn at_exit() {
-    let Some(instance) = Instance::get() else {
+    cancellation::put_off(come_to_end);
+}
+
+fn come_to_end() {
+    if fork::is_inert() {
         return;
+    }
+    let Some(instance) = Instance::get() else {
+        // In the middle of a start, perhaps.
+        return listener::remove_socket_file();
     };
     let again = ENDS.replace(true);
     // Acquire: pairs with the Release below; what the other exit has done is done.
     let first = STATE.compare_exchange(RUNNING, ENDING, Ordering::Acquire, Ordering::Acquire);
     match first {
         Ok(_) => {
-            cancellation::put_off(|| end(instance));
+            end(instance);
+            // Release: pairs with the Acquire above, and in `await_end`.
             STATE.store(ENDED, Ordering::Release);
             futex::wake_all(&STATE);
         }

@@ -101,6 +101,8 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
         control: settings.control,
     };
     status::forget_files();
+    // Before there is a file that would stay behind.
+    exit::register();
     // In this order, so that a failure leaves nothing: what fails likely comes
     // first, and memory that cannot be taken back comes last.
     let listener = address
@@ -158,7 +160,6 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
     }
     Instance::publish(instance);
     alone::watch(wake_poll_thread);
-    exit::register();
     Ok(())
 }
 

@@ -87,3 +87,13 @@ fn an_exit_in_a_handler() {
     assert!(!driver.socket_path().exists());
     assert!(Stream::complete(&collector.finish()).has_message("last-words"));
 }
+
+/// The same in the middle of a start: its socket's file does not stay behind.
+#[test]
+fn an_exit_in_a_handler_while_it_starts() {
+    let mut driver = Driver::spawn(&[]);
+    driver.quietly("exit-in-clock");
+    driver.begin(&format!("init {}", driver.socket_path().display()));
+    assert_eq!(ending(driver.process.wait()), "status 11");
+    assert!(!driver.socket_path().exists());
+}

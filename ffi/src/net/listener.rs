@@ -63,8 +63,12 @@ impl Listener {
             }
         };
         let is_tcp = file.is_none();
-        let watch = file.as_ref().map(FileWatch::new);
-        *socket_file() = file;
+        // The first thing after it is made: an exit may come at any moment.
+        let watch = {
+            let mut slot = socket_file();
+            *slot = file;
+            slot.as_ref().map(FileWatch::new)
+        };
         fork::own(fork::Slot::Listener, Some(socket.as_raw_fd()));
         Ok(Listener {
             socket: OwnDescriptor::new(socket),
