@@ -12,7 +12,7 @@
 
 use std::ffi::c_void;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering, fence};
 use std::time::Duration;
 
 use crate::futex;
@@ -26,8 +26,11 @@ const LOOK_UNASKED: Duration = Duration::from_secs(5);
 /// Threads of ours. Never more than there are: each counts itself when it runs, and no longer
 /// when it is about to end.
 static OURS: AtomicU32 = AtomicU32::new(0);
-/// The main thread tells when it ends.
-static MAIN_TELLS: AtomicBool = AtomicBool::new(false);
+/// The process whose main thread tells when it ends: a child that was forked by another thread
+/// has one that does not.
+static MAIN_TELLS: AtomicI32 = AtomicI32::new(0);
+/// It is this process.
+static ASKED: AtomicBool = AtomicBool::new(false);
 /// 1: it has ended, or is about to.
 static MAIN_GONE: AtomicU32 = AtomicU32::new(0);
 /// Makes the poll thread look.
@@ -62,9 +65,11 @@ extern "C" fn gone(what: *mut c_void) {
         OURS.fetch_sub(1, Ordering::Release);
         return;
     }
-    // Relaxed: the futex, and the wake-up's system call, order it for who looks next.
     MAIN_GONE.store(1, Ordering::Relaxed);
     futex::wake_all(&MAIN_GONE);
+    // SeqCst: pairs with the fence in `watch`. Either this finds whom to wake, or that finds
+    // that the main thread is gone.
+    fence(Ordering::SeqCst);
     if let Some(wake) = WAKE.get() {
         wake();
     }
@@ -80,16 +85,33 @@ pub(crate) fn join_ours() {
 
 /// From now on `wake` is called when the main thread ends.
 pub(crate) fn watch(wake: fn()) {
-    let _ = WAKE.set(wake);
     ask_main();
+    // SAFETY: no pointers.
+    let here = unsafe { libc::getpid() };
+    // Relaxed: whoever reads it too early is woken below, or looks in vain once more.
+    ASKED.store(
+        MAIN_TELLS.load(Ordering::Relaxed) == here,
+        Ordering::Relaxed,
+    );
+    let _ = WAKE.set(wake);
+    // SeqCst: pairs with the fence in `gone`.
+    fence(Ordering::SeqCst);
+    // Who has looked already has perhaps gone to sleep for longer than it should.
+    if interval().is_some() {
+        wake();
+    }
 }
 
 /// Have the main thread tell when it ends, if this is it.
 fn ask_main() {
     #[cfg(target_os = "linux")]
-    // SAFETY: no pointers.
-    if unsafe { libc::gettid() == libc::getpid() } && mark(MAIN) {
-        MAIN_TELLS.store(true, Ordering::Relaxed);
+    {
+        // SAFETY: no pointers.
+        let (thread, process) = unsafe { (libc::gettid(), libc::getpid()) };
+        if thread == process && mark(MAIN) {
+            MAIN_TELLS.store(process, Ordering::Relaxed);
+            ASKED.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -123,7 +145,7 @@ pub(crate) fn interval() -> Option<Duration> {
     // Relaxed, both: whoever reads too early is woken, or set before there was anybody.
     if MAIN_GONE.load(Ordering::Relaxed) != 0 {
         Some(LOOK)
-    } else if MAIN_TELLS.load(Ordering::Relaxed) || cfg!(not(target_os = "linux")) {
+    } else if ASKED.load(Ordering::Relaxed) || cfg!(not(target_os = "linux")) {
         None
     } else {
         Some(LOOK_UNASKED)
@@ -210,6 +232,17 @@ mod tests {
         assert_eq!(read(&stat("Z")), Some((true, 17)));
         assert_eq!(read("1 (cut) S 1 2"), None);
         assert_eq!(read(""), None);
+    }
+
+    /// The main thread ends between the start of the poll thread, which then sleeps without a
+    /// limit, and `watch`.
+    #[test]
+    fn a_main_thread_that_ends_before_it_is_watched() {
+        static WOKEN: AtomicBool = AtomicBool::new(false);
+        gone(std::ptr::without_provenance_mut(MAIN));
+        watch(|| WOKEN.store(true, Ordering::Relaxed));
+        assert!(WOKEN.load(Ordering::Relaxed));
+        assert_eq!(interval(), Some(LOOK));
     }
 
     /// The layout is that of this system.
