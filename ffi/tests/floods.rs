@@ -133,3 +133,37 @@ fn commands_that_are_obeyed() {
         check_flood(transport, ALL_CONTROL, &bytes, bytes.len());
     }
 }
+
+/// Clients that come and go without end.
+#[test]
+fn connections() {
+    for transport in [Transport::Unix, Transport::Tcp] {
+        let (mut driver, address) = program(transport, UNIX_CONTROL);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let to = address.clone();
+        let flood = std::thread::spawn(move || {
+            let mut count = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                // A queue that is full is a reset over TCP.
+                count += u32::from(Client::try_connect(&to).is_ok());
+            }
+            count
+        });
+        let (begun, before) = (Instant::now(), driver.process.processor_time());
+        std::thread::sleep(WHILE);
+        let (took, used) = (begun.elapsed(), driver.process.processor_time() - before);
+        stop.store(true, Ordering::Relaxed);
+        let count = flood.join().expect("the flood");
+        eprintln!("{transport:?}: {used:?} in {took:?}, {count} clients");
+        assert!(used <= took / SHARE, "{transport:?}: {used:?} in {took:?}");
+        // Whoever comes after them is served.
+        let mut client = Client::connect(&address);
+        client.read_until_text("datb");
+        driver.quietly("chunk 0 text:afterwards");
+        client.read_until_text("afterwards");
+        drop(client);
+        driver.until_alone();
+        assert!(driver.finish().success());
+    }
+}

@@ -4,6 +4,9 @@
 //! was read, have a share of one processor: when it is spent nothing is read for a while,
 //! the sockets' buffers fill, and the sender waits. Nothing that was sent is lost. Who sends
 //! as people and tools do never comes to the end of it.
+//!
+//! Clients that come and go have a share of their own: when it is spent, the next one waits
+//! in the queue for a moment.
 
 use std::time::Duration;
 
@@ -13,6 +16,11 @@ const SHARE: u32 = 40;
 const BURST: Duration = Duration::from_millis(40);
 /// What may be owed at most: no rest is longer than `SHARE` times this.
 const DEBT: Duration = Duration::from_millis(500);
+/// The same for clients that come and go: no rest of theirs is longer than 400 ms.
+const DEBT_OF_VISITS: Duration = Duration::from_millis(10);
+/// For what one of them costs besides what is measured: accepting it, and the flush that it
+/// gets from another thread.
+pub(super) const VISIT: Duration = Duration::from_micros(100);
 /// For being woken, which is not measured: a byte at a time costs more than it seems to.
 const WAKE_UP: Duration = Duration::from_micros(10);
 /// No rest is shorter: it ends with a wake-up.
@@ -30,6 +38,7 @@ pub(super) struct InputBudget {
     rests_until: Option<Duration>,
     /// Commands that had been run when room was first waited for, and when that was.
     waits: Option<(u64, Duration)>,
+    most_owed: Duration,
 }
 
 /// How to read.
@@ -44,13 +53,24 @@ pub(super) enum Reading {
 }
 
 impl InputBudget {
+    /// For what clients send.
     pub(super) fn new() -> InputBudget {
+        InputBudget::with_debt(DEBT)
+    }
+
+    /// For their coming and going.
+    pub(super) fn of_visits() -> InputBudget {
+        InputBudget::with_debt(DEBT_OF_VISITS)
+    }
+
+    fn with_debt(most_owed: Duration) -> InputBudget {
         InputBudget {
             left: BURST,
             owed: Duration::ZERO,
             as_of: Duration::ZERO,
             rests_until: None,
             waits: None,
+            most_owed,
         }
     }
 
@@ -65,7 +85,7 @@ impl InputBudget {
         self.as_of = now;
         self.left = (self.left + earned.saturating_sub(self.owed)).min(BURST);
         self.owed = self.owed.saturating_sub(earned);
-        self.owed = (self.owed + spent.saturating_sub(self.left)).min(DEBT);
+        self.owed = (self.owed + spent.saturating_sub(self.left)).min(self.most_owed);
         self.left = self.left.saturating_sub(spent);
         if !self.owed.is_zero() {
             self.rests_until = Some(now + (self.owed * SHARE).max(SHORTEST));

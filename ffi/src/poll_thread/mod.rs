@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use eventlog_ring::Consumer;
 
-use crate::clock::monotonic;
+use crate::clock::{self, monotonic};
 use crate::definitions::Definitions;
 use crate::definitions_feed::DefinitionsFeed;
 use crate::instance::Instance;
@@ -31,13 +31,14 @@ use crate::status::Result;
 use crate::storage::RingMemory;
 use crate::threads::Waiting;
 use crate::{alone, lock};
-use input_budget::InputBudget;
+use input_budget::{InputBudget, VISIT};
 
 /// Chunks learnt from per round, so that a flood of them does not keep the client
 /// waiting.
 const LEARNT_PER_ROUND: usize = 4096;
 /// When descriptors or memory are short.
 const RETRY: Duration = Duration::from_millis(50);
+
 #[derive(Debug)]
 pub(crate) struct PollThread {
     instance: &'static Instance,
@@ -69,6 +70,9 @@ pub(crate) struct PollThread {
     /// When it was looked for others in the process.
     looked: Duration,
     input: InputBudget,
+    visits: InputBudget,
+    /// A client has come or gone in this round: the processor time of this thread then.
+    visited: Option<Duration>,
     connections: u64,
     received: u64,
     /// Bytes of the ring that were populated.
@@ -139,6 +143,8 @@ impl PollThread {
             next_probe: Duration::ZERO,
             looked: monotonic(),
             input: InputBudget::new(),
+            visits: InputBudget::of_visits(),
+            visited: None,
             connections: 0,
             received: 0,
             populated: 0,
@@ -158,6 +164,7 @@ impl PollThread {
             self.publish();
             let served = self.serve();
             let rest = self.end_if_due(served);
+            self.pay_for_visits();
             if let Err(error) = self.sleep(rest) {
                 // Descriptors of ours are closed, or the program's by now. It must not
                 // notice: its writers are refused from now on, and nobody is woken.
@@ -174,6 +181,15 @@ impl PollThread {
         }
         drop(self);
         alone::keep_watch();
+    }
+
+    /// Those who come and go without end must not keep this thread busy, nor the one that
+    /// flushes for each of them.
+    fn pay_for_visits(&mut self) {
+        if let Some(before) = self.visited.take() {
+            let spent = clock::of_this_thread().saturating_sub(before) + VISIT;
+            self.visits.spend(monotonic(), spent);
+        }
     }
 
     /// End the process if nobody else is left in it.

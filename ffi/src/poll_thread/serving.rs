@@ -6,7 +6,7 @@ use std::time::Duration;
 use eventlog_ring::RecordState;
 
 use super::{PollThread, RETRY, Rest};
-use crate::clock::monotonic;
+use crate::clock::{self, monotonic};
 use crate::control;
 use crate::faults::FAULTS;
 use crate::flush_thread;
@@ -36,6 +36,9 @@ impl PollThread {
         if self.session.is_some() || self.retry.is_some() {
             return;
         }
+        if self.visits.rests_until(monotonic()).is_some() {
+            return;
+        }
         let Some(listener) = &self.listener else {
             return;
         };
@@ -44,6 +47,7 @@ impl PollThread {
             Accepted::Later => self.retry = Some(monotonic() + RETRY),
             Accepted::Lost => self.lost = true,
             Accepted::Client(client) => {
+                self.visited.get_or_insert_with(clock::of_this_thread);
                 // The first client gets what was kept since the log started; a
                 // later one what comes from now on.
                 if !self.chunks.is_open() && self.finish.is_none() {
@@ -79,6 +83,7 @@ impl PollThread {
         let Some(session) = self.session.take() else {
             return;
         };
+        self.visited.get_or_insert_with(clock::of_this_thread);
         self.received += session.client.received();
         self.patience_ends = None;
         session.stop_receiving(&mut control::hear);

@@ -39,6 +39,10 @@ impl PollThread {
             .filter(|_| self.finish.is_none())
             .and_then(|listener| listener.looks_for_file_at(self.session.is_none()));
         let silent = self.silence_ends;
+        let visit = self
+            .visits
+            .rests_until(monotonic())
+            .filter(|_| matters && (self.session.is_none() || self.may_displace()));
         let look = alone::interval().map(|interval| self.looked + interval);
         [
             self.finish,
@@ -48,6 +52,7 @@ impl PollThread {
             reading,
             stalled,
             silent,
+            visit,
             file,
             look,
         ]
@@ -97,8 +102,9 @@ impl PollThread {
             revents: 0,
         };
         // Negative descriptors are passed over. The listener waits while a client
-        // is served that takes what it gets, or while accepting would fail.
-        let free = self.session.is_none() || self.may_displace();
+        // is served that takes what it gets, while accepting would fail, or after a crowd.
+        let rests = self.visits.rests_until(monotonic()).is_some();
+        let free = !rests && (self.session.is_none() || self.may_displace());
         let listener = match (&self.listener, self.retry) {
             (Some(listener), None) if free => listener.fd(),
             _ => -1,
