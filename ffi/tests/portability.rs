@@ -72,6 +72,49 @@ int main() {
     assert_eq!(output.stdout, b"app\n", "{}", output.status);
 }
 
+/// The loader for GHC's own linker, where the library cannot be loaded: every function says
+/// so, and none asks for a thread or a call.
+#[test]
+fn a_loader_without_its_library() {
+    let dir = TempDir::new();
+    let source = dir.join("loader.c");
+    std::fs::write(dir.join("junk"), "no library").expect("a file");
+    let names = "FORWARD(eventlog_socket_signal_ghc_rts_ready)\n\
+                 FORWARD(eventlog_socket_strerror)\n\
+                 FORWARD(eventlog_socket_rts_attached)\n\
+                 FORWARD(eventlog_socket_rts_needs_thread)\n\
+                 FORWARD(eventlog_socket_rts_next_call)\n";
+    std::fs::write(dir.join("eventlog_socket_forwards.h"), names).expect("a header");
+    let text = r#"
+#include "eventlog_socket_loader.c"
+int main(void) {
+  EventlogSocketStatus status = eventlog_socket_signal_ghc_rts_ready();
+  EventlogSocketRtsCall call;
+  printf("%d %d %d %d %d\n", (int)status.ess_status_code,
+         eventlog_socket_strerror(status) != NULL, eventlog_socket_rts_attached(),
+         eventlog_socket_rts_needs_thread(), eventlog_socket_rts_next_call(NULL, &call));
+}
+"#;
+    std::fs::write(&source, text).expect("a source");
+    let program = dir.join("loader");
+    let compiled = Command::new("cc")
+        .args(["-DEVENTLOG_SOCKET_NO_RTS", "-o"])
+        .arg(&program)
+        .arg(format!("-DLIBRARY=\"{}\"", dir.join("junk").display()))
+        .arg(format!("-I{}", dir.path().display()))
+        .args(
+            ["haskell/eventlog-socket/cbits", "ffi/rts", "include"]
+                .map(|folder| format!("-I{}", repository().join(folder).display())),
+        )
+        .arg(&source)
+        .args(["-lpthread", "-ldl"])
+        .status()
+        .expect("cc");
+    assert!(compiled.success());
+    let output = Command::new(program).output().expect("the program");
+    assert_eq!(output.stdout, b"1 0 0 0 0\n", "{}", output.status);
+}
+
 /// A status is a plain value: it can be kept in a variable, and changed.
 #[test]
 fn statuses_can_be_assigned() {

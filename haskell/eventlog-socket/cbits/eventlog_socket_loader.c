@@ -77,13 +77,16 @@ void eventlog_socket_rts_register(const EventlogSocketRts *rts) { g_rts = rts; }
  * being known, under names that the compiler does not know either. */
 typedef uint64_t Function(uint64_t, uint64_t, uint64_t, uint64_t);
 
-/* What they return if there is no library: a status, but some a pointer or a bool. */
+/* What they return if there is no library: a status, but some a pointer or a bool, which
+ * is NULL or false. */
 static uint64_t without(const char *name) {
+  static const char *const others[] = {"_str", "_attached", "_needs_thread", "_next_call"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (strstr(name, others[i]) != NULL) return 0;
   EventlogSocketStatus status = {EVENTLOG_SOCKET_ERR_RTS_NOSUPPORT, 0};
   uint64_t value = 0;
   memcpy(&value, &status, sizeof value);
-  bool has_status = strstr(name, "_str") == NULL && strstr(name, "_attached") == NULL;
-  return has_status ? value : 0;
+  return value;
 }
 
 static uint64_t pass_on(const char *name, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
