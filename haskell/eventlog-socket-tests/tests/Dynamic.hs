@@ -3,6 +3,7 @@
 module Main (main) where
 
 import Control.Concurrent (forkIO, newEmptyMVar, putMVar, takeMVar, threadDelay)
+import Control.Exception (MaskingState (..), getMaskingState)
 import Control.Monad (void)
 import Data.Foldable (for_)
 import Debug.Trace (traceEventIO)
@@ -16,9 +17,11 @@ import Expect
 main :: IO ()
 main = withFailures $ \failures -> withDirectory $ \dir -> do
   [early, late, ended, handled] <- sequence (replicate 4 newEmptyMVar)
+  masking <- newEmptyMVar
   namespace <- registerNamespace "mine"
   registerHook HookPostStartEventLogging (traceEventIO "early" >> put early ())
   registerHook HookPreEndEventLogging (put ended ())
+  registerCommand namespace (CommandId 4) (getMaskingState >>= put masking)
   let path = dir </> "socket"
       soon label = waitFor failures label
   start path
@@ -41,8 +44,12 @@ main = withFailures $ \failures -> withDirectory $ \dir -> do
     sendCommand connection "mine" 2
     soon "a command of the next client" handled
   soon "the end of the next client" ended
+  withConnection path $ \connection -> do
+    sendCommand connection "mine" 4
+    timeout 60000000 (takeMVar masking)
+      >>= expect failures "exceptions in a handler" (Just Unmasked)
   counters <- stats
-  expect failures "commands" (essCommandsRun counters, essCommandsRefused counters) (5, 0)
+  expect failures "commands" (essCommandsRun counters, essCommandsRefused counters) (6, 0)
   -- One that runs while the program ends keeps it for no moment.
   registerCommand namespace (CommandId 3) (put handled () >> threadDelay 100000000)
   withConnection path $ \connection -> do

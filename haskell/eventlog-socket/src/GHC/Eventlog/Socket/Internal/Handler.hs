@@ -7,7 +7,7 @@ module GHC.Eventlog.Socket.Internal.Handler
   , lendThread
   ) where
 
-import Control.Concurrent (MVar, forkIO, modifyMVar_, newMVar)
+import Control.Concurrent (MVar, forkIOWithUnmask, modifyMVar_, newMVar)
 import Control.Exception
   ( SomeException (..)
   , catch
@@ -16,7 +16,7 @@ import Control.Exception
   , mask_
   , try
   )
-import Control.Monad (forever, join, unless, void)
+import Control.Monad (forever, join, unless, void, when)
 import Debug.Trace (traceEventIO)
 import Foreign.Marshal (allocaArray)
 import Foreign.Ptr (FunPtr, Ptr, castPtr, castPtrToFunPtr, nullPtr, ptrToIntPtr)
@@ -75,14 +75,15 @@ runStored stored = join (deRefStablePtr (castPtrToStablePtr stored))
 
 -- | Where no thread of the C library may enter this runtime, have one of Haskell's fetch
 -- the handlers that are due. Those of Haskell it calls itself: when the program exits, it
--- is ended in them as any thread is.
+-- is ended in them as any thread is. They are called as on a thread of C's: whoever asks
+-- for it may have exceptions masked, handlers do not.
 lendThread :: IO ()
 lendThread = modifyMVar_ lent $ \already ->
   if already
     then pure True
     else do
       needed <- (/= 0) <$> c_needs_thread
-      unless (not needed) $ void $ forkIO $ allocaArray 4 $ \call -> forever $ do
+      when needed $ void $ forkIOWithUnmask $ \unmask -> allocaArray 4 $ \call -> forever $ unmask $ do
         c_next call
         handler <- peekElemOff call 0
         stored <- peekElemOff call 1
