@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use ghc_eventlog::{Ending, ReadError};
 use std::fmt;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -60,6 +61,22 @@ pub fn no_header(name: &str) -> anyhow::Error {
 /// The command line is at fault in a way that clap cannot see: exit code 2.
 pub fn usage(message: impl fmt::Display) -> anyhow::Error {
     told(USAGE, message, None)
+}
+
+/// A file would be written over that is there already.
+pub fn exists(path: &Path) -> anyhow::Error {
+    usage(format_args!(
+        "{} exists already; replace it with --force",
+        path.display()
+    ))
+}
+
+/// What is read would be overwritten.
+pub fn input_is_output(path: &Path) -> anyhow::Error {
+    usage(format_args!(
+        "{} is both input and output; write to another file and rename it",
+        path.display()
+    ))
 }
 
 /// Something cannot be opened, read or written: exit code 3.

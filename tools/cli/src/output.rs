@@ -93,12 +93,19 @@ struct Raw(StdoutLock<'static>);
 
 impl Write for Raw {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).inspect_err(notice)
+        let result = self.0.write(bytes).inspect_err(notice);
+        result.map_err(|error| named("standard output", error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush().inspect_err(notice)
+        let result = self.0.flush().inspect_err(notice);
+        result.map_err(|error| named("standard output", error))
     }
+}
+
+/// The error with what cannot be written.
+pub fn named(name: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write {name}: {error}"))
 }
 
 /// Takes note of an error in writing to standard output: a reader that goes away is none.

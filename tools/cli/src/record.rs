@@ -9,7 +9,7 @@ mod queue;
 mod spool;
 mod tee;
 
-pub use files::{Files, Rotation};
+pub use files::{Files, Rotation, earlier};
 pub use queue::{Queue, Taken};
 pub use spool::Spool;
 pub use tee::{Piece, Tee};

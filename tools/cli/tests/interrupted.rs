@@ -353,3 +353,35 @@ fn recordings() {
         }
     }
 }
+
+/// An error in writing says to what, in every verb, on standard output and elsewhere.
+#[test]
+fn what_cannot_be_written_is_named() {
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &everything());
+    for verb in [
+        &["show", &log][..],
+        &["stats", &log],
+        &["validate", &log],
+        &["export", "perfetto", &log],
+        &["export", "csv", "--what", "threads", &log],
+        &["sort", "-o", "-", &log],
+        &["repair", "-o", "-", &log],
+        &["types"],
+    ] {
+        let full = std::fs::File::create("/dev/full").expect("opened");
+        let mut command = command();
+        let output = command.args(verb).stdout(full).output().expect("it runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            stderr.contains("cannot write standard output: No space left"),
+            "{verb:?}: {stderr}"
+        );
+        assert!(!stderr.contains("temp-dir"), "{stderr}");
+        assert_eq!(output.status.code(), Some(3), "{verb:?}");
+    }
+    for verb in [&["export", "perfetto"][..], &["sort"], &["repair"]] {
+        let done = eventlog(&[verb, &[log.as_str(), "-o", "/dev/full"]].concat()).exits(3);
+        done.says("cannot write /dev/full: No space left");
+    }
+}

@@ -205,11 +205,25 @@ fn files_are_not_replaced_unless_that_is_asked_for() {
     let path = dir.with("out.eventlog", b"precious");
     let bytes = log("new").end();
     eventlog_with(&["record", "-", "-o", &path], &bytes)
-        .exits(3)
+        .exits(2)
         .says("--force");
     assert_eq!(std::fs::read(&path).expect("the file"), b"precious");
     eventlog_with(&["record", "-", "-o", &path, "--force"], &bytes).exits(0);
     assert_eq!(std::fs::read(&path).expect("the file"), bytes);
+    // What is read stays whole whatever is asked for, also as one of the files that are removed.
+    let bytes = log("other").end();
+    for name in ["out.eventlog", "out.0002.eventlog"] {
+        let log = dir.with(name, &bytes);
+        eventlog(&["record", &log, "-o", &path, "--force"])
+            .exits(2)
+            .says("both input and output");
+        assert_eq!(std::fs::read(&log).expect("the log"), bytes);
+    }
+    std::fs::remove_file(dir.file("out.0002.eventlog")).expect("removed");
+    let here = dir.path().to_str().expect("UTF-8");
+    eventlog_with(&["record", "-", "-o", here], &bytes)
+        .exits(3)
+        .says("choose another");
     // Numbered files step aside.
     dir.with("two.0002.eventlog", b"precious");
     let two = dir.file("two.eventlog");
@@ -533,7 +547,7 @@ fn links_are_followed_and_stay() {
         let about = std::fs::symlink_metadata(&link).expect("it");
         assert!(about.is_symlink());
     }
-    eventlog_with(&["record", "-", "-o", &link], &bytes).exits(3);
+    eventlog_with(&["record", "-", "-o", &link], &bytes).exits(2);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use crate::errors::{self, Advise};
 use crate::files::{self, Packed, Packer, Whole};
 use crate::hints;
+use crate::output;
 use crate::source::SourceArg;
 use anyhow::Result;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Options of a verb that writes a log.
@@ -65,14 +65,12 @@ impl Target {
             return Self::new(raw, Packed::No, "standard output".to_owned());
         };
         let shown = path.display();
-        if inputs.iter().any(|input| is_same(input, path)) {
-            return Err(errors::usage(format_args!(
-                "{shown} is both input and output; write to another file and rename it"
-            )));
+        if inputs.iter().any(|input| input.is_file(path)) {
+            return Err(errors::input_is_output(path));
         }
         let as_it_is = files::is_taken_as_it_is(path);
         if !force && !as_it_is && path.exists() {
-            return Err(exists(path));
+            return Err(errors::exists(path));
         }
         let advice = hints::cannot_write(path);
         let cannot = format!("cannot write {shown}");
@@ -102,6 +100,14 @@ impl Target {
             force: false,
             begun: false,
         })
+    }
+
+    /// The error with what cannot be written. Standard output says that itself.
+    fn named(&self, error: io::Error) -> io::Error {
+        match self.out.get_ref() {
+            Raw::Stdout(_) => error,
+            Raw::File(_) => output::named(&self.name, error),
+        }
     }
 
     /// A directory where there has to be room anyway, for temporary files.
@@ -136,33 +142,29 @@ impl Target {
         let Some(whole) = whole else { return Ok(()) };
         match whole.complete(force) {
             Err(error) if !force && error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(exists(Path::new(&name)))
+                Err(errors::exists(Path::new(&name)))
             }
             other => other.advise(format_args!("cannot write {name}"), ""),
         }
     }
 }
 
-fn exists(path: &Path) -> anyhow::Error {
-    errors::usage(format_args!(
-        "{} exists already; replace it with --force",
-        path.display()
-    ))
-}
-
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.begun = true;
-        self.out.write(bytes)
+        let result = self.out.write(bytes);
+        result.map_err(|error| self.named(error))
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.begun = true;
-        self.out.write_all(bytes)
+        let result = self.out.write_all(bytes);
+        result.map_err(|error| self.named(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        let result = self.out.flush();
+        result.map_err(|error| self.named(error))
     }
 }
 
@@ -186,16 +188,5 @@ impl Write for Raw {
             Self::Stdout(out) => out.flush(),
             Self::File(out) => out.flush(),
         }
-    }
-}
-
-/// Whether a source is the file of that name.
-fn is_same(source: &SourceArg, path: &Path) -> bool {
-    let SourceArg::File(input) = source else {
-        return false;
-    };
-    match (std::fs::metadata(input), std::fs::metadata(path)) {
-        (Ok(a), Ok(b)) => a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
     }
 }

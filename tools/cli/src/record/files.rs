@@ -195,8 +195,11 @@ impl Files {
             self.have(file, self.first.clone());
             return Ok(());
         }
-        if self.force && self.number == 0 && !files::is_taken_as_it_is(&self.first) {
-            remove_numbered(&self.first)?;
+        if self.force && self.number == 0 {
+            // They would look as if they belonged to this recording.
+            for path in earlier(&self.first)? {
+                fs::remove_file(path)?;
+            }
         }
         let (file, path) = loop {
             self.number += 1;
@@ -264,14 +267,17 @@ fn numbered(first: &Path, number: u32) -> PathBuf {
     first.with_file_name(name)
 }
 
-/// Removes the numbered files of an earlier recording: they would look as if they belonged to
-/// this one.
-fn remove_numbered(first: &Path) -> io::Result<()> {
+/// The numbered files of an earlier recording.
+pub fn earlier(first: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    if files::is_taken_as_it_is(first) {
+        return Ok(found);
+    }
     let (before, after) = around_number(first);
     let entries = match fs::read_dir(files::directory(first)) {
         Ok(entries) => entries,
         // It is told when the file cannot be made.
-        Err(_) => return Ok(()),
+        Err(_) => return Ok(found),
     };
     for entry in entries {
         let entry = entry?;
@@ -280,10 +286,10 @@ fn remove_numbered(first: &Path) -> io::Result<()> {
         let number = rest.and_then(|rest| rest.strip_suffix(after.as_bytes()));
         let digits = |number: &[u8]| number.len() >= 4 && number.iter().all(u8::is_ascii_digit);
         if number.is_some_and(digits) && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
+            found.push(entry.path());
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 #[cfg(test)]

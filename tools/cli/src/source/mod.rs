@@ -19,6 +19,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::Ipv6Addr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -121,6 +122,15 @@ impl SourceArg {
     /// Whether a program is at the other end, by the name alone.
     pub fn is_socket(&self) -> bool {
         matches!(self, Self::Unix(_) | Self::Tcp(_))
+    }
+
+    /// Whether it is the regular file of that name, by whatever name of its own.
+    pub fn is_file(&self, path: &Path) -> bool {
+        let Self::File(own) = self else { return false };
+        match (std::fs::metadata(own), std::fs::metadata(path)) {
+            (Ok(a), Ok(b)) => a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino()),
+            _ => false,
+        }
     }
 
     /// How many bytes there are to read, if that can be told.

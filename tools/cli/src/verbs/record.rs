@@ -5,7 +5,7 @@ use crate::errors::{self, Advise};
 use crate::files::{self, Packed};
 use crate::hints;
 use crate::progress::Progress;
-use crate::record::{Files, Piece, Rotation, Tee};
+use crate::record::{Files, Piece, Rotation, Tee, earlier};
 use crate::signals::Stop;
 use crate::source::{Connecting, Connection, FlushArgs, SourceArg};
 use crate::units::{Bytes, Wait};
@@ -114,13 +114,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .map(|command| command.frame(args.protocol))
         .collect::<Result<_, _>>()?;
     check_output(&args)?;
-    let file = !files::is_standard_output(&args.output);
-    if file && !args.force && std::fs::metadata(&args.output).is_ok_and(|about| about.is_file()) {
-        return Err(errors::io(format_args!("{} exists", args.output.display()))).advise(
-            "nothing was recorded",
-            "choose another --output, or allow to replace it with --force",
-        );
-    }
     let rotation = Rotation {
         size: args.rotate_size,
         time: args.rotate_time,
@@ -178,7 +171,25 @@ fn check_output(args: &Args) -> anyhow::Result<()> {
             ));
         }
     }
-    check_packing(&args.output)
+    check_packing(&args.output)?;
+    if files::is_standard_output(&args.output) {
+        return Ok(());
+    }
+    let output = &args.output;
+    // Those of an earlier recording are removed.
+    for path in std::iter::once(output.clone()).chain(earlier(output)?) {
+        if args.source.is_file(&path) {
+            return Err(errors::input_is_output(&path));
+        }
+    }
+    match std::fs::metadata(output) {
+        Ok(about) if about.is_file() && !args.force => Err(errors::exists(output)),
+        Ok(about) if about.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)).advise(
+            format_args!("cannot write {}", output.display()),
+            hints::cannot_write(output),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// What is packed with gzip cannot be read up to where it breaks off.
@@ -362,10 +373,14 @@ impl Recording {
     }
 
     fn check_write(&self, result: io::Result<()>) -> anyhow::Result<()> {
-        let path = self.files.path();
-        let hint = hints::missing_directory(path).unwrap_or_else(|| {
-            "is there room on the disk? What was recorded before is kept".to_owned()
-        });
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let hint = match result.as_ref().map_err(io::Error::kind) {
+            Ok(()) => return Ok(()),
+            Err(FileTooLarge | QuotaExceeded | StorageFull) => {
+                "is there room on the disk? What was recorded before is kept".to_owned()
+            }
+            Err(_) => hints::cannot_write(self.files.path()),
+        };
         result.advise(format_args!("cannot write {}", self.files.name()), hint)
     }
 }

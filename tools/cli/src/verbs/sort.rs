@@ -75,6 +75,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
             errors::fail(format_args!("{name}: {damage}"));
             Ok(ExitCode::from(errors::INPUT))
         }
+        // It says itself what could not be written.
+        Err(ReadError::Io(error)) if error.get_ref().is_some() => Err(error.into()),
         Err(ReadError::Io(error)) => Err(error).advise(
             format_args!("cannot sort {name}"),
             "temporary files need twice the size of the log: is there room? (--temp-dir DIR)",
