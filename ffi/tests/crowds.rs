@@ -1,5 +1,5 @@
 //! More clients than anybody wants, and clients that want nothing: port scanners, those
-//! that never read, and those that come and go ten thousand times.
+//! that never read, and those that come and go thousands of times.
 
 use crate::support;
 
@@ -30,9 +30,9 @@ fn check_service(driver: &mut Driver, address: &support::Address) {
 }
 
 #[test]
-fn ten_thousand_connections() {
+fn thousands_of_connections() {
     let _alone = alone();
-    for (transport, count) in [(Transport::Unix, 10_000), (Transport::Tcp, 2_000)] {
+    for (transport, count) in [(Transport::Unix, 3_000), (Transport::Tcp, 1_000)] {
         // A ring that soon has all its memory.
         let (mut driver, address) = start(transport, &[("GHC_EVENTLOG_BUFFER_SIZE", "64K")]);
         for _ in 0..100 {
@@ -58,7 +58,7 @@ fn ten_thousand_connections() {
         driver.until_alone();
         assert_eq!(driver.process.descriptors(), descriptors);
         let grown = driver.process.resident().saturating_sub(memory);
-        assert!(grown < 4 << 20, "{grown} bytes more");
+        assert!(grown < 2 << 20, "{grown} bytes more");
         assert!(driver.finish().success());
     }
 }
