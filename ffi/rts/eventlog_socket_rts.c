@@ -97,6 +97,10 @@ static bool supports_eventlog(void) {
   return eventLogStatus() != EVENTLOG_NOT_SUPPORTED;
 }
 
+static bool logs_nothing(void) {
+  return RtsFlags.TraceFlags.tracing != TRACE_EVENTLOG;
+}
+
 /* While no log runs, the RTS does not make buffers for capabilities that come with
  * setNumCapabilities, and starting one crashes. */
 static bool lacks_buffers(void) {
@@ -472,6 +476,7 @@ static EventlogSocketRts g_rts = {
     .esr_facts = facts,
     .esr_cost_centres = cost_centres,
     .esr_call_handlers = call_handlers,
+    .esr_logs_nothing = logs_nothing,
 };
 
 __attribute__((constructor)) static void register_rts(void) {

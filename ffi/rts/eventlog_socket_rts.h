@@ -78,6 +78,9 @@ typedef struct {
    *  but C on the stack, as the RTS ends a thread that is in Haskell when it shuts
    *  down by pthread_exit. NULL: the library makes them itself. */
   void *(*esr_call_handlers)(void *thread);
+  /** The program runs without +RTS -l: no event class is on. Called when the RTS runs.
+   *  NULL: it logs. */
+  bool (*esr_logs_nothing)(void);
 } EventlogSocketRts;
 
 /** Called before main, by a constructor. */

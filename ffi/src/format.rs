@@ -175,6 +175,18 @@ pub(crate) fn loss_block(now: u64, loss: &Loss) -> Block {
     )
 }
 
+/// What every client of a program is told whose RTS logs nothing, and why.
+pub(crate) fn logs_nothing_block(now: u64) -> Block {
+    user_message_block(
+        now,
+        now,
+        format_args!(
+            "eventlog-socket: this program runs without +RTS -l, so there are no events; \
+             start it with +RTS -l, or switch event classes on by commands"
+        ),
+    )
+}
+
 /// The events of the tests, which have memory.
 #[cfg(test)]
 pub(crate) mod made {
@@ -206,5 +218,6 @@ mod tests {
         let event = made::variable_event(EVENT_USER_MSG, most, &[text]);
         assert_eq!(block[MARKER_LEN..], event);
         assert!(text.ends_with(b" s"), "{}", text.escape_ascii());
+        assert!(logs_nothing_block(most).ends_with(b" by commands"));
     }
 }

@@ -85,6 +85,8 @@ pub(crate) struct Instance {
     pub globals_flow: AtomicBool,
     /// The RTS has called the writer's init, and not its stop.
     pub attached: AtomicBool,
+    /// The program runs without `+RTS -l`, and no event class was asked for since.
+    pub logs_nothing: AtomicBool,
     /// `signal_ghc_rts_ready` was called.
     pub ready: AtomicBool,
     /// What came of that call.
@@ -159,6 +161,7 @@ impl Instance {
             readied: OnceLock::new(),
             begin_unready: AtomicBool::new(false),
             restarting: AtomicBool::new(false),
+            logs_nothing: AtomicBool::new(false),
             header_due: AtomicBool::new(false),
             header_hash: AtomicU64::new(0),
             connected: AtomicBool::new(false),

@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 
 use crate::definitions::Definitions;
 use crate::definitions_feed::DefinitionsFeed;
+use crate::format::logs_nothing_block;
 use crate::instance::{Instance, Parts};
 use crate::lock::Lock;
 use crate::memory::{OutOfMemory, Shared, boxed};
@@ -31,7 +32,7 @@ use crate::status::{self, Error, Result};
 use crate::storage::RingMemory;
 use crate::tuning::{self, Control, Tuning};
 use crate::wake::Wake;
-use crate::writer::EventLogSocketWriter;
+use crate::writer::{self, EventLogSocketWriter};
 use crate::{alone, control, exit, flush_thread, fork, log};
 
 /// What a program set in code. Also serialises `init`, which may wait for a name server or a
@@ -221,6 +222,10 @@ fn attach(instance: &'static Instance) -> Result<Result<(), OutOfMemory>> {
 fn begin(instance: &'static Instance) -> Result<()> {
     let flushes = Rts::get().map_or(Ok(()), |rts| flush_thread::spawn(instance, rts));
     if let Some(recording) = instance.recording {
+        // Relaxed: published with `globals_flow`.
+        instance
+            .logs_nothing
+            .store(rts.logs_nothing(), Ordering::Relaxed);
         // What is recorded from here on can be read: its header is in the file.
         recording.settle();
     }
@@ -239,6 +244,10 @@ pub(crate) fn start(address: Option<Address>, wishes: SocketOptions) -> Result<(
     if Instance::get().is_none() {
         rts.can_attach()?;
     }
+        if instance.logs_nothing.load(Ordering::Relaxed) {
+            let now = instance.moment().reached;
+            writer::insert_into_file(instance, &logs_nothing_block(now));
+        }
     init(address, wishes)?;
     ready()
 }

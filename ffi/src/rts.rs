@@ -52,6 +52,7 @@ pub struct RtsTable {
     facts: unsafe extern "C" fn(*mut RawFacts),
     cost_centres: unsafe extern "C" fn(CostCentreVisitor, *mut c_void),
     call_handlers: Option<extern "C" fn(*mut c_void) -> *mut c_void>,
+    logs_nothing: Option<unsafe extern "C" fn() -> bool>,
 }
 
 static TABLE: AtomicPtr<RtsTable> = AtomicPtr::new(std::ptr::null_mut());
@@ -153,6 +154,12 @@ impl Rts {
     pub(crate) fn command(self, number: u8) -> bool {
         // SAFETY: a function of the table that any thread may call.
         unsafe { (self.0.command)(number) }
+    }
+
+    /// The program runs without `+RTS -l`: no event class is on.
+    pub(crate) fn logs_nothing(self) -> bool {
+        // SAFETY: a function of the table; reads a flag, once the RTS runs.
+        self.0.logs_nothing.is_some_and(|ask| unsafe { ask() })
     }
 
     pub(crate) fn facts(self) -> Result<Facts, OutOfMemory> {

@@ -8,12 +8,16 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::ops::Deref;
 
+use std::sync::atomic::Ordering;
+
 use eventlog_control::{Item, Parser};
 use eventlog_ring::{Consumer, Loss, Record, RecordState};
 
 use crate::chunk::Chunk;
 use crate::definitions::{Definitions, Delta, Learnt, time_of};
-use crate::format::{Block, END_MARKER, EVENT_HEAD, MARKER_LEN, block_marker, loss_block};
+use crate::format::{
+    Block, END_MARKER, EVENT_HEAD, MARKER_LEN, block_marker, logs_nothing_block, loss_block,
+};
 use crate::instance::Instance;
 use crate::memory::{OutOfMemory, Shared};
 use crate::net::client::{Client, Sent};
@@ -187,9 +191,13 @@ impl Session {
             Limit::None | Limit::Hidden => u64::MAX,
         };
         let (pieces, end) = definitions.replay(until, &mut self.delta)?;
-        self.queue.try_reserve(pieces.len() + QUEUE)?;
+        self.queue.try_reserve(pieces.len() + 1 + QUEUE)?;
         self.queue.extend(pieces.into_iter().map(Piece::Shared));
         self.global_end = end;
+        // Relaxed: ordered by `globals_flow`; a command may change it at any time.
+        if self.instance.logs_nothing.load(Ordering::Relaxed) {
+            self.queue.push_back(Piece::Block(logs_nothing_block(end)));
+        }
         self.begun = true;
         Ok(())
     }

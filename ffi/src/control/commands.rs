@@ -1,5 +1,7 @@
 //! What a command does.
 
+use std::sync::atomic::Ordering;
+
 use eventlog_control::{BUILTIN_NAMESPACE, Builtin, Older, RTS_NAMESPACE, RtsCommand};
 
 use super::inbox::{Command, INBOX};
@@ -99,7 +101,15 @@ impl Commands {
                 refused => refused,
             },
             RtsCommand::Dump => self.dump(),
-            class => self.ask(class.id()),
+            class => {
+                let outcome = self.ask(class.id());
+                // Those that switch a class on are the even ones.
+                if class.id() % 2 == 0 && matches!(outcome, Outcome::Run) {
+                    // Relaxed: for the next client.
+                    self.instance.logs_nothing.store(false, Ordering::Relaxed);
+                }
+                outcome
+            }
         }
     }
 
