@@ -164,9 +164,12 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
 
 /* ----------------------------------------------------------- environment -- */
 
-/** Path of the Unix socket. Wins over host and port. */
+/** Path of the Unix socket. Wins over host and port. In it, and in RING_FILE and PORT_FILE
+ *  (in values of these variables, not in what a program says itself), %p is the process id,
+ *  %n the name of the executable, %h that of the host (`/` and a leading dot of either
+ *  become `_`), %% a percent sign; any other % stays. It is the result that must fit. */
 #define EVENTLOG_SOCKET_ENV_UNIX_PATH "GHC_EVENTLOG_UNIX_PATH"
-/** Host and port of the TCP socket. Both are needed. */
+/** Host and port of the TCP socket. Both are needed. With port 0 the system chooses. */
 #define EVENTLOG_SOCKET_ENV_INET_HOST "GHC_EVENTLOG_INET_HOST"
 #define EVENTLOG_SOCKET_ENV_INET_PORT "GHC_EVENTLOG_INET_PORT"
 /** Set to anything at all: wait for a client before going on. */
@@ -197,6 +200,12 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
  *  those that come over a Unix socket. Over a Unix socket only this process's own
  *  user (and root) ever may. */
 #define EVENTLOG_SOCKET_ENV_CONTROL "GHC_EVENTLOG_CONTROL"
+
+/** Path of a file that has the port of the TCP socket, digits and a newline, while the
+ *  program listens. It is written whole before eventlog_socket_init returns; a file that is
+ *  no such file, or another user's where others may write, is left alone, which is an
+ *  error of init (ERR_SYS). */
+#define EVENTLOG_SOCKET_ENV_PORT_FILE "GHC_EVENTLOG_PORT_FILE"
 
 /** Path of a ring file: the newest chunks, which survive the program however it ends.
  *  Read back by `eventlog recover`. */
@@ -272,7 +281,7 @@ eventlog_socket_set_tuning(const EventlogSocketTuning *tuning);
  *  What a process that is gone has left at `path` is kept as `path`.1. The file is made
  *  with mode 0600, and all its room is taken on the disk.
  *  ERR_SYS with EINVAL for a size out of range, EALREADY after init, EOPNOTSUPP in a forked
- *  child. */
+ *  child, but not in one of forkProcess. */
 EventlogSocketStatus eventlog_socket_set_ring_file(const char *path,
                                                    uint64_t size);
 
@@ -293,11 +302,14 @@ extern const EventLogWriter EventLogSocketWriter;
  *  ERR_SYS: EALREADY (started before; if that failed in the RTS, its error instead), EINVAL
  *  (bad argument, or EVENTLOG_SOCKET_NONE and no
  *  ring file), ENAMETOOLONG,
- *  EADDRINUSE (another process listens there, or the file is another user's in a directory
+ *  ENOENT (a directory is missing; it is made, with mode 0700, below one that is ours, and
+ *  stays), EADDRINUSE (another process listens there, or the file is another user's in a directory
  *  that others may write to; eventlog_socket_strerror names it), ENOTSOCK (the path exists and is
- *  not a socket; it is left alone), EOPNOTSUPP (in a forked child), and whatever
- *  socket, bind, listen report. ERR_GAI. ERR_ENV_INVALID. ERR_RING_FILE. After an error nothing
- *  is left behind, and init may be called again. */
+ *  not a socket; it is left alone), EOPNOTSUPP (in a forked child; not in
+ *  one of forkProcess, which may start by itself), and whatever
+ *  socket, bind, listen report. ERR_GAI (EAI_SERVICE: what is no port).
+ *  ERR_ENV_INVALID. ERR_RING_FILE. eventlog_socket_strerror names the path, host or port
+ *  that is the cause, and its variable. After an error nothing is left behind but directories, and init may be called again. */
 EventlogSocketStatus
 eventlog_socket_init(const EventlogSocketAddr *eventlog_socket_addr,
                      const EventlogSocketOpts *eventlog_socket_opts);

@@ -75,6 +75,16 @@ extern "C" fn gone(what: *mut c_void) {
     }
 }
 
+/// In a child, whose threads are others. The one that has forked is its main thread, and
+/// was perhaps not its parent's.
+pub(crate) fn renew() {
+    // Relaxed: `fork` publishes it.
+    OURS.store(0, Ordering::Relaxed);
+    ASKED.store(false, Ordering::Relaxed);
+    MAIN_GONE.store(0, Ordering::Relaxed);
+    ENDING.store(false, Ordering::Relaxed);
+}
+
 /// The calling thread is one of ours.
 pub(crate) fn join_ours() {
     if mark(OWN) {

@@ -5,13 +5,13 @@
 
 use std::ffi::CStr;
 
-use crate::memory::copied;
-use crate::status::Result;
+use crate::expansion::expand;
+use crate::memory::{OutOfMemory, copied};
 
 /// The value of a variable, if it is set.
 ///
 /// Another thread of the program must not change the environment meanwhile, as whenever C reads it.
-pub(crate) fn read(name: &CStr) -> Result<Option<Vec<u8>>> {
+pub(crate) fn read(name: &CStr) -> Result<Option<Vec<u8>>, OutOfMemory> {
     if has_more_rights() {
         return Ok(None);
     }
@@ -23,6 +23,14 @@ pub(crate) fn read(name: &CStr) -> Result<Option<Vec<u8>>> {
     // SAFETY: not null, so a string that ends in NUL; it is copied before anybody else gets to run on this thread.
     let value = unsafe { CStr::from_ptr(value) };
     Ok(Some(copied(value.to_bytes())?))
+}
+
+/// The path in a variable, if it is set, with what it asks for in its place.
+pub(crate) fn read_path(name: &CStr) -> Result<Option<Vec<u8>>, OutOfMemory> {
+    match read(name)? {
+        Some(path) => Ok(Some(expand(&path)?)),
+        None => Ok(None),
+    }
 }
 
 /// The program has rights that whoever started it may lack: the system says so.

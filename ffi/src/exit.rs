@@ -42,6 +42,12 @@ thread_local! {
     static ENDS: Cell<bool> = const { Cell::new(false) };
 }
 
+/// In a child, whose parent may have been about to end.
+pub(crate) fn renew() {
+    // Relaxed: `fork` publishes it.
+    STATE.store(RUNNING, Ordering::Relaxed);
+}
+
 /// How much longer than its client another exit may take: handlers, and a disk.
 const OTHERS: Duration = Duration::from_secs(5);
 
@@ -55,12 +61,12 @@ extern "C" fn at_exit() {
 }
 
 fn come_to_end() {
-    if fork::is_inert() {
+    if fork::has_state_of_parent() {
         return;
     }
     let Some(instance) = Instance::get() else {
         // In the middle of a start, perhaps.
-        return listener::remove_socket_file();
+        return listener::remove_files();
     };
     let again = ENDS.replace(true);
     // Acquire: pairs with the Release below; what the other exit has done is done.
@@ -73,7 +79,7 @@ fn come_to_end() {
             futex::wake_all(&STATE);
         }
         // A signal handler exits in the middle of it, or a handler that is told of it.
-        Err(ENDING) if again => listener::remove_socket_file(),
+        Err(ENDING) if again => listener::remove_files(),
         // The C library lets two threads exit at once: the second finds no handlers any more,
         // and ends the process while the first is still at work. It waits here.
         Err(_) => await_end(instance),
@@ -86,7 +92,7 @@ fn await_end(instance: &Instance) {
     while STATE.load(Ordering::Acquire) == ENDING {
         let left = deadline.saturating_sub(monotonic());
         if left.is_zero() {
-            return listener::remove_socket_file();
+            return listener::remove_files();
         }
         futex::wait(&STATE, ENDING, Some(left));
     }
@@ -98,7 +104,7 @@ fn end(instance: &Instance) {
         control::finish_without_rts_exit();
         log::end_log(instance, false);
     }
-    listener::remove_socket_file();
+    listener::remove_files();
 }
 
 /// Have `exit` and `quick_exit` call [`at_exit`].

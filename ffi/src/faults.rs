@@ -6,7 +6,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) static FAULTS: Faults = Faults::new();
+use crate::renewable::Renewable;
+
+pub(crate) static FAULTS: Renewable<Faults> = Renewable::new(Faults::new());
+
+/// In a child, in which nothing has gone wrong yet.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // SAFETY: the contract is the same.
+    unsafe { FAULTS.renew(Faults::new()) };
+}
 
 /// Statistics, all of them Relaxed: each is right, their moments differ.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use crate::clock::monotonic;
 use crate::gate::GATE;
 use crate::instance::Instance;
 use crate::lock::{Changes, Lock};
+use crate::renewable::Renewable;
 use crate::rts::Rts;
 use crate::status::Result;
 use crate::threads::{self, Signals};
@@ -24,11 +25,26 @@ struct Work {
     client_connected: bool,
 }
 
-static WORK: Lock<Work> = Lock::new(Work {
-    flush: false,
-    client_connected: false,
-});
+static WORK: Renewable<Lock<Work>> = Renewable::new(Lock::new(Work::NONE));
 static WORK_CHANGED: Changes = Changes::new();
+
+impl Work {
+    const NONE: Work = Work {
+        flush: false,
+        client_connected: false,
+    };
+}
+
+/// In a child, which has not the threads of its parent.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // SAFETY: the contract is the same.
+    unsafe { WORK.renew(Lock::new(Work::NONE)) };
+    // Relaxed: `fork` publishes it.
+    TURN.store(NOBODY, Ordering::Relaxed);
+}
 
 /// Tell of a client that has come or gone. One that has come is followed by a
 /// flush: what a quiet program said is in the RTS's buffers.

@@ -167,11 +167,68 @@ const LOOK: c_int = libc::O_PATH;
 const LOOK: c_int = libc::O_RDONLY;
 
 impl Folder {
+    /// One that is there.
     pub(crate) fn open(path: &CStr) -> io::Result<Folder> {
         let descriptor = open_at(libc::AT_FDCWD, path, LOOK | libc::O_DIRECTORY, 0)?;
         Ok(Folder {
             found: Found::behind(&descriptor)?,
             descriptor: OwnDescriptor::new(descriptor),
+        })
+    }
+
+    /// The same. Directories that are missing are made, only for our own user, if they are
+    /// below one that is ours.
+    pub(crate) fn open_or_make(path: &CStr) -> io::Result<Folder> {
+        match Folder::open(path) {
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
+                Folder::make(path.to_bytes())
+            }
+            opened => opened,
+        }
+    }
+
+    /// Make what is missing of this absolute path.
+    fn make(path: &[u8]) -> io::Result<Folder> {
+        let cut = |path: &[u8]| path.iter().rposition(|byte| *byte == b'/');
+        let mut known = path;
+        let mut folder = loop {
+            let end = cut(known).ok_or_else(|| error(libc::ENOENT))?;
+            known = &known[..end];
+            match Folder::open(&join(&[known, b"/"])?) {
+                Err(missing) if missing.kind() == io::ErrorKind::NotFound => {}
+                opened => break opened?,
+            }
+        };
+        if !folder.found.is_ours() {
+            return Err(error(libc::ENOENT));
+        }
+        let names = path[known.len()..].split(|byte| *byte == b'/');
+        for name in names.filter(|name| !name.is_empty() && *name != b".") {
+            // What is above a directory that is not there?
+            if name == b".." {
+                return Err(error(libc::ENOENT));
+            }
+            folder = folder.make_within(&join(&[name])?)?;
+        }
+        Ok(folder)
+    }
+
+    /// A directory in this one, which perhaps another process of ours has just made.
+    fn make_within(&self, name: &CStr) -> io::Result<Folder> {
+        // SAFETY: an open descriptor, and a string.
+        match check(unsafe { libc::mkdirat(self.fd(), name.as_ptr(), 0o700) }) {
+            Err(taken) if taken.kind() != io::ErrorKind::AlreadyExists => return Err(taken),
+            _ => {}
+        }
+        let flags = LOOK | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+        let descriptor = open_at(self.fd(), name, flags, 0)?;
+        let found = Found::behind(&descriptor)?;
+        if !found.is_ours() {
+            return Err(error(libc::EPERM));
+        }
+        Ok(Folder {
+            descriptor: OwnDescriptor::new(descriptor),
+            found,
         })
     }
 

@@ -8,12 +8,15 @@
 //!
 //! A program may have closed them, and have files of its own under their numbers,
 //! which its children need: only what is still the same file is closed.
+//!
+//! A child of `forkProcess` has an RTS that works, and tells so: it ends and starts its log
+//! with our writer. Such a child may start streaming by itself (`renewal`).
 
 use std::ffi::c_int;
 use std::os::fd::RawFd;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
+use crate::futex;
 use crate::identity::identity;
 
 /// Which descriptor.
@@ -32,6 +35,19 @@ pub(crate) enum Slot {
 }
 
 static INERT: AtomicBool = AtomicBool::new(false);
+/// The RTS works in this child, and its writer is ours.
+static HAS_RTS: AtomicBool = AtomicBool::new(false);
+/// How old what this library knows is.
+static AGE: AtomicU32 = AtomicU32::new(OWN);
+/// It is this process's own.
+const OWN: u32 = 0;
+/// It is the parent's.
+const PARENTS: u32 = 1;
+/// It is being made anew.
+const RENEWED: u32 = 2;
+
+/// Whether a child is inert: tells that the parent has an instance.
+static STARTED: AtomicBool = AtomicBool::new(false);
 static OWNED: [Owned; 7] = [const { Owned::nothing() }; 7];
 
 /// A descriptor, or -1, and the file it is of.
@@ -97,10 +113,60 @@ pub(crate) fn disown(slot: Slot, fd: RawFd) {
     let _ = noted.compare_exchange(fd, -1, Ordering::Relaxed, Ordering::Relaxed);
 }
 
+/// Children of this process are inert from now on.
+pub(crate) fn started() {
+    // Relaxed: read in the child, after all that this thread does before a fork.
+    STARTED.store(true, Ordering::Relaxed);
+}
+
+/// In a child, the RTS has begun a log with our writer: `forkProcess` does.
+pub(crate) fn rts_works() {
+    // Relaxed: on the only thread of a new process.
+    HAS_RTS.store(true, Ordering::Relaxed);
+}
+
+/// This is a child whose RTS has our writer since it was forked.
+pub(crate) fn has_inherited_writer() -> bool {
+    HAS_RTS.load(Ordering::Relaxed)
+}
+
+/// What this library knows is a parent's, with locks that may be held for ever.
+pub(crate) fn has_state_of_parent() -> bool {
+    // Relaxed: set before this process goes on; who renews it, or has waited for that, sees
+    // its own stores.
+    AGE.load(Ordering::Relaxed) != OWN
+}
+
+/// Call `renew` if what this library knows is a parent's, once, and if this process may
+/// start by itself. Others wait until it has returned.
+pub(crate) fn renew_with(renew: impl FnOnce()) {
+    if is_inert() && !has_inherited_writer() {
+        return;
+    }
+    loop {
+        // Acquire: pairs with the Release below.
+        match AGE.compare_exchange(PARENTS, RENEWED, Ordering::Acquire, Ordering::Acquire) {
+            Ok(_) => break,
+            Err(OWN) => return,
+            Err(renewed) => futex::wait(&AGE, renewed, None),
+        }
+    }
+    renew();
+    STARTED.store(false, Ordering::Relaxed);
+    INERT.store(false, Ordering::Relaxed);
+    // Release: pairs with the Acquire above; who goes on finds everything new.
+    AGE.store(OWN, Ordering::Release);
+    futex::wake_all(&AGE);
+}
+
 extern "C" fn in_child() {
     // Stores, fstat(2) and close(2): all of it async-signal-safe, as the child of a
     // threaded process demands.
-    INERT.store(true, Ordering::Relaxed);
+    if STARTED.load(Ordering::Relaxed) {
+        INERT.store(true, Ordering::Relaxed);
+    }
+    HAS_RTS.store(false, Ordering::Relaxed);
+    AGE.store(PARENTS, Ordering::Relaxed);
     for fd in OWNED.iter().filter_map(Owned::take) {
         // SAFETY: a descriptor of this library; the thread that owned it does
         // not exist in this process.
@@ -108,17 +174,17 @@ extern "C" fn in_child() {
     }
 }
 
-/// Once in a process. An error, by its number, if there is no memory to note it: a child
-/// would take itself for its parent.
+/// Once in a process: a second time does no harm. An error, by its number, if there is no
+/// memory to note it: a child would take itself for its parent.
 pub(crate) fn watch() -> Result<(), c_int> {
-    static WATCHES: Mutex<bool> = Mutex::new(false);
-    let mut watches = WATCHES.lock().unwrap_or_else(|e| e.into_inner());
-    if !*watches {
+    static WATCHES: AtomicBool = AtomicBool::new(false);
+    // Relaxed: it publishes nothing.
+    if !WATCHES.load(Ordering::Relaxed) {
         // SAFETY: a function that may run in a child of a threaded process. It
         // cannot be unregistered, and is never unloaded: the shared library
         // says so to the linker (build.rs).
         match unsafe { libc::pthread_atfork(None, None, Some(in_child)) } {
-            0 => *watches = true,
+            0 => WATCHES.store(true, Ordering::Relaxed),
             error => return Err(error),
         }
     }

@@ -24,6 +24,14 @@ pub(crate) static GATE: Gate = Gate::new();
 /// For handlers, which may be in the RTS, or anywhere, for as long as they like.
 pub(crate) static HANDLERS: Gate = Gate::new();
 
+/// In a child, which has not the threads of its parent.
+pub(crate) fn renew() {
+    for gate in [&GATE, &HANDLERS] {
+        // Relaxed: `fork` publishes it.
+        gate.state.store(0, Ordering::Relaxed);
+    }
+}
+
 impl Gate {
     const fn new() -> Gate {
         Gate {

@@ -85,6 +85,9 @@ pub(crate) struct Instance {
     pub globals_flow: AtomicBool,
     /// The RTS has called the writer's init, and not its stop.
     pub attached: AtomicBool,
+    /// In a child of `forkProcess`: what the RTS writes is of a log that has begun before,
+    /// without a header for us, until it begins one for this instance.
+    pub awaits_start: AtomicBool,
     /// The program runs without `+RTS -l`, and no event class was asked for since.
     pub logs_nothing: AtomicBool,
     /// `signal_ghc_rts_ready` was called.
@@ -137,6 +140,7 @@ pub(crate) struct Parts {
     pub tuning: Tuning,
     pub recording: Option<&'static Recording>,
     pub has_socket: bool,
+    pub awaits_start: bool,
 }
 
 impl Instance {
@@ -157,11 +161,12 @@ impl Instance {
             has_socket: parts.has_socket,
             globals_flow: AtomicBool::new(false),
             attached: AtomicBool::new(false),
+            awaits_start: AtomicBool::new(parts.awaits_start),
+            logs_nothing: AtomicBool::new(false),
             ready: AtomicBool::new(false),
             readied: OnceLock::new(),
             begin_unready: AtomicBool::new(false),
             restarting: AtomicBool::new(false),
-            logs_nothing: AtomicBool::new(false),
             header_due: AtomicBool::new(false),
             header_hash: AtomicU64::new(0),
             connected: AtomicBool::new(false),
@@ -196,6 +201,12 @@ impl Instance {
     pub(crate) fn publish(instance: &'static Instance) {
         // Release: pairs with the Acquire in `get`.
         INSTANCE.store(std::ptr::from_ref(instance).cast_mut(), Ordering::Release);
+    }
+
+    /// In a child: the parent's is none of ours.
+    pub(crate) fn forget() {
+        // Relaxed: `fork` publishes it.
+        INSTANCE.store(std::ptr::null_mut(), Ordering::Relaxed);
     }
 
     /// What came of `ready`, if that was an error.

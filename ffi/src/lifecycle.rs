@@ -24,9 +24,10 @@ use crate::instance::{Instance, Parts};
 use crate::lock::Lock;
 use crate::memory::{OutOfMemory, Shared, boxed};
 use crate::net::client::ClientOptions;
-use crate::net::listener::{Address, Listener};
+use crate::net::listener::{self, Address, Listener};
 use crate::poll_thread::{self, PollThread};
 use crate::recording::{self, Wish};
+use crate::renewable::{Renewable, unless_forked};
 use crate::rts::Rts;
 use crate::status::{self, Error, Result};
 use crate::storage::RingMemory;
@@ -38,9 +39,23 @@ use crate::{alone, control, exit, flush_thread, fork, log};
 /// What a program set in code. Also serialises `init`, which may wait for a name server or a
 /// disk with it: so signals do come while it is held, and the end of the program, which may
 /// be in one of them, never takes it.
-static TUNING: Mutex<Option<Tuning>> = Mutex::new(None);
+static TUNING: Renewable<Mutex<Option<Tuning>>> = Renewable::new(Mutex::new(None));
 /// Why a start without a status failed.
-static SILENT_FAILURE: Lock<Option<Error>> = Lock::new(None);
+static SILENT_FAILURE: Renewable<Lock<Option<Error>>> = Renewable::new(Lock::new(None));
+
+/// In a child, with the locks of its parent. What the program has set stays set.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // A thread that is not here may have been setting it.
+    let tuning = TUNING.try_lock().map_or(None, |tuning| *tuning);
+    // SAFETY: the contract is the same.
+    unsafe {
+        TUNING.renew(Mutex::new(tuning));
+        SILENT_FAILURE.renew(Lock::new(None));
+    }
+}
 
 /// What holds when nothing is set, in a program that was built as this one.
 pub(crate) fn default_tuning() -> Tuning {
@@ -104,6 +119,7 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
     status::forget_files();
     // Before there is a file that would stay behind.
     exit::register();
+    listener::tell_ports_in(tuning::port_file_from_env()?);
     // In this order, so that a failure leaves nothing: what fails likely comes
     // first, and memory that cannot be taken back comes last.
     let listener = address
@@ -141,6 +157,7 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
             tuning: settings,
             recording,
             has_socket: address.is_some(),
+            awaits_start: fork::has_inherited_writer(),
         }),
     ));
     let feed = DefinitionsFeed::new(definitions_end);
@@ -159,6 +176,7 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
     if !instance.has_socket {
         instance.progress(|progress| progress.closed = true);
     }
+    fork::started();
     Instance::publish(instance);
     alone::watch(wake_poll_thread);
     Ok(())
@@ -204,6 +222,10 @@ fn attach(instance: &'static Instance) -> Result<Result<(), OutOfMemory>> {
             log::end(instance, std::time::Duration::ZERO);
             return Err(error);
         }
+        // Relaxed: published with `globals_flow`.
+        instance
+            .logs_nothing
+            .store(rts.logs_nothing(), Ordering::Relaxed);
         rts.flush_here();
         let moment = instance.moment();
         let facts = rts.facts().and_then(Shared::new);
@@ -222,10 +244,10 @@ fn attach(instance: &'static Instance) -> Result<Result<(), OutOfMemory>> {
 fn begin(instance: &'static Instance) -> Result<()> {
     let flushes = Rts::get().map_or(Ok(()), |rts| flush_thread::spawn(instance, rts));
     if let Some(recording) = instance.recording {
-        // Relaxed: published with `globals_flow`.
-        instance
-            .logs_nothing
-            .store(rts.logs_nothing(), Ordering::Relaxed);
+        if instance.logs_nothing.load(Ordering::Relaxed) {
+            let now = instance.moment().reached;
+            writer::insert_into_file(instance, &logs_nothing_block(now));
+        }
         // What is recorded from here on can be read: its header is in the file.
         recording.settle();
     }
@@ -244,10 +266,6 @@ pub(crate) fn start(address: Option<Address>, wishes: SocketOptions) -> Result<(
     if Instance::get().is_none() {
         rts.can_attach()?;
     }
-        if instance.logs_nothing.load(Ordering::Relaxed) {
-            let now = instance.moment().reached;
-            writer::insert_into_file(instance, &logs_nothing_block(now));
-        }
     init(address, wishes)?;
     ready()
 }
@@ -301,13 +319,13 @@ fn not_started() -> Error {
 
 fn silent_failure() -> Option<Error> {
     // In a child another thread may have held the lock for ever.
-    (!fork::is_inert()).then(|| *SILENT_FAILURE.lock())?
+    *unless_forked(&SILENT_FAILURE)?
 }
 
 /// Keep the failure of a function that returns no status.
 pub(crate) fn remember_failure(result: Result<()>) {
-    if !fork::is_inert() {
-        *SILENT_FAILURE.lock() = result.err();
+    if let Some(mut failure) = unless_forked(&SILENT_FAILURE) {
+        *failure = result.err();
     }
 }
 

@@ -11,7 +11,8 @@ const REPORT: Duration = Duration::from_millis(500);
 
 /// The RTS has begun a log with our writer.
 pub(crate) fn starts(instance: &Instance) {
-    // Relaxed: the header is handed over by the thread that starts the log.
+    // Relaxed, twice: the header is handed over by the thread that starts the log.
+    instance.awaits_start.store(false, Ordering::Relaxed);
     instance.header_due.store(true, Ordering::Relaxed);
     // Relaxed: this thread, or the stopped world, restarts.
     if instance.restarting.load(Ordering::Relaxed) {
@@ -29,8 +30,9 @@ pub(crate) fn starts(instance: &Instance) {
 /// The RTS has ended the log: at exit, or because somebody called
 /// `endEventLogging`. The client gets what is there; nothing comes after it.
 pub(crate) fn ends(instance: &Instance) {
-    // Relaxed: as above.
-    if !instance.restarting.load(Ordering::Relaxed) {
+    // Relaxed, twice: as above. The end of a log from before is none of this instance's.
+    let other = instance.awaits_start.load(Ordering::Relaxed);
+    if !other && !instance.restarting.load(Ordering::Relaxed) {
         end_log(instance, true);
     }
 }

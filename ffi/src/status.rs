@@ -4,10 +4,12 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
 
 use crate::folder::{Problem, join};
-use crate::fork;
+use crate::last_problem::{self, Cause, FOREIGN, Part};
 use crate::limits;
-use crate::lock::{Held, Lock};
+use crate::lock::Lock;
 use crate::memory::{OutOfMemory, push};
+use crate::renewable::{Renewable, unless_forked};
+use crate::words::{describe_errno, describe_gai, write_lossy};
 
 /// `EventlogSocketStatusCode`.
 #[repr(C)]
@@ -75,12 +77,23 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What `ess_error_code` of ERR_ENV_INVALID counts: a status has no room for a
 /// variable's name and value, so they wait here for `strerror`.
-static BAD_VARIABLES: Lock<Vec<BadVariable>> = Lock::new(Vec::new());
+static BAD_VARIABLES: Renewable<Lock<Vec<BadVariable>>> = Renewable::new(Lock::new(Vec::new()));
 
-/// What was in the way the last time that a ring file or a socket could not be made, for the
-/// same reason.
-static RING_FILE: Lock<Option<FileProblem>> = Lock::new(None);
-static SOCKET_FILE: Lock<Option<FileProblem>> = Lock::new(None);
+/// What was in the way the last time that a ring file could not be made, for the same
+/// reason.
+static RING_FILE: Renewable<Lock<Option<FileProblem>>> = Renewable::new(Lock::new(None));
+
+/// In a child, with the locks of its parent.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // SAFETY: the contract is the same.
+    unsafe {
+        BAD_VARIABLES.renew(Lock::new(Vec::new()));
+        RING_FILE.renew(Lock::new(None));
+    }
+}
 
 /// A file that cannot be made, or one that is in its way.
 #[derive(Debug)]
@@ -154,14 +167,32 @@ impl Error {
     /// A ring file that cannot be made, or another file that is in its way; its path, in
     /// pieces.
     pub(crate) fn ring_file(path: &[&[u8]], problem: Problem) -> Error {
-        keep(&RING_FILE, path, problem);
+        keep(path, problem);
         Error::RingFile(problem.errno)
     }
 
-    /// The same of a socket.
-    pub(crate) fn socket_file(path: &[u8], problem: Problem) -> Error {
-        keep(&SOCKET_FILE, &[path], problem);
+    /// A socket, or the file for its port, that cannot be made.
+    pub(crate) fn file(part: Part, path: &[u8], problem: Problem) -> Error {
+        last_problem::keep(part, path, Cause::Sys(problem.errno), problem.foreign);
         Error::Sys(problem.errno)
+    }
+
+    /// A host or a port that is none, or that cannot be listened at.
+    pub(crate) fn inet(part: Part, text: &[u8], cause: Cause) -> Error {
+        last_problem::keep(part, text, cause, false);
+        match cause {
+            Cause::Gai(code) => Error::Gai(code),
+            Cause::Sys(errno) => Error::Sys(errno),
+            Cause::TooLong => Error::EnvTooLong,
+            Cause::Alone(Part::Host) => Error::EnvNoPort,
+            Cause::Alone(_) => Error::EnvNoHost,
+        }
+    }
+
+    /// A path in the environment that is longer than an address can be.
+    pub(crate) fn path_too_long(path: &[u8]) -> Error {
+        last_problem::keep(Part::Socket, path, Cause::TooLong, false);
+        Error::EnvTooLong
     }
 }
 
@@ -248,25 +279,28 @@ impl fmt::Display for RawStatus {
              GHC_EVENTLOG_INET_PORT, or GHC_EVENTLOG_RING_FILE for a file alone",
             )
         } else if is(StatusCode::EnvTooLong) {
-            write!(
-                f,
-                "GHC_EVENTLOG_UNIX_PATH is longer than {} bytes",
-                limits::SOCKET_PATH
-            )
+            last_problem::describe(f, Cause::TooLong).unwrap_or_else(|| {
+                let most = limits::SOCKET_PATH;
+                write!(f, "GHC_EVENTLOG_UNIX_PATH is longer than {most} bytes")
+            })
         } else if is(StatusCode::EnvNoHost) {
-            f.write_str("GHC_EVENTLOG_INET_PORT is set, but GHC_EVENTLOG_INET_HOST is not")
+            let plain = "GHC_EVENTLOG_INET_PORT is set, but GHC_EVENTLOG_INET_HOST is not";
+            last_problem::describe(f, Cause::Alone(Part::Port))
+                .unwrap_or_else(|| f.write_str(plain))
         } else if is(StatusCode::EnvNoPort) {
-            f.write_str("GHC_EVENTLOG_INET_HOST is set, but GHC_EVENTLOG_INET_PORT is not")
+            let plain = "GHC_EVENTLOG_INET_HOST is set, but GHC_EVENTLOG_INET_PORT is not";
+            last_problem::describe(f, Cause::Alone(Part::Host))
+                .unwrap_or_else(|| f.write_str(plain))
         } else if is(StatusCode::CtlNoSupport) {
             f.write_str("commands of the program's own need the -threaded RTS")
         } else if is(StatusCode::CtlExists) {
             f.write_str("this namespace or command exists already")
         } else if is(StatusCode::Gai) {
-            // SAFETY: gai_strerror returns a static string for any number.
-            let text = unsafe { CStr::from_ptr(libc::gai_strerror(self.error)) };
-            write_lossy(f, text.to_bytes())
+            last_problem::describe(f, Cause::Gai(self.error))
+                .unwrap_or_else(|| describe_gai(f, self.error))
         } else if is(StatusCode::Sys) {
-            describe_system_error(f, self.error)
+            last_problem::describe(f, Cause::Sys(self.error))
+                .unwrap_or_else(|| describe_errno(f, self.error))
         } else if is(StatusCode::EnvInvalid) {
             describe_variable(f, self.error)
         } else if is(StatusCode::RingFile) {
@@ -277,68 +311,19 @@ impl fmt::Display for RawStatus {
     }
 }
 
-/// Bytes that are text, as a rule.
-fn write_lossy(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    for chunk in bytes.utf8_chunks() {
-        f.write_str(chunk.valid())?;
-        if !chunk.invalid().is_empty() {
-            f.write_str("\u{FFFD}")?;
-        }
-    }
-    Ok(())
-}
-
-/// As `strerror` of C says it.
-fn describe_errno(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
-    let mut text: [c_char; 256] = [0; 256];
-    // SAFETY: room for so many bytes; what is put there ends in NUL.
-    let known = unsafe { libc::strerror_r(errno, text.as_mut_ptr(), text.len()) };
-    if known != 0 && text[0] == 0 {
-        return write!(f, "error {errno}");
-    }
-    // SAFETY: as above.
-    write_lossy(f, unsafe { CStr::from_ptr(text.as_ptr()) }.to_bytes())
-}
-
-/// What is kept for `strerror`. `None` in a forked child, where another thread may have held
-/// the lock for ever: there a status is told in general words.
-fn unless_forked<T>(kept: &'static Lock<T>) -> Option<Held<'static, T>> {
-    (!fork::is_inert()).then(|| kept.lock())
-}
-
 /// Without memory for its path, nothing is known of the file.
-fn keep(file: &'static Lock<Option<FileProblem>>, path: &[&[u8]], problem: Problem) {
+fn keep(path: &[&[u8]], problem: Problem) {
     let path = join(path).ok();
-    if let Some(mut last) = unless_forked(file) {
+    if let Some(mut last) = unless_forked(&RING_FILE) {
         *last = path.map(|path| FileProblem { path, problem });
     }
 }
 
-/// A start begins: an error of it is not about the file of one before.
+/// A start begins: an error of it is not about the file or the address of one before.
 pub(crate) fn forget_files() {
-    for file in [&RING_FILE, &SOCKET_FILE] {
-        if let Some(mut last) = unless_forked(file) {
-            *last = None;
-        }
-    }
-}
-
-const FOREIGN: &str = "what is there belongs to another user, and is left alone";
-
-/// With the socket, if a start that failed so was the last one that failed for its file.
-fn describe_system_error(f: &mut fmt::Formatter<'_>, errno: c_int) -> fmt::Result {
-    let last = unless_forked(&SOCKET_FILE);
-    let file = last.as_ref().and_then(|last| last.as_ref());
-    let Some(file) = file.filter(|file| file.problem.errno == errno) else {
-        return describe_errno(f, errno);
-    };
-    f.write_str("socket ")?;
-    write_lossy(f, file.path.to_bytes())?;
-    f.write_str(": ")?;
-    match errno {
-        _ if file.problem.foreign => f.write_str(FOREIGN),
-        libc::ENOTSOCK => f.write_str("what is there is not a socket, and is left alone"),
-        errno => describe_errno(f, errno),
+    last_problem::forget();
+    if let Some(mut last) = unless_forked(&RING_FILE) {
+        *last = None;
     }
 }
 

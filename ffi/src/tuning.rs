@@ -8,6 +8,7 @@ use std::time::Duration;
 use eventlog_ring_file::{MAX_CAPACITY, MIN_CAPACITY};
 
 use crate::environment;
+use crate::last_problem::PORT_FILE;
 use crate::status::{Error, Result};
 
 /// The least a ring may hold. A chunk of the RTS has up to 2 MiB; a smaller
@@ -211,9 +212,15 @@ pub(crate) fn sndbuf_from_env() -> Result<Option<i32>> {
 
 /// `GHC_EVENTLOG_RING_FILE`; an empty one is none.
 pub(crate) fn ring_file_from_env() -> Result<Option<PathBuf>> {
-    let path = environment::read(c"GHC_EVENTLOG_RING_FILE")?;
+    let path = environment::read_path(c"GHC_EVENTLOG_RING_FILE")?;
     let path = path.filter(|path| !path.is_empty());
     Ok(path.map(|path| PathBuf::from(OsString::from_vec(path))))
+}
+
+/// `GHC_EVENTLOG_PORT_FILE`; an empty one is none.
+pub(crate) fn port_file_from_env() -> Result<Option<Vec<u8>>> {
+    let path = environment::read_path(PORT_FILE)?;
+    Ok(path.filter(|path| !path.is_empty()))
 }
 
 /// `GHC_EVENTLOG_RING_FILE_SIZE`.

@@ -21,7 +21,7 @@ use crate::instance::Instance;
 use crate::recording::Way;
 use crate::rts::{EventLogWriter, Rts};
 use crate::tuning::Overflow;
-use crate::{cancellation, log};
+use crate::{cancellation, fork, log};
 
 const WRITER: EventLogWriter = EventLogWriter {
     init: Some(init),
@@ -40,6 +40,9 @@ pub static SocketEventLogWriter: EventLogWriter = WRITER;
 
 /// The RTS starts a log, before it writes the header.
 extern "C" fn init() {
+    if fork::is_inert() {
+        fork::rts_works();
+    }
     if let Some(instance) = Instance::get() {
         cancellation::put_off(|| log::starts(instance));
     }
@@ -77,6 +80,10 @@ fn preserving_errno(call: impl FnOnce()) {
 }
 
 fn accept(instance: &Instance, bytes: &[u8]) {
+    // Relaxed: set by the thread that starts the log, which then hands over the header.
+    if instance.awaits_start.load(Ordering::Relaxed) {
+        return;
+    }
     let chunk = Chunk::of(bytes);
     // Relaxed: set and read on the same thread, or with the world stopped.
     let restarting = instance.restarting.load(Ordering::Relaxed);

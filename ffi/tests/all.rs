@@ -2,6 +2,7 @@
 //!
 //!     cargo test -p eventlog-socket --test all [FILE::]
 
+mod addresses;
 mod after_fork;
 mod c_api;
 mod chance;
@@ -32,6 +33,7 @@ mod host;
 mod idle;
 mod ipe;
 mod last_thread;
+mod many_processes;
 mod namespaces;
 mod odd_threads;
 mod out_of_memory;

@@ -6,11 +6,11 @@ use crate::support;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 use std::process::Command;
 use support::build::probe;
 use support::files::free_port;
 use support::ghc::ghc;
+use support::probe::{expect, run_probe, start_probe, status, text};
 use support::skip::need;
 use support::worker::Setup;
 use support::{Address, Build, Collector, Driver, Main, Running, Stream, TempDir, Transport};
@@ -29,61 +29,8 @@ const UNIX_PATH: &str = "GHC_EVENTLOG_UNIX_PATH";
 const INET_HOST: &str = "GHC_EVENTLOG_INET_HOST";
 const INET_PORT: &str = "GHC_EVENTLOG_INET_PORT";
 
-/// A probe that runs with an environment of our variables alone.
-fn start_probe(arguments: &[&str], environment: &[(&str, &str)]) -> Running {
-    let mut command = Command::new(probe());
-    for (name, _) in std::env::vars() {
-        if name.starts_with("GHC_EVENTLOG_") {
-            command.env_remove(name);
-        }
-    }
-    command.args(arguments).envs(environment.iter().copied());
-    Running::spawn(command)
-}
-
-/// What a probe says; it must end well and say nothing on stderr.
-#[track_caller]
-fn run_probe(arguments: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
-    let mut probe = start_probe(arguments, environment);
-    let mut lines = Vec::new();
-    while let Some(line) = probe.line() {
-        lines.push(line);
-    }
-    let status = probe.wait();
-    assert!(status.success(), "{arguments:?}: {status}, after {lines:?}");
-    assert_eq!(probe.stderr(), "", "{arguments:?}");
-    lines
-}
-
-/// Status, error and words of the line "WHAT: STATUS ERROR WORDS".
-#[track_caller]
-fn status<'a>(lines: &'a [String], what: &str) -> (i32, i32, &'a str) {
-    let start = format!("{what}: ");
-    let rest = lines.iter().find_map(|line| line.strip_prefix(&start));
-    let rest = rest.unwrap_or_else(|| panic!("no {what} in {lines:?}"));
-    let mut parts = rest.splitn(3, ' ');
-    let mut part = || parts.next().unwrap_or_default();
-    let numbers = (part().parse(), part().parse());
-    (
-        numbers.0.expect("a status"),
-        numbers.1.expect("an error"),
-        part(),
-    )
-}
-
-#[track_caller]
-fn expect(lines: &[String], what: &str, code: i32, error: i32) {
-    let (is_code, is_error, words) = status(lines, what);
-    assert_eq!(
-        (is_code, is_error),
-        (code, error),
-        "{what}: {words} ({lines:?})"
-    );
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a plain path")
-}
+/// In a directory that is not there, and that nobody can make.
+const MISSING: &str = "/proc/missing/socket";
 
 #[test]
 fn no_address() {
@@ -300,9 +247,7 @@ fn files_are_left_alone() {
 
 #[test]
 fn missing_directory() {
-    let dir = TempDir::new();
-    let path = dir.join("missing/socket");
-    let lines = run_probe(&["init-unix", text(&path)], &[]);
+    let lines = run_probe(&["init-unix", MISSING], &[]);
     expect(&lines, "init", SYS, libc::ENOENT);
 }
 
@@ -434,10 +379,10 @@ fn starting_twice() {
 #[test]
 fn trying_again() {
     let dir = TempDir::new();
-    let (missing, good) = (dir.join("missing/socket"), dir.join("good"));
+    let good = dir.join("good");
     let arguments = [
         "init-unix",
-        text(&missing),
+        MISSING,
         "init-tcp",
         "127.0.0.1",
         "no such service",
@@ -537,9 +482,8 @@ fn statuses_in_words() {
 #[test]
 fn older_names() {
     let dir = TempDir::new();
-    let missing = dir.join("missing/socket");
     let good = dir.join("good");
-    let lines = run_probe(&["old-unix", text(&missing), "status"], &[]);
+    let lines = run_probe(&["old-unix", MISSING, "status"], &[]);
     expect(&lines, "status", SYS, libc::ENOENT);
     let lines = run_probe(&["old-tcp", "127.0.0.1", "no such service", "status"], &[]);
     assert_eq!(status(&lines, "status").0, GAI, "{lines:?}");
@@ -618,8 +562,7 @@ fn a_start_that_cannot_attach_leaves_nothing() {
 #[test]
 fn haskell_programs_run_on() {
     let ghc = need!(ghc());
-    let dir = TempDir::new();
-    let bad = Address::Unix(dir.join("missing/socket"));
+    let bad = Address::Unix(MISSING.into());
     for main in [Main::Wrap, Main::Haskell, Main::Older] {
         let setup = Setup::of(Build::new(main), Transport::Unix).at(&bad);
         let mut worker = setup.command("log 1 100 100").spawn(ghc);

@@ -235,10 +235,7 @@ fn failed_starts_leave_nothing() {
     let mut driver = Driver::spawn(&[]);
     let fail = |driver: &mut Driver| {
         for (command, errno) in [
-            (
-                format!("init {}", dir.join("missing/socket").display()),
-                libc::ENOENT,
-            ),
+            ("init /proc/missing/socket".into(), libc::ENOENT),
             (format!("init {}", taken.display()), libc::EADDRINUSE),
             (format!("init {}", file.display()), libc::ENOTSOCK),
             (format!("init {}", "x".repeat(200)), libc::ENAMETOOLONG),

@@ -279,7 +279,7 @@ fn errors_name_the_socket() {
     std::fs::write(&file, "words").expect("a file");
     let lives = dir.join("lives");
     let _listener = UnixListener::bind(&lives).expect("a listener");
-    let missing = dir.join("missing/socket");
+    let missing = PathBuf::from("/proc/missing/socket");
     for (path, words) in [
         (&file, "not a socket"),
         (&lives, "in use"),

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::status;
+use super::{starting, status};
 use crate::cancellation;
 use crate::control;
 use crate::control::namespaces::{self, CommandHandler, Namespace};
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn eventlog_socket_control_register_namespace(
     }
     // SAFETY: `len` bytes, by the contract of this function.
     let name = unsafe { std::slice::from_raw_parts(name.cast::<u8>(), usize::from(len)) };
-    status(|| {
+    starting(|| {
         let namespace = namespaces::register(name)?;
         // SAFETY: room for it, by the contract of this function.
         unsafe { out.write(namespace) };
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn eventlog_socket_control_register_command(
     handler: Option<CommandHandler>,
     data: *const c_void,
 ) -> Status {
-    status(|| register_command(namespace, id, handler, data))
+    starting(|| register_command(namespace, id, handler, data))
 }
 
 fn register_command(

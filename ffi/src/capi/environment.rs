@@ -5,7 +5,9 @@ use std::ffi::c_char;
 use super::types::{EventlogSocketAddr, EventlogSocketOpts, TAG_INET, TAG_NONE, TAG_UNIX};
 use crate::cancellation;
 use crate::environment;
+use crate::last_problem::{Cause, INET_HOST, INET_PORT, Part, UNIX_PATH};
 use crate::limits;
+use crate::renewal::renew_if_forked;
 use crate::status::{Error, RawStatus, Result, Status, to_malloced};
 use crate::tuning;
 
@@ -66,6 +68,7 @@ pub unsafe extern "C" fn eventlog_socket_from_env(
     if addr_out.is_null() {
         return Error::Sys(libc::EINVAL).into();
     }
+    renew_if_forked();
     let (found, opts) = match find().and_then(|found| Ok((found, options()?))) {
         Ok(found) => found,
         Err(error) => return error.into(),
@@ -98,14 +101,14 @@ struct Found {
 
 /// The Unix path wins; of host and port, both are needed.
 fn find() -> Result<Found> {
-    if let Some(path) = environment::read(c"GHC_EVENTLOG_UNIX_PATH")? {
+    if let Some(path) = environment::read_path(UNIX_PATH)? {
         return Ok(Found {
-            problem: (path.len() > limits::SOCKET_PATH).then_some(Error::EnvTooLong),
+            problem: (path.len() > limits::SOCKET_PATH).then(|| Error::path_too_long(&path)),
             addr: address(TAG_UNIX, &[&path])?,
         });
     }
-    let host = environment::read(c"GHC_EVENTLOG_INET_HOST")?;
-    let port = environment::read(c"GHC_EVENTLOG_INET_PORT")?;
+    let host = environment::read(INET_HOST)?;
+    let port = environment::read(INET_PORT)?;
     let problem = match (&host, &port) {
         // A flight recorder needs no socket.
         (None, None) if tuning::ring_file_from_env()?.is_some() => {
@@ -116,8 +119,14 @@ fn find() -> Result<Found> {
         }
         (None, None) => return Err(Error::EnvNoAddr),
         (Some(_), Some(_)) => None,
-        (None, Some(_)) => Some(Error::EnvNoHost),
-        (Some(_), None) => Some(Error::EnvNoPort),
+        (None, Some(port)) => {
+            let alone = Part::Port;
+            Some(Error::inet(alone, port, Cause::Alone(alone)))
+        }
+        (Some(host), None) => {
+            let alone = Part::Host;
+            Some(Error::inet(alone, host, Cause::Alone(alone)))
+        }
     };
     let (host, port) = (host.unwrap_or_default(), port.unwrap_or_default());
     Ok(Found {

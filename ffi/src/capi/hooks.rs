@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 
-use super::status;
+use super::starting;
 use crate::control::hooks::{self, HookHandler, Moment};
 use crate::status::{Error, Result, Status};
 
@@ -20,7 +20,7 @@ pub unsafe extern "C" fn eventlog_socket_register_hook(
     handler: Option<HookHandler>,
     data: *const c_void,
 ) -> Status {
-    status(|| register(hook, handler, data))
+    starting(|| register(hook, handler, data))
 }
 
 fn register(hook: c_int, handler: Option<HookHandler>, data: *const c_void) -> Result<()> {

@@ -5,6 +5,7 @@
 //! release build aborts. The writers that it declares are in `writer`.
 
 use crate::cancellation;
+use crate::renewal::renew_if_forked;
 use crate::status::{Result, Status};
 
 mod control;
@@ -15,6 +16,15 @@ mod rts_part;
 mod start;
 mod statistics;
 mod types;
+
+/// The same, for what starts something or prepares a start: a child that may do so begins
+/// with a clean slate.
+fn starting(work: impl FnOnce() -> Result<()>) -> Status {
+    status(|| {
+        renew_if_forked();
+        work()
+    })
+}
 
 /// Do what C has called for: its outcome as a status, and no cancellation meanwhile.
 fn status(work: impl FnOnce() -> Result<()>) -> Status {

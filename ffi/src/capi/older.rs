@@ -8,6 +8,7 @@ use crate::cancellation;
 use crate::instance::Instance;
 use crate::lifecycle::{self, SocketOptions};
 use crate::net::listener::Address;
+use crate::renewal::renew_if_forked;
 use crate::status::{Error, Result};
 
 /// # Safety
@@ -31,6 +32,7 @@ unsafe fn tcp(host: *const c_char, port: *const c_char) -> Result<Address> {
 
 fn init(address: Result<Address>) {
     cancellation::put_off(|| {
+        renew_if_forked();
         let outcome =
             address.and_then(|address| lifecycle::init(Some(address), SocketOptions::default()));
         lifecycle::remember_failure(outcome);
@@ -43,6 +45,7 @@ fn init(address: Result<Address>) {
 
 fn start(address: Result<Address>, wait: bool) {
     cancellation::put_off(|| {
+        renew_if_forked();
         let outcome = address.and_then(|address| {
             lifecycle::start(Some(address), SocketOptions::default())?;
             if wait { lifecycle::wait() } else { Ok(()) }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::control::ControlThread;
 use crate::control::call::Call;
+use crate::renewal::renew_if_forked;
 use crate::rts::{self, RtsTable};
 use crate::status::{Error, Status};
 use crate::{cancellation, control, exit, lifecycle, log};
@@ -43,6 +44,7 @@ pub unsafe extern "C" fn eventlog_socket_rts_wait(seen: *mut u64, milliseconds: 
 /// `eventlog_socket_rts_needs_thread`.
 #[unsafe(no_mangle)]
 pub extern "C" fn eventlog_socket_rts_needs_thread() -> bool {
+    renew_if_forked();
     control::expect_delegate()
 }
 

@@ -3,8 +3,8 @@
 use std::ffi::{OsString, c_char};
 use std::os::unix::ffi::OsStringExt;
 
-use super::status;
 use super::types::{EventlogSocketAddr, EventlogSocketOpts, EventlogSocketTuning, bytes};
+use super::{starting, status};
 use crate::lifecycle::{self, SocketOptions};
 use crate::net::listener::Address;
 use crate::recording::Wish;
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn eventlog_socket_init(
     addr: *const EventlogSocketAddr,
     opts: *const EventlogSocketOpts,
 ) -> Status {
-    status(|| {
+    starting(|| {
         // SAFETY: the contract is the same.
         let args = unsafe { arguments(addr, opts) }?;
         lifecycle::init(args.address, args.options)
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn eventlog_socket_start(
     addr: *const EventlogSocketAddr,
     opts: *const EventlogSocketOpts,
 ) -> Status {
-    status(|| {
+    starting(|| {
         // SAFETY: the contract is the same.
         let args = unsafe { arguments(addr, opts) }?;
         // Without a socket nobody could come.
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn eventlog_socket_tuning_init(tuning: *mut EventlogSocket
 pub unsafe extern "C" fn eventlog_socket_set_ring_file(path: *const c_char, size: u64) -> Status {
     // SAFETY: by the contract of this function.
     let path = unsafe { bytes(path) };
-    Status::of(path.and_then(|path| set_ring_file(path, size)))
+    starting(|| set_ring_file(path?, size))
 }
 
 fn set_ring_file(path: Option<Vec<u8>>, size: u64) -> Result<()> {
@@ -133,5 +133,5 @@ fn set_ring_file(path: Option<Vec<u8>>, size: u64) -> Result<()> {
 pub unsafe extern "C" fn eventlog_socket_set_tuning(tuning: *const EventlogSocketTuning) -> Status {
     // SAFETY: NULL or valid, by the contract of this function.
     let tuning = unsafe { tuning.as_ref() }.ok_or(Error::Sys(libc::EINVAL));
-    status(|| lifecycle::set_tuning(tuning?.read()?))
+    starting(|| lifecycle::set_tuning(tuning?.read()?))
 }

@@ -7,6 +7,7 @@
 
 use super::call::Call;
 use crate::lock::{Changes, Held, Lock};
+use crate::renewable::Renewable;
 
 #[derive(Debug)]
 pub(crate) struct Delegate {
@@ -23,7 +24,10 @@ struct State {
     fetched: bool,
 }
 
-pub(crate) static DELEGATE: Delegate = Delegate {
+pub(crate) static DELEGATE: Renewable<Delegate> = Renewable::new(IDLE);
+
+#[allow(clippy::declare_interior_mutable_const, reason = "what it begins with")]
+const IDLE: Delegate = Delegate {
     state: Lock::new(State {
         expected: false,
         due: None,
@@ -31,6 +35,15 @@ pub(crate) static DELEGATE: Delegate = Delegate {
     }),
     changed: Changes::new(),
 };
+
+/// In a child, with the locks of its parent.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // SAFETY: the contract is the same.
+    unsafe { DELEGATE.renew(IDLE) };
+}
 
 impl Delegate {
     fn state(&self) -> Held<'_, State> {

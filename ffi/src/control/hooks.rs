@@ -6,6 +6,7 @@ use super::INBOX;
 use crate::fork;
 use crate::lock::{Held, Lock};
 use crate::memory::push;
+use crate::renewable::Renewable;
 use crate::status::{Error, Result};
 
 /// `EventlogSocketHookHandler`.
@@ -34,7 +35,16 @@ struct Hook {
 // `register` has agreed to.
 unsafe impl Send for Hook {}
 
-static HOOKS: Lock<Vec<Hook>> = Lock::new(Vec::new());
+static HOOKS: Renewable<Lock<Vec<Hook>>> = Renewable::new(Lock::new(Vec::new()));
+
+/// In a child, with the locks of its parent.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // SAFETY: the contract is the same.
+    unsafe { HOOKS.renew(Lock::new(Vec::new())) };
+}
 
 fn hooks() -> Held<'static, Vec<Hook>> {
     HOOKS.lock()

@@ -9,6 +9,7 @@ use eventlog_control::Item;
 use crate::clock::monotonic;
 use crate::lock::{Changes, Held, Lock};
 use crate::memory::OutOfMemory;
+use crate::renewable::Renewable;
 
 /// Bytes of commands that may wait: almost three thousand of the built-in ones.
 const ROOM: usize = 64 * 1024;
@@ -17,7 +18,10 @@ const CROWD: usize = 4 * 1024;
 /// The longest namespace.
 const NAME: usize = 255;
 
-pub(crate) static INBOX: Inbox = Inbox {
+pub(crate) static INBOX: Renewable<Inbox> = Renewable::new(EMPTY);
+
+#[allow(clippy::declare_interior_mutable_const, reason = "what it begins with")]
+const EMPTY: Inbox = Inbox {
     state: Lock::new(State {
         log: 0,
         runs: false,
@@ -45,6 +49,15 @@ pub(crate) static INBOX: Inbox = Inbox {
     },
     spent: AtomicU64::new(0),
 };
+
+/// In a child, with the locks of its parent.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // SAFETY: the contract is the same.
+    unsafe { INBOX.renew(EMPTY) };
+}
 
 /// Statistics, all of them Relaxed.
 #[derive(Debug)]

@@ -42,6 +42,21 @@ use crate::fork;
 use crate::rts::Rts;
 use crate::session::Said;
 
+/// In a child, with the locks of its parent, and without its threads and handlers.
+///
+/// # Safety
+/// As for [`crate::renewable::Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // SAFETY: the contract is the same.
+    unsafe {
+        inbox::renew();
+        delegate::renew();
+        hooks::renew();
+        namespaces::renew();
+        thread::renew();
+    }
+}
+
 /// Take what a client said.
 pub(crate) fn hear(said: Said<'_>) {
     match said {

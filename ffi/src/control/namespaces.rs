@@ -7,6 +7,7 @@ use eventlog_control::{BUILTIN_NAMESPACE, RTS_NAMESPACE};
 use crate::fork;
 use crate::lock::{Held, Lock};
 use crate::memory::{OutOfMemory, boxed, c_string};
+use crate::renewable::Renewable;
 use crate::status::{Error, Result};
 
 /// `EventlogSocketControlCommandHandler`.
@@ -43,7 +44,16 @@ struct Entry {
 // `register_command` has agreed to.
 unsafe impl Send for Handler {}
 
-static NAMESPACES: Lock<Vec<Entry>> = Lock::new(Vec::new());
+static NAMESPACES: Renewable<Lock<Vec<Entry>>> = Renewable::new(Lock::new(Vec::new()));
+
+/// In a child, with the locks of its parent.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // SAFETY: the contract is the same.
+    unsafe { NAMESPACES.renew(Lock::new(Vec::new())) };
+}
 
 /// All of them. An error in a forked child, where another thread may have held the
 /// lock for ever.

@@ -17,13 +17,25 @@ use crate::clock::{self, monotonic};
 use crate::gate::HANDLERS;
 use crate::instance::Instance;
 use crate::memory::boxed;
+use crate::renewable::Renewable;
 use crate::rts::Rts;
 use crate::status::{Error, Result};
 use crate::threads::{self, Signals};
 use crate::{alone, flush_thread, fork};
 
 /// Whether the thread could be started.
-static STARTED: OnceLock<Result<()>> = OnceLock::new();
+static STARTED: Renewable<OnceLock<Result<()>>> = Renewable::new(OnceLock::new());
+
+/// In a child, which has not the threads of its parent.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // In a handler the parent may have forked.
+    IS_CONTROL.set(false);
+    // SAFETY: the contract is the same.
+    unsafe { STARTED.renew(OnceLock::new()) };
+}
 
 thread_local! {
     /// This is the one.

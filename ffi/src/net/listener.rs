@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::BACKLOG;
 use super::client::{Client, ClientOptions};
 use super::file_watch::{FileWatch, Look};
+use super::port_file::PortFile;
 use super::unix::SocketFile;
 use super::{tcp, unix};
 use crate::faults::FAULTS;
@@ -14,6 +15,7 @@ use crate::fork;
 use crate::identity::OwnDescriptor;
 use crate::lock::{Held, Lock};
 use crate::memory::OutOfMemory;
+use crate::renewable::Renewable;
 use crate::status::Result;
 
 /// Where to listen.
@@ -25,7 +27,43 @@ pub(crate) enum Address {
 
 /// The file of the socket that this process listens on, for the exit of a
 /// process whose RTS does not end. The poll thread takes it back first.
-static SOCKET_FILE: Lock<Option<SocketFile>> = Lock::new(None);
+static SOCKET_FILE: Renewable<Lock<Option<SocketFile>>> = Renewable::new(Lock::new(None));
+
+/// The same, of a TCP socket.
+static PORT_FILE: Renewable<Lock<PortTold>> = Renewable::new(Lock::new(PortTold::NOWHERE));
+
+/// Where the port is told.
+#[derive(Debug)]
+struct PortTold {
+    /// Wherever a log of this process is listened for.
+    wanted: Option<Vec<u8>>,
+    /// While one is.
+    file: Option<PortFile>,
+}
+
+impl PortTold {
+    const NOWHERE: PortTold = PortTold {
+        wanted: None,
+        file: None,
+    };
+}
+
+/// In a child, with the locks and the files of its parent.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // SAFETY: the contract is the same.
+    unsafe {
+        SOCKET_FILE.renew(Lock::new(None));
+        PORT_FILE.renew(Lock::new(PortTold::NOWHERE));
+    }
+}
+
+/// Write the ports of TCP sockets to this file from now on.
+pub(crate) fn tell_ports_in(path: Option<Vec<u8>>) {
+    PORT_FILE.lock().wanted = path;
+}
 
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -59,6 +97,7 @@ impl Listener {
             }
             Address::Inet { host, port } => {
                 let (socket, port) = tcp::listen(host, port)?;
+                tell_port(port)?;
                 (socket, None, port)
             }
         };
@@ -180,16 +219,33 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         // The name goes before the socket: nobody finds one that is closed.
-        remove_socket_file();
+        remove_files();
         fork::own(fork::Slot::Listener, None);
     }
 }
 
-/// Remove the socket's file, if there is one. Called at exit, too.
-pub(crate) fn remove_socket_file() {
+/// Remove the socket's file, or the one that tells its port, if there is one. Called at
+/// exit, too.
+pub(crate) fn remove_files() {
     if let Some(file) = socket_file().take() {
         file.remove();
     }
+    let file = PORT_FILE.lock().file.take();
+    if let Some(file) = file {
+        file.remove();
+    }
+}
+
+fn tell_port(port: u16) -> Result<()> {
+    // Not with the lock held: it may take a while.
+    let Some(path) = PORT_FILE.lock().wanted.take() else {
+        return Ok(());
+    };
+    let written = PortFile::write(&path, port);
+    let mut told = PORT_FILE.lock();
+    told.wanted = Some(path);
+    told.file = Some(written?);
+    Ok(())
 }
 
 fn somebody_waits(listener: RawFd) -> bool {

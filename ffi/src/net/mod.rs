@@ -4,6 +4,7 @@ pub(crate) mod client;
 mod file_watch;
 pub(crate) mod listener;
 mod peer;
+mod port_file;
 pub(crate) mod tcp;
 pub(crate) mod unix;
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::BACKLOG;
+use crate::last_problem::{Cause, Part};
 use crate::memory::c_string;
 use crate::status::{Error, Result};
 
@@ -39,21 +40,48 @@ pub(crate) fn listen(host: &[u8], port: &[u8]) -> Result<(OwnedFd, u16)> {
     let (first, others) = (found.iter(), found.iter());
     let addresses = first.filter(is_first);
     let addresses = addresses.chain(others.filter(|address| !is_first(address)));
-    let mut last = Error::Sys(libc::EADDRNOTAVAIL);
+    let mut last = libc::EADDRNOTAVAIL;
     for address in addresses {
         match listen_at(address, everywhere) {
             Ok(listening) => return Ok(listening),
-            Err(error) => last = error,
+            Err(error) => last = error.raw_os_error().unwrap_or(libc::EINVAL),
         }
     }
-    Err(last)
+    let (part, text) = match last {
+        libc::EADDRINUSE | libc::EACCES => (Part::Port, port),
+        _ => (Part::Host, host),
+    };
+    Err(Error::inet(part, text, Cause::Sys(last)))
+}
+
+/// The C library takes the last 16 bits of any number, and signs and spaces.
+fn may_be_port(text: &[u8]) -> bool {
+    if text.iter().any(u8::is_ascii_alphabetic) {
+        // The name of a service, perhaps.
+        return true;
+    }
+    let number = str::from_utf8(text).ok();
+    text.iter().all(u8::is_ascii_digit) && number.is_some_and(|text| text.parse::<u16>().is_ok())
 }
 
 fn resolve(host: &[u8], port: &[u8]) -> Result<AddrInfo> {
-    let text = |bytes: &[u8]| c_string(bytes)?.ok_or(Error::Sys(libc::EINVAL));
+    let no_port = |cause| Error::inet(Part::Port, port, cause);
     if port.is_empty() {
-        return Err(Error::Sys(libc::EINVAL));
+        return Err(no_port(Cause::Sys(libc::EINVAL)));
     }
+    if !may_be_port(port) {
+        return Err(no_port(Cause::Gai(libc::EAI_SERVICE)));
+    }
+    // First without a host, so that it is known which of the two is wrong.
+    let everywhere = look_up(b"", port)?.map_err(no_port)?;
+    if host.is_empty() {
+        return Ok(everywhere);
+    }
+    look_up(host, port)?.map_err(|cause| Error::inet(Part::Host, host, cause))
+}
+
+fn look_up(host: &[u8], port: &[u8]) -> Result<Result<AddrInfo, Cause>> {
+    let text = |bytes: &[u8]| c_string(bytes)?.ok_or(Error::Sys(libc::EINVAL));
     let (host, port) = (text(host)?, text(port)?);
     let host_ptr = if host.is_empty() {
         std::ptr::null()
@@ -69,14 +97,15 @@ fn resolve(host: &[u8], port: &[u8]) -> Result<AddrInfo> {
     // SAFETY: strings that end in NUL (or NULL for the host), initialised hints,
     // and a place for the result.
     let code = unsafe { libc::getaddrinfo(host_ptr, port.as_ptr(), &hints, &mut found) };
-    match code {
+    let errno = || io::Error::last_os_error().raw_os_error();
+    Ok(match code {
         0 => Ok(AddrInfo(found)),
-        libc::EAI_SYSTEM => Err(io::Error::last_os_error().into()),
-        code => Err(Error::Gai(code)),
-    }
+        libc::EAI_SYSTEM => Err(Cause::Sys(errno().unwrap_or(libc::EINVAL))),
+        code => Err(Cause::Gai(code)),
+    })
 }
 
-fn listen_at(address: &libc::addrinfo, everywhere: bool) -> Result<(OwnedFd, u16)> {
+fn listen_at(address: &libc::addrinfo, everywhere: bool) -> io::Result<(OwnedFd, u16)> {
     let socket = super::socket(address.ai_family)?;
     if everywhere && address.ai_family == libc::AF_INET6 {
         super::set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 0)?;
@@ -86,7 +115,7 @@ fn listen_at(address: &libc::addrinfo, everywhere: bool) -> Result<(OwnedFd, u16
     // SAFETY: an open socket, and an address of the length given.
     let bound = unsafe { libc::bind(socket.as_raw_fd(), address.ai_addr, address.ai_addrlen) };
     if bound < 0 {
-        return Err(io::Error::last_os_error().into());
+        return Err(io::Error::last_os_error());
     }
     super::listen(&socket, BACKLOG)?;
     let port = local_port(&socket)?;

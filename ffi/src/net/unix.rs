@@ -17,6 +17,7 @@ use super::BACKLOG;
 use crate::folder::{Folder, Found, Place, Problem, join, look_by_path};
 use crate::fork;
 use crate::identity::Identity;
+use crate::last_problem::Part;
 use crate::limits;
 use crate::status::{Error, Result};
 
@@ -125,19 +126,20 @@ impl Decimal {
 /// Listen at `path`.
 pub(crate) fn listen(path: &[u8]) -> Result<(OwnedFd, SocketFile)> {
     if path.is_empty() || path.contains(&0) {
-        return Err(Error::Sys(libc::EINVAL));
+        let problem = Problem::new(libc::EINVAL);
+        return Err(Error::file(Part::Socket, path, problem));
     }
     let listening = if path.len() > limits::SOCKET_PATH {
         Err(Problem::new(libc::ENAMETOOLONG))
     } else {
         start(path)
     };
-    listening.map_err(|problem| Error::socket_file(path, problem))
+    listening.map_err(|problem| Error::file(Part::Socket, path, problem))
 }
 
 fn start(path: &[u8]) -> Result<(OwnedFd, SocketFile), Problem> {
     let place = Place::of(path)?;
-    let folder = Folder::open(&place.folder)?;
+    let folder = Folder::open_or_make(&place.folder)?;
     let _turn = take_turn(&folder);
     make_way(&folder, &place)?;
     listen_in(place, folder, path)

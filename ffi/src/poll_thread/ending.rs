@@ -1,5 +1,6 @@
 //! The end of the log, and its start after that.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{PollThread, RETRY, Rest};
@@ -23,6 +24,9 @@ impl PollThread {
         };
         match Listener::open(address, self.options) {
             Ok(listener) => {
+                let port = &self.instance.published.port;
+                // Relaxed: a statistic.
+                port.store(listener.port(), Ordering::Relaxed);
                 self.listener = Some(listener);
                 self.chunks.open();
                 control::INBOX.log_begins();

@@ -37,6 +37,14 @@ pub(super) fn give_up() {
     STRUCK.store(true, Ordering::Relaxed);
 }
 
+/// In a child, which has not the mapping of its parent.
+pub(super) fn renew() {
+    // Relaxed: nothing is mapped yet.
+    LEN.store(0, Ordering::Relaxed);
+    START.store(ptr::null_mut(), Ordering::Relaxed);
+    STRUCK.store(false, Ordering::Relaxed);
+}
+
 /// Survive bus errors at these addresses, from now on.
 pub(super) fn guard(start: NonNull<u8>, len: usize) {
     // Relaxed: the mapping is handed to other threads after this, which orders it.

@@ -167,7 +167,7 @@ fn make(wish: &Wish, about: &mut &'static str) -> Result<RingFile, Problem> {
     let place = Place::of(wish.path.as_os_str().as_bytes())?;
     let name = &place.name;
     let with = |suffix: &str| join(&[name.to_bytes(), suffix.as_bytes()]);
-    let folder = &Folder::open(&place.folder)?;
+    let folder = &Folder::open_or_make(&place.folder)?;
     *about = NEW;
     let new = Unfinished::claim(folder, with(NEW)?)?;
     // Nobody else gets so far while we hold that one.

@@ -40,6 +40,7 @@ use crate::format::MARKER_LEN;
 use crate::futex;
 use crate::lock::{Changes, Held, Lock};
 use crate::memory::{Shared, boxed, copied_path};
+use crate::renewable::Renewable;
 use crate::status::{Error, Result};
 use crate::storage::RingMemory;
 use crate::threads::Waiting;
@@ -60,7 +61,17 @@ pub(crate) struct Wish {
 }
 
 /// What a program set in code.
-static WISH: Mutex<Option<Wish>> = Mutex::new(None);
+static WISH: Renewable<Mutex<Option<Wish>>> = Renewable::new(Mutex::new(None));
+
+/// In a child, with the locks of its parent, which records into the file that it wished for.
+///
+/// # Safety
+/// As for [`Renewable::renew`].
+pub(crate) unsafe fn renew() {
+    // SAFETY: the contract is the same.
+    unsafe { WISH.renew(Mutex::new(None)) };
+    bus_error::renew();
+}
 
 pub(crate) fn wish(wish: Option<Wish>) {
     *WISH.lock().unwrap_or_else(|e| e.into_inner()) = wish;

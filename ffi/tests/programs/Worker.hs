@@ -28,6 +28,7 @@ foreign import ccall safe "worker_start" cStart :: IO ()
 foreign import ccall safe "worker_wait" cWait :: IO ()
 foreign import ccall safe "worker_stats" cStats :: IO ()
 foreign import ccall safe "worker_fork_and_exit" cForkAndExit :: IO ()
+foreign import ccall safe "worker_fork_and_start" cForkAndStart :: IO ()
 foreign import ccall safe "worker_descriptors_of_child" cDescriptorsOfChild :: IO ()
 foreign import ccall safe "worker_exit" cExit :: CInt -> IO ()
 foreign import ccall safe "eventlog_socket_start_unix"
@@ -130,6 +131,11 @@ run world line = case words line of
       threadDelay 20000
       traceEventIO "said in the child, later"
     getProcessStatus True False child >>= putStrLn . ("child: " ++) . show
+  -- Several commands, each followed by a semicolon.
+  "fork-script" : script -> do
+    child <- forkProcess (mapM_ (run world) (sentences (unwords script)))
+    getProcessStatus True False child >>= putStrLn . ("child: " ++) . show
+  ["fork-and-start"] -> cForkAndStart
   "fork-process" : command -> do
     child <- forkProcess (run world (unwords command))
     getProcessStatus True False child >>= putStrLn . ("child: " ++) . show
@@ -137,6 +143,9 @@ run world line = case words line of
   ["descriptors-of-child"] -> cDescriptorsOfChild
   _ -> hPutStrLn stderr ("worker: what is " ++ show line ++ "?") >> exitWith (ExitFailure 99)
  where
+  sentences text = case break (== ';') text of
+    (sentence, _ : rest) -> sentence : sentences (dropWhile (== ' ') rest)
+    _ -> []
   flag text = if text == "wait" then 1 else 0
 
 -- | For handlers in C.

@@ -73,6 +73,16 @@ void worker_fork_and_exit(void) {
   dprintf(STDOUT_FILENO, "child: %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
+/* A child that tries to stream by itself, though its RTS does not work. */
+void worker_fork_and_start(void) {
+  pid_t child = fork();
+  if (child == 0) {
+    worker_start();
+    _exit(0);
+  }
+  waitpid(child, NULL, 0);
+}
+
 /* What a child that execs has open. */
 void worker_descriptors_of_child(void) {
   if (system("ls -l /proc/self/fd | sed -n 's/.* -> //p'") != 0)

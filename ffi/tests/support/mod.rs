@@ -17,6 +17,7 @@ pub mod ghc;
 pub mod ghc_events;
 pub mod header;
 pub mod marked;
+pub mod probe;
 pub mod process;
 pub mod recovery;
 pub mod skip;

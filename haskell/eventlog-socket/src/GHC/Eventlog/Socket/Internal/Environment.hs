@@ -37,22 +37,21 @@ import GHC.Eventlog.Socket.Internal.Status
 -- not end the program: there is one line on 'stderr', the program goes on without
 -- streaming, and 'GHC.Eventlog.Socket.testWorkerStatus' throws what was the matter.
 -- With @GHC_EVENTLOG_STRICT=1@ it is thrown here.
+--
+-- In a child of 'System.Posix.Process.forkProcess' it starts another stream, whatever the
+-- parent did. There, @%p@ in a path stands for the child's process id.
 startFromEnv :: IO ()
 startFromEnv = do
   strict <- isStrict <$> lookupEnv "GHC_EVENTLOG_STRICT"
-  let orGoOn action given go
+  let orGoOn action go
         | strict = action >>= go
-        | otherwise = tryJust foreseen action >>= either (goOnWithout given) go
-  orGoOn wanted "" $ \found -> case found of
+        | otherwise = tryJust foreseen action >>= either goOnWithout go
+  orGoOn wanted $ \found -> case found of
     Nothing -> pure ()
-    Just (Socket addr, opts) -> orGoOn (startWith addr opts) (variables addr) pure
-    Just (OnlyRingFile, _) -> orGoOn startRingFile "" pure
+    Just (Socket addr, opts) -> orGoOn (startWith addr opts) pure
+    Just (OnlyRingFile, _) -> orGoOn startRingFile pure
   where
     isStrict = maybe False (`notElem` ["", "0"])
-    -- The error has the path.
-    variables (EventlogSocketUnixAddr _) = " (GHC_EVENTLOG_UNIX_PATH)"
-    variables (EventlogSocketInetAddr host port) =
-      " (GHC_EVENTLOG_INET_HOST=" ++ host ++ " GHC_EVENTLOG_INET_PORT=" ++ port ++ ")"
 
 -- Not those of other threads, which mean to interrupt.
 foreseen :: SomeException -> Maybe SomeException
@@ -61,13 +60,13 @@ foreseen problem
   | isJust (fromException problem :: Maybe EventlogSocketAddrError) = Just problem
   | otherwise = Nothing
 
-goOnWithout :: String -> SomeException -> IO ()
-goOnWithout given problem@(SomeException cause) = do
+goOnWithout :: SomeException -> IO ()
+goOnWithout problem@(SomeException cause) = do
   -- Something that was started before goes on.
   unless (fmap Errno errno == Just eALREADY) $ remember problem
   hPutStrLn stderr (concatMap visible line) `catch` ignore
   where
-    line = "eventlog-socket: running without streaming: " ++ reason ++ given
+    line = "eventlog-socket: running without streaming: " ++ reason
     (reason, errno) = case fromException problem of
       Just failed | isUserError failed -> (ioe_description failed, ioe_errno failed)
       Just failed -> (displayException failed, ioe_errno failed)
@@ -87,9 +86,13 @@ data Wanted
 
 -- | Address and options from the environment.
 --
--- [@GHC_EVENTLOG_UNIX_PATH@] Path of a Unix socket. It wins over the next two.
+-- [@GHC_EVENTLOG_UNIX_PATH@] Path of a Unix socket. It wins over the next two. In it @%p@
+--   is the process id, @%n@ the name of the executable, @%h@ the name of the host, @%%@ a
+--   percent sign; any other @%@ stays. Directories that are missing are made when it
+--   starts, below one that belongs to this user.
 -- [@GHC_EVENTLOG_INET_HOST@, @GHC_EVENTLOG_INET_PORT@] Address of a TCP socket.
---   Both are needed.
+--   Both are needed. With port @0@ the system chooses one, which the file that
+--   @GHC_EVENTLOG_PORT_FILE@ names then has.
 -- [@GHC_EVENTLOG_WAIT@] Set to anything, also to nothing: wait for a client.
 --
 -- 'Nothing' if there is no address. Throws an 'EventlogSocketAddrError'.

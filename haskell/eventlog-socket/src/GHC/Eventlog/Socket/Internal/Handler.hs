@@ -18,6 +18,7 @@ import Control.Exception
   )
 import Control.Monad (forever, join, unless, void, when)
 import Debug.Trace (traceEventIO)
+import Foreign.C (CInt (..))
 import Foreign.Marshal (allocaArray)
 import Foreign.Ptr (FunPtr, Ptr, castPtr, castPtrToFunPtr, nullPtr, ptrToIntPtr)
 import Foreign.StablePtr (castPtrToStablePtr, castStablePtrToPtr, deRefStablePtr, freeStablePtr, newStablePtr)
@@ -78,9 +79,10 @@ runStored stored = join (deRefStablePtr (castPtrToStablePtr stored))
 -- is ended in them as any thread is. They are called as on a thread of C's: whoever asks
 -- for it may have exceptions masked, handlers do not.
 lendThread :: IO ()
-lendThread = modifyMVar_ lent $ \already ->
-  if already
-    then pure True
+lendThread = c_getpid >>= \self -> modifyMVar_ lent $ \already ->
+  -- In a child of forkProcess there is no such thread.
+  if already == Just self
+    then pure already
     else do
       needed <- (/= 0) <$> c_needs_thread
       when needed $ void $ forkIOWithUnmask $ \unmask -> allocaArray 4 $ \call -> forever $ unmask $ do
@@ -95,8 +97,11 @@ lendThread = modifyMVar_ lent $ \already ->
             if namespace == nullPtr
               then callHookHandler (castPtrToFunPtr handler) stored
               else callCommandHandler (castPtrToFunPtr handler) (castPtr namespace) number stored
-      pure needed
+      pure (if needed then Just self else Nothing)
 
-lent :: MVar Bool
-lent = unsafePerformIO (newMVar False)
+foreign import ccall unsafe "getpid" c_getpid :: IO CInt
+
+-- The process that has lent one.
+lent :: MVar (Maybe CInt)
+lent = unsafePerformIO (newMVar Nothing)
 {-# NOINLINE lent #-}

@@ -75,7 +75,9 @@ defaultEventlogSocketOpts =
 {-# NOINLINE defaultEventlogSocketOpts #-}
 
 -- | Open the socket, take over the eventlog, and, with 'esoWait', wait for a client.
--- When it returns, clients can connect. At most once in a process.
+-- When it returns, clients can connect. At most once in a process; a child of
+-- 'System.Posix.Process.forkProcess' is another one. There hooks and commands are to be
+-- registered again.
 --
 -- What the runtime logged before goes to its own writer (with @-l@ the file
 -- @PROGRAM.eventlog@). For a client that is to get everything, start from a C
