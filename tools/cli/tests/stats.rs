@@ -310,4 +310,6 @@ fn a_log_without_events_has_no_times() {
         .exits(0)
         .stdout;
     assert!(text.contains("it has no events"), "{text}");
+    // Which options the program lacks is not known, then.
+    assert!(!text.contains("needs -l"), "{text}");
 }

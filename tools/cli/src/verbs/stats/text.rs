@@ -17,10 +17,13 @@ use std::io::{self, Write};
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     program(report, out)?;
     time(report, out)?;
-    gc(report, out)?;
-    heap(report, out)?;
-    threads(report, out)?;
-    capabilities(report, out)?;
+    // Without any events (perhaps not yet) it is not known which ones the program writes.
+    if report.stream.events > 0 {
+        gc(report, out)?;
+        heap(report, out)?;
+        threads(report, out)?;
+        capabilities(report, out)?;
+    }
     stream(report, out)
 }
 
