@@ -29,28 +29,33 @@ impl DefinitionsFeed {
         }
     }
 
-    /// Hand the chunks that are there to `take`, each once, up to about `limit` of
-    /// them.
-    pub(crate) fn drain(&mut self, limit: usize, mut take: impl FnMut(&Record<'_>)) {
-        let mut taken = 0;
-        while taken < limit {
+    /// Hand the chunks that are there to `take`, each once, up to about `limit` of them, as
+    /// long as it returns true. How many there were.
+    pub(crate) fn drain(
+        &mut self,
+        limit: usize,
+        mut take: impl FnMut(&Record<'_>) -> bool,
+    ) -> usize {
+        let (mut taken, mut more) = (0, true);
+        while more && taken < limit {
             let before = self.held;
             for record in self.ring.records().skip(before) {
-                take(&record);
+                more = take(&record);
                 self.held += 1;
                 self.held_bytes += record.len();
-                if self.held >= HOLD_RECORDS || self.held_bytes >= HOLD_BYTES {
+                if !more || self.held >= HOLD_RECORDS || self.held_bytes >= HOLD_BYTES {
                     break;
                 }
             }
             if self.held == before {
-                return;
+                break;
             }
             taken += self.held - before;
             if self.held >= HOLD_RECORDS || self.held_bytes >= HOLD_BYTES {
                 self.release();
             }
         }
+        taken
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -135,3 +135,16 @@ fn tasks_that_have_ended_are_forgotten() {
     let bytes = rest_of(&mut driver, client);
     Stream::cut(&bytes);
 }
+
+/// Nor when they end faster than the library learns of it.
+#[test]
+fn a_flood_of_ended_tasks_leaves_no_large_table() {
+    let mut driver = Driver::logging(&SMALL);
+    fill(&mut driver);
+    let resident = driver.process.resident();
+    driver.quietly("tasks-at-once 1500000");
+    // What has not been learnt from is in a ring, until it has.
+    eventually(LIMIT, "memory is given back", || {
+        driver.process.resident() < resident + (16 << 20)
+    });
+}

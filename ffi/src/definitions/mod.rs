@@ -42,6 +42,9 @@ const KEYED: usize = 256;
 
 /// Marks of deletion that are kept however old they are.
 const MARKS: usize = 1024;
+/// With more of them than this, they are looked at before more is learnt; at once, although
+/// the way through the ring that this takes is then worth less.
+const TOO_MANY_MARKS: usize = 32 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
@@ -307,6 +310,11 @@ impl Definitions {
         self.deleted > self.too_many.max(2 * MARKS)
     }
 
+    /// There are so many that it cannot wait.
+    pub(crate) fn has_too_many_marks(&self) -> bool {
+        self.deleted > self.too_many.max(TOO_MANY_MARKS)
+    }
+
     /// Of the marks, those that a chunk is in the way of: it defines the same once more when
     /// it is learnt from, and is older perhaps.
     pub(crate) fn add_marks_needed(
@@ -359,8 +367,22 @@ impl Definitions {
             });
             let marks = self.keyed.values().filter(|known| known.event.is_none());
             self.deleted = marks.count();
+            // The table has become large while there were many, and would stay so. That it
+            // is made anew asks for memory, but the table is no worse off without any.
+            if self.keyed.capacity() / 8 > self.keyed.len().max(KEYED) {
+                self.move_to_smaller_table();
+            }
         }
         self.too_many = 2 * self.deleted;
+    }
+
+    /// `shrink_to` would abort the program without memory.
+    fn move_to_smaller_table(&mut self) {
+        let mut smaller = HashMap::new();
+        if smaller.try_reserve(2 * self.keyed.len().max(KEYED)).is_ok() {
+            smaller.extend(self.keyed.drain());
+            self.keyed = smaller;
+        }
     }
 
     /// Header and all definitions up to a time, as the pieces of a stream to begin with: the

@@ -201,13 +201,24 @@ impl PollThread {
         }
     }
 
-    /// Take headers and definitions, whatever the client does.
+    /// Take headers and definitions, whatever the client does. Of what is gone, no more is
+    /// kept meanwhile than there may be, however much has come since.
     fn learn(&mut self, limit: usize) {
-        let (definitions, session) = (&mut self.definitions, &mut self.session);
-        self.feed.drain(limit, |record| {
-            let delta = session.as_mut().map(|session| &mut session.delta);
-            definitions.learn_record(record, delta);
-        });
+        let mut left = limit;
+        loop {
+            let (definitions, session) = (&mut self.definitions, &mut self.session);
+            let mut too_many = false;
+            left -= self.feed.drain(left, |record| {
+                let delta = session.as_mut().map(|session| &mut session.delta);
+                definitions.learn_record(record, delta);
+                too_many = definitions.has_too_many_marks();
+                !too_many
+            });
+            if !too_many {
+                return;
+            }
+            self.forget_marks();
+        }
     }
 
     /// Forget marks of what is gone, if there are many. Those stay that a chunk in the ring

@@ -97,8 +97,10 @@ impl RecorderThread {
         let facts = self.recording.requests().facts.take();
         let facts = facts.or_else(|| self.later.take());
         let definitions = &mut self.definitions;
-        self.feed
-            .drain(usize::MAX, |record| definitions.learn_record(record));
+        self.feed.drain(usize::MAX, |record| {
+            definitions.learn_record(record);
+            true
+        });
         if let Some((facts, moment)) = facts
             && facts.fill_gaps(definitions, moment).is_err()
         {

@@ -174,8 +174,9 @@ static void write_chunk(char *words) {
   end_block(strcmp(cap, "global") == 0 ? GLOBAL : (uint16_t)atoi(cap));
 }
 
-/* So many tasks come and go, each with an id of its own. */
-static void write_tasks(long count) {
+/* So many tasks come and go, each with an id of its own; faster than anybody can learn of
+ * them, unless there is a pause after each block. */
+static void write_tasks(long count, bool pause) {
   static uint64_t id = 1 << 20;
   while (count > 0) {
     begin_block();
@@ -187,7 +188,7 @@ static void write_tasks(long count) {
       put_event_of_word(word);
     }
     end_block(GLOBAL);
-    usleep(300);
+    if (pause) usleep(300);
   }
 }
 
@@ -610,7 +611,9 @@ static void run(char *line) {
     /* as for a buffer that was filled while others were handed over */
     clock_ns = last_chunk_ns = strtoull(rest, NULL, 10);
   } else if (strcmp(line, "tasks") == 0) {
-    write_tasks(atol(rest));
+    write_tasks(atol(rest), true);
+  } else if (strcmp(line, "tasks-at-once") == 0) {
+    write_tasks(atol(rest), false);
   } else if (strcmp(line, "restart") == 0) {
     restart(rest);
   } else if (strcmp(line, "restart-with-company") == 0) {
