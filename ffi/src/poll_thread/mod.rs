@@ -208,12 +208,14 @@ impl PollThread {
         loop {
             let (definitions, session) = (&mut self.definitions, &mut self.session);
             let mut too_many = false;
-            left -= self.feed.drain(left, |record| {
+            let taken = self.feed.drain(left, |record| {
                 let delta = session.as_mut().map(|session| &mut session.delta);
                 definitions.learn_record(record, delta);
                 too_many = definitions.has_too_many_marks();
                 !too_many
             });
+            // The limit is passed by up to a batch.
+            left = left.saturating_sub(taken);
             if !too_many {
                 return;
             }
