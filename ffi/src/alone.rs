@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering, fence};
 use std::time::Duration;
 
-use crate::futex;
 use crate::threads::{self, Signals};
+use crate::{futex, system};
 
 /// How often to look when the main thread is gone.
 const LOOK: Duration = Duration::from_millis(200);
@@ -114,14 +114,11 @@ pub(crate) fn watch(wake: fn()) {
 
 /// Have the main thread tell when it ends, if this is it.
 fn ask_main() {
-    #[cfg(target_os = "linux")]
-    {
+    if system::is_main_thread() && mark(MAIN) {
         // SAFETY: no pointers.
-        let (thread, process) = unsafe { (libc::gettid(), libc::getpid()) };
-        if thread == process && mark(MAIN) {
-            MAIN_TELLS.store(process, Ordering::Relaxed);
-            ASKED.store(true, Ordering::Relaxed);
-        }
+        let process = unsafe { libc::getpid() };
+        MAIN_TELLS.store(process, Ordering::Relaxed);
+        ASKED.store(true, Ordering::Relaxed);
     }
 }
 
@@ -131,18 +128,23 @@ extern "C" fn at_load() {
 
 /// The main thread is the one that loads a library which is linked to the program, whoever
 /// starts it later.
-#[cfg(target_os = "linux")]
 #[used]
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
+#[cfg_attr(
+    not(target_os = "linux"),
+    unsafe(link_section = "__DATA,__mod_init_func")
+)]
 static AT_LOAD: extern "C" fn() = at_load;
 
 /// A plugin that has this library in it may be unloaded if it has not started it. The main
-/// thread must not call what is gone then.
+/// thread must not call what is gone then. (Apple's systems unload nothing that has
+/// thread-local variables.)
 #[cfg(target_os = "linux")]
 #[used]
 #[unsafe(link_section = ".fini_array")]
 static AT_UNLOAD: extern "C" fn() = at_unload;
 
+#[cfg(target_os = "linux")]
 extern "C" fn at_unload() {
     if let Some(Some(key)) = KEY.get() {
         // SAFETY: the key of this library. No destructor is called for it any more.
@@ -181,32 +183,13 @@ pub(crate) fn keep_watch() -> ! {
     }
 }
 
-/// A main thread that has ended stays until all have, as a zombie.
 fn is_alone() -> bool {
     // Acquire: pairs with the Release in `gone`. Before the look at the system: a thread
     // that ends in between is counted there, if at all.
     let ours = OURS.load(Ordering::Acquire);
-    let mut buffer = [0; 1024];
-    let zombie_and_threads = read_stat(&mut buffer).and_then(zombie_and_threads);
-    zombie_and_threads == Some((true, ours + 1))
-}
-
-fn read_stat(buffer: &mut [u8]) -> Option<&[u8]> {
-    use std::io::Read;
-    let mut file = std::fs::File::open("/proc/self/stat").ok()?;
-    let length = file.read(buffer).ok()?;
-    buffer.get(..length)
-}
-
-/// Whether the main thread has ended, and how many threads there are, itself included.
-fn zombie_and_threads(stat: &[u8]) -> Option<(bool, u32)> {
-    // The name before it may have anything in it.
-    let after_name = stat.iter().rposition(|byte| *byte == b')')?;
-    let text = std::str::from_utf8(stat.get(after_name + 1..)?).ok()?;
-    let mut fields = text.split_ascii_whitespace();
-    let state = fields.next()?;
-    let threads = fields.nth(16)?.parse().ok()?;
-    Some((state == "Z", threads))
+    // Relaxed: whoever reads too early looks again.
+    let told = MAIN_GONE.load(Ordering::Relaxed) != 0;
+    system::threads_without_main(told) == Some(ours)
 }
 
 /// A thread that ends the process as the C library does when the last thread has ended. Not
@@ -231,19 +214,6 @@ extern "C" fn exit(_: *mut c_void) -> *mut c_void {
 mod tests {
     use super::*;
 
-    #[test]
-    fn stat_is_read_behind_the_name() {
-        let stat = |state: &str| {
-            let name = "1 (a) Z (b) 9";
-            format!("{name}) {state} 1 2 3 0 -1 4 5 6 7 8 9 10 11 12 20 0 17 0 18 19\n")
-        };
-        let read = |text: &str| zombie_and_threads(text.as_bytes());
-        assert_eq!(read(&stat("S")), Some((false, 17)));
-        assert_eq!(read(&stat("Z")), Some((true, 17)));
-        assert_eq!(read("1 (cut) S 1 2"), None);
-        assert_eq!(read(""), None);
-    }
-
     /// The main thread ends between the start of the poll thread, which then sleeps without a
     /// limit, and `watch`.
     #[test]
@@ -253,16 +223,5 @@ mod tests {
         watch(|| WOKEN.store(true, Ordering::Relaxed));
         assert!(WOKEN.load(Ordering::Relaxed));
         assert_eq!(interval(), Some(LOOK));
-    }
-
-    /// The layout is that of this system.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_systems_stat_is_understood() {
-        let mut buffer = [0; 1024];
-        let (zombie, threads) = read_stat(&mut buffer)
-            .and_then(zombie_and_threads)
-            .expect("a stat");
-        assert!(!zombie && (1..10_000).contains(&threads), "{threads}");
     }
 }

@@ -3,25 +3,19 @@
 //! That acts at a system call, any one, and unwinds the stack: what is locked there stays
 //! locked, what is half done half done. So it is put off until the call is over.
 
+use crate::system::CANCEL_DISABLE;
+
 /// Do something in which this thread is not cancelled.
-#[cfg(target_os = "linux")]
 pub(crate) fn put_off<T>(work: impl FnOnce() -> T) -> T {
     use std::ffi::c_int;
     unsafe extern "C" {
         fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
     }
-    /// Of glibc and musl.
-    const DISABLE: c_int = 1;
     let mut before = 0;
     // SAFETY: of the calling thread; room for its state.
-    unsafe { pthread_setcancelstate(DISABLE, &mut before) };
+    unsafe { pthread_setcancelstate(CANCEL_DISABLE, &mut before) };
     let done = work();
     // SAFETY: the state that it had. The old value is not asked for.
     unsafe { pthread_setcancelstate(before, std::ptr::null_mut()) };
     done
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn put_off<T>(work: impl FnOnce() -> T) -> T {
-    work()
 }

@@ -7,6 +7,7 @@
 use eventlog_ring::{Consumer, Record};
 
 use crate::memory::OutOfMemory;
+use crate::system;
 
 /// Memory is given back, and records released, when this much was read.
 const HOLD_BYTES: usize = 1 << 20;
@@ -109,7 +110,7 @@ fn give_back(from: usize, to: usize) {
         // a producer has written them again.
         unsafe {
             let start_ptr = std::ptr::with_exposed_provenance_mut(start);
-            libc::madvise(start_ptr, end - start, libc::MADV_DONTNEED)
+            libc::madvise(start_ptr, end - start, system::GIVE_BACK)
         };
     }
 }

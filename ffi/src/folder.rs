@@ -13,6 +13,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::identity::{self, Identity, OwnDescriptor};
+use crate::system::{self, LOOK};
 
 /// Why something could not be done with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,12 +160,6 @@ pub(crate) struct Folder {
     descriptor: OwnDescriptor,
     found: Found,
 }
-
-/// To look at a directory, or at a file, not even the right to read it is needed.
-#[cfg(target_os = "linux")]
-const LOOK: c_int = libc::O_PATH;
-#[cfg(not(target_os = "linux"))]
-const LOOK: c_int = libc::O_RDONLY;
 
 impl Folder {
     /// One that is there.
@@ -326,21 +321,8 @@ impl Folder {
 
     /// Rename a file. If something has the name already, that is an error.
     pub(crate) fn rename_to_new(&self, name: &CStr, to: &CStr) -> io::Result<()> {
-        // By its number: older C libraries have no function for it.
-        #[cfg(target_os = "linux")]
-        {
-            let (folder, never) = (self.fd(), libc::RENAME_NOREPLACE);
-            // SAFETY: an open descriptor, and strings.
-            let renamed = unsafe {
-                let (name, to) = (name.as_ptr(), to.as_ptr());
-                libc::syscall(libc::SYS_renameat2, folder, name, folder, to, never)
-            };
-            match check(renamed as c_int) {
-                // Not of this system, or not of this file system.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => {
-                }
-                renamed => return renamed,
-            }
+        if let Some(renamed) = system::rename_to_new(self.fd(), name, to) {
+            return renamed;
         }
         if self.look(to)?.is_some() {
             return Err(error(libc::EEXIST));

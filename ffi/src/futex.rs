@@ -1,6 +1,7 @@
 //! Sleeping until a word changes, and waking who sleeps: async-signal-safe, and without a descriptor.
 
 use std::sync::atomic::AtomicU32;
+#[cfg(target_os = "linux")]
 use std::time::Duration;
 
 /// Sleep unless the word is no longer what was seen; `None`: without a limit. Returns for any reason: the caller looks again.
@@ -17,7 +18,6 @@ pub(crate) fn wait(word: &AtomicU32, seen: u32, limit: Option<Duration>) {
 }
 
 /// Wake all that sleep.
-#[cfg(target_os = "linux")]
 pub(crate) fn wake_all(word: &AtomicU32) {
     wake_all_at(word);
 }
@@ -31,13 +31,4 @@ pub(crate) fn wake_all_at(word: *const AtomicU32) {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn wait(_word: &AtomicU32, _seen: u32, limit: Option<Duration>) {
-    let nap = Duration::from_millis(1);
-    std::thread::sleep(limit.map_or(nap, |limit| limit.min(nap)));
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn wake_all(_word: &AtomicU32) {}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn wake_all_at(_word: *const AtomicU32) {}
+pub(crate) use crate::system::{wait, wake_all_at};

@@ -7,7 +7,7 @@
 //!        |                                                              ^
 //!        +--header, definitions--> [ ring ] --> definitions --replay----+
 //!        |
-//!        +-- eventfd, only if the poll thread sleeps
+//!        +-- eventfd (or a pipe), only if the poll thread sleeps
 //! ```
 //!
 //! * `writer`: the four callbacks of the RTS. They copy a chunk into a ring and
@@ -87,6 +87,7 @@ mod session;
 mod space;
 mod status;
 mod storage;
+mod system;
 mod threads;
 mod tuning;
 mod wake;

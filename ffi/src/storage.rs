@@ -9,6 +9,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::memory::boxed;
 use crate::status::{Error, Result};
+use crate::system;
 
 /// Virtual size of the ring that carries definitions. Its pages are used while
 /// the poll thread is behind, and given back: the size costs nothing, and lets
@@ -41,9 +42,8 @@ impl RingMemory {
             .map_anon()
             .map_err(Error::from)?;
         let map = MmapRaw::from(map);
-        // A core dump of the program is about the program. A wish only.
-        #[cfg(target_os = "linux")]
-        let _ = map.advise(memmap2::Advice::DontDump);
+        // A core dump of the program is about the program.
+        system::keep_from_dumps(&map);
         Ok(RingMemory {
             map,
             capacity,
@@ -84,11 +84,8 @@ impl RingMemory {
             return false;
         }
         let slice = left.min(POPULATE_SLICE);
-        // Since Linux 5.14; without it the pages come when they are touched.
-        #[cfg(target_os = "linux")]
-        let _ = self
-            .map
-            .advise_range(memmap2::Advice::PopulateWrite, start, slice);
+        // Without it the pages come when they are touched.
+        system::populate(&self.map, start, slice);
         *done += slice;
         true
     }

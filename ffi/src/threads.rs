@@ -15,6 +15,7 @@ use crate::futex;
 use crate::lock::blocked_while;
 use crate::memory::boxed;
 use crate::status::{Error, Result};
+use crate::system;
 
 /// What the code of this library, and a handler of the program, find at least.
 const STACK: usize = 256 * 1024;
@@ -55,13 +56,7 @@ fn create(run: Start, argument: *mut c_void) -> Result<()> {
 
 /// Name the thread that calls this. A name has at most 15 bytes.
 pub(crate) fn name_this(name: &'static CStr) {
-    // SAFETY: the calling thread, and a string. It is a plain system call; to name another thread would open a file.
-    #[cfg(target_os = "linux")]
-    unsafe {
-        libc::pthread_setname_np(libc::pthread_self(), name.as_ptr());
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = name;
+    system::name_this_thread(name);
 }
 
 /// Those of a thread to be, destroyed when they go.

@@ -20,6 +20,7 @@ use crate::format::MARKER_LEN;
 use crate::instance::Instance;
 use crate::recording::Way;
 use crate::rts::{EventLogWriter, Rts};
+use crate::system;
 use crate::tuning::Overflow;
 use crate::{cancellation, fork, log};
 
@@ -70,9 +71,8 @@ extern "C" fn stop() {
 
 /// Code that was interrupted by this call, or made it, may look at `errno` next.
 fn preserving_errno(call: impl FnOnce()) {
+    let errno = system::errno();
     // SAFETY: the address of this thread's errno, valid while the thread lives.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
     let before = unsafe { *errno };
     call();
     // SAFETY: as above.

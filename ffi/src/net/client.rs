@@ -9,6 +9,7 @@ use crate::faults::FAULTS;
 use crate::fork;
 use crate::identity::OwnDescriptor;
 use crate::memory::OutOfMemory;
+use crate::system;
 use crate::tuning::Control;
 
 /// For a Unix socket, which does not find a size of its own: with the usual 208 KiB the
@@ -101,9 +102,9 @@ impl Client {
     }
 
     /// A TCP peer that half-closed looks like one that is gone; only the answer
-    /// to something sent tells.
+    /// to something sent tells. (Elsewhere than on Linux that goes for all.)
     pub(crate) fn needs_probing(&self) -> bool {
-        self.is_tcp && self.at_eof
+        (self.is_tcp || system::HALF_CLOSED == 0) && self.at_eof
     }
 
     /// Its machine can be gone without a word.
@@ -121,11 +122,13 @@ impl Client {
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         // IoSlice has the layout of iovec; sendmsg does not write through it.
         message.msg_iov = pieces.as_ptr().cast_mut().cast();
-        message.msg_iovlen = pieces.len();
+        #[allow(clippy::unnecessary_cast, reason = "of other types elsewhere")]
+        {
+            message.msg_iovlen = pieces.len() as _;
+        }
         loop {
-            let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
             // SAFETY: an open descriptor, and pieces that live until the return.
-            let sent = unsafe { libc::sendmsg(self.fd(), &message, flags) };
+            let sent = unsafe { libc::sendmsg(self.fd(), &message, system::SEND_FLAGS) };
             if let Ok(sent) = usize::try_from(sent) {
                 if sent < pieces.iter().map(|piece| piece.len()).sum() {
                     FAULTS.sends_partial.count();

@@ -12,7 +12,6 @@
 //! directory further up that is moved, and a mount that covers it, are noticed the next
 //! time that there is a reason to look: when a client has left.
 
-use std::ffi::CStr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use super::unix::SocketFile;
 use crate::clock::monotonic;
 use crate::fork;
 use crate::identity::OwnDescriptor;
+use crate::system;
 
 /// How often the file is looked for where nothing tells; and how long the pauses between
 /// two attempts to make it again become.
@@ -130,36 +130,10 @@ impl FileWatch {
 struct Watch(OwnDescriptor);
 
 impl Watch {
-    #[cfg(target_os = "linux")]
     fn of(file: &SocketFile) -> Option<Watch> {
-        use std::os::fd::{FromRawFd, OwnedFd};
-        // SAFETY: no pointers.
-        let fd = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
-        if fd < 0 {
-            return None;
-        }
-        // SAFETY: a descriptor that was just opened, and that nobody else owns.
-        let descriptor = unsafe { OwnedFd::from_raw_fd(fd) };
-        let add = |path: &CStr, what: u32| {
-            // SAFETY: an open descriptor, and a string.
-            unsafe { libc::inotify_add_watch(fd, path.as_ptr(), what) >= 0 }
-        };
-        // An attribute is how many names it has: a socket that is listened on lives on
-        // without any.
-        let gone = libc::IN_ATTRIB | libc::IN_MOVE_SELF | libc::IN_DELETE_SELF;
-        if !add(file.path(), gone | libc::IN_DONT_FOLLOW) {
-            return None;
-        }
-        // A directory that we may not read cannot be watched: done without.
-        let gone = libc::IN_MOVE_SELF | libc::IN_DELETE_SELF;
-        add(file.folder_path(), gone | libc::IN_ONLYDIR);
-        fork::own(fork::Slot::SocketWatch, Some(fd));
+        let descriptor = system::watch_file(file.path(), file.folder_path())?;
+        fork::own(fork::Slot::SocketWatch, Some(descriptor.as_raw_fd()));
         Some(Watch(OwnDescriptor::new(descriptor)))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn of(_file: &SocketFile) -> Option<Watch> {
-        None
     }
 
     fn fd(&self) -> RawFd {

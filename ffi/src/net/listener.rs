@@ -1,7 +1,6 @@
 //! The listening socket, Unix or TCP.
 
-use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use super::BACKLOG;
@@ -17,6 +16,7 @@ use crate::lock::{Held, Lock};
 use crate::memory::OutOfMemory;
 use crate::renewable::Renewable;
 use crate::status::Result;
+use crate::system;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,23 +186,19 @@ impl Listener {
     pub(crate) fn accept(&self) -> Accepted {
         // Not for ever, if nobody ever is still there.
         for _ in 0..BACKLOG {
-            let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-            let nowhere = std::ptr::null_mut();
-            // SAFETY: an open descriptor; the peer's address is not asked for.
-            let fd = unsafe { libc::accept4(self.fd(), nowhere, std::ptr::null_mut(), flags) };
-            if fd >= 0 {
-                // SAFETY: a descriptor that was just opened, and that nobody else
-                // owns.
-                let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-                return match Client::new(socket, self.is_tcp, self.options) {
-                    Ok(client) => Accepted::Client(client),
-                    Err(OutOfMemory) => {
-                        FAULTS.clients_refused.count();
-                        Accepted::Later
-                    }
-                };
-            }
-            match io::Error::last_os_error().raw_os_error() {
+            let error = match system::accept(self.fd()) {
+                Ok(socket) => {
+                    return match Client::new(socket, self.is_tcp, self.options) {
+                        Ok(client) => Accepted::Client(client),
+                        Err(OutOfMemory) => {
+                            FAULTS.clients_refused.count();
+                            Accepted::Later
+                        }
+                    };
+                }
+                Err(error) => error,
+            };
+            match error.raw_os_error() {
                 Some(libc::EINTR) => FAULTS.interrupted.count(),
                 // The peer has gone again; the next one may be there.
                 Some(libc::ECONNABORTED | libc::EPROTO) => FAULTS.accepts_aborted.count(),

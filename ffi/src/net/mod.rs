@@ -10,22 +10,16 @@ pub(crate) mod unix;
 
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::faults::FAULTS;
+use crate::system;
 
 /// Clients that may wait for their turn.
 pub(crate) const BACKLOG: c_int = 64;
 
 fn socket(family: c_int) -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: no pointers.
-    let fd = unsafe { libc::socket(family, kind, 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a descriptor that was just opened, and that nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    system::stream_socket(family)
 }
 
 fn listen(socket: &OwnedFd, backlog: c_int) -> io::Result<()> {

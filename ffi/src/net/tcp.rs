@@ -9,6 +9,7 @@ use super::BACKLOG;
 use crate::last_problem::{Cause, Part};
 use crate::memory::c_string;
 use crate::status::{Error, Result};
+use crate::system;
 
 /// What `getaddrinfo` returned, until it is freed.
 struct AddrInfo(*mut libc::addrinfo);
@@ -150,12 +151,7 @@ pub(crate) fn prepare_client(client: &OwnedFd) {
     // While the stream is quiet the system asks after 10, 20 and 30 s, and gives up after
     // 40. TCP_USER_TIMEOUT would do the same for a stream that is not quiet, but would end
     // a peer that is there and has closed its window, too: hence `silence`.
-    #[cfg(target_os = "linux")]
-    for (option, value) in [
-        (libc::TCP_KEEPIDLE, 10),
-        (libc::TCP_KEEPINTVL, 10),
-        (libc::TCP_KEEPCNT, 3),
-    ] {
+    for &(option, value) in system::KEEP_ALIVE {
         super::wish(client, libc::IPPROTO_TCP, option, value);
     }
 }

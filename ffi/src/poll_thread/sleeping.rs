@@ -11,6 +11,7 @@ use crate::control::{self, INBOX};
 use crate::faults::FAULTS;
 use crate::net::listener::Listener;
 use crate::status::{Error, Result};
+use crate::system;
 
 /// How often a client that said it will send nothing more is asked, by an empty
 /// block, whether it is still there.
@@ -117,7 +118,7 @@ impl PollThread {
             {
                 (session.client.fd(), 0)
             }
-            Some(session) => (session.client.fd(), libc::POLLIN | libc::POLLRDHUP),
+            Some(session) => (session.client.fd(), libc::POLLIN | system::HALF_CLOSED),
             None => (-1, 0),
         };
         if writable {
@@ -184,12 +185,12 @@ impl PollThread {
     }
 
     fn client_event(&mut self, events: libc::c_short) {
-        let readable = events & (libc::POLLIN | libc::POLLRDHUP) != 0;
+        let readable = events & (libc::POLLIN | system::HALF_CLOSED) != 0;
         let alive = !readable || self.receive();
         let Some(session) = &mut self.session else {
             return;
         };
-        if !alive || events & (libc::POLLERR | libc::POLLHUP) != 0 {
+        if !alive || events & system::GONE != 0 {
             if events & libc::POLLERR != 0 {
                 session.client.break_off();
             }

@@ -23,6 +23,7 @@ use crate::fork;
 use crate::identity::{Identity, OwnDescriptor};
 use crate::memory::boxed;
 use crate::status::{Error, Result};
+use crate::system;
 
 /// How often somebody else may be found to have come first before that is an error.
 const TURNS: usize = 16;
@@ -85,16 +86,8 @@ impl Memory {
 
     /// Have the system put pages behind this much of it. False if it will not.
     pub(super) fn populate(&self, start: usize, len: usize) -> bool {
-        // Since Linux 5.14; without it the pages come when they are touched. What has no file behind it any more is an
-        // error here, not a signal.
-        #[cfg(target_os = "linux")]
-        let done = self
-            .map
-            .advise_range(memmap2::Advice::PopulateWrite, start, len)
-            .is_ok();
-        #[cfg(not(target_os = "linux"))]
-        let done = false;
-        done
+        // Without it the pages come when they are touched.
+        system::populate(self.map, start, len)
     }
 }
 
@@ -395,24 +388,22 @@ impl<'a> Unfinished<'a> {
         if layout.file_size > largest_file() {
             return Err(error(libc::EFBIG));
         }
-        file.set_len(layout.file_size)?;
         // Room on the disk for all that is mapped, where to run out of it later would be a signal; and for the slots, without
         // which nothing can be read.
         let size = libc::off_t::try_from(layout.tables_at).map_err(|_| error(libc::EFBIG))?;
         loop {
-            // SAFETY: an open descriptor.
-            match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size) } {
+            match system::reserve(file.as_raw_fd(), size) {
                 0 => break,
                 libc::EINTR => {}
                 errno => return Err(error(errno)),
             }
         }
+        file.set_len(layout.file_size)?;
         file.write_all_at(&layout.encode(), 0)?;
         let len = usize::try_from(layout.mapped()).map_err(|_| error(libc::ENOMEM))?;
         let map = MmapOptions::new().len(len).map_raw(file)?;
         // A forked child does not record; without the mapping it cannot spoil what its parent does.
-        #[cfg(target_os = "linux")]
-        let _ = map.advise(memmap2::Advice::DontFork);
+        system::keep_from_children(&map);
         Ok(boxed(map)?)
     }
 
