@@ -19,6 +19,7 @@ mod progress;
 mod record;
 mod signals;
 mod source;
+mod system;
 mod units;
 mod verbs;
 

@@ -2,7 +2,8 @@
 
 use super::name::directory;
 use crate::signals;
-use rustix::fs::{CWD, Mode, OFlags};
+use crate::system::nameless;
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -16,13 +17,6 @@ pub fn unnamed(dir: &Path) -> io::Result<File> {
         Err(error) if is_unsupported(&error) => named_and_removed(dir),
         other => other,
     }
-}
-
-/// A file that never had a name. Not every file system has them.
-pub(super) fn nameless(dir: &Path, mode: Mode) -> io::Result<File> {
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(CWD, dir, flags, mode)?;
-    Ok(file.into())
 }
 
 /// Whether the file system has no files without names (old kernels take the flag for another one).

@@ -1,8 +1,9 @@
 //! A file that appears under its name when it is complete, and not before.
 
 use super::name::{destination, directory};
-use super::temporary::{create_new, is_unsupported, nameless};
+use super::temporary::{create_new, is_unsupported};
 use crate::signals;
+use crate::system::nameless;
 use rustix::fs::{AtFlags, CWD, Mode, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -112,7 +113,7 @@ fn rename(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
     }
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // The file system cannot do that in one step, but it can in two.
-        Err(Errno::INVAL | Errno::NOSYS) => {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
             if to.exists() {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }

@@ -64,6 +64,11 @@ struct Mapped {
 
 /// The ring file of a process.
 fn find(pid: u32) -> Result<(File, Mapped)> {
+    if cfg!(not(target_os = "linux")) {
+        return Err(errors::io(
+            "this system does not say which files a process has; name its ring file instead",
+        ));
+    }
     let process = PathBuf::from(format!("/proc/{pid}"));
     if !process.exists() {
         return Err(errors::io(format_args!("there is no process {pid}")));

@@ -1,6 +1,7 @@
 //! A FIFO of our own, in a directory that nobody else can enter.
 
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use crate::system;
+use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -29,8 +30,7 @@ impl Fifo {
             match DirBuilder::new().mode(0o700).create(&dir) {
                 Ok(()) => {
                     let fifo = Self::at(dir.join("log"));
-                    let mode = Mode::RUSR | Mode::WUSR;
-                    rustix::fs::mknodat(CWD, &fifo.path, FileType::Fifo, mode, 0)?;
+                    system::make_fifo(&fifo.path)?;
                     return Ok(fifo);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -9,13 +9,13 @@
 use super::fifo::Fifo;
 use crate::errors;
 use crate::signals;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open, setsid};
+use crate::system::{self, Watched};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::setsid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, ChildStdout, Command, ExitCode, Stdio};
@@ -49,7 +49,7 @@ pub struct Keeper {
 impl Keeper {
     /// Starts it; the FIFO is ready then.
     pub fn start() -> io::Result<(Self, Fifo)> {
-        let child = Command::new("/proc/self/exe")
+        let child = Command::new(system::own_program()?)
             .arg0("eventlog")
             .args(["run", FLAG])
             .stdin(Stdio::piped())
@@ -127,7 +127,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             Err(_) => break,
         }
         if let (None, Some(number)) = (&program, told.get(1..5).and_then(<[u8]>::first_chunk)) {
-            program = Some(Program::watch(u32::from_le_bytes(*number)));
+            program = Some(Watched::of(u32::from_le_bytes(*number)));
             let answered = stdout.write_all(&[KNOWN]);
             let _ = answered.and_then(|()| stdout.flush());
         }
@@ -140,7 +140,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
 }
 
 /// Throws away what is written, until nobody can write any more.
-fn read_on(mut log: File, program: Option<&Program>) {
+fn read_on(mut log: File, program: Option<&Watched>) {
     let mut buffer = vec![0; 64 << 10];
     let since = Instant::now();
     let mut written = false;
@@ -165,37 +165,6 @@ fn read_on(mut log: File, program: Option<&Program>) {
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return,
-        }
-    }
-}
-
-/// The program, whose parent we are not.
-enum Program {
-    Descriptor(OwnedFd),
-    /// Where the system has no descriptors of processes.
-    Directory(String),
-}
-
-impl Program {
-    fn watch(number: u32) -> Self {
-        let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
-        match pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) {
-            Some(descriptor) => Self::Descriptor(descriptor),
-            None => Self::Directory(format!("/proc/{number}")),
-        }
-    }
-
-    fn has_ended(&self) -> bool {
-        match self {
-            Self::Descriptor(descriptor) => {
-                let mut fds = [PollFd::new(descriptor, PollFlags::IN)];
-                let now = Timespec {
-                    tv_sec: 0,
-                    tv_nsec: 0,
-                };
-                poll(&mut fds, Some(&now)).is_ok_and(|count| count > 0)
-            }
-            Self::Directory(path) => !std::path::Path::new(path).exists(),
         }
     }
 }

@@ -1,0 +1,46 @@
+//! Apple's systems. It compiles and links (scripts/cross); it was never run.
+
+use rustix::fs::Mode;
+use rustix::process::{Pid, test_kill_process};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A file that never had a name. There are none here.
+pub fn nameless(_dir: &Path, _mode: Mode) -> io::Result<File> {
+    Err(rustix::io::Errno::OPNOTSUPP.into())
+}
+
+/// Makes a FIFO, for its owner alone: by the program for it, as the system's function is one
+/// that only unsafe code can call.
+pub fn make_fifo(path: &Path) -> io::Result<()> {
+    let output = Command::new("/usr/bin/mkfifo")
+        .args(["-m", "600"])
+        .arg(path)
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let reason = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(reason.trim().to_owned()))
+}
+
+/// This program.
+pub fn own_program() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+/// A process whose parent we are not.
+pub struct Watched(Option<Pid>);
+
+impl Watched {
+    pub fn of(number: u32) -> Self {
+        Self(i32::try_from(number).ok().and_then(Pid::from_raw))
+    }
+
+    pub fn has_ended(&self) -> bool {
+        // One that is another user's by now is another one, too.
+        self.0.is_none_or(|pid| test_kill_process(pid).is_err())
+    }
+}

@@ -1,0 +1,59 @@
+//! Linux.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// A file that never had a name. Not every file system has them.
+pub fn nameless(dir: &Path, mode: Mode) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(CWD, dir, flags, mode)?;
+    Ok(file.into())
+}
+
+/// Makes a FIFO, for its owner alone.
+pub fn make_fifo(path: &Path) -> io::Result<()> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    rustix::fs::mknodat(CWD, path, FileType::Fifo, mode, 0)?;
+    Ok(())
+}
+
+/// This very program, also if another file has its name by now.
+pub fn own_program() -> io::Result<PathBuf> {
+    Ok("/proc/self/exe".into())
+}
+
+/// A process whose parent we are not.
+pub enum Watched {
+    Descriptor(OwnedFd),
+    /// Where the system has no descriptors of processes.
+    Directory(String),
+}
+
+impl Watched {
+    pub fn of(number: u32) -> Self {
+        let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
+        match pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) {
+            Some(descriptor) => Self::Descriptor(descriptor),
+            None => Self::Directory(format!("/proc/{number}")),
+        }
+    }
+
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Descriptor(descriptor) => {
+                let mut fds = [PollFd::new(descriptor, PollFlags::IN)];
+                let now = Timespec {
+                    tv_sec: 0,
+                    tv_nsec: 0,
+                };
+                poll(&mut fds, Some(&now)).is_ok_and(|count| count > 0)
+            }
+            Self::Directory(path) => !Path::new(path).exists(),
+        }
+    }
+}
