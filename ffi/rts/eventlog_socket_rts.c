@@ -32,8 +32,15 @@
 #define endEventLogging() ((void)0)
 #endif
 #else
+#ifdef __APPLE__
+/* The linker refuses a name that nothing defines even so, unless it is told by
+ * -U _NAME (the package says so). */
+#define WEAK_REFERENCE __attribute__((weak_import))
+#else
+#define WEAK_REFERENCE __attribute__((weak))
+#endif
 #define FROM_RTS(type, name)                                                   \
-  extern __attribute__((weak)) type name;                                      \
+  extern WEAK_REFERENCE type name;                                      \
   static type *const g_##name = &name
 #endif
 
@@ -72,12 +79,31 @@ static void on_exit_hook(void) {
   if (g_chained_exit_hook != NULL) g_chained_exit_hook();
 }
 
-/* An alias, so that its address tells whether the RTS took this one: a program
- * may have an OnExitHook of its own, which comes before a weak one. */
+/* Whether the RTS took this one, its address tells: a program may have an OnExitHook of
+ * its own, which comes before a weak one. */
+#ifdef __APPLE__
+/* There are no aliases. But a section with nothing else in it, whose ends the linker
+ * knows; it is empty if this one was not taken. */
+#define HOOK_SECTION "__es_exit_hook"
+__attribute__((weak, section("__TEXT," HOOK_SECTION ",regular,pure_instructions")))
+void OnExitHook(void) {
+  on_exit_hook();
+}
+extern const char g_hook_begin __asm("section$start$__TEXT$" HOOK_SECTION);
+extern const char g_hook_end __asm("section$end$__TEXT$" HOOK_SECTION);
+static bool is_our_hook(void (*hook)(void)) {
+  uintptr_t at = (uintptr_t)hook;
+  return hook == on_exit_hook ||
+         (at >= (uintptr_t)&g_hook_begin && at < (uintptr_t)&g_hook_end);
+}
+#else
+/* An alias has the same address. */
 void OnExitHook(void) __attribute__((weak, alias("on_exit_hook")));
+static bool is_our_hook(void (*hook)(void)) { return hook == on_exit_hook; }
+#endif
 
 static void hook_config(RtsConfig *config) {
-  if (config->onExitHook != on_exit_hook)
+  if (!is_our_hook(config->onExitHook))
     g_chained_exit_hook = config->onExitHook;
   config->onExitHook = on_exit_hook;
   g_hook_in_config = true;
@@ -87,7 +113,7 @@ static void hook_config(RtsConfig *config) {
 FROM_RTS(RtsConfig, rtsConfig);
 
 static bool exit_hooked(void) {
-  if (g_rtsConfig != NULL) return g_rtsConfig->onExitHook == on_exit_hook;
+  if (g_rtsConfig != NULL) return is_our_hook(g_rtsConfig->onExitHook);
   return g_hook_in_config;
 }
 

@@ -10,7 +10,7 @@
 module Main (main) where
 
 import Control.Monad (filterM, forM_, unless, when)
-import Data.List (isInfixOf, isPrefixOf, isSuffixOf)
+import Data.List (isInfixOf, isPrefixOf, isSuffixOf, stripPrefix)
 import Data.Maybe (fromMaybe, listToMaybe, mapMaybe)
 import Distribution.PackageDescription
 import Distribution.Simple
@@ -23,6 +23,7 @@ import System.Environment (lookupEnv)
 import System.Exit (ExitCode (..), die)
 import System.FilePath
 import System.IO (hGetContents, hSetEncoding)
+import System.Info (os)
 import System.Process
 #if MIN_VERSION_Cabal(3,14,0)
 import Distribution.Utils.Path (getSymbolicPath, makeSymbolicPath)
@@ -60,16 +61,30 @@ repl description info hooks flags arguments = do
   -- Apart, as a linker prefers shared libraries.
   replDir <- directoryOf info "rust-repl"
   object <- findLibrary description info >>= makeObject info replDir
-  makeShared info object (replDir </> "lib" ++ objectName ++ ".so")
+  makeShared info object (replDir </> "lib" ++ objectName ++ sharedSuffix)
   replHook simpleUserHooks (linkedWith replDir description) info hooks flags arguments
 
 -- The library by itself. GHCi links objects with it, and does not say where it is: its
 -- own name does.
 makeShared :: LocalBuildInfo -> FilePath -> FilePath -> IO ()
-makeShared info object shared =
-  run (tool gccProgram "cc" info) $
-    ["-shared", "-Xlinker", "-soname", "-Xlinker", shared, "-o", shared, object]
-      ++ ["-lgcc_s", "-lpthread", "-ldl", "-lm"]
+makeShared info object shared = run (tool gccProgram "cc" info) flags
+  where
+    flags
+      | isMac =
+          -- The C part for the runtime is found when the library is loaded.
+          ["-dynamiclib", "-install_name", shared, "-Wl,-undefined,dynamic_lookup"]
+            ++ ["-o", shared, object]
+      | otherwise =
+          ["-shared", "-Xlinker", "-soname", "-Xlinker", shared, "-o", shared, object]
+            ++ ["-lgcc_s", "-lpthread", "-ldl", "-lm"]
+
+-- Other object files, another linker, and names of C that begin with an underscore.
+isMac :: Bool
+isMac = os == "darwin"
+
+sharedSuffix, underscore :: String
+sharedSuffix = if isMac then ".dylib" else ".so"
+underscore = if isMac then "_" else ""
 
 -- GHC's own linker, which a GHC that is linked statically uses, and its external
 -- interpreter, cannot load the Rust library: it knows no thread-local variables. It takes
@@ -82,14 +97,15 @@ makeForGhci description info object merged = do
   there <- doesFileExist archive
   when there $ do
     ghciDir <- directoryOf info "rust-ghci"
-    let shared = ghciDir </> "lib" ++ objectName ++ ".so"
+    let shared = ghciDir </> "lib" ++ objectName ++ sharedSuffix
         [loader, rts, rest] = map (ghciDir </>) ["loader.o", "rts.o", "rest.a"]
     makeShared info object shared
     symbols <- findExecutable "nm" >>= maybe (failWith ["nm (of binutils) was not found."]) list
     writeFile (ghciDir </> "eventlog_socket_forwards.h") $
       unlines
         [ "FORWARD(" ++ name ++ ")"
-        | [_, "T", name] <- map words (lines symbols)
+        | [_, "T", symbol] <- map words (lines symbols)
+        , Just name <- [stripPrefix underscore symbol]
         , name /= "eventlog_socket_rts_register"
         ]
     run (tool gccProgram "cc" info) $
@@ -102,7 +118,9 @@ makeForGhci description info object merged = do
     run (tool arProgram "ar" info) ["d", rest, "eventlog_socket_rts.o", takeFileName object]
     run (tool gccProgram "cc" info) $
       ["-r", "-nostdlib", "-o", merged, loader, rts]
-        ++ ["-Wl,--whole-archive", rest, "-Wl,--no-whole-archive"]
+        ++ if isMac
+          then ["-Wl,-force_load," ++ rest]
+          else ["-Wl,--whole-archive", rest, "-Wl,--no-whole-archive"]
   where
     list nm = readProcess nm ["-g", "--defined-only", object] ""
     flags = maybe [] (ccOptions . libBuildInfo) (library description)
@@ -229,10 +247,25 @@ makeObject info dir archive = do
       whole = dir </> "whole.o"
       wanted = ["EventLogSocketWriter", "eventlog_socket_wrap_hs_main"]
       visible = ["eventlog_socket_*", "EventLogSocketWriter", "SocketEventLogWriter"]
-  run (tool gccProgram "cc" info) $
-    ["-r", "-nostdlib", "-Wl,--force-group-allocation"]
-      ++ ["-Wl,-u," ++ symbol | symbol <- wanted]
-      ++ ["-o", whole, archive]
+  if isMac
+    then
+      -- What is not exported becomes local.
+      run (tool gccProgram "cc" info) $
+        ["-r", "-nostdlib", "-Wl,-S"]
+          ++ ["-Wl,-u,_" ++ symbol | symbol <- wanted]
+          ++ ["-Wl,-exported_symbol,_" ++ symbol | symbol <- visible]
+          ++ ["-o", object, archive]
+    else do
+      run (tool gccProgram "cc" info) $
+        ["-r", "-nostdlib", "-Wl,--force-group-allocation"]
+          ++ ["-Wl,-u," ++ symbol | symbol <- wanted]
+          ++ ["-o", whole, archive]
+      hide whole visible object
+  pure object
+
+-- With nothing visible but these symbols.
+hide :: FilePath -> [String] -> FilePath -> IO ()
+hide whole visible object = do
   objcopy <- findExecutable "objcopy"
   case objcopy of
     Nothing -> failWith ["objcopy (of binutils) was not found."]
@@ -243,7 +276,6 @@ makeObject info dir archive = do
           ++ ["--keep-global-symbol=" ++ symbol | symbol <- visible]
           ++ [whole, object]
   removeFile whole
-  pure object
 
 -- ------------------------------------------------------------------- tools --
 

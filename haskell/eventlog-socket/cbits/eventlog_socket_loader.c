@@ -18,16 +18,29 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#ifndef __APPLE__
 #include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
-__asm__(".pushsection .rodata\n"
+#ifdef __APPLE__
+#define DATA ".section __TEXT,__const\n"
+#define DATA_ENDS ".text\n"
+#define SYMBOL(name) "_" name
+#else
+#define DATA ".pushsection .rodata\n"
+#define DATA_ENDS ".popsection\n"
+#define SYMBOL(name) name
+#endif
+
+__asm__(DATA
         ".balign 16\n"
-        "eventlog_socket_library:\n"
+        SYMBOL("eventlog_socket_library") ":\n"
         ".incbin \"" LIBRARY "\"\n"
-        "eventlog_socket_library_end:\n"
-        ".popsection\n");
+        SYMBOL("eventlog_socket_library_end") ":\n"
+        DATA_ENDS);
 extern const char eventlog_socket_library[], eventlog_socket_library_end[];
 
 static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -35,9 +48,35 @@ static bool g_tried = false;
 static void *g_library = NULL;
 static const EventlogSocketRts *g_rts = NULL;
 
-/* From a file without a name, which needs no directory. NULL if that cannot be. */
-static void *load(void) {
+#ifdef __APPLE__
+/* There are no files without a name: it is removed when the library is loaded. */
+static int open_file(char *path, size_t size) {
+  const char *dir = getenv("TMPDIR");
+  if (dir == NULL || issetugid()) dir = "/tmp";
+  snprintf(path, size, "%s/eventlog-socket-XXXXXX", dir);
+  return mkstemp(path);
+}
+static void close_file(int fd, const char *path) {
+  unlink(path);
+  close(fd);
+}
+#else
+/* A file without a name, which needs no directory. */
+static int open_file(char *path, size_t size) {
   int fd = (int)syscall(SYS_memfd_create, "eventlog_socket", 1U /* MFD_CLOEXEC */);
+  snprintf(path, size, "/proc/self/fd/%d", fd);
+  return fd;
+}
+static void close_file(int fd, const char *path) {
+  (void)path;
+  close(fd);
+}
+#endif
+
+/* NULL if that cannot be. */
+static void *load(void) {
+  char path[1024];
+  int fd = open_file(path, sizeof path);
   if (fd < 0) return NULL;
   const char *rest = eventlog_socket_library;
   while (rest < eventlog_socket_library_end) {
@@ -46,12 +85,9 @@ static void *load(void) {
     rest += written;
   }
   void *library = NULL;
-  if (rest == eventlog_socket_library_end) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  if (rest == eventlog_socket_library_end)
     library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  }
-  close(fd);
+  close_file(fd, path);
   return library;
 }
 
@@ -96,7 +132,7 @@ static uint64_t pass_on(const char *name, uint64_t a, uint64_t b, uint64_t c, ui
 }
 
 #define FORWARD(name)                                                            \
-  uint64_t forward_##name(uint64_t, uint64_t, uint64_t, uint64_t) __asm__(#name); \
+  uint64_t forward_##name(uint64_t, uint64_t, uint64_t, uint64_t) __asm__(SYMBOL(#name)); \
   uint64_t forward_##name(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {      \
     return pass_on(#name, a, b, c, d);                                           \
   }
