@@ -179,7 +179,9 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
  * address came from. They win over what the program set itself. */
 
 /** Size of the ring: bytes, or with a suffix K, M, G (powers of 1024). Rounded
- *  up to a power of two; from 64K to 4G. Default 16M. */
+ *  up to a power of two; from 64K to 4G. Default: room for all buffers of the RTS at once,
+ *  (capabilities + 1) * 2M, but at least 16M and at most 256M; where the RTS does not run
+ *  yet, with as many capabilities as there are processors. */
 #define EVENTLOG_SOCKET_ENV_BUFFER_SIZE "GHC_EVENTLOG_BUFFER_SIZE"
 /** What happens to a chunk that does not fit: `drop`, `block`, or
  *  `block:TIMEOUT`. Default drop. */
@@ -189,7 +191,11 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
  *  no definitions. */
 #define EVENTLOG_SOCKET_ENV_EXIT_TIMEOUT "GHC_EVENTLOG_EXIT_TIMEOUT"
 /** While a client is connected, or a ring file is written, flush the RTS's buffers
- *  this often: `1s`, `100ms`; `0` never. Default 0. */
+ *  this often: `1s`, `100ms`; `0` never. Default 1s; 0 with GHC 9.0, which flushes by
+ *  ending the log, and without -threaded. The program stands still for a flush: after one
+ *  that took a time t there is none for 100 t (10 t if a client has come since, none if it
+ *  asks for one by a command). If the program has --eventlog-flush-interval, that is taken
+ *  over meanwhile, and the shorter of the two intervals is kept. */
 #define EVENTLOG_SOCKET_ENV_FLUSH_INTERVAL "GHC_EVENTLOG_FLUSH_INTERVAL"
 /** How long a client that takes nothing of what there is for it keeps its place when
  *  another waits to be served: `30s`; `0` for ever. Default 30s. */
@@ -260,7 +266,7 @@ typedef struct {
   uint32_t est_block_timeout_ms;
   /** Milliseconds. */
   uint32_t est_exit_timeout_ms;
-  /** Milliseconds; 0 never flushes. */
+  /** Milliseconds; 0 never flushes. See EVENTLOG_SOCKET_ENV_FLUSH_INTERVAL. */
   uint32_t est_flush_interval_ms;
   EventlogSocketControl est_control;
 } EventlogSocketTuning;
@@ -574,6 +580,11 @@ typedef struct {
   uint64_t est_definitions_left_out;
   /** Clients that were turned away for want of memory. */
   uint64_t est_clients_refused;
+
+  /** Nanoseconds that flushes of ours took, the longest of them and all together: for so
+   *  long the program, or a part of it, may have stood still. */
+  uint64_t est_flush_ns_longest;
+  uint64_t est_flush_ns_total;
 } EventlogSocketStats;
 
 /** Fill in the counters. stats_size is sizeof(EventlogSocketStats): a library

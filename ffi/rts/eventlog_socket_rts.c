@@ -69,13 +69,45 @@ FROM_RTS(bool, concurrent_coll_running);
 static bool g_hook_in_config = false;
 static void (*g_chained_exit_hook)(void) = NULL;
 
-static void on_exit_hook(void) {
+/* --eventlog-flush-interval: the RTS's ticker flushes, and reads at every tick how often it
+ * is to. It can deadlock with the exit (GHC #26573, 9.2 to 9.12.3), and with a flush of
+ * ours as a second one. */
 #if __GLASGOW_HASKELL__ >= 902
-  /* --eventlog-flush-interval: the ticker's flush can deadlock with the exit
-   * (GHC #26573, 9.2 to 9.12.3). The ticker reads this at every tick. */
-  RtsFlags.TraceFlags.eventlogFlushTicks = 0;
+/* What was taken from it, in ticks. */
+static int g_taken_ticks = 0;
+
+static void set_flush_ticks(int ticks) {
+  __atomic_store_n(&RtsFlags.TraceFlags.eventlogFlushTicks, ticks, __ATOMIC_RELAXED);
+}
+
+static uint64_t take_flushes(void) {
+  int ticks = RtsFlags.TraceFlags.eventlogFlushTicks;
+  if (ticks <= 0) return 0;
+  g_taken_ticks = ticks;
+  set_flush_ticks(0);
+  /* Time is in nanoseconds (rts/Time.h). */
+  return (uint64_t)ticks * (uint64_t)RtsFlags.MiscFlags.tickInterval;
+}
+
+static void give_back_flushes(void) {
+  int ticks = g_taken_ticks;
+  g_taken_ticks = 0;
+  if (ticks > 0) set_flush_ticks(ticks);
+}
+
+static void end_flushes(void) {
+  g_taken_ticks = 0;
+  set_flush_ticks(0);
+}
+#else
+static void end_flushes(void) {}
 #endif
+
+static void on_exit_hook(void) {
+  end_flushes();
   eventlog_socket_rts_exiting();
+  /* They may have been given back at the same time; from here on they are not. */
+  end_flushes();
   if (g_chained_exit_hook != NULL) g_chained_exit_hook();
 }
 
@@ -125,6 +157,12 @@ static bool supports_eventlog(void) {
 
 static bool logs_nothing(void) {
   return RtsFlags.TraceFlags.tracing != TRACE_EVENTLOG;
+}
+
+/* What `-N` takes by itself, before the options of the RTS are known. */
+static uint32_t capabilities(void) {
+  if (!rtsSupportsBoundThreads()) return 1;
+  return n_capabilities > 0 ? n_capabilities : getNumberOfProcessors();
 }
 
 /* While no log runs, the RTS does not make buffers for capabilities that come with
@@ -495,6 +533,7 @@ static EventlogSocketRts g_rts = {
 #endif
     .esr_exit_hooked = exit_hooked,
     .esr_supports_eventlog = supports_eventlog,
+    .esr_capabilities = capabilities,
     .esr_can_attach = can_attach,
     .esr_attach = attach,
     .esr_flush_here = flush_here,
@@ -514,7 +553,12 @@ __attribute__((constructor)) static void register_rts(void) {
 #else
   /* Without -threaded nothing in the RTS is locked: only its own thread may
    * call it. */
-  if (g_rts.esr_threaded) g_rts.esr_flush = flush_here;
+  if (g_rts.esr_threaded) {
+    g_rts.esr_flush = flush_here;
+    g_rts.esr_flush_by_default = true;
+    g_rts.esr_take_flushes = take_flushes;
+    g_rts.esr_give_back_flushes = give_back_flushes;
+  }
 #endif
   eventlog_socket_rts_register(&g_rts);
 }

@@ -46,11 +46,17 @@ typedef struct {
   /** The program was built to have commands obeyed over TCP, too, if nobody says
    *  otherwise. */
   bool esr_control;
+  /** A flush of this RTS leaves the log as it is (GHC 9.2), and can be done by any thread:
+   *  it is done by interval, if nobody says otherwise. */
+  bool esr_flush_by_default;
   /** The exit hook of this RTS is ours, so that calls into the RTS from a
    *  thread of ours end before the RTS goes away. */
   bool (*esr_exit_hooked)(void);
   /** eventLogStatus() != EVENTLOG_NOT_SUPPORTED. */
   bool (*esr_supports_eventlog)(void);
+  /** How many capabilities the RTS has; before it runs, as many as `-N` gives it. At any
+   *  time. NULL if that is not known. */
+  uint32_t (*esr_capabilities)(void);
   /** What attach would say, as far as that is known before anything is made. On a
    *  thread as for attach. NULL if nothing is. */
   EventlogSocketStatusCode (*esr_can_attach)(void);
@@ -63,6 +69,12 @@ typedef struct {
   void (*esr_flush_here)(void);
   /** The same on any thread. NULL if this RTS cannot. */
   void (*esr_flush)(void);
+  /** Have the RTS not flush by its own interval (--eventlog-flush-interval) any more; that
+   *  interval in nanoseconds, 0 for none. On any thread, until the exit hook has returned.
+   *  NULL if this RTS has none. */
+  uint64_t (*esr_take_flushes)(void);
+  /** Have it do so again, if that was taken from it. NULL as above. */
+  void (*esr_give_back_flushes)(void);
   /** The major collection that makes a census which was asked for, on any thread.
    *  NULL if this RTS cannot. */
   void (*esr_make_census)(void);

@@ -4,10 +4,14 @@
 //! when the program exits meanwhile. So it has a thread of its own, which nothing
 //! joins, behind the gate that the exit hook closes. It has the signal mask of the
 //! program: the RTS may start a worker from it, which inherits the mask.
+//!
+//! While somebody listens (a client, or a ring file), it flushes by interval. An interval of
+//! the RTS's own is taken over for as long: two who flush at once are one too many.
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use crate::clock::monotonic;
 use crate::gate::GATE;
@@ -100,12 +104,12 @@ pub(crate) fn flush(instance: &Instance, flush: impl Fn()) -> bool {
     if !take_turn() {
         return false;
     }
+    let begun = monotonic();
     let open = GATE.enter(flush);
-    end_turn();
     if open {
-        // Relaxed: a statistic.
-        instance.flushes.fetch_add(1, Ordering::Relaxed);
+        instance.flushes.note(begun, monotonic());
     }
+    end_turn();
     open
 }
 
@@ -123,35 +127,90 @@ extern "C" fn run(instance: *mut c_void) -> *mut c_void {
     threads::name_this(c"eventlog-flush");
     // SAFETY: the instance that `spawn` handed over.
     let instance: &'static Instance = unsafe { &*instance.cast_const().cast::<Instance>() };
-    if let Some(call) = Rts::get().and_then(Rts::flush_from_any_thread) {
-        flush_when_asked(instance, call);
+    if let Some(rts) = Rts::get()
+        && let Some(call) = rts.flush_from_any_thread()
+    {
+        work(instance, rts, call);
     }
     null_mut()
 }
 
-fn flush_when_asked(instance: &Instance, call: impl Fn()) {
+/// Until the RTS is exiting.
+fn work(instance: &Instance, rts: Rts, call: impl Fn()) {
+    let mut interval = Interval {
+        ours: instance.tuning.flush_interval,
+        of_rts: None,
+        in_use: false,
+    };
+    let mut flushed = monotonic();
     loop {
-        await_work(instance);
-        if !flush(instance, &call) {
+        let open = match next(instance, &interval, flushed) {
+            Next::Flush => {
+                let open = flush(instance, &call);
+                flushed = monotonic();
+                open
+            }
+            Next::Listened(listened) => GATE.enter(|| interval.use_it(listened, rts)),
+        };
+        if !open {
             return;
         }
     }
 }
 
-/// Until a flush was asked for, or the interval between flushes is over.
-fn await_work(instance: &Instance) {
-    let begun = monotonic();
+/// How often to flush.
+#[derive(Debug)]
+struct Interval {
+    ours: Option<Duration>,
+    /// What was taken over.
+    of_rts: Option<Duration>,
+    in_use: bool,
+}
+
+impl Interval {
+    fn use_it(&mut self, wanted: bool, rts: Rts) {
+        if wanted {
+            self.of_rts = rts.take_flushes();
+        } else {
+            rts.give_back_flushes();
+        }
+        self.in_use = wanted;
+    }
+
+    /// If it is in use.
+    fn get(&self) -> Option<Duration> {
+        let both = [self.ours, self.of_rts];
+        both.into_iter().flatten().min().filter(|_| self.in_use)
+    }
+}
+
+enum Next {
+    Flush,
+    /// Somebody listens, or nobody does any more.
+    Listened(bool),
+}
+
+/// Wait for what is next. `flushed` is when the last flush was.
+fn next(instance: &Instance, interval: &Interval, flushed: Duration) -> Next {
+    let flushes = &instance.flushes;
     let mut work = WORK.lock();
-    while !work.flush {
+    loop {
         let records = instance.recording.is_some_and(|file| !file.is_lost());
-        // Nobody listens, or nobody asked for it: no reason to wake up.
-        let interval = instance.tuning.flush_interval;
-        let interval = interval.filter(|_| work.client_connected || records);
-        let left = interval.map(|interval| (begun + interval).saturating_sub(monotonic()));
+        let listened = work.client_connected || records;
+        if listened != interval.in_use {
+            return Next::Listened(listened);
+        }
+        // Nobody listens, or nobody wants it: no reason to wake up.
+        let by_interval = interval
+            .get()
+            .map(|time| flushes.next().max(flushed + time));
+        let awaited = work.flush.then(|| flushes.next_if_awaited());
+        let due = by_interval.into_iter().chain(awaited).min();
+        let left = due.map(|due| due.saturating_sub(monotonic()));
         if left.is_some_and(|left| left.is_zero()) {
-            return;
+            work.flush = false;
+            return Next::Flush;
         }
         work = WORK_CHANGED.wait(&WORK, work, left);
     }
-    work.flush = false;
 }

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use crate::futex;
 use crate::identity::identity;
+use crate::rts::Rts;
 
 /// Which descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +168,10 @@ extern "C" fn in_child() {
     }
     HAS_RTS.store(false, Ordering::Relaxed);
     AGE.store(PARENTS, Ordering::Relaxed);
+    // Its RTS goes on by itself; the thread that flushed in its place does not exist.
+    if let Some(rts) = Rts::get() {
+        rts.give_back_flushes();
+    }
     for fd in OWNED.iter().filter_map(Owned::take) {
         // SAFETY: a descriptor of this library; the thread that owned it does
         // not exist in this process.

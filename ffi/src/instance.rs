@@ -12,6 +12,7 @@ use eventlog_ring::{Doorbell, mpsc};
 
 use crate::definitions::Definitions;
 use crate::facts::{Facts, Moment};
+use crate::flushes::Flushes;
 use crate::fork;
 use crate::lock::{Changes, Held, Lock};
 use crate::memory::Shared;
@@ -73,7 +74,7 @@ pub(crate) struct Instance {
     pub ring_size: usize,
     pub wake: Wake,
     pub wakeups: AtomicU64,
-    pub flushes: AtomicU64,
+    pub flushes: Flushes,
     pub space: Space,
     pub tuning: Tuning,
     pub recording: Option<&'static Recording>,
@@ -154,7 +155,7 @@ impl Instance {
             ring_size: parts.ring_size,
             wake: parts.wake,
             wakeups: AtomicU64::new(0),
-            flushes: AtomicU64::new(0),
+            flushes: Flushes::default(),
             space: Space::default(),
             tuning: parts.tuning,
             recording: parts.recording,

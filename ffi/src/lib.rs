@@ -64,6 +64,7 @@ mod expansion;
 mod facts;
 mod faults;
 mod flush_thread;
+mod flushes;
 mod folder;
 mod fork;
 mod format;

@@ -60,8 +60,17 @@ pub(crate) unsafe fn renew() {
 /// What holds when nothing is set, in a program that was built as this one.
 pub(crate) fn default_tuning() -> Tuning {
     let mut tuning = Tuning::default();
-    if Rts::get().is_some_and(Rts::obeys_by_default) {
+    let Some(rts) = Rts::get() else {
+        return tuning;
+    };
+    if rts.obeys_by_default() {
         tuning.control = Control::On;
+    }
+    if rts.flushes_by_default() {
+        tuning.flush_interval = Some(tuning::FLUSH_INTERVAL);
+    }
+    if let Some(capabilities) = rts.capabilities() {
+        tuning.buffer_size = tuning::default_buffer_size(capabilities);
     }
     tuning
 }

@@ -11,6 +11,7 @@
 
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
 
 use crate::facts::{self, Facts, RawFacts};
 use crate::memory::OutOfMemory;
@@ -41,12 +42,16 @@ type CostCentreVisitor =
 pub struct RtsTable {
     threaded: bool,
     control: bool,
+    flush_by_default: bool,
     exit_hooked: unsafe extern "C" fn() -> bool,
     supports_eventlog: unsafe extern "C" fn() -> bool,
+    capabilities: Option<unsafe extern "C" fn() -> u32>,
     can_attach: Option<unsafe extern "C" fn() -> std::ffi::c_int>,
     attach: unsafe extern "C" fn(*const EventLogWriter) -> std::ffi::c_int,
     flush_here: Option<unsafe extern "C" fn()>,
     flush: Option<unsafe extern "C" fn()>,
+    take_flushes: Option<unsafe extern "C" fn() -> u64>,
+    give_back_flushes: Option<unsafe extern "C" fn()>,
     make_census: Option<unsafe extern "C" fn()>,
     command: unsafe extern "C" fn(u8) -> bool,
     facts: unsafe extern "C" fn(*mut RawFacts),
@@ -86,6 +91,17 @@ impl Rts {
         self.0.control
     }
 
+    /// Flushing costs so little that it is done by interval, if nobody says otherwise.
+    pub(crate) fn flushes_by_default(self) -> bool {
+        self.0.flush_by_default
+    }
+
+    /// How many it has, or, before it runs, may get.
+    pub(crate) fn capabilities(self) -> Option<u32> {
+        // SAFETY: a function of the table; reads variables, callable at any time.
+        self.0.capabilities.map(|count| unsafe { count() })
+    }
+
     pub(crate) fn supports_eventlog(self) -> bool {
         // SAFETY: a function of the table; reads a status, callable at any time.
         unsafe { (self.0.supports_eventlog)() }
@@ -121,6 +137,23 @@ impl Rts {
         let flush = self.0.flush.filter(|_| self.takes_calls_until_exit())?;
         // SAFETY: a function of the table that any thread may call.
         Some(move || unsafe { flush() })
+    }
+
+    /// The RTS flushes by itself no more, if it did: how often it has, at this thread's
+    /// hands from now on. Through the gate, like `give_back_flushes`.
+    pub(crate) fn take_flushes(self) -> Option<Duration> {
+        let take = self.0.take_flushes?;
+        // SAFETY: a function of the table that any thread may call.
+        let interval = Duration::from_nanos(unsafe { take() });
+        (!interval.is_zero()).then_some(interval)
+    }
+
+    /// What was taken is the RTS's again. Async-signal-safe.
+    pub(crate) fn give_back_flushes(self) {
+        if let Some(give_back) = self.0.give_back_flushes {
+            // SAFETY: a function of the table that any thread may call.
+            unsafe { give_back() }
+        }
     }
 
     /// The collection that makes a census which was asked for, on any thread, under the

@@ -20,6 +20,12 @@ const MAX_SNDBUF: u64 = 1 << 30;
 pub(crate) const RING_FILE_SIZE: u64 = 64 << 20;
 /// Longer times are mistakes, and their nanoseconds must fit a u64.
 const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// What a flush of the RTS hands over for each of its buffers, at most.
+const RTS_BUFFER: usize = 2 << 20;
+/// The ring has room for a flush of everything, within these limits.
+const DEFAULT_BUFFER: std::ops::RangeInclusive<usize> = 16 << 20..=256 << 20;
+/// Where flushing costs little.
+pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// Longer than anything that reads is held up for.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -57,8 +63,7 @@ pub(crate) struct Tuning {
 impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
-            // Seven capabilities and the global buffer flushed at once, each full.
-            buffer_size: 16 << 20,
+            buffer_size: *DEFAULT_BUFFER.start(),
             overflow: Overflow::Drop,
             exit_timeout: Duration::from_secs(2),
             flush_interval: None,
@@ -127,6 +132,16 @@ fn parse_overflow(text: &str) -> Option<Overflow> {
             Some(Overflow::Block(Some(limit)))
         }
     }
+}
+
+/// Room for all buffers of an RTS with so many capabilities (and one for all of them),
+/// flushed at once.
+pub(crate) fn default_buffer_size(capabilities: u32) -> usize {
+    let buffers = usize::try_from(capabilities).unwrap_or(usize::MAX);
+    let bytes = buffers.saturating_add(1).saturating_mul(RTS_BUFFER);
+    // What is less than the most has a power of two.
+    let bytes = bytes.min(*DEFAULT_BUFFER.end()).next_power_of_two();
+    bytes.max(*DEFAULT_BUFFER.start())
 }
 
 fn buffer_size(bytes: u64) -> Option<usize> {
@@ -263,6 +278,26 @@ mod tests {
         assert_eq!(buffer_size(3 << 20), Some(4 << 20));
         assert_eq!(buffer_size(1), None);
         assert_eq!(buffer_size(5 << 30), None);
+    }
+
+    #[test]
+    fn default_sizes() {
+        for (capabilities, megabytes) in [
+            (0, 16),
+            (1, 16),
+            (7, 16),
+            (8, 32),
+            (15, 32),
+            (16, 64),
+            (31, 64),
+            (64, 256),
+            (127, 256),
+            (128, 256),
+            (u32::MAX, 256),
+        ] {
+            let size = default_buffer_size(capabilities);
+            assert_eq!(size, megabytes << 20, "{capabilities}");
+        }
     }
 
     #[test]

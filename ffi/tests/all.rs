@@ -24,6 +24,7 @@ mod faults;
 mod first_events;
 mod floods;
 mod flush;
+mod flush_interval;
 mod global_blocks;
 mod handlers;
 mod heap_commands;

@@ -91,7 +91,9 @@ fn switch(class: &Class, options: &[&str]) {
         (Start::CMain, Transport::Unix),
         (Start::Haskell, Transport::Tcp),
     ] {
-        let mut setup = Setup::new(start, transport).env("GHC_EVENTLOG_CONTROL", "on");
+        let mut setup = Setup::new(start, transport)
+            .without_flushes()
+            .env("GHC_EVENTLOG_CONTROL", "on");
         for option in options {
             setup = setup.rts(option);
         }
@@ -163,7 +165,9 @@ fn capabilities() {
 fn classes_that_were_off_from_the_start() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let setup = Setup::new(start, Transport::Unix).without_log();
+        let setup = Setup::new(start, Transport::Unix)
+            .without_flushes()
+            .without_log();
         let mut worker = setup.rts("-l-au").spawn(ghc);
         worker.ready();
         let mut client = Marked::new(worker.client());
@@ -194,7 +198,9 @@ fn numbers_and_what_becomes_of_them() {
         need!(way_available(ghc, way));
         let mut build = Build::new(main).way(way);
         build.threaded = threaded;
-        let mut worker = Setup::of(build, Transport::Unix).spawn(ghc);
+        let mut worker = Setup::of(build, Transport::Unix)
+            .without_flushes()
+            .spawn(ghc);
         worker.ready();
         let mut client: Client = worker.client();
         client.read_until_text("datb");
@@ -240,7 +246,9 @@ fn numbers_and_what_becomes_of_them() {
 #[test]
 fn switching_under_load() {
     let ghc = need!(ghc());
-    let setup = Setup::new(Start::CMain, Transport::Unix).rts("-N2");
+    let setup = Setup::new(Start::CMain, Transport::Unix)
+        .without_flushes()
+        .rts("-N2");
     let mut worker = setup.rts("-la").spawn(ghc);
     worker.ready();
     let mut client = worker.client();

@@ -140,6 +140,7 @@ fn more_pipelined_frames_than_can_wait() {
 fn namespaces_match_exactly() {
     let ghc = need!(ghc());
     let mut worker = Setup::new(Start::CMain, Transport::Unix)
+        .without_flushes()
         .rts("-hT")
         .rts("-i1000")
         .spawn(ghc);
@@ -306,6 +307,7 @@ fn flood(transport: Transport) {
     let ghc = need!(ghc());
     let _alone = alone();
     let setup = Setup::new(Start::CMain, transport)
+        .without_flushes()
         .rts("-N2")
         .env("GHC_EVENTLOG_CONTROL", "on")
         .env("GHC_EVENTLOG_OVERFLOW", "block");

@@ -130,7 +130,7 @@ fn bad_values_in_the_environment() {
 #[test]
 fn a_bad_value_is_named() {
     let ghc = need!(ghc());
-    let setup = Setup::new(Start::Haskell, Transport::Unix);
+    let setup = Setup::new(Start::Haskell, Transport::Unix).without_flushes();
     let mut worker = setup.env(CONTROL, "sometimes").spawn(ghc);
     let said = worker.ready().concat();
     assert!(said.starts_with("start: 11 "), "{said}");
@@ -146,7 +146,10 @@ fn a_bad_value_is_named() {
 fn denied_commands_do_nothing() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let setup = Setup::new(start, Transport::Tcp).rts("-hT").rts("-i1000");
+        let setup = Setup::new(start, Transport::Tcp)
+            .without_flushes()
+            .rts("-hT")
+            .rts("-i1000");
         let mut worker = setup.spawn(ghc);
         worker.ready();
         worker.handle("app", &[(1, "log handled")]);

@@ -61,6 +61,7 @@ fn commands_before_ready_of_a_c_main() {
     let ghc = need!(ghc());
     for transport in [Transport::Unix, Transport::Tcp] {
         let setup = Setup::of(Build::new(Main::Steps), transport)
+            .without_flushes()
             .env("MAIN_PAUSE", "1")
             .env("GHC_EVENTLOG_CONTROL", "on")
             .env(
@@ -95,7 +96,9 @@ fn commands_before_ready_of_a_c_main() {
 fn commands_of_clients_that_close_at_once_are_run() {
     let ghc = need!(ghc());
     for transport in [Transport::Unix, Transport::Tcp] {
-        let setup = Setup::new(Start::CMain, transport).rts("-N2");
+        let setup = Setup::new(Start::CMain, transport)
+            .without_flushes()
+            .rts("-N2");
         let mut worker = setup.env("GHC_EVENTLOG_CONTROL", "on").spawn(ghc);
         worker.ready();
         worker.handle("app", &[(1, "")]);

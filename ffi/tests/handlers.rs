@@ -119,6 +119,7 @@ fn what_cannot_wait_is_dropped_and_counted() {
 fn a_census_before_a_handler_is_made_before_it() {
     let ghc = need!(ghc());
     let setup = Setup::new(Start::CMain, Transport::Unix)
+        .without_flushes()
         .rts("-hT")
         .rts("-i1000");
     let mut worker = worker_that_holds(ghc, setup, false);
@@ -139,7 +140,7 @@ fn a_census_before_a_handler_is_made_before_it() {
 fn handlers_may_ask() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let mut setup = Setup::new(start, Transport::Unix);
+        let mut setup = Setup::new(start, Transport::Unix).without_flushes();
         let hook = "hook post ask";
         setup = match start {
             Start::CMain => setup.env("WORKER_CONTROL", hook),
@@ -196,7 +197,9 @@ fn exits_during_a_handler() {
         (Start::Haskell, true, End::Return),
         (Start::Haskell, true, End::Exit),
     ] {
-        let setup = Setup::new(start, Transport::Unix).rts("-N2");
+        let setup = Setup::new(start, Transport::Unix)
+            .without_flushes()
+            .rts("-N2");
         let mut worker = setup.spawn(ghc);
         worker.ready();
         worker.control_ok("namespace app");
@@ -267,7 +270,10 @@ fn handlers_that_exit() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
         for command in ["exit 5", "shutdown 6"] {
-            let mut worker = Setup::new(start, Transport::Unix).rts("-N2").spawn(ghc);
+            let mut worker = Setup::new(start, Transport::Unix)
+                .without_flushes()
+                .rts("-N2")
+                .spawn(ghc);
             worker.ready();
             worker.handle("app", &[(1, command)]);
             worker.control_ok("hook pre say ended %");
@@ -310,7 +316,9 @@ fn handlers_that_exit_without_an_rts() {
 #[test]
 fn handlers_that_throw() {
     let ghc = need!(ghc());
-    let mut worker = Setup::new(Start::CMain, Transport::Unix).spawn(ghc);
+    let mut worker = Setup::new(Start::CMain, Transport::Unix)
+        .without_flushes()
+        .spawn(ghc);
     worker.ready();
     worker.control_ok("namespace app");
     worker.command("command app 1 throw");
@@ -332,7 +340,9 @@ fn handlers_that_throw() {
 fn no_rust_below_a_handler() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let mut worker = Setup::new(start, Transport::Unix).spawn(ghc);
+        let mut worker = Setup::new(start, Transport::Unix)
+            .without_flushes()
+            .spawn(ghc);
         worker.ready();
         worker.handle("app", &[(1, "frames")]);
         let mut client = worker.client();

@@ -51,7 +51,9 @@ fn one_census_for_each_request() {
         (Start::CMain, Transport::Unix),
         (Start::Haskell, Transport::Tcp),
     ] {
-        let setup = Setup::new(start, transport).env(CONTROL.0, CONTROL.1);
+        let setup = Setup::new(start, transport)
+            .without_flushes()
+            .env(CONTROL.0, CONTROL.1);
         let setup = without_samples(setup, ghc).rts("-N2").rts("-I0");
         let mut worker = setup.spawn(ghc);
         worker.ready();
@@ -84,7 +86,7 @@ fn one_census_for_each_request() {
 #[test]
 fn a_row_of_requests() {
     let ghc = need!(ghc());
-    let setup = Setup::new(Start::CMain, Transport::Unix);
+    let setup = Setup::new(Start::CMain, Transport::Unix).without_flushes();
     let mut worker = without_samples(setup, ghc).spawn(ghc);
     worker.ready();
     let mut client = worker.client();
@@ -140,7 +142,7 @@ fn every_command_in_both_protocols() {
         (Main::Wrap, Way::Dynamic, true),
     ] {
         need!(way_available(ghc, way));
-        let mut setup = Setup::of(Build::new(main).way(way), Transport::Unix);
+        let mut setup = Setup::of(Build::new(main).way(way), Transport::Unix).without_flushes();
         if profile {
             setup = without_samples(setup, ghc);
         }
@@ -171,7 +173,7 @@ fn every_command_in_both_protocols() {
 #[test]
 fn heap_profiling_starts_and_stops() {
     let ghc = need!(ghc());
-    let setup = Setup::new(Start::CMain, Transport::Unix);
+    let setup = Setup::new(Start::CMain, Transport::Unix).without_flushes();
     let mut worker = without_samples(setup, ghc).rts("-i0.01").spawn(ghc);
     worker.ready();
     let mut client = Marked::new(worker.client());
@@ -221,7 +223,7 @@ fn a_census_without_threads() {
     let ghc = need!(ghc());
     for main in [Main::Wrap, Main::Haskell] {
         let build = Build::new(main).non_threaded();
-        let setup = Setup::of(build, Transport::Unix);
+        let setup = Setup::of(build, Transport::Unix).without_flushes();
         let mut worker = without_samples(setup, ghc).spawn(ghc);
         worker.ready();
         worker.command("gc");
@@ -245,7 +247,10 @@ fn profiling_starts_and_stops() {
     let ghc = need!(ghc());
     need!(way_available(ghc, Way::Profiling));
     let build = Build::new(Main::Wrap).way(Way::Profiling);
-    let setup = Setup::of(build, Transport::Unix).rts("-p").rts("-V0.001");
+    let setup = Setup::of(build, Transport::Unix)
+        .without_flushes()
+        .rts("-p")
+        .rts("-V0.001");
     let mut worker = setup.spawn(ghc);
     worker.ready();
     let mut client = Marked::new(worker.client());

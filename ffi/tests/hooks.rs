@@ -14,7 +14,7 @@ use support::{
 /// The hooks of this program, registered before it starts streaming: from its C main
 /// before init, or from Haskell before start.
 fn with_hooks(start: Start, transport: Transport, hooks: &[&str]) -> Setup {
-    let setup = Setup::new(start, transport);
+    let setup = Setup::new(start, transport).without_flushes();
     match start {
         Start::CMain => setup.env("WORKER_CONTROL", &hooks.join("\n")),
         Start::Haskell => {
@@ -95,7 +95,10 @@ fn each_client_has_its_own() {
 fn hooks_that_come_later() {
     let ghc = need!(ghc());
     for start in BOTH {
-        let mut worker = Setup::new(start, Transport::Unix).rts("-N2").spawn(ghc);
+        let mut worker = Setup::new(start, Transport::Unix)
+            .without_flushes()
+            .rts("-N2")
+            .spawn(ghc);
         worker.ready();
         let mut client = worker.client();
         client.read_until_text("datb");

@@ -39,7 +39,11 @@ fn the_end_of_a_program_ends_the_log() {
             ("throw", "status 1"),
             ("interrupt", "signal 2"),
         ] {
-            let setup = with_hooks(Setup::new(start, Transport::Unix).rts("-N2"));
+            let setup = with_hooks(
+                Setup::new(start, Transport::Unix)
+                    .without_flushes()
+                    .rts("-N2"),
+            );
             let mut worker = setup.spawn(ghc);
             worker.ready();
             let collector = Collector::connect(&worker.address);
@@ -72,7 +76,7 @@ fn the_end_of_a_program_ends_the_log() {
 fn an_end_is_told_once() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let setup = Setup::new(start, Transport::Unix);
+        let setup = Setup::new(start, Transport::Unix).without_flushes();
         let hook = "control hook pre note ended; say end %";
         let mut worker = setup.command(hook).spawn(ghc);
         worker.ready();
@@ -91,7 +95,7 @@ fn an_end_is_told_once() {
 fn a_log_without_a_client_ends_with_the_program() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let setup = with_hooks(Setup::new(start, Transport::Tcp));
+        let setup = with_hooks(Setup::new(start, Transport::Tcp).without_flushes());
         let mut worker = setup.spawn(ghc);
         worker.ready();
         worker.until_noted(1);
@@ -110,7 +114,10 @@ fn a_hook_that_does_not_return() {
         (Start::Haskell, "control hook pre forever"),
         (Start::Haskell, "hook pre sleep 600000"),
     ] {
-        let setup = Setup::new(start, Transport::Unix).rts("-N2").command(hook);
+        let setup = Setup::new(start, Transport::Unix)
+            .without_flushes()
+            .rts("-N2")
+            .command(hook);
         let mut worker = setup.spawn(ghc);
         worker.ready();
         let collector = Collector::connect(&worker.address);
@@ -136,7 +143,7 @@ fn programs_without_threads() {
     let ghc = need!(ghc());
     for main in [Main::Wrap, Main::Haskell] {
         let build = Build::new(main).non_threaded();
-        let mut setup = Setup::of(build, Transport::Unix);
+        let mut setup = Setup::of(build, Transport::Unix).without_flushes();
         let hooks = [
             "hook post note begun; log begun %",
             "hook pre note ended; log ended %; say pre",
@@ -185,7 +192,7 @@ fn programs_with_shared_libraries() {
             "control hook post note post",
             "control hook pre note pre; say pre %",
         ];
-        let setup = Setup::of(build, Transport::Unix);
+        let setup = Setup::of(build, Transport::Unix).without_flushes();
         let setup = match main {
             // Before the start, which tells them.
             Main::Haskell => setup
@@ -226,7 +233,7 @@ fn no_handler_after_the_rts(build: &Build, hooked: bool) {
     let ghc = need!(ghc());
     need!(way_available(ghc, build.way));
     for run in 0..8 {
-        let setup = Setup::of(build.clone(), Transport::Unix);
+        let setup = Setup::of(build.clone(), Transport::Unix).without_flushes();
         let mut worker = setup
             .command("hook pre message the end")
             .command("control namespace app")
@@ -281,7 +288,11 @@ fn no_handler_after_the_rts_started_from_haskell() {
 fn children_have_no_hooks() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let setup = with_hooks(Setup::new(start, Transport::Unix).rts("-N2"));
+        let setup = with_hooks(
+            Setup::new(start, Transport::Unix)
+                .without_flushes()
+                .rts("-N2"),
+        );
         let mut worker = setup.spawn(ghc);
         worker.ready();
         let collector = Collector::connect(&worker.address);

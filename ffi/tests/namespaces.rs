@@ -268,7 +268,10 @@ fn registering_at_any_time() {
 fn handlers_of_a_haskell_program() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let mut worker = Setup::new(start, Transport::Unix).rts("-N2").spawn(ghc);
+        let mut worker = Setup::new(start, Transport::Unix)
+            .without_flushes()
+            .rts("-N2")
+            .spawn(ghc);
         worker.ready();
         worker.handle("app", &[(1, "log in C %")]);
         let said = worker.command("command app 2 message in Haskell");
@@ -312,7 +315,7 @@ fn programs_without_threads() {
     let ghc = need!(ghc());
     for main in [Main::Wrap, Main::Haskell] {
         let build = Build::new(main).non_threaded();
-        let setup = Setup::of(build, Transport::Unix);
+        let setup = Setup::of(build, Transport::Unix).without_flushes();
         let mut worker = setup.command("control namespace early").spawn(ghc);
         let said = worker.ready();
         let refused = said
@@ -335,7 +338,9 @@ fn programs_without_threads() {
 fn programs_without_threads_ask_early() {
     let ghc = need!(ghc());
     let build = Build::new(Main::Wrap).non_threaded();
-    let setup = Setup::of(build, Transport::Unix).env("WORKER_CONTROL", "namespace app");
+    let setup = Setup::of(build, Transport::Unix)
+        .without_flushes()
+        .env("WORKER_CONTROL", "namespace app");
     let mut worker = setup.spawn(ghc);
     let said = worker.ready();
     assert!(said[0].starts_with("namespace: 7 0 "), "{said:?}");

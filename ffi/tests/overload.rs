@@ -85,6 +85,7 @@ fn a_stalled_reader_costs_a_ring_and_no_more() {
 
     let mut worker = Setup::new(Start::CMain, Transport::Unix)
         .rts("-N2")
+        .env("GHC_EVENTLOG_BUFFER_SIZE", "16M")
         .spawn(ghc);
     worker.ready();
     let mut client = worker.client();

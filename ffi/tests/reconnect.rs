@@ -39,7 +39,10 @@ fn come_and_go(worker: &Worker, round: usize, loggers: u16, last: &mut [Option<u
 fn hundred_reconnects(start: Start, transport: Transport) {
     let ghc = need!(ghc());
     let _alone = alone();
-    let mut worker = Setup::new(start, transport).rts("-N2").spawn(ghc);
+    let mut worker = Setup::new(start, transport)
+        .without_flushes()
+        .rts("-N2")
+        .spawn(ghc);
     worker.ready();
     worker.command("load 2 100");
     let mut last = [None; 2];
@@ -84,7 +87,9 @@ fn reconnects_to_non_threaded_programs() {
     let _alone = alone();
     for main in [Main::Wrap, Main::Haskell] {
         let build = Build::new(main).non_threaded();
-        let mut worker = Setup::of(build, Transport::Unix).spawn(ghc);
+        let mut worker = Setup::of(build, Transport::Unix)
+            .without_flushes()
+            .spawn(ghc);
         worker.ready();
         worker.command("load 1 100");
         let mut last = [None; 1];
@@ -105,7 +110,9 @@ fn reconnects_to_non_threaded_programs() {
 /// one leaves.
 fn second_client_waits(transport: Transport) {
     let ghc = need!(ghc());
-    let mut worker = Setup::new(Start::CMain, transport).spawn(ghc);
+    let mut worker = Setup::new(Start::CMain, transport)
+        .without_flushes()
+        .spawn(ghc);
     worker.ready();
     let mut first = worker.client();
     first.read_until_text("datb");
@@ -141,7 +148,9 @@ fn second_client_waits_tcp() {
 fn leaving_a_quiet_program_is_noticed() {
     let ghc = need!(ghc());
     for transport in [Transport::Unix, Transport::Tcp] {
-        let mut worker = Setup::new(Start::CMain, transport).spawn(ghc);
+        let mut worker = Setup::new(Start::CMain, transport)
+            .without_flushes()
+            .spawn(ghc);
         worker.ready();
         for round in 0..5 {
             let mut client = worker.client();
@@ -165,7 +174,10 @@ fn leaving_a_quiet_program_is_noticed() {
 /// A client that says it will send nothing more still listens.
 fn half_closed_clients_are_served(transport: Transport) {
     let ghc = need!(ghc());
-    let mut worker = Setup::new(Start::CMain, transport).rts("-N2").spawn(ghc);
+    let mut worker = Setup::new(Start::CMain, transport)
+        .without_flushes()
+        .rts("-N2")
+        .spawn(ghc);
     worker.ready();
     let mut client = worker.client();
     client.read_until_text("datb");
@@ -210,7 +222,9 @@ fn half_closed_tcp_clients_are_served() {
 fn nothing_of_an_old_connection_reaches_a_new_one() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let mut worker = Setup::new(start, Transport::Unix).spawn(ghc);
+        let mut worker = Setup::new(start, Transport::Unix)
+            .without_flushes()
+            .spawn(ghc);
         worker.ready();
         let mut stalled: Client = worker.client();
         stalled.read_until_text("datb");

@@ -21,6 +21,7 @@ const DUMP: u8 = 3;
 /// A program with a ring file in `dir` and no socket.
 fn recorded(main: Main, dir: &TempDir) -> Setup {
     Setup::of(Build::new(main), Transport::Unix)
+        .without_flushes()
         .rts("-N2")
         .without_socket()
         .env(
@@ -335,6 +336,7 @@ fn beside_a_client() {
     let dir = TempDir::new();
     let file = file_in(&dir);
     let mut worker = Setup::of(Build::new(Main::Wrap), Transport::Unix)
+        .without_flushes()
         .rts("-N2")
         .env("GHC_EVENTLOG_RING_FILE", file.to_str().expect("plain"))
         .spawn(ghc);
@@ -366,7 +368,9 @@ fn beside_a_client() {
 #[test]
 fn a_dump_without_a_file_is_refused() {
     let ghc = need!(ghc());
-    let mut worker = Setup::of(Build::new(Main::Wrap), Transport::Unix).spawn(ghc);
+    let mut worker = Setup::of(Build::new(Main::Wrap), Transport::Unix)
+        .without_flushes()
+        .spawn(ghc);
     worker.ready();
     let mut client = worker.client();
     client.send(&frame(RTS, DUMP));

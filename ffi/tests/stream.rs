@@ -298,6 +298,7 @@ fn counters() {
     let ghc = need!(ghc());
     let mut worker = Setup::new(Start::CMain, Transport::Unix)
         .rts("-N2")
+        .env("GHC_EVENTLOG_BUFFER_SIZE", "16M")
         .spawn(ghc);
     worker.ready();
     let before = worker.stats();

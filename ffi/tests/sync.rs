@@ -19,7 +19,7 @@ const CONTROL: (&str, &str) = ("GHC_EVENTLOG_CONTROL", "on");
 fn flush_brings_what_was_logged() {
     let ghc = need!(ghc());
     for (start, transport) in EVERY_WAY {
-        let setup = Setup::new(start, transport).rts("-N2");
+        let setup = Setup::new(start, transport).without_flushes().rts("-N2");
         let mut worker = setup.env(CONTROL.0, CONTROL.1).spawn(ghc);
         worker.ready();
         let mut client = worker.client();
@@ -57,7 +57,9 @@ fn sync_marks_the_place() {
     let ghc = need!(ghc());
     let _alone = alone();
     for start in [Start::CMain, Start::Haskell] {
-        let setup = Setup::new(start, Transport::Unix).rts("-N3");
+        let setup = Setup::new(start, Transport::Unix)
+            .without_flushes()
+            .rts("-N3");
         let setup = setup.env("GHC_EVENTLOG_OVERFLOW", "block");
         let mut worker = setup.spawn(ghc);
         worker.ready();
@@ -107,7 +109,9 @@ fn sync_marks_the_place() {
 #[test]
 fn marks_are_numbered_through() {
     let ghc = need!(ghc());
-    let mut worker = Setup::new(Start::CMain, Transport::Unix).spawn(ghc);
+    let mut worker = Setup::new(Start::CMain, Transport::Unix)
+        .without_flushes()
+        .spawn(ghc);
     worker.ready();
     for round in 1..=3 {
         let mut client = worker.client();
@@ -135,7 +139,9 @@ fn programs_that_cannot_be_flushed() {
         need!(way_available(ghc, way));
         let mut build = Build::new(main).way(way);
         build.threaded = threaded;
-        let mut worker = Setup::of(build, Transport::Unix).spawn(ghc);
+        let mut worker = Setup::of(build, Transport::Unix)
+            .without_flushes()
+            .spawn(ghc);
         worker.ready();
         let mut client: Client = worker.client();
         client.read_until_text("datb");

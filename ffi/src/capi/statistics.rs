@@ -59,9 +59,11 @@ pub struct EventlogSocketStats {
     socket_files_remade: u64,
     definitions_left_out: u64,
     clients_refused: u64,
+    flush_ns_longest: u64,
+    flush_ns_total: u64,
 }
 
-static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 46 * 8);
+static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 48 * 8);
 
 impl EventlogSocketStats {
     fn read(instance: &Instance) -> EventlogSocketStats {
@@ -91,7 +93,7 @@ impl EventlogSocketStats {
             definition_bytes: load(&published.definition_bytes),
             connections: load(&published.connections),
             wakeups: load(&instance.wakeups),
-            flushes: load(&instance.flushes),
+            flushes: instance.flushes.count(),
             bytes_received: load(&published.received),
             commands_received: load(&commands.received),
             commands_run: load(&commands.run),
@@ -127,6 +129,8 @@ impl EventlogSocketStats {
             socket_files_remade: FAULTS.socket_files_remade.get(),
             definitions_left_out: load(&published.definitions_left_out),
             clients_refused: FAULTS.clients_refused.get(),
+            flush_ns_longest: instance.flushes.longest(),
+            flush_ns_total: instance.flushes.total(),
         }
     }
 }

@@ -11,13 +11,14 @@ import Control.Monad (forM, forM_, replicateM, unless, void, when)
 import Data.Char (ord)
 import Data.IORef
 import qualified Data.List as List
-import Data.Word (Word8)
+import Data.Word (Word64, Word8)
 import Debug.Trace (traceEventIO, traceMarkerIO)
 import Foreign (FunPtr, Ptr, mallocBytes, plusPtr, poke, pokeByteOff)
 import Foreign.C (CBool (..), CInt (..), CString, peekCString, withCString)
 import GHC.Conc (par)
 import GHC.Exts (Ptr (..), traceEvent#)
 import GHC.IO (IO (..))
+import Spin (spin)
 import System.Environment (getArgs)
 import System.Exit (ExitCode (..), exitWith)
 import System.IO
@@ -31,6 +32,10 @@ foreign import ccall safe "worker_fork_and_exit" cForkAndExit :: IO ()
 foreign import ccall safe "worker_fork_and_start" cForkAndStart :: IO ()
 foreign import ccall safe "worker_descriptors_of_child" cDescriptorsOfChild :: IO ()
 foreign import ccall safe "worker_exit" cExit :: CInt -> IO ()
+foreign import ccall safe "worker_flush_ticks" cFlushTicks :: IO ()
+foreign import ccall safe "worker_flush_interval" cFlushInterval :: CInt -> IO ()
+foreign import ccall unsafe "worker_nap" cNapUnsafe :: CInt -> IO ()
+foreign import ccall unsafe "worker_clock" cClock :: IO Word64
 foreign import ccall safe "eventlog_socket_start_unix"
   cStartUnix :: CString -> CBool -> IO ()
 foreign import ccall safe "eventlog_socket_start_tcp"
@@ -108,6 +113,27 @@ run world line = case words line of
     total <- evaluate (List.foldl' (+) 0 numbers)
     when (total == last numbers) $ putStrLn "impossible"
   ["capabilities", n] -> setNumCapabilities (read n)
+  ["flush-ticks"] -> cFlushTicks
+  ["flush-interval", milliseconds] -> cFlushInterval (read milliseconds)
+  -- on the second capability: unsafe calls, and loops that allocate nothing
+  ["naps", count, milliseconds] ->
+    beside "napping" (read count) $ \_ -> cNapUnsafe (read milliseconds)
+  ["spins", count, millions] ->
+    beside "spinning" (read count) $ \n -> spin (1000000 * read millions + n)
+  -- one message every so often, and the longest time between two
+  ["tick", count, milliseconds] -> do
+    begun <- cClock
+    longest <- newIORef 0
+    let loop before n = unless (n > read count) $ do
+          traceEventIO ("tick " ++ show (n :: Int) ++ ".")
+          threadDelay (1000 * read milliseconds)
+          now <- cClock
+          modifyIORef' longest (max (now - before))
+          loop now (n + 1)
+    loop begun 1
+    ended <- cClock
+    gap <- readIORef longest
+    putStrLn ("ticked: longest " ++ show gap ++ " all " ++ show (ended - begun))
   ["sparks", n] -> forM_ [1 .. read n :: Integer] $ \k -> do
     let total = List.foldl' (+) k [1 .. 1000]
     total `par` threadDelay 100
@@ -147,6 +173,13 @@ run world line = case words line of
     (sentence, _ : rest) -> sentence : sentences (dropWhile (== ' ') rest)
     _ -> []
   flag text = if text == "wait" then 1 else 0
+
+-- | So often, on the second capability, and told when each begins.
+beside :: String -> Int -> (Int -> IO ()) -> IO ()
+beside what count action = void $ forkOn 1 $ forM_ [1 .. count] $ \n -> do
+  putStrLn what
+  action n
+  yield
 
 -- | For handlers in C.
 workerLog :: CString -> IO ()

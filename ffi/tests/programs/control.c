@@ -323,6 +323,7 @@ void control_say_stats(int fd) {
       COUNTER(ring_file_definitions_left_out), COUNTER(ring_file_lost),
       COUNTER(socket_files_removed), COUNTER(socket_files_remade),
       COUNTER(definitions_left_out), COUNTER(clients_refused),
+      COUNTER(flush_ns_longest), COUNTER(flush_ns_total),
 #undef COUNTER
   };
   /* In one write: others may write there, too. */

@@ -64,8 +64,8 @@ SAME(offsetof(EventlogSocketTuning, est_exit_timeout_ms), 16);
 SAME(offsetof(EventlogSocketTuning, est_flush_interval_ms), 20);
 SAME(offsetof(EventlogSocketTuning, est_control), 24);
 
-/* Twenty counters of 64 bits, the port, the flag; twenty-five more. */
-SAME(sizeof(EventlogSocketStats), 368);
+/* Twenty counters of 64 bits, the port, the flag; twenty-seven more. */
+SAME(sizeof(EventlogSocketStats), 384);
 SAME(offsetof(EventlogSocketStats, est_chunks_sent), 0);
 SAME(offsetof(EventlogSocketStats, est_bytes_received), 96);
 SAME(offsetof(EventlogSocketStats, est_commands_received), 104);
@@ -77,3 +77,4 @@ SAME(offsetof(EventlogSocketStats, est_clients_displaced), 272);
 SAME(offsetof(EventlogSocketStats, est_ring_file_lost), 328);
 SAME(offsetof(EventlogSocketStats, est_socket_files_remade), 344);
 SAME(offsetof(EventlogSocketStats, est_clients_refused), 360);
+SAME(offsetof(EventlogSocketStats, est_flush_ns_total), 376);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void say_status(const char *what, EventlogSocketStatus status) {
@@ -90,3 +91,34 @@ void worker_descriptors_of_child(void) {
 }
 
 void worker_exit(int code) { exit(code); }
+
+/* How often the RTS flushes by itself, in its ticks; 0: never. */
+void worker_flush_ticks(void) {
+#if __GLASGOW_HASKELL__ >= 902
+  dprintf(STDOUT_FILENO, "ticks: %d\n", RtsFlags.TraceFlags.eventlogFlushTicks);
+#else
+  dprintf(STDOUT_FILENO, "ticks: 0\n");
+#endif
+}
+
+/* For the next start, with everything else as it is. */
+void worker_flush_interval(int milliseconds) {
+  EventlogSocketTuning tuning;
+  eventlog_socket_tuning_init(&tuning);
+  tuning.est_flush_interval_ms = (uint32_t)milliseconds;
+  say_status("tuning", eventlog_socket_set_tuning(&tuning));
+}
+
+/* Called unsafely: whoever wants to stop the program waits for it. */
+void worker_nap(int milliseconds) {
+  struct timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+  while (nanosleep(&left, &left) != 0) {
+  }
+}
+
+/* Nanoseconds. */
+uint64_t worker_clock(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}

@@ -72,6 +72,7 @@ impl Build {
     pub fn program(&self, ghc: &Ghc) -> PathBuf {
         let mut sources = vec![
             test_program("Worker.hs"),
+            test_program("Spin.hs"),
             test_program("worker.c"),
             test_program("control.c"),
             test_program("control.h"),

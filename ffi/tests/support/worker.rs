@@ -103,6 +103,11 @@ impl Setup {
         self
     }
 
+    /// Nothing is flushed by interval, only what somebody asks for.
+    pub fn without_flushes(self) -> Self {
+        self.env("GHC_EVENTLOG_FLUSH_INTERVAL", "0")
+    }
+
     /// A command that it runs before it serves.
     pub fn command(mut self, command: &str) -> Self {
         self.commands.push(command.into());

@@ -173,10 +173,10 @@ void eventlog_socket_hs_set_ring_file(const char *path, uint64_t size,
 }
 
 /* In the order of EventlogSocketStats' members. */
-void eventlog_socket_hs_stats(uint64_t out[47], int status_out[2]) {
+void eventlog_socket_hs_stats(uint64_t out[49], int status_out[2]) {
   EventlogSocketStats stats = {0};
   put_status(eventlog_socket_stats(&stats, sizeof stats), status_out);
-  const uint64_t values[47] = {
+  const uint64_t values[49] = {
       stats.est_chunks_sent,      stats.est_bytes_sent,
       stats.est_chunks_lost,      stats.est_bytes_lost,
       stats.est_chunks_discarded, stats.est_bytes_discarded,
@@ -204,6 +204,7 @@ void eventlog_socket_hs_stats(uint64_t out[47], int status_out[2]) {
       stats.est_ring_file_lost,
       stats.est_socket_files_removed, stats.est_socket_files_remade,
       stats.est_definitions_left_out, stats.est_clients_refused,
+      stats.est_flush_ns_longest, stats.est_flush_ns_total,
   };
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) out[i] = values[i];
 }

@@ -114,12 +114,17 @@ data EventlogSocketStats = EventlogSocketStats
   -- want of memory.
   , essClientsRefused :: Word64
   -- ^ Clients that were turned away for want of memory.
+  , essFlushLongest :: Word64
+  -- ^ Nanoseconds that the longest flush took: for so long the program, or a part of it,
+  -- may have stood still.
+  , essFlushTotal :: Word64
+  -- ^ Nanoseconds that all flushes together took.
   }
   deriving (Eq, Show)
 
 -- | The counters now. Throws a 'userError' if nothing was started.
 stats :: IO EventlogSocketStats
-stats = allocaArray 47 $ \out -> do
+stats = allocaArray 49 $ \out -> do
   check (c_stats out)
   let at = peekElemOff out
   EventlogSocketStats
@@ -170,3 +175,5 @@ stats = allocaArray 47 $ \out -> do
     <*> at 44
     <*> at 45
     <*> at 46
+    <*> at 47
+    <*> at 48

@@ -25,7 +25,8 @@ data EventlogSocketTuning = EventlogSocketTuning
   -- ^ Size of the ring between the runtime and the clients, in bytes; rounded up to
   -- a power of two, from 64 KiB to 4 GiB. The runtime has a buffer of 2 MiB for each
   -- capability and one more, and can hand over all of them at once.
-  -- @GHC_EVENTLOG_BUFFER_SIZE@, 16 MiB.
+  -- @GHC_EVENTLOG_BUFFER_SIZE@; room for all of them, but at least 16 MiB and at most
+  -- 256 MiB.
   , estOverflow :: EventlogSocketOverflow
   -- ^ What happens to a chunk that does not fit. @GHC_EVENTLOG_OVERFLOW@,
   -- 'OverflowDrop'.
@@ -34,7 +35,9 @@ data EventlogSocketTuning = EventlogSocketTuning
   -- milliseconds. @GHC_EVENTLOG_EXIT_TIMEOUT@, 2000.
   , estFlushInterval :: Word32
   -- ^ While a client is connected, or a ring file is written, flush the runtime's buffers this often, in
-  -- milliseconds; 0 never does. @GHC_EVENTLOG_FLUSH_INTERVAL@, 0.
+  -- milliseconds; 0 never does. The program stands still for a flush, so a long one is
+  -- followed by a pause of a hundred times as long. @GHC_EVENTLOG_FLUSH_INTERVAL@, 1000; with
+  -- GHC 9.0, and without @-threaded@, 0.
   , estControl :: EventlogSocketControl
   -- ^ Whose commands are obeyed. @GHC_EVENTLOG_CONTROL@, 'ControlUnix'.
   }
