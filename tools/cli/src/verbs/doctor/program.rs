@@ -387,6 +387,12 @@ impl Facts {
             .is_some_and(|version| version < Version([9, 2, 0]));
         let hookable = self.hook != Hook::Program && (!self.dynamic || (self.main_in_c && !old));
         if self.streams && threaded == Some(true) && hookable {
+            if self.version.is_some() && !old {
+                return Check::ok(
+                    check,
+                    "the library flushes when a client connects, and every second while it stays",
+                );
+            }
             return Check::ok(check, "the library flushes when a client connects")
                 .tell("and while it stays, if that is set")
                 .add("GHC_EVENTLOG_FLUSH_INTERVAL=1s");
