@@ -142,7 +142,8 @@ fn an_occupied_port_after_an_occupied_path() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = taken.local_addr().expect("its number").port();
     let why = driver.command(&format!("init-tcp-why {port}")).concat();
-    assert_eq!(why, "Address already in use");
+    let port_alone = format!("port {port}: already in use: somebody listens there");
+    assert_eq!(why, port_alone);
     assert!(driver.finish().success());
 }
 
