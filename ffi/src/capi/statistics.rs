@@ -103,7 +103,8 @@ impl EventlogSocketStats {
             commands_dropped: load(&commands.dropped),
             bytes_garbage: load(&commands.garbage),
             inet_port: published.port.load(Ordering::Relaxed),
-            connected: instance.connected.load(Ordering::Relaxed),
+            // Acquire: pairs with the Release in `PollThread::disconnect`.
+            connected: instance.connected.load(Ordering::Acquire),
             sleeps: load(&published.sleeps),
             calls_interrupted: FAULTS.interrupted.get(),
             sends_partial: FAULTS.sends_partial.get(),

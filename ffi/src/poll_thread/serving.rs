@@ -95,7 +95,6 @@ impl PollThread {
         // waits, waits for the next one.
         self.instance
             .progress(|progress| progress.connected = false);
-        self.instance.connected.store(false, Ordering::Relaxed);
         self.instance.serving.store(false, Ordering::Relaxed);
         // One that left before it got anything has taken nothing from the next.
         if session.has_begun() {
@@ -107,6 +106,8 @@ impl PollThread {
         flush_thread::client_changed(false);
         let admitted = session.admitted();
         drop(session);
+        // Its descriptor is closed. Release: pairs with the Acquire in the statistics.
+        self.instance.connected.store(false, Ordering::Release);
         self.chunks.release(admitted);
         self.discard();
     }
