@@ -59,7 +59,7 @@ pub fn id_of(name: &str) -> Option<u16> {
 }
 
 /// Whether events of this type have fields of their own in
-/// [`EventBody`](crate::EventBody), or only a name and a payload.
+/// [`EventBody`], or only a name and a payload.
 pub fn is_typed(id: u16) -> bool {
     body::name_of(id).is_some()
 }
