@@ -216,6 +216,37 @@ fn definitions_later_than_what_is_recorded_are_there_too() {
     assert_eq!(seen, [(7, 0), (1000, 6_000_000)]);
 }
 
+/// A quiet program has blocks that take seconds: what comes before one is no later than its
+/// first event.
+#[test]
+fn what_comes_before_a_long_block_is_before_its_first_event() {
+    let dir = Dir::new();
+    let mut ring = Ring::new(dir.file("ring"));
+    let late = block(
+        None,
+        &[(5_000_000, EventBody::CapCreate { created_cap: 7 })],
+    );
+    ring.define(Header::standard().as_bytes(), events(&late));
+    for number in 0..1000 {
+        ring.push(&numbered(number, Some(0), 9000));
+    }
+    let message = |text: &'static str| EventBody::UserMsg {
+        message: text.into(),
+    };
+    let long = [(2_000_000, message("begun")), (9_000_000, message("ended"))];
+    ring.push(&block(None, &long));
+    let (_, log) = recover(&dir, &ring.path);
+    let mut global = Vec::new();
+    each_event(&log, |event| {
+        if event.cap.is_none() {
+            global.push(event.time);
+        }
+    });
+    // The definition, what is told of the overwritten, and the block.
+    assert_eq!(global.len(), 4, "{global:?}");
+    assert!(global.is_sorted(), "{global:?}");
+}
+
 #[test]
 fn real_logs_come_back_with_all_their_events() {
     let dir = Dir::new();

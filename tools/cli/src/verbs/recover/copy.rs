@@ -241,11 +241,10 @@ impl Copied {
             }
         }
         told.whole_from = first_of_caps.into_values().max().unwrap_or(0);
-        // Blocks that belong to no capability have to be in order, too.
-        let mut global = self.chunks.iter().flat_map(|(.., chunk)| &chunk.ends);
-        let limit = global
-            .find(|(cap, ..)| cap.is_none())
-            .map(|&(_, first, _)| first);
+        // Blocks that belong to no capability have to be in order, too: what comes before the
+        // first of them ends before its first event, which may be long before its end.
+        let mut global = self.chunks.iter().filter(|(.., chunk)| chunk.is_global());
+        let limit = global.next().map(|(.., chunk)| chunk.begin);
         let latest = self.chunks.iter().flat_map(|(.., chunk)| &chunk.ends);
         let latest = latest
             .filter(|(cap, ..)| cap.is_none())

@@ -72,7 +72,7 @@ impl Definitions {
     /// Two blocks of those that are not repeated: for the beginning and for the end of the log. Each is empty if there is
     /// nothing in it.
     ///
-    /// None of the first is later than `limit`, when the first global block of the chunks ends: one that is says its time
+    /// None of the first is later than `limit`, when the first global chunk begins: one that is says its time
     /// differently, as it is to be known from the beginning. The wall clock cannot do that, and comes at the end.
     pub fn blocks(self, limit: u64, latest: u64) -> [Vec<u8>; 2] {
         let mut events: Vec<(usize, Vec<u8>)> = self
