@@ -3,7 +3,6 @@
 use super::name::directory;
 use crate::signals;
 use crate::system::nameless;
-use rustix::fs::Mode;
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -13,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Opens a file without a name in this directory, for reading and writing.
 pub fn unnamed(dir: &Path) -> io::Result<File> {
-    match nameless(dir, Mode::RUSR | Mode::WUSR) {
+    match nameless(dir, 0o600) {
         Err(error) if is_unsupported(&error) => named_and_removed(dir),
         other => other,
     }

@@ -4,7 +4,7 @@ use super::name::{destination, directory};
 use super::temporary::{create_new, is_unsupported};
 use crate::signals;
 use crate::system::nameless;
-use rustix::fs::{AtFlags, CWD, Mode, RenameFlags};
+use rustix::fs::{AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -30,7 +30,7 @@ impl Whole {
         let path = destination(path)?;
         // Without /proc, a file without a name could not be given one.
         if Path::new("/proc/self/fd").exists() {
-            match nameless(directory(&path), Mode::from_raw_mode(MODE)) {
+            match nameless(directory(&path), MODE) {
                 Ok(file) => {
                     let part = None;
                     return Ok(Self { file, path, part });

@@ -2,8 +2,8 @@
 
 use super::silence::{Kind, Silence};
 use super::unpack::{self, Unpack};
+use crate::system;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::SendFlags;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -182,8 +182,7 @@ impl Connection {
         let (Some(requests), Some(socket)) = (&self.requests, self.socket()) else {
             return;
         };
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match rustix::net::send(socket, &requests.frame, flags) {
+        match rustix::net::send(socket, &requests.frame, system::SEND) {
             // Half a frame would spoil all that follow.
             Ok(sent) if sent < whole => self.requests = None,
             // If it is closed, the read says so.

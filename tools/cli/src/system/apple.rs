@@ -1,14 +1,17 @@
 //! Apple's systems. It compiles and links (scripts/cross); it was never run.
 
-use rustix::fs::Mode;
+use rustix::net::SendFlags;
 use rustix::process::{Pid, test_kill_process};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Without waiting. The signal of a peer that is gone is ignored: Rust begins a program so.
+pub const SEND: SendFlags = SendFlags::DONTWAIT;
+
 /// A file that never had a name. There are none here.
-pub fn nameless(_dir: &Path, _mode: Mode) -> io::Result<File> {
+pub fn nameless(_dir: &Path, _mode: u32) -> io::Result<File> {
     Err(rustix::io::Errno::OPNOTSUPP.into())
 }
 

@@ -2,16 +2,20 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::net::SendFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+/// Without waiting, and without a signal if nobody is there any more.
+pub const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+
 /// A file that never had a name. Not every file system has them.
-pub fn nameless(dir: &Path, mode: Mode) -> io::Result<File> {
+pub fn nameless(dir: &Path, mode: u32) -> io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(CWD, dir, flags, mode)?;
+    let file = rustix::fs::openat(CWD, dir, flags, Mode::from_raw_mode(mode))?;
     Ok(file.into())
 }
 
