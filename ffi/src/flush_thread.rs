@@ -21,7 +21,7 @@ use crate::renewable::Renewable;
 use crate::rts::Rts;
 use crate::status::Result;
 use crate::threads::{self, Signals};
-use crate::{alone, futex};
+use crate::{alone, fork, futex};
 
 #[derive(Debug, Default)]
 struct Work {
@@ -118,8 +118,17 @@ pub(crate) fn spawn(instance: &'static Instance, rts: Rts) -> Result<()> {
     if rts.flush_from_any_thread().is_none() {
         return Ok(());
     }
+    fork::in_each_child(give_back_in_child);
     let argument = std::ptr::from_ref(instance).cast_mut().cast();
     threads::start(Signals::Inherited, run, argument)
+}
+
+/// The RTS of a child flushes by itself again: the thread that did so in its place does not
+/// exist there.
+fn give_back_in_child() {
+    if let Some(rts) = Rts::get() {
+        rts.give_back_flushes();
+    }
 }
 
 extern "C" fn run(instance: *mut c_void) -> *mut c_void {

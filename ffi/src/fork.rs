@@ -14,11 +14,11 @@
 
 use std::ffi::c_int;
 use std::os::fd::RawFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use crate::futex;
 use crate::identity::identity;
-use crate::rts::Rts;
 
 /// Which descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,9 @@ const OWN: u32 = 0;
 const PARENTS: u32 = 1;
 /// It is being made anew.
 const RENEWED: u32 = 2;
+
+/// What else a child does at once; set by [`in_each_child`].
+static AT_ONCE: OnceLock<fn()> = OnceLock::new();
 
 /// Whether a child is inert: tells that the parent has an instance.
 static STARTED: AtomicBool = AtomicBool::new(false);
@@ -161,22 +164,28 @@ pub(crate) fn renew_with(renew: impl FnOnce()) {
 }
 
 extern "C" fn in_child() {
-    // Stores, fstat(2) and close(2): all of it async-signal-safe, as the child of a
-    // threaded process demands.
+    // Stores, loads, fstat(2), close(2), and what promises the same: all of it
+    // async-signal-safe, as the child of a threaded process demands.
     if STARTED.load(Ordering::Relaxed) {
         INERT.store(true, Ordering::Relaxed);
     }
     HAS_RTS.store(false, Ordering::Relaxed);
     AGE.store(PARENTS, Ordering::Relaxed);
-    // Its RTS goes on by itself; the thread that flushed in its place does not exist.
-    if let Some(rts) = Rts::get() {
-        rts.give_back_flushes();
+    if let Some(at_once) = AT_ONCE.get() {
+        at_once();
     }
     for fd in OWNED.iter().filter_map(Owned::take) {
         // SAFETY: a descriptor of this library; the thread that owned it does
         // not exist in this process.
         unsafe { libc::close(fd) };
     }
+}
+
+/// Have this called in each child before `fork` returns there. It must be async-signal-safe;
+/// only the first one counts.
+pub(crate) fn in_each_child(at_once: fn()) {
+    // Another one is there already: the same, as there is one caller.
+    let _ = AT_ONCE.set(at_once);
 }
 
 /// Once in a process: a second time does no harm. An error, by its number, if there is no
