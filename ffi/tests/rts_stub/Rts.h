@@ -22,6 +22,8 @@
 #define EXIT_INTERRUPTED 251
 #define EXIT_HEAPOVERFLOW 251
 
+#define TRACE_EVENTLOG 1
+
 #define NO_HEAP_PROFILING 0
 #define HEAP_BY_CCS 1
 #define HEAP_BY_MOD 2
@@ -35,7 +37,8 @@
 
 typedef struct StgClosure_ StgClosure;
 typedef struct Capability_ Capability;
-typedef struct { void (*initEventLogWriter)(void);
+typedef struct {
+  void (*initEventLogWriter)(void);
   bool (*writeEventLog)(void *eventlog, size_t eventlog_size);
   void (*flushEventLog)(void);
   void (*stopEventLogWriter)(void);
@@ -47,8 +50,9 @@ typedef struct {
 } RtsConfig;
 
 typedef struct {
-  struct { bool user, nonmoving_gc; int eventlogFlushTicks; } TraceFlags;
+  struct { bool user, nonmoving_gc; int tracing, eventlogFlushTicks; } TraceFlags;
   struct { uint32_t nCapabilities; } ParFlags;
+  struct { int64_t tickInterval; } MiscFlags;
   struct { uint32_t generations, maxHeapSize, minAllocAreaSize; } GcFlags;
   struct {
     uint32_t doHeapProfile;
@@ -88,6 +92,7 @@ void stopHeapProfTimer(void);
 void startProfTimer(void);
 void stopProfTimer(void);
 void performMajorGC(void);
+uint32_t getNumberOfProcessors(void);
 Capability *rts_lock(void);
 void rts_unlock(Capability *cap);
 void rts_evalLazyIO(Capability **cap, StgClosure *closure, StgClosure **result);

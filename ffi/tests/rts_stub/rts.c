@@ -25,6 +25,7 @@ void stopHeapProfTimer(void) {}
 void startProfTimer(void) {}
 void stopProfTimer(void) {}
 void performMajorGC(void) {}
+uint32_t getNumberOfProcessors(void) { return 1; }
 Capability *rts_lock(void) { return NULL; }
 void rts_unlock(Capability *cap) { (void)cap; }
 void rts_evalLazyIO(Capability **cap, StgClosure *closure, StgClosure **result) {
