@@ -36,7 +36,7 @@ pub use files::TempDir;
 pub use marked::Marked;
 pub use process::Running;
 pub use stats::Stats;
-pub use stream::Stream;
+pub use stream::{Loss, Stream};
 pub use waiting::{LIMIT, eventually};
 pub use worker::{Start, Transport, Worker};
 
