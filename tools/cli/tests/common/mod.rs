@@ -44,9 +44,25 @@ impl Done {
     }
 }
 
-/// The program, ready to be given arguments.
+/// Whether this process ignores SIGINT, as what a shell starts in the background does. The
+/// program would, too: it leaves ignored signals ignored.
+fn ignores_interrupts() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 << 1 != 0)
+}
+
+/// The program, ready to be given arguments. SIGINT ends it, wherever the tests run.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_eventlog"));
+    let program = env!("CARGO_BIN_EXE_eventlog");
+    let mut command = if ignores_interrupts() {
+        let mut env = Command::new("env");
+        env.args(["--default-signal=INT", program]);
+        env
+    } else {
+        Command::new(program)
+    };
     command
         .env_remove("NO_COLOR")
         .env_remove("GHCRTS")
