@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::call::Call;
@@ -25,6 +25,11 @@ use crate::{alone, flush_thread, fork};
 
 /// Whether the thread could be started.
 static STARTED: Renewable<OnceLock<Result<()>>> = Renewable::new(OnceLock::new());
+
+/// The state of the thread. Never read: a leak checker finds here what nothing else points to
+/// when the thread has ended. `used`, or the optimiser takes out what is only written.
+#[used]
+static STATE: AtomicPtr<ControlThread> = AtomicPtr::new(null_mut());
 
 /// In a child, which has not the threads of its parent.
 ///
@@ -108,7 +113,10 @@ fn spawn(instance: &'static Instance) -> Result<()> {
     let state = boxed(ControlThread::new(instance, rts)).map_err(Error::from);
     // The state is the thread's, for as long as the process lives.
     let started = state.map(Box::into_raw).and_then(|state| {
+        // Relaxed: see there.
+        STATE.store(state, Ordering::Relaxed);
         threads::start(signals, run, state.cast()).inspect_err(|_| {
+            STATE.store(null_mut(), Ordering::Relaxed);
             // SAFETY: from a box, and no thread has it.
             drop(unsafe { Box::from_raw(state) });
         })
