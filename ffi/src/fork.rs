@@ -134,7 +134,7 @@ pub(crate) fn has_inherited_writer() -> bool {
     HAS_RTS.load(Ordering::Relaxed)
 }
 
-/// What this library knows is a parent's, with locks that may be held for ever.
+/// What this library knows is a parent's, with locks that may be held forever.
 pub(crate) fn has_state_of_parent() -> bool {
     // Relaxed: set before this process goes on; who renews it, or has waited for that, sees
     // its own stores.

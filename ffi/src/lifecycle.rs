@@ -327,7 +327,7 @@ fn not_started() -> Error {
 }
 
 fn silent_failure() -> Option<Error> {
-    // In a child another thread may have held the lock for ever.
+    // In a child another thread may have held the lock forever.
     *unless_forked(&SILENT_FAILURE)?
 }
 

@@ -10,7 +10,7 @@ use crate::fork;
 use crate::lock::{Held, Lock};
 
 /// What is kept here for whoever asks. `None` in a forked child that has not made it anew:
-/// there another thread may have held the lock for ever.
+/// there another thread may have held the lock forever.
 pub(crate) fn unless_forked<T>(kept: &'static Lock<T>) -> Option<Held<'static, T>> {
     (!fork::has_state_of_parent()).then(|| kept.lock())
 }

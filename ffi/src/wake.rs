@@ -63,7 +63,7 @@ impl Wake {
         let ours = match self.bell.clear() {
             Ok(ours) => ours,
             // There may be none. What else fails, such as a read of what is open for
-            // writing alone, fails for ever, and may be ready for ever.
+            // writing alone, fails forever, and may be ready forever.
             Err(error) => matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)),
         };
         if !ours {

@@ -56,7 +56,7 @@ pub(crate) unsafe fn renew() {
 }
 
 /// All of them. An error in a forked child, where another thread may have held the
-/// lock for ever.
+/// lock forever.
 fn namespaces() -> Result<Held<'static, Vec<Entry>>> {
     if fork::is_inert() {
         return Err(Error::Sys(libc::EOPNOTSUPP));

@@ -82,7 +82,7 @@ pub(crate) enum Accepted {
     /// Nobody is there.
     Nobody,
     /// The system is out of descriptors or memory, or refuses for another reason: try
-    /// again later, or whoever waits would be found at once and for ever.
+    /// again later, or whoever waits would be found at once and forever.
     Later,
     /// The descriptor is none, or not that of a listener: the program has closed it.
     Lost,
@@ -184,7 +184,7 @@ impl Listener {
     }
 
     pub(crate) fn accept(&self) -> Accepted {
-        // Not for ever, if nobody ever is still there.
+        // Not forever, if nobody ever is still there.
         for _ in 0..BACKLOG {
             let error = match system::accept(self.fd()) {
                 Ok(socket) => {

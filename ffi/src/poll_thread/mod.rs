@@ -96,7 +96,7 @@ pub(crate) fn prepare() -> Result<Waiting<PollThread>> {
 }
 
 /// A writer that wakes this thread must not have to make room for it on its processor:
-/// batch jobs preempt nobody when they wake up. A wish only.
+/// SCHED_BATCH threads do not preempt on wake-up (best effort).
 fn yield_to_writers() {
     #[cfg(target_os = "linux")]
     {

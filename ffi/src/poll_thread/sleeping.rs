@@ -112,7 +112,7 @@ impl PollThread {
         };
         let file_watch = self.listener.as_ref().map_or(-1, Listener::file_watch_fd);
         let (client, mut wanted) = match &self.session {
-            // After its end, input would be ready for ever; so it is while nobody reads.
+            // After its end, input would be ready forever; so it is while nobody reads.
             Some(session)
                 if session.client.at_eof || self.input.rests_until(monotonic()).is_some() =>
             {

@@ -153,7 +153,7 @@ pub(crate) fn rename_to_new(folder: RawFd, name: &CStr, to: &CStr) -> Option<io:
     }
 }
 
-/// A child that is forked does not have this memory. A wish only.
+/// Keep this memory out of forked children (best effort).
 pub(crate) fn keep_from_children(map: &memmap2::MmapRaw) {
     // SAFETY: a mapping of ours.
     unsafe { libc::minherit(map.as_mut_ptr().cast(), map.len(), libc::VM_INHERIT_NONE) };

@@ -129,12 +129,12 @@ pub(crate) fn rename_to_new(folder: RawFd, name: &CStr, to: &CStr) -> Option<io:
     }
 }
 
-/// A child that is forked does not have this memory. A wish only.
+/// Keep this memory out of forked children (best effort).
 pub(crate) fn keep_from_children(map: &MmapRaw) {
     let _ = map.advise(Advice::DontFork);
 }
 
-/// A core dump does not have this memory. A wish only.
+/// Keep this memory out of core dumps (best effort).
 pub(crate) fn keep_from_dumps(map: &MmapRaw) {
     let _ = map.advise(Advice::DontDump);
 }
