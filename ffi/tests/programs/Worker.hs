@@ -174,12 +174,12 @@ run world line = case words line of
     _ -> []
   flag text = if text == "wait" then 1 else 0
 
--- | So often, on the second capability, and told when each begins.
+-- | So often, on the second capability; told when the first begins.
 beside :: String -> Int -> (Int -> IO ()) -> IO ()
-beside what count action = void $ forkOn 1 $ forM_ [1 .. count] $ \n -> do
+beside what count action = void $ forkOn 1 $ do
+  -- Once: it must not come between the lines of a later command.
   putStrLn what
-  action n
-  yield
+  forM_ [1 .. count] $ \n -> action n >> yield
 
 -- | For handlers in C.
 workerLog :: CString -> IO ()

@@ -25,11 +25,13 @@ impl Running {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // SAFETY: signal() is async-signal-safe. A test runner in the background
-        // may ignore SIGINT, and children inherit that.
+        // SAFETY: signal() is async-signal-safe. A test runner in the background, or one that
+        // nohup started, may ignore some signals, and children inherit that.
         unsafe {
             command.pre_exec(|| {
-                libc::signal(libc::SIGINT, libc::SIG_DFL);
+                for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+                    libc::signal(signal, libc::SIG_DFL);
+                }
                 Ok(())
             });
         }
