@@ -3,8 +3,8 @@
 use crate::body::EventBody;
 use crate::encode::{EncodeError, encode_event};
 use crate::event::{Block, Event};
-use crate::event_type::BLOCK_MARKER;
 use crate::header::{Header, MARKER_LEN};
+use crate::ids::BLOCK_MARKER;
 
 /// The capability field of the global block.
 pub(crate) const GLOBAL: u16 = 0xffff;

@@ -7,17 +7,17 @@ use crate::wire::{self, Cursor};
 
 event_table! {
     /// A thread was created.
-    CreateThread = 0, 4, "create_thread" {
+    CreateThread CREATE_THREAD = 0, 4, "create_thread" {
         /// The new thread.
         thread: num u32,
     };
     /// A thread starts to run on this capability.
-    RunThread = 1, 4, "run_thread" {
+    RunThread RUN_THREAD = 1, 4, "run_thread" {
         /// The thread.
         thread: num u32,
     };
     /// A thread stops running.
-    StopThread = 2, 10, "stop_thread" {
+    StopThread STOP_THREAD = 2, 10, "stop_thread" {
         /// The thread.
         thread: num u32,
         /// Why it stops.
@@ -27,133 +27,133 @@ event_table! {
         info: opt Option<u32>,
     };
     /// A thread can run (not reliable: newer systems rarely write it).
-    ThreadRunnable = 3, 4, "thread_runnable" {
+    ThreadRunnable THREAD_RUNNABLE = 3, 4, "thread_runnable" {
         /// The thread.
         thread: num u32,
     };
     /// A thread moves to another capability. Written by the one that it leaves.
-    MigrateThread = 4, 6, "migrate_thread" {
+    MigrateThread MIGRATE_THREAD = 4, 6, "migrate_thread" {
         /// The thread.
         thread: num u32,
         /// Where it goes.
         new_cap: num u16,
     };
     /// The runtime system ends (old logs).
-    Shutdown = 7, 0, "shutdown";
+    Shutdown SHUTDOWN = 7, 0, "shutdown";
     /// A thread is woken. This is a message, not a change of the thread's state.
-    ThreadWakeup = 8, 6, "thread_wakeup" {
+    ThreadWakeup THREAD_WAKEUP = 8, 6, "thread_wakeup" {
         /// The thread.
         thread: num u32,
         /// The capability on which it will run.
         other_cap: num u16,
     };
     /// A garbage collection starts. Its time may precede that of earlier events.
-    GcStart = 9, 0, "gc_start";
+    GcStart GC_START = 9, 0, "gc_start";
     /// A garbage collection is over. Its time may precede that of earlier events.
-    GcEnd = 10, 0, "gc_end";
+    GcEnd GC_END = 10, 0, "gc_end";
     /// A sequential collection is asked for.
-    RequestSeqGc = 11, 0, "request_seq_gc";
+    RequestSeqGc REQUEST_SEQ_GC = 11, 0, "request_seq_gc";
     /// A parallel collection is asked for.
-    RequestParGc = 12, 0, "request_par_gc";
+    RequestParGc REQUEST_PAR_GC = 12, 0, "request_par_gc";
     /// A thread that evaluates sparks was created.
-    CreateSparkThread = 15, 4, "create_spark_thread" {
+    CreateSparkThread CREATE_SPARK_THREAD = 15, 4, "create_spark_thread" {
         /// The new thread.
         spark_thread: num u32,
     };
     /// A message of the runtime system.
-    LogMsg = 16, var, "log_msg" {
+    LogMsg LOG_MSG = 16, var, "log_msg" {
         /// The message.
         message: rest Text<'a>,
     };
     /// The program starts (old logs).
-    Startup = 17, 2, "startup" {
+    Startup STARTUP = 17, 2, "startup" {
         /// How many capabilities there are.
         capabilities: num u16,
     };
     /// A message of the program (`traceEvent`).
-    UserMsg = 19, var, "user_msg" {
+    UserMsg USER_MSG = 19, var, "user_msg" {
         /// The message.
         message: rest Text<'a>,
     };
     /// A GC thread has nothing to do.
-    GcIdle = 20, 0, "gc_idle";
+    GcIdle GC_IDLE = 20, 0, "gc_idle";
     /// A GC thread works.
-    GcWork = 21, 0, "gc_work";
+    GcWork GC_WORK = 21, 0, "gc_work";
     /// A GC thread is done.
-    GcDone = 22, 0, "gc_done";
+    GcDone GC_DONE = 22, 0, "gc_done";
     /// Version of the program that wrote the log (Eden).
-    Version = 23, var, "version" {
+    Version VERSION = 23, var, "version" {
         /// The version.
         version: rest Text<'a>,
     };
     /// How the program was started (Eden).
-    ProgramInvocation = 24, var, "program_invocation" {
+    ProgramInvocation PROGRAM_INVOCATION = 24, var, "program_invocation" {
         /// The command line.
         command: rest Text<'a>,
     };
     /// A capability set was created.
-    CapsetCreate = 25, 6, "capset_create" {
+    CapsetCreate CAPSET_CREATE = 25, 6, "capset_create" {
         /// The set.
         capset: num u32,
         /// What it groups.
         capset_type: code CapsetType,
     };
     /// A capability set is no more.
-    CapsetDelete = 26, 4, "capset_delete" {
+    CapsetDelete CAPSET_DELETE = 26, 4, "capset_delete" {
         /// The set.
         capset: num u32,
     };
     /// A capability joins a set.
-    CapsetAssignCap = 27, 6, "capset_assign_cap" {
+    CapsetAssignCap CAPSET_ASSIGN_CAP = 27, 6, "capset_assign_cap" {
         /// The set.
         capset: num u32,
         /// The capability.
         assigned_cap: num u16,
     };
     /// A capability leaves a set.
-    CapsetRemoveCap = 28, 6, "capset_remove_cap" {
+    CapsetRemoveCap CAPSET_REMOVE_CAP = 28, 6, "capset_remove_cap" {
         /// The set.
         capset: num u32,
         /// The capability.
         removed_cap: num u16,
     };
     /// Which runtime system this is.
-    RtsIdentifier = 29, var, "rts_identifier" {
+    RtsIdentifier RTS_IDENTIFIER = 29, var, "rts_identifier" {
         /// The set that it runs.
         capset: num u32,
         /// Its version and way.
         identifier: rest Text<'a>,
     };
     /// The program's arguments, its name first.
-    ProgramArgs = 30, var, "program_args" {
+    ProgramArgs PROGRAM_ARGS = 30, var, "program_args" {
         /// The process.
         capset: num u32,
         /// The arguments.
         args: cstrs Texts<'a>,
     };
     /// The program's environment (not written by current systems).
-    ProgramEnv = 31, var, "program_env" {
+    ProgramEnv PROGRAM_ENV = 31, var, "program_env" {
         /// The process.
         capset: num u32,
         /// The variables, as `NAME=value`.
         env: cstrs Texts<'a>,
     };
     /// The process id.
-    OsprocessPid = 32, 8, "osprocess_pid" {
+    OsprocessPid OSPROCESS_PID = 32, 8, "osprocess_pid" {
         /// The process.
         capset: num u32,
         /// Its id.
         pid: num u32,
     };
     /// The parent's process id.
-    OsprocessPpid = 33, 8, "osprocess_ppid" {
+    OsprocessPpid OSPROCESS_PPID = 33, 8, "osprocess_ppid" {
         /// The process.
         capset: num u32,
         /// Its parent's id.
         ppid: num u32,
     };
     /// Running totals of this capability's sparks.
-    SparkCounters = 34, 56, "spark_counters" {
+    SparkCounters SPARK_COUNTERS = 34, 56, "spark_counters" {
         /// Put into the pool.
         created: num u64,
         /// Evaluated already when sparked.
@@ -170,31 +170,31 @@ event_table! {
         remaining: num u64,
     };
     /// A spark was put into the pool.
-    SparkCreate = 35, 0, "spark_create";
+    SparkCreate SPARK_CREATE = 35, 0, "spark_create";
     /// A spark was evaluated already.
-    SparkDud = 36, 0, "spark_dud";
+    SparkDud SPARK_DUD = 36, 0, "spark_dud";
     /// A spark was lost: the pool is full.
-    SparkOverflow = 37, 0, "spark_overflow";
+    SparkOverflow SPARK_OVERFLOW = 37, 0, "spark_overflow";
     /// A spark of this capability's own pool is evaluated.
-    SparkRun = 38, 0, "spark_run";
+    SparkRun SPARK_RUN = 38, 0, "spark_run";
     /// A spark of another capability is evaluated.
-    SparkSteal = 39, 2, "spark_steal" {
+    SparkSteal SPARK_STEAL = 39, 2, "spark_steal" {
         /// Whose it was.
         victim_cap: num u16,
     };
     /// A spark was evaluated before its turn.
-    SparkFizzle = 40, 0, "spark_fizzle";
+    SparkFizzle SPARK_FIZZLE = 40, 0, "spark_fizzle";
     /// An unreachable spark was dropped.
-    SparkGc = 41, 0, "spark_gc";
+    SparkGc SPARK_GC = 41, 0, "spark_gc";
     /// A string gets a number (declared since 9.4, not written yet).
-    InternString = 42, var, "intern_string" {
+    InternString INTERN_STRING = 42, var, "intern_string" {
         /// The string.
         string: before_id Text<'a>,
         /// Its number.
         string_id: num u32,
     };
     /// The wall clock at this event's own time: see [`WallClock`](crate::WallClock).
-    WallClockTime = 43, 16, "wall_clock_time" {
+    WallClockTime WALL_CLOCK_TIME = 43, 16, "wall_clock_time" {
         /// The clock domain.
         capset: num u32,
         /// Seconds since the Unix epoch.
@@ -203,55 +203,55 @@ event_table! {
         nanoseconds: num u32,
     };
     /// A thread gets a name.
-    ThreadLabel = 44, var, "thread_label" {
+    ThreadLabel THREAD_LABEL = 44, var, "thread_label" {
         /// The thread.
         thread: num u32,
         /// Its name.
         label: rest Text<'a>,
     };
     /// A capability was created. It may have spoken before this arrives.
-    CapCreate = 45, 2, "cap_create" {
+    CapCreate CAP_CREATE = 45, 2, "cap_create" {
         /// The capability.
         created_cap: num u16,
     };
     /// A capability is no more.
-    CapDelete = 46, 2, "cap_delete" {
+    CapDelete CAP_DELETE = 46, 2, "cap_delete" {
         /// The capability.
         deleted_cap: num u16,
     };
     /// A capability is not used until further notice.
-    CapDisable = 47, 2, "cap_disable" {
+    CapDisable CAP_DISABLE = 47, 2, "cap_disable" {
         /// The capability.
         disabled_cap: num u16,
     };
     /// A capability is used again.
-    CapEnable = 48, 2, "cap_enable" {
+    CapEnable CAP_ENABLE = 48, 2, "cap_enable" {
         /// The capability.
         enabled_cap: num u16,
     };
     /// Bytes allocated by this capability since the start: a running total, see [`Allocations`](crate::Allocations).
-    HeapAllocated = 49, 12, "heap_allocated" {
+    HeapAllocated HEAP_ALLOCATED = 49, 12, "heap_allocated" {
         /// The heap.
         capset: num u32,
         /// The total.
         bytes: num u64,
     };
     /// Size of the heap, in whole megablocks.
-    HeapSize = 50, 12, "heap_size" {
+    HeapSize HEAP_SIZE = 50, 12, "heap_size" {
         /// The heap.
         capset: num u32,
         /// Its size.
         bytes: num u64,
     };
     /// Live data found by the last major collection.
-    HeapLive = 51, 12, "heap_live" {
+    HeapLive HEAP_LIVE = 51, 12, "heap_live" {
         /// The heap.
         capset: num u32,
         /// The live bytes.
         bytes: num u64,
     };
     /// How the heap is set up.
-    HeapInfoGhc = 52, 38, "heap_info_ghc" {
+    HeapInfoGhc HEAP_INFO_GHC = 52, 38, "heap_info_ghc" {
         /// The heap.
         capset: num u32,
         /// How many generations.
@@ -266,7 +266,7 @@ event_table! {
         block_size: num u64,
     };
     /// What a collection did. The numbers are bytes but for the first and `par_threads`.
-    GcStatsGhc = 53, 58, "gc_stats_ghc" {
+    GcStatsGhc GC_STATS_GHC = 53, 58, "gc_stats_ghc" {
         /// The heap.
         capset: num u32,
         /// The oldest generation collected.
@@ -287,9 +287,9 @@ event_table! {
         par_balanced_copied: opt Option<u64>,
     };
     /// All capabilities have stopped for a collection.
-    GcGlobalSync = 54, 0, "gc_global_sync";
+    GcGlobalSync GC_GLOBAL_SYNC = 54, 0, "gc_global_sync";
     /// An OS thread joins the runtime system.
-    TaskCreate = 55, 18, "task_create" {
+    TaskCreate TASK_CREATE = 55, 18, "task_create" {
         /// The task.
         task: num u64,
         /// Its capability.
@@ -298,7 +298,7 @@ event_table! {
         kernel_thread: num u64,
     };
     /// An OS thread moves to another capability.
-    TaskMigrate = 56, 12, "task_migrate" {
+    TaskMigrate TASK_MIGRATE = 56, 12, "task_migrate" {
         /// The task.
         task: num u64,
         /// Whence.
@@ -307,19 +307,19 @@ event_table! {
         new_cap: num u16,
     };
     /// An OS thread leaves the runtime system.
-    TaskDelete = 57, 8, "task_delete" {
+    TaskDelete TASK_DELETE = 57, 8, "task_delete" {
         /// The task.
         task: num u64,
     };
     /// A marker of the program (`traceMarker`).
-    UserMarker = 58, var, "user_marker" {
+    UserMarker USER_MARKER = 58, var, "user_marker" {
         /// The marker.
         marker: rest Text<'a>,
     };
     /// No event: it pads the stream where an old reader had a bug.
-    HackBugT9003 = 59, 0, "hack_bug_t9003";
+    HackBugT9003 HACK_BUG_T9003 = 59, 0, "hack_bug_t9003";
     /// Memory was offered back to the operating system; in megablocks.
-    MemReturn = 90, 16, "mem_return" {
+    MemReturn MEM_RETURN = 90, 16, "mem_return" {
         /// The heap.
         capset: num u32,
         /// Held.
@@ -330,14 +330,14 @@ event_table! {
         returned: num u32,
     };
     /// Memory in blocks that are in use.
-    BlocksSize = 91, 12, "blocks_size" {
+    BlocksSize BLOCKS_SIZE = 91, 12, "blocks_size" {
         /// The heap.
         capset: num u32,
         /// The bytes.
         bytes: num u64,
     };
     /// Heap profiling is on. The filters are those of the command line, mostly empty.
-    HeapProfBegin = 160, var, "heap_prof_begin" {
+    HeapProfBegin HEAP_PROF_BEGIN = 160, var, "heap_prof_begin" {
         /// The profile (always 0 so far).
         profile: num u8,
         /// Nanoseconds between samples.
@@ -360,7 +360,7 @@ event_table! {
         biography_filter: cstr Text<'a>,
     };
     /// A cost centre is defined.
-    HeapProfCostCentre = 161, var, "heap_prof_cost_centre" {
+    HeapProfCostCentre HEAP_PROF_COST_CENTRE = 161, var, "heap_prof_cost_centre" {
         /// Its number.
         cost_centre: num u32,
         /// Its label.
@@ -373,12 +373,12 @@ event_table! {
         is_caf: num u8,
     };
     /// A heap sample begins.
-    HeapProfSampleBegin = 162, 8, "heap_prof_sample_begin" {
+    HeapProfSampleBegin HEAP_PROF_SAMPLE_BEGIN = 162, 8, "heap_prof_sample_begin" {
         /// Its number.
         era: num u64,
     };
     /// A cost-centre stack's share of the heap.
-    HeapProfSampleCostCentre = 163, var, "heap_prof_sample_cost_centre" {
+    HeapProfSampleCostCentre HEAP_PROF_SAMPLE_COST_CENTRE = 163, var, "heap_prof_sample_cost_centre" {
         /// The profile.
         profile: num u8,
         /// Bytes.
@@ -387,7 +387,7 @@ event_table! {
         stack: stack Stack<'a>,
     };
     /// A named band's share of the heap.
-    HeapProfSampleString = 164, var, "heap_prof_sample_string" {
+    HeapProfSampleString HEAP_PROF_SAMPLE_STRING = 164, var, "heap_prof_sample_string" {
         /// The profile.
         profile: num u8,
         /// Bytes.
@@ -396,19 +396,19 @@ event_table! {
         label: cstr Text<'a>,
     };
     /// A heap sample is complete.
-    HeapProfSampleEnd = 165, 8, "heap_prof_sample_end" {
+    HeapProfSampleEnd HEAP_PROF_SAMPLE_END = 165, 8, "heap_prof_sample_end" {
         /// Its number.
         era: num u64,
     };
     /// A biographical heap sample begins. All of them are written at exit.
-    HeapBioProfSampleBegin = 166, 16, "heap_bio_prof_sample_begin" {
+    HeapBioProfSampleBegin HEAP_BIO_PROF_SAMPLE_BEGIN = 166, 16, "heap_bio_prof_sample_begin" {
         /// Its number.
         era: num u64,
         /// When it was taken, in nanoseconds.
         sample_time: num u64,
     };
     /// A sample of the time profiler.
-    ProfSampleCostCentre = 167, var, "prof_sample_cost_centre" {
+    ProfSampleCostCentre PROF_SAMPLE_COST_CENTRE = 167, var, "prof_sample_cost_centre" {
         /// The capability.
         sampled_cap: num u32,
         /// Which tick.
@@ -417,12 +417,12 @@ event_table! {
         stack: stack Stack<'a>,
     };
     /// Time profiling is on.
-    ProfBegin = 168, 8, "prof_begin" {
+    ProfBegin PROF_BEGIN = 168, 8, "prof_begin" {
         /// Nanoseconds between ticks.
         tick_interval: num u64,
     };
     /// What is known of an info table.
-    Ipe = 169, var, "ipe" {
+    Ipe IPE = 169, var, "ipe" {
         /// Its address, or its stable number.
         info: num u64,
         /// Its name.
@@ -439,32 +439,32 @@ event_table! {
         location: cstr Text<'a>,
     };
     /// Bytes from the program (`traceBinaryEvent`).
-    UserBinaryMsg = 181, var, "user_binary_msg" {
+    UserBinaryMsg USER_BINARY_MSG = 181, var, "user_binary_msg" {
         /// The bytes.
         data: blob &'a [u8],
     };
     /// Non-moving collection: concurrent marking starts.
-    ConcMarkBegin = 200, 0, "conc_mark_begin";
+    ConcMarkBegin CONC_MARK_BEGIN = 200, 0, "conc_mark_begin";
     /// Non-moving collection: concurrent marking is over.
-    ConcMarkEnd = 201, 4, "conc_mark_end" {
+    ConcMarkEnd CONC_MARK_END = 201, 4, "conc_mark_end" {
         /// How many objects were marked.
         marked: num u32,
     };
     /// Non-moving collection: the final pause starts.
-    ConcSyncBegin = 202, 0, "conc_sync_begin";
+    ConcSyncBegin CONC_SYNC_BEGIN = 202, 0, "conc_sync_begin";
     /// Non-moving collection: the final pause is over.
-    ConcSyncEnd = 203, 0, "conc_sync_end";
+    ConcSyncEnd CONC_SYNC_END = 203, 0, "conc_sync_end";
     /// Non-moving collection: sweeping starts.
-    ConcSweepBegin = 204, 0, "conc_sweep_begin";
+    ConcSweepBegin CONC_SWEEP_BEGIN = 204, 0, "conc_sweep_begin";
     /// Non-moving collection: sweeping is over.
-    ConcSweepEnd = 205, 0, "conc_sweep_end";
+    ConcSweepEnd CONC_SWEEP_END = 205, 0, "conc_sweep_end";
     /// Non-moving collection: a capability gave up its update remembered set.
-    ConcUpdRemSetFlush = 206, 2, "conc_upd_rem_set_flush" {
+    ConcUpdRemSetFlush CONC_UPD_REM_SET_FLUSH = 206, 2, "conc_upd_rem_set_flush" {
         /// The capability.
         flushed_cap: num u16,
     };
     /// Non-moving collection: segments of one block size.
-    NonmovingHeapCensus = 207, 14, "nonmoving_heap_census" {
+    NonmovingHeapCensus NONMOVING_HEAP_CENSUS = 207, 14, "nonmoving_heap_census" {
         /// Size of their blocks.
         block_size: blocksize BlockSize,
         /// Partly filled segments.
@@ -475,14 +475,14 @@ event_table! {
         live_blocks: num u32,
     };
     /// Non-moving collection: segments given back.
-    NonmovingPrunedSegments = 208, 8, "nonmoving_pruned_segments" {
+    NonmovingPrunedSegments NONMOVING_PRUNED_SEGMENTS = 208, 8, "nonmoving_pruned_segments" {
         /// Given back.
         pruned: num u32,
         /// Kept for later.
         free: num u32,
     };
     /// A ticky counter is defined.
-    TickyCounterDef = 210, var, "ticky_counter_def" {
+    TickyCounterDef TICKY_COUNTER_DEF = 210, var, "ticky_counter_def" {
         /// Its number.
         counter: num u64,
         /// Arity of the closure.
@@ -497,7 +497,7 @@ event_table! {
         json: optcstr Option<Text<'a>>,
     };
     /// Running totals of a ticky counter.
-    TickyCounterSample = 211, 32, "ticky_counter_sample" {
+    TickyCounterSample TICKY_COUNTER_SAMPLE = 211, 32, "ticky_counter_sample" {
         /// The counter.
         counter: num u64,
         /// Entries.
@@ -508,7 +508,46 @@ event_table! {
         allocated: num u64,
     };
     /// Ticky samples follow.
-    TickyCounterBeginSample = 212, 0, "ticky_counter_begin_sample";
+    TickyCounterBeginSample TICKY_COUNTER_BEGIN_SAMPLE = 212, 0, "ticky_counter_begin_sample";
+
+    // Types that have a name but no typed body: too old, the format's own, or
+    // written by systems other than GHC's.
+    @untyped
+    RUN_SPARK = 5, "run_spark";
+    STEAL_SPARK = 6, "steal_spark";
+    CREATE_SPARK = 13, "create_spark";
+    SPARK_TO_THREAD = 14, "spark_to_thread";
+    BLOCK_MARKER = 18, "block_marker";
+    // Eden, a parallel Haskell.
+    EDEN_START_RECEIVE = 60, "eden_start_receive";
+    EDEN_END_RECEIVE = 61, "eden_end_receive";
+    EDEN_CREATE_PROCESS = 62, "eden_create_process";
+    EDEN_KILL_PROCESS = 63, "eden_kill_process";
+    EDEN_ASSIGN_THREAD_TO_PROCESS = 64, "eden_assign_thread_to_process";
+    EDEN_CREATE_MACHINE = 65, "eden_create_machine";
+    EDEN_KILL_MACHINE = 66, "eden_kill_machine";
+    EDEN_SEND_MESSAGE = 67, "eden_send_message";
+    EDEN_RECEIVE_MESSAGE = 68, "eden_receive_message";
+    EDEN_SEND_RECEIVE_LOCAL_MESSAGE = 69, "eden_send_receive_local_message";
+    // Mercury.
+    MERCURY_START_PAR_CONJUNCTION = 100, "mercury_start_par_conjunction";
+    MERCURY_END_PAR_CONJUNCTION = 101, "mercury_end_par_conjunction";
+    MERCURY_END_PAR_CONJUNCT = 102, "mercury_end_par_conjunct";
+    MERCURY_CREATE_SPARK = 103, "mercury_create_spark";
+    MERCURY_FUTURE_CREATE = 104, "mercury_future_create";
+    MERCURY_FUTURE_WAIT_NOSUSPEND = 105, "mercury_future_wait_nosuspend";
+    MERCURY_FUTURE_WAIT_SUSPENDED = 106, "mercury_future_wait_suspended";
+    MERCURY_FUTURE_SIGNAL = 107, "mercury_future_signal";
+    MERCURY_LOOKING_FOR_GLOBAL_CONTEXT = 108, "mercury_looking_for_global_context";
+    MERCURY_WORK_STEALING = 109, "mercury_work_stealing";
+    MERCURY_RELEASE_CONTEXT = 110, "mercury_release_context";
+    MERCURY_ENGINE_SLEEPING = 111, "mercury_engine_sleeping";
+    MERCURY_LOOKING_FOR_LOCAL_SPARK = 112, "mercury_looking_for_local_spark";
+    MERCURY_CALLING_MAIN = 113, "mercury_calling_main";
+    // Put in from records of Linux's perf.
+    PERF_NAME = 140, "perf_name";
+    PERF_COUNTER = 141, "perf_counter";
+    PERF_TRACEPOINT = 142, "perf_tracepoint";
 }
 
 impl<'a> EventBody<'a> {

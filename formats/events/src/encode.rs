@@ -7,8 +7,9 @@
 
 use crate::body::EventBody;
 use crate::event::{Block, Event, Item};
-use crate::event_type::{BLOCK_MARKER, DATA_END};
+use crate::event_type::DATA_END;
 use crate::header::Header;
+use crate::ids::BLOCK_MARKER;
 use crate::old;
 use std::fmt;
 use std::io::{self, Write};

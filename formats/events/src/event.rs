@@ -3,8 +3,9 @@
 use crate::body::EventBody;
 use crate::error::Error;
 use crate::header::Header;
+use crate::ids::STOP_THREAD;
 use crate::json;
-use crate::old::{Form, STOP_THREAD};
+use crate::old::Form;
 use crate::text::Text;
 use std::fmt;
 

@@ -1,9 +1,5 @@
-//! Types of events: how a header declares them, and those that the format itself needs.
+//! Types of events, as a header declares them.
 
-/// The type of the event that begins a block.
-pub const BLOCK_MARKER: u16 = 18;
-/// The type of info table events, whose declared length cannot be trusted.
-pub(crate) const IPE: u16 = 169;
 /// The mark at the end of a log.
 pub const DATA_END: u16 = 0xffff;
 

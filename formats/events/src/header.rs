@@ -1,6 +1,7 @@
 //! The header: which event types the log declares, and how long they are.
 
-use crate::event_type::{BLOCK_MARKER, DATA_END, EventType, IPE};
+use crate::event_type::{DATA_END, EventType};
+use crate::ids::{BLOCK_MARKER, IPE, STOP_THREAD};
 use crate::names;
 use crate::old;
 use std::fmt;
@@ -167,7 +168,7 @@ impl SizeTable {
                 (DATA_END, _) => continue,
                 (BLOCK_MARKER, _) | (IPE, None) => Size::SPECIAL.0,
                 (_, None) => Size::VARIABLE.0,
-                (old::STOP_THREAD, Some(size)) if shifts => {
+                (STOP_THREAD, Some(size)) if shifts => {
                     shifted = Some(size);
                     Size::SHIFTED.0
                 }

@@ -1,9 +1,10 @@
 //! The macro behind the table of events in `body.rs`.
 //!
-//! One row of the table gives an event's number, the size of its payload in
-//! current logs, its machine name, and its fields in the order of the wire.
-//! From that come the enum, its decoder, its encoder, the visitor of fields
-//! and the table of names: they cannot disagree.
+//! One row of the table gives an event's number and the name of the constant
+//! for it, the size of its payload in current logs, its machine name, and its
+//! fields in the order of the wire. From that come the constants, the enum, its
+//! decoder, its encoder, the visitor of fields and the table of names: they
+//! cannot disagree.
 
 macro_rules! payload_size {
     (var) => {
@@ -17,9 +18,19 @@ macro_rules! payload_size {
 macro_rules! event_table {
     ($(
         $(#[doc = $doc:expr])*
-        $Variant:ident = $id:literal, $size:tt, $name:literal
+        $Variant:ident $CONSTANT:ident = $id:literal, $size:tt, $name:literal
         $({ $( $(#[doc = $fdoc:expr])* $field:ident : $form:ident $ty:ty, )* })? ;
-    )*) => {
+    )*
+    @untyped $( $UNTYPED:ident = $raw_id:literal, $raw_name:literal; )*) => {
+        /// The numbers, for `ids.rs`.
+        pub(crate) mod constants {
+            $( $(#[doc = $doc])* pub const $CONSTANT: u16 = $id; )*
+            $(
+                #[doc = concat!("`", $raw_name, "`: has no typed body.")]
+                pub const $UNTYPED: u16 = $raw_id;
+            )*
+        }
+
         /// What happened: the typed payload of an event.
         ///
         /// Strings and lists are borrowed from the input. A payload longer
@@ -109,6 +120,16 @@ macro_rules! event_table {
         /// typed event, in the order of the table.
         pub(crate) const TABLE: &[(u16, &str, Option<u16>)] =
             &[ $( ($id, $name, payload_size!($size)), )* ];
+
+        /// Number and machine name of the types that have no typed body.
+        pub(crate) const UNTYPED: &[(u16, &str)] = &[ $( ($raw_id, $raw_name), )* ];
+
+        /// Number and constant of every type, to compare their names.
+        #[cfg(test)]
+        pub(crate) const CONSTANTS: &[(u16, &str)] = &[
+            $( ($id, stringify!($CONSTANT)), )*
+            $( ($raw_id, stringify!($UNTYPED)), )*
+        ];
 
         /// The machine name of a typed event.
         pub(crate) fn name_of(id: u16) -> Option<&'static str> {

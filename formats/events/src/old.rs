@@ -8,28 +8,32 @@
 use crate::body::EventBody;
 use crate::codes::StopStatus;
 use crate::event_type::EventType;
+use crate::ids;
 
-const CREATE_THREAD: u16 = 0;
-pub(crate) const STOP_THREAD: u16 = 2;
-const STARTUP: u16 = 17;
 /// Types whose payload begins with a thread number.
-const WITH_THREAD: [u16; 9] = [CREATE_THREAD, 1, STOP_THREAD, 3, 4, 5, 6, 8, 15];
-/// New in 7.8.1.
-const USER_MARKER: u16 = 58;
-/// New in 7.8.3, for the very purpose of telling it from 7.8.2.
-const HACK_BUG_T9003: u16 = 59;
+const WITH_THREAD: [u16; 9] = [
+    ids::CREATE_THREAD,
+    ids::RUN_THREAD,
+    ids::STOP_THREAD,
+    ids::THREAD_RUNNABLE,
+    ids::MIGRATE_THREAD,
+    ids::RUN_SPARK,
+    ids::STEAL_SPARK,
+    ids::THREAD_WAKEUP,
+    ids::CREATE_SPARK_THREAD,
+];
 
 /// Puts right the sizes that GHC 6.12 declares. It can be told by the size of
 /// the first type: no other system has thread numbers of eight bytes.
 pub(crate) fn correct_sizes(types: &mut [EventType]) {
-    let create = types.iter().rfind(|kind| kind.id == CREATE_THREAD);
+    let create = types.iter().rfind(|kind| kind.id == ids::CREATE_THREAD);
     if create.is_none_or(|kind| kind.size != Some(8)) {
         return;
     }
     for kind in types {
         match &mut kind.size {
             Some(size) if WITH_THREAD.contains(&kind.id) => *size = size.saturating_sub(4),
-            Some(size @ 0) if kind.id == STARTUP => *size = 2,
+            Some(size @ 0) if kind.id == ids::STARTUP => *size = 2,
             _ => {}
         }
     }
@@ -38,7 +42,9 @@ pub(crate) fn correct_sizes(types: &mut [EventType]) {
 /// Whether a log with these types has the stop codes of GHC 7.8.1 and 7.8.2.
 pub(crate) fn shifts_stop_codes(types: &[EventType]) -> bool {
     let declares = |id| types.iter().any(|kind| kind.id == id);
-    declares(USER_MARKER) && !declares(HACK_BUG_T9003)
+    // The first is new in 7.8.1. The second is new in 7.8.3, for the very
+    // purpose of telling it from 7.8.2.
+    declares(ids::USER_MARKER) && !declares(ids::HACK_BUG_T9003)
 }
 
 /// Where the payload of an event begins, and whether its stop codes are those

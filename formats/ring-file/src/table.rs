@@ -14,7 +14,7 @@ const CHECKSUM_AT: usize = TABLE_HEAD - 4;
 ///
 /// ```text
 ///  0  u32  "TABL"
-///  4  u32  type of the events: 161 cost centres, 169 info tables
+///  4  u32  type of the events: that of cost centres, or of info tables
 ///  8  u32  generation: entries of an earlier one than the last of their type do not count
 /// 12  u32  bytes of the events
 /// 16  u32  0
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn entries_are_read_one_after_the_other() {
         let entries =
-            [(169, 1, &b"abc"[..]), (161, 2, b"")].map(|(kind, generation, events)| TableEntry {
+            [(7, 1, &b"abc"[..]), (8, 2, b"")].map(|(kind, generation, events)| TableEntry {
                 kind,
                 generation,
                 events,

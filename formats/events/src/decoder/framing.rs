@@ -19,9 +19,10 @@
 use super::{Decoder, EVENT_HEAD, Frame, MAX_ITEM, State};
 use crate::error::{Error, ErrorKind, LooksLike};
 use crate::event::{Block, Gap};
-use crate::event_type::{BLOCK_MARKER, DATA_END, IPE};
+use crate::event_type::DATA_END;
 use crate::header::{HEADER_BEGIN, MARKER_LEN, Size, SizeTable};
 use crate::header_parser::{HeaderParser, Step};
+use crate::ids::{BLOCK_MARKER, CREATE_THREAD, IPE};
 use crate::old::Form;
 
 /// How a header begins: enough of it not to be mistaken.
@@ -190,7 +191,7 @@ impl Decoder {
             return Ok(Found::Frame(self.marker(length, rest)));
         }
         let time = u64::from_be_bytes(*rest[2..].first_chunk().unwrap_or(&[0; 8]));
-        if id == 0 && time == 0 && rest[payload_at..length].iter().all(|&b| b == 0) {
+        if id == CREATE_THREAD && time == 0 && rest[payload_at..length].iter().all(|&b| b == 0) {
             return Err(ErrorKind::Hole);
         }
         let offset = self.offset;

@@ -8,6 +8,7 @@ use super::EVENT_HEAD;
 use crate::body::EventBody;
 use crate::event::Event;
 use crate::header::{Size, SizeTable};
+use crate::ids::CREATE_THREAD;
 use crate::old::Form;
 
 /// What the framing of an ordinary event depends on, besides the bytes.
@@ -74,7 +75,7 @@ impl Place {
         }
         let time = u64::from_be_bytes(time);
         // A thread created at time 0 may be a hole of zeros.
-        if bytes.len() < length || (time == 0 && id == 0) {
+        if bytes.len() < length || (time == 0 && id == CREATE_THREAD) {
             return None;
         }
         Some(Plain {

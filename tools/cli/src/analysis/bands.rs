@@ -1,13 +1,11 @@
 //! Heap profiles: samples, and the bands in them.
 
 use super::symbols::Symbols;
-use ghc_eventlog::{Breakdown, Event, EventBody, Header};
+use ghc_eventlog::{Breakdown, Event, EventBody, Header, ids};
 use std::collections::BTreeMap;
 
 /// At most so many bands of a sample are kept; the rest goes into one.
 const MOST: usize = 1 << 18;
-/// The type of the event at the end of a sample.
-const SAMPLE_END: u16 = 165;
 
 /// What a band stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +74,7 @@ pub struct Samples {
 impl Samples {
     pub fn new(header: &Header) -> Self {
         Self {
-            unmarked: header.event_type(SAMPLE_END).is_none(),
+            unmarked: header.event_type(ids::HEAP_PROF_SAMPLE_END).is_none(),
             ..Self::default()
         }
     }

@@ -5,7 +5,7 @@
 //! collections" and "collections were not logged" look the same.
 
 use crate::filter::class_of;
-use ghc_eventlog::Event;
+use ghc_eventlog::{Event, ids};
 
 /// Told where a number would stand that needs events of a collector: they come with `-lg`.
 pub const NEEDS_GC: &str = "not in the log (needs -lg)";
@@ -20,9 +20,6 @@ pub const NOT_TOLD: &str = "not in the log";
 
 /// Types are numbered up to here.
 const TYPES: usize = 256;
-/// Tells the sizes of the heap's parts; written with the events of collections.
-const HEAP_INFO_GHC: u16 = 52;
-const THREAD_LABEL: u16 = 44;
 
 /// The classes met so far.
 #[derive(Clone, Debug)]
@@ -62,10 +59,11 @@ impl Classes {
     fn first(&mut self, id: u16) {
         match class_of(id) {
             // Labels are repeated to whoever comes late, whatever else is logged.
-            Some("thread") if id != THREAD_LABEL => self.scheduler = true,
+            Some("thread") if id != ids::THREAD_LABEL => self.scheduler = true,
             Some("task") => self.scheduler = true,
             Some("gc" | "heap") => self.gc = true,
-            _ if id == HEAP_INFO_GHC => self.gc = true,
+            // The sizes of the heap's parts, written with the events of collections.
+            _ if id == ids::HEAP_INFO_GHC => self.gc = true,
             _ => {}
         }
     }

@@ -5,7 +5,7 @@
 //! pause of the program. Statistics come before the end in the stream, but
 //! bear a later time: in a sorted log they follow it. Both are understood.
 
-use ghc_eventlog::{Event, EventBody, Header};
+use ghc_eventlog::{Event, EventBody, Header, ids};
 use std::collections::BTreeMap;
 
 /// One collection, from its leader's point of view.
@@ -65,7 +65,7 @@ pub struct Collections {
 impl Collections {
     pub fn new(header: &Header) -> Self {
         Self {
-            no_statistics: header.event_type(53).is_none(),
+            no_statistics: header.event_type(ids::GC_STATS_GHC).is_none(),
             ..Self::default()
         }
     }

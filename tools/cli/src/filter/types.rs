@@ -1,26 +1,97 @@
 //! Event types by name, pattern, number or class.
 
-use ghc_eventlog::names;
+use ghc_eventlog::{ids, names};
+use std::ops::RangeInclusive;
 
 /// Classes of event types, for people who do not know all the names.
 pub const CLASSES: &[(&str, &[(u16, u16)])] = &[
-    ("thread", &[(0, 4), (8, 8), (15, 15), (44, 44)]),
-    ("gc", &[(9, 12), (20, 22), (53, 54)]),
-    ("user", &[(19, 19), (58, 58), (181, 181)]),
-    ("heap", &[(49, 51), (90, 91)]),
-    ("heap_profile", &[(160, 166)]),
-    ("time_profile", &[(167, 168)]),
-    ("spark", &[(5, 6), (13, 14), (34, 41)]),
-    ("cap", &[(25, 28), (45, 48)]),
-    ("task", &[(55, 57)]),
-    ("info", &[(16, 17), (23, 24), (29, 33), (43, 43), (52, 52)]),
-    ("info_table", &[(169, 169)]),
-    ("nonmoving", &[(200, 208)]),
-    ("ticky", &[(210, 212)]),
-    ("eden", &[(60, 80)]),
-    ("mercury", &[(100, 139)]),
-    ("perf", &[(140, 159)]),
+    (
+        "thread",
+        &[
+            (ids::CREATE_THREAD, ids::MIGRATE_THREAD),
+            only(ids::THREAD_WAKEUP),
+            only(ids::CREATE_SPARK_THREAD),
+            only(ids::THREAD_LABEL),
+        ],
+    ),
+    (
+        "gc",
+        &[
+            (ids::GC_START, ids::REQUEST_PAR_GC),
+            (ids::GC_IDLE, ids::GC_DONE),
+            (ids::GC_STATS_GHC, ids::GC_GLOBAL_SYNC),
+        ],
+    ),
+    (
+        "user",
+        &[
+            only(ids::USER_MSG),
+            only(ids::USER_MARKER),
+            only(ids::USER_BINARY_MSG),
+        ],
+    ),
+    (
+        "heap",
+        &[
+            (ids::HEAP_ALLOCATED, ids::HEAP_LIVE),
+            (ids::MEM_RETURN, ids::BLOCKS_SIZE),
+        ],
+    ),
+    (
+        "heap_profile",
+        &[(ids::HEAP_PROF_BEGIN, ids::HEAP_BIO_PROF_SAMPLE_BEGIN)],
+    ),
+    (
+        "time_profile",
+        &[(ids::PROF_SAMPLE_COST_CENTRE, ids::PROF_BEGIN)],
+    ),
+    (
+        "spark",
+        &[
+            (ids::RUN_SPARK, ids::STEAL_SPARK),
+            (ids::CREATE_SPARK, ids::SPARK_TO_THREAD),
+            (ids::SPARK_COUNTERS, ids::SPARK_GC),
+        ],
+    ),
+    (
+        "cap",
+        &[
+            (ids::CAPSET_CREATE, ids::CAPSET_REMOVE_CAP),
+            (ids::CAP_CREATE, ids::CAP_ENABLE),
+        ],
+    ),
+    ("task", &[(ids::TASK_CREATE, ids::TASK_DELETE)]),
+    (
+        "info",
+        &[
+            (ids::LOG_MSG, ids::STARTUP),
+            (ids::VERSION, ids::PROGRAM_INVOCATION),
+            (ids::RTS_IDENTIFIER, ids::OSPROCESS_PPID),
+            only(ids::WALL_CLOCK_TIME),
+            only(ids::HEAP_INFO_GHC),
+        ],
+    ),
+    ("info_table", &[only(ids::IPE)]),
+    (
+        "nonmoving",
+        &[(ids::CONC_MARK_BEGIN, ids::NONMOVING_PRUNED_SEGMENTS)],
+    ),
+    (
+        "ticky",
+        &[(ids::TICKY_COUNTER_DEF, ids::TICKY_COUNTER_BEGIN_SAMPLE)],
+    ),
+    ("eden", &[all(ids::EDEN)]),
+    ("mercury", &[all(ids::MERCURY)]),
+    ("perf", &[all(ids::PERF)]),
 ];
+
+const fn only(id: u16) -> (u16, u16) {
+    (id, id)
+}
+
+const fn all(reserved: RangeInclusive<u16>) -> (u16, u16) {
+    (*reserved.start(), *reserved.end())
+}
 
 /// The class of a type.
 pub fn class_of(id: u16) -> Option<&'static str> {

@@ -6,7 +6,7 @@
 //! repeated at the start of each file, together with the threads that exist.
 
 use super::draft::Draft;
-use ghc_eventlog::{Event, EventBody, Header, Item, StopStatus, Text};
+use ghc_eventlog::{Event, EventBody, Header, Item, StopStatus, Text, ids};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// Kept definitions may take so much memory.
@@ -120,20 +120,34 @@ impl Carry {
                 self.totals
                     .insert((event.cap, id), (event.time, event.raw.to_vec()));
             }
-            EventBody::CapEnable { enabled_cap } => self.forget((47, enabled_cap.into())),
-            EventBody::CapDelete { deleted_cap } => self.forget((45, deleted_cap.into())),
+            EventBody::CapEnable { enabled_cap } => {
+                self.forget((ids::CAP_DISABLE, enabled_cap.into()))
+            }
+            EventBody::CapDelete { deleted_cap } => {
+                self.forget((ids::CAP_CREATE, deleted_cap.into()))
+            }
             EventBody::CapsetDelete { capset } => {
-                [25, 29, 30, 31, 32, 33, 43, 52]
-                    .iter()
-                    .for_each(|&id| self.forget((id, capset.into())));
+                let of_capset = [
+                    ids::CAPSET_CREATE,
+                    ids::RTS_IDENTIFIER,
+                    ids::PROGRAM_ARGS,
+                    ids::PROGRAM_ENV,
+                    ids::OSPROCESS_PID,
+                    ids::OSPROCESS_PPID,
+                    ids::WALL_CLOCK_TIME,
+                    ids::HEAP_INFO_GHC,
+                ];
+                for id in of_capset {
+                    self.forget((id, capset.into()));
+                }
             }
             EventBody::CapsetRemoveCap {
                 capset,
                 removed_cap,
             } => {
-                self.forget((27, pair(capset, removed_cap)));
+                self.forget((ids::CAPSET_ASSIGN_CAP, pair(capset, removed_cap)));
             }
-            EventBody::TaskDelete { task } => self.forget((55, task)),
+            EventBody::TaskDelete { task } => self.forget((ids::TASK_CREATE, task)),
             _ => {
                 if let Some(subject) = defines(&event.body) {
                     self.keep((id, subject), event);

@@ -7,6 +7,7 @@
 use super::packed::Frames;
 use crate::files::{self, Packed};
 use crate::output;
+use ghc_eventlog::DATA_END;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -26,9 +27,6 @@ pub struct Rotation {
     /// How many files to keep.
     pub keep: Option<usize>,
 }
-
-/// The end mark of a log.
-const DATA_END: [u8; 2] = [0xff; 2];
 
 /// Files of one recording.
 pub struct Files {
@@ -160,7 +158,7 @@ impl Files {
 
     /// Closes the present file at a place where the log goes on elsewhere.
     pub fn rotate(&mut self) -> io::Result<()> {
-        self.write(&DATA_END)?;
+        self.write(&DATA_END.to_be_bytes())?;
         self.end()
     }
 

@@ -6,7 +6,7 @@ use crate::errors;
 use crate::input::{Input, Reading, Step};
 use crate::source::SourceArgs;
 use anyhow::Result;
-use ghc_eventlog::{Block, DATA_END, Event, Gap, Header, Item};
+use ghc_eventlog::{Block, DATA_END, Event, Gap, Header, Item, ids};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -298,9 +298,8 @@ impl Open {
 
 /// An info table event with the length that it has, if it claims another one.
 fn corrected(event: &Event<'_>) -> Option<Vec<u8>> {
-    const IPE: u16 = 169;
     const HEAD: usize = 12;
-    if event.id() != IPE || event.raw.len() < HEAD {
+    if event.id() != ids::IPE || event.raw.len() < HEAD {
         return None;
     }
     let actual = u16::try_from(event.raw.len() - HEAD).ok()?.to_be_bytes();

@@ -1,11 +1,9 @@
 //! Whether bytes are a chunk: whole blocks, with whole events in them.
 
-use ghc_eventlog::{DATA_END, Decoder, Error, Event, Item};
+use ghc_eventlog::{DATA_END, Decoder, Error, Event, Item, ids};
 
 /// Bytes of a block marker.
 const MARKER: usize = 24;
-/// The type of info table events.
-const IPE: u16 = 169;
 /// What such an event has before its payload: type, time, length.
 const IPE_HEAD: usize = 12;
 
@@ -150,7 +148,7 @@ impl Checker {
 
 /// The length that an info table event has, if it declares another one.
 fn declared_wrongly(event: &Event<'_>) -> Option<[u8; 2]> {
-    if event.id() != IPE || event.raw.len() < IPE_HEAD {
+    if event.id() != ids::IPE || event.raw.len() < IPE_HEAD {
         return None;
     }
     let actual = u16::try_from(event.raw.len() - IPE_HEAD)

@@ -8,6 +8,7 @@ use crate::errors::{self, Advise};
 use anyhow::Result;
 use eventlog_ring::{GRANULE, Stamp, StampState};
 use eventlog_ring_file::{Counted, RingReader, Slots, Survey};
+use ghc_eventlog::DATA_END;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
@@ -153,7 +154,7 @@ impl Copied {
             self.told.overtaken.add(stamp.len.into(), offset);
             return Ok(());
         }
-        if bytes == [0xFF, 0xFF] {
+        if bytes == DATA_END.to_be_bytes() {
             // The end of a log, alone.
             return Ok(());
         }

@@ -3,11 +3,9 @@
 use super::chunk::Checker;
 use crate::analysis::blocks::marker;
 use eventlog_ring_file::{RingReader, TornTables};
+use ghc_eventlog::ids;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-
-/// The type of the wall clock's event, which says what time it was at its own time.
-const WALL_CLOCK: u16 = 43;
 
 /// Whole events, each once.
 #[derive(Debug, Default)]
@@ -87,7 +85,7 @@ impl Definitions {
                 continue;
             }
             let late = about.time > limit;
-            if late && event.starts_with(&WALL_CLOCK.to_be_bytes()) {
+            if late && event.starts_with(&ids::WALL_CLOCK_TIME.to_be_bytes()) {
                 parts[1].add(about.time, &event);
                 continue;
             }

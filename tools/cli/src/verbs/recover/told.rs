@@ -4,9 +4,7 @@ use crate::analysis::blocks::marker;
 use crate::analysis::losses;
 use crate::errors;
 use eventlog_ring_file::Counted;
-
-/// The type of messages of the program.
-const USER_MESSAGE: u16 = 19;
+use ghc_eventlog::ids;
 
 /// How much of something, and where the first of it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,7 +149,7 @@ impl Told {
         let mut events = Vec::new();
         for line in self.lines() {
             let text = format!("{}{line}", losses::RECOVERED);
-            events.extend_from_slice(&USER_MESSAGE.to_be_bytes());
+            events.extend_from_slice(&ids::USER_MSG.to_be_bytes());
             events.extend_from_slice(&time.to_be_bytes());
             let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
             events.extend_from_slice(&len.to_be_bytes());

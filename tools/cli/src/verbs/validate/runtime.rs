@@ -2,13 +2,11 @@
 
 use super::findings::{At, Findings, Severity};
 use anyhow::Result;
-use ghc_eventlog::{Event, EventBody, Header};
+use ghc_eventlog::{Event, EventBody, Header, ids};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// At most so many definitions of a kind are kept in mind.
 const MOST: usize = 1 << 20;
-/// The type of the event at the end of a heap sample.
-const SAMPLE_END: u16 = 165;
 
 #[derive(Debug, Default)]
 struct Cap {
@@ -102,7 +100,7 @@ pub struct Runtime {
 impl Runtime {
     pub fn new(header: &Header) -> Self {
         Self {
-            samples_end: header.event_type(SAMPLE_END).is_some(),
+            samples_end: header.event_type(ids::HEAP_PROF_SAMPLE_END).is_some(),
             ..Self::default()
         }
     }

@@ -5,7 +5,7 @@
 
 use super::findings::{At, Findings, Severity};
 use anyhow::Result;
-use ghc_eventlog::{Event, EventBody, StopStatus};
+use ghc_eventlog::{Event, EventBody, StopStatus, ids};
 use std::collections::{HashMap, HashSet};
 
 /// At most so many threads are kept in mind, alive and finished ones each.
@@ -42,7 +42,10 @@ impl Machines {
             | EventBody::RunThread { thread }
             | EventBody::StopThread { thread, .. }
             | EventBody::MigrateThread { thread, .. } => thread,
-            EventBody::Unknown { id: 0..=2, .. } => {
+            EventBody::Unknown {
+                id: ids::CREATE_THREAD..=ids::STOP_THREAD,
+                ..
+            } => {
                 self.blind = true;
                 return Ok(());
             }
