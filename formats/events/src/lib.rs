@@ -75,6 +75,7 @@ mod header_parser;
 pub mod ids;
 mod json;
 pub mod names;
+pub mod notes;
 mod old;
 mod order;
 mod reader;

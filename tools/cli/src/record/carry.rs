@@ -6,6 +6,7 @@
 //! repeated at the start of each file, together with the threads that exist.
 
 use super::draft::Draft;
+use ghc_eventlog::notes::Note;
 use ghc_eventlog::{Event, EventBody, Header, Item, StopStatus, Text, ids};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -210,7 +211,8 @@ impl Carry {
             },
         );
         if self.dropped {
-            let message = "not all definitions are repeated: there are too many".into();
+            let told = Note::NotAllRepeated.to_string();
+            let message = told.as_str().into();
             block.event(header, now, &EventBody::LogMsg { message });
         }
         block.finish(out);

@@ -5,6 +5,7 @@ use super::draft::Draft;
 use super::queue::Queue;
 use super::tee::{Cut, Piece};
 use crate::units::{Bytes, Nanos};
+use ghc_eventlog::notes::{Note, RunLoss};
 use ghc_eventlog::{EventBody, Header};
 
 /// Dropping ends when the queue is only so full: dropping in long stretches
@@ -100,13 +101,13 @@ impl<'q> Spool<'q> {
         let (Some(loss), Some(header)) = (self.dropping.take(), &self.header) else {
             return;
         };
-        let message = format!(
-            "eventlog run: lost {} blocks, {}, between {} and {}: the output is too slow",
-            loss.blocks,
-            Bytes(loss.bytes),
-            Nanos(loss.since),
-            Nanos(self.last)
-        );
+        let message = Note::RunLoss(RunLoss {
+            blocks: loss.blocks,
+            size: &Bytes(loss.bytes).to_string(),
+            since: &Nanos(loss.since).to_string(),
+            until: &Nanos(self.last).to_string(),
+        });
+        let message = message.to_string();
         let mut block = Draft::new(None);
         block.event(
             header,

@@ -11,6 +11,7 @@ use crate::source::{Connecting, Connection, FlushArgs, SourceArg};
 use crate::units::{Bytes, Wait};
 use crate::verbs::control::send;
 use clap::ValueEnum;
+use ghc_eventlog::notes::Note;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -402,10 +403,8 @@ fn write_piece(files: &mut Files, piece: &Piece<'_>) -> io::Result<()> {
     match piece {
         Piece::Session => files.end(),
         Piece::Boundary(cut) if files.is_due() => {
-            let told = format!(
-                "eventlog record: this file continues {}; what was defined before is repeated here",
-                files.path().display()
-            );
+            let file = &files.path().display().to_string();
+            let told = Note::Continues { file }.to_string();
             files.rotate()?;
             files.write(&cut.prologue(&told))
         }

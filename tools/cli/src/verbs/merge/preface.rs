@@ -6,10 +6,8 @@
 //! runs. Nothing marks the end of these blocks, but they are of a shape that
 //! the runtime system does not write.
 
+use ghc_eventlog::notes::Note;
 use ghc_eventlog::{Event, EventBody, Item};
-
-/// How the message begins.
-const SIGN: &[u8] = b"eventlog record: this file continues";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -52,9 +50,7 @@ impl Preface {
             }
             (State::Global, Item::Event(event)) => {
                 self.position = event.offset + event.raw.len() as u64;
-                if let EventBody::LogMsg { message } = event.body
-                    && message.as_bytes().starts_with(SIGN)
-                {
+                if let Some(Note::Continues { .. }) = Note::of(event) {
                     self.state = State::Caps;
                     self.end = Some(self.position);
                 }

@@ -1,10 +1,10 @@
 //! What is missing in a recovered log, in words: as messages in the log, and for the user.
 
 use crate::analysis::blocks::marker;
-use crate::analysis::losses;
 use crate::errors;
 use eventlog_ring_file::Counted;
 use ghc_eventlog::ids;
+use ghc_eventlog::notes::{Note, Overwritten, Recovered};
 
 /// How much of something, and where the first of it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,13 +77,13 @@ impl Told {
         let mut lines = Vec::new();
         let (chunks, bytes) = self.overwritten();
         if chunks > 0 {
-            let until = self.span.map_or_else(String::new, |(begin, _)| {
-                format!("; the log is missing until {:.6} s", begin as f64 / 1e9)
-            });
-            let whole = losses::whole_from_in_words(self.whole_from);
-            lines.push(format!(
-                "overwritten {chunks} chunks, {bytes} bytes{until}, {whole}"
-            ));
+            let overwritten = Overwritten {
+                chunks,
+                bytes,
+                missing_until: self.span.map(|(begin, _)| begin),
+                whole_from: self.whole_from,
+            };
+            lines.push(overwritten.to_string());
         }
         if let Some((chunks, bytes)) = self.counted.map(|c| c.refused).filter(|c| c.0 > 0) {
             lines.push(format!(
@@ -148,7 +148,7 @@ impl Told {
     pub fn block(&self, time: u64) -> Vec<u8> {
         let mut events = Vec::new();
         for line in self.lines() {
-            let text = format!("{}{line}", losses::RECOVERED);
+            let text = Note::Recovered(Recovered::Other(&line)).to_string();
             events.extend_from_slice(&ids::USER_MSG.to_be_bytes());
             events.extend_from_slice(&time.to_be_bytes());
             let len = u16::try_from(text.len()).unwrap_or(u16::MAX);

@@ -1,0 +1,302 @@
+//! Messages in a log that tools write and tools read.
+//!
+//! What is missing from a stream, where a recording goes on: the log itself
+//! says it, as a message for people in a fixed form. Each of these sentences is
+//! written ([`Display`](fmt::Display), without allocation) and read
+//! ([`Note::of`], [`Note::parse`]) here and nowhere else. They stay as they are
+//! once released, so that older recordings can be read.
+//!
+//! ```
+//! use ghc_eventlog::notes::{Loss, Note};
+//!
+//! let loss = Loss { chunks: 3, bytes: 4096, between: Some((1_500_000_000, 1_900_000_000)) };
+//! let text = Note::Loss(loss).to_string();
+//! assert_eq!(
+//!     text,
+//!     "eventlog-socket: lost 3 chunks, 4096 bytes, between 1.500000 s and 1.900000 s"
+//! );
+//! assert_eq!(Note::parse(&text), Some(Note::Loss(loss)));
+//! ```
+
+use crate::body::EventBody;
+use crate::event::Event;
+use std::fmt;
+
+/// With what all notes but one begin.
+const START: &[u8] = b"eventlog";
+
+const LOST: &str = "eventlog-socket: lost ";
+const SYNC: &str = "eventlog-socket: sync ";
+const DUMP: &str = "eventlog-socket: dump ";
+const LOGS_NOTHING: &str = "eventlog-socket: this program runs without +RTS -l";
+const LOGS_NOTHING_ADVICE: &str = ", so there are no events; start it with +RTS -l, \
+     or switch event classes on by commands";
+const RUN_LOST: &str = "eventlog run: lost ";
+const TOO_SLOW: &str = ": the output is too slow";
+const CONTINUES: &str = "eventlog record: this file continues";
+const REPEATED: &str = "; what was defined before is repeated here";
+const NOT_ALL_REPEATED: &str = "not all definitions are repeated: there are too many";
+const RECOVER: &str = "eventlog recover: ";
+const OVERWRITTEN: &str = "overwritten ";
+const MISSING_UNTIL: &str = "; the log is missing until ";
+const WHOLE_FROM: &str = ", whole from ";
+
+/// A message of one of the tools, or of the socket library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note<'a> {
+    /// The socket library: chunks are missing from the stream here.
+    Loss(Loss),
+    /// The socket library: all that was logged before the command `sync`, the
+    /// n-th of the program, is before this.
+    Sync(u64),
+    /// The socket library: the same of the command `dump`, in a ring file.
+    Dump(u64),
+    /// The socket library: the runtime system logs nothing.
+    LogsNothing,
+    /// `eventlog run`: blocks are missing from the log here.
+    RunLoss(RunLoss<'a>),
+    /// `eventlog record`: the end of what was defined in the files before, and
+    /// is repeated in this one.
+    Continues {
+        /// The file before it.
+        file: &'a str,
+    },
+    /// `eventlog record`: what precedes this is not all that was defined.
+    NotAllRepeated,
+    /// `eventlog recover`, `eventlog snapshot`: something is missing.
+    Recovered(Recovered<'a>),
+}
+
+/// Chunks that the socket library had to drop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// How many.
+    pub chunks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// From when to when they were dropped, in nanoseconds. A message says it
+    /// in microseconds; if it does not, this is `None`.
+    pub between: Option<(u64, u64)>,
+}
+
+/// Blocks that `eventlog run` had to drop. Sizes and times are those for
+/// people, with their units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLoss<'a> {
+    /// How many.
+    pub blocks: u64,
+    /// Their size.
+    pub size: &'a str,
+    /// From when on.
+    pub since: &'a str,
+    /// Until when.
+    pub until: &'a str,
+}
+
+/// What a recovered log lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovered<'a> {
+    /// What is older was overwritten, as the ring file was full.
+    Overwritten(Overwritten),
+    /// Anything else, for people.
+    Other(&'a str),
+}
+
+/// Chunks of a ring file that made room for newer ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overwritten {
+    /// How many.
+    pub chunks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// When the log begins, in nanoseconds. A message says it in microseconds.
+    pub missing_until: Option<u64>,
+    /// Since when nothing is missing of any capability, in nanoseconds: they
+    /// begin at different times.
+    pub whole_from: u64,
+}
+
+/// Nanoseconds as seconds with six digits.
+struct Micros(u64);
+
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.6}", self.0 as f64 / 1e9)
+    }
+}
+
+impl fmt::Display for Note<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loss(loss) => {
+                let Loss { chunks, bytes, .. } = loss;
+                write!(f, "{LOST}{chunks} chunks, {bytes} bytes")?;
+                if let Some((since, until)) = loss.between {
+                    write!(f, ", between {} s and {} s", Micros(since), Micros(until))?;
+                }
+                Ok(())
+            }
+            Self::Sync(n) => write!(f, "{SYNC}{n}"),
+            Self::Dump(n) => write!(f, "{DUMP}{n}"),
+            Self::LogsNothing => write!(f, "{LOGS_NOTHING}{LOGS_NOTHING_ADVICE}"),
+            Self::RunLoss(RunLoss {
+                blocks,
+                size,
+                since,
+                until,
+            }) => write!(
+                f,
+                "{RUN_LOST}{blocks} blocks, {size}, between {since} and {until}{TOO_SLOW}"
+            ),
+            Self::Continues { file } => write!(f, "{CONTINUES} {file}{REPEATED}"),
+            Self::NotAllRepeated => f.write_str(NOT_ALL_REPEATED),
+            Self::Recovered(recovered) => write!(f, "{RECOVER}{recovered}"),
+        }
+    }
+}
+
+/// Without the beginning that says who tells it.
+impl fmt::Display for Recovered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overwritten(overwritten) => overwritten.fmt(f),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Without the beginning that says who tells it.
+impl fmt::Display for Overwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { chunks, bytes, .. } = self;
+        write!(f, "{OVERWRITTEN}{chunks} chunks, {bytes} bytes")?;
+        if let Some(until) = self.missing_until {
+            write!(f, "{MISSING_UNTIL}{} s", Micros(until))?;
+        }
+        let (seconds, nanos) = (
+            self.whole_from / 1_000_000_000,
+            self.whole_from % 1_000_000_000,
+        );
+        write!(f, "{WHOLE_FROM}{seconds}.{nanos:09} s on")
+    }
+}
+
+impl<'a> Note<'a> {
+    /// The note that an event is, if it is one. Some are only believed of the
+    /// runtime system's own messages, which a program cannot write by accident.
+    pub fn of(event: &Event<'a>) -> Option<Self> {
+        let (text, by_program) = match event.body {
+            EventBody::UserMsg { message } => (message, true),
+            EventBody::LogMsg { message } => (message, false),
+            _ => return None,
+        };
+        let bytes = text.as_bytes();
+        // Nearly all messages are none: this is all that is done for them.
+        if !bytes.starts_with(START) && bytes != NOT_ALL_REPEATED.as_bytes() {
+            return None;
+        }
+        let note = Self::parse(text.to_str()?)?;
+        let holds = match note {
+            Self::Loss(_) => true,
+            Self::Sync(_) | Self::Dump(_) | Self::LogsNothing | Self::Recovered(_) => by_program,
+            Self::RunLoss(_) | Self::Continues { .. } | Self::NotAllRepeated => !by_program,
+        };
+        holds.then_some(note)
+    }
+
+    /// The note that a message is, if it is one.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        if let Some(rest) = text.strip_prefix(LOST) {
+            return Loss::parse(rest).map(Self::Loss);
+        }
+        if let Some(n) = text.strip_prefix(SYNC) {
+            return n.parse().ok().map(Self::Sync);
+        }
+        if let Some(n) = text.strip_prefix(DUMP) {
+            return n.parse().ok().map(Self::Dump);
+        }
+        if text.starts_with(LOGS_NOTHING) {
+            return Some(Self::LogsNothing);
+        }
+        if let Some(rest) = text.strip_prefix(RUN_LOST) {
+            return RunLoss::parse(rest).map(Self::RunLoss);
+        }
+        if let Some(rest) = text.strip_prefix(CONTINUES) {
+            let file = rest.strip_suffix(REPEATED).unwrap_or(rest);
+            let file = file.strip_prefix(' ').unwrap_or(file);
+            return Some(Self::Continues { file });
+        }
+        if text == NOT_ALL_REPEATED {
+            return Some(Self::NotAllRepeated);
+        }
+        let line = text.strip_prefix(RECOVER)?;
+        let overwritten = Overwritten::parse(line).map(Recovered::Overwritten);
+        Some(Self::Recovered(
+            overwritten.unwrap_or(Recovered::Other(line)),
+        ))
+    }
+}
+
+impl Loss {
+    /// Lenient in what follows the numbers: the message tells times only since
+    /// they are known.
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_ascii_whitespace();
+        let chunks = words.next()?.parse().ok()?;
+        let bytes = words.nth(1)?.parse().ok()?;
+        // "bytes, between A s and B s"
+        let between = words
+            .nth(1)
+            .filter(|word| *word == "between")
+            .and_then(|_| Some((micros(words.next()?)?, micros(words.nth(2)?)?)));
+        Some(Self {
+            chunks,
+            bytes,
+            between,
+        })
+    }
+}
+
+impl<'a> RunLoss<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let (blocks, rest) = text.split_once(" blocks, ")?;
+        let (size, rest) = rest.split_once(", between ")?;
+        let (since, rest) = rest.split_once(" and ")?;
+        Some(Self {
+            blocks: blocks.parse().ok()?,
+            size,
+            since,
+            until: rest.strip_suffix(TOO_SLOW).unwrap_or(rest),
+        })
+    }
+}
+
+impl Overwritten {
+    fn parse(line: &str) -> Option<Self> {
+        let rest = line.strip_prefix(OVERWRITTEN)?;
+        let (counts, whole) = rest.split_once(WHOLE_FROM)?;
+        let (counts, until) = match counts.split_once(MISSING_UNTIL) {
+            Some((counts, until)) => (counts, Some(micros(until.strip_suffix(" s")?)?)),
+            None => (counts, None),
+        };
+        let (chunks, bytes) = counts.split_once(" chunks, ")?;
+        let (seconds, nanos) = whole.split_ascii_whitespace().next()?.split_once('.')?;
+        let (seconds, nanos): (u64, u64) = (seconds.parse().ok()?, nanos.parse().ok()?);
+        Some(Self {
+            chunks: chunks.parse().ok()?,
+            bytes: bytes.strip_suffix(" bytes")?.parse().ok()?,
+            missing_until: until,
+            whole_from: seconds.checked_mul(1_000_000_000)?.checked_add(nanos)?,
+        })
+    }
+}
+
+/// Seconds with a fraction as nanoseconds, in whole microseconds.
+fn micros(seconds: &str) -> Option<u64> {
+    let seconds: f64 = seconds.parse().ok()?;
+    let micros = (seconds * 1e6).round();
+    (0.0..u64::MAX as f64 / 1e3)
+        .contains(&micros)
+        .then_some(micros as u64 * 1000)
+}
