@@ -92,6 +92,45 @@ fn decode(criterion: &mut Criterion) {
             assert_eq!(seen, events);
         });
     });
+    group.bench_function("Decoder::for_each_event", |bencher| {
+        bencher.iter(|| {
+            let (mut decoder, mut input) = (Decoder::new(), &log[..]);
+            let mut seen = 0;
+            while decoder.decode(&mut input).expect("a sound log") != Item::NeedMore {
+                let _ = decoder.for_each_event(&mut input, |event| {
+                    black_box(&event.body);
+                    seen += 1;
+                    ControlFlow::<()>::Continue(())
+                });
+            }
+            assert_eq!(seen, events);
+        });
+    });
+    // Two readers of the same bytes that take turns: each time the other's next event has
+    // to be looked at again.
+    group.bench_function("Decoder::for_each_event_while", |bencher| {
+        bencher.iter(|| {
+            let (mut decoder, mut input) = (Decoder::new(), &log[..]);
+            let mut seen = 0;
+            while decoder.decode(&mut input).expect("a sound log") != Item::NeedMore {
+                let mut turn = 0;
+                while decoder
+                    .for_each_event_while(&mut input, |event| {
+                        if seen == turn {
+                            return ControlFlow::Break(());
+                        }
+                        black_box(&event.body);
+                        seen += 1;
+                        ControlFlow::Continue(())
+                    })
+                    .is_break()
+                {
+                    turn = seen + 100;
+                }
+            }
+            assert_eq!(seen, events);
+        });
+    });
     for push in [1500, 64 << 10] {
         let id = BenchmarkId::new("Stream, pushed", push);
         group.bench_function(id, |bencher| {

@@ -102,6 +102,42 @@ impl Decoder {
         Self::default()
     }
 
+    /// A decoder for the events of a block from `offset` on, where one begins:
+    /// after the marker, or further on. `cap` is the capability of the block,
+    /// `block_end` where it ends, as its marker says ([`Block`]); for a block of
+    /// size 0 that is `u64::MAX`.
+    ///
+    /// The rest of the stream can follow, too.
+    ///
+    /// ```
+    /// use ghc_eventlog::{BlockBuilder, Decoder, EventBody, Header, Item};
+    /// use std::sync::Arc;
+    ///
+    /// let header = Arc::new(Header::standard());
+    /// let mut block = BlockBuilder::new(Some(3));
+    /// block.push_body(&header, 1000, &EventBody::RunThread { thread: 1 })?;
+    /// let bytes = block.finish();
+    ///
+    /// let end = bytes.len() as u64;
+    /// let mut decoder = Decoder::at(header, Some(3), 24, end);
+    /// let mut input = &bytes[24..];
+    /// let Item::Event(event) = decoder.decode(&mut input)? else { panic!() };
+    /// assert_eq!((event.cap, event.offset), (Some(3), 24));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn at(header: Arc<Header>, cap: Option<u16>, offset: u64, block_end: u64) -> Self {
+        Self {
+            state: State::Items,
+            offset,
+            block_end,
+            block_cap: cap,
+            sizes: header.sizes().clone(),
+            header: Some(header),
+            headers: 1,
+            ..Self::default()
+        }
+    }
+
     /// Whether to go on after a fault, at the next place that looks like the
     /// start of a block or of a header. What is skipped is told as
     /// [`Item::Gap`]. Without it the first fault is final.
@@ -158,6 +194,87 @@ impl Decoder {
         Ok(build(&frame, &bytes[..taken]))
     }
 
+    /// Calls `each` with the events at the front of `input`, as long as there
+    /// are any and until it breaks. The event for which it breaks is taken.
+    ///
+    /// Whatever is not a whole event stays in `input`, for
+    /// [`decode`](Self::decode): block markers, headers, the mark at the end,
+    /// faults, events that have not arrived completely. This is the fastest
+    /// way through bytes at hand, about twice as fast as `decode`.
+    ///
+    /// ```
+    /// use ghc_eventlog::{BlockBuilder, Decoder, EventBody, Header, Item};
+    /// use std::ops::ControlFlow;
+    ///
+    /// let header = Header::standard();
+    /// let mut block = BlockBuilder::new(Some(0));
+    /// for thread in 1..=3 {
+    ///     block.push_body(&header, 1000, &EventBody::RunThread { thread })?;
+    /// }
+    /// let log = [header.as_bytes(), block.finish()].concat();
+    ///
+    /// let (mut decoder, mut input) = (Decoder::new(), &log[..]);
+    /// let mut events = 0;
+    /// while decoder.decode(&mut input)? != Item::NeedMore {
+    ///     let _ = decoder.for_each_event(&mut input, |_| {
+    ///         events += 1;
+    ///         ControlFlow::<()>::Continue(())
+    ///     });
+    /// }
+    /// assert_eq!(events, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn for_each_event<'a, B>(
+        &mut self,
+        input: &mut &'a [u8],
+        each: impl FnMut(Event<'a>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        self.events::<B, true>(input, each)
+    }
+
+    /// The same, but the event for which `each` breaks is not taken: it stays at
+    /// the front of `input`, and the decoder before it. So one can go through
+    /// several blocks by turns, in the order of time.
+    #[inline]
+    pub fn for_each_event_while<'a, B>(
+        &mut self,
+        input: &mut &'a [u8],
+        each: impl FnMut(Event<'a>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        self.events::<B, false>(input, each)
+    }
+
+    #[inline(always)]
+    fn events<'a, B, const TAKE_LAST: bool>(
+        &mut self,
+        input: &mut &'a [u8],
+        mut each: impl FnMut(Event<'a>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        loop {
+            let mut taken = 0;
+            let flow = self.plain_events::<B, TAKE_LAST>(input, &mut taken, &mut each);
+            *input = &input[taken..];
+            flow?;
+            let before = (self.offset, self.marked);
+            let Some(frame) = self.other_event(input) else {
+                return ControlFlow::Continue(());
+            };
+            let taken = (self.offset - before.0) as usize;
+            let (bytes, rest) = input.split_at(taken);
+            let Item::Event(event) = build(&frame, bytes) else {
+                return ControlFlow::Continue(());
+            };
+            let flow = each(event);
+            if flow.is_break() && !TAKE_LAST {
+                (self.offset, self.marked) = before;
+                return flow;
+            }
+            *input = rest;
+            flow?;
+        }
+    }
+
     /// How the stream ends if nothing follows `rest`, the bytes that are left
     /// after [`Item::NeedMore`].
     pub fn ending(&self, rest: &[u8]) -> Ending {
@@ -203,10 +320,11 @@ impl Decoder {
     }
 
     /// Hands on the plain events at the front of `bytes` for as long as there
-    /// are any and `each` wants more. What changes from event to event stays
-    /// in registers here, which about doubles the speed.
+    /// are any and `each` wants more; the one for which it breaks is taken only
+    /// if `TAKE_LAST`. What changes from event to event stays in registers here,
+    /// which about doubles the speed.
     #[inline(always)]
-    pub(crate) fn plain_events<'a, B>(
+    pub(crate) fn plain_events<'a, B, const TAKE_LAST: bool>(
         &mut self,
         bytes: &'a [u8],
         taken: &mut usize,
@@ -216,10 +334,13 @@ impl Decoder {
         let mut rest = &bytes[*taken..];
         let mut flow = ControlFlow::Continue(());
         while let Some(plain) = place.plain(&self.sizes, rest) {
-            place.offset += plain.length as u64;
             let (raw, after) = rest.split_at(plain.length);
-            rest = after;
             flow = each(plain.event(raw));
+            if flow.is_break() && !TAKE_LAST {
+                break;
+            }
+            place.offset += plain.length as u64;
+            rest = after;
             if flow.is_break() {
                 break;
             }

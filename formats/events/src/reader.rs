@@ -141,7 +141,7 @@ impl<R: Read> Reader<R> {
             let bytes = &self.buffer[..self.filled];
             let flow = self
                 .decoder
-                .plain_events(bytes, &mut self.taken, |event| each(Item::Event(event)));
+                .plain_events::<_, true>(bytes, &mut self.taken, |event| each(Item::Event(event)));
             if flow.is_break() {
                 return Ok(flow);
             }

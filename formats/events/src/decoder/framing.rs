@@ -90,6 +90,22 @@ impl Decoder {
         }
     }
 
+    /// Frames an event that [`plain`](Self::plain) declined. Takes nothing else,
+    /// and changes nothing then.
+    #[inline(never)]
+    pub(crate) fn other_event(&mut self, rest: &[u8]) -> Option<Frame> {
+        let id = u16::from_be_bytes(*rest.first_chunk()?);
+        let event = id != BLOCK_MARKER && id != DATA_END && self.sizes.declares(id);
+        if !matches!(self.state, State::Items) || !event {
+            return None;
+        }
+        // A fault changes nothing yet: `other` finds it again.
+        match self.item(rest) {
+            Ok(Found::Frame(frame @ Frame::Event { .. })) => Some(frame),
+            _ => None,
+        }
+    }
+
     fn start(&mut self, rest: &[u8]) -> Result<Found, ErrorKind> {
         if rest.starts_with(HEADER_BEGIN) {
             self.begin_header();
