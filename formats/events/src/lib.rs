@@ -24,10 +24,13 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Decoder`] | takes one item off the front of a slice; no buffer, no copy |
+//! | [`Decoder`] | takes one item off the front of a slice; no buffer, no copy. [`for_each_event`](Decoder::for_each_event) takes all events there |
 //! | [`Stream`] | a decoder with a buffer: push bytes in any split, pull items |
 //! | [`Reader`] | a decoder over [`Read`](std::io::Read); its [`for_each`](Reader::for_each) is the fastest way through a log |
 //! | [`Event`], [`EventBody`] | an event, its typed payload, its raw bytes; [`fields`](EventBody::fields) for code that treats all types alike |
+//! | [`ids`], [`names`] | every event type by number and by name |
+//! | [`definition()`] | which events define something that later ones depend on |
+//! | [`notes`] | the messages of tools that tools read: losses, where a recording goes on |
 //! | [`Writer`], [`BlockBuilder`] | put items back byte for byte, or make new ones |
 //! | [`Order`], [`Watermark`] | events of all capabilities by time, live, in bounded memory |
 //! | [`sort()`] | the same for files of any size |
