@@ -1,6 +1,8 @@
 //! `eventlog run`.
 
+#[path = "../../../source/src/program/fifo.rs"]
 mod fifo;
+#[path = "../../../source/src/program/keeper.rs"]
 mod keeper;
 
 use crate::errors::{self, Advise};
