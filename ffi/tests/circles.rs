@@ -10,12 +10,13 @@ use std::fs;
 use std::path::Path;
 
 /// The crates that are looked at, by their folders in the repository.
-const CRATES: [&str; 5] = [
+const CRATES: [&str; 6] = [
     "ffi",
     "formats/control",
     "formats/events",
     "formats/ring-file",
     "tools/cli",
+    "tools/source",
 ];
 
 /// A module by its path from the root of the crate, which itself is empty.

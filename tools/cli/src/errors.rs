@@ -6,6 +6,7 @@ use crate::output;
 use crate::printable;
 use crate::progress;
 use anstyle::{AnsiColor, Style};
+use eventlog_source::is_damage;
 use ghc_eventlog::{Ending, ReadError};
 use std::fmt;
 use std::io::IsTerminal;
@@ -101,11 +102,6 @@ impl<T, E: Into<anyhow::Error>> Advise<T> for Result<T, E> {
             })
         })
     }
-}
-
-/// Whether a source can be read, but not unpacked any further.
-pub fn is_damage(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::InvalidData
 }
 
 /// The exit code that an error stands for.

@@ -7,22 +7,17 @@ mod analysis;
 mod cli;
 mod columns;
 mod complete;
-#[path = "../../source/src/control.rs"]
-mod control;
 mod errors;
 mod files;
 mod filter;
 mod hints;
-#[path = "../../source/src/log.rs"]
 mod input;
 mod output;
 mod printable;
 mod progress;
 mod record;
 mod signals;
-#[path = "../../source/src/source.rs"]
 mod source;
-#[path = "../../source/src/system/mod.rs"]
 mod system;
 mod units;
 mod verbs;

@@ -1,8 +1,9 @@
 //! A progress bar, for people only: it appears on standard error when that is
 //! a terminal and standard output is not.
 
+use eventlog_source::Connection;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -66,6 +67,13 @@ impl Progress {
         Self(Some(bar))
     }
 
+    /// Shows how far a connection has come, for as long as that is open.
+    pub fn watch(self, connection: &mut Connection) {
+        if self.0.is_some() {
+            connection.on_read(move |count| self.add(count as u64));
+        }
+    }
+
     /// So many bytes more.
     pub fn add(&self, bytes: u64) {
         if let Some(bar) = &self.0 {
@@ -79,29 +87,5 @@ impl Drop for Progress {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }
-    }
-}
-
-/// A reader that shows how far it has come.
-pub struct Watched<R> {
-    inner: R,
-    progress: Progress,
-}
-
-impl<R> Watched<R> {
-    pub fn new(inner: R, progress: Progress) -> Self {
-        Self { inner, progress }
-    }
-
-    pub fn get_ref(&self) -> &R {
-        &self.inner
-    }
-}
-
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.progress.add(count as u64);
-        Ok(count)
     }
 }

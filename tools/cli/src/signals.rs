@@ -1,5 +1,6 @@
 //! Being asked to stop.
 
+use eventlog_source::program::heeded;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
@@ -56,18 +57,6 @@ pub fn survive_file_size_limit() {
     // A handler, not SIG_IGN: programs that we start would inherit that. Without it there is
     // still a correct end, although a sudden one.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-}
-
-/// Those of the signals that we were not started to ignore, as `nohup` does.
-pub fn heeded(signals: &[i32]) -> Vec<i32> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0);
-    let is_heeded = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
-    signals.iter().copied().filter(is_heeded).collect()
 }
 
 /// The files to be removed when a signal ends the program. While it is locked, none does.

@@ -1,7 +1,7 @@
 //! Durations and sizes as people write them.
 
+use eventlog_source::Wait;
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// Splits `10ms` into a number and its unit.
@@ -76,30 +76,11 @@ pub fn some_bytes(text: &str) -> Result<u64, String> {
     }
 }
 
-/// How long to wait for something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    Forever,
-    For(Duration),
-}
-
-impl FromStr for Wait {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "forever" => Ok(Self::Forever),
-            _ => duration(text).map(Self::For),
-        }
-    }
-}
-
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forever => f.write_str("forever"),
-            Self::For(time) => Nanos(time.as_nanos() as u64).fmt(f),
-        }
+/// Parses how long to wait: a duration, or `forever`.
+pub fn wait(text: &str) -> Result<Wait, String> {
+    match text {
+        "forever" => Ok(Wait::Forever),
+        _ => duration(text).map(Wait::For),
     }
 }
 

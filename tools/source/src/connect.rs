@@ -1,11 +1,13 @@
 //! Opening sources, with patience: the program may not be up yet.
 
-use super::{Connection, SourceArg};
-use crate::errors::{self, Advise};
-use crate::hints;
-use crate::printable::shell_word;
-use crate::units::{Nanos, Wait};
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::notice::{Notice, Notices};
+use crate::source::Source;
+use crate::wait::Wait;
+use eventlog_control::{Frame, RtsCommand};
 use rustix::net::sockopt;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -13,6 +15,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -22,54 +25,154 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// For one address of a host that does not answer at all.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How to open a source.
-pub struct Connecting<'a> {
-    /// How long to wait for the program.
-    pub wait: Wait,
-    /// Whether to wait for a file to appear, too.
-    pub missing_ok: bool,
-    /// Ends the waiting when it says true.
-    pub stop: &'a dyn Fn() -> bool,
+/// How to open a source, and how it is read then.
+///
+/// ```
+/// use eventlog_source::{Connecting, Wait};
+/// use std::time::Duration;
+///
+/// let how = Connecting::new()
+///     .wait(Wait::Forever)
+///     .tick(Some(Duration::from_millis(100)))
+///     .flush(Some(Duration::from_secs(1)))
+///     .notices(|notice| eprintln!("{notice:?}"));
+/// ```
+#[derive(Clone)]
+pub struct Connecting {
+    pub(crate) wait: Wait,
+    pub(crate) missing_ok: bool,
+    pub(crate) tick: Option<Duration>,
+    pub(crate) flush: Option<Duration>,
+    pub(crate) notices: Notices,
+    stop: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
-impl Default for Connecting<'_> {
+impl Default for Connecting {
+    /// Waits for 30 s for a program that is not up yet, and then reads whatever comes.
     fn default() -> Self {
         Self {
             wait: Wait::For(Duration::from_secs(30)),
             missing_ok: false,
-            stop: &|| false,
+            tick: None,
+            flush: None,
+            notices: Notices::default(),
+            stop: None,
         }
     }
 }
 
-impl SourceArg {
-    /// Opens the source.
-    pub fn connect(&self, how: &Connecting<'_>) -> anyhow::Result<Connection> {
+impl Connecting {
+    /// The usual way: see [`Default`](#impl-Default-for-Connecting).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long to wait for the program.
+    #[must_use]
+    pub fn wait(self, wait: impl Into<Wait>) -> Self {
+        let wait = wait.into();
+        Self { wait, ..self }
+    }
+
+    /// Whether to wait for a file to appear, too.
+    #[must_use]
+    pub fn missing_ok(self, missing_ok: bool) -> Self {
+        Self { missing_ok, ..self }
+    }
+
+    /// Reads then fail with `WouldBlock` whenever nothing has come for that long; without it they
+    /// wait for ever.
+    #[must_use]
+    pub fn tick(self, tick: Option<Duration>) -> Self {
+        Self { tick, ..self }
+    }
+
+    /// Asks the program to flush its eventlog this often: for one that does not do that by itself.
+    /// Only sockets have a way back, so other sources then cannot be opened.
+    #[must_use]
+    pub fn flush(self, flush: Option<Duration>) -> Self {
+        Self { flush, ..self }
+    }
+
+    /// Whom to tell what is worth knowing meanwhile. This is called on the thread that opens or
+    /// reads the source.
+    #[must_use]
+    pub fn notices(self, tell: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
+        let notices = Notices::to(tell);
+        Self { notices, ..self }
+    }
+
+    /// Ends the waiting when it says true.
+    #[must_use]
+    pub fn stop(self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        let stop: Option<Arc<dyn Fn() -> bool + Send + Sync>> = Some(Arc::new(stop));
+        Self { stop, ..self }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop())
+    }
+}
+
+impl fmt::Debug for Connecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting")
+            .field("wait", &self.wait)
+            .field("missing_ok", &self.missing_ok)
+            .field("tick", &self.tick)
+            .field("flush", &self.flush)
+            .field("notices", &self.notices)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// Opens the source, waiting for a program that is not up yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Open`] if it cannot be opened in time, or at all; [`Error::NotASocket`] if it is to
+    /// be asked for its events and is no socket.
+    pub fn connect(&self, how: &Connecting) -> Result<Connection, Error> {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut told = false;
         loop {
-            let error = match self.try_connect() {
-                Ok(connection) => return Ok(connection),
-                Err(error) => error,
+            let cause = match self.try_connect() {
+                Ok(connection) => return self.ready(connection, how),
+                Err(cause) => cause,
             };
             let waited = started.elapsed();
-            let left = match how.wait {
-                Wait::Forever => Duration::MAX,
-                Wait::For(time) => time.saturating_sub(waited),
-            };
-            if left.is_zero() || !self.may_come(&error, how) || (how.stop)() {
-                let waited = self.may_come(&error, how).then_some(waited);
-                let hint = self.hint(&error);
-                return Err(error).advise(self.failure(waited), hint);
+            let left = how.wait.left(waited);
+            let may_come = self.may_come(&cause, how);
+            if left.is_zero() || !may_come || how.is_stopped() {
+                return Err(Error::Open {
+                    from: self.clone(),
+                    waited: may_come.then_some(waited),
+                    cause,
+                });
             }
             if !told && waited > PATIENCE {
                 told = true;
-                errors::note(format_args!("waiting for {self} ({})", reason(&error)));
+                let (source, cause) = (self, &cause);
+                how.notices.tell(&Notice::Waiting { source, cause });
             }
             std::thread::sleep(pause.min(left));
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Sets a new connection as it is wanted.
+    fn ready(&self, mut connection: Connection, how: &Connecting) -> Result<Connection, Error> {
+        connection.set_tick(how.tick);
+        if let Some(every) = how.flush {
+            let flush = Frame::rts(RtsCommand::Flush).as_bytes().to_vec();
+            if !connection.request(every, flush) {
+                return Err(Error::NotASocket { to: self.clone() });
+            }
+        }
+        connection.explain_silence(self, &how.notices);
+        Ok(connection)
     }
 
     fn try_connect(&self) -> io::Result<Connection> {
@@ -84,7 +187,7 @@ impl SourceArg {
     }
 
     /// Whether the program may just not be there yet.
-    fn may_come(&self, error: &io::Error, how: &Connecting<'_>) -> bool {
+    fn may_come(&self, error: &io::Error, how: &Connecting) -> bool {
         use io::ErrorKind::*;
         match self {
             Self::Stdin => false,
@@ -99,64 +202,6 @@ impl SourceArg {
                     | NetworkUnreachable
             ),
         }
-    }
-
-    fn failure(&self, waited: Option<Duration>) -> String {
-        let verb = if self.is_socket() {
-            "connect to"
-        } else {
-            "open"
-        };
-        match waited {
-            Some(time) if time > PATIENCE => {
-                format!(
-                    "cannot {verb} {self}, after {}",
-                    Nanos(time.as_nanos() as u64)
-                )
-            }
-            _ => format!("cannot {verb} {self}"),
-        }
-    }
-
-    /// What to do when it cannot be opened, by the cause.
-    pub fn hint(&self, error: &io::Error) -> String {
-        use io::ErrorKind::*;
-        let missing = |path| hints::missing_directory(path).filter(|_| error.kind() == NotFound);
-        let hint = match (self, error.kind()) {
-            (Self::Stdin, _) => "",
-            (Self::File(path) | Self::Unix(path), NotFound) if missing(path).is_some() => {
-                return missing(path).unwrap_or_default();
-            }
-            (Self::File(_) | Self::Unix(_), PermissionDenied) => {
-                "you may not read it, or not enter a directory on the way to it"
-            }
-            (Self::File(path), IsADirectory) => {
-                let shown = path.join("PROGRAM.eventlog");
-                return format!(
-                    "name a log in it, as {}",
-                    shell_word(&shown.to_string_lossy())
-                );
-            }
-            (Self::File(_), NotFound) => {
-                "a GHC program writes PROGRAM.eventlog when run with `+RTS -l`; \
-                 `eventlog run -- PROGRAM` does the rest"
-            }
-            (Self::File(_), _) => "",
-            (Self::Unix(_), ConnectionRefused) => {
-                "nobody listens there any more: the program has ended, or this is not its socket; \
-                 `--wait forever` keeps trying"
-            }
-            (Self::Unix(_), _) => {
-                "is the program running, with GHC_EVENTLOG_UNIX_PATH set to this path? \
-                 `--wait forever` keeps trying"
-            }
-            (Self::Tcp(_), InvalidInput) => "is the name of the host right?",
-            (Self::Tcp(_), _) => {
-                "is the program running, with GHC_EVENTLOG_INET_HOST and _PORT set? \
-                 `--wait forever` keeps trying"
-            }
-        };
-        hint.to_owned()
     }
 }
 
@@ -201,13 +246,4 @@ fn connect_tcp(address: &str) -> io::Result<TcpStream> {
         }
     }
     Err(failure)
-}
-
-/// The reason of an error without its number.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(at) => text[..at].to_owned(),
-        None => text,
-    }
 }

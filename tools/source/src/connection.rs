@@ -1,17 +1,30 @@
 //! An open source: one type for all kinds, with reads that can time out.
 
-use super::silence::{Kind, Silence};
-use super::unpack::{self, Unpack};
+use crate::error::Error;
+use crate::notice::{Notice, Notices};
+use crate::silence::{Listening, Silent};
+use crate::source::Source;
 use crate::system;
+use crate::unpack::{self, Packing, Unpack};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// An open source.
+///
+/// Reading gives the log, unpacked if the source is packed. Where it was opened by [`Source::connect`]
+/// everything is set as asked for there; made from a file or a stream, reads wait for as long as it
+/// takes.
+///
+/// As a descriptor ([`AsFd`]) it can be polled: if it is readable, a read of the source does not wait.
+/// What was read of a packed source and not taken yet does not show there, so read until
+/// `WouldBlock` with a [tick](Self::set_tick) of no time before it is polled again.
 pub struct Connection {
     stream: Stream,
     tick: Option<Duration>,
@@ -19,8 +32,11 @@ pub struct Connection {
     /// Bytes that were read so far, packed ones if it is packed.
     position: u64,
     requests: Option<Requests>,
-    silence: Option<Silence>,
+    explained: Option<Explained>,
+    on_read: Option<OnRead>,
 }
+
+type OnRead = Box<dyn FnMut(usize) + Send>;
 
 enum Stream {
     File(File),
@@ -37,6 +53,13 @@ struct Requests {
     frame: Vec<u8>,
 }
 
+/// Whom to tell that nothing comes.
+struct Explained {
+    listening: Listening,
+    source: Source,
+    notices: Notices,
+}
+
 impl Connection {
     fn new(stream: Stream) -> Self {
         Self {
@@ -45,53 +68,101 @@ impl Connection {
             unpack: Unpack::default(),
             position: 0,
             requests: None,
-            silence: None,
+            explained: None,
+            on_read: None,
         }
     }
 
+    /// Opens a regular file, packed or not. [`Source::connect`] opens whatever has a path.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        File::open(path).map(Self::file)
+    }
+
+    /// Reads a file, or whatever else is open as one.
     pub fn file(file: File) -> Self {
         Self::new(Stream::File(file))
     }
 
+    /// Reads a FIFO, which must have been opened with `O_NONBLOCK`. Reads wait for a writer all the
+    /// same, until their tick is over.
     pub fn fifo(file: File) -> Self {
         Self::new(Stream::Fifo(file))
     }
 
+    /// Reads a Unix socket.
     pub fn unix(stream: UnixStream) -> Self {
         Self::new(Stream::Unix(stream))
     }
 
+    /// Reads a TCP socket.
     pub fn tcp(stream: TcpStream) -> Self {
         Self::new(Stream::Tcp(stream))
     }
 
     /// From now on reads fail with `WouldBlock` when nothing comes for that
     /// long; `None` waits for ever.
-    pub fn tick(&mut self, tick: Option<Duration>) {
+    pub fn set_tick(&mut self, tick: Option<Duration>) {
         self.tick = tick;
     }
 
-    /// Sends this frame again and again, while something is read. Only sockets have a way back.
-    pub fn request(&mut self, every: Duration, frame: Vec<u8>) {
-        if self.socket().is_some() {
+    /// Calls this with the number of bytes whenever some were read (of a packed log: unpacked).
+    pub fn on_read(&mut self, tell: impl FnMut(usize) + Send + 'static) {
+        self.on_read = Some(Box::new(tell));
+    }
+
+    /// Sends this frame again and again, while something is read. Only sockets have a way back: of
+    /// anything else the answer is `false`.
+    pub fn request(&mut self, every: Duration, frame: Vec<u8>) -> bool {
+        let can = self.socket().is_some();
+        if can {
             self.requests = Some(Requests {
                 every,
                 next: Instant::now() + every,
                 frame,
             });
         }
+        can
     }
 
-    /// Tells the user once why nothing comes, if nothing comes for a while.
-    pub fn explain_silence(&mut self, name: String) {
-        let kind = match self.stream {
+    /// Tells once why nothing comes, if nothing comes for a while.
+    pub(crate) fn explain_silence(&mut self, source: &Source, notices: &Notices) {
+        let of = match self.stream {
             // Of a pipe that is standard input, nothing is known.
             Stream::File(_) => return,
-            Stream::Fifo(_) => Kind::Fifo,
-            Stream::Unix(_) | Stream::Tcp(_) => Kind::Socket,
+            Stream::Fifo(_) => Silent::Fifo,
+            Stream::Unix(_) | Stream::Tcp(_) => Silent::Socket,
         };
-        let flushed = self.requests.is_some();
-        self.silence = Some(Silence::new(name, kind, flushed));
+        self.explained = notices.are_wanted().then(|| Explained {
+            listening: Listening::new(of, self.requests.is_some()),
+            source: source.clone(),
+            notices: notices.clone(),
+        });
+    }
+
+    /// Sends frames to the program, each in a write of its own.
+    ///
+    /// `source` is for the error: what this is a connection to.
+    ///
+    /// # Errors
+    ///
+    /// If it is no socket, or the program has closed it.
+    pub fn send(&mut self, source: &Source, frames: &[Vec<u8>]) -> Result<(), Error> {
+        let Some(writer) = self.writer() else {
+            return Err(Error::NotASocket { to: source.clone() });
+        };
+        for frame in frames {
+            // Some programs choke on very long reads.
+            let sent = writer.write_all(frame).and_then(|()| writer.flush());
+            sent.map_err(|cause| Error::Send {
+                to: source.clone(),
+                cause,
+            })?;
+        }
+        Ok(())
     }
 
     /// The file itself, if the source is one.
@@ -108,7 +179,7 @@ impl Connection {
     }
 
     /// How the source is packed, as far as that is known by now.
-    pub fn packing(&self) -> Option<&'static str> {
+    pub fn packing(&self) -> Option<Packing> {
         self.unpack.packing()
     }
 
@@ -129,21 +200,15 @@ impl Connection {
         }
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
-        match &self.stream {
-            Stream::File(file) | Stream::Fifo(file) => file.as_fd(),
-            Stream::Unix(stream) => stream.as_fd(),
-            Stream::Tcp(stream) => stream.as_fd(),
-        }
-    }
-
     /// Waits until a read would not have to. Meanwhile requests go out, and silence is explained.
     fn wait(&mut self) -> io::Result<()> {
         let deadline = self.tick.map(|tick| Instant::now() + tick);
         loop {
             let others = [
                 self.requests.as_ref().map(|requests| requests.next),
-                self.silence.as_ref().and_then(Silence::deadline),
+                self.explained
+                    .as_ref()
+                    .and_then(|explained| explained.listening.deadline()),
             ];
             let next = others.into_iter().flatten().chain(deadline).min();
             let timeout = next.map(|next| {
@@ -153,15 +218,18 @@ impl Connection {
                     tv_nsec: left.subsec_nanos().into(),
                 }
             });
-            let mut fds = [PollFd::from_borrowed_fd(self.fd(), PollFlags::IN)];
+            let mut fds = [PollFd::from_borrowed_fd(self.as_fd(), PollFlags::IN)];
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(0) => {}
                 Ok(_) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
             self.send_request();
-            if let Some(silence) = &mut self.silence {
-                silence.explain();
+            if let Some(explained) = &mut self.explained
+                && let Some(silence) = explained.listening.silence()
+            {
+                let source = &explained.source;
+                explained.notices.tell(&Notice::Silent { source, silence });
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -195,7 +263,7 @@ impl Connection {
         let fifo = matches!(self.stream, Stream::Fifo(_));
         loop {
             let file = matches!(self.stream, Stream::File(_));
-            let waits = self.tick.is_some() || self.requests.is_some() || self.silence.is_some();
+            let waits = self.tick.is_some() || self.requests.is_some() || self.explained.is_some();
             // What keeps coming must not keep requests from going out.
             self.send_request();
             if fifo || (waits && !(file && self.tick.is_none())) {
@@ -211,8 +279,8 @@ impl Connection {
                 Err(error) if fifo && error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(count) => {
                     self.position += count as u64;
-                    if let Some(silence) = &mut self.silence {
-                        silence.heard(&buffer[..count]);
+                    if let Some(explained) = &mut self.explained {
+                        explained.listening.heard(&buffer[..count]);
                     }
                     return Ok(count);
                 }
@@ -220,11 +288,9 @@ impl Connection {
             }
         }
     }
-}
 
-impl Read for Connection {
     /// Reads the log, unpacked if the source is packed.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read_log(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if self.unpack.is_plain() {
                 return self.read_source(buffer);
@@ -244,5 +310,36 @@ impl Read for Connection {
                 count => self.unpack.push(&piece[..count]),
             }
         }
+    }
+}
+
+impl Read for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.read_log(buffer)?;
+        if let (Some(tell), 1..) = (&mut self.on_read, count) {
+            tell(count);
+        }
+        Ok(count)
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.stream {
+            Stream::File(file) | Stream::Fifo(file) => file.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tcp(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("fd", &self.as_fd())
+            .field("tick", &self.tick)
+            .field("position", &self.position)
+            .field("packing", &self.packing())
+            .finish_non_exhaustive()
     }
 }

@@ -3,22 +3,35 @@
 //! The program never answers: of a command that it does not know, cannot run or
 //! does not take from us, nothing comes back. What a command does shows in the log.
 
-use clap::ValueEnum;
-use eventlog_control::{Builtin, Frame, Older, RtsCommand};
+use crate::connection::Connection;
+use crate::wait::Wait;
+use eventlog_control::{Builtin, Frame, NamespaceLength, Older, RtsCommand};
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 /// A wire protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Protocol {
-    /// Frames with version and namespace: eventlog-socket since 0.1.1
+    /// Frames with version and namespace: eventlog-socket since 0.1.1.
     #[default]
     V0,
-    /// The three commands of eventlog-socket before 0.1.1
+    /// The three commands of eventlog-socket before 0.1.1.
     Gctl,
 }
 
-/// A command, as it is named on the command line.
+/// A command. As text: its name, or `NAMESPACE/ID` for one of the program's own.
+///
+/// ```
+/// use eventlog_source::control::{Command, Protocol};
+///
+/// let census: Command = "request-heap-census".parse()?;
+/// let frame = census.frame(Protocol::V0)?;
+/// assert_eq!(frame, b"\xf0\x9e\x97\x8c\x00\x0feventlog-socket\x05");
+/// # Ok::<(), eventlog_source::control::InvalidCommand>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// One that every program with a control channel knows.
@@ -26,19 +39,58 @@ pub enum Command {
     /// One that only programs with this project's library know.
     Rts(RtsCommand),
     /// A command of the program.
-    Custom { namespace: String, id: u8 },
+    Custom {
+        /// Where it was registered.
+        namespace: String,
+        /// Its number there.
+        id: u8,
+    },
 }
 
-impl FromStr for Command {
-    type Err = String;
+/// Why a command cannot be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidCommand {
+    /// There is none of that name.
+    Unknown,
+    /// Of `NAMESPACE/ID`, the second part is no number of a command.
+    NotAnId(
+        /// What it is.
+        String,
+    ),
+    /// There can be no namespace of that length.
+    Namespace(NamespaceLength),
+    /// The older protocol does not have it.
+    NotInGctl(Command),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl fmt::Display for InvalidCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => write!(f, "the commands are {}", known()),
+            Self::NotAnId(id) => write!(f, "{id:?} is no number from 0 to 255"),
+            Self::Namespace(length) => length.fmt(f),
+            Self::NotInGctl(command) => {
+                let names: Vec<_> = Older::ALL.iter().map(|command| command.name()).collect();
+                let names = names.join(", ");
+                write!(f, "the gctl protocol has no {command}; it has {names}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for InvalidCommand {}
+
+impl FromStr for Command {
+    type Err = InvalidCommand;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCommand> {
         if let Some((namespace, id)) = text.rsplit_once('/') {
             let id = id
                 .parse()
-                .map_err(|_| format!("{id:?} is no number from 0 to 255"))?;
+                .map_err(|_| InvalidCommand::NotAnId(id.to_owned()))?;
             // Making the frame finds out whether there can be one.
-            Frame::command(namespace.as_bytes(), id).map_err(|error| error.to_string())?;
+            Frame::command(namespace.as_bytes(), id).map_err(InvalidCommand::Namespace)?;
             return Ok(Self::Custom {
                 namespace: namespace.to_owned(),
                 id,
@@ -50,7 +102,7 @@ impl FromStr for Command {
         builtin
             .chain(rts)
             .find(|command| plain(&command.to_string()) == wanted)
-            .ok_or_else(|| format!("the commands are {}", known()))
+            .ok_or(InvalidCommand::Unknown)
     }
 }
 
@@ -92,12 +144,16 @@ impl fmt::Display for Command {
 
 impl Command {
     /// The command as it goes over the wire.
-    pub fn frame(&self, protocol: Protocol) -> anyhow::Result<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// If the protocol does not have it.
+    pub fn frame(&self, protocol: Protocol) -> Result<Vec<u8>, InvalidCommand> {
         let frame = match (protocol, self) {
             (Protocol::V0, Self::Builtin(command)) => Frame::builtin(*command),
             (Protocol::V0, Self::Rts(command)) => Frame::rts(*command),
             (Protocol::V0, Self::Custom { namespace, id }) => {
-                Frame::command(namespace.as_bytes(), *id)?
+                Frame::command(namespace.as_bytes(), *id).map_err(InvalidCommand::Namespace)?
             }
             (Protocol::Gctl, _) => Frame::older(self.older()?),
         };
@@ -105,19 +161,61 @@ impl Command {
     }
 
     /// The command of the old protocol.
-    fn older(&self) -> anyhow::Result<Older> {
+    fn older(&self) -> Result<Older, InvalidCommand> {
         let older = match self {
             Self::Builtin(command) => command.older(),
             Self::Rts(_) | Self::Custom { .. } => None,
         };
-        older.ok_or_else(|| {
-            let names: Vec<_> = Older::ALL.iter().map(|command| command.name()).collect();
-            crate::errors::usage(format_args!(
-                "the gctl protocol has no {self}; it has {}",
-                names.join(", ")
-            ))
-        })
+        older.ok_or_else(|| InvalidCommand::NotInGctl(self.clone()))
     }
+}
+
+/// What became of commands that were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The program was connected to us for as long as it takes to read them.
+    Served,
+    /// It closed the connection before it sent anything.
+    Closed,
+    /// It sends no log: it is not ready, or serves another client.
+    NotServed,
+}
+
+/// Keeps a connection, and throws away what comes, until the commands that were sent have surely
+/// been read: for as long as `linger` after the first sign of life, for which it waits. A program
+/// that has not sent its header does not serve us yet.
+///
+/// # Errors
+///
+/// If the connection breaks.
+pub fn linger(connection: &mut Connection, linger: Duration, wait: Wait) -> io::Result<Delivery> {
+    connection.set_tick(Some(Duration::from_millis(50)));
+    let sent = Instant::now();
+    let mut served: Option<Instant> = None;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match connection.read(&mut buffer) {
+            Ok(0) if served.is_none() => return Ok(Delivery::Closed),
+            Ok(0) => return Ok(Delivery::Served),
+            Ok(_) => _ = served.get_or_insert_with(Instant::now),
+            Err(error) if is_pause(&error) => {}
+            Err(error) => return Err(error),
+        }
+        match (served, wait) {
+            (Some(since), _) if since.elapsed() >= linger => return Ok(Delivery::Served),
+            (None, Wait::For(time)) if sent.elapsed() >= time.max(linger) => {
+                return Ok(Delivery::NotServed);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_pause(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 #[cfg(test)]

@@ -5,12 +5,13 @@
 //! written can be followed. A compressed file that breaks off ends where its data end.
 
 use flate2::write::MultiGzDecoder;
+use std::fmt;
 use std::io::{self, Write};
 use zstd::stream::raw::{Decoder as ZstdDecoder, Operation};
 
 /// How much of the source to read for one push. gzip packs a thousand bytes into one at best, so
 /// this bounds what one push can make.
-pub const PUSH: usize = 4 << 10;
+pub(crate) const PUSH: usize = 4 << 10;
 /// Room for what zstd unpacks at a time.
 const ROOM: usize = 128 << 10;
 
@@ -21,14 +22,32 @@ const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
 /// How a source is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Packing {
+    /// With gzip: `.gz`.
     Gzip,
+    /// With Zstandard: `.zst`.
     Zstd,
+}
+
+impl fmt::Display for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        })
+    }
+}
+
+/// Whether an error of reading means that packed data are damaged: the source can be read, but not
+/// unpacked any further.
+pub fn is_damage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
 }
 
 /// What the first bytes of a source say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sniffed {
+pub(crate) enum Sniffed {
     Plain,
     Packed(Packing),
     /// There are too few of them.
@@ -36,7 +55,7 @@ pub enum Sniffed {
 }
 
 /// Looks at the first bytes of a source.
-pub fn sniff(bytes: &[u8]) -> Sniffed {
+pub(crate) fn sniff(bytes: &[u8]) -> Sniffed {
     let skippable = matches!(bytes, [0x50..=0x5f, rest @ ..] if begins(rest, ZSTD_SKIPPABLE));
     if bytes.starts_with(GZIP) {
         Sniffed::Packed(Packing::Gzip)
@@ -55,7 +74,7 @@ fn begins(bytes: &[u8], magic: &[u8]) -> bool {
 }
 
 /// Unpacks a source that turns out to be packed.
-pub struct Unpack {
+pub(crate) struct Unpack {
     state: State,
     /// Unpacked bytes, and how many of them were taken.
     unpacked: Vec<u8>,
@@ -87,21 +106,21 @@ impl Default for Unpack {
 
 impl Unpack {
     /// Whether all that was pushed is taken, and what follows can be read as it is.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         matches!(self.state, State::Plain) && self.taken == self.unpacked.len()
     }
 
     /// How it is packed, as far as that is known by now.
-    pub fn packing(&self) -> Option<&'static str> {
+    pub(crate) fn packing(&self) -> Option<Packing> {
         match self.state {
-            State::Gzip(_) => Some("gzip"),
-            State::Zstd(..) => Some("zstd"),
+            State::Gzip(_) => Some(Packing::Gzip),
+            State::Zstd(..) => Some(Packing::Zstd),
             State::Undecided(_) | State::Plain | State::Over => None,
         }
     }
 
     /// Takes bytes of the source.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         let begun = match &mut self.state {
             State::Undecided(begun) => {
                 begun.extend_from_slice(bytes);
@@ -130,7 +149,7 @@ impl Unpack {
     }
 
     /// The source has ended, at least for now: what is undecided is no packed log.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if let State::Undecided(begun) = &mut self.state
             && !begun.is_empty()
         {
@@ -140,7 +159,7 @@ impl Unpack {
     }
 
     /// Unpacked bytes into `buffer`; `None` if more must be pushed first.
-    pub fn take(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    pub(crate) fn take(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let left = &self.unpacked[self.taken..];
         if left.is_empty() {
             self.unpacked.clear();
@@ -160,10 +179,11 @@ impl Unpack {
                 self.unpacked.extend_from_slice(bytes);
                 return;
             }
-            State::Gzip(decoder) => ("gzip", gunzip(decoder, bytes, &mut self.unpacked)),
-            State::Zstd(decoder, room) => {
-                ("zstd", unzstd(decoder, room, bytes, &mut self.unpacked))
-            }
+            State::Gzip(decoder) => (Packing::Gzip, gunzip(decoder, bytes, &mut self.unpacked)),
+            State::Zstd(decoder, room) => (
+                Packing::Zstd,
+                unzstd(decoder, room, bytes, &mut self.unpacked),
+            ),
         };
         if let Err(error) = result {
             // Told once all that came before has been taken.

@@ -4,8 +4,8 @@ use crate::errors::{self, Advise};
 use crate::files::{self, Packed, Packer, Whole};
 use crate::hints;
 use crate::output;
-use crate::source::SourceArg;
 use anyhow::Result;
+use eventlog_source::Source;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ enum Raw {
 
 impl TargetArgs {
     /// Opens the target for binary data, which does not belong on a terminal.
-    pub fn open(&self, inputs: &[&SourceArg]) -> Result<Target> {
+    pub fn open(&self, inputs: &[&Source]) -> Result<Target> {
         if files::is_standard_output(&self.output) && io::stdout().is_terminal() {
             return Err(errors::usage(
                 "an eventlog is not for the terminal; write it to a file with -o FILE",
@@ -59,7 +59,7 @@ impl TargetArgs {
 
 impl Target {
     /// Opens `path`, or standard output for none and for `-`.
-    pub fn open(path: Option<&Path>, force: bool, inputs: &[&SourceArg]) -> Result<Self> {
+    pub fn open(path: Option<&Path>, force: bool, inputs: &[&Source]) -> Result<Self> {
         let Some(path) = path.filter(|path| !files::is_standard_output(path)) else {
             let raw = Raw::Stdout(crate::output::out());
             return Self::new(raw, Packed::No, "standard output".to_owned());

@@ -1,12 +1,11 @@
 //! `eventlog control`.
 
-use crate::control::{Command, Protocol};
 use crate::errors::{self, Advise};
-use crate::source::{Connecting, Connection, SourceArg};
-use crate::units::Wait;
-use std::io::{self, Read};
+use crate::source::{self, ProtocolArg};
+use eventlog_source::control::{Command, Delivery, InvalidCommand, Protocol, linger};
+use eventlog_source::{Connecting, Source, Wait};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Send commands to a running program
 ///
@@ -42,7 +41,8 @@ Examples:
   eventlog record unix:/tmp/app.sock -o app.eventlog --control sync")]
 pub struct Args {
     /// unix:PATH or tcp:HOST:PORT
-    source: SourceArg,
+    #[arg(value_parser = source::parser())]
+    source: Source,
 
     /// The commands, sent in this order
     #[arg(required = true)]
@@ -50,95 +50,46 @@ pub struct Args {
 
     /// The wire protocol
     #[arg(long, value_enum, default_value = "v0")]
-    protocol: Protocol,
+    protocol: ProtocolArg,
 
     /// How long to stay connected afterwards: programs may forget commands of clients that are gone
     #[arg(long, value_name = "TIME", value_parser = crate::units::duration, default_value = "500ms")]
     linger: Duration,
 
     /// How long to wait for a program that is not up yet, and for its first sign of life
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::units::wait)]
     wait: Wait,
 }
 
 /// Sends.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     // Nothing is sent unless everything can be.
-    let frames: Vec<_> = args
-        .commands
-        .iter()
-        .map(|command| command.frame(args.protocol))
-        .collect::<Result<_, _>>()?;
-    let connecting = Connecting {
-        wait: args.wait,
-        ..Connecting::default()
-    };
-    let mut connection = args.source.connect(&connecting)?;
-    send(&mut connection, &args.source, &frames)?;
-    stay(&mut connection, &args)
-}
-
-/// Sends frames over a connection.
-pub fn send(
-    connection: &mut Connection,
-    source: &SourceArg,
-    frames: &[Vec<u8>],
-) -> anyhow::Result<()> {
-    let Some(writer) = connection.writer() else {
-        return Err(errors::usage(format_args!(
-            "{source} is no socket: commands go to unix:PATH or tcp:HOST:PORT"
-        )));
-    };
-    for frame in frames {
-        // Each in its own write: some programs choke on very long reads.
-        writer
-            .write_all(frame)
-            .and_then(|()| writer.flush())
-            .advise(
-                format_args!("cannot send to {source}"),
-                "the program closed the connection; is it still running?",
-            )?;
-    }
-    Ok(())
-}
-
-/// Keeps the connection, and drains it, until the commands have surely been
-/// read. A program that has not sent its header yet does not serve us yet.
-fn stay(connection: &mut Connection, args: &Args) -> anyhow::Result<ExitCode> {
-    connection.tick(Some(Duration::from_millis(50)));
-    let sent = Instant::now();
-    let mut served: Option<Instant> = None;
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match connection.read(&mut buffer) {
-            Ok(0) => {
-                if served.is_none() {
-                    errors::warn("the program closed the connection before it sent anything");
-                    return Ok(ExitCode::from(errors::IO));
-                }
-                return Ok(ExitCode::SUCCESS);
-            }
-            Ok(_) => _ = served.get_or_insert_with(Instant::now),
-            Err(error) if is_pause(&error) => {}
-            Err(error) => return Err(error).advise(format_args!("lost {}", args.source), ""),
+    let frames = frames(&args.commands, args.protocol)?;
+    let mut connection = source::connect(&args.source, Connecting::new().wait(args.wait))?;
+    let sent = connection.send(&args.source, &frames);
+    sent.map_err(source::failed)?;
+    let delivery = linger(&mut connection, args.linger, args.wait)
+        .advise(format_args!("lost {}", args.source), "")?;
+    Ok(match delivery {
+        Delivery::Served => ExitCode::SUCCESS,
+        Delivery::Closed => {
+            errors::warn("the program closed the connection before it sent anything");
+            ExitCode::from(errors::IO)
         }
-        match (served, args.wait) {
-            (Some(since), _) if since.elapsed() >= args.linger => return Ok(ExitCode::SUCCESS),
-            (None, Wait::For(time)) if sent.elapsed() >= time.max(args.linger) => {
-                errors::warn(
-                    "connected, but the program sends no log: it is not ready, or another client is \
-                     connected; the commands may be lost",
-                );
-                return Ok(ExitCode::from(errors::IO));
-            }
-            _ => {}
+        Delivery::NotServed => {
+            errors::warn(
+                "connected, but the program sends no log: it is not ready, or another client is \
+                 connected; the commands may be lost",
+            );
+            ExitCode::from(errors::IO)
         }
-    }
+    })
 }
 
-fn is_pause(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
+/// The commands as they go over the wire.
+pub fn frames(commands: &[Command], protocol: ProtocolArg) -> anyhow::Result<Vec<Vec<u8>>> {
+    let protocol = Protocol::from(protocol);
+    let frames = commands.iter().map(|command| command.frame(protocol));
+    let frames: Result<_, InvalidCommand> = frames.collect();
+    frames.map_err(errors::usage)
 }

@@ -8,9 +8,10 @@ mod runtime;
 
 use crate::errors;
 use crate::output;
-use crate::source::{FlushArgs, SourceArg, SourceArgs};
-use crate::units::{self, Wait};
+use crate::source::{FlushArgs, SourceArgs};
+use crate::units;
 use anyhow::Result;
+use eventlog_source::{Source, Wait};
 use report::Report;
 use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
@@ -29,8 +30,8 @@ use std::time::Duration;
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
     /// PROGRAM (a file, or a name in PATH), unix:PATH, or tcp:HOST:PORT
-    #[arg(value_name = "PROGRAM")]
-    target: SourceArg,
+    #[arg(value_name = "PROGRAM", value_parser = crate::source::parser())]
+    target: Source,
 
     /// Run `PROGRAM +RTS --info` if the file does not tell enough (it has been
     /// stripped). A program that ignores such options (-rtsopts=ignore) then
@@ -43,7 +44,7 @@ pub struct Args {
     listen: Duration,
 
     /// How long to wait for a program that is not up yet: 10s, 2m, forever
-    #[arg(long, value_name = "TIME", default_value = "0s")]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = units::wait)]
     wait: Wait,
 
     /// Print one JSON object
@@ -68,9 +69,9 @@ Exit codes: 0 nothing is missing, 1 something is, or PROGRAM is not of GHC, 3 ca
 /// Examines.
 pub fn run(args: Args) -> Result<ExitCode> {
     let report = match &args.target {
-        SourceArg::Stdin => return Err(errors::usage("name a program or a socket, not `-`")),
-        SourceArg::File(path) if is_socket(path) => listen(&args)?,
-        SourceArg::File(path) => program::examine(&find(path), args.ask)?,
+        Source::Stdin => return Err(errors::usage("name a program or a socket, not `-`")),
+        Source::File(path) if is_socket(path) => listen(&args)?,
+        Source::File(path) => program::examine(&find(path), args.ask)?,
         _ => listen(&args)?,
     };
     let mut out = output::out();

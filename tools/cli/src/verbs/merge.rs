@@ -8,10 +8,10 @@ mod survey;
 use crate::analysis::blocks::marker;
 use crate::analysis::target::{Target, TargetArgs};
 use crate::errors::{self, Advise};
-use crate::progress::{Progress, Watched};
-use crate::source::{self, Connection, SourceArg};
+use crate::progress::Progress;
 use anyhow::Result;
 use clap::ValueEnum;
+use eventlog_source::{Connection, Source};
 use ghc_eventlog::{BlockBuilder, DATA_END, Header, Item, ReadError, Reader};
 use renumber::Renumber;
 use std::io::Write;
@@ -97,10 +97,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
             "not all logs tell the wall clock: all programs start at time 0 of the result",
         );
     }
-    let sources: Vec<SourceArg> = args
+    let sources: Vec<Source> = args
         .files
         .iter()
-        .map(|path| SourceArg::File(path.clone()))
+        .map(|path| Source::File(path.clone()))
         .collect();
     let mut out = args.target.open(&sources.iter().collect::<Vec<_>>())?;
     out.write_all(header.as_bytes())?;
@@ -220,7 +220,7 @@ fn union(paths: &[PathBuf], surveys: &[Survey]) -> Result<Header> {
 /// One of the logs, a block at a time.
 struct Input {
     name: String,
-    reader: Reader<Watched<Connection>>,
+    reader: Reader<Connection>,
     renumber: Renumber,
     header: Arc<Header>,
     block: BlockBuilder,
@@ -236,12 +236,12 @@ struct Input {
 impl Input {
     fn open(path: &Path, renumber: Renumber, header: Arc<Header>) -> Result<Self> {
         let name = path.display().to_string();
-        let file = source::file(path).advise(format_args!("cannot open {name}"), "")?;
-        let size = SourceArg::File(path.to_owned()).log_size();
-        let progress = Progress::always("merging", size);
+        let mut file = Connection::open(path).advise(format_args!("cannot open {name}"), "")?;
+        let size = Source::File(path.to_owned()).log_size();
+        Progress::always("merging", size).watch(&mut file);
         let mut input = Self {
             name,
-            reader: Reader::new(Watched::new(file, progress)),
+            reader: Reader::new(file),
             renumber,
             header,
             block: BlockBuilder::new(None),

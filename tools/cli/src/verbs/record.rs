@@ -1,16 +1,17 @@
 //! `eventlog record`.
 
-use crate::control::{Command, Protocol};
 use crate::errors::{self, Advise};
 use crate::files::{self, Packed};
 use crate::hints;
 use crate::progress::Progress;
 use crate::record::{Files, Piece, Rotation, Tee, earlier};
 use crate::signals::Stop;
-use crate::source::{Connecting, Connection, FlushArgs, SourceArg};
-use crate::units::{Bytes, Wait};
-use crate::verbs::control::send;
+use crate::source::{self, FlushArgs, ProtocolArg};
+use crate::units::Bytes;
+use crate::verbs::control::frames;
 use clap::ValueEnum;
+use eventlog_source::control::Command;
+use eventlog_source::{Connecting, Connection, Source, Wait};
 use ghc_eventlog::notes::Note;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -42,7 +43,8 @@ Examples:
   mkfifo /tmp/log; eventlog record /tmp/log -o app.eventlog & ./app +RTS -l -ol/tmp/log")]
 pub struct Args {
     /// unix:PATH, tcp:HOST:PORT, a FIFO, FILE, or - for standard input
-    source: SourceArg,
+    #[arg(value_parser = source::parser())]
+    source: Source,
 
     /// The file to write, packed if its name ends in .zst; - for standard output
     #[arg(long, short, value_name = "FILE")]
@@ -69,7 +71,7 @@ pub struct Args {
     reconnect: Reconnect,
 
     /// How long to wait for a program that is not up yet, or not up again: 10s, 2m, forever
-    #[arg(long, value_name = "TIME", default_value = "30s")]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::units::wait)]
     wait: Wait,
 
     /// Stop after this time
@@ -89,7 +91,7 @@ pub struct Args {
 
     /// The wire protocol of commands
     #[arg(long, value_enum, default_value = "v0")]
-    protocol: Protocol,
+    protocol: ProtocolArg,
 
     /// Say nothing unless something is wrong
     #[arg(long, short)]
@@ -109,11 +111,7 @@ enum Reconnect {
 
 /// Records.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let frames: Vec<_> = args
-        .control
-        .iter()
-        .map(|command| command.frame(args.protocol))
-        .collect::<Result<_, _>>()?;
+    let frames = frames(&args.control, args.protocol)?;
     check_output(&args)?;
     let rotation = Rotation {
         size: args.rotate_size,
@@ -121,8 +119,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         keep: args.keep,
     };
     let mut recording = Recording {
-        stop: Stop::install()?,
-        started: Instant::now(),
+        over: Over {
+            stop: Stop::install()?,
+            until: args
+                .limit
+                .and_then(|limit| Instant::now().checked_add(limit)),
+        },
         files: Files::new(args.output.clone(), args.force, rotation, args.sync),
         progress: if args.quiet {
             Progress::none()
@@ -229,11 +231,23 @@ struct Recording {
     frames: Vec<Vec<u8>>,
     files: Files,
     progress: Progress,
-    stop: Stop,
-    started: Instant,
+    over: Over,
     /// Events that came, and the time of the last one in its log.
     events: u64,
     until: u64,
+}
+
+/// When the user, or the clock, ends the recording.
+#[derive(Clone)]
+struct Over {
+    stop: Stop,
+    until: Option<Instant>,
+}
+
+impl Over {
+    fn is_now(&self) -> bool {
+        self.stop.is_set() || self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 /// How a connection ended.
@@ -252,13 +266,16 @@ impl Recording {
         for round in 0u64.. {
             let mut connection = match self.connect() {
                 Ok(connection) => connection,
-                Err(_) if self.is_over() => break,
+                Err(_) if self.over.is_now() => break,
                 // The program came once and does not come again: that is an
                 // end like another.
                 Err(_) if round > 0 && self.args.reconnect == Reconnect::Lost => break,
                 Err(error) => return Err(error),
             };
-            send_all(&mut connection, &self.args.source, &self.frames)?;
+            if !self.frames.is_empty() {
+                let sent = connection.send(&self.args.source, &self.frames);
+                sent.map_err(source::failed)?;
+            }
             let before = self.files.total;
             let mut tee = Tee::new(self.files.rotates());
             let end = self.record(&mut connection, &mut tee)?;
@@ -283,28 +300,13 @@ impl Recording {
     }
 
     fn connect(&self) -> anyhow::Result<Connection> {
-        let stop = || self.is_over();
-        let how = Connecting {
-            wait: self.args.wait,
-            missing_ok: false,
-            stop: &stop,
-        };
-        let mut connection = self.args.source.connect(&how)?;
-        connection.tick(Some(TICK));
-        self.args.flush.begin(&mut connection, &self.args.source)?;
-        if !self.args.quiet {
-            connection.explain_silence(self.args.source.to_string());
-        }
-        Ok(connection)
-    }
-
-    /// Whether the user, or the clock, has ended the recording.
-    fn is_over(&self) -> bool {
-        self.stop.is_set()
-            || self
-                .args
-                .limit
-                .is_some_and(|limit| self.started.elapsed() >= limit)
+        let (over, quiet) = (self.over.clone(), self.args.quiet);
+        let how = Connecting::new()
+            .wait(self.args.wait)
+            .tick(Some(TICK))
+            .stop(move || over.is_now())
+            .notices(move |notice| source::tell(notice, !quiet));
+        self.args.flush.connect(&self.args.source, &how)
     }
 
     /// Whether to connect again, after telling why the stream ended.
@@ -337,7 +339,7 @@ impl Recording {
     fn record(&mut self, connection: &mut Connection, tee: &mut Tee) -> anyhow::Result<End> {
         let mut buffer = vec![0; 256 * 1024];
         loop {
-            if self.is_over() {
+            if self.over.is_now() {
                 return Ok(End::Stopped);
             }
             let count = match connection.read(&mut buffer) {
@@ -383,18 +385,6 @@ impl Recording {
             Err(_) => hints::cannot_write(self.files.path()),
         };
         result.advise(format_args!("cannot write {}", self.files.name()), hint)
-    }
-}
-
-fn send_all(
-    connection: &mut Connection,
-    source: &SourceArg,
-    frames: &[Vec<u8>],
-) -> anyhow::Result<()> {
-    if frames.is_empty() {
-        Ok(())
-    } else {
-        send(connection, source, frames)
     }
 }
 

@@ -1,38 +1,29 @@
 //! `eventlog run`.
 
-#[path = "../../../source/src/program/fifo.rs"]
-mod fifo;
-#[path = "../../../source/src/program/keeper.rs"]
-mod keeper;
-
 use crate::errors::{self, Advise};
 use crate::files;
 use crate::hints;
 use crate::output;
 use crate::record::{Files, Queue, Rotation, Spool, Taken, Tee};
-use crate::signals::heeded;
-use crate::source::Connection;
 use crate::units::Bytes;
 use crate::verbs::record::check_packing;
-use fifo::Fifo;
-use keeper::Keeper;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::Signals;
+use eventlog_source::program::{
+    self, ForwardSignals, PrepareError, Prepared, ProgramLog, RtsOptions,
+};
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long the log may be silent after the end of the program before that
-/// counts as its end. Only matters if something else holds the FIFO open.
-const TICK: Duration = Duration::from_millis(20);
+/// The argument that makes a process the keeper of the FIFO.
+const KEEP: &str = "--keep-reading";
 /// How long the output may take nothing after the end of the program.
 const STALLED: Duration = Duration::from_secs(5);
 
@@ -103,7 +94,8 @@ pub struct Args {
 /// Runs.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.keep_reading {
-        return keeper::run();
+        program::keep()?;
+        return Ok(ExitCode::SUCCESS);
     }
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(errors::usage("no program"));
@@ -112,7 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .output
         .clone()
         .unwrap_or_else(|| default_output(program));
-    let (mut keeper, fifo, connection) = match prepare(&output) {
+    let prepared = match prepare(&output) {
         Ok(prepared) => prepared,
         Err(error) => {
             errors::report(&error);
@@ -120,16 +112,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env("GHCRTS", options(&args, fifo.path()));
+    command.args(arguments);
     if files::is_standard_output(&output) {
         command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
     }
-    let signals = catch_signals()?;
-    keeper.starting();
-    let mut child = match command.spawn() {
-        Ok(child) => child,
+    let options = RtsOptions {
+        classes: args.events,
+        more: args.rts.map(Into::into),
+    };
+    let prepared = prepared.forward(ForwardSignals::catch()?);
+    let (mut running, log) = match prepared.start(&mut command, &options) {
+        Ok(started) => started,
         Err(error) => {
             let missing = error.kind() == io::ErrorKind::NotFound;
             let program = program.to_string_lossy();
@@ -137,26 +130,22 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(if missing { 127 } else { 126 }));
         }
     };
-    pass_signals_on(signals, &child);
-    keeper.started(child.id());
     let queue = Arc::new(Queue::new(
         usize::try_from(args.buffer).unwrap_or(usize::MAX).max(1),
     ));
-    let exited = Arc::new(AtomicBool::new(false));
     let drain = {
-        let (queue, exited) = (Arc::clone(&queue), Arc::clone(&exited));
-        std::thread::spawn(move || drain(connection, &queue, &exited))
+        let queue = Arc::clone(&queue);
+        std::thread::spawn(move || drain(log, &queue))
     };
     let progress = Arc::new(AtomicU64::new(0));
     let writer = {
         let (queue, progress) = (Arc::clone(&queue), Arc::clone(&progress));
         std::thread::spawn(move || write(&queue, output, &progress))
     };
-    let status = wait(&mut child);
-    exited.store(true, Ordering::Release);
+    let status = running.wait();
     let lost = drain.join();
     let files = join_while_alive(writer, &progress);
-    drop(fifo);
+    drop(running);
     match (lost, files) {
         (Ok(lost), Some(files)) => tell(&program.to_string_lossy(), lost, &files),
         _ => errors::warn("the output does not take the rest of the log; it is not complete"),
@@ -165,7 +154,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Whatever can go wrong should do so before the program has begun.
-fn prepare(output: &Path) -> anyhow::Result<(Keeper, Fifo, Connection)> {
+fn prepare(output: &Path) -> anyhow::Result<Prepared> {
     check_packing(output)?;
     if files::is_standard_output(output) && io::stdout().is_terminal() {
         return Err(errors::usage(
@@ -179,14 +168,20 @@ fn prepare(output: &Path) -> anyhow::Result<(Keeper, Fifo, Connection)> {
             hints::missing_directory(output).unwrap_or("choose another --output".to_owned())
         ),
     )?;
-    let (keeper, fifo) = Keeper::start().advise(
-        "cannot make a FIFO",
-        "set TMPDIR to a directory where you may write, without blanks in its name",
-    )?;
-    let log = fifo
-        .open()
-        .advise(format_args!("cannot open {}", fifo.path().display()), "")?;
-    Ok((keeper, fifo, Connection::fifo(log)))
+    let executable = program::own_executable();
+    let prepared = executable
+        .map_err(|cause| PrepareError::Make { cause })
+        .and_then(|own| Prepared::new(Command::new(own).arg0("eventlog").args(["run", KEEP])));
+    prepared.or_else(|error| match error {
+        PrepareError::Open { path, cause } => {
+            Err(cause).advise(format_args!("cannot open {}", path.display()), "")
+        }
+        PrepareError::Make { cause } => Err(cause).advise(
+            "cannot make a FIFO",
+            "set TMPDIR to a directory where you may write, without blanks in its name",
+        ),
+        other => Err(other.into()),
+    })
 }
 
 /// A log of an earlier run stays until this one has something to write.
@@ -212,72 +207,14 @@ fn default_output(program: &OsStr) -> PathBuf {
     name.into()
 }
 
-/// The RTS options: ours, those that the user has set anyway, and at the end
-/// the one that must win.
-fn options(args: &Args, fifo: &Path) -> OsString {
-    let mut options = OsString::from(format!("-l{}", args.events));
-    for more in [std::env::var_os("GHCRTS"), args.rts.clone().map(Into::into)]
-        .into_iter()
-        .flatten()
-    {
-        options.push(" ");
-        options.push(more);
-    }
-    options.push(" -ol");
-    options.push(fifo);
-    options
-}
-
-/// From now on we live on to take the rest of the log, whatever is sent to us. Ctrl-C is meant for
-/// the program, and the terminal sends it there too; what is to be passed on is in the result.
-/// Before the program begins, since it may be quick to be seen, and signalled.
-fn catch_signals() -> io::Result<Signals> {
-    let ignored = Arc::new(AtomicBool::new(false));
-    for signal in heeded(&[SIGINT, SIGQUIT]) {
-        signal_hook::flag::register(signal, Arc::clone(&ignored))?;
-    }
-    Signals::new(heeded(&[SIGTERM, SIGHUP]))
-}
-
-/// Signals that are sent to us alone go on to the program.
-fn pass_signals_on(mut signals: Signals, child: &Child) {
-    let pid = i32::try_from(child.id()).ok();
-    let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) else {
-        return;
-    };
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            let signal = match signal {
-                SIGHUP => rustix::process::Signal::HUP,
-                _ => rustix::process::Signal::TERM,
-            };
-            // It may be gone already.
-            let _ = rustix::process::kill_process(pid, signal);
-        }
-    });
-}
-
-fn wait(child: &mut Child) -> io::Result<ExitStatus> {
-    loop {
-        match child.wait() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
-}
-
 /// Takes whatever the program writes, without ever waiting for anything else;
 /// tells how many bytes did not fit the queue.
-fn drain(mut connection: Connection, queue: &Queue, exited: &AtomicBool) -> u64 {
-    connection.tick(Some(TICK));
+fn drain(mut log: ProgramLog, queue: &Queue) -> u64 {
     let mut tee = Tee::new(false);
     let mut spool = Spool::new(queue);
     let mut buffer = vec![0; 256 * 1024];
     loop {
-        let over = exited.load(Ordering::Acquire);
-        match connection.read(&mut buffer) {
-            // Nobody has the FIFO open. The program may open it again.
-            Ok(0) if !over => std::thread::sleep(TICK / 2),
+        match log.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => {
                 let faulty = tee.fault().is_some();
@@ -287,14 +224,10 @@ fn drain(mut connection: Connection, queue: &Queue, exited: &AtomicBool) -> u64 
                 });
                 spool.hand_over();
             }
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock if over => break,
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => {}
-                _ => {
-                    errors::warn(format_args!("cannot read the log: {error}"));
-                    break;
-                }
-            },
+            Err(error) => {
+                errors::warn(format_args!("cannot read the log: {error}"));
+                break;
+            }
         }
     }
     let faulty = tee.fault().is_some();

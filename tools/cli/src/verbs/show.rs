@@ -7,7 +7,8 @@ mod text;
 use crate::errors;
 use crate::filter::{Filter, FilterArgs};
 use crate::input::{Input, Reading, Step};
-use crate::source::{SourceArg, SourceArgs};
+use crate::source::SourceArgs;
+use eventlog_source::Source;
 use ghc_eventlog::{Event, Item, Order, OrderOptions, WallClock};
 use lines::{Format, Lines};
 use std::ops::ControlFlow;
@@ -155,9 +156,9 @@ impl Printer {
 fn is_live(input: &SourceArgs) -> bool {
     match &input.source {
         _ if input.follow => true,
-        SourceArg::Unix(_) | SourceArg::Tcp(_) => true,
-        SourceArg::File(_) => input.source.size().is_none(),
-        SourceArg::Stdin => false,
+        Source::Unix(_) | Source::Tcp(_) => true,
+        Source::File(_) => input.source.size().is_none(),
+        Source::Stdin => false,
     }
 }
 

@@ -2,10 +2,11 @@
 
 use crate::analysis::target::TargetArgs;
 use crate::errors::{self, Advise};
-use crate::progress::{Progress, Watched};
-use crate::source::SourceArg;
+use crate::progress::Progress;
+use crate::source;
 use crate::units;
 use anyhow::Result;
+use eventlog_source::{Connecting, Source, is_damage};
 use ghc_eventlog::{ReadError, SortOptions, sort};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,7 +21,8 @@ use std::process::ExitCode;
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
     /// FILE, a FIFO, - for standard input, unix:PATH, or tcp:HOST:PORT
-    source: SourceArg,
+    #[arg(value_parser = source::parser())]
+    source: Source,
 
     #[command(flatten)]
     target: TargetArgs,
@@ -46,14 +48,14 @@ const LEAST: u64 = 1 << 20;
 
 /// Sorts.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let source = args.source.open()?;
+    let mut connection = source::connect(&args.source, Connecting::new())?;
     let mut target = args.target.open(&[&args.source])?;
-    let progress = Progress::always("sorting", args.source.log_size());
+    Progress::always("sorting", args.source.log_size()).watch(&mut connection);
     let mut options = SortOptions::default();
     options.memory = usize::try_from(args.memory.max(LEAST)).unwrap_or(usize::MAX);
     options.temp_file = crate::files::unnamed;
     options.temp_dir = args.temp_dir.unwrap_or(options.temp_dir);
-    let sorted = sort(Watched::new(source, progress), &mut target, &options);
+    let sorted = sort(connection, &mut target, &options);
     let name = args.source.to_string();
     match sorted {
         Ok(summary) if !summary.ending.header => {
@@ -70,7 +72,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             errors::fault(&name, fault);
             Ok(ExitCode::from(errors::INPUT))
         }
-        Err(ReadError::Io(damage)) if errors::is_damage(&damage) => {
+        Err(ReadError::Io(damage)) if is_damage(&damage) => {
             target.finish_if_begun()?;
             errors::fail(format_args!("{name}: {damage}"));
             Ok(ExitCode::from(errors::INPUT))

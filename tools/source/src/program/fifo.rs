@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 /// Removes itself in the end.
 #[derive(Debug)]
-pub struct Fifo {
+pub(super) struct Fifo {
     path: PathBuf,
 }
 
 impl Fifo {
     /// Makes one.
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         let base = std::env::temp_dir();
         // The RTS splits its options at blanks.
         let blank = |path: &Path| path.to_string_lossy().contains(char::is_whitespace);
@@ -41,17 +41,17 @@ impl Fifo {
     }
 
     /// One that is there already.
-    pub fn at(path: PathBuf) -> Self {
+    pub(super) fn at(path: PathBuf) -> Self {
         Self { path }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The reading end. The program, which opens it for reading and writing,
     /// does not wait for us; but what it writes only fits while we read.
-    pub fn open(&self) -> io::Result<File> {
+    pub(super) fn open(&self) -> io::Result<File> {
         let flags = OFlags::NONBLOCK.bits() as i32;
         OpenOptions::new()
             .read(true)

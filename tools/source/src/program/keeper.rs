@@ -1,4 +1,4 @@
-//! Who reads the FIFO when `eventlog run` cannot any more.
+//! Who reads the FIFO when the process that has started the program cannot any more.
 //!
 //! The RTS opens the FIFO for reading and writing. So it is never told that nobody reads: once
 //! the FIFO is full, it would wait for ever. A second process therefore makes the FIFO, keeps it
@@ -7,9 +7,8 @@
 //! has the FIFO open. Then it removes it.
 
 use super::fifo::Fifo;
-use crate::errors;
-use crate::signals;
-use crate::system::{self, Watched};
+use super::signals;
+use crate::system::Watched;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::setsid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -17,13 +16,9 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::process::CommandExt;
-use std::process::{ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// The argument that makes a process the keeper.
-pub const FLAG: &str = "--keep-reading";
 
 /// What the first process says before it starts the program.
 const STARTING: u8 = b's';
@@ -41,17 +36,15 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// The second process, as the first one sees it. Dropping it tells it that we are done.
 #[derive(Debug)]
-pub struct Keeper {
+pub(super) struct Keeper {
     to: ChildStdin,
     from: ChildStdout,
 }
 
 impl Keeper {
     /// Starts it; the FIFO is ready then.
-    pub fn start() -> io::Result<(Self, Fifo)> {
-        let child = Command::new(system::own_program()?)
-            .arg0("eventlog")
-            .args(["run", FLAG])
+    pub(super) fn start(command: &mut Command) -> io::Result<(Self, Fifo)> {
+        let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -81,21 +74,28 @@ impl Keeper {
     }
 
     /// The program is about to be started.
-    pub fn starting(&mut self) {
+    pub(super) fn starting(&mut self) {
         // If it is gone, there is no second process, and all else is as it should be.
         let _ = self.to.write_all(&[STARTING]);
     }
 
     /// The program has this number. Until this returns, it must not be waited for.
-    pub fn started(&mut self, program: u32) {
+    pub(super) fn started(&mut self, program: u32) {
         if self.to.write_all(&program.to_le_bytes()).is_ok() {
             let _ = self.from.read_exact(&mut [0]);
         }
     }
 }
 
-/// The second process.
-pub fn run() -> anyhow::Result<ExitCode> {
+/// What the second process does: makes the FIFO, waits for the end of the first one, and reads on
+/// if the program is not done then. It talks to the first one over its standard input and output, so
+/// nothing else may be written there.
+///
+/// # Errors
+///
+/// If the FIFO cannot be made, which the first process has been told; or if there is no first
+/// process.
+pub fn keep() -> io::Result<()> {
     // What the terminal or somebody else sends to all of us is for the others.
     let _ = setsid();
     for signal in signals::heeded(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT]) {
@@ -108,7 +108,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Err(error) => {
             let reason = error.to_string();
             stdout.write_all(&[&[FAILED], reason.as_bytes(), &[0]].concat())?;
-            return Ok(ExitCode::from(errors::IO));
+            return Err(error);
         }
     };
     let path = fifo.path().as_os_str().as_bytes();
@@ -136,7 +136,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         read_on(log, program.as_ref());
     }
     drop(fifo);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Throws away what is written, until nobody can write any more.

@@ -2,22 +2,16 @@
 
 use rustix::net::SendFlags;
 use rustix::process::{Pid, test_kill_process};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Without waiting. The signal of a peer that is gone is ignored: Rust begins a program so.
-pub const SEND: SendFlags = SendFlags::DONTWAIT;
-
-/// A file that never had a name. There are none here.
-pub fn nameless(_dir: &Path, _mode: u32) -> io::Result<File> {
-    Err(rustix::io::Errno::OPNOTSUPP.into())
-}
+pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT;
 
 /// Makes a FIFO, for its owner alone: by the program for it, as the system's function is one
 /// that only unsafe code can call.
-pub fn make_fifo(path: &Path) -> io::Result<()> {
+pub(crate) fn make_fifo(path: &Path) -> io::Result<()> {
     let output = Command::new("/usr/bin/mkfifo")
         .args(["-m", "600"])
         .arg(path)
@@ -30,19 +24,23 @@ pub fn make_fifo(path: &Path) -> io::Result<()> {
 }
 
 /// This program.
-pub fn own_program() -> io::Result<PathBuf> {
+///
+/// # Errors
+///
+/// Those of the system.
+pub fn own_executable() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
 /// A process whose parent we are not.
-pub struct Watched(Option<Pid>);
+pub(crate) struct Watched(Option<Pid>);
 
 impl Watched {
-    pub fn of(number: u32) -> Self {
+    pub(crate) fn of(number: u32) -> Self {
         Self(i32::try_from(number).ok().and_then(Pid::from_raw))
     }
 
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         // One that is another user's by now is another one, too.
         self.0.is_none_or(|pid| test_kill_process(pid).is_err())
     }

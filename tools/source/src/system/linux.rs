@@ -1,45 +1,41 @@
 //! Linux.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode};
 use rustix::net::SendFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// Without waiting, and without a signal if nobody is there any more.
-pub const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
-
-/// A file that never had a name. Not every file system has them.
-pub fn nameless(dir: &Path, mode: u32) -> io::Result<File> {
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(CWD, dir, flags, Mode::from_raw_mode(mode))?;
-    Ok(file.into())
-}
+pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 /// Makes a FIFO, for its owner alone.
-pub fn make_fifo(path: &Path) -> io::Result<()> {
+pub(crate) fn make_fifo(path: &Path) -> io::Result<()> {
     let mode = Mode::RUSR | Mode::WUSR;
     rustix::fs::mknodat(CWD, path, FileType::Fifo, mode, 0)?;
     Ok(())
 }
 
-/// This very program, also if another file has its name by now.
-pub fn own_program() -> io::Result<PathBuf> {
+/// This very program, also if another file has its name by now. It can be started, not looked at.
+///
+/// # Errors
+///
+/// Those of the system.
+pub fn own_executable() -> io::Result<PathBuf> {
     Ok("/proc/self/exe".into())
 }
 
 /// A process whose parent we are not.
-pub enum Watched {
+pub(crate) enum Watched {
     Descriptor(OwnedFd),
     /// Where the system has no descriptors of processes.
     Directory(String),
 }
 
 impl Watched {
-    pub fn of(number: u32) -> Self {
+    pub(crate) fn of(number: u32) -> Self {
         let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
         match pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) {
             Some(descriptor) => Self::Descriptor(descriptor),
@@ -47,7 +43,7 @@ impl Watched {
         }
     }
 
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         match self {
             Self::Descriptor(descriptor) => {
                 let mut fds = [PollFd::new(descriptor, PollFlags::IN)];

@@ -6,6 +6,9 @@ mod apple;
 mod linux;
 
 #[cfg(not(target_os = "linux"))]
-pub use apple::*;
+use apple as os;
 #[cfg(target_os = "linux")]
-pub use linux::*;
+use linux as os;
+
+pub use os::own_executable;
+pub(crate) use os::{SEND, Watched, make_fifo};

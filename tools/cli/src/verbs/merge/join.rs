@@ -7,9 +7,9 @@
 
 use crate::analysis::snapshot::defines;
 use crate::errors::{self, Advise};
-use crate::progress::{Progress, Watched};
-use crate::source::{self, SourceArg};
+use crate::progress::Progress;
 use anyhow::Result;
+use eventlog_source::{Connection, Source};
 use ghc_eventlog::{BlockBuilder, Event, EventBody, Header, Item, ReadError, Reader, StopStatus};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -45,10 +45,10 @@ impl Join {
         out: &mut impl Write,
     ) -> Result<Option<ghc_eventlog::Error>> {
         let shown = path.display();
-        let file = source::file(path).advise(format_args!("cannot open {shown}"), "")?;
-        let size = SourceArg::File(path.to_owned()).log_size();
-        let progress = Progress::always("joining", size);
-        let mut reader = Reader::new(Watched::new(file, progress));
+        let mut file = Connection::open(path).advise(format_args!("cannot open {shown}"), "")?;
+        let size = Source::File(path.to_owned()).log_size();
+        Progress::always("joining", size).watch(&mut file);
+        let mut reader = Reader::new(file);
         let mut block = BlockBuilder::new(None);
         let mut end = None;
         let fault = loop {

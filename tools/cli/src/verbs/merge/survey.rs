@@ -4,8 +4,9 @@ use super::preface::Preface;
 use crate::errors::{self, Advise};
 use crate::hints;
 use crate::printable::shell_word;
-use crate::source::{self, SourceArg};
+use crate::source;
 use anyhow::Result;
+use eventlog_source::{Connection, Source};
 use ghc_eventlog::{EventBody, Header, Item, ReadError, Reader, WallClock};
 use std::path::Path;
 use std::sync::Arc;
@@ -28,10 +29,10 @@ pub struct Survey {
 /// Reads a log once.
 pub fn survey(path: &Path) -> Result<Survey> {
     let shown = path.display();
-    let file = match source::file(path) {
+    let file = match Connection::open(path) {
         Ok(file) => file,
         Err(error) => {
-            let hint = SourceArg::File(path.to_owned()).hint(&error);
+            let hint = source::hint(&Source::File(path.to_owned()), &error);
             return Err(error).advise(format_args!("cannot open {shown}"), hint);
         }
     };

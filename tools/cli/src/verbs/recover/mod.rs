@@ -8,10 +8,10 @@ mod told;
 
 use crate::analysis::target::TargetArgs;
 use crate::errors::{self, Advise};
-use crate::source::SourceArg;
 use anyhow::Result;
 use copy::Copied;
 use eventlog_ring_file::{OpenError, RingReader};
+use eventlog_source::Source;
 use ghc_eventlog::DATA_END;
 use std::fs::File;
 use std::io::Write;
@@ -76,7 +76,7 @@ pub fn recover(file: File, name: &str, path: &Path, target: &TargetArgs) -> Resu
             )));
         }
     };
-    let mut out = target.open(&[&SourceArg::File(path.to_owned())])?;
+    let mut out = target.open(&[&Source::File(path.to_owned())])?;
     let copied = Copied::of(&reader, name, &out.directory())?;
     let told = copied.write(&reader, name, &mut out)?;
     out.write_all(&DATA_END.to_be_bytes())?;

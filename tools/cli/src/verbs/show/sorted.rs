@@ -2,8 +2,9 @@
 //! memory, and read from there through a pipe.
 
 use super::{Args, Printer};
-use crate::errors::{self, is_damage};
-use crate::progress::{Progress, Watched};
+use crate::errors;
+use crate::progress::Progress;
+use eventlog_source::is_damage;
 use ghc_eventlog::{Item, ReadError, Reader, SortOptions, sort};
 use std::io;
 use std::process::ExitCode;
@@ -11,8 +12,8 @@ use std::process::ExitCode;
 /// Shows the log sorted.
 pub fn show(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
     let source = &args.input.source;
-    let connection = args.input.connect(None)?;
-    let progress = Progress::new("sorting", source.log_size());
+    let mut connection = args.input.connect(None)?;
+    Progress::new("sorting", source.log_size()).watch(&mut connection);
     let options = SortOptions {
         memory: usize::try_from(args.sort_memory).unwrap_or(usize::MAX),
         recovery: args.recover,
@@ -22,7 +23,7 @@ pub fn show(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
     let (sorted, sink) = io::pipe()?;
     let sorter = std::thread::spawn(move || {
         let sink = io::BufWriter::with_capacity(1 << 16, sink);
-        sort(Watched::new(connection, progress), sink, &options)
+        sort(connection, sink, &options)
     });
     let enough = print(sorted, printer)?;
     // It has ended already, or fails now that nobody reads its pipe.

@@ -1,0 +1,60 @@
+//! What the user of a source may like to know while it is read.
+
+use crate::silence::Silence;
+use crate::source::Source;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// Something that is worth a message to whoever waits for the source.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice<'a> {
+    /// It is not there yet, and is tried again. Told once for each time that it is waited for.
+    Waiting {
+        /// What is waited for.
+        source: &'a Source,
+        /// Why the last attempt failed.
+        cause: &'a io::Error,
+    },
+    /// It is connected, but nothing has come for a few seconds. Told once for each connection.
+    Silent {
+        /// What is silent.
+        source: &'a Source,
+        /// What is known about the reason.
+        silence: Silence,
+    },
+    /// A file that is followed was truncated or replaced, and is read from its beginning.
+    Restarted {
+        /// The file.
+        source: &'a Source,
+    },
+}
+
+/// Who is told, if anybody.
+#[derive(Clone, Default)]
+pub(crate) struct Notices(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&Notice<'_>) + Send + Sync;
+
+impl Notices {
+    pub(crate) fn to(tell: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    pub(crate) fn are_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn tell(&self, notice: &Notice<'_>) {
+        if let Some(tell) = &self.0 {
+            tell(notice);
+        }
+    }
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Notices").field(&self.are_wanted()).finish()
+    }
+}
