@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// After which the user is told what we wait for.
-const PATIENCE: Duration = Duration::from_millis(700);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(700);
 /// For one address of a host that does not answer at all.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -187,7 +187,7 @@ impl Source {
     }
 
     /// Whether the program may just not be there yet.
-    fn may_come(&self, error: &io::Error, how: &Connecting) -> bool {
+    pub(crate) fn may_come(&self, error: &io::Error, how: &Connecting) -> bool {
         use io::ErrorKind::*;
         match self {
             Self::Stdin => false,

@@ -200,6 +200,16 @@ impl Connection {
         }
     }
 
+    /// Whether it is a FIFO.
+    pub(crate) fn is_fifo(&self) -> bool {
+        matches!(self.stream, Stream::Fifo(_))
+    }
+
+    /// Whether there may be another connection after this one has ended.
+    pub(crate) fn may_come_back(&self) -> bool {
+        !matches!(self.stream, Stream::File(_))
+    }
+
     /// Waits until a read would not have to. Meanwhile requests go out, and silence is explained.
     fn wait(&mut self) -> io::Result<()> {
         let deadline = self.tick.map(|tick| Instant::now() + tick);
