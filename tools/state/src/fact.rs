@@ -1,0 +1,152 @@
+//! What a state tells on the way: things that are complete.
+//!
+//! A [`State`](crate::State) says how things are; facts say what has happened.
+//! They come in the order of the events that completed them, so the facts of
+//! one capability, one thread or one span are in the order of their ends. All
+//! times are nanoseconds of the log's own clock.
+
+use crate::collections::{Collection, Phase};
+use crate::losses::Loss;
+use crate::oddity::Oddity;
+use crate::profile::Sample;
+use crate::spans::Span;
+use crate::states::{CapState, ThreadState};
+use crate::thread::Thread;
+
+/// Something that is complete.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Fact<'a> {
+    /// A thread was in a state for some time.
+    Thread(ThreadInterval),
+    /// A thread is over; its last interval was told just before.
+    Gone {
+        /// Its number.
+        id: u32,
+        /// All that was known of it.
+        thread: &'a Thread,
+    },
+    /// A capability did something for some time.
+    Cap(CapInterval),
+    /// A thread was woken up. A message and no change of state: it can come
+    /// while the thread runs, or when it is over.
+    Wakeup(Wakeup),
+    /// A thread was passed on to another capability.
+    Migration(Migration),
+    /// A capability took part in a collection.
+    Part(Part),
+    /// A collection, as its leader tells it: the program's pause.
+    Collection(&'a Collection),
+    /// A phase of the concurrent collector is over.
+    Phase(Phase),
+    /// A size of the heap.
+    Heap(HeapValue),
+    /// A heap sample is complete.
+    Sample(&'a Sample),
+    /// A span between two messages of the program has ended.
+    Span(&'a Span),
+    /// Something is missing from the log, and the log says so.
+    Loss(Loss),
+    /// No runtime system writes this, or only in part of a log.
+    Odd(Oddity),
+}
+
+/// A thread was in a state for some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadInterval {
+    /// The thread.
+    pub thread: u32,
+    /// What it did.
+    pub state: ThreadState,
+    /// From when on.
+    pub from: u64,
+    /// Until when; never before `from`.
+    pub to: u64,
+}
+
+/// A capability did something for some time. Intervals of one capability follow
+/// each other without gap or overlap; empty ones are not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapInterval {
+    /// The capability.
+    pub cap: u16,
+    /// What it did.
+    pub state: CapState,
+    /// The thread, while one runs.
+    pub thread: Option<u32>,
+    /// From when on.
+    pub from: u64,
+    /// Until when; never before `from`.
+    pub to: u64,
+}
+
+/// One thread wakes up another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wakeup {
+    /// Who is woken.
+    pub thread: u32,
+    /// Who ran on the capability that tells it, if anybody did.
+    pub by: Option<u32>,
+    /// The capability that tells it.
+    pub from: u16,
+    /// The capability that is to run the thread.
+    pub to: u16,
+    /// When.
+    pub time: u64,
+}
+
+/// A thread is passed on to another capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// The thread.
+    pub thread: u32,
+    /// The capability that it leaves.
+    pub from: u16,
+    /// The capability that it goes to.
+    pub to: u16,
+    /// When.
+    pub time: u64,
+}
+
+/// A capability's own part in a collection: from when it joins it until it
+/// goes on, with the time in which it waits for the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The capability.
+    pub cap: u16,
+    /// When it joins.
+    pub from: u64,
+    /// When it goes on; never before `from`.
+    pub to: u64,
+}
+
+/// What is measured of the heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum HeapKind {
+    /// Bytes allocated by one capability since the start: a running total.
+    Allocated,
+    /// Size of the heap, in whole megablocks.
+    Size,
+    /// Live data found by the last major collection.
+    Live,
+    /// Memory in blocks that are in use.
+    Blocks,
+}
+
+/// A size of the heap, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeapValue {
+    /// The heap.
+    pub capset: u32,
+    /// Who tells it.
+    pub cap: Option<u16>,
+    /// What was measured.
+    pub kind: HeapKind,
+    /// When.
+    pub time: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// By how much the total has grown (of what is allocated only).
+    pub growth: u64,
+}

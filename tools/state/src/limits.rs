@@ -1,0 +1,85 @@
+//! What a state keeps, and how much of it.
+
+/// Which parts of the runtime system are followed, and the limits to them.
+///
+/// A limit is not a failure: what is beyond it is refused and counted
+/// ([`State::refused`](crate::State::refused)), and everything else stays
+/// right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Each thread. Without it, only what capabilities tell of threads.
+    pub threads: bool,
+    /// Definitions, word by word, so that a log can begin with them again.
+    pub definitions: bool,
+    /// The names of info tables: there can be millions.
+    pub info_tables: bool,
+    /// Whether what no runtime system writes is told as
+    /// [`Fact::Odd`](crate::Fact::Odd).
+    pub oddities: bool,
+    /// How much of each.
+    pub limits: Limits,
+}
+
+/// How many things of a kind are kept at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Threads that are alive.
+    pub threads: usize,
+    /// Labels of threads.
+    pub labels: usize,
+    /// Bytes of one label.
+    pub label_bytes: usize,
+    /// Operating system threads.
+    pub tasks: usize,
+    /// Info tables.
+    pub info_tables: usize,
+    /// Cost centres.
+    pub cost_centres: usize,
+    /// Other definitions.
+    pub definitions: usize,
+    /// Bytes of definitions, info tables and cost centres included.
+    pub definition_bytes: usize,
+    /// Bands of one heap sample.
+    pub bands: usize,
+    /// Spans that are open at a time.
+    pub spans: usize,
+    /// Bytes of messages that define something for later ones.
+    pub message_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            threads: 4 << 20,
+            labels: 1 << 20,
+            label_bytes: 1024,
+            tasks: 1 << 20,
+            info_tables: 16 << 20,
+            cost_centres: 1 << 20,
+            definitions: 1 << 20,
+            definition_bytes: 4 << 30,
+            bands: 1 << 18,
+            spans: 1 << 20,
+            message_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Keep {
+    /// All that a log can tell.
+    pub fn all() -> Self {
+        Self {
+            threads: true,
+            definitions: true,
+            info_tables: true,
+            oddities: true,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self::all()
+    }
+}

@@ -1,0 +1,120 @@
+//! What threads and capabilities do: the one list that every view uses.
+
+use ghc_eventlog::StopStatus;
+
+/// What a thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "state", rename_all = "snake_case"))]
+pub enum ThreadState {
+    /// Not known: the log does not begin early enough to tell.
+    Unknown,
+    /// Ready to run, waiting for its turn; also before it has run at all.
+    Runnable,
+    /// Running on this capability.
+    Running {
+        /// The capability.
+        cap: u16,
+    },
+    /// In a foreign call that lets the capability go on without it.
+    Foreign,
+    /// Waiting for something.
+    Blocked {
+        /// For what, as the runtime system's code.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::status"))]
+        why: StopStatus,
+        /// The thread that it waits for, where that is told: the owner of a
+        /// black hole.
+        by: Option<u32>,
+    },
+    /// It is over.
+    Finished,
+}
+
+impl ThreadState {
+    /// What a thread does after it has stopped for this reason.
+    #[inline]
+    pub fn after(status: StopStatus, info: Option<u32>) -> Self {
+        match status {
+            StopStatus::HEAP_OVERFLOW | StopStatus::STACK_OVERFLOW | StopStatus::YIELDING => {
+                Self::Runnable
+            }
+            StopStatus::FINISHED => Self::Finished,
+            StopStatus::FOREIGN_CALL | StopStatus::CCALL | StopStatus::CCALL_INTERRUPTIBLE => {
+                Self::Foreign
+            }
+            // On its way to the capability that it is to run on.
+            StopStatus::MIGRATING => Self::Runnable,
+            why => Self::Blocked {
+                why,
+                by: info.filter(|_| why == StopStatus::BLACK_HOLE),
+            },
+        }
+    }
+
+    /// A stable name; of what is blocked, that of the reason.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Runnable => "runnable",
+            Self::Running { .. } => "running",
+            Self::Foreign => "foreign_call",
+            Self::Blocked { why, .. } => why.name().unwrap_or("blocked"),
+            Self::Finished => "finished",
+        }
+    }
+
+    /// Whether it is ready to run.
+    pub fn is_runnable(self) -> bool {
+        self == Self::Runnable
+    }
+}
+
+/// What a capability does.
+///
+/// A function of the capability's own events, in the order in which it wrote
+/// them, and of whether a thread of its own is runnable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum CapState {
+    /// Not known: before its first event, or where something was lost.
+    Unknown,
+    /// No thread runs, and none of its own could.
+    Idle,
+    /// No thread runs although one of its own could: the scheduler is at work.
+    Switching,
+    /// A thread runs.
+    Mutator,
+    /// It collects garbage.
+    Collecting,
+    /// It waits for a collection to begin, for the other collector threads, or
+    /// for the end of a collection in which it takes no part any more.
+    Waiting,
+    /// It writes its buffer of events to the log.
+    WritingLog,
+}
+
+impl CapState {
+    /// All of them, in the order in which views list them.
+    pub const ALL: [Self; 7] = [
+        Self::Mutator,
+        Self::Collecting,
+        Self::Waiting,
+        Self::Switching,
+        Self::WritingLog,
+        Self::Idle,
+        Self::Unknown,
+    ];
+
+    /// A stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Idle => "idle",
+            Self::Switching => "switching",
+            Self::Mutator => "mutator",
+            Self::Collecting => "collecting",
+            Self::Waiting => "waiting_for_collection",
+            Self::WritingLog => "writing_log",
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! One thread.
+
+use crate::fact::ThreadInterval;
+use crate::states::ThreadState;
+use std::sync::Arc;
+
+/// Not known.
+const NEVER: u64 = u64::MAX;
+const NOWHERE: u16 = u16::MAX;
+
+/// One thread, as far as the log tells of it. All times are nanoseconds.
+#[derive(Clone, Debug)]
+pub struct Thread {
+    pub(crate) state: ThreadState,
+    cap: u16,
+    since: u64,
+    created: u64,
+    label: Option<Arc<Box<str>>>,
+    running: u64,
+    runnable: u64,
+    foreign: u64,
+    blocked: u64,
+    runs: u32,
+    migrations: u32,
+}
+
+/// A million threads are to fit into 128 MiB.
+const _: () = assert!(size_of::<Thread>() <= 88);
+
+impl Thread {
+    /// A thread that is first met at `time`.
+    pub(crate) fn met(state: ThreadState, time: u64) -> Self {
+        Self {
+            state,
+            cap: NOWHERE,
+            since: time,
+            created: NEVER,
+            label: None,
+            running: 0,
+            runnable: 0,
+            foreign: 0,
+            blocked: 0,
+            runs: 0,
+            migrations: 0,
+        }
+    }
+
+    pub(crate) fn created_on(cap: Option<u16>, time: u64) -> Self {
+        let mut thread = Self::met(ThreadState::Runnable, time);
+        thread.created = time;
+        thread.cap = cap.unwrap_or(NOWHERE);
+        thread
+    }
+
+    /// What it does.
+    pub fn state(&self) -> ThreadState {
+        self.state
+    }
+
+    /// Since when it does that.
+    pub fn since(&self) -> u64 {
+        self.since
+    }
+
+    /// The capability that owns it: where it runs, or is to run.
+    pub fn cap(&self) -> Option<u16> {
+        (self.cap != NOWHERE).then_some(self.cap)
+    }
+
+    /// When it was created; `None` if that is not in the log.
+    pub fn created(&self) -> Option<u64> {
+        (self.created != NEVER).then_some(self.created)
+    }
+
+    /// Its name.
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref().map(|label| &**label)
+    }
+
+    /// Whether it was created and has not run yet.
+    pub fn is_new(&self) -> bool {
+        self.created != NEVER && self.runs == 0
+    }
+
+    /// For how long it has run, up to its last change of state.
+    pub fn running(&self) -> u64 {
+        self.running
+    }
+
+    /// For how long it was ready and did not run.
+    pub fn runnable(&self) -> u64 {
+        self.runnable
+    }
+
+    /// For how long it was in foreign calls.
+    pub fn foreign(&self) -> u64 {
+        self.foreign
+    }
+
+    /// For how long it was blocked.
+    pub fn blocked(&self) -> u64 {
+        self.blocked
+    }
+
+    /// How often it was started.
+    pub fn runs(&self) -> u64 {
+        self.runs.into()
+    }
+
+    /// How often it went to another capability.
+    pub fn migrations(&self) -> u64 {
+        self.migrations.into()
+    }
+
+    /// For how long it has run up to this moment.
+    pub fn ran_until(&self, time: u64) -> u64 {
+        match self.state {
+            ThreadState::Running { .. } => self.running + time.saturating_sub(self.since),
+            _ => self.running,
+        }
+    }
+
+    pub(crate) fn set_label(&mut self, label: Option<Arc<Box<str>>>) {
+        self.label = label;
+    }
+
+    pub(crate) fn has_label(&self) -> bool {
+        self.label.is_some()
+    }
+
+    pub(crate) fn set_cap(&mut self, cap: u16) {
+        self.cap = cap;
+    }
+
+    pub(crate) fn migrated(&mut self) {
+        self.migrations = self.migrations.saturating_add(1);
+    }
+
+    pub(crate) fn started(&mut self) {
+        self.runs = self.runs.saturating_add(1);
+    }
+
+    /// It ran for so long at a time that is over already.
+    pub(crate) fn ran_before(&mut self, took: u64) {
+        self.running = self.running.saturating_add(took);
+    }
+
+    /// Goes over to another state; the answer is the interval that ends, unless
+    /// nothing is known of it.
+    #[inline]
+    pub(crate) fn enter(&mut self, id: u32, time: u64, state: ThreadState) -> Option<ThreadInterval> {
+        let from = self.since.min(time);
+        let took = time - from;
+        let ended = self.state;
+        match ended {
+            ThreadState::Runnable => self.runnable += took,
+            ThreadState::Running { .. } => self.running += took,
+            ThreadState::Foreign => self.foreign += took,
+            ThreadState::Blocked { .. } => self.blocked += took,
+            ThreadState::Unknown | ThreadState::Finished => {}
+        }
+        (self.state, self.since) = (state, time);
+        (ended != ThreadState::Unknown).then_some(ThreadInterval {
+            thread: id,
+            state: ended,
+            from,
+            to: time,
+        })
+    }
+}
