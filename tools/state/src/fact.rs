@@ -122,7 +122,11 @@ pub struct Part {
 
 /// What is measured of the heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum HeapKind {
     /// Bytes allocated by one capability since the start: a running total.
     Allocated,

@@ -1,11 +1,34 @@
 //! One model of GHC's runtime system, folded from the events of an eventlog.
 #![forbid(unsafe_code)]
+#![allow(dead_code, unused_imports, missing_docs)]
 
 mod cap;
+mod collections;
 mod fact;
+mod finished;
+mod heap;
 mod limits;
 mod oddity;
 mod pages;
+mod scheduler;
 mod sparks;
+mod state;
 mod states;
+mod text;
 mod thread;
+mod losses {
+    #[derive(Clone, Copy, Debug)]
+    pub struct Loss;
+}
+mod profile {
+    #[derive(Clone, Debug)]
+    pub struct Sample;
+}
+mod spans {
+    #[derive(Clone, Debug)]
+    pub struct Span;
+}
+
+pub use fact::Fact;
+pub use limits::{Keep, Limits};
+pub use state::{State, Turn};

@@ -122,9 +122,7 @@ impl<T: Clone> Pages<T> {
 
     /// All of them, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.pages
-            .iter()
-            .flat_map(|(&key, page)| items(key, page))
+        self.pages.iter().flat_map(|(&key, page)| items(key, page))
     }
 
     /// All of them by number.
@@ -136,7 +134,10 @@ impl<T: Clone> Pages<T> {
 
     /// By number, those whose page is not shared with the other table: all
     /// that differ are among them.
-    pub(crate) fn sorted_beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (u32, &'a T)> {
+    pub(crate) fn sorted_beside<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (u32, &'a T)> {
         let mut keys: Vec<_> = self
             .pages
             .iter()
@@ -199,7 +200,10 @@ mod tests {
         }
         copies.push((pages, map));
         for (pages, map) in &copies {
-            let sorted: Vec<_> = pages.sorted().map(|(number, item)| (number, *item)).collect();
+            let sorted: Vec<_> = pages
+                .sorted()
+                .map(|(number, item)| (number, *item))
+                .collect();
             let wanted: Vec<_> = map.iter().map(|(number, item)| (*number, *item)).collect();
             assert_eq!(sorted, wanted);
             assert_eq!(pages.iter().count(), map.len());

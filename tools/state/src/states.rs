@@ -4,7 +4,11 @@ use ghc_eventlog::StopStatus;
 
 /// What a thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "state", rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "state", rename_all = "snake_case")
+)]
 pub enum ThreadState {
     /// Not known: the log does not begin early enough to tell.
     Unknown,
@@ -74,7 +78,11 @@ impl ThreadState {
 /// A function of the capability's own events, in the order in which it wrote
 /// them, and of whether a thread of its own is runnable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum CapState {
     /// Not known: before its first event, or where something was lost.
     Unknown,

@@ -120,6 +120,14 @@ impl Thread {
         }
     }
 
+    /// Its creation is told after something else about it.
+    pub(crate) fn set_created(&mut self, time: u64, cap: Option<u16>) {
+        self.created = time;
+        if let (NOWHERE, Some(cap)) = (self.cap, cap) {
+            self.cap = cap;
+        }
+    }
+
     pub(crate) fn set_label(&mut self, label: Option<Arc<Box<str>>>) {
         self.label = label;
     }
@@ -148,7 +156,12 @@ impl Thread {
     /// Goes over to another state; the answer is the interval that ends, unless
     /// nothing is known of it.
     #[inline]
-    pub(crate) fn enter(&mut self, id: u32, time: u64, state: ThreadState) -> Option<ThreadInterval> {
+    pub(crate) fn enter(
+        &mut self,
+        id: u32,
+        time: u64,
+        state: ThreadState,
+    ) -> Option<ThreadInterval> {
         let from = self.since.min(time);
         let took = time - from;
         let ended = self.state;

@@ -1,0 +1,408 @@
+//! The fold: what the events so far say about the runtime system.
+
+use crate::cap::{Allocated, Cap, Collector, InCollection};
+use crate::collections::{Collections, PhaseKind};
+use crate::fact::{Fact, HeapKind, HeapValue, Part};
+use crate::heap::{Heap, Heaps};
+use crate::limits::Keep;
+use crate::oddity::{At, Odd, Oddity};
+use crate::scheduler::Scheduler;
+use crate::sparks::SparkCounters;
+use crate::states::CapState;
+use crate::thread::Thread;
+use ghc_eventlog::{Block, Event, EventBody, Header};
+use std::sync::Arc;
+
+/// Whether an event comes in its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing earlier can still come.
+    Certain,
+    /// Something earlier may still come: of a capability whose block has not
+    /// arrived. In the order in which blocks lie in a stream, all events are.
+    Early,
+    /// Something later has come before it.
+    Late,
+}
+
+impl Turn {
+    /// Whether the order is not that of time, or may not be.
+    pub fn is_late(self) -> bool {
+        self != Self::Certain
+    }
+}
+
+/// The runtime system, as the events so far tell it.
+#[derive(Clone, Debug)]
+pub struct State {
+    header: Arc<Header>,
+    keep: Keep,
+    time: u64,
+    first: Option<u64>,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) collections: Collections,
+    pub(crate) heaps: Heaps,
+}
+
+impl State {
+    /// Nothing is known yet but the header.
+    pub fn new(header: &Arc<Header>, keep: Keep) -> Self {
+        Self {
+            header: Arc::clone(header),
+            keep,
+            time: 0,
+            first: None,
+            scheduler: Scheduler::default(),
+            collections: Collections::new(header),
+            heaps: Heaps::default(),
+        }
+    }
+
+    /// The header of the log.
+    pub fn header(&self) -> &Arc<Header> {
+        &self.header
+    }
+
+    /// The latest time that an event had. Nanoseconds.
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// The earliest time that an event had.
+    pub fn first(&self) -> Option<u64> {
+        self.first
+    }
+
+    /// The threads that are alive, by number.
+    pub fn threads(&self) -> impl Iterator<Item = (u32, &Thread)> {
+        self.scheduler.threads.sorted()
+    }
+
+    /// How many threads are alive.
+    pub fn thread_count(&self) -> usize {
+        self.scheduler.threads.len()
+    }
+
+    /// A thread that is alive.
+    pub fn thread(&self, id: u32) -> Option<&Thread> {
+        self.scheduler.threads.get(id)
+    }
+
+    /// The capabilities that have said something, or of which something was said.
+    pub fn caps(&self) -> impl Iterator<Item = (u16, &Cap)> {
+        let numbered = (0u16..).zip(&self.scheduler.caps);
+        numbered.filter(|(_, cap)| cap.seen)
+    }
+
+    /// A capability.
+    pub fn cap(&self, number: u16) -> Option<&Cap> {
+        self.scheduler
+            .caps
+            .get(usize::from(number))
+            .filter(|cap| cap.seen)
+    }
+
+    /// The heaps, by capability set.
+    pub fn heaps(&self) -> impl Iterator<Item = (u32, &Heap)> {
+        self.heaps.iter()
+    }
+
+    /// Since when this phase of the concurrent collector goes on.
+    pub fn phase(&self, kind: PhaseKind) -> Option<u64> {
+        self.collections.phase(kind)
+    }
+
+    /// For how long the program was stopped for collections, in nanoseconds.
+    pub fn paused(&self) -> u64 {
+        self.collections.paused
+    }
+
+    /// How many threads and how many labels were refused because of [`Limits`](crate::Limits).
+    pub fn refused(&self) -> (u64, u64) {
+        (
+            self.scheduler.refused_threads,
+            self.scheduler.refused_labels,
+        )
+    }
+
+    /// Takes the beginning of a block, in the turn of its first event.
+    pub fn block(&mut self, block: &Block<'_>, see: &mut impl FnMut(Fact<'_>)) {
+        if let Some(number) = block.cap {
+            let cap = self.scheduler.cap(number);
+            cap.block(number, (block.time, block.end), see);
+        }
+    }
+
+    /// Takes an event.
+    #[inline]
+    pub fn apply(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {
+        self.time = self.time.max(event.time);
+        if self.first.is_none_or(|first| event.time < first) {
+            self.first = Some(event.time);
+        }
+        let with = (turn, &self.keep);
+        match event.body {
+            EventBody::RunThread { thread } => {
+                let odd = self.scheduler.run(event, thread, with, see);
+                self.thread_oddities(event, odd, see);
+                self.check_run(event, thread, turn, see);
+            }
+            EventBody::StopThread {
+                thread,
+                status,
+                info,
+            } => {
+                let odd = self
+                    .scheduler
+                    .stop(event, (thread, status, info), with, see);
+                self.thread_oddities(event, odd, see);
+            }
+            EventBody::ThreadWakeup { thread, other_cap } => {
+                let told = (thread, other_cap);
+                self.scheduler.wakeup(event, told, &self.keep, see);
+            }
+            _ => self.rare(event, turn, see),
+        }
+    }
+
+    fn rare(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {
+        let with = (turn, &self.keep);
+        match event.body {
+            EventBody::CreateThread { thread } => {
+                let odd = self.scheduler.create(event, thread, with, see);
+                self.thread_oddities(event, [odd, None], see);
+            }
+            EventBody::MigrateThread { thread, new_cap } => {
+                let odd = self.scheduler.migrate(event, (thread, new_cap), with, see);
+                self.thread_oddities(event, [odd, None], see);
+            }
+            EventBody::ThreadLabel { thread, label } => {
+                self.scheduler.label(event, thread, label, &self.keep);
+            }
+            EventBody::Unknown { id: 0..=2, .. } => self.scheduler.blind = true,
+            EventBody::RequestSeqGc
+            | EventBody::RequestParGc
+            | EventBody::GcStart
+            | EventBody::GcEnd
+            | EventBody::GcIdle
+            | EventBody::GcWork
+            | EventBody::GcDone
+            | EventBody::GcGlobalSync
+            | EventBody::GcStatsGhc { .. } => self.collection(event, turn, see),
+            EventBody::ConcMarkBegin
+            | EventBody::ConcMarkEnd { .. }
+            | EventBody::ConcSyncBegin
+            | EventBody::ConcSyncEnd
+            | EventBody::ConcSweepBegin
+            | EventBody::ConcSweepEnd => {
+                let (phase, odd) = self.collections.concurrent(event);
+                if let Some(phase) = phase {
+                    see(Fact::Phase(phase));
+                }
+                if let Some((begins, event_name)) = odd {
+                    let odd = match begins {
+                        true => Odd::PhaseBeginsTwice { event: event_name },
+                        false => Odd::PhaseNeverBegan { event: event_name },
+                    };
+                    self.odd(event, odd, see);
+                }
+            }
+            EventBody::HeapAllocated { capset, bytes } => {
+                self.allocated(event, (capset, bytes), turn, see);
+            }
+            EventBody::SparkCounters { .. } => self.sparks(event, turn, see),
+            EventBody::HeapSize { .. }
+            | EventBody::HeapLive { .. }
+            | EventBody::BlocksSize { .. }
+            | EventBody::MemReturn { .. } => {
+                if let Some(value) = self.heaps.event(event) {
+                    see(Fact::Heap(value));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The session is over: what goes on ends now, and what is odd about the
+    /// whole of it is told.
+    pub fn finish(&mut self, see: &mut impl FnMut(Fact<'_>)) {
+        if let Some((at, thread)) = self.scheduler.first_uncreated
+            && self.keep.oddities
+        {
+            let odd = Odd::ThreadsNotCreated {
+                count: self.scheduler.uncreated,
+                thread,
+            };
+            see(Fact::Odd(Oddity { at, odd }));
+        }
+        if self.scheduler.refused_threads > 0 && self.keep.oddities {
+            let odd = Odd::TooManyThreads {
+                limit: self.keep.limits.threads,
+            };
+            see(Fact::Odd(Oddity {
+                at: At::default(),
+                odd,
+            }));
+        }
+        self.scheduler.finish(self.time, see);
+    }
+
+    #[inline]
+    fn thread_oddities(
+        &self,
+        event: &Event<'_>,
+        odd: [Option<Odd>; 2],
+        see: &mut impl FnMut(Fact<'_>),
+    ) {
+        for odd in odd.into_iter().flatten() {
+            if !self.scheduler.blind {
+                self.odd(event, odd, see);
+            }
+        }
+    }
+
+    #[cold]
+    fn odd(&self, event: &Event<'_>, odd: Odd, see: &mut impl FnMut(Fact<'_>)) {
+        if self.keep.oddities {
+            let at = At::event(event);
+            see(Fact::Odd(Oddity { at, odd }));
+        }
+    }
+
+    /// A thread starts: not in a collection.
+    #[inline]
+    fn check_run(
+        &mut self,
+        event: &Event<'_>,
+        thread: u32,
+        turn: Turn,
+        see: &mut impl FnMut(Fact<'_>),
+    ) {
+        let Some(number) = event.cap else { return };
+        let cap = self.scheduler.cap(number);
+        cap.collections_known = true;
+        if let Some(collection) = cap.collecting
+            && event.time > collection.since
+            && turn != Turn::Late
+        {
+            let since = collection.offset;
+            self.odd(event, Odd::RunsWhileCollecting { thread, since }, see);
+        }
+    }
+
+    fn collection(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {
+        let Some(number) = event.cap else { return };
+        let time = event.time;
+        let cap = self.scheduler.cap(number);
+        let mut odd = None;
+        match event.body {
+            EventBody::RequestSeqGc | EventBody::RequestParGc => cap.requested = Some(time),
+            EventBody::GcStart => {
+                let collection = InCollection {
+                    since: time,
+                    offset: event.offset,
+                    collector: Collector::Silent,
+                };
+                if let Some(before) = cap.collecting.replace(collection) {
+                    odd = Some(Odd::CollectionTwice {
+                        since: before.offset,
+                    });
+                }
+                cap.collections_known = true;
+            }
+            EventBody::GcEnd => {
+                cap.collected_until = time;
+                let began = cap.collecting.take().is_some();
+                cap.requested = None;
+                // The first one of a log may have begun before the log.
+                let known = std::mem::replace(&mut cap.collections_known, true);
+                odd = (!began && known).then_some(Odd::CollectionNeverBegan);
+            }
+            EventBody::GcWork | EventBody::GcIdle | EventBody::GcDone => {
+                match &mut cap.collecting {
+                    Some(collection) => {
+                        collection.collector = match event.body {
+                            EventBody::GcWork => Collector::Working,
+                            EventBody::GcIdle => Collector::Idle,
+                            _ => Collector::Done,
+                        };
+                    }
+                    // The end is dated back, so what is written last may come just after it.
+                    None if time > cap.collected_until + 10_000_000 => {
+                        odd = Some(Odd::CollectorOutsideCollection {
+                            event: event.name(),
+                        });
+                    }
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+        let thread = cap.running.map(|(thread, _)| thread);
+        self.scheduler.update(number, time, thread, see);
+        let step = self.collections.event(event, number);
+        if let Some((from, to)) = step.part {
+            see(Fact::Part(Part {
+                cap: number,
+                from,
+                to,
+            }));
+        }
+        if let Some(collection) = &step.collection {
+            see(Fact::Collection(collection));
+        }
+        if let Some(odd) = odd
+            && turn != Turn::Late
+        {
+            self.odd(event, odd, see);
+        }
+    }
+
+    fn allocated(
+        &mut self,
+        event: &Event<'_>,
+        (capset, bytes): (u32, u64),
+        turn: Turn,
+        see: &mut impl FnMut(Fact<'_>),
+    ) {
+        let mut growth = bytes;
+        if let Some(number) = event.cap {
+            let cap = self.scheduler.cap(number);
+            let before = cap.allocated.replace(Allocated {
+                time: event.time,
+                capset,
+                bytes,
+            });
+            let before = before.map_or(0, |before| before.bytes);
+            growth = bytes.checked_sub(before).unwrap_or(bytes);
+            if bytes < before && turn != Turn::Late {
+                self.odd(event, Odd::AllocationShrinks { before, bytes }, see);
+            }
+        }
+        see(Fact::Heap(HeapValue {
+            capset,
+            cap: event.cap,
+            kind: HeapKind::Allocated,
+            time: event.time,
+            bytes,
+            growth,
+        }));
+    }
+
+    fn sparks(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {
+        let (Some(number), Some(sparks)) = (event.cap, SparkCounters::from_body(&event.body))
+        else {
+            return;
+        };
+        let cap = self.scheduler.cap(number);
+        let before = cap.sparks.replace((event.time, sparks));
+        if before.is_some_and(|(_, before)| sparks.falls_below(&before)) && turn != Turn::Late {
+            self.odd(event, Odd::SparkCountersShrink, see);
+        }
+    }
+
+    /// Nanoseconds that all capabilities have spent so, up to their last changes of state.
+    pub fn total(&self, state: CapState) -> u64 {
+        self.caps().map(|(_, cap)| cap.total(state)).sum()
+    }
+}
