@@ -81,6 +81,10 @@ impl Heaps {
         self.heaps.iter().map(|(&capset, heap)| (capset, heap))
     }
 
+    pub(crate) fn get(&self, capset: u32) -> Option<&Heap> {
+        self.heaps.get(&capset)
+    }
+
     fn heap(&mut self, capset: u32) -> Option<&mut Heap> {
         if self.heaps.len() >= MOST && !self.heaps.contains_key(&capset) {
             return None;

@@ -4,6 +4,7 @@
 
 mod cap;
 mod collections;
+mod difference;
 mod fact;
 mod finished;
 mod heap;
@@ -11,11 +12,13 @@ mod limits;
 mod oddity;
 mod pages;
 mod scheduler;
+mod snapshot;
 mod sparks;
 mod state;
 mod states;
 mod text;
 mod thread;
+mod transition;
 mod losses {
     #[derive(Clone, Copy, Debug)]
     pub struct Loss;

@@ -63,6 +63,11 @@ impl State {
         &self.header
     }
 
+    /// What is kept.
+    pub fn keep(&self) -> &Keep {
+        &self.keep
+    }
+
     /// The latest time that an event had. Nanoseconds.
     pub fn time(&self) -> u64 {
         self.time

@@ -128,6 +128,12 @@ impl Thread {
         }
     }
 
+    /// Whether it is the same thread at another moment, and not a later one of
+    /// the same number.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.created == other.created || self.created == NEVER || other.created == NEVER
+    }
+
     pub(crate) fn set_label(&mut self, label: Option<Arc<Box<str>>>) {
         self.label = label;
     }
