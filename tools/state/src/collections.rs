@@ -5,7 +5,7 @@
 //! pause of the program. Statistics come before the end in the stream, but
 //! bear a later time: in a sorted log they follow it. Both are understood.
 
-use ghc_eventlog::{Event, EventBody, Header};
+use ghc_eventlog::{Event, EventBody, Header, ids};
 
 /// One collection, from its leader's point of view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub(crate) struct Collections {
 impl Collections {
     pub(crate) fn new(header: &Header) -> Self {
         Self {
-            no_statistics: header.event_type(53).is_none(),
+            no_statistics: header.event_type(ids::GC_STATS_GHC).is_none(),
             ..Self::default()
         }
     }
