@@ -11,11 +11,17 @@ mod heap;
 mod limits;
 mod oddity;
 mod pages;
+mod raw;
 mod scheduler;
+mod segments;
 mod snapshot;
 mod sparks;
 mod state;
 mod states;
+mod symbols;
+mod table;
+#[cfg(test)]
+mod test_log;
 mod text;
 mod thread;
 mod transition;
@@ -35,3 +41,4 @@ mod spans {
 pub use fact::Fact;
 pub use limits::{Keep, Limits};
 pub use state::{State, Turn};
+pub use symbols::{CostCentre, InfoTable, Symbols};
