@@ -15,6 +15,7 @@ mod raw;
 mod scheduler;
 mod segments;
 mod snapshot;
+mod spans;
 mod sparks;
 mod state;
 mod states;
@@ -33,12 +34,9 @@ mod profile {
     #[derive(Clone, Debug)]
     pub struct Sample;
 }
-mod spans {
-    #[derive(Clone, Debug)]
-    pub struct Span;
-}
 
 pub use fact::Fact;
 pub use limits::{Keep, Limits};
+pub use spans::{OpenSpan, Pairs, Rule, Running, Span, Spans, StartStop};
 pub use state::{State, Turn};
 pub use symbols::{CostCentre, InfoTable, Symbols};

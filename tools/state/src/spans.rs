@@ -1,0 +1,368 @@
+//! Spans between two messages of the program: `START name` to `STOP name`, or
+//! any others.
+//!
+//! A span belongs to the thread that ran when its messages were written. Spans
+//! of one name may nest, and may move with their thread to another capability;
+//! several that run at the same time in one thread can be told apart by a
+//! number: `START 3 request`.
+//!
+//! Needs events in the order of time.
+
+use crate::limits::Limits;
+use crate::table::Table;
+use crate::text::shortened;
+use ghc_eventlog::{Event, EventBody, Text};
+use rustc_hash::FxHashSet;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// At most so many names are kept for use again.
+const MOST_NAMES: usize = 1 << 14;
+/// Bytes of a name, at most.
+const LONGEST: usize = 1024;
+/// Among so many open spans of one name the right thread's is looked for.
+const NEAREST: usize = 256;
+
+/// Which beginning and which end belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairs {
+    /// Those that tell the same name. A message does one or the other.
+    Named,
+    /// Any two. One message may do both.
+    Any,
+}
+
+/// Which messages begin and end spans.
+pub trait Rule {
+    /// Whether the message can be one at all. Asked of every message, before
+    /// anything is done with it.
+    #[inline]
+    fn concerns(&self, message: &[u8]) -> bool {
+        let _ = message;
+        true
+    }
+
+    /// Name and number of the span that the message begins.
+    fn begins<'t>(&'t self, message: &'t str) -> Option<(&'t str, Option<u64>)>;
+
+    /// Name and number of the span that the message ends.
+    fn ends<'t>(&'t self, message: &'t str) -> Option<(&'t str, Option<u64>)>;
+
+    /// Which of them belong together.
+    fn pairs(&self) -> Pairs {
+        Pairs::Named
+    }
+}
+
+/// `START name` begins a span, `STOP name` or `END name` ends it. A number in
+/// ASCII digits before the name tells spans of one name apart. As regular
+/// expressions, where a dot matches any character:
+/// `^START (?:(?P<id>[0-9]+) )?(?P<name>.+)$` and the same with `(?:STOP|END)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StartStop;
+
+impl Rule for StartStop {
+    #[inline]
+    fn concerns(&self, message: &[u8]) -> bool {
+        message.starts_with(b"START ")
+            || message.starts_with(b"STOP ")
+            || message.starts_with(b"END ")
+    }
+
+    fn begins<'t>(&'t self, message: &'t str) -> Option<(&'t str, Option<u64>)> {
+        name_and_number(message.strip_prefix("START ")?)
+    }
+
+    fn ends<'t>(&'t self, message: &'t str) -> Option<(&'t str, Option<u64>)> {
+        let rest = message.strip_prefix("STOP ");
+        name_and_number(rest.or_else(|| message.strip_prefix("END "))?)
+    }
+}
+
+/// What follows the first word.
+fn name_and_number(rest: &str) -> Option<(&str, Option<u64>)> {
+    if rest.is_empty() {
+        return None;
+    }
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, after) = rest.split_at(digits);
+    match after.strip_prefix(' ') {
+        // A number that is too large for one is left out of the name all the same.
+        Some(name) if digits > 0 && !name.is_empty() => Some((name, number.parse().ok())),
+        _ => Some((rest, None)),
+    }
+}
+
+/// What spans need to know of the runtime system.
+pub trait Running {
+    /// The thread that runs on a capability.
+    fn thread_on(&self, cap: u16) -> Option<u32>;
+
+    /// For how long a thread has run up to a moment, in nanoseconds.
+    fn ran(&self, thread: u32, time: u64) -> Option<u64>;
+
+    /// The name of a thread.
+    fn label(&self, thread: u32) -> Option<&str>;
+
+    /// For how long the program was stopped for collections so far, in
+    /// nanoseconds; `None` if the log does not tell of any.
+    fn paused(&self) -> Option<u64>;
+}
+
+/// A complete span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Span {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What tells it apart from others of that name.
+    pub id: Option<u64>,
+    /// The thread that began it.
+    pub thread: Option<u32>,
+    /// That thread's name.
+    pub label: Option<String>,
+    /// When it began. Nanoseconds, as all times.
+    pub start: u64,
+    /// When it ended; never before its start.
+    pub end: u64,
+    /// For how long its thread ran meanwhile.
+    pub running: Option<u64>,
+    /// For how long the program was stopped for collections meanwhile; `None`
+    /// if the log does not tell of any.
+    pub paused: Option<u64>,
+}
+
+/// A span that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct OpenSpan {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What tells it apart from others of that name.
+    pub id: Option<u64>,
+    /// The thread that began it.
+    pub thread: Option<u32>,
+    /// The capability on which that was.
+    pub cap: Option<u16>,
+    /// When. Nanoseconds.
+    pub start: u64,
+    /// Its place among all that have begun.
+    number: u64,
+    paused: u64,
+    ran: Option<u64>,
+}
+
+/// Each name once in memory.
+#[derive(Clone, Debug, Default)]
+struct Names(Arc<FxHashSet<Arc<str>>>);
+
+impl Names {
+    fn get(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = shortened(name, LONGEST).into();
+        if self.0.len() < MOST_NAMES {
+            Arc::make_mut(&mut self.0).insert(Arc::clone(&name));
+        }
+        name
+    }
+}
+
+/// Name and number, and their hash.
+type Key = (Arc<str>, Option<u64>);
+
+fn hash(key: &Key) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Pairs the messages. A copy shares what has not changed since.
+#[derive(Clone, Debug)]
+pub struct Spans<R> {
+    rule: R,
+    limit: usize,
+    /// By the hash of the key, in the order in which they began.
+    open: Table<VecDeque<OpenSpan>>,
+    open_count: usize,
+    begun: u64,
+    unopened: u64,
+    refused: u64,
+    names: Names,
+}
+
+impl<R: Rule> Spans<R> {
+    /// None has begun.
+    pub fn new(rule: R, limits: &Limits) -> Self {
+        Self {
+            rule,
+            limit: limits.spans,
+            open: Table::default(),
+            open_count: 0,
+            begun: 0,
+            unopened: 0,
+            refused: 0,
+            names: Names::default(),
+        }
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> &R {
+        &self.rule
+    }
+
+    /// A log begins anew: nothing of the one before can end any more. What was
+    /// counted stays.
+    pub fn restart(&mut self) {
+        self.open = Table::default();
+        self.open_count = 0;
+    }
+
+    /// How many ends had no beginning.
+    pub fn unopened(&self) -> u64 {
+        self.unopened
+    }
+
+    /// How many beginnings were too many to follow.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// How many spans have not ended.
+    pub fn open_count(&self) -> usize {
+        self.open_count
+    }
+
+    /// Those that have not ended, in the order in which they began.
+    pub fn open(&self) -> impl Iterator<Item = &OpenSpan> {
+        let mut open: Vec<_> = self.open.iter().flat_map(|(_, group)| group).collect();
+        open.sort_unstable_by_key(|span| span.number);
+        open.into_iter()
+    }
+
+    /// The span that the event ends.
+    #[inline]
+    pub fn event(&mut self, event: &Event<'_>, running: &impl Running) -> Option<Span> {
+        let text = match event.body {
+            EventBody::UserMsg { message } => message,
+            EventBody::UserMarker { marker } => marker,
+            _ => return None,
+        };
+        match self.rule.concerns(text.as_bytes()) {
+            true => self.message(text, event, running),
+            false => None,
+        }
+    }
+
+    fn message(
+        &mut self,
+        text: Text<'_>,
+        event: &Event<'_>,
+        running: &impl Running,
+    ) -> Option<Span> {
+        // Not from_utf8_lossy at once: valid text is the rule.
+        let text = text
+            .to_str()
+            .map_or_else(|| text.to_string_lossy(), Cow::Borrowed);
+        let pairs = self.rule.pairs();
+        let begins = self.rule.begins(&text);
+        let ends = match (begins, pairs) {
+            (Some(_), Pairs::Named) => None,
+            _ => self.rule.ends(&text),
+        };
+        let mut key = |(name, id)| (self.names.get(name), id);
+        let (begins, ends) = (begins.map(&mut key), ends.map(&mut key));
+        if begins.is_none() && ends.is_none() {
+            return None;
+        }
+        let thread = event.cap.and_then(|cap| running.thread_on(cap));
+        // What ends and begins a span at once ends the one before.
+        let ended = ends.and_then(|key| {
+            let span = self.end(key, thread, event.time, (pairs, running));
+            self.unopened += u64::from(span.is_none() && begins.is_none());
+            span
+        });
+        if let Some(key) = begins {
+            self.begin(key, thread, event, running);
+        }
+        ended
+    }
+
+    fn begin(&mut self, key: Key, thread: Option<u32>, event: &Event<'_>, running: &impl Running) {
+        if self.open_count >= self.limit {
+            self.refused += 1;
+            return;
+        }
+        let hash = hash(&key);
+        let span = OpenSpan {
+            name: key.0,
+            id: key.1,
+            thread,
+            cap: event.cap,
+            start: event.time,
+            number: self.begun,
+            paused: running.paused().unwrap_or(0),
+            ran: thread.and_then(|thread| running.ran(thread, event.time)),
+        };
+        match self.open.get_mut(hash) {
+            Some(group) => group.push_back(span),
+            None => {
+                self.open.insert(hash, VecDeque::from([span]));
+            }
+        }
+        self.begun += 1;
+        self.open_count += 1;
+    }
+
+    fn end(
+        &mut self,
+        key: Key,
+        thread: Option<u32>,
+        end: u64,
+        (pairs, running): (Pairs, &impl Running),
+    ) -> Option<Span> {
+        let hash = hash(&key);
+        let group = self.open.get(hash)?;
+        // All of a group have one key, but for two keys of one hash.
+        let same = |span: &OpenSpan| *span.name == *key.0 && span.id == key.1;
+        let mut nearest = (0..group.len()).rev().filter(|&at| same(&group[at]));
+        let own = nearest
+            .by_ref()
+            .take(NEAREST)
+            .find(|&at| group[at].thread == thread);
+        // Another thread may end it: then the latest is meant, or among any
+        // messages the one that has waited longest.
+        let at = own.or_else(|| match pairs {
+            Pairs::Named => group.iter().rposition(same),
+            Pairs::Any => group.iter().position(same),
+        })?;
+        let group = self.open.get_mut(hash)?;
+        let found = group.remove(at)?;
+        if group.is_empty() {
+            self.open.remove(hash);
+        }
+        self.open_count -= 1;
+        let ran = found.thread.and_then(|thread| running.ran(thread, end));
+        let label = found.thread.and_then(|thread| running.label(thread));
+        let paused = running.paused();
+        Some(Span {
+            name: found.name,
+            id: found.id,
+            thread: found.thread,
+            label: label.map(str::to_owned),
+            start: found.start,
+            end: end.max(found.start),
+            running: ran
+                .zip(found.ran)
+                .map(|(now, before)| now.saturating_sub(before)),
+            paused: paused.map(|now| now.saturating_sub(found.paused)),
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "spans/tests.rs"]
+mod tests;
