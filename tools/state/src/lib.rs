@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 #![allow(dead_code, unused_imports, missing_docs)]
 
+mod binary;
 mod cap;
 mod collections;
+mod definitions;
 mod difference;
 mod fact;
 mod finished;
@@ -21,6 +23,7 @@ mod state;
 mod states;
 mod symbols;
 mod table;
+mod tasks;
 #[cfg(test)]
 mod test_log;
 mod text;
@@ -35,8 +38,11 @@ mod profile {
     pub struct Sample;
 }
 
+pub use binary::Messages;
+pub use definitions::{Definitions, TickyCounter};
 pub use fact::Fact;
 pub use limits::{Keep, Limits};
 pub use spans::{OpenSpan, Pairs, Rule, Running, Span, Spans, StartStop};
 pub use state::{State, Turn};
 pub use symbols::{CostCentre, InfoTable, Symbols};
+pub use tasks::Task;
