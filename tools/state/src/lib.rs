@@ -13,6 +13,7 @@ mod heap;
 mod limits;
 mod oddity;
 mod pages;
+mod profile;
 mod program;
 mod raw;
 mod scheduler;
@@ -31,22 +32,21 @@ mod tasks;
 mod test_log;
 mod text;
 mod thread;
+mod ticky;
 mod transition;
 mod losses {
     #[derive(Clone, Copy, Debug)]
     pub struct Loss;
-}
-mod profile {
-    #[derive(Clone, Debug)]
-    pub struct Sample;
 }
 
 pub use binary::Messages;
 pub use definitions::{Definitions, TickyCounter};
 pub use fact::Fact;
 pub use limits::{Keep, Limits};
+pub use profile::{Band, Frames, HeapProfile, Sample, Samples};
 pub use program::{Capset, HeapParameters, Program, Programs};
 pub use spans::{OpenSpan, Pairs, Rule, Running, Span, Spans, StartStop};
 pub use state::{State, Turn};
 pub use symbols::{CostCentre, InfoTable, Symbols};
 pub use tasks::Task;
+pub use ticky::{Ticky, TickySample};
