@@ -11,6 +11,7 @@ mod fact;
 mod finished;
 mod heap;
 mod limits;
+mod losses;
 mod oddity;
 mod pages;
 mod profile;
@@ -34,15 +35,12 @@ mod text;
 mod thread;
 mod ticky;
 mod transition;
-mod losses {
-    #[derive(Clone, Copy, Debug)]
-    pub struct Loss;
-}
 
 pub use binary::Messages;
 pub use definitions::{Definitions, TickyCounter};
 pub use fact::Fact;
 pub use limits::{Keep, Limits};
+pub use losses::{Loss, Losses, Lost};
 pub use profile::{Band, Frames, HeapProfile, Sample, Samples};
 pub use program::{Capset, HeapParameters, Program, Programs};
 pub use spans::{OpenSpan, Pairs, Rule, Running, Span, Spans, StartStop};
