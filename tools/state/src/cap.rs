@@ -1,6 +1,7 @@
 //! One capability.
 
 use crate::fact::{CapInterval, Fact};
+use crate::oddity::At;
 use crate::sparks::SparkCounters;
 use crate::states::CapState;
 
@@ -31,6 +32,8 @@ pub struct Cap {
     /// Its creation was told, or the number of capabilities.
     pub(crate) announced: bool,
     pub(crate) disabled: bool,
+    /// Where it speaks first.
+    pub(crate) first: Option<At>,
     pub(crate) running: Option<(u32, u64)>,
     pub(crate) requested: Option<u64>,
     pub(crate) collecting: Option<InCollection>,

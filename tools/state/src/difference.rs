@@ -8,6 +8,7 @@ use crate::cap::Cap;
 use crate::collections::PhaseKind;
 use crate::state::State;
 use crate::thread::Thread;
+use std::collections::BTreeMap;
 
 impl State {
     /// The first thing in which the two differ now, in words; `None` if they
@@ -16,6 +17,7 @@ impl State {
         self.threads_differ(other)
             .or_else(|| self.caps_differ(other))
             .or_else(|| self.sizes_differ(other))
+            .or_else(|| self.told_differs(other))
     }
 
     fn threads_differ(&self, other: &Self) -> Option<String> {
@@ -57,6 +59,45 @@ impl State {
             let (ours, theirs) = (of(self), of(other));
             (ours != theirs).then(|| format!("capability {number} {ours:?} here, {theirs:?} there"))
         })
+    }
+
+    /// Definitions, the heap sample that is open, ticky counters, open spans.
+    fn told_differs(&self, other: &Self) -> Option<String> {
+        if !self.definitions().same(other.definitions()) {
+            return Some("the definitions are not the same".to_owned());
+        }
+        let sample = |state: &Self| {
+            let sample = state.samples().open()?;
+            let bands = sample
+                .bands()
+                .map(|(band, bytes)| format!("{band:?} {bytes}"));
+            Some((sample.era(), bands.collect::<Vec<_>>()))
+        };
+        let (ours, theirs) = (sample(self), sample(other));
+        if ours != theirs {
+            return Some(format!("heap sample {ours:?} here, {theirs:?} there"));
+        }
+        let ticky = |state: &Self| -> BTreeMap<_, _> {
+            let samples = state.ticky().samples();
+            samples
+                .map(|of| (of.counter, (of.entries, of.allocs, of.allocated)))
+                .collect()
+        };
+        let (ours, theirs) = (ticky(self), ticky(other));
+        if ours != theirs {
+            return Some(format!("ticky counters {ours:?} here, {theirs:?} there"));
+        }
+        let spans = |state: &Self| {
+            let spans = state.spans().open().map(|span| {
+                let thread = span.thread.filter(|&id| state.thread(id).is_some());
+                (span.name.clone(), span.id, thread)
+            });
+            let mut spans: Vec<_> = spans.collect();
+            spans.sort();
+            spans
+        };
+        let (ours, theirs) = (spans(self), spans(other));
+        (ours != theirs).then(|| format!("open spans {ours:?} here, {theirs:?} there"))
     }
 
     fn sizes_differ(&self, other: &Self) -> Option<String> {

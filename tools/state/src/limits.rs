@@ -13,6 +13,8 @@ pub struct Keep {
     pub definitions: bool,
     /// The names of info tables: there can be millions.
     pub info_tables: bool,
+    /// Spans between two messages of the program.
+    pub spans: bool,
     /// Whether what no runtime system writes is told as
     /// [`Fact::Odd`](crate::Fact::Odd).
     pub oddities: bool,
@@ -72,6 +74,7 @@ impl Keep {
             threads: true,
             definitions: true,
             info_tables: true,
+            spans: true,
             oddities: true,
             limits: Limits::default(),
         }

@@ -61,6 +61,17 @@ impl Scheduler {
         self.caps[index].seen = true;
     }
 
+    /// An event came from a capability.
+    #[inline]
+    pub(crate) fn spoke(&mut self, event: &Event<'_>) {
+        if let Some(number) = event.cap {
+            let cap = self.cap(number);
+            if cap.first.is_none() {
+                cap.first = Some(crate::oddity::At::event(event));
+            }
+        }
+    }
+
     /// Whether there is one capability only.
     #[inline]
     pub(crate) fn alone(&self) -> bool {

@@ -154,6 +154,13 @@ pub struct OpenSpan {
     ran: Option<u64>,
 }
 
+impl OpenSpan {
+    /// Its place among all that have begun.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 /// Each name once in memory.
 #[derive(Clone, Debug, Default)]
 struct Names(Arc<FxHashSet<Arc<str>>>);

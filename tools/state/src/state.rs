@@ -2,14 +2,20 @@
 
 use crate::cap::{Allocated, Cap, Collector, InCollection};
 use crate::collections::{Collections, PhaseKind};
+use crate::definitions::Definitions;
 use crate::fact::{Fact, HeapKind, HeapValue, Part};
 use crate::heap::{Heap, Heaps};
 use crate::limits::Keep;
+use crate::losses::Losses;
 use crate::oddity::{At, Odd, Oddity};
+use crate::profile::Samples;
+use crate::program::Programs;
 use crate::scheduler::Scheduler;
+use crate::spans::{Running, Spans, StartStop};
 use crate::sparks::SparkCounters;
 use crate::states::CapState;
 use crate::thread::Thread;
+use crate::ticky::Ticky;
 use ghc_eventlog::{Block, Event, EventBody, Header};
 use std::sync::Arc;
 
@@ -42,6 +48,28 @@ pub struct State {
     pub(crate) scheduler: Scheduler,
     pub(crate) collections: Collections,
     pub(crate) heaps: Heaps,
+    pub(crate) definitions: Definitions,
+    programs: Programs,
+    pub(crate) samples: Samples,
+    pub(crate) ticky: Ticky,
+    losses: Losses,
+    pub(crate) spans: Spans<StartStop>,
+    tells: Tells,
+    /// Whether the log begins at the start of the program.
+    whole: bool,
+}
+
+/// What a log tells at all: which kinds of events have come. The runtime system
+/// writes only those that it was asked for, and says nowhere which these were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Tells {
+    /// What threads do (`-ls`).
+    pub scheduler: bool,
+    /// Collections, and the size of the heap (`-lg`).
+    pub gc: bool,
+    /// The counters of sparks (`-lp`).
+    pub sparks: bool,
 }
 
 impl State {
@@ -55,6 +83,14 @@ impl State {
             scheduler: Scheduler::default(),
             collections: Collections::new(header),
             heaps: Heaps::default(),
+            definitions: Definitions::default(),
+            programs: Programs::default(),
+            samples: Samples::new(header),
+            ticky: Ticky::default(),
+            losses: Losses::default(),
+            spans: Spans::new(StartStop, &keep.limits),
+            tells: Tells::default(),
+            whole: false,
         }
     }
 
@@ -122,6 +158,46 @@ impl State {
         self.collections.paused
     }
 
+    /// What was defined, and can be defined again.
+    pub fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
+    /// The programs that wrote the log.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// The heap profile.
+    pub fn samples(&self) -> &Samples {
+        &self.samples
+    }
+
+    /// The ticky counters.
+    pub fn ticky(&self) -> &Ticky {
+        &self.ticky
+    }
+
+    /// What is missing from the log, as far as it says so.
+    pub fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
+    /// The spans of the program that are open.
+    pub fn spans(&self) -> &Spans<StartStop> {
+        &self.spans
+    }
+
+    /// What the log tells at all.
+    pub fn tells(&self) -> Tells {
+        self.tells
+    }
+
+    /// Whether a log can be cut here: not while a heap sample is open.
+    pub fn may_cut(&self) -> bool {
+        self.samples.open().is_none()
+    }
+
     /// How many threads and how many labels were refused because of [`Limits`](crate::Limits).
     pub fn refused(&self) -> (u64, u64) {
         (
@@ -145,9 +221,13 @@ impl State {
         if self.first.is_none_or(|first| event.time < first) {
             self.first = Some(event.time);
         }
+        if self.keep.oddities {
+            self.scheduler.spoke(event);
+        }
         let with = (turn, &self.keep);
         match event.body {
             EventBody::RunThread { thread } => {
+                self.tells.scheduler = true;
                 let odd = self.scheduler.run(event, thread, with, see);
                 self.thread_oddities(event, odd, see);
                 self.check_run(event, thread, turn, see);
@@ -174,6 +254,7 @@ impl State {
         let with = (turn, &self.keep);
         match event.body {
             EventBody::CreateThread { thread } => {
+                self.tells.scheduler = true;
                 let odd = self.scheduler.create(event, thread, with, see);
                 self.thread_oddities(event, [odd, None], see);
             }
@@ -193,13 +274,17 @@ impl State {
             | EventBody::GcWork
             | EventBody::GcDone
             | EventBody::GcGlobalSync
-            | EventBody::GcStatsGhc { .. } => self.collection(event, turn, see),
+            | EventBody::GcStatsGhc { .. } => {
+                self.tells.gc = true;
+                self.collection(event, turn, see);
+            }
             EventBody::ConcMarkBegin
             | EventBody::ConcMarkEnd { .. }
             | EventBody::ConcSyncBegin
             | EventBody::ConcSyncEnd
             | EventBody::ConcSweepBegin
             | EventBody::ConcSweepEnd => {
+                self.tells.gc = true;
                 let (phase, odd) = self.collections.concurrent(event);
                 if let Some(phase) = phase {
                     see(Fact::Phase(phase));
@@ -213,6 +298,7 @@ impl State {
                 }
             }
             EventBody::HeapAllocated { capset, bytes } => {
+                self.tells.gc = true;
                 self.allocated(event, (capset, bytes), turn, see);
             }
             EventBody::SparkCounters { .. } => self.sparks(event, turn, see),
@@ -220,36 +306,146 @@ impl State {
             | EventBody::HeapLive { .. }
             | EventBody::BlocksSize { .. }
             | EventBody::MemReturn { .. } => {
+                self.tells.gc = true;
                 if let Some(value) = self.heaps.event(event) {
                     see(Fact::Heap(value));
                 }
             }
+            EventBody::UserMsg { .. } | EventBody::UserMarker { .. } | EventBody::LogMsg { .. } => {
+                self.message(event, see);
+            }
+            EventBody::HeapProfSampleBegin { .. }
+            | EventBody::HeapBioProfSampleBegin { .. }
+            | EventBody::HeapProfSampleEnd { .. }
+            | EventBody::HeapProfSampleString { .. }
+            | EventBody::HeapProfSampleCostCentre { .. }
+            | EventBody::ProfSampleCostCentre { .. } => self.profile(event, see),
+            EventBody::TickyCounterSample { .. } | EventBody::TickyCounterBeginSample => {
+                self.ticky.event(event, &self.keep);
+            }
+            _ => self.definition(event, see),
+        }
+    }
+
+    fn message(&mut self, event: &Event<'_>, see: &mut impl FnMut(Fact<'_>)) {
+        if let Some(loss) = self.losses.event(event) {
+            see(Fact::Loss(loss));
+        }
+        if self.keep.spans {
+            let running = View {
+                scheduler: &self.scheduler,
+                collections: &self.collections,
+                tells: self.tells,
+            };
+            if let Some(span) = self.spans.event(event, &running) {
+                see(Fact::Span(&span));
+            }
+        }
+    }
+
+    fn profile(&mut self, event: &Event<'_>, see: &mut impl FnMut(Fact<'_>)) {
+        let mut oddities = [None; 4];
+        let mut free = oddities.iter_mut();
+        let mut odd = |odd| {
+            if let Some(place) = free.next() {
+                *place = Some(odd);
+            }
+        };
+        let with = (&self.keep, self.definitions.symbols());
+        self.samples.event(event, with, &mut odd, &mut |sample| {
+            see(Fact::Sample(sample))
+        });
+        for odd in oddities.into_iter().flatten() {
+            self.odd(event, odd, see);
+        }
+    }
+
+    #[cold]
+    fn definition(&mut self, event: &Event<'_>, see: &mut impl FnMut(Fact<'_>)) {
+        let mut odd = None;
+        self.programs
+            .event(event, &self.keep.limits, &mut |what| odd = Some(what));
+        match event.body {
+            EventBody::Startup { capabilities } => {
+                for number in 0..capabilities {
+                    self.scheduler.cap(number).announced = true;
+                }
+            }
+            EventBody::CapCreate { created_cap } => {
+                // Systems before 8.0 give their number first (`startup`).
+                let cap = self.scheduler.cap(created_cap);
+                cap.announced = true;
+                if std::mem::replace(&mut cap.created, true) {
+                    odd = Some(Odd::CapCreatedTwice { cap: created_cap });
+                }
+            }
+            EventBody::CapDelete { deleted_cap } => {
+                let cap = self.scheduler.cap(deleted_cap);
+                (cap.announced, cap.created, cap.first) = (false, false, None);
+            }
+            EventBody::CapDisable { disabled_cap } => {
+                self.scheduler.cap(disabled_cap).disabled = true;
+            }
+            EventBody::CapEnable { enabled_cap } => {
+                self.scheduler.cap(enabled_cap).disabled = false;
+            }
+            EventBody::RtsIdentifier { .. } => self.whole = event.time < 1_000_000_000,
+            EventBody::HeapInfoGhc { .. } => self.tells.gc = true,
+            EventBody::HeapProfBegin { .. } | EventBody::ProfBegin { .. } => {
+                self.profile(event, see);
+            }
+            EventBody::TickyCounterDef { .. } => self.ticky.event(event, &self.keep),
+            EventBody::TaskCreate { .. }
+            | EventBody::TaskMigrate { .. }
+            | EventBody::TaskDelete { .. } => self.tells.scheduler = true,
             _ => {}
+        }
+        self.definitions.event(event, &self.keep);
+        if let Some(odd) = odd {
+            self.odd(event, odd, see);
         }
     }
 
     /// The session is over: what goes on ends now, and what is odd about the
     /// whole of it is told.
     pub fn finish(&mut self, see: &mut impl FnMut(Fact<'_>)) {
-        if let Some((at, thread)) = self.scheduler.first_uncreated
-            && self.keep.oddities
-        {
-            let odd = Odd::ThreadsNotCreated {
-                count: self.scheduler.uncreated,
-                thread,
-            };
-            see(Fact::Odd(Oddity { at, odd }));
+        if self.keep.oddities {
+            self.finish_oddities(see);
         }
-        if self.scheduler.refused_threads > 0 && self.keep.oddities {
-            let odd = Odd::TooManyThreads {
-                limit: self.keep.limits.threads,
-            };
-            see(Fact::Odd(Oddity {
-                at: At::default(),
-                odd,
-            }));
-        }
+        let mut odd = |_, _| {};
+        self.samples
+            .finish(&mut odd, &mut |sample| see(Fact::Sample(sample)));
         self.scheduler.finish(self.time, see);
+    }
+
+    fn finish_oddities(&mut self, see: &mut impl FnMut(Fact<'_>)) {
+        let mut odd = |at, odd| see(Fact::Odd(Oddity { at, odd }));
+        if let Some((at, thread)) = self.scheduler.first_uncreated {
+            let count = self.scheduler.uncreated;
+            odd(at, Odd::ThreadsNotCreated { count, thread });
+        }
+        if self.scheduler.refused_threads > 0 {
+            let limit = self.keep.limits.threads;
+            odd(At::default(), Odd::TooManyThreads { limit });
+        }
+        self.samples.clone().finish(&mut odd, &mut |_| {});
+        self.ticky.finish(&mut odd);
+        // Capabilities are announced in the global block. Where that is
+        // missing altogether, one note says so; where it is there, it must
+        // name them all.
+        let mut silent = (0u16..)
+            .zip(&self.scheduler.caps)
+            .filter(|(_, cap)| !cap.announced)
+            .filter_map(|(number, cap)| Some((number, cap.first?)));
+        if let Some((cap, at)) = silent.next() {
+            let count = 1 + silent.count();
+            let none = !self.scheduler.caps.iter().any(|cap| cap.announced);
+            let what = match none {
+                true => Odd::NoCapAnnounced,
+                false => Odd::CapsNotAnnounced { count, cap },
+            };
+            odd(at, what);
+        }
     }
 
     #[inline]
@@ -268,7 +464,10 @@ impl State {
 
     #[cold]
     fn odd(&self, event: &Event<'_>, odd: Odd, see: &mut impl FnMut(Fact<'_>)) {
-        if self.keep.oddities {
+        // The capabilities of a recovered log begin at different times: until
+        // the last of them does, what they say of each other is incomplete.
+        let partial = self.losses.whole_from.is_some_and(|from| event.time < from);
+        if self.keep.oddities && !(partial && event.cap.is_some()) {
             let at = At::event(event);
             see(Fact::Odd(Oddity { at, odd }));
         }
@@ -321,7 +520,8 @@ impl State {
                 cap.requested = None;
                 // The first one of a log may have begun before the log.
                 let known = std::mem::replace(&mut cap.collections_known, true);
-                odd = (!began && known).then_some(Odd::CollectionNeverBegan);
+                let whole = self.whole && self.losses.whole_from.is_none();
+                odd = (!began && (known || whole)).then_some(Odd::CollectionNeverBegan);
             }
             EventBody::GcWork | EventBody::GcIdle | EventBody::GcDone => {
                 match &mut cap.collecting {
@@ -399,6 +599,7 @@ impl State {
         else {
             return;
         };
+        self.tells.sparks = true;
         let cap = self.scheduler.cap(number);
         let before = cap.sparks.replace((event.time, sparks));
         if before.is_some_and(|(_, before)| sparks.falls_below(&before)) && turn != Turn::Late {
@@ -409,5 +610,49 @@ impl State {
     /// Nanoseconds that all capabilities have spent so, up to their last changes of state.
     pub fn total(&self, state: CapState) -> u64 {
         self.caps().map(|(_, cap)| cap.total(state)).sum()
+    }
+}
+
+/// What spans need to know.
+struct View<'a> {
+    scheduler: &'a Scheduler,
+    collections: &'a Collections,
+    tells: Tells,
+}
+
+impl Running for View<'_> {
+    fn thread_on(&self, cap: u16) -> Option<u32> {
+        let cap = self.scheduler.caps.get(usize::from(cap))?;
+        cap.running.map(|(thread, _)| thread)
+    }
+
+    fn ran(&self, thread: u32, time: u64) -> Option<u64> {
+        Some(self.scheduler.threads.get(thread)?.ran_until(time))
+    }
+
+    fn label(&self, thread: u32) -> Option<&str> {
+        self.scheduler.threads.get(thread)?.label()
+    }
+
+    fn paused(&self) -> Option<u64> {
+        self.tells.gc.then_some(self.collections.paused)
+    }
+}
+
+impl Running for State {
+    fn thread_on(&self, cap: u16) -> Option<u32> {
+        self.cap(cap)?.running.map(|(thread, _)| thread)
+    }
+
+    fn ran(&self, thread: u32, time: u64) -> Option<u64> {
+        Some(self.thread(thread)?.ran_until(time))
+    }
+
+    fn label(&self, thread: u32) -> Option<&str> {
+        self.thread(thread)?.label()
+    }
+
+    fn paused(&self) -> Option<u64> {
+        self.tells.gc.then_some(self.collections.paused)
     }
 }

@@ -7,8 +7,8 @@
 //!
 //! The order matters, as all have the same time: collections end; threads that
 //! run stop; definitions; sizes; threads that are over end, new ones are
-//! created, all others come to be where they are; threads start to run; spans
-//! begin; collections begin.
+//! created, all others come to be where they are; spans end and begin; threads
+//! start to run; collections begin.
 //!
 //! What cannot be said in events is not said: for how long a thread has run, or
 //! how often, is known only to who saw it.
@@ -16,11 +16,14 @@
 use crate::cap::{Cap, Collector};
 use crate::collections::PhaseKind;
 use crate::fact::HeapKind;
+use crate::profile::Band;
 use crate::snapshot::Snapshot;
+use crate::spans::OpenSpan;
 use crate::state::State;
 use crate::states::ThreadState;
 use crate::thread::Thread;
 use ghc_eventlog::{EventBody, StopStatus, Text, encode_event};
+use std::collections::BTreeMap;
 
 /// Hands on the events that bring a reader who knows `from` (`None`: nothing)
 /// to `to`: the capability whose block each belongs into (`None`: the global
@@ -47,6 +50,7 @@ pub fn transition(
     writer.definitions();
     writer.sizes();
     writer.threads();
+    writer.spans();
     writer.threads_run();
     writer.sample();
     writer.collections_begin();
@@ -145,7 +149,22 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         }
     }
 
-    fn definitions(&mut self) {}
+    fn definitions(&mut self) {
+        let (from, to) = (&self.from.definitions, &self.to.definitions);
+        to.changes(from, self.to.header(), self.at, self.out);
+        for sample in self.to.ticky.samples() {
+            let before = self.from.ticky.sample(sample.counter);
+            if before.is_none_or(|before| before.time != sample.time) {
+                let body = EventBody::TickyCounterSample {
+                    counter: sample.counter,
+                    entries: sample.entries,
+                    allocs: sample.allocs,
+                    allocated: sample.allocated,
+                };
+                self.event(sample.cap, &body);
+            }
+        }
+    }
 
     /// Running totals and sizes that are other ones by now.
     fn sizes(&mut self) {
@@ -280,7 +299,112 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         }
     }
 
-    fn sample(&mut self) {}
+    /// What has come of the heap sample that is open.
+    fn sample(&mut self) {
+        let before = self.from.samples.open();
+        let sample = self.to.samples.open();
+        let same = before
+            .zip(sample)
+            .is_some_and(|(before, now)| before.begun().offset == now.begun().offset);
+        if let Some(before) = before.filter(|_| !same) {
+            let era = before.era();
+            self.event(None, &EventBody::HeapProfSampleEnd { era });
+        }
+        let Some(sample) = sample else { return };
+        let era = sample.era();
+        let mut known = 0;
+        if same {
+            known = before.map_or(0, |before| before.bands().count());
+        } else if sample.is_biographical() {
+            let sample_time = sample.time();
+            self.event(
+                None,
+                &EventBody::HeapBioProfSampleBegin { era, sample_time },
+            );
+        } else {
+            self.event(None, &EventBody::HeapProfSampleBegin { era });
+        }
+        let profile = sample.profile();
+        for (band, residency) in sample.bands().skip(known) {
+            match band {
+                Band::Name(label) => {
+                    let body = EventBody::HeapProfSampleString {
+                        profile,
+                        residency,
+                        label,
+                    };
+                    self.event(None, &body);
+                }
+                Band::Stack(frames) => {
+                    let stack = frames.stack();
+                    let body = EventBody::HeapProfSampleCostCentre {
+                        profile,
+                        residency,
+                        stack,
+                    };
+                    self.event(None, &body);
+                }
+                // What was too much to be kept cannot be told.
+                Band::Other => {}
+            }
+        }
+    }
+
+    /// Spans that are over, and those that have begun. Their messages belong to
+    /// the thread that runs: that of a thread which does not is started for them.
+    fn spans(&mut self) {
+        let open = |state: &State| -> BTreeMap<_, OpenSpan> {
+            let spans = state.spans.open();
+            spans.map(|span| (span.number(), span.clone())).collect()
+        };
+        let (before, now) = (open(self.from), open(self.to));
+        let over = before
+            .iter()
+            .filter(|(number, _)| !now.contains_key(number));
+        let begun = now
+            .iter()
+            .filter(|(number, _)| !before.contains_key(number));
+        let messages = over
+            .map(|(_, span)| ("STOP", span))
+            .chain(begun.map(|(_, span)| ("START", span)));
+        for (word, span) in messages {
+            let text = match span.id {
+                Some(id) => format!("{word} {id} {}", span.name),
+                None => format!("{word} {}", span.name),
+            };
+            let message = Text(text.as_bytes());
+            let body = EventBody::UserMsg { message };
+            let thread = span.thread.and_then(|id| Some((id, self.to.thread(id)?)));
+            match thread {
+                Some((id, thread)) if !matches!(thread.state, ThreadState::Running { .. }) => {
+                    let home = self.home(thread);
+                    self.run(home, id);
+                    self.event(Some(home), &body);
+                    match thread.state {
+                        ThreadState::Blocked { why, by } => self.stop(home, id, why, by),
+                        ThreadState::Foreign => {
+                            self.stop(home, id, StopStatus::FOREIGN_CALL, None);
+                        }
+                        _ => self.stop(home, id, StopStatus::YIELDING, None),
+                    }
+                }
+                Some((id, thread)) => {
+                    // It is about to be started.
+                    let home = self.home(thread);
+                    let runs = self.from.cap(home).and_then(|cap| cap.running());
+                    let runs = runs.is_some_and(|(other, _)| other == id);
+                    if !runs {
+                        self.run(home, id);
+                    }
+                    self.event(Some(home), &body);
+                    if !runs {
+                        self.stop(home, id, StopStatus::YIELDING, None);
+                    }
+                }
+                None => self.event(span.cap, &body),
+            }
+        }
+    }
 
     /// Collections that go on now and did not.
     fn collections_begin(&mut self) {
