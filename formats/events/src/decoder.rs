@@ -12,6 +12,7 @@
 
 mod framing;
 mod plain;
+mod turns;
 
 use crate::error::Error;
 use crate::event::{Block, Ending, Event, Gap, Item};

@@ -26,7 +26,7 @@ use crate::ids::{BLOCK_MARKER, CREATE_THREAD, IPE};
 use crate::old::Form;
 
 /// How a header begins: enough of it not to be mistaken.
-const HEADER_SIGN: &[u8; 8] = b"hdrbhetb";
+pub(super) const HEADER_SIGN: &[u8; 8] = b"hdrbhetb";
 /// How many bytes are looked at to tell what a strange file is.
 const GUESS: usize = 24;
 /// Strings of an info table event.

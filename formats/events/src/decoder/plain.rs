@@ -31,6 +31,12 @@ pub(crate) struct Plain {
 }
 
 impl Plain {
+    /// The event's time.
+    #[inline(always)]
+    pub(crate) fn time(&self) -> u64 {
+        self.time
+    }
+
     /// The event that lies in these bytes.
     #[inline(always)]
     pub(crate) fn event<'a>(&self, raw: &'a [u8]) -> Event<'a> {

@@ -1,0 +1,179 @@
+//! Through blocks that are here whole, by turns: the events of several
+//! capabilities in the order of time, each decoded where it lies.
+
+use super::framing::HEADER_SIGN;
+use super::{Decoder, Frame, State, build};
+use crate::event::{Block, Event, Item};
+use crate::header::HEADER_BEGIN;
+
+impl Decoder {
+    /// Goes to another place of the same session, where an event begins, and
+    /// forgets a fault. What is told after it belongs to that place, as with
+    /// [`at`](Self::at). Nothing happens while there is no header.
+    #[inline]
+    pub fn seek(&mut self, cap: Option<u16>, offset: u64, block_end: u64) {
+        if !matches!(self.state, State::Items) {
+            let Some(header) = &self.header else { return };
+            self.sizes = header.sizes().clone();
+            self.state = State::Items;
+        }
+        self.offset = offset;
+        self.block_end = block_end;
+        self.block_cap = cap;
+        self.marked = false;
+    }
+
+    /// Hands on the events at the front of `input` for as long as they are not
+    /// later than `limit`.
+    ///
+    /// Times can go back, so each event counts with `reached`, the latest time
+    /// so far, or its own if that is later. The answer is the time with which
+    /// the next event counts, the first beyond the limit; `None` if what comes
+    /// next is not a whole event. That is left to [`decode`](Self::decode).
+    ///
+    /// ```
+    /// use ghc_eventlog::{BlockBuilder, Decoder, EventBody, Header, Item};
+    ///
+    /// let header = Header::standard();
+    /// let mut block = BlockBuilder::new(Some(0));
+    /// for time in [10, 30, 20, 40] {
+    ///     block.push_body(&header, time, &EventBody::GcStart)?;
+    /// }
+    /// let log = [header.as_bytes(), block.finish()].concat();
+    ///
+    /// let (mut decoder, mut input) = (Decoder::new(), &log[..]);
+    /// while !matches!(decoder.decode(&mut input)?, Item::Block(_)) {}
+    /// let (mut reached, mut times) = (0, Vec::new());
+    /// let next = decoder.events_until(&mut input, &mut reached, 30, |event| times.push(event.time));
+    /// assert_eq!((next, times), (Some(40), vec![10, 30, 20]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline(always)]
+    pub fn events_until<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+        reached: &mut u64,
+        limit: u64,
+        mut each: impl FnMut(&Event<'a>),
+    ) -> Option<u64> {
+        loop {
+            let mut place = self.place();
+            let mut rest = *input;
+            let mut latest = *reached;
+            let mut beyond = None;
+            while let Some(plain) = place.plain(&self.sizes, rest) {
+                let time = plain.time().max(latest);
+                if time > limit {
+                    beyond = Some(time);
+                    break;
+                }
+                latest = time;
+                let (raw, after) = rest.split_at(plain.length);
+                each(&plain.event(raw));
+                place.offset += plain.length as u64;
+                rest = after;
+            }
+            self.offset = place.offset;
+            *input = rest;
+            *reached = latest;
+            if beyond.is_some() {
+                return beyond;
+            }
+            let before = self.offset;
+            let frame = self.other_event(rest)?;
+            let (bytes, after) = rest.split_at((self.offset - before) as usize);
+            let Item::Event(event) = build(&frame, bytes) else {
+                return None;
+            };
+            let time = event.time.max(latest);
+            if time > limit {
+                self.offset = before;
+                return Some(time);
+            }
+            *reached = time;
+            each(&event);
+            *input = after;
+        }
+    }
+
+    /// The time of the event at the front of `input`, if there is a whole one.
+    #[inline]
+    pub fn next_time(&mut self, input: &[u8]) -> Option<u64> {
+        if let Some(plain) = self.place().plain(&self.sizes, input) {
+            return Some(plain.time());
+        }
+        let before = self.offset;
+        let frame = self.other_event(input)?;
+        self.offset = before;
+        matches!(frame, Frame::Event { .. })
+            .then(|| input.get(2..10)?.first_chunk().copied())?
+            .map(u64::from_be_bytes)
+    }
+
+    /// How many bytes are left of the present block, as its marker says; `None`
+    /// if it does not say, and outside any block.
+    pub fn left_of_block(&self) -> Option<u64> {
+        let within = matches!(self.state, State::Items) && self.block_end != u64::MAX;
+        within
+            .then(|| self.block_end.checked_sub(self.offset))
+            .flatten()
+    }
+
+    /// Takes bytes of the present block off the front of `input`, undecoded: up
+    /// to the end of the block, or all that are there. None are taken if the
+    /// block does not say where it ends.
+    ///
+    /// Whether the marker told the truth is to be seen:
+    /// [`may_begin_header`](Self::may_begin_header) is to be asked before the
+    /// first bytes, [`block_can_end_before`](Self::block_can_end_before) and
+    /// [`are_events`](Self::are_events) after the last ones.
+    ///
+    /// ```
+    /// use ghc_eventlog::{BlockBuilder, Decoder, EventBody, Header, Item};
+    ///
+    /// let header = Header::standard();
+    /// let mut block = BlockBuilder::new(Some(0));
+    /// block.push_body(&header, 1000, &EventBody::GcStart)?;
+    /// let log = [header.as_bytes(), block.finish(), b"rest"].concat();
+    ///
+    /// let (mut decoder, mut input) = (Decoder::new(), &log[..]);
+    /// while !matches!(decoder.decode(&mut input)?, Item::Block(_)) {}
+    /// assert_eq!(decoder.take_block_bytes(&mut input).len(), 10);
+    /// assert_eq!(input, b"rest");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn take_block_bytes<'a>(&mut self, input: &mut &'a [u8]) -> &'a [u8] {
+        let left = self.left_of_block().unwrap_or(0);
+        let length = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
+        let (taken, rest) = input.split_at(length);
+        *input = rest;
+        self.offset += length as u64;
+        self.marked &= length == 0;
+        taken
+    }
+
+    /// Whether these bytes begin a header, as far as they go: GHC 9.0 starts
+    /// its log anew inside a block. Four of them are enough to tell.
+    pub fn may_begin_header(bytes: &[u8]) -> bool {
+        let sign = HEADER_BEGIN.len().min(bytes.len());
+        bytes[..sign] == HEADER_BEGIN[..sign]
+    }
+
+    /// Whether `next`, what follows a block, is what follows one and is hard to
+    /// mistake: another block, or a header. If not, the block may have ended
+    /// before the place that its marker says.
+    pub fn block_can_end_before(next: &[u8]) -> bool {
+        Block::is_plausible(next) || next.starts_with(HEADER_SIGN)
+    }
+
+    /// Whether `bytes`, from where the decoder is, are whole events and nothing
+    /// else.
+    pub fn are_events(&self, mut bytes: &[u8]) -> bool {
+        let mut decoder = self.clone();
+        let all = &mut bytes;
+        decoder
+            .events_until(all, &mut 0, u64::MAX, |_| {})
+            .is_none()
+            && all.is_empty()
+    }
+}
