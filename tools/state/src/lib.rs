@@ -12,6 +12,7 @@
 //! | [`Fact`] | what has happened: intervals of threads and capabilities, collections, heap samples, spans, losses, oddities |
 //! | [`Snapshot`] | a state that does not change any more; cheap, because it shares what has not changed since |
 //! | [`transition`] | the events that bring a reader from one snapshot to another; from nothing, a valid beginning of a log |
+//! | [`Merge`] | the events of all capabilities in the order of time, decoded where they lie |
 //! | [`Spans`] | pairs of messages, by any rule |
 //!
 //! # Order
@@ -67,6 +68,7 @@ mod finished;
 mod heap;
 mod limits;
 mod losses;
+mod merge;
 mod oddity;
 mod pages;
 mod profile;
@@ -99,6 +101,7 @@ pub use fact::{CapInterval, Fact, HeapKind, HeapValue, Migration, Part, ThreadIn
 pub use heap::{Heap, Returned};
 pub use limits::{Keep, Limits};
 pub use losses::{Loss, Losses, Lost};
+pub use merge::{Merge, MergeOptions, Step};
 pub use oddity::{At, Odd, Oddity, Severity};
 pub use profile::{Band, Frames, HeapProfile, Sample, Samples};
 pub use program::{Capset, HeapParameters, Program, Programs};

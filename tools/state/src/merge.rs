@@ -1,0 +1,425 @@
+//! Events of all capabilities in the order of time.
+//!
+//! A runtime system writes blocks, each of one capability, in any order. Here
+//! they are kept as they are, and decoded in place when it is their turn: the
+//! capability whose next event is the earliest hands on its events until another
+//! one's is earlier. That costs little more than decoding.
+//!
+//! # Times
+//!
+//! Some events are dated back. Within a capability the order is always that of
+//! the log: an event counts with its own time, or with the latest before it of the
+//! same capability if that is later, or with the end of the block before. Events
+//! of different capabilities that count with the same time come in the order of the
+//! stream.
+//!
+//! # What is certain
+//!
+//! A block that ends at `t` proves that its capability will write nothing earlier
+//! any more. So up to the lowest such `t` of all capabilities nothing is missing,
+//! and what lies before it is [`Turn::Certain`]. One that is known, but has
+//! delivered nothing, counts with 0. The global block takes no part: what is in
+//! it describes the program, GHC 9.0 writes it at exit only, and so it is handed on
+//! at once, before anything else that waits. So is what lies outside any block.
+//!
+//! When more than [`max_bytes`](MergeOptions::max_bytes) wait, the oldest events
+//! are handed on regardless, as [`Turn::Early`]; what is found to be earlier than
+//! one that was handed on before it is [`Turn::Late`].
+//!
+//! Logs of GHC 9.0 do not say which capabilities there are until the program
+//! ends. There the first 16 MiB are waited for.
+
+mod fronts;
+mod piece;
+mod session;
+
+use crate::state::Turn;
+use ghc_eventlog::{Block, Decoder, Ending, Error, Event, Gap, Header, Item, Watermark};
+use piece::Pieces;
+use session::Session;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How a [`Merge`] behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct MergeOptions {
+    /// Let at most about this many bytes wait.
+    pub max_bytes: usize,
+    /// Do not wait for capabilities that lag further than this many
+    /// nanoseconds behind the most advanced one.
+    pub stale_after: Option<u64>,
+    /// Go on after a fault in the bytes: what is skipped is told as
+    /// [`Step::Gap`].
+    pub recovery: bool,
+}
+
+impl Default for MergeOptions {
+    /// 64 MiB, waiting for everybody, stopping at faults.
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 << 20,
+            stale_after: None,
+            recovery: false,
+        }
+    }
+}
+
+/// What a [`Merge`] hands on.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// A session begins, with this header.
+    Session(&'a Arc<Header>),
+    /// A block begins: its first event is next, if it has any.
+    Block(&'a Block<'a>),
+    /// An event.
+    Event(&'a Event<'a>, Turn),
+    /// Bytes that were skipped.
+    Gap(&'a Gap),
+    /// The mark at the end of a log, after everything before it.
+    End,
+}
+
+/// Bytes that are added to an incomplete item at a time, at least.
+const JOIN: usize = 4 << 10;
+
+/// Blocks longer than this are decoded on arrival, to bound memory.
+const WHOLE: u32 = 16 << 20;
+
+/// Puts the events of a stream into the order of time.
+///
+/// The stream goes in as [bytes](Self::push_bytes) or as [items](Self::push) of a
+/// decoder. After every few of either, [`drain`](Self::drain): that is what keeps
+/// memory bounded.
+///
+/// ```
+/// use eventlog_state::{Merge, MergeOptions, Step};
+/// use ghc_eventlog::{BlockBuilder, EventBody, Header};
+///
+/// let header = Header::standard();
+/// let mut log = header.as_bytes().to_vec();
+/// for (cap, times) in [(0, [10, 30]), (1, [20, 40])] {
+///     let mut block = BlockBuilder::new(Some(cap));
+///     for time in times {
+///         block.push_body(&header, time, &EventBody::GcStart)?;
+///     }
+///     log.extend_from_slice(block.finish());
+/// }
+///
+/// let mut merge = Merge::new(MergeOptions::default());
+/// merge.push_bytes(&log);
+/// merge.flush();
+/// let mut times = Vec::new();
+/// merge.drain(&mut |step| {
+///     if let Step::Event(event, _) = step {
+///         times.push(event.time);
+///     }
+/// })?;
+/// assert_eq!(times, [10, 20, 30, 40]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Merge {
+    options: MergeOptions,
+    sessions: VecDeque<Session>,
+    pieces: Pieces,
+    intake: Intake,
+    /// The stream is at fault; everything before that comes first.
+    failed: Option<Error>,
+    late: u64,
+}
+
+/// The stream of bytes.
+#[derive(Debug)]
+struct Intake {
+    decoder: Decoder,
+    /// The beginning of an item that is not complete.
+    rest: Vec<u8>,
+    /// A block has begun, and it is to be seen whether it can be taken undecoded.
+    undecided: bool,
+    /// The decoder at the beginning of the block whose bytes are taken undecoded.
+    raw: Option<Box<Decoder>>,
+    /// Blocks that begin before this are decoded.
+    exact_until: u64,
+}
+
+impl Merge {
+    /// Nothing has come yet.
+    pub fn new(options: MergeOptions) -> Self {
+        Self {
+            options,
+            sessions: VecDeque::new(),
+            pieces: Pieces::default(),
+            intake: Intake {
+                decoder: Decoder::new().with_recovery(options.recovery),
+                rest: Vec::new(),
+                undecided: false,
+                raw: None,
+                exact_until: 0,
+            },
+            failed: None,
+            late: 0,
+        }
+    }
+
+    /// Takes an item of a decoder. `header` is the header that the decoder has at
+    /// this moment.
+    pub fn push(&mut self, item: &Item<'_>, header: Option<&Arc<Header>>) {
+        match item {
+            Item::Header => {
+                self.close_session(false);
+                let session = Session::new(header.cloned(), &self.options);
+                self.sessions.push_back(session);
+            }
+            Item::Block(block) => {
+                let session = session(&mut self.sessions, header, &self.options);
+                self.pieces.block(block, &mut |piece| session.push(piece));
+                session.announce(block.cap);
+            }
+            Item::Event(event) => {
+                let session = session(&mut self.sessions, header, &self.options);
+                self.pieces.event(event, &mut |piece| session.push(piece));
+            }
+            Item::End => self.close_session(true),
+            Item::Gap(gap) => {
+                let session = session(&mut self.sessions, header, &self.options);
+                self.pieces.close(false, &mut |piece| session.push(piece));
+                session.gap(*gap);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the next bytes of the stream, however it is split. Blocks are not
+    /// decoded yet: this is the fast way. A fault is told by
+    /// [`drain`](Self::drain), after everything before it.
+    ///
+    /// Use either this or [`push`](Self::push), not both.
+    pub fn push_bytes(&mut self, bytes: &[u8]) {
+        let mut input = bytes;
+        while self.failed.is_none() {
+            if self.intake.rest.is_empty() {
+                if input.is_empty() {
+                    return;
+                }
+                self.take(&mut input);
+                continue;
+            }
+            // A little is enough to complete nearly every item.
+            let enough = self.intake.rest.len().max(JOIN).min(input.len());
+            let (more, after) = input.split_at(enough);
+            input = after;
+            let mut joined = std::mem::take(&mut self.intake.rest);
+            joined.extend_from_slice(more);
+            let mut all = &joined[..];
+            while !all.is_empty() && self.intake.rest.is_empty() && self.failed.is_none() {
+                self.take(&mut all);
+            }
+            if all.is_empty() && input.is_empty() {
+                return;
+            }
+            self.intake.rest.extend_from_slice(all);
+        }
+    }
+
+    /// Takes bytes off the front, at least one, or all of them as an incomplete item.
+    fn take(&mut self, input: &mut &[u8]) {
+        if self.intake.undecided {
+            if Decoder::may_begin_header(input) {
+                if input.len() < 4 {
+                    self.intake.rest.extend_from_slice(input);
+                    *input = &[];
+                    return;
+                }
+            } else {
+                self.intake.raw = Some(Box::new(self.intake.decoder.clone()));
+            }
+            self.intake.undecided = false;
+        }
+        if self.intake.raw.is_none() {
+            self.take_items(input);
+            return;
+        }
+        let taken = self.intake.decoder.take_block_bytes(input);
+        self.pieces.bytes(taken);
+        if self.intake.decoder.left_of_block() != Some(0) {
+            return;
+        }
+        let Some(before) = self.intake.raw.take() else {
+            return;
+        };
+        let sound = Decoder::block_can_end_before(input)
+            || self
+                .pieces
+                .events()
+                .is_some_and(|events| before.are_events(events));
+        if !sound {
+            self.decode_raw(*before);
+        } else if let Some(session) = self.sessions.back_mut() {
+            self.pieces.check_end(&mut |piece| session.push(piece));
+        }
+    }
+
+    /// The block does not end where it says, or is at fault: it is decoded from its
+    /// beginning.
+    fn decode_raw(&mut self, before: Decoder) {
+        self.intake.exact_until = self.intake.decoder.offset();
+        self.intake.decoder = before;
+        let bytes = self.pieces.take_back();
+        let mut all = &bytes[..];
+        while !all.is_empty() && self.failed.is_none() {
+            self.take_items(&mut all);
+        }
+    }
+
+    /// Decodes up to the beginning of a block that can be taken as it is.
+    fn take_items(&mut self, input: &mut &[u8]) {
+        loop {
+            match self.intake.decoder.decode(input) {
+                Ok(Item::NeedMore) => {
+                    self.intake.rest.extend_from_slice(input);
+                    *input = &[];
+                    return;
+                }
+                Ok(item) => {
+                    let header = self.intake.decoder.header().cloned();
+                    self.push(&item, header.as_ref());
+                    if let Item::Block(block) = item
+                        && block.offset >= self.intake.exact_until
+                        && header.is_some()
+                        && (block.raw.len() as u32 + 1..=WHOLE).contains(&block.size)
+                    {
+                        self.intake.undecided = true;
+                        return;
+                    }
+                }
+                Err(error) => {
+                    self.close_session(false);
+                    self.failed = Some(error);
+                    *input = &[];
+                    return;
+                }
+            }
+        }
+    }
+
+    /// There is nothing more to come: what waits can be handed on, and what is here
+    /// of an incomplete block.
+    pub fn flush(&mut self) {
+        self.intake.undecided = false;
+        if let Some(before) = self.intake.raw.take() {
+            self.decode_raw(*before);
+        }
+        if let Some(session) = self.sessions.back_mut() {
+            self.pieces.interrupt(&mut |piece| session.push(piece));
+            session.closed = true;
+        }
+    }
+
+    fn close_session(&mut self, ended: bool) {
+        if let Some(session) = self.sessions.back_mut() {
+            self.pieces.close(false, &mut |piece| session.push(piece));
+            session.closed = true;
+            session.ended |= ended;
+        }
+    }
+
+    /// Hands on what is next, as far as that can be told.
+    ///
+    /// # Errors
+    ///
+    /// A fault in the bytes of the stream, once everything before it was handed on. It
+    /// is final.
+    #[inline]
+    pub fn drain(&mut self, each: &mut impl FnMut(Step<'_>)) -> Result<(), Error> {
+        self.before_draining();
+        while let Some(session) = self.sessions.front_mut() {
+            if let Err(error) = session.drain(&self.options, &mut self.pieces, each) {
+                self.fail(error);
+                continue;
+            }
+            if !self.next_session(each) {
+                break;
+            }
+        }
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    /// Events outside any block wait for nothing.
+    fn before_draining(&mut self) {
+        if self.pieces.is_outside()
+            && let Some(session) = self.sessions.back_mut()
+        {
+            self.pieces.close(false, &mut |piece| session.push(piece));
+        }
+    }
+
+    /// Leaves a session that is over; whether there is another one.
+    #[inline(never)]
+    fn next_session(&mut self, each: &mut dyn FnMut(Step<'_>)) -> bool {
+        let more = self.sessions.len() > 1;
+        let Some(session) = self.sessions.front_mut() else {
+            return false;
+        };
+        if std::mem::take(&mut session.ended) {
+            each(Step::End);
+        }
+        if more && let Some(before) = self.sessions.pop_front() {
+            self.late += before.late;
+            if let Some(session) = self.sessions.front_mut() {
+                session.follow(&before);
+            }
+        }
+        more
+    }
+
+    /// Nothing that lies behind the fault will be handed on any more.
+    #[cold]
+    fn fail(&mut self, error: Error) {
+        self.sessions.truncate(1);
+        self.pieces = Pieces::default();
+        if let Some(session) = self.sessions.front_mut() {
+            session.end_at(error.offset);
+        }
+        self.failed = Some(error);
+    }
+
+    /// How far the present session is complete, by capability. The global block is not
+    /// in it.
+    pub fn watermark(&self) -> Option<&Watermark> {
+        self.sessions.back().map(|session| &session.watermark)
+    }
+
+    /// Bytes that are held.
+    pub fn held_bytes(&self) -> usize {
+        let sessions: usize = self.sessions.iter().map(|session| session.held).sum();
+        sessions + self.pieces.held() + self.intake.rest.capacity()
+    }
+
+    /// How many events were handed on late so far.
+    pub fn late(&self) -> u64 {
+        let sessions: u64 = self.sessions.iter().map(|session| session.late).sum();
+        self.late + sessions
+    }
+
+    /// How the [bytes](Self::push_bytes) end if no more are pushed, after
+    /// [`flush`](Self::flush).
+    pub fn ending(&self) -> Ending {
+        self.intake.decoder.ending(&self.intake.rest)
+    }
+}
+
+/// The session to which what comes now belongs.
+fn session<'a>(
+    sessions: &'a mut VecDeque<Session>,
+    header: Option<&Arc<Header>>,
+    options: &MergeOptions,
+) -> &'a mut Session {
+    match sessions.back() {
+        Some(session) if !session.closed => {}
+        // After the end, or after all there was for a while: more of the same.
+        Some(session) => sessions.push_back(session.continued(options)),
+        None => sessions.push_back(Session::new(header.cloned(), options)),
+    }
+    let last = sessions.len() - 1;
+    &mut sessions[last]
+}

@@ -1,0 +1,478 @@
+//! The blocks of one session, and whose event is next.
+
+use super::fronts::Fronts;
+use super::piece::{Piece, Pieces, take_apart};
+use super::{MergeOptions, Step};
+use crate::state::Turn;
+use ghc_eventlog::{Decoder, Error, Event, EventBody, Gap, Header, Item, Watermark};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// While no capability was announced, this much is held back at most: with GHC
+/// 9.0 that never happens, and it is to be seen first which ones there are.
+const UNANNOUNCED: usize = 16 << 20;
+
+/// The number that means no capability.
+const GLOBAL: u16 = 0xffff;
+
+/// Least bytes that are handed on at a time when too many are held.
+const AT_LEAST: usize = 64 << 10;
+
+/// The blocks of one capability.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    pub(super) cap: u16,
+    pub(super) pieces: VecDeque<Arc<Piece>>,
+    /// How far the first piece was handed on. 0: not even its marker.
+    pub(super) at: usize,
+    /// The time with which its last event counted. Its later ones are not
+    /// earlier, whatever they say.
+    pub(super) reached: u64,
+}
+
+/// What belongs to no capability, in the order of the stream.
+#[derive(Debug)]
+enum Global {
+    Piece(Arc<Piece>),
+    Gap(Gap),
+}
+
+/// Everything from one header to the next.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) header: Option<Arc<Header>>,
+    /// More of the session before: what comes after its end.
+    continues: bool,
+    began: bool,
+    /// Nothing more will come: all of it can be handed on.
+    pub(super) closed: bool,
+    pub(super) ended: bool,
+    /// A place in the block whose turn it is.
+    decoder: Option<Decoder>,
+    pub(super) lanes: Vec<Lane>,
+    lane_of: Vec<u32>,
+    fronts: Fronts,
+    globals: VecDeque<Global>,
+    pub(super) watermark: Watermark,
+    /// It was said which capabilities there are, or waited for long enough.
+    settled: bool,
+    /// Up to here nothing is missing.
+    pub(super) certain: u64,
+    /// How far events were handed on.
+    pub(super) handed_on: u64,
+    pub(super) late: u64,
+    /// Bytes not handed on yet, and of the pieces that they are in.
+    waiting: usize,
+    pub(super) held: usize,
+}
+
+impl Session {
+    pub(super) fn new(header: Option<Arc<Header>>, options: &MergeOptions) -> Self {
+        let decoder = header.clone().map(|header| Decoder::at(header, None, 0, 0));
+        let mut watermark = Watermark::new(options.stale_after);
+        // What the global buffer says is about the program: nobody waits for it.
+        watermark.forget(GLOBAL);
+        Self {
+            header,
+            continues: false,
+            began: false,
+            closed: false,
+            ended: false,
+            decoder,
+            lanes: Vec::new(),
+            lane_of: Vec::new(),
+            fronts: Fronts::default(),
+            globals: VecDeque::new(),
+            watermark,
+            settled: false,
+            certain: 0,
+            handed_on: 0,
+            late: 0,
+            waiting: 0,
+            held: 0,
+        }
+    }
+
+    /// More of this session, after all there was for a while.
+    pub(super) fn continued(&self, options: &MergeOptions) -> Self {
+        let mut session = Self::new(self.header.clone(), options);
+        session.continues = true;
+        session.watermark = self.watermark.clone();
+        session
+    }
+
+    /// The session before is over.
+    pub(super) fn follow(&mut self, before: &Self) {
+        if !self.continues {
+            return;
+        }
+        self.handed_on = before.handed_on;
+        self.settled = before.settled;
+        for lane in &before.lanes {
+            let index = self.lane(lane.cap);
+            self.lanes[index].reached = lane.reached;
+        }
+        self.fronts_anew();
+    }
+
+    /// What begins at `offset` or later is as if it had not come.
+    pub(super) fn end_at(&mut self, offset: u64) {
+        self.closed = true;
+        self.ended = false;
+        for lane in &mut self.lanes {
+            let kept = lane.pieces.partition_point(|piece| piece.offset < offset);
+            if kept == 0 {
+                self.waiting += std::mem::take(&mut lane.at);
+            }
+            for piece in lane.pieces.drain(kept..) {
+                self.held -= piece.bytes.capacity();
+                self.waiting -= piece.bytes.len();
+            }
+        }
+        self.globals.retain(|global| match global {
+            Global::Piece(piece) => piece.offset < offset,
+            Global::Gap(gap) => gap.offset < offset,
+        });
+        self.fronts_anew();
+    }
+
+    fn fronts_anew(&mut self) {
+        self.fronts.clear();
+        for index in 0..self.lanes.len() {
+            self.front(index);
+        }
+    }
+
+    /// A capability is known as soon as its marker is.
+    pub(super) fn announce(&mut self, cap: Option<u16>) {
+        if let Some(cap) = cap {
+            self.watermark.announce(Some(cap));
+        }
+    }
+
+    pub(super) fn gap(&mut self, gap: Gap) {
+        self.globals.push_back(Global::Gap(gap));
+    }
+
+    pub(super) fn push(&mut self, piece: Piece) {
+        self.held += piece.bytes.capacity();
+        if let (Some(cap), Some(marker), true) = (piece.cap(), &piece.marker, piece.ends) {
+            self.watermark.delivered(Some(cap), marker.end);
+        }
+        let Some(cap) = piece.cap() else {
+            self.globals.push_back(Global::Piece(Arc::new(piece)));
+            return;
+        };
+        self.waiting += piece.bytes.len();
+        let lane = self.lane(cap);
+        self.lanes[lane].pieces.push_back(Arc::new(piece));
+        if self.lanes[lane].pieces.len() == 1 {
+            self.front(lane);
+        }
+    }
+
+    fn lane(&mut self, cap: u16) -> usize {
+        let index = usize::from(cap);
+        if self.lane_of.len() <= index {
+            self.lane_of.resize(index + 1, u32::MAX);
+        }
+        if self.lane_of[index] == u32::MAX {
+            self.lane_of[index] = self.lanes.len() as u32;
+            self.lanes.push(Lane {
+                cap,
+                ..Lane::default()
+            });
+        }
+        self.lane_of[index] as usize
+    }
+
+    /// With what time the first event of a lane counts.
+    fn key(decoder: &mut Option<Decoder>, lane: &Lane) -> Option<(u64, u64)> {
+        let piece = lane.pieces.front()?;
+        let at = lane.at.max(piece.begin);
+        let rest = &piece.bytes[at..];
+        let mut time = None;
+        if let Some(decoder) = decoder {
+            piece.seek(decoder, at);
+            time = decoder.next_time(rest);
+        }
+        if let (None, true, Some(marker)) = (time, rest.is_empty(), &piece.marker)
+            && piece.begin > 0
+            && lane.at == 0
+        {
+            // No event: in its turn it only says that nothing has happened.
+            time = Some(marker.time.min(marker.end));
+        }
+        // What is no event is looked at when it comes to it.
+        Some((lane.reached.max(time.unwrap_or(0)), piece.offset))
+    }
+
+    fn front(&mut self, lane: usize) {
+        if let Some((key, offset)) = Self::key(&mut self.decoder, &self.lanes[lane]) {
+            self.fronts.push((key, offset, lane as u32));
+        }
+    }
+
+    /// Up to when nothing is missing, according to what is known now.
+    fn certain(&mut self) -> u64 {
+        if self.closed {
+            return u64::MAX;
+        }
+        self.settled |= self.waiting > UNANNOUNCED;
+        if self.settled {
+            self.certain = self.certain.max(self.watermark.low());
+        }
+        self.certain
+    }
+
+    /// Hands on what can be.
+    #[inline]
+    pub(super) fn drain(
+        &mut self,
+        options: &MergeOptions,
+        pieces: &mut Pieces,
+        each: &mut impl FnMut(Step<'_>),
+    ) -> Result<(), Error> {
+        self.begin(each);
+        if !self.globals.is_empty() {
+            self.hand_on_globals(options, pieces, each)?;
+        }
+        let certain = self.certain();
+        while let Some((key, offset, index)) = self.fronts.first() {
+            let lane = &mut self.lanes[index as usize];
+            let Some(piece) = lane.pieces.front() else {
+                self.fronts.pop();
+                continue;
+            };
+            // As far as this capability is first, in its turn the same way.
+            let too_much = self.waiting.saturating_sub(options.max_bytes);
+            let (turn, mut limit) = if key < self.handed_on {
+                (Turn::Late, self.handed_on - 1)
+            } else if key <= certain {
+                (Turn::Certain, certain)
+            } else if too_much > 0 {
+                (Turn::Early, u64::MAX)
+            } else {
+                break;
+            };
+            if let Some((other, at, _)) = self.fronts.second() {
+                limit = limit.min(other - u64::from(at < offset));
+            }
+            let Some(decoder) = &mut self.decoder else {
+                break;
+            };
+            if lane.at < piece.begin {
+                lane.at = piece.begin;
+                self.waiting -= piece.begin;
+                if let Some(block) = piece.block() {
+                    tell(each, Step::Block(&block));
+                }
+            }
+            piece.seek(decoder, lane.at);
+            let all = &piece.bytes[lane.at..];
+            // If too much is held, not more than that is too much.
+            let enough = match turn {
+                Turn::Early => too_much.max(AT_LEAST).min(all.len()),
+                _ => all.len(),
+            };
+            let mut rest = &all[..enough];
+            let mut count = 0;
+            let mut next = decoder.events_until(&mut rest, &mut lane.reached, limit, |event| {
+                count += 1;
+                each(Step::Event(event, turn));
+            });
+            let taken = enough - rest.len();
+            lane.at += taken;
+            self.waiting -= taken;
+            match turn {
+                Turn::Late => self.late += count,
+                _ if count == 0 => {}
+                _ => self.handed_on = self.handed_on.max(lane.reached),
+            }
+            if next.is_none() && enough < all.len() && taken > 0 {
+                next = Self::key(&mut self.decoder, lane).map(|(key, _)| key);
+            }
+            if let Some(next) = next {
+                self.fronts.replace((next, offset, index));
+            } else {
+                self.end_of_piece(index as usize, options, pieces, each)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What comes next in a piece is no event: mostly because it is used up.
+    #[inline(never)]
+    fn end_of_piece(
+        &mut self,
+        index: usize,
+        options: &MergeOptions,
+        pieces: &mut Pieces,
+        each: &mut dyn FnMut(Step<'_>),
+    ) -> Result<(), Error> {
+        let lane = &mut self.lanes[index];
+        let Some(piece) = lane.pieces.pop_front() else {
+            return Ok(());
+        };
+        let at = std::mem::take(&mut lane.at);
+        if let (Some(marker), true) = (&piece.marker, piece.ends) {
+            // Whatever comes later was written after this, even if it is dated back.
+            lane.reached = lane.reached.max(marker.end);
+        }
+        self.held -= piece.bytes.capacity();
+        self.waiting -= piece.bytes.len() - at;
+        if at < piece.bytes.len() {
+            self.take_apart(&piece, at, options, each)?;
+            self.fronts_anew();
+        } else {
+            match Self::key(&mut self.decoder, &self.lanes[index]) {
+                Some((key, offset)) => self.fronts.replace((key, offset, index as u32)),
+                None => self.fronts.pop(),
+            }
+        }
+        if let Ok(piece) = Arc::try_unwrap(piece) {
+            pieces.recycle(piece.bytes);
+        }
+        Ok(())
+    }
+
+    /// A block is not made of whole events all the way. What is in it comes in its turn.
+    fn take_apart(
+        &mut self,
+        piece: &Piece,
+        at: usize,
+        options: &MergeOptions,
+        each: &mut dyn FnMut(Step<'_>),
+    ) -> Result<(), Error> {
+        let Some(header) = self.header.clone() else {
+            return Ok(());
+        };
+        let place = piece.offset + at as u64;
+        let decoder = Decoder::at(header, piece.cap(), place, piece.block_end());
+        let mut inner = Pieces::within(piece.marker, place);
+        let mut found = Vec::new();
+        let mut gaps = Vec::new();
+        take_apart(decoder, &piece.bytes[at..], piece.ends, &mut |item| {
+            let done = &mut |piece| found.push(piece);
+            match item {
+                Item::Block(block) => inner.block(&block, done),
+                Item::Event(event) => inner.event(&event, done),
+                Item::Gap(gap) => {
+                    inner.close(false, done);
+                    gaps.push(gap);
+                }
+                _ => {}
+            }
+        });
+        inner.close(false, &mut |piece| found.push(piece));
+        let fault = gaps.first().filter(|_| !options.recovery);
+        found.retain(|piece| fault.is_none_or(|gap| piece.offset < gap.offset));
+        for piece in found {
+            self.insert(piece);
+        }
+        if let Some(gap) = fault {
+            return Err(gap.error);
+        }
+        for gap in gaps {
+            each(Step::Gap(&gap));
+        }
+        Ok(())
+    }
+
+    /// Puts a piece where it belongs among those that have come before it and after it.
+    fn insert(&mut self, piece: Piece) {
+        let Some(cap) = piece.cap() else {
+            self.push(piece);
+            return;
+        };
+        self.announce(Some(cap));
+        self.held += piece.bytes.capacity();
+        self.waiting += piece.bytes.len();
+        let lane = self.lane(cap);
+        let lane = &mut self.lanes[lane];
+        let place = lane
+            .pieces
+            .partition_point(|other| other.offset < piece.offset);
+        // Not in front of one whose turn has begun.
+        lane.pieces
+            .insert(place.max(usize::from(lane.at > 0)), Arc::new(piece));
+    }
+
+    fn begin(&mut self, each: &mut dyn FnMut(Step<'_>)) {
+        if !std::mem::replace(&mut self.began, true)
+            && !self.continues
+            && let Some(header) = &self.header
+        {
+            each(Step::Session(header));
+        }
+    }
+
+    /// What belongs to no capability waits for nobody.
+    #[inline(never)]
+    fn hand_on_globals(
+        &mut self,
+        options: &MergeOptions,
+        pieces: &mut Pieces,
+        each: &mut dyn FnMut(Step<'_>),
+    ) -> Result<(), Error> {
+        while let Some(global) = self.globals.pop_front() {
+            let piece = match global {
+                Global::Piece(piece) => piece,
+                Global::Gap(gap) => {
+                    each(Step::Gap(&gap));
+                    continue;
+                }
+            };
+            self.held -= piece.bytes.capacity();
+            if let Some(block) = piece.block() {
+                each(Step::Block(&block));
+            }
+            let Some(decoder) = &mut self.decoder else {
+                continue;
+            };
+            piece.seek(decoder, piece.begin);
+            let mut rest = &piece.bytes[piece.begin..];
+            let (watermark, settled) = (&mut self.watermark, &mut self.settled);
+            decoder.events_until(&mut rest, &mut 0, u64::MAX, |event| {
+                *settled |= learn(watermark, event);
+                each(Step::Event(event, Turn::Certain));
+            });
+            if !rest.is_empty() {
+                let at = piece.bytes.len() - rest.len();
+                self.take_apart(&piece, at, options, each)?;
+                self.fronts_anew();
+            }
+            if let Ok(piece) = Arc::try_unwrap(piece) {
+                pieces.recycle(piece.bytes);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Learns which capabilities there are. Whether the event says so.
+fn learn(watermark: &mut Watermark, event: &Event<'_>) -> bool {
+    match event.body {
+        EventBody::CapCreate { created_cap: cap }
+        | EventBody::CapsetAssignCap {
+            assigned_cap: cap, ..
+        } if cap != GLOBAL => watermark.announce(Some(cap)),
+        EventBody::Startup { capabilities } => {
+            for cap in 0..capabilities {
+                watermark.announce(Some(cap));
+            }
+        }
+        EventBody::CapDelete { deleted_cap } => {
+            watermark.forget(deleted_cap);
+            return false;
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// The same in one place: only events are worth more.
+#[cold]
+fn tell(each: &mut dyn FnMut(Step<'_>), step: Step<'_>) {
+    each(step);
+}
