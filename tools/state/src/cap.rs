@@ -31,6 +31,8 @@ pub struct Cap {
     pub(crate) created: bool,
     /// Its creation was told, or the number of capabilities.
     pub(crate) announced: bool,
+    /// It was announced once: its deletion can be told before what it did last.
+    pub(crate) known: bool,
     pub(crate) disabled: bool,
     /// Where it speaks first.
     pub(crate) first: Option<At>,

@@ -368,20 +368,21 @@ impl State {
         match event.body {
             EventBody::Startup { capabilities } => {
                 for number in 0..capabilities {
-                    self.scheduler.cap(number).announced = true;
+                    let cap = self.scheduler.cap(number);
+                    (cap.announced, cap.known) = (true, true);
                 }
             }
             EventBody::CapCreate { created_cap } => {
                 // Systems before 8.0 give their number first (`startup`).
                 let cap = self.scheduler.cap(created_cap);
-                cap.announced = true;
+                (cap.announced, cap.known) = (true, true);
                 if std::mem::replace(&mut cap.created, true) {
                     odd = Some(Odd::CapCreatedTwice { cap: created_cap });
                 }
             }
             EventBody::CapDelete { deleted_cap } => {
                 let cap = self.scheduler.cap(deleted_cap);
-                (cap.announced, cap.created, cap.first) = (false, false, None);
+                (cap.announced, cap.created) = (false, false);
             }
             EventBody::CapDisable { disabled_cap } => {
                 self.scheduler.cap(disabled_cap).disabled = true;
@@ -435,11 +436,11 @@ impl State {
         // name them all.
         let mut silent = (0u16..)
             .zip(&self.scheduler.caps)
-            .filter(|(_, cap)| !cap.announced)
+            .filter(|(_, cap)| !cap.known)
             .filter_map(|(number, cap)| Some((number, cap.first?)));
         if let Some((cap, at)) = silent.next() {
             let count = 1 + silent.count();
-            let none = !self.scheduler.caps.iter().any(|cap| cap.announced);
+            let none = !self.scheduler.caps.iter().any(|cap| cap.known);
             let what = match none {
                 true => Odd::NoCapAnnounced,
                 false => Odd::CapsNotAnnounced { count, cap },

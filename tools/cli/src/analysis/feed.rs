@@ -9,7 +9,8 @@ use crate::errors;
 use crate::input::{Input, Outcome, Reading, Step};
 use crate::source::SourceArgs;
 use anyhow::Result;
-use ghc_eventlog::{Block, Event, Gap, Header, Item, Order, OrderOptions};
+use eventlog_state::{Merge, MergeOptions, Step as Told, Turn};
+use ghc_eventlog::{Block, Event, Gap, Header, Item};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -68,13 +69,74 @@ impl Mode {
     /// By time, in the usual amount of memory.
     pub const TIME: Self = Self::Time(64 << 20);
 
-    pub(crate) fn order(self, live: bool) -> Option<Order> {
+    pub(crate) fn order(self, live: bool) -> Option<InOrder> {
         let Self::Time(bytes) = self else { return None };
-        Some(Order::new(OrderOptions {
-            max_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
-            stale_after: live.then_some(STALE),
-            ..OrderOptions::default()
-        }))
+        Some(InOrder {
+            merge: Merge::new(MergeOptions {
+                max_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+                stale_after: live.then_some(STALE),
+                recovery: true,
+            }),
+            header: None,
+            block_end: 0,
+            waiting: 0,
+        })
+    }
+}
+
+/// Events that wait at most before it is looked whether some can be handed on.
+const LOOK: u32 = 4096;
+
+/// Brings what lies in a stream into the order of time.
+pub(crate) struct InOrder {
+    merge: Merge,
+    header: Option<Arc<Header>>,
+    block_end: u64,
+    waiting: u32,
+}
+
+impl InOrder {
+    /// A header is complete.
+    pub(crate) fn header(&mut self, header: &Arc<Header>) {
+        self.header = Some(Arc::clone(header));
+        self.merge.push(&Item::Header, Some(header));
+    }
+
+    /// Takes any other item. The answer is whether there may be something to hand on.
+    pub(crate) fn item(&mut self, item: &Item<'_>) -> bool {
+        self.merge.push(item, self.header.as_ref());
+        match item {
+            Item::Block(block) => self.block_end = block.offset + u64::from(block.size),
+            Item::Event(event) => {
+                self.waiting += 1;
+                let over = event.offset + event.raw.len() as u64 >= self.block_end;
+                if !over && self.waiting < LOOK {
+                    return false;
+                }
+            }
+            _ => {}
+        }
+        self.waiting = 0;
+        true
+    }
+
+    /// There is nothing more to come.
+    pub(crate) fn flush(&mut self) {
+        self.merge.flush();
+    }
+
+    /// Hands on whatever is certain by now.
+    pub(crate) fn drain(&mut self, each: &mut impl FnMut(Told<'_>) -> Result<()>) -> Result<()> {
+        let mut failed = None;
+        let outcome = self.merge.drain(&mut |told| {
+            if failed.is_none() {
+                failed = each(told).err();
+            }
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(outcome?),
+        }
     }
 }
 
@@ -103,19 +165,31 @@ impl Fed {
 /// Reads a log to its end, or to the first fault.
 pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut S) -> Result<Fed> {
     let mut order = mode.order(args.follow || args.source.is_socket());
-    let mut late = 0;
+    let mut told = Handing::default();
     let outcome = Input::open(args, reading)?.each(|step| {
-        match step {
-            Step::Item(Item::Event(event)) if order.is_none() => sink.event(&event, false)?,
-            Step::Item(item) => late += take(&item, order.as_mut(), sink)?,
-            Step::Header(header) => {
-                if let Some(order) = &mut order {
-                    order.push(&Item::Header);
-                    late += drain(order, sink)?;
+        match (step, &mut order) {
+            (Step::Item(Item::Event(event)), None) => sink.event(&event, false)?,
+            (Step::Item(item), order) => {
+                if let Some(order) = order
+                    && order.item(&item)
+                {
+                    told.hand_on(order, sink)?;
+                }
+                match item {
+                    Item::Block(block) => sink.block(&block)?,
+                    Item::Gap(gap) => sink.gap(&gap)?,
+                    Item::End => sink.end()?,
+                    _ => {}
+                }
+            }
+            (Step::Header(header), order) => {
+                if let Some(order) = order {
+                    order.header(&header);
+                    told.hand_on(order, sink)?;
                 }
                 sink.session(&header)?;
             }
-            Step::Idle => sink.idle()?,
+            (Step::Idle, _) => sink.idle()?,
         }
         Ok(match sink.has_enough() {
             true => ControlFlow::Break(()),
@@ -124,36 +198,41 @@ pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut
     })?;
     if let Some(mut order) = order {
         order.flush();
-        late += drain(&mut order, sink)?;
+        told.hand_on(&mut order, sink)?;
     }
+    let late = told.late;
     Ok(Fed { outcome, late })
 }
 
-/// Takes any item but a header, and an event only if there is an order. The
-/// answer is how many events came out late.
-fn take(item: &Item<'_>, order: Option<&mut Order>, sink: &mut impl Sink) -> Result<u64> {
-    let mut late = 0;
-    if let Some(order) = order {
-        order.push(item);
-        late = drain(order, sink)?;
-    }
-    match item {
-        Item::Block(block) => sink.block(block)?,
-        Item::Gap(gap) => sink.gap(gap)?,
-        Item::End => sink.end()?,
-        _ => {}
-    }
-    Ok(late)
+/// Hands on events in the order of time.
+#[derive(Default)]
+struct Handing {
+    /// The latest time of an event of a capability so far.
+    reached: u64,
+    /// How many events were late. What is late in the global block does not count: it
+    /// describes the program, whenever it comes, and GHC 9.0 writes it at exit.
+    late: u64,
 }
 
-/// Hands on whatever is certain by now; the answer is how many of these events
-/// were late. What is late in the global block does not count: it describes the
-/// program, whenever it comes, and GHC 9.0 writes it at exit.
-pub fn drain(order: &mut Order, sink: &mut impl Sink) -> Result<u64> {
-    let mut late = 0;
-    while let Some(next) = order.next_event() {
-        late += u64::from(next.late && next.event.cap.is_some());
-        sink.event(&next.event, next.late)?;
+impl Handing {
+    fn hand_on(&mut self, order: &mut InOrder, sink: &mut impl Sink) -> Result<()> {
+        order.drain(&mut |told| match told {
+            Told::Session(_) => {
+                self.reached = 0;
+                Ok(())
+            }
+            Told::Event(event, turn) => {
+                let late = match event.cap {
+                    None => event.time < self.reached,
+                    Some(_) => turn == Turn::Late,
+                };
+                if event.cap.is_some() {
+                    self.late += u64::from(late);
+                    self.reached = self.reached.max(event.time);
+                }
+                sink.event(event, late)
+            }
+            _ => Ok(()),
+        })
     }
-    Ok(late)
 }

@@ -4,16 +4,7 @@
 //! form, where the missing chunks would have been.
 
 use ghc_eventlog::Event;
-use ghc_eventlog::notes::{Note, Recovered};
-
-/// Since when nothing is missing of any capability, if the event tells it: of a recovered log, whose capabilities begin at
-/// different times.
-pub fn whole_from(event: &Event<'_>) -> Option<u64> {
-    match Note::of(event)? {
-        Note::Recovered(Recovered::Overwritten(overwritten)) => Some(overwritten.whole_from),
-        _ => None,
-    }
-}
+use ghc_eventlog::notes::Note;
 
 /// Losses told so far.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,12 +1,9 @@
 //! `eventlog validate`: is this log what it should be, and if not, where.
 
 mod findings;
-mod runtime;
 mod structure;
-mod threads;
 
-use crate::analysis::feed::{Mode, Sink, drain};
-use crate::analysis::losses;
+use crate::analysis::feed::{InOrder, Mode};
 use crate::errors;
 use crate::hints;
 use crate::input::{Input, Reading, Step};
@@ -14,14 +11,14 @@ use crate::output;
 use crate::source::SourceArgs;
 use crate::units;
 use anyhow::Result;
+use eventlog_state::{Fact, Keep, Oddity, State, Step as Told, Turn};
 use findings::{At, Findings, Severity};
-use ghc_eventlog::{Ending, Error, Event, Item, Order};
-use runtime::Runtime;
+use ghc_eventlog::{Ending, Error, Event, Header, Item};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::Arc;
 use structure::Structure;
-use threads::Machines;
 
 /// Check a log: its structure, and what threads and collections do in it
 ///
@@ -74,29 +71,27 @@ pub fn run(args: Args) -> Result<ExitCode> {
     };
     let mut structure = Structure::default();
     let mut order = Mode::Time(args.memory).order(args.input.source.is_socket());
-    let mut states = States::default();
+    let mut runtime = Runtime::default();
     let mut gap = None;
     let outcome = Input::open(&args.input, reading)?.each(|step| {
         match &step {
             Step::Header(header) => {
                 structure.header(header, &mut findings)?;
-                through(&mut order, &Item::Header, &mut states, &mut findings)?;
-                states.restart(&mut findings)?;
-                states.runtime = Runtime::new(header);
+                if let Some(order) = &mut order {
+                    order.header(header);
+                    runtime.check(order, &mut findings)?;
+                }
             }
             Step::Item(item) => {
                 structure.item(item, &mut findings)?;
                 if let Item::Gap(of) = item {
                     gap.get_or_insert(of.error);
                 }
-                if let Item::Event(event) = item
-                    && let Some(time) = losses::whole_from(event)
+                if let Some(order) = &mut order
+                    && order.item(item)
                 {
-                    // Before anything comes out of the order, as it is at the beginning of such a log.
-                    states.whole_from = time;
-                    states.runtime.partial = true;
+                    runtime.check(order, &mut findings)?;
                 }
-                through(&mut order, item, &mut states, &mut findings)?;
             }
             Step::Idle => {}
         }
@@ -104,15 +99,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     })?;
     if let Some(order) = &mut order {
         order.flush();
-        drain(
-            order,
-            &mut Checking {
-                states: &mut states,
-                findings: &mut findings,
-            },
-        )?;
+        runtime.check(order, &mut findings)?;
     }
-    states.restart(&mut findings)?;
+    runtime.finish(&mut findings)?;
     structure.finish(&outcome, &mut findings)?;
     findings.finish(structure.events, structure.blocks, structure.sessions)?;
     let last = outcome.ending.gap.map(|gap| gap.error);
@@ -139,38 +128,71 @@ fn advise(args: &Args, fault: Option<Error>, ending: &Ending) {
     }
 }
 
-/// Puts an item into the order, and checks what comes out of it.
-fn through(
-    order: &mut Option<Order>,
-    item: &Item<'_>,
-    states: &mut States,
-    findings: &mut Findings,
-) -> Result<()> {
-    if let Some(order) = order {
-        order.push(item);
-        drain(order, &mut Checking { states, findings })?;
-    }
-    Ok(())
-}
-
-/// All that is checked in the order of time.
+/// The runtime system, followed in the order of time: what is odd about it is found.
 #[derive(Default)]
-struct States {
-    threads: Machines,
-    runtime: Runtime,
+struct Runtime {
+    state: Option<State>,
     late: u64,
     late_at: Option<At>,
-    /// What capabilities did before is known of some of them only.
-    whole_from: u64,
+    /// What was found and is not told yet.
+    found: Vec<Oddity>,
 }
 
-impl States {
-    /// The session is over: everything begins anew.
-    fn restart(&mut self, findings: &mut Findings) -> Result<()> {
-        self.threads.finish(findings)?;
-        self.runtime.finish(findings)?;
-        if let Some(at) = self.late_at {
-            let late = self.late;
+impl Runtime {
+    /// Takes whatever is certain by now.
+    fn check(&mut self, order: &mut InOrder, findings: &mut Findings) -> Result<()> {
+        order.drain(&mut |told| match told {
+            Told::Session(header) => self.begin(header, findings),
+            Told::Event(event, turn) => self.event(event, turn, findings),
+            _ => Ok(()),
+        })
+    }
+
+    fn begin(&mut self, header: &Arc<Header>, findings: &mut Findings) -> Result<()> {
+        self.finish(findings)?;
+        let keep = Keep {
+            definitions: false,
+            info_tables: false,
+            spans: false,
+            ..Keep::all()
+        };
+        self.state = Some(State::new(header, keep));
+        Ok(())
+    }
+
+    #[inline]
+    fn event(&mut self, event: &Event<'_>, turn: Turn, findings: &mut Findings) -> Result<()> {
+        if turn == Turn::Late {
+            self.late += 1;
+            self.late_at.get_or_insert(At::event(event));
+        }
+        let found = &mut self.found;
+        if let Some(state) = &mut self.state {
+            state.apply(event, turn, &mut |fact| note(&fact, found));
+        }
+        match self.found.is_empty() {
+            true => Ok(()),
+            false => self.tell(findings),
+        }
+    }
+
+    #[cold]
+    fn tell(&mut self, findings: &mut Findings) -> Result<()> {
+        for Oddity { at, odd } in self.found.drain(..) {
+            findings.tell(odd.severity(), odd.name(), at, || odd.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// The session is over.
+    fn finish(&mut self, findings: &mut Findings) -> Result<()> {
+        let found = &mut self.found;
+        if let Some(mut state) = self.state.take() {
+            state.finish(&mut |fact| note(&fact, found));
+        }
+        self.tell(findings)?;
+        let late = std::mem::take(&mut self.late);
+        if let Some(at) = self.late_at.take() {
             findings.tell(Severity::Warning, "late_events", at, || {
                 format!(
                     "{late} events, this one first, came too late to be put in order; the threads \
@@ -178,29 +200,13 @@ impl States {
                 )
             })?;
         }
-        *self = Self::default();
         Ok(())
     }
 }
 
-struct Checking<'a> {
-    states: &'a mut States,
-    findings: &'a mut Findings,
-}
-
-impl Sink for Checking<'_> {
-    fn event(&mut self, event: &Event<'_>, late: bool) -> Result<()> {
-        if event.cap.is_some() && event.time < self.states.whole_from {
-            return Ok(());
-        }
-        // The global block describes the program; when it comes is no matter.
-        let late = late && event.cap.is_some();
-        if late {
-            self.states.late += 1;
-            self.states.late_at.get_or_insert(At::event(event));
-        }
-        self.states.threads.event(event, late, self.findings)?;
-        self.states.runtime.event(event, late, self.findings)
+fn note(fact: &Fact<'_>, found: &mut Vec<Oddity>) {
+    if let Fact::Odd(odd) = fact {
+        found.push(*odd);
     }
 }
 

@@ -6,71 +6,36 @@ use crate::output;
 use crate::printable::{self, printable};
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use ghc_eventlog::{Block, Event};
+pub use eventlog_state::{At, Severity};
+use ghc_eventlog::Block;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Worth knowing.
-    Note,
-    /// The log is not complete, or not quite as expected.
-    Warning,
-    /// No runtime system writes this.
-    Error,
+/// How a finding is coloured.
+fn style(severity: Severity) -> Style {
+    let colour = match severity {
+        Severity::Note => AnsiColor::Cyan,
+        Severity::Warning => AnsiColor::Yellow,
+        Severity::Error => AnsiColor::Red,
+    };
+    output::style(Style::new().bold().fg_color(Some(colour.into())))
 }
 
-impl Severity {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-
-    fn style(self) -> Style {
-        let colour = match self {
-            Self::Note => AnsiColor::Cyan,
-            Self::Warning => AnsiColor::Yellow,
-            Self::Error => AnsiColor::Red,
-        };
-        output::style(Style::new().bold().fg_color(Some(colour.into())))
+/// A place in the bytes of a log.
+pub fn at_byte(offset: u64) -> At {
+    At {
+        offset,
+        ..At::default()
     }
 }
 
-/// A place in a log.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct At {
-    pub offset: u64,
-    pub time: Option<u64>,
-    pub cap: Option<u16>,
-}
-
-impl At {
-    pub fn byte(offset: u64) -> Self {
-        Self {
-            offset,
-            ..Self::default()
-        }
-    }
-
-    pub fn event(event: &Event<'_>) -> Self {
-        Self {
-            offset: event.offset,
-            time: Some(event.time),
-            cap: event.cap,
-        }
-    }
-
-    pub fn block(block: &Block<'_>) -> Self {
-        Self {
-            offset: block.offset,
-            time: Some(block.time),
-            cap: block.cap,
-        }
+/// Where a block begins.
+pub fn at_block(block: &Block<'_>) -> At {
+    At {
+        offset: block.offset,
+        time: Some(block.time),
+        cap: block.cap,
     }
 }
 
@@ -133,7 +98,7 @@ impl Findings {
             writeln!(self.out)?;
             return Ok(());
         }
-        let style = severity.style();
+        let style = style(severity);
         write!(
             self.out,
             "{style}{}{style:#} at byte {}",
@@ -173,12 +138,10 @@ impl Findings {
                 writeln!(self.out, "... {} more of kind {kind}", count - self.max)?;
             }
             let verdict = if self.errors > 0 { "faulty" } else { "valid" };
-            let style = if self.errors > 0 {
-                Severity::Error
-            } else {
-                Severity::Note
-            }
-            .style();
+            let style = style(match self.errors {
+                0 => Severity::Note,
+                _ => Severity::Error,
+            });
             writeln!(
                 self.out,
                 "{style}{verdict}{style:#}: {events} events in {blocks} blocks; {} errors, {} warnings, {} notes",

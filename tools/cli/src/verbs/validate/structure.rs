@@ -1,6 +1,6 @@
 //! What can be wrong with the bytes of a log, whatever they mean.
 
-use super::findings::{At, Findings, Severity};
+use super::findings::{At, Findings, Severity, at_block, at_byte};
 use crate::input::Outcome;
 use anyhow::Result;
 use ghc_eventlog::{Block, Event, EventBody, Header, Item, names};
@@ -39,7 +39,7 @@ pub struct Structure {
 impl Structure {
     pub fn header(&mut self, header: &Header, findings: &mut Findings) -> Result<()> {
         self.sessions += 1;
-        let at = At::byte(self.position);
+        let at = at_byte(self.position);
         if self.sessions > 1 {
             let session = self.sessions;
             findings.tell(Severity::Warning, "second_header", at, || {
@@ -91,12 +91,9 @@ impl Structure {
             Item::End => self.marked = true,
             Item::Gap(gap) => {
                 let (error, length) = (gap.error, gap.length);
-                findings.tell(
-                    Severity::Error,
-                    "unreadable",
-                    At::byte(error.offset),
-                    || format!("{}; {length} bytes skipped", error.kind),
-                )?;
+                findings.tell(Severity::Error, "unreadable", at_byte(error.offset), || {
+                    format!("{}; {length} bytes skipped", error.kind)
+                })?;
                 self.position = error.offset + length;
                 self.block = None;
             }
@@ -107,7 +104,7 @@ impl Structure {
 
     fn block(&mut self, block: &Block<'_>, findings: &mut Findings) -> Result<()> {
         self.blocks += 1;
-        let at = At::block(block);
+        let at = at_block(block);
         if let Some(open) = self.block
             && let Some(until) = open.until.filter(|&until| until > block.offset)
         {
@@ -242,18 +239,15 @@ impl Structure {
     pub fn finish(&mut self, outcome: &Outcome, findings: &mut Findings) -> Result<()> {
         let ending = &outcome.ending;
         if let Some(error) = outcome.fault {
-            return findings.tell(
-                Severity::Error,
-                "unreadable",
-                At::byte(error.offset),
-                || error.kind.to_string(),
-            );
+            return findings.tell(Severity::Error, "unreadable", at_byte(error.offset), || {
+                error.kind.to_string()
+            });
         }
         if let Some(gap) = ending.gap {
             return findings.tell(
                 Severity::Error,
                 "unreadable",
-                At::byte(gap.error.offset),
+                at_byte(gap.error.offset),
                 || {
                     format!(
                         "{}; nothing readable follows in {} bytes",
@@ -262,9 +256,9 @@ impl Structure {
                 },
             );
         }
-        let at = At::byte(self.position);
+        let at = at_byte(self.position);
         if !ending.header {
-            return findings.tell(Severity::Error, "no_header", At::byte(0), || {
+            return findings.tell(Severity::Error, "no_header", at_byte(0), || {
                 format!("there is no complete header, only {} bytes", ending.left)
             });
         }
