@@ -10,12 +10,13 @@ use std::fs;
 use std::path::Path;
 
 /// The crates that are looked at, by their folders in the repository.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "ffi",
     "formats/control",
     "formats/events",
     "formats/ring-file",
     "tools/cli",
+    "tools/export",
     "tools/source",
 ];
 

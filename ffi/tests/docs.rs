@@ -74,6 +74,7 @@ fn exists(test: &str) -> bool {
         "ffi/tests",
         "formats/control/tests",
         "tools/cli/tests",
+        "tools/export/tests",
         "tools/source/tests",
         "core/tests",
         "loom-tests/tests",

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 /// One collection, from its leader's point of view.
 #[derive(Clone, Copy, Debug)]
 pub struct Collection {
-    pub cap: u16,
     pub start: u64,
     pub end: u64,
     /// `None` in logs of systems that write no statistics.
@@ -29,7 +28,6 @@ impl Collection {
 pub struct Stats {
     pub generation: u16,
     pub copied: u64,
-    pub slop: u64,
     pub fragmentation: u64,
     pub par_threads: u32,
     pub par_max_copied: u64,
@@ -91,17 +89,12 @@ impl Collections {
                 let end = event.time.max(start);
                 step.part = Some((number, start, end));
                 match cap.stats.take() {
-                    Some(stats) => step.collection = Some(collection(number, (start, end), stats)),
+                    Some(stats) => step.collection = Some(collection((start, end), stats)),
                     None if self.no_statistics => {
                         // Whoever ends first speaks for all that overlap.
                         if start >= self.last_end {
                             let stats = None;
-                            step.collection = Some(Collection {
-                                cap: number,
-                                start,
-                                end,
-                                stats,
-                            });
+                            step.collection = Some(Collection { start, end, stats });
                         }
                         self.last_end = self.last_end.max(end);
                     }
@@ -111,7 +104,6 @@ impl Collections {
             EventBody::GcStatsGhc {
                 generation,
                 copied,
-                slop,
                 fragmentation,
                 par_threads,
                 par_max_copied,
@@ -121,14 +113,13 @@ impl Collections {
                 let stats = Stats {
                     generation,
                     copied,
-                    slop,
                     fragmentation,
                     par_threads,
                     par_max_copied,
                     par_tot_copied,
                 };
                 match cap.over.take() {
-                    Some(interval) => step.collection = Some(collection(number, interval, stats)),
+                    Some(interval) => step.collection = Some(collection(interval, stats)),
                     None => cap.stats = Some(stats),
                 }
             }
@@ -138,9 +129,8 @@ impl Collections {
     }
 }
 
-fn collection(cap: u16, (start, end): (u64, u64), stats: Stats) -> Collection {
+fn collection((start, end): (u64, u64), stats: Stats) -> Collection {
     Collection {
-        cap,
         start,
         end,
         stats: Some(stats),

@@ -1,7 +1,6 @@
 //! What logs mean: the parts that several verbs share.
 
 pub mod alive;
-pub mod bands;
 pub mod blocks;
 pub mod caps;
 pub mod classes;
@@ -16,7 +15,6 @@ pub mod numbers;
 pub mod snapshot;
 pub mod spans;
 pub mod sparks;
-pub mod symbols;
 pub mod table;
 pub mod target;
 pub mod threads;

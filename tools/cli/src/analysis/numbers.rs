@@ -1,5 +1,7 @@
 //! Shares and rates.
 
+pub use eventlog_export::Seconds;
+
 use std::fmt;
 
 /// A share, as a percentage.
@@ -24,18 +26,4 @@ pub fn fraction(part: u64, whole: u64) -> Option<f64> {
 pub fn per_second(amount: u64, nanos: u64) -> Option<u64> {
     let rate = (u128::from(amount) * 1_000_000_000).checked_div(u128::from(nanos))?;
     Some(u64::try_from(rate).unwrap_or(u64::MAX))
-}
-
-/// A time of a log in seconds, exact to the nanosecond.
-#[derive(Clone, Copy, Debug)]
-pub struct Seconds(pub u64);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!(
-            "{}.{:09}",
-            self.0 / 1_000_000_000,
-            self.0 % 1_000_000_000
-        ))
-    }
 }

@@ -74,6 +74,28 @@ impl Rules {
     }
 }
 
+impl eventlog_state::Rule for Rules {
+    fn concerns(&self, message: &[u8]) -> bool {
+        let usual = self.start.regex.as_str() == START && self.stop.regex.as_str() == STOP;
+        !usual || eventlog_state::StartStop.concerns(message)
+    }
+
+    fn begins<'t>(&'t self, message: &'t str) -> Option<(&'t str, Option<u64>)> {
+        self.start.parts(message)
+    }
+
+    fn ends<'t>(&'t self, message: &'t str) -> Option<(&'t str, Option<u64>)> {
+        self.stop.parts(message)
+    }
+
+    fn pairs(&self) -> eventlog_state::Pairs {
+        match self.pairs {
+            Pairs::Named => eventlog_state::Pairs::Named,
+            Pairs::Any => eventlog_state::Pairs::Any,
+        }
+    }
+}
+
 /// A pattern of messages.
 #[derive(Clone, Debug)]
 struct Rule {

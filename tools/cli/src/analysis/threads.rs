@@ -76,8 +76,8 @@ impl Thread {
         }
     }
 
-    /// Goes over to another state; the answer is the interval that ends.
-    fn enter(&mut self, time: u64, state: State) -> Interval {
+    /// Goes over to another state.
+    fn enter(&mut self, time: u64, state: State) {
         let from = self.since.min(time);
         let took = time - from;
         match self.state {
@@ -87,33 +87,8 @@ impl Thread {
             State::Blocked(_) => self.blocked += took,
             State::Finished => {}
         }
-        let ended = Interval {
-            thread: self.id,
-            state: self.state,
-            from,
-            to: time,
-        };
         (self.state, self.since) = (state, time);
-        ended
     }
-}
-
-/// A thread was in a state for some time.
-#[derive(Clone, Copy, Debug)]
-pub struct Interval {
-    pub thread: u32,
-    pub state: State,
-    pub from: u64,
-    pub to: u64,
-}
-
-/// What an event meant.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// The state that ended.
-    pub ended: Option<Interval>,
-    /// The thread, if it is over now.
-    pub gone: Option<Box<Thread>>,
 }
 
 /// The threads that are alive.
@@ -126,8 +101,9 @@ pub struct Threads {
 }
 
 impl Threads {
+    /// The thread that is over now, if one is.
     #[inline]
-    pub fn event(&mut self, event: &Event<'_>) -> Option<Change> {
+    pub fn event(&mut self, event: &Event<'_>) -> Option<Box<Thread>> {
         self.latest = self.latest.max(event.time);
         let time = event.time;
         let (id, state) = match event.body {
@@ -157,22 +133,16 @@ impl Threads {
             _ => return None,
         };
         let thread = self.thread(id, time)?;
-        // A thread whose beginning is not in the log has not been waiting.
-        let unknown = thread.created.is_none() && thread.runs == 0 && thread.since == time;
         if let State::Running(cap) = state {
             thread.runs += 1;
             thread.cap = Some(cap);
         }
-        let ended = thread.enter(time, state);
-        let mut gone = None;
-        if state == State::Finished {
-            thread.finished = Some(time);
-            gone = self.alive.remove(&id).map(Box::new);
+        thread.enter(time, state);
+        if state != State::Finished {
+            return None;
         }
-        Some(Change {
-            ended: (!unknown).then_some(ended),
-            gone,
-        })
+        thread.finished = Some(time);
+        self.alive.remove(&id).map(Box::new)
     }
 
     fn thread(&mut self, id: u32, time: u64) -> Option<&mut Thread> {
@@ -198,15 +168,14 @@ impl Threads {
 
     /// Ends every interval at the end of the log, and gives the threads that
     /// are still alive, by number.
-    pub fn finish(&mut self) -> Vec<(Interval, Thread)> {
+    pub fn finish(&mut self) -> Vec<Thread> {
         let latest = self.latest;
         let mut threads: Vec<Thread> = self.alive.drain().map(|(_, thread)| thread).collect();
         threads.sort_by_key(|thread| thread.id);
-        let end = |mut thread: Thread| {
-            let state = thread.state;
-            (thread.enter(latest, state), thread)
-        };
-        threads.into_iter().map(end).collect()
+        for thread in &mut threads {
+            thread.enter(latest, thread.state);
+        }
+        threads
     }
 }
 

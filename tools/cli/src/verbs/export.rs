@@ -1,23 +1,23 @@
 //! `eventlog export`: a log in the formats of other tools.
 
-mod csv;
-mod folded;
-mod hp;
-mod perfetto;
-mod speedscope;
-mod stacks;
-
 use crate::analysis::feed::{Mode, Sink, feed};
-use crate::analysis::spans::{START, STOP};
+use crate::analysis::spans::{Rules, START, STOP};
 use crate::analysis::target::Target;
 use crate::errors;
 use crate::input::Reading;
+use crate::printable;
 use crate::source::SourceArgs;
 use crate::units;
 use anyhow::Result;
 use clap::ValueEnum;
+use eventlog_export::{
+    Csv, Error, Export, Exporter, Folded, Hp, Range, Speedscope, TraceEvents, What as Of,
+};
+use eventlog_state::{Rule, Turn};
+use ghc_eventlog::{Event, Header};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Convert a log for other tools: speedscope, Perfetto, flame graphs, .hp, CSV
 #[derive(Debug, clap::Args)]
@@ -93,6 +93,20 @@ enum What {
     Sparks,
 }
 
+impl From<What> for Of {
+    fn from(what: What) -> Self {
+        match what {
+            What::Samples => Self::Samples,
+            What::Spans => Self::Spans,
+            What::Threads => Self::Threads,
+            What::Heap => Self::Heap,
+            What::Gc => Self::Gc,
+            What::Memory => Self::Memory,
+            What::Sparks => Self::Sparks,
+        }
+    }
+}
+
 impl What {
     fn name(self) -> String {
         self.to_possible_value()
@@ -122,8 +136,7 @@ Exit codes: 0 done, 1 the log is faulty or has nothing to export, 3 cannot read 
 /// Converts.
 pub fn run(args: Args) -> Result<ExitCode> {
     let what = choose(args.format, args.what)?;
-    let rules =
-        crate::analysis::spans::Rules::named(&args.start, &args.stop).map_err(errors::usage)?;
+    let rules = Rules::named(&args.start, &args.stop).map_err(errors::usage)?;
     if args.from.zip(args.to).is_some_and(|(from, to)| from >= to) {
         return Err(errors::usage("--from must be earlier than --to"));
     }
@@ -133,55 +146,109 @@ pub fn run(args: Args) -> Result<ExitCode> {
         from: args.from.unwrap_or(0),
         to: args.to.unwrap_or(u64::MAX),
     };
+    let raw = printable::raw();
+    let of = what.map(Of::from);
+    let log = Log {
+        input: &args.input,
+        rules,
+        range,
+    };
     let code = match args.format {
         Format::Speedscope => {
-            let mut export = speedscope::Speedscope::new(rules, what, range, source);
-            let code = convert(&args.input, Mode::TIME, &mut export)?;
-            export.finish(&mut out)?;
-            code
+            let export = Speedscope::new(&mut out, of, range, source, raw);
+            log.convert(Mode::TIME, export)?.1
         }
         Format::Perfetto => {
-            let mut export = perfetto::Perfetto::new(&mut out, rules, range)?;
-            let code = convert(&args.input, Mode::TIME, &mut export)?;
-            export.finish()?;
+            let export = TraceEvents::new(&mut out, range, raw);
+            let (left_out, code) = log.convert(Mode::TIME, export)?;
+            told_left_out(left_out);
             code
         }
         Format::Folded => {
-            let mut export = folded::Folded::new(what, range);
             let mode = if what == Some(What::Heap) {
                 Mode::Arrival
             } else {
                 Mode::TIME
             };
-            let code = convert(&args.input, mode, &mut export)?;
-            export.finish(&mut out)?;
-            code
+            log.convert(mode, Folded::new(&mut out, of, range, raw))?.1
         }
-        Format::Hp => {
-            let mut export = hp::Hp::new(&mut out, range);
-            let code = convert(&args.input, Mode::Arrival, &mut export)?;
-            export.finish()?;
-            code
-        }
+        Format::Hp => log.convert(Mode::Arrival, Hp::new(&mut out, range, raw))?.1,
         Format::Csv => {
-            let mut export = csv::Csv::new(&mut out, what.unwrap_or(What::Gc), rules, range)?;
-            let code = convert(&args.input, Mode::TIME, &mut export)?;
-            export.finish()?;
-            code
+            let of = of.unwrap_or(Of::Gc);
+            log.convert(Mode::TIME, Csv::new(&mut out, of, range, raw))?
+                .1
         }
     };
     out.finish()?;
     Ok(code)
 }
 
-fn convert(input: &SourceArgs, mode: Mode, sink: &mut impl Sink) -> Result<ExitCode> {
-    let reading = Reading {
-        progress: Some("exporting"),
-        ..Reading::default()
-    };
-    let fed = feed(input, reading, mode, sink)?;
-    fed.outcome.expect_log()?;
-    Ok(fed.report())
+fn told_left_out(count: u64) {
+    if count > 0 {
+        errors::note(format_args!(
+            "there are too many threads or spans to show each; {count} slices of the others \
+             are left out"
+        ));
+    }
+}
+
+/// What is converted.
+struct Log<'a> {
+    input: &'a SourceArgs,
+    rules: Rules,
+    range: Range,
+}
+
+impl Log<'_> {
+    /// Reads the log; the answer is what the exporter says, and the exit code.
+    fn convert<E>(self, mode: Mode, exporter: E) -> Result<(E::Report, ExitCode)>
+    where
+        E: Exporter<Error = Error>,
+    {
+        let reading = Reading {
+            progress: Some("exporting"),
+            ..Reading::default()
+        };
+        let turn = match mode {
+            Mode::Arrival => Turn::Early,
+            Mode::Time(_) => Turn::Certain,
+        };
+        let mut sink = Exported {
+            export: Export::new(exporter, self.rules),
+            turn,
+            range: self.range,
+        };
+        let fed = feed(self.input, reading, mode, &mut sink)?;
+        fed.outcome.expect_log()?;
+        let report = sink.export.finish();
+        let report = report.map_err(|error| told(error, self.range))?;
+        Ok((report, fed.report()))
+    }
+}
+
+/// Hands the log on.
+struct Exported<E, R> {
+    export: Export<E, R>,
+    /// That of events in their turn.
+    turn: Turn,
+    range: Range,
+}
+
+impl<E, R> Sink for Exported<E, R>
+where
+    E: Exporter<Error = Error>,
+    R: Rule,
+{
+    fn session(&mut self, header: &Arc<Header>) -> Result<()> {
+        let result = self.export.header(header);
+        result.map_err(|error| told(error, self.range))
+    }
+
+    fn event(&mut self, event: &Event<'_>, late: bool) -> Result<()> {
+        let turn = if late { Turn::Late } else { self.turn };
+        let result = self.export.event(event, turn);
+        result.map_err(|error| told(error, self.range))
+    }
 }
 
 /// Whether the format can take what is asked for.
@@ -216,53 +283,38 @@ fn choose(format: Format, what: Option<What>) -> Result<Option<What>> {
     }
 }
 
-/// The part of the log that is wanted.
-#[derive(Clone, Copy, Debug)]
-struct Range {
-    from: u64,
-    to: u64,
-}
-
-impl Range {
-    /// Whether it leaves anything out.
-    fn is_part(self) -> bool {
-        self.from > 0 || self.to < u64::MAX
-    }
-
-    fn contains(self, time: u64) -> bool {
-        (self.from..self.to).contains(&time)
-    }
-
-    /// The part of an interval that lies inside; `None` if nothing does.
-    fn clip(self, from: u64, to: u64) -> Option<(u64, u64)> {
-        let (from, to) = (from.max(self.from), to.min(self.to));
-        (from < to).then_some((from, to))
+/// The error as the user sees it.
+fn told(error: Error, range: Range) -> anyhow::Error {
+    match error {
+        Error::Write(error) => error.into(),
+        Error::Nothing(what) => nothing(what, range),
+        error => errors::io(error),
     }
 }
 
 /// There is nothing of the kind in the log, or in the part that is wanted:
 /// what to do about it.
-fn nothing(what: What, range: Range) -> anyhow::Error {
+fn nothing(what: Of, range: Range) -> anyhow::Error {
     if range.is_part() {
-        let what = what.name();
         return errors::input(format_args!(
-            "there is nothing to export ({what}) between --from and --to; \
-             see what there is without them"
+            "there is nothing to export ({}) between --from and --to; \
+             see what there is without them",
+            what.name()
         ));
     }
     errors::input(match what {
-        What::Samples => {
+        Of::Samples => {
             "the log has no time profile; build with profiling (-prof -fprof-auto) and run with +RTS -p -l"
         }
-        What::Heap => {
+        Of::Heap => {
             "the log has no heap profile; run with +RTS -hT -l (or -hc, -hy, ... when built with -prof)"
         }
-        What::Spans => {
+        Of::Spans => {
             "the log has no spans; write them with traceEventIO \"START name\" and \"STOP name\""
         }
-        What::Threads => "the log says nothing about threads; run with +RTS -l or -ls",
-        What::Gc => "the log has no collections; run with +RTS -l or -lg",
-        What::Memory => "the log says nothing about the heap; run with +RTS -l or -lg",
-        What::Sparks => "the log has no spark counters; run with +RTS -lp",
+        Of::Threads => "the log says nothing about threads; run with +RTS -l or -ls",
+        Of::Gc => "the log has no collections; run with +RTS -l or -lg",
+        Of::Memory => "the log says nothing about the heap; run with +RTS -l or -lg",
+        Of::Sparks => "the log has no spark counters; run with +RTS -lp",
     })
 }

@@ -388,7 +388,7 @@ impl Top {
     }
 
     fn event(&mut self, event: &Event<'_>) {
-        if let Some(gone) = self.threads.event(event).and_then(|change| change.gone) {
+        if let Some(gone) = self.threads.event(event) {
             self.over.push(*gone);
             if self.over.len() > 2 * self.count + 64 {
                 self.prune();
@@ -404,8 +404,7 @@ impl Top {
 
     fn report(&mut self, complete: bool) -> Vec<report::TopThread> {
         if complete {
-            self.over
-                .extend(self.threads.finish().into_iter().map(|(_, thread)| thread));
+            self.over.extend(self.threads.finish());
             self.prune();
             return self.over.iter().map(row).collect();
         }

@@ -1,51 +1,44 @@
 //! The text form of heap profiles, as the runtime system writes it itself.
 
-use super::{Range, What, nothing};
-use crate::analysis::bands::{Sample, Samples};
-use crate::analysis::feed::Sink;
-use crate::analysis::identity::Identity;
-use crate::analysis::numbers::Seconds;
-use crate::analysis::symbols::Symbols;
-use crate::printable::printable;
-use anyhow::Result;
-use ghc_eventlog::{Event, Header};
+use crate::exporter::{Error, Exporter, Range, What};
+use crate::seconds::Seconds;
+use crate::text::printable;
+use eventlog_state::{Fact, Keep, Sample, State};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
-use std::sync::Arc;
 
 /// Writes samples as they come.
-pub struct Hp<'o, W> {
-    out: &'o mut W,
+#[derive(Debug)]
+pub struct Hp<W> {
+    out: W,
     range: Range,
-    identity: Identity,
-    symbols: Symbols,
-    samples: Samples,
+    raw: bool,
     count: u64,
     last: u64,
 }
 
-impl<'o, W: Write> Hp<'o, W> {
-    pub fn new(out: &'o mut W, range: Range) -> Self {
-        let symbols = Symbols::with_info_tables();
+impl<W: Write> Hp<W> {
+    /// Writes to `out`, which should be buffered, the samples in `range`. `raw`:
+    /// what the format allows of texts is written as it is.
+    pub fn new(out: W, range: Range, raw: bool) -> Self {
         Self {
             out,
             range,
-            identity: Identity::default(),
-            symbols,
-            samples: Samples::default(),
+            raw,
             count: 0,
             last: 0,
         }
     }
 
     /// The four lines at the top.
-    fn head(&mut self) -> Result<()> {
-        let job = match self.identity.args.is_empty() {
-            true => "unknown".to_owned(),
-            false => self.identity.args.join(" "),
+    fn head(&mut self, state: &State) -> Result<(), Error> {
+        let program = state.programs().first();
+        let job = match program {
+            Some(program) if !program.args.is_empty() => program.args.join(" "),
+            _ => "unknown".to_owned(),
         };
-        let date = match self.identity.wall_clock {
+        let date = match program.and_then(|program| program.wall_clock) {
             Some(clock) => {
                 let date = clock.at(0).to_string();
                 // To the minute, as the runtime system has it.
@@ -53,45 +46,35 @@ impl<'o, W: Write> Hp<'o, W> {
             }
             None => "unknown".to_owned(),
         };
-        writeln!(self.out, "JOB {}", quoted(&job))?;
-        writeln!(self.out, "DATE {}", quoted(&date))?;
+        writeln!(self.out, "JOB {}", quoted(&job, self.raw))?;
+        writeln!(self.out, "DATE {}", quoted(&date, self.raw))?;
         writeln!(self.out, "SAMPLE_UNIT \"seconds\"")?;
         writeln!(self.out, "VALUE_UNIT \"bytes\"")?;
         Ok(())
     }
 
-    fn sample(&mut self, sample: &Sample) -> Result<()> {
-        if !self.range.contains(sample.time) {
+    fn sample(&mut self, state: &State, sample: &Sample) -> Result<(), Error> {
+        if !self.range.contains(sample.time()) {
             return Ok(());
         }
         if self.count == 0 {
-            self.head()?;
+            self.head(state)?;
         }
         self.count += 1;
         // Tools want times that do not go back.
-        self.last = self.last.max(sample.time);
+        self.last = self.last.max(sample.time());
         let time = Seconds(self.last);
         writeln!(self.out, "BEGIN_SAMPLE {time}")?;
         // Names that were different may be the same as identifiers.
         let mut bands: BTreeMap<String, u64> = BTreeMap::new();
-        for (name, bytes) in sample.named(&self.symbols) {
-            let sum = bands.entry(identifier(&name)).or_default();
+        for (name, bytes) in sample.named(state.definitions().symbols()) {
+            let sum = bands.entry(identifier(&name, self.raw)).or_default();
             *sum = sum.saturating_add(bytes);
         }
         for (name, bytes) in bands {
             writeln!(self.out, "{name}\t{bytes}")?;
         }
         writeln!(self.out, "END_SAMPLE {time}")?;
-        Ok(())
-    }
-
-    pub fn finish(mut self) -> Result<()> {
-        if let Some(sample) = self.samples.finish() {
-            self.sample(&sample)?;
-        }
-        if self.count == 0 {
-            return Err(nothing(What::Heap, self.range));
-        }
         Ok(())
     }
 }
@@ -112,8 +95,8 @@ const KEYWORDS: [&str; 8] = [
 
 /// A name as the tools read it: up to the first blank of any kind, and neither
 /// a number, nor a string, nor a keyword.
-fn identifier(name: &str) -> String {
-    let name = printable(name).replace(" (", "(");
+fn identifier(name: &str, raw: bool) -> String {
+    let name = printable(name, raw).replace(" (", "(");
     let name = name.replace(|c: char| c.is_whitespace() || c.is_control(), "_");
     let odd = name.is_empty()
         || name.starts_with(|c: char| c.is_ascii_digit() || c == '"')
@@ -128,8 +111,8 @@ fn identifier(name: &str) -> String {
     format!("{}...{:016x}", cut(&name), hash.finish())
 }
 
-fn quoted(text: &str) -> String {
-    let text = printable(text).replace('"', "'");
+fn quoted(text: &str, raw: bool) -> String {
+    let text = printable(text, raw).replace('"', "'");
     let text = text.replace(|c: char| c.is_control(), " ");
     format!("\"{}\"", cut(&text))
 }
@@ -143,18 +126,33 @@ fn cut(text: &str) -> &str {
     &text[..end]
 }
 
-impl<W: Write> Sink for Hp<'_, W> {
-    fn session(&mut self, header: &Arc<Header>) -> Result<()> {
-        self.samples = Samples::new(header);
-        Ok(())
+impl<W: Write> Exporter for Hp<W> {
+    type Error = Error;
+    /// How many samples there are.
+    type Report = u64;
+
+    fn keep(&self) -> Keep {
+        Keep {
+            threads: false,
+            definitions: false,
+            info_tables: true,
+            oddities: false,
+            ..Keep::all()
+        }
     }
 
-    fn event(&mut self, event: &Event<'_>, _late: bool) -> Result<()> {
-        self.identity.event(event);
-        self.symbols.event(event);
-        match self.samples.event(event) {
-            Some(sample) => self.sample(&sample),
-            None => Ok(()),
+    fn fact(&mut self, state: &State, fact: &Fact<'_>) -> Result<(), Error> {
+        match fact {
+            Fact::Sample(sample) => self.sample(state, sample),
+            _ => Ok(()),
         }
+    }
+
+    fn finish(mut self) -> Result<u64, Error> {
+        if self.count == 0 {
+            return Err(Error::Nothing(What::Heap));
+        }
+        self.out.flush()?;
+        Ok(self.count)
     }
 }

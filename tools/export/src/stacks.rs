@@ -1,6 +1,6 @@
 //! Cost-centre stacks, each once in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// At most so many different stacks are kept; the rest counts as one.
 const MOST: usize = 1 << 20;
@@ -33,5 +33,10 @@ impl Stacks {
     /// The stack of a number, innermost first.
     pub fn get(&self, number: u32) -> &[u32] {
         self.stacks.get(number as usize).map_or(&[], |stack| stack)
+    }
+
+    /// The numbers in all stacks.
+    pub fn ids(&self) -> BTreeSet<u32> {
+        self.stacks.iter().flatten().copied().collect()
     }
 }

@@ -1,70 +1,78 @@
 //! The format of speedscope.app: samples of the time profiler, one profile
 //! per capability, or spans, one profile per thread.
 
-use super::stacks::Stacks;
-use super::{Range, What, nothing};
-use crate::analysis::feed::Sink;
-use crate::analysis::identity::Identity;
-use crate::analysis::spans::{Rules, Span, Spans};
-use crate::analysis::symbols::Symbols;
-use crate::printable::to_json;
-use anyhow::Result;
-use ghc_eventlog::{Event, EventBody, Header};
+use crate::exporter::{Error, Exporter, Range, What};
+use crate::stacks::Stacks;
+use crate::text::to_json;
+use eventlog_state::{Fact, Keep, Span, State, Symbols};
+use ghc_eventlog::{Event, EventBody};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
-use std::sync::Arc;
+use std::io::{self, Write};
 
 /// At most so many spans are kept.
 const MOST_SPANS: usize = 1 << 22;
 
 /// Collects, because the format wants one profile after the other: four bytes
 /// per sample.
-pub struct Speedscope {
+#[derive(Debug)]
+pub struct Speedscope<W> {
+    out: W,
+    collected: Collected,
+}
+
+#[derive(Debug)]
+struct Collected {
     what: Option<What>,
     range: Range,
-    source: String,
-    identity: Identity,
-    symbols: Symbols,
+    raw: bool,
+    /// What the profile is called: the program, if the log tells its name.
+    name: String,
     stacks: Stacks,
+    /// The cost centres in the stacks.
+    frames: HashMap<u32, serde_json::Value>,
     /// Nanoseconds between samples.
     period: u64,
     samples: BTreeMap<u32, Vec<u32>>,
-    spans: Spans,
     threads: BTreeMap<Option<u32>, (Option<String>, Vec<Span>)>,
     span_count: usize,
 }
 
-impl Speedscope {
-    pub fn new(rules: Rules, what: Option<What>, range: Range, source: String) -> Self {
-        Self {
+impl<W: Write> Speedscope<W> {
+    /// Writes to `out`, which should be buffered, the profile of time or spans
+    /// in `range`; without `what`, the first of these that there is. `name` is
+    /// what the profile is called if the log does not name its program. `raw`:
+    /// texts are written as they are.
+    pub fn new(out: W, what: Option<What>, range: Range, name: String, raw: bool) -> Self {
+        let collected = Collected {
             what,
             range,
-            source,
-            identity: Identity::default(),
-            symbols: Symbols::default(),
+            raw,
+            name,
             stacks: Stacks::default(),
+            frames: HashMap::new(),
             period: 10_000_000,
             samples: BTreeMap::new(),
-            spans: Spans::new(rules),
             threads: BTreeMap::new(),
             span_count: 0,
-        }
+        };
+        Self { out, collected }
     }
+}
 
-    pub fn finish(self, out: &mut impl Write) -> Result<()> {
+impl Collected {
+    fn write(&self, out: &mut impl Write) -> Result<(), Error> {
         let samples = match self.what {
             Some(What::Samples) => true,
             Some(_) => false,
             None => !self.samples.is_empty() || self.threads.is_empty(),
         };
         if samples && self.samples.is_empty() {
-            return Err(nothing(What::Samples, self.range));
+            return Err(Error::Nothing(What::Samples));
         }
         if !samples && self.threads.is_empty() {
-            return Err(nothing(What::Spans, self.range));
+            return Err(Error::Nothing(What::Spans));
         }
-        let name = self.identity.program().unwrap_or(&self.source);
         write!(
             out,
             "{{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
@@ -77,7 +85,7 @@ impl Speedscope {
         write!(
             out,
             "\"name\":{},\"activeProfileIndex\":0,\"profiles\":[",
-            to_json(name)
+            self.json(&self.name)
         )?;
         let frames = if samples {
             self.sampled(out)?
@@ -86,14 +94,29 @@ impl Speedscope {
         };
         write!(out, "],\"shared\":{{\"frames\":[")?;
         for (at, frame) in frames.iter().enumerate() {
-            write!(out, "{}{}", if at > 0 { "," } else { "" }, to_json(frame))?;
+            write!(out, "{}{}", if at > 0 { "," } else { "" }, self.json(frame))?;
         }
         writeln!(out, "]}}}}")?;
+        out.flush()?;
         Ok(())
     }
 
+    fn json<T: serde::Serialize + ?Sized>(&self, value: &T) -> String {
+        to_json(value, self.raw)
+    }
+
+    /// Names the cost centres that one log has told by numbers.
+    fn name(&mut self, symbols: &Symbols) {
+        for id in self.stacks.ids() {
+            if let Some(centre) = symbols.cost_centre(id) {
+                let frame = json!({ "name": centre.name(), "file": centre.location });
+                self.frames.insert(id, frame);
+            }
+        }
+    }
+
     /// Writes the profiles of samples; the answer is the frames.
-    fn sampled(&self, out: &mut impl Write) -> Result<Vec<serde_json::Value>> {
+    fn sampled(&self, out: &mut impl Write) -> io::Result<Vec<serde_json::Value>> {
         let mut numbers: HashMap<u32, usize> = HashMap::new();
         let mut frames = Vec::new();
         for (at, (cap, samples)) in self.samples.iter().enumerate() {
@@ -125,14 +148,12 @@ impl Speedscope {
     }
 
     fn frame(&self, id: u32) -> serde_json::Value {
-        match self.symbols.cost_centre(id) {
-            Some(centre) => json!({ "name": centre.name(), "file": centre.location }),
-            None => json!({ "name": self.symbols.name(id) }),
-        }
+        let known = self.frames.get(&id).cloned();
+        known.unwrap_or_else(|| json!({ "name": format!("cost centre {id}") }))
     }
 
     /// Writes the profiles of spans; the answer is the frames.
-    fn evented(&self, out: &mut impl Write) -> Result<Vec<serde_json::Value>> {
+    fn evented(&self, out: &mut impl Write) -> io::Result<Vec<serde_json::Value>> {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         let mut frames = Vec::new();
         for (at, (thread, (label, spans))) in self.threads.iter().enumerate() {
@@ -148,7 +169,7 @@ impl Speedscope {
                 "{}{{\"type\":\"evented\",\"name\":{},\"unit\":\"nanoseconds\",\
                  \"startValue\":{start},\"endValue\":{end},\"events\":[",
                 if at > 0 { "," } else { "" },
-                to_json(&name)
+                self.json(&name)
             )?;
             let mut first = true;
             for (open, time, name) in nested(spans) {
@@ -190,39 +211,75 @@ fn nested(spans: &[Span]) -> Vec<(bool, u64, &str)> {
     events
 }
 
-impl Sink for Speedscope {
-    fn session(&mut self, header: &Arc<Header>) -> Result<()> {
-        self.spans.session(header);
-        Ok(())
+impl<W: Write> Exporter for Speedscope<W> {
+    type Error = Error;
+    /// How many samples or spans there are.
+    type Report = u64;
+
+    fn keep(&self) -> Keep {
+        Keep {
+            threads: self.collected.what != Some(What::Samples),
+            definitions: false,
+            info_tables: false,
+            oddities: false,
+            ..Keep::all()
+        }
     }
 
-    fn event(&mut self, event: &Event<'_>, _late: bool) -> Result<()> {
+    fn event(&mut self, _state: &State, event: &Event<'_>) -> Result<(), Error> {
+        let to = &mut self.collected;
         match event.body {
             EventBody::ProfSampleCostCentre {
                 sampled_cap, stack, ..
-            } if self.range.contains(event.time) => {
-                let stack = self.stacks.intern(stack);
-                self.samples.entry(sampled_cap).or_default().push(stack);
+            } if to.range.contains(event.time) => {
+                let stack = to.stacks.intern(stack);
+                to.samples.entry(sampled_cap).or_default().push(stack);
             }
             EventBody::ProfBegin { tick_interval } if tick_interval > 0 => {
-                self.period = tick_interval;
+                to.period = tick_interval;
             }
-            EventBody::HeapProfCostCentre { .. } => self.symbols.event(event),
-            EventBody::ProgramArgs { .. } => self.identity.event(event),
-            _ => {
-                if let Some(mut span) = self.spans.event(event)
-                    && let Some((start, end)) = self.range.clip(span.start, span.end)
-                    && self.span_count < MOST_SPANS
-                {
-                    (span.start, span.end) = (start, end);
-                    self.span_count += 1;
-                    let label = span.label.take();
-                    let thread = self.threads.entry(span.thread).or_default();
-                    thread.0 = label.or(thread.0.take());
-                    thread.1.push(span);
-                }
-            }
+            _ => {}
         }
         Ok(())
+    }
+
+    fn fact(&mut self, _state: &State, fact: &Fact<'_>) -> Result<(), Error> {
+        let to = &mut self.collected;
+        if let Fact::Span(span) = *fact
+            && let Some((start, end)) = to.range.clip(span.start, span.end)
+            && to.span_count < MOST_SPANS
+        {
+            to.span_count += 1;
+            let label = span.label.clone();
+            let thread = to.threads.entry(span.thread).or_default();
+            thread.0 = label.or(thread.0.take());
+            thread.1.push(Span {
+                start,
+                end,
+                label: None,
+                ..span.clone()
+            });
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, state: &State) -> Result<(), Error> {
+        self.collected.name(state.definitions().symbols());
+        if let Some(name) = state.programs().first().and_then(|program| program.name()) {
+            name.clone_into(&mut self.collected.name);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<u64, Error> {
+        let Collected {
+            samples,
+            span_count,
+            ..
+        } = &self.collected;
+        let samples: usize = samples.values().map(Vec::len).sum();
+        let count = if samples > 0 { samples } else { *span_count };
+        self.collected.write(&mut self.out)?;
+        Ok(count as u64)
     }
 }

@@ -1,0 +1,22 @@
+//! GHC eventlogs in the formats of other tools.
+#![forbid(unsafe_code)]
+
+mod csv;
+mod drive;
+mod exporter;
+mod folded;
+mod hp;
+mod seconds;
+mod speedscope;
+mod stacks;
+pub mod text;
+mod trace_events;
+
+pub use csv::Csv;
+pub use drive::Export;
+pub use exporter::{Error, Exporter, Range, What};
+pub use folded::Folded;
+pub use hp::Hp;
+pub use seconds::Seconds;
+pub use speedscope::Speedscope;
+pub use trace_events::TraceEvents;
