@@ -136,7 +136,7 @@ fn speedscope_gets_spans_nested() {
 
 #[test]
 fn perfetto_gets_timelines() {
-    let done = export(&["perfetto"], &everything()).exits(0);
+    let done = export(&["perfetto", "--json"], &everything()).exits(0);
     let file: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
     let events = file["traceEvents"].as_array().expect("events");
     // Perfetto takes these for the kernel's: it drops slices of theirs that overlap.
@@ -180,6 +180,31 @@ fn perfetto_gets_timelines() {
             .iter()
             .any(|e| e["ph"] == "M" && e["args"]["name"] == "demo (process 77): threads")
     );
+}
+
+#[test]
+fn perfetto_has_a_format_of_its_own() {
+    let dir = Dir::new();
+    let log = dir.with("a.eventlog", &everything());
+    let native = |args: &[&str], name: &str| {
+        let to = dir.file(name);
+        let args = [&["export", "perfetto", &*log, "-o", &to, "--force"], args].concat();
+        eventlog(&args).exits(0);
+        std::fs::read(&to).expect("a trace")
+    };
+    // A packet, its length, its flags: nothing before it may be used.
+    let trace = native(&[], "a.pftrace");
+    assert_eq!(trace[..6], [0x0a, 4, 0x50, 1, 0x68, 1]);
+    assert!(trace.windows(4).any(|bytes| bytes == b"demo"));
+    // As JSON when asked for it, or for a file of JSON.
+    for json in [native(&["--json"], "b.pftrace"), native(&[], "b.json")] {
+        let file: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+        assert!(file["traceEvents"].is_array());
+    }
+    assert_eq!(native(&[], "c.json.gz")[..2], [0x1f, 0x8b]);
+    export(&["csv", "--json"], &everything())
+        .exits(2)
+        .says("perfetto");
 }
 
 #[test]

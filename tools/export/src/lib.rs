@@ -1,4 +1,4 @@
-//! GHC eventlogs in the formats of other tools.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod csv;
@@ -6,6 +6,7 @@ mod drive;
 mod exporter;
 mod folded;
 mod hp;
+mod perfetto;
 mod seconds;
 mod speedscope;
 mod stacks;
@@ -17,6 +18,7 @@ pub use drive::Export;
 pub use exporter::{Error, Exporter, Range, What};
 pub use folded::Folded;
 pub use hp::Hp;
+pub use perfetto::{Perfetto, Written};
 pub use seconds::Seconds;
 pub use speedscope::Speedscope;
 pub use trace_events::TraceEvents;

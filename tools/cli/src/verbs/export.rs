@@ -4,6 +4,7 @@ use crate::analysis::feed::{Mode, Sink, feed};
 use crate::analysis::spans::{Rules, START, STOP};
 use crate::analysis::target::Target;
 use crate::errors;
+use crate::files;
 use crate::input::Reading;
 use crate::printable;
 use crate::source::SourceArgs;
@@ -11,11 +12,13 @@ use crate::units;
 use anyhow::Result;
 use clap::ValueEnum;
 use eventlog_export::{
-    Csv, Error, Export, Exporter, Folded, Hp, Range, Speedscope, TraceEvents, What as Of,
+    Csv, Error, Export, Exporter, Folded, Hp, Perfetto, Range, Speedscope, TraceEvents, What as Of,
 };
 use eventlog_state::{Rule, Turn};
 use ghc_eventlog::{Event, Header};
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -42,6 +45,10 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "WHAT")]
     what: Option<What>,
 
+    /// Perfetto: the older JSON, which chrome://tracing reads, too
+    #[arg(long)]
+    json: bool,
+
     /// Only from this time of the log on: 1.5s, 200ms
     #[arg(long, value_name = "TIME", value_parser = units::nanos)]
     from: Option<u64>,
@@ -64,7 +71,7 @@ pub struct Args {
 enum Format {
     /// JSON for speedscope.app: flame graphs over time
     Speedscope,
-    /// JSON for ui.perfetto.dev and chrome://tracing: timelines of everything
+    /// For ui.perfetto.dev: timelines of everything
     Perfetto,
     /// One line per stack, for flame graph tools
     Folded,
@@ -124,8 +131,10 @@ spans, folded to threads, if there are no samples):
   hp          heap
   csv         gc, memory, heap, threads, spans, sparks
 
+Perfetto's own format is written, or JSON with --json and to a name in .json.
+
 Examples:
-  eventlog export perfetto program.eventlog -o trace.json     (open in ui.perfetto.dev)
+  eventlog export perfetto program.eventlog -o trace.pftrace  (open in ui.perfetto.dev)
   eventlog export speedscope program.eventlog -o profile.json (open in speedscope.app)
   eventlog export folded program.eventlog | flamegraph.pl > graph.svg
   eventlog export hp program.eventlog -o program.hp && hp2ps -c program.hp
@@ -141,7 +150,20 @@ pub fn run(args: Args) -> Result<ExitCode> {
         return Err(errors::usage("--from must be earlier than --to"));
     }
     let source = args.input.source.to_string();
-    let mut out = Target::open(args.output.as_deref(), args.force, &[&args.input.source])?;
+    let json = args.json || args.output.as_deref().is_some_and(is_json);
+    if args.json && args.format != Format::Perfetto {
+        return Err(errors::usage("--json is for perfetto"));
+    }
+    let binary = args.format == Format::Perfetto && !json;
+    let path = args.output.as_deref();
+    let stdout = path.is_none_or(files::is_standard_output);
+    if binary && stdout && io::stdout().is_terminal() {
+        return Err(errors::usage(
+            "a Perfetto trace is not for the terminal; write it to a file with -o FILE, \
+             or take --json",
+        ));
+    }
+    let mut out = Target::open(path, args.force, &[&args.input.source])?;
     let range = Range {
         from: args.from.unwrap_or(0),
         to: args.to.unwrap_or(u64::MAX),
@@ -157,6 +179,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Format::Speedscope => {
             let export = Speedscope::new(&mut out, of, range, source, raw);
             log.convert(Mode::TIME, export)?.1
+        }
+        Format::Perfetto if binary => {
+            let (written, code) = log.convert(Mode::TIME, Perfetto::new(&mut out, range))?;
+            told_left_out(written.left_out);
+            code
         }
         Format::Perfetto => {
             let export = TraceEvents::new(&mut out, range, raw);
@@ -181,6 +208,17 @@ pub fn run(args: Args) -> Result<ExitCode> {
     };
     out.finish()?;
     Ok(code)
+}
+
+/// Whether the name is that of a file of JSON, packed or not.
+fn is_json(path: &Path) -> bool {
+    let packed = [OsStr::new("gz"), OsStr::new("zst")];
+    match path.extension() {
+        Some(extension) if packed.contains(&extension) => path
+            .file_stem()
+            .is_some_and(|name| Path::new(name).extension() == Some(OsStr::new("json"))),
+        extension => extension == Some(OsStr::new("json")),
+    }
 }
 
 fn told_left_out(count: u64) {

@@ -1,0 +1,555 @@
+//! Perfetto's own format, which ui.perfetto.dev and its trace processor read.
+//!
+//! A program is a process. Below it: its capabilities and what each does, its
+//! collections, the phases of the concurrent collector, counters of heap,
+//! allocation and sparks, markers, and its threads with what they wait for,
+//! their messages and their spans. Arrows lead from whoever wakes a thread to
+//! where it runs then, and from the capability that a thread leaves to where it
+//! goes on.
+//!
+//! What is over is written at once, so that memory is bounded by what is known
+//! of tracks. Packets are not in the order of time, which the format allows.
+
+mod flows;
+mod ids;
+mod lanes;
+mod packets;
+mod proto;
+mod tracks;
+
+pub use packets::Written;
+
+use crate::exporter::{Error, Exporter, Range};
+use eventlog_state::{
+    CapInterval, CapState, Collection, Fact, HeapKind, HeapValue, Phase, Span, SparkCounters,
+    State, ThreadInterval, ThreadState,
+};
+use flows::Flows;
+use ghc_eventlog::{Event, EventBody};
+use ids::Kind;
+use packets::{Arg, Packets, Shown};
+use std::io::Write;
+use tracks::{CounterKind, Tracks};
+
+/// Threads that get a track of their own, if nothing else is said.
+const MOST_THREADS: usize = 10_000;
+/// Allocation is measured over this long, at least. Nanoseconds.
+const RATE_OVER: u64 = 10_000_000;
+
+/// Writes a trace as things end.
+#[derive(Debug)]
+pub struct Perfetto<W> {
+    packets: Packets<W>,
+    range: Range,
+    most_threads: usize,
+    sessions: u16,
+    /// The time of day is told of the first log only: times of a log that begins anew begin at
+    /// 0 again, and a trace has one clock.
+    clock_is_told: bool,
+    flow: u64,
+    tracks: Tracks,
+    flows: Flows,
+    rate: Rate,
+    sparks: Sparks,
+    /// The thread that stops now, and its name: it may be over when that is told.
+    stopping: (u32, String),
+}
+
+/// Allocation over time.
+#[derive(Debug, Default)]
+struct Rate {
+    since: Option<u64>,
+    bytes: u64,
+}
+
+/// Sparks of all capabilities.
+#[derive(Debug, Default)]
+struct Sparks {
+    total: SparkCounters,
+    told: Option<SparkCounters>,
+}
+
+impl<W: Write> Perfetto<W> {
+    /// Writes to `out`, which should be buffered, what lies in `range`.
+    pub fn new(out: W, range: Range) -> Self {
+        Self {
+            packets: Packets::new(out),
+            range,
+            most_threads: MOST_THREADS,
+            sessions: 0,
+            clock_is_told: false,
+            flow: 0,
+            tracks: Tracks::default(),
+            flows: Flows::default(),
+            rate: Rate::default(),
+            sparks: Sparks::default(),
+            stopping: (0, String::new()),
+        }
+    }
+
+    /// At most so many threads get a track of their own: 10 000 if nothing else
+    /// is said.
+    #[must_use]
+    pub fn most_threads(mut self, most: usize) -> Self {
+        self.most_threads = most;
+        self
+    }
+
+    /// A thread's name, while it is alive and when it has just stopped.
+    fn label<'a>(&'a self, state: &'a State, thread: u32) -> Option<&'a str> {
+        match state.thread(thread) {
+            Some(thread) => thread.label(),
+            None if self.stopping.0 == thread && !self.stopping.1.is_empty() => {
+                Some(&self.stopping.1)
+            }
+            None => None,
+        }
+    }
+
+    /// The track of a thread, if it can have one.
+    fn thread_track(&mut self, state: &State, thread: u32) -> Result<Option<u64>, Error> {
+        if self.tracks.is_full(thread, self.most_threads) {
+            return Ok(None);
+        }
+        let label = self.label(state, thread).map(str::to_owned);
+        let track = self
+            .tracks
+            .thread(&mut self.packets, thread, label.as_deref())?;
+        Ok(Some(track))
+    }
+
+    fn thread(&mut self, state: &State, interval: &ThreadInterval) -> Result<(), Error> {
+        let ThreadInterval {
+            thread, from, to, ..
+        } = *interval;
+        let runs = matches!(interval.state, ThreadState::Running { .. });
+        let wake = match runs {
+            true => self.flows.ran(thread, from),
+            false => None,
+        };
+        if matches!(interval.state, ThreadState::Unknown | ThreadState::Finished) {
+            return Ok(());
+        }
+        let Some(times) = self.range.clip(from, to) else {
+            return Ok(());
+        };
+        let Some(track) = self.thread_track(state, thread)? else {
+            self.packets.written.left_out += 1;
+            return Ok(());
+        };
+        let times = self.tracks.beside(track, times);
+        let arg = match interval.state {
+            ThreadState::Running { cap } => Some(Arg("cap", cap.into())),
+            ThreadState::Blocked {
+                by: Some(owner), ..
+            } => Some(Arg("owner", owner.into())),
+            _ => None,
+        };
+        let mut flow = None;
+        if let Some(wake) = wake.filter(|wake| self.range.contains(wake.time)) {
+            let by = wake.by.filter(|by| self.tracks.has_thread(*by));
+            let from = match by {
+                Some(by) => self.tracks.thread(&mut self.packets, by, None)?,
+                None => self.tracks.cap(&mut self.packets, wake.cap)?,
+            };
+            let args = [Arg("thread", thread.into())];
+            flow = Some(self.begin_flow((from, "wake-up"), &args, wake.time)?);
+        }
+        let shown = Shown {
+            track,
+            name: interval.state.name(),
+            category: "state",
+            args: arg.as_slice(),
+        };
+        Ok(self.packets.slice(&shown, times, flow)?)
+    }
+
+    /// An arrow begins; the answer is its number.
+    fn begin_flow(
+        &mut self,
+        (track, name): (u64, &'static str),
+        args: &[Arg],
+        time: u64,
+    ) -> Result<u64, Error> {
+        self.flow += 1;
+        let flow = ids::number(0, Kind::Flow, self.flow);
+        let shown = Shown {
+            track,
+            name,
+            category: "flow",
+            args,
+        };
+        self.packets.instant(&shown, time, Some(flow))?;
+        Ok(flow)
+    }
+
+    fn cap(&mut self, state: &State, interval: &CapInterval) -> Result<(), Error> {
+        let CapInterval { cap, from, to, .. } = *interval;
+        let moved = interval
+            .thread
+            .and_then(|thread| self.flows.arrived(thread, cap, from));
+        // What is not there need not be looked at.
+        if matches!(interval.state, CapState::Idle | CapState::Unknown) {
+            return Ok(());
+        }
+        let Some(times) = self.range.clip(from, to) else {
+            return Ok(());
+        };
+        let track = self.tracks.cap(&mut self.packets, cap)?;
+        let times = self.tracks.beside(track, times);
+        let mut flow = None;
+        if let Some((time, left)) = moved.filter(|(time, _)| self.range.contains(*time))
+            && let Some(thread) = interval.thread
+        {
+            let left = self.tracks.cap(&mut self.packets, left)?;
+            let args = [Arg("thread", thread.into())];
+            flow = Some(self.begin_flow((left, "migration"), &args, time)?);
+        }
+        let thread = interval.thread;
+        let arg = thread.map(|thread| Arg("thread", thread.into()));
+        let name = match thread {
+            Some(thread) => match self.label(state, thread) {
+                Some(label) => label.to_owned(),
+                None => format!("thread {thread}"),
+            },
+            None => interval.state.name().to_owned(),
+        };
+        let shown = Shown {
+            track,
+            name: &name,
+            category: interval.state.name(),
+            args: arg.as_slice(),
+        };
+        Ok(self.packets.slice(&shown, times, flow)?)
+    }
+
+    fn collection(&mut self, of: &Collection) -> Result<(), Error> {
+        let Some(times) = self.range.clip(of.start, of.end) else {
+            return Ok(());
+        };
+        let Some(track) = self.tracks.collection(&mut self.packets, times)? else {
+            self.packets.written.left_out += 1;
+            return Ok(());
+        };
+        let mut args = vec![Arg("cap", of.cap.into())];
+        let mut name = "GC".to_owned();
+        if let Some(stats) = of.stats {
+            name = format!("GC generation {}", stats.generation);
+            args.extend([
+                Arg("copied", stats.copied),
+                Arg("par_threads", stats.par_threads.into()),
+                Arg("fragmentation", stats.fragmentation),
+            ]);
+        }
+        let shown = Shown {
+            track,
+            name: &name,
+            category: "gc",
+            args: &args,
+        };
+        Ok(self.packets.slice(&shown, times, None)?)
+    }
+
+    fn phase(&mut self, phase: &Phase) -> Result<(), Error> {
+        let Some(times) = self.range.clip(phase.from, phase.to) else {
+            return Ok(());
+        };
+        let Some(track) = self.tracks.phase(&mut self.packets, times)? else {
+            self.packets.written.left_out += 1;
+            return Ok(());
+        };
+        let shown = Shown {
+            track,
+            name: phase.kind.name(),
+            category: "gc",
+            args: &[],
+        };
+        Ok(self.packets.slice(&shown, times, None)?)
+    }
+
+    fn span(&mut self, state: &State, span: &Span) -> Result<(), Error> {
+        let Some(times) = self.range.clip(span.start, span.end) else {
+            return Ok(());
+        };
+        let thread = match span.thread {
+            // Without a track of its thread it is shown nowhere.
+            Some(thread) if self.thread_track(state, thread)?.is_none() => {
+                self.packets.written.left_out += 1;
+                return Ok(());
+            }
+            thread => thread,
+        };
+        let Some(track) = self.tracks.span(&mut self.packets, thread, times)? else {
+            self.packets.written.left_out += 1;
+            return Ok(());
+        };
+        let number = |key, value: Option<u64>| value.map(|value| Arg(key, value));
+        let args: Vec<Arg> = [
+            number("id", span.id),
+            number("running_ns", span.running),
+            number("gc_ns", span.paused),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let shown = Shown {
+            track,
+            name: &span.name,
+            category: "span",
+            args: &args,
+        };
+        Ok(self.packets.slice(&shown, times, None)?)
+    }
+
+    fn message(&mut self, state: &State, event: &Event<'_>, text: &str) -> Result<(), Error> {
+        if !self.range.contains(event.time) {
+            return Ok(());
+        }
+        let cap = event.cap.and_then(|cap| state.cap(cap));
+        let mut track = None;
+        if let Some((thread, _)) = cap.and_then(|cap| cap.running()) {
+            track = self.thread_track(state, thread)?;
+        }
+        let track = match (track, event.cap) {
+            (Some(track), _) => track,
+            (None, Some(cap)) => self.tracks.cap(&mut self.packets, cap)?,
+            (None, None) => self.tracks.messages(&mut self.packets)?,
+        };
+        self.moment(track, (text, "message"), event.time)
+    }
+
+    fn marker(&mut self, event: &Event<'_>, text: &str) -> Result<(), Error> {
+        if !self.range.contains(event.time) {
+            return Ok(());
+        }
+        let track = self.tracks.markers(&mut self.packets)?;
+        self.moment(track, (text, "marker"), event.time)
+    }
+
+    fn moment(
+        &mut self,
+        track: u64,
+        (name, category): (&str, &'static str),
+        time: u64,
+    ) -> Result<(), Error> {
+        let shown = Shown {
+            track,
+            name,
+            category,
+            args: &[],
+        };
+        Ok(self.packets.instant(&shown, time, None)?)
+    }
+
+    fn counter(
+        &mut self,
+        (kind, of): (CounterKind, u32),
+        time: u64,
+        value: u64,
+    ) -> Result<(), Error> {
+        if !self.range.contains(time) {
+            return Ok(());
+        }
+        let track = self.tracks.counter(&mut self.packets, kind, of)?;
+        Ok(self.packets.counter(track, time, value)?)
+    }
+
+    fn heap(&mut self, state: &State, value: &HeapValue) -> Result<(), Error> {
+        let kind = match value.kind {
+            HeapKind::Allocated => {
+                self.allocated(value)?;
+                CounterKind::Allocated
+            }
+            HeapKind::Size => CounterKind::HeapSize,
+            HeapKind::Live => CounterKind::Live,
+            HeapKind::Blocks => CounterKind::Blocks,
+        };
+        let bytes = match value.kind {
+            HeapKind::Allocated => state.caps().filter_map(|(_, cap)| cap.allocated()).sum(),
+            _ => value.bytes,
+        };
+        let of = match kind {
+            CounterKind::Allocated => 0,
+            _ => value.capset,
+        };
+        self.counter((kind, of), value.time, bytes)
+    }
+
+    /// A counter keeps its value until the next one: the rate is told of the time before.
+    fn allocated(&mut self, value: &HeapValue) -> Result<(), Error> {
+        let Some(since) = self.rate.since else {
+            // It is not known since when.
+            self.rate.since = Some(value.time);
+            return Ok(());
+        };
+        self.rate.bytes = self.rate.bytes.saturating_add(value.growth);
+        if value.time < since.saturating_add(RATE_OVER) {
+            return Ok(());
+        }
+        self.end_rate(value.time)
+    }
+
+    fn end_rate(&mut self, now: u64) -> Result<(), Error> {
+        let Some(since) = self.rate.since.replace(now) else {
+            return Ok(());
+        };
+        let bytes = u128::from(std::mem::take(&mut self.rate.bytes));
+        let Some(rate) = (bytes * 1_000_000_000).checked_div(u128::from(now.saturating_sub(since)))
+        else {
+            return Ok(());
+        };
+        let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        self.counter((CounterKind::Rate, 0), since, rate)
+    }
+
+    fn sparks(&mut self, state: &State, event: &Event<'_>) -> Result<(), Error> {
+        let EventBody::SparkCounters {
+            created,
+            dud,
+            overflowed,
+            converted,
+            gcd,
+            fizzled,
+            remaining,
+        } = event.body
+        else {
+            return Ok(());
+        };
+        let Some(cap) = event.cap else { return Ok(()) };
+        let before = state.cap(cap).and_then(|cap| cap.sparks());
+        let before = before.unwrap_or_default();
+        let total = &mut self.sparks.total;
+        let told = self.sparks.told.unwrap_or_default();
+        let first = self.sparks.told.is_none();
+        let mut changed = Vec::new();
+        for (kind, sum, told, now, before) in [
+            (
+                CounterKind::Created,
+                &mut total.created,
+                told.created,
+                created,
+                before.created,
+            ),
+            (CounterKind::Dud, &mut total.dud, told.dud, dud, before.dud),
+            (
+                CounterKind::Overflowed,
+                &mut total.overflowed,
+                told.overflowed,
+                overflowed,
+                before.overflowed,
+            ),
+            (
+                CounterKind::Converted,
+                &mut total.converted,
+                told.converted,
+                converted,
+                before.converted,
+            ),
+            (CounterKind::Gcd, &mut total.gcd, told.gcd, gcd, before.gcd),
+            (
+                CounterKind::Fizzled,
+                &mut total.fizzled,
+                told.fizzled,
+                fizzled,
+                before.fizzled,
+            ),
+            (
+                CounterKind::Remaining,
+                &mut total.remaining,
+                told.remaining,
+                remaining,
+                before.remaining,
+            ),
+        ] {
+            *sum = sum.saturating_sub(before).saturating_add(now);
+            if first || *sum != told {
+                changed.push((kind, *sum));
+            }
+        }
+        self.sparks.told = Some(self.sparks.total);
+        for (kind, sum) in changed {
+            self.counter((kind, 0), event.time, sum)?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Exporter for Perfetto<W> {
+    type Error = Error;
+    type Report = Written;
+
+    fn begin(&mut self, _state: &State) -> Result<(), Error> {
+        self.packets.begin()?;
+        self.tracks = Tracks::new(self.sessions);
+        self.sessions = self.sessions.saturating_add(1);
+        (self.flows, self.rate) = (Flows::default(), Rate::default());
+        self.sparks = Sparks::default();
+        self.stopping = (0, String::new());
+        Ok(())
+    }
+
+    fn event(&mut self, state: &State, event: &Event<'_>) -> Result<(), Error> {
+        match event.body {
+            EventBody::StopThread { thread, .. } => {
+                self.stopping.0 = thread;
+                self.stopping.1.clear();
+                if let Some(label) = state.thread(thread).and_then(|thread| thread.label()) {
+                    self.stopping.1.push_str(label);
+                }
+                Ok(())
+            }
+            EventBody::UserMsg { message } => {
+                self.message(state, event, &message.to_string_lossy())
+            }
+            EventBody::UserMarker { marker } => self.marker(event, &marker.to_string_lossy()),
+            EventBody::SparkCounters { .. } => self.sparks(state, event),
+            _ => Ok(()),
+        }
+    }
+
+    fn fact(&mut self, state: &State, fact: &Fact<'_>) -> Result<(), Error> {
+        match fact {
+            Fact::Thread(interval) => self.thread(state, interval),
+            Fact::Cap(interval) => self.cap(state, interval),
+            Fact::Wakeup(wakeup) => {
+                self.flows.woken(wakeup);
+                Ok(())
+            }
+            Fact::Migration(migration) => {
+                self.flows.migrated(migration);
+                Ok(())
+            }
+            Fact::Gone { id, .. } => {
+                self.flows.gone(*id);
+                Ok(())
+            }
+            Fact::Collection(collection) => self.collection(collection),
+            Fact::Phase(phase) => self.phase(phase),
+            Fact::Heap(value) => self.heap(state, value),
+            Fact::Span(span) => self.span(state, span),
+            // Collections are told as what capabilities do; the heap profile has formats of its
+            // own.
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&mut self, state: &State) -> Result<(), Error> {
+        self.end_rate(state.time())?;
+        let program = state.programs().first();
+        self.tracks.program(&mut self.packets, program)?;
+        if !std::mem::replace(&mut self.clock_is_told, true)
+            && let Some(clock) = program.and_then(|program| program.wall_clock)
+        {
+            let first = state.first().unwrap_or(0);
+            if let Ok(day) = u64::try_from(clock.at(first).unix_nanos()) {
+                self.packets.clocks(first, day)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Written, Error> {
+        self.packets.flush()?;
+        Ok(self.packets.written)
+    }
+}
