@@ -158,6 +158,25 @@ fn the_program_is_a_process_with_a_clock() {
 }
 
 #[test]
+fn a_thread_runs_on_while_others_are_woken() {
+    let events = [
+        (1, create(1)),
+        (2, create(2)),
+        (3, run(2)),
+        (4, stop(2, StopStatus::MVAR)),
+        (5, run(1)),
+        (6, wakeup(2, 0)),
+        (7, create(3)),
+        (9, stop(1, StopStatus::FINISHED)),
+    ];
+    let log = Log::new().block(Some(0), &events).bytes();
+    let (trace, _) = trace_of(&log, Range::default());
+    let slices = trace.on("program/capabilities/capability 0");
+    let runs: Vec<_> = slices.iter().filter(|of| of.0 != "switching").collect();
+    assert_eq!(runs, [&("thread 2", 3, 4), &("thread 1", 5, 9)]);
+}
+
+#[test]
 fn a_part_of_the_log_is_clipped() {
     let range = Range { from: 35, to: 47 };
     let (trace, _) = trace_of(&program(), range);

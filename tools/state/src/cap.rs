@@ -164,7 +164,10 @@ impl Cap {
         see: &mut impl FnMut(Fact<'_>),
     ) {
         let state = self.doing(alone);
-        let same_thread = state != CapState::Mutator || thread == self.running.map(|(id, _)| id);
+        // Without a thread that has stopped, whoever runs goes on: another one was woken.
+        let same_thread = state != CapState::Mutator
+            || thread.is_none()
+            || thread == self.running.map(|(id, _)| id);
         if state == self.state.0 && same_thread {
             return;
         }
