@@ -12,6 +12,7 @@
 //! | [`Fact`] | what has happened: intervals of threads and capabilities, collections, heap samples, spans, losses, oddities |
 //! | [`Snapshot`] | a state that does not change any more; cheap, because it shares what has not changed since |
 //! | [`transition`] | the events that bring a reader from one snapshot to another; from nothing, a valid beginning of a log |
+//! | [`transition_blocks`] | the same as blocks, behind the header of a log |
 //! | [`Merge`] | the events of all capabilities in the order of time, decoded where they lie |
 //! | [`Spans`] | pairs of messages, by any rule |
 //!
@@ -58,6 +59,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod beginning;
 mod binary;
 mod cap;
 mod collections;
@@ -93,6 +95,7 @@ mod thread;
 mod ticky;
 mod transition;
 
+pub use beginning::transition_blocks;
 pub use binary::Messages;
 pub use cap::Cap;
 pub use collections::{Collection, CollectionStats, Phase, PhaseKind};

@@ -218,27 +218,49 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         thread.cap().unwrap_or_else(first)
     }
 
+    /// Threads by the capability that tells of them, so that a block holds many:
+    /// first those that are over, then those that go elsewhere, then what the
+    /// others do.
     fn threads(&mut self) {
         let (from, to) = (self.from, self.to);
         let (was, is) = (&from.scheduler.threads, &to.scheduler.threads);
+        let mut over = Vec::new();
         for (id, thread) in was.sorted_beside(is) {
             let same = is.get(id).is_some_and(|now| now.is_same(thread));
             let runs = matches!(thread.state, ThreadState::Running { .. });
             // That of a running one was told above.
             if !same && !runs {
-                let home = self.home(thread);
-                self.run(home, id);
-                self.stop(home, id, StopStatus::FINISHED, None);
+                over.push((self.home(thread), id));
             }
         }
+        over.sort_by_key(|(home, _)| *home);
+        for (home, id) in over {
+            self.run(home, id);
+            self.stop(home, id, StopStatus::FINISHED, None);
+        }
+        let before = |id, thread: &Thread| was.get(id).filter(|before| before.is_same(thread));
+        let mut gone_elsewhere = Vec::new();
+        let mut changed = Vec::new();
         for (id, thread) in is.sorted_beside(was) {
-            let before = was.get(id).filter(|before| before.is_same(thread));
-            self.thread(id, before, thread);
+            let cap = before(id, thread).and_then(Thread::cap);
+            if let (Some(cap), Some(now)) = (cap, thread.cap())
+                && cap != now
+            {
+                gone_elsewhere.push((cap, id, now));
+            }
+            changed.push((self.home(thread), id, thread));
+        }
+        gone_elsewhere.sort_by_key(|(cap, ..)| *cap);
+        for (cap, thread, new_cap) in gone_elsewhere {
+            self.event(Some(cap), &EventBody::MigrateThread { thread, new_cap });
+        }
+        changed.sort_by_key(|(home, ..)| *home);
+        for (home, id, thread) in changed {
+            self.thread(home, id, (before(id, thread), thread));
         }
     }
 
-    fn thread(&mut self, id: u32, before: Option<&Thread>, thread: &Thread) {
-        let home = self.home(thread);
+    fn thread(&mut self, home: u16, id: u32, (before, thread): (Option<&Thread>, &Thread)) {
         let was = before.map(|before| before.state);
         if before.is_none() && thread.state != ThreadState::Unknown {
             let cap = match thread.state {
@@ -253,16 +275,6 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
             let label = Text(label.as_bytes());
             let body = EventBody::ThreadLabel { thread: id, label };
             self.event(Some(home), &body);
-        }
-        if let Some(cap) = before.and_then(Thread::cap)
-            && thread.cap().is_some_and(|now| now != cap)
-        {
-            let new_cap = home;
-            let body = EventBody::MigrateThread {
-                thread: id,
-                new_cap,
-            };
-            self.event(Some(cap), &body);
         }
         // One that ran has stopped already.
         let stopped = matches!(was, Some(ThreadState::Running { cap }) if thread.state != ThreadState::Running { cap });
