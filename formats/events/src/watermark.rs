@@ -76,6 +76,12 @@ impl Watermark {
         }
     }
 
+    /// The capabilities that are known (`None`: the global buffer), and how far each has come.
+    pub fn caps(&self) -> impl Iterator<Item = (Option<u16>, u64)> {
+        let ends = self.ends.iter();
+        ends.map(|(&cap, &end)| ((cap != GLOBAL).then_some(cap), end))
+    }
+
     /// How far one capability has come; `None` if it is not known.
     pub fn of(&self, cap: Option<u16>) -> Option<u64> {
         self.ends.get(&cap.unwrap_or(GLOBAL)).copied()

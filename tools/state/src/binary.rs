@@ -109,6 +109,11 @@ impl Messages {
         self.refused
     }
 
+    /// How many have been taken.
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
     /// Takes a message; it may be any event.
     #[inline]
     pub(crate) fn event(&mut self, event: &Event<'_>, limit: usize) {
@@ -205,11 +210,11 @@ impl Messages {
         ours.len() == theirs.len() && pairs.into_iter().all(|(a, b)| a.raw == b.raw)
     }
 
-    /// The events that bring a reader from `from` to this one. `from` is an
-    /// older copy, or anything else if it is not `related`.
+    /// The events that bring a reader from `from` to this one. The first `known`
+    /// messages are the same in both.
     pub(crate) fn changes(
         &self,
-        (from, related): (&Self, bool),
+        (from, known): (&Self, u64),
         (header, at): (&Header, u64),
         out: &mut impl FnMut(Option<u16>, &[u8]),
     ) {
@@ -218,7 +223,7 @@ impl Messages {
         let mut gone: Vec<(u64, &Message)> = theirs
             .filter(|(id, span)| {
                 let ours = self.spans.get(*id).map(|ours| ours.begins.arrival);
-                !related || ours != Some(span.begins.arrival)
+                span.begins.arrival > known || ours != Some(span.begins.arrival)
             })
             .map(|(id, span)| (id, &span.begins))
             .collect();
@@ -233,7 +238,6 @@ impl Messages {
                 out(begins.cap, &raw);
             }
         }
-        let known = if related { from.arrivals } else { 0 };
         for message in self.sorted() {
             if message.arrival > known {
                 raw.clear();

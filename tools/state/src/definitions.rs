@@ -13,6 +13,7 @@
 use crate::binary::Messages;
 use crate::limits::Keep;
 use crate::raw::{Raw, date};
+use crate::segments::Place;
 use crate::symbols::Symbols;
 use crate::table::Table;
 use crate::tasks::Task;
@@ -95,6 +96,17 @@ pub struct Definitions {
     refused: u64,
     symbols: Symbols,
     messages: Messages,
+    /// In a copy that was continued on its own: up to where it has the same
+    /// numbers as the other copies.
+    branch: Option<Known>,
+}
+
+/// How much of an older copy is known to be in a later one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    arrivals: u64,
+    symbols: Place,
+    messages: u64,
 }
 
 impl Definitions {
@@ -163,6 +175,19 @@ impl Definitions {
             }),
             _ => None,
         }
+    }
+
+    fn known(&self) -> Known {
+        self.branch.unwrap_or(Known {
+            arrivals: self.arrivals,
+            symbols: self.symbols.end(),
+            messages: self.messages.arrivals(),
+        })
+    }
+
+    /// What comes now does not come in the same way to the other copies.
+    pub(crate) fn branch(&mut self) {
+        self.branch = Some(self.known());
     }
 
     /// Whether a reader of both knows the same. The order counts of cost
@@ -293,7 +318,10 @@ impl Definitions {
         at: u64,
         out: &mut impl FnMut(Option<u16>, &[u8]),
     ) {
-        let related = Arc::ptr_eq(&self.origin, &from.origin);
+        let related = match Arc::ptr_eq(&self.origin, &from.origin) {
+            true => from.known(),
+            false => Known::default(),
+        };
         let mut told = Change {
             header,
             at,
@@ -304,29 +332,26 @@ impl Definitions {
         for &class in self.classes.keys() {
             self.definitions(class, (from, related), &mut told);
         }
-        let known = match related {
-            true => from.symbols.end(),
-            false => Default::default(),
-        };
-        for kept in self.symbols.from(known) {
+        for kept in self.symbols.from(related.symbols) {
             told.kept(kept.cap, kept.raw);
         }
         self.messages
-            .changes((&from.messages, related), (header, at), told.out);
+            .changes((&from.messages, related.messages), (header, at), told.out);
     }
 
     /// Whether what `from` has under this key is another thing than what this
     /// one has, or is there no more.
-    fn is_gone(&self, class: Class, key: u64, (from, related): (&Self, bool)) -> bool {
+    fn is_gone(&self, class: Class, key: u64, (from, related): (&Self, Known)) -> bool {
         let arrival = |of: &Self| of.get(class, key).map(|defined| defined.arrival);
         let before = arrival(from);
-        before.is_some() && (!related || before != arrival(self))
+        before.is_some_and(|it| it > related.arrivals)
+            || before.is_some() && before != arrival(self)
     }
 
     fn deletions(
         &self,
         from: &Self,
-        related: bool,
+        related: Known,
         told: &mut Change<'_, impl FnMut(Option<u16>, &[u8])>,
     ) {
         let gone = |class, key| self.is_gone(class, key, (from, related));
@@ -368,7 +393,7 @@ impl Definitions {
     fn definitions(
         &self,
         class: Class,
-        (from, related): (&Self, bool),
+        (from, related): (&Self, Known),
         told: &mut Change<'_, impl FnMut(Option<u16>, &[u8])>,
     ) {
         // Members of a set that is another one now have to be told again.
@@ -377,7 +402,8 @@ impl Definitions {
             _ => self.sorted_beside(class, from),
         };
         for (key, defined) in ours {
-            let before = from.get(class, key).filter(|_| related);
+            let before = from.get(class, key);
+            let before = before.filter(|before| before.arrival <= related.arrivals);
             let of_new_set = class == Class::CapsetAssign
                 && self.is_gone(Class::CapsetCreate, key >> 16, (from, related));
             match before {

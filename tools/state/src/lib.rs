@@ -14,6 +14,7 @@
 //! | [`transition`] | the events that bring a reader from one snapshot to another; from nothing, a valid beginning of a log |
 //! | [`transition_blocks`] | the same as blocks, behind the header of a log |
 //! | [`Merge`] | the events of all capabilities in the order of time, decoded where they lie |
+//! | [`Follower`] | both of a live stream: at any moment the state, and the bytes that are not in it yet |
 //! | [`Spans`] | pairs of messages, by any rule |
 //!
 //! # Order
@@ -67,6 +68,7 @@ mod definitions;
 mod difference;
 mod fact;
 mod finished;
+mod follower;
 mod heap;
 mod limits;
 mod losses;
@@ -101,10 +103,11 @@ pub use cap::Cap;
 pub use collections::{Collection, CollectionStats, Phase, PhaseKind};
 pub use definitions::{Definitions, TickyCounter};
 pub use fact::{CapInterval, Fact, HeapKind, HeapValue, Migration, Part, ThreadInterval, Wakeup};
+pub use follower::Follower;
 pub use heap::{Heap, Returned};
 pub use limits::{Keep, Limits};
 pub use losses::{Loss, Losses, Lost};
-pub use merge::{Merge, MergeOptions, Step};
+pub use merge::{Merge, MergeOptions, Position, Step, Window};
 pub use oddity::{At, Odd, Oddity, Severity};
 pub use profile::{Band, Frames, HeapProfile, Sample, Samples};
 pub use program::{Capset, HeapParameters, Program, Programs};

@@ -32,6 +32,7 @@
 mod fronts;
 mod piece;
 mod session;
+mod window;
 
 use crate::state::Turn;
 use ghc_eventlog::{Block, Decoder, Ending, Error, Event, Gap, Header, Item, Watermark};
@@ -39,6 +40,7 @@ use piece::Pieces;
 use session::Session;
 use std::collections::VecDeque;
 use std::sync::Arc;
+pub use window::{Position, Window};
 
 /// How a [`Merge`] behaves.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +128,8 @@ pub struct Merge {
     /// The stream is at fault; everything before that comes first.
     failed: Option<Error>,
     late: u64,
+    /// How many headers have come.
+    headers: u64,
 }
 
 /// The stream of bytes.
@@ -158,6 +162,7 @@ impl Merge {
             },
             failed: None,
             late: 0,
+            headers: 0,
         }
     }
 
@@ -167,6 +172,7 @@ impl Merge {
         match item {
             Item::Header => {
                 self.close_session(false);
+                self.headers += 1;
                 let session = Session::new(header.cloned(), &self.options);
                 self.sessions.push_back(session);
             }

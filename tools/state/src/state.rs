@@ -382,7 +382,7 @@ impl State {
             }
             EventBody::CapDelete { deleted_cap } => {
                 let cap = self.scheduler.cap(deleted_cap);
-                (cap.announced, cap.created) = (false, false);
+                (cap.announced, cap.created, cap.disabled) = (false, false, false);
             }
             EventBody::CapDisable { disabled_cap } => {
                 self.scheduler.cap(disabled_cap).disabled = true;

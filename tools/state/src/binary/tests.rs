@@ -20,7 +20,9 @@ fn fold(log: &Log, limit: usize) -> Messages {
 fn changes(from: (&Messages, bool), to: &Messages) -> Vec<Vec<u8>> {
     let mut log = Log::new();
     let header = log.header.clone();
-    to.changes(from, (&header, 77), &mut |cap, raw| {
+    let (from, related) = from;
+    let known = if related { from.arrivals() } else { 0 };
+    to.changes((from, known), (&header, 77), &mut |cap, raw| {
         assert_eq!(cap, Some(1));
         log.push_raw(cap, raw);
     });

@@ -7,7 +7,7 @@
 /// lies in the stream, and whose it is. The least is the first.
 pub(super) type Front = (u64, u64, u32);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Fronts(Vec<Front>);
 
 impl Fronts {

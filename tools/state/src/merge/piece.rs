@@ -40,7 +40,7 @@ impl Marker {
 }
 
 /// A block, a part of one, or events outside any block.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Piece {
     pub(crate) marker: Option<Marker>,
     /// Where its bytes lie in the stream.
@@ -216,6 +216,11 @@ impl Pieces {
             open.ends = ends;
             done(open);
         }
+    }
+
+    /// The block that is not here whole.
+    pub(crate) fn open(&self) -> Option<&Piece> {
+        self.open.as_ref()
     }
 
     /// Bytes that are kept here.

@@ -19,7 +19,7 @@ const GLOBAL: u16 = 0xffff;
 const AT_LEAST: usize = 64 << 10;
 
 /// The blocks of one capability.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Lane {
     pub(super) cap: u16,
     pub(super) pieces: VecDeque<Arc<Piece>>,
@@ -31,14 +31,14 @@ pub(super) struct Lane {
 }
 
 /// What belongs to no capability, in the order of the stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Global {
     Piece(Arc<Piece>),
     Gap(Gap),
 }
 
 /// Everything from one header to the next.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) header: Option<Arc<Header>>,
     /// More of the session before: what comes after its end.
@@ -61,6 +61,8 @@ pub(super) struct Session {
     /// How far events were handed on.
     pub(super) handed_on: u64,
     pub(super) late: u64,
+    /// The latest end of a block, and where in the stream the last one ends.
+    pub(super) delivered: (u64, u64),
     /// Bytes not handed on yet, and of the pieces that they are in.
     waiting: usize,
     pub(super) held: usize,
@@ -88,6 +90,7 @@ impl Session {
             certain: 0,
             handed_on: 0,
             late: 0,
+            delivered: (0, 0),
             waiting: 0,
             held: 0,
         }
@@ -107,6 +110,7 @@ impl Session {
             return;
         }
         self.handed_on = before.handed_on;
+        self.delivered.0 = self.delivered.0.max(before.delivered.0);
         self.settled = before.settled;
         for lane in &before.lanes {
             let index = self.lane(lane.cap);
@@ -156,8 +160,10 @@ impl Session {
 
     pub(super) fn push(&mut self, piece: Piece) {
         self.held += piece.bytes.capacity();
+        self.delivered.1 = self.delivered.1.max(piece.reaches());
         if let (Some(cap), Some(marker), true) = (piece.cap(), &piece.marker, piece.ends) {
             self.watermark.delivered(Some(cap), marker.end);
+            self.delivered.0 = self.delivered.0.max(marker.end);
         }
         let Some(cap) = piece.cap() else {
             self.globals.push_back(Global::Piece(Arc::new(piece)));

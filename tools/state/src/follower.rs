@@ -1,0 +1,209 @@
+//! A live stream: the state where nothing is missing, and the bytes beyond.
+
+use crate::fact::Fact;
+use crate::limits::Keep;
+use crate::merge::{Merge, MergeOptions, Position, Step, Window};
+use crate::snapshot::Snapshot;
+use crate::state::State;
+use ghc_eventlog::{Error, Header, Item};
+use std::sync::Arc;
+
+/// Follows a stream, and can bring others to where it is.
+///
+/// Capabilities deliver their blocks at different times. The state is that of the
+/// low watermark, up to which nothing is missing; what has come beyond it waits
+/// as bytes. A reader who comes late gets, in this order:
+///
+/// 1. the header, byte for byte;
+/// 2. the [`transition`](crate::transition()) from nothing to the state, dated
+///    [`at`](Self::at), as [blocks](crate::transition_blocks);
+/// 3. the [`Window`];
+/// 4. the rest of the stream, byte for byte.
+///
+/// In the end it knows what one knows who was there from the beginning. One who
+/// got all bytes up to some moment and then missed some gets the transition from
+/// the state that [all of it](Self::delivered) made, as soon as the watermark
+/// [has passed](Self::has_passed) the [`position`](Self::position) of that
+/// moment; then the window and the rest.
+///
+/// When more than [`max_bytes`](MergeOptions::max_bytes) wait, the state goes on
+/// regardless, and `at` with it. What a capability that lags tells after that
+/// about an earlier time counts for a late reader as of then.
+///
+/// ```
+/// use eventlog_state::{Follower, Keep, MergeOptions, transition_blocks};
+/// use ghc_eventlog::{BlockBuilder, EventBody, Header};
+///
+/// let header = Header::standard();
+/// let mut follower = Follower::new(MergeOptions::default(), Keep::all());
+/// follower.push_bytes(header.as_bytes(), &mut |_| {})?;
+/// let mut block = BlockBuilder::new(None);
+/// block.push_body(&header, 1, &EventBody::CapCreate { created_cap: 0 })?;
+/// follower.push_bytes(block.finish(), &mut |_| {})?;
+/// let mut block = BlockBuilder::new(Some(0));
+/// block.push_body(&header, 5, &EventBody::CreateThread { thread: 1 })?;
+/// follower.push_bytes(block.finish(), &mut |_| {})?;
+///
+/// let (state, window) = follower.cut().expect("there is a header");
+/// assert_eq!(follower.at(), 5);
+/// assert_eq!(state.thread_count(), 1);
+/// let mut late = header.as_bytes().to_vec();
+/// let mut write = |bytes: &[u8]| late.extend_from_slice(bytes);
+/// transition_blocks(None, &state, follower.at(), None, &mut write);
+/// window.write(&mut write);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Follower {
+    merge: Merge,
+    keep: Keep,
+    state: Option<State>,
+    /// Nothing has come since the mark at the end.
+    at_end: bool,
+}
+
+impl Follower {
+    /// Nothing has come yet.
+    pub fn new(options: MergeOptions, keep: Keep) -> Self {
+        Self {
+            merge: Merge::new(options),
+            keep,
+            state: None,
+            at_end: false,
+        }
+    }
+
+    /// Takes an item of a decoder, and its header at this moment; as
+    /// [`Merge::push`]. The window then ends behind this item.
+    ///
+    /// # Errors
+    ///
+    /// A fault in the bytes. It is final.
+    pub fn push(
+        &mut self,
+        item: &Item<'_>,
+        header: Option<&Arc<Header>>,
+        see: &mut impl FnMut(Fact<'_>),
+    ) -> Result<(), Error> {
+        self.merge.push(item, header);
+        self.fold(see)
+    }
+
+    /// Takes the next bytes of the stream; as [`Merge::push_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// A fault in the bytes. It is final.
+    pub fn push_bytes(
+        &mut self,
+        bytes: &[u8],
+        see: &mut impl FnMut(Fact<'_>),
+    ) -> Result<(), Error> {
+        self.merge.push_bytes(bytes);
+        self.fold(see)
+    }
+
+    /// There is nothing more to come: all of it goes into the state, and what goes
+    /// on ends for `see`, as [`State::finish`] tells it. The state stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// A fault in the bytes. It is final.
+    pub fn finish(&mut self, see: &mut impl FnMut(Fact<'_>)) -> Result<(), Error> {
+        self.merge.flush();
+        let result = self.fold(see);
+        if let Some(state) = &self.state {
+            state.clone().finish(see);
+        }
+        result
+    }
+
+    fn fold(&mut self, see: &mut impl FnMut(Fact<'_>)) -> Result<(), Error> {
+        let (keep, state) = (&self.keep, &mut self.state);
+        let at_end = &mut self.at_end;
+        self.merge.drain(&mut |step| match step {
+            Step::Event(event, turn) => {
+                *at_end = false;
+                if let Some(state) = state {
+                    state.apply(event, turn, see);
+                }
+            }
+            Step::Block(block) => {
+                *at_end = false;
+                if let Some(state) = state {
+                    state.block(block, see);
+                }
+            }
+            Step::Session(header) => {
+                *at_end = false;
+                if let Some(mut before) = state.replace(State::new(header, *keep)) {
+                    before.finish(see);
+                }
+            }
+            Step::End => *at_end = true,
+            Step::Gap(_) => {}
+        })
+    }
+
+    /// What is waited for, and what is certain.
+    pub fn merge(&self) -> &Merge {
+        &self.merge
+    }
+
+    /// The state at [`at`](Self::at); `None` before the first header.
+    pub fn state(&self) -> Option<&State> {
+        self.state.as_ref()
+    }
+
+    /// The moment of the state. All that capabilities have told up to then is in
+    /// it, and nothing that they told of later. What belongs to no capability is in
+    /// it as soon as it has come.
+    pub fn at(&self) -> u64 {
+        self.merge.at()
+    }
+
+    /// Whether a file can begin here: not while a heap sample is open.
+    pub fn may_cut(&self) -> bool {
+        self.merge.may_cut() && self.state.as_ref().is_some_and(State::may_cut)
+    }
+
+    /// The state at [`at`](Self::at), and the bytes that have come and are not in
+    /// it; `None` while there is no header, or the next one is incomplete, and after
+    /// a fault.
+    ///
+    /// It does not matter whether the log [may be cut](Self::may_cut) here: what has
+    /// come of a heap sample is in the state.
+    pub fn cut(&self) -> Option<(Snapshot, Window)> {
+        let state = self.state.as_ref().filter(|_| self.merge.may_cut())?;
+        Some((state.snapshot(), self.merge.window(self.at_end)))
+    }
+
+    /// How far the stream has come, in whole blocks: what a reader has who got
+    /// everything so far.
+    pub fn position(&self) -> Position {
+        self.merge.position()
+    }
+
+    /// Whether the state contains all that a reader has who got everything up to
+    /// that position, and nothing that comes later belongs before it: then that
+    /// reader can be brought up to date. Never after another header.
+    pub fn has_passed(&self, position: &Position) -> bool {
+        self.merge.has_passed(position)
+    }
+
+    /// The state that all whole blocks make that have come, whatever may be missing:
+    /// what a reader makes of the stream if it gets no more.
+    pub fn delivered(&self) -> Option<Snapshot> {
+        let mut state = self.state.clone()?;
+        state.definitions.branch();
+        let mut follower = Self {
+            merge: self.merge.ended(),
+            keep: self.keep,
+            state: Some(state),
+            at_end: self.at_end,
+        };
+        // A fault is told to whoever pushes.
+        let _ = follower.fold(&mut |_| {});
+        follower.state.as_ref().map(State::snapshot)
+    }
+}
