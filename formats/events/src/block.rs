@@ -88,9 +88,10 @@ impl BlockBuilder {
         (self.first, self.last) = (u64::MAX, 0);
     }
 
-    /// Appends a decoded event, byte for byte.
+    /// Appends a decoded event, byte for byte but for a length that it must
+    /// not declare here ([`Event::raw_for_moving`]).
     pub fn push(&mut self, event: &Event<'_>) {
-        self.push_raw(event.time, event.raw);
+        self.push_raw(event.time, &event.raw_for_moving());
     }
 
     /// Appends the bytes of a whole event of that time, as
@@ -126,6 +127,11 @@ impl BlockBuilder {
     pub fn cover(&mut self, begin: u64, end: u64) {
         self.first = self.first.min(begin);
         self.last = self.last.max(end);
+    }
+
+    /// The latest time so far: when the block ends.
+    pub fn end(&self) -> u64 {
+        self.last
     }
 
     /// Bytes so far, the marker included.

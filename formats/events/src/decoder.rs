@@ -16,6 +16,7 @@ mod turns;
 
 use crate::error::Error;
 use crate::event::{Block, Ending, Event, Gap, Item};
+use crate::event_type::EVENT_HEAD;
 use crate::header::{Header, SizeTable};
 use crate::header_parser::HeaderParser;
 use crate::old::Form;
@@ -27,9 +28,6 @@ use std::sync::Arc;
 /// The longest item that is accepted. The format allows 64 KiB; info table
 /// events of old systems could exceed that.
 pub const MAX_ITEM: usize = 1 << 20;
-
-/// Type and time.
-pub(crate) const EVENT_HEAD: usize = 10;
 
 /// An incremental decoder of one stream.
 ///

@@ -3,11 +3,15 @@
 use crate::body::EventBody;
 use crate::error::Error;
 use crate::header::Header;
-use crate::ids::STOP_THREAD;
+use crate::ids::{IPE, STOP_THREAD};
 use crate::json;
 use crate::old::Form;
 use crate::text::Text;
+use std::borrow::Cow;
 use std::fmt;
+
+/// Where the payload of an event begins that tells its own length.
+const IPE_PAYLOAD: usize = 12;
 
 /// One event, borrowed from the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +72,37 @@ impl<'a> Event<'a> {
         let stops = self.id() == STOP_THREAD;
         let same_codes = header.sizes().shifts_stop_codes() == self.form.is_shifted();
         same_size && (same_codes || !stops)
+    }
+
+    /// The length that an info table event has, if it declares another one. GHC
+    /// itself declares one byte too many since 9.6.5.
+    pub fn true_length(&self) -> Option<u16> {
+        if self.id() != IPE || self.form.payload_at() != IPE_PAYLOAD {
+            return None;
+        }
+        // Beyond 64 KiB, GHC declares what is left over.
+        let actual = (self.raw.len() - IPE_PAYLOAD) as u16;
+        (self.declared_length() != actual).then_some(actual)
+    }
+
+    /// What an event declares that tells its own length.
+    fn declared_length(&self) -> u16 {
+        u16::from_be_bytes([self.raw[IPE_PAYLOAD - 2], self.raw[IPE_PAYLOAD - 1]])
+    }
+
+    /// The bytes of the event for another place in a log. They are its own,
+    /// unless it declares a length that would be believed there and was not
+    /// believed here: where an info table event ends can depend on what follows.
+    pub fn raw_for_moving(&self) -> Cow<'a, [u8]> {
+        match self.true_length() {
+            // One too many is never believed.
+            Some(actual) if self.declared_length().wrapping_sub(actual) > 1 => {
+                let mut raw = self.raw.to_vec();
+                raw[IPE_PAYLOAD - 2..IPE_PAYLOAD].copy_from_slice(&actual.to_be_bytes());
+                Cow::Owned(raw)
+            }
+            _ => Cow::Borrowed(self.raw),
+        }
     }
 
     /// Writes the event as one JSON object: `time`, `cap` (`null` for none),

@@ -1,5 +1,8 @@
 //! Types of events, as a header declares them.
 
+/// Type and time: how every event begins.
+pub(crate) const EVENT_HEAD: usize = 10;
+
 /// The mark at the end of a log.
 pub const DATA_END: u16 = 0xffff;
 

@@ -1,9 +1,10 @@
 //! The header: which event types the log declares, and how long they are.
 
-use crate::event_type::{DATA_END, EventType};
+use crate::event_type::{DATA_END, EVENT_HEAD, EventType};
 use crate::ids::{BLOCK_MARKER, IPE, STOP_THREAD};
 use crate::names;
 use crate::old;
+use std::borrow::Cow;
 use std::fmt;
 
 /// The longest header that is accepted. Real ones have about 3 KiB.
@@ -91,6 +92,38 @@ impl Header {
 
     pub(crate) fn sizes(&self) -> &SizeTable {
         &self.sizes
+    }
+
+    /// The header to begin a log with that has the same events in blocks made
+    /// by this crate: this one, unless it declares no block markers, or longer
+    /// ones than it makes, or a type twice. Then it says the same without that.
+    pub fn for_new_blocks(&self) -> Cow<'_, Self> {
+        let mut types: Vec<EventType> = Vec::with_capacity(self.types.len());
+        for kind in &self.types {
+            // The last declaration counts, in the place of the first.
+            match types.iter_mut().find(|known| known.id == kind.id) {
+                Some(known) => *known = kind.clone(),
+                None => types.push(kind.clone()),
+            }
+        }
+        let payload = Some((MARKER_LEN - EVENT_HEAD) as u16);
+        let twice = types.len() < self.types.len();
+        let marker = match types.iter_mut().find(|kind| kind.id == BLOCK_MARKER) {
+            Some(marker) => std::mem::replace(&mut marker.size, payload) == payload,
+            None => {
+                types.push(EventType {
+                    id: BLOCK_MARKER,
+                    size: payload,
+                    description: "Block marker".to_owned(),
+                    extra: Vec::new(),
+                });
+                false
+            }
+        };
+        match Self::from_types(types) {
+            Some(header) if twice || !marker => Cow::Owned(header),
+            _ => Cow::Borrowed(self),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! call them. They never change once published.
 
 use crate::body::{self, EventBody, TABLE, UNTYPED};
-use crate::decoder::EVENT_HEAD;
+use crate::event_type::EVENT_HEAD;
 use crate::event_type::EventType;
 use crate::header::MARKER_LEN;
 use crate::ids::BLOCK_MARKER;

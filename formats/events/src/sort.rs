@@ -1,9 +1,10 @@
 //! Sorting logs that may be larger than memory.
 //!
 //! The events of a log are collected into sorted runs, the runs are kept in a
-//! temporary file, and merged. The result is a log again: the same header, the
-//! same events byte for byte, in the order of time, in new blocks. A block
-//! holds events of one capability, so it ends where another one has its turn.
+//! temporary file, and merged. The result is a log again: the same events byte
+//! for byte, in the order of time, in new blocks, behind the same header as far
+//! as it allows these. A block holds events of one capability, so it ends where
+//! another one has its turn.
 
 use crate::block::{BlockBuilder, GLOBAL};
 use crate::decoder::Decoder;
@@ -61,8 +62,9 @@ pub struct SortSummary {
     pub ending: Ending,
 }
 
-/// Makes a temporary file in a directory. Its name is removed at once, so that
-/// it is gone when it is closed, however that comes about.
+/// Makes a temporary file in a directory, for its owner alone. Its name is
+/// removed at once, so that it is gone when it is closed, however that comes
+/// about.
 ///
 /// # Errors
 ///
@@ -72,9 +74,12 @@ pub fn temp_file(dir: &Path) -> io::Result<File> {
     loop {
         // Names must differ, nothing else.
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = dir.join(format!("eventlog-sort-{}-{count}.tmp", std::process::id()));
+        let path = dir.join(format!(".eventlog-{}-{count}.tmp", std::process::id()));
         let mut options = OpenOptions::new();
-        match options.read(true).write(true).create_new(true).open(&path) {
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(&path) {
             Ok(file) => return std::fs::remove_file(&path).map(|()| file),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -112,7 +117,7 @@ pub fn sort<R: Read, W: Write>(
             Ok(Some(Item::Header)) => {
                 write_session(&mut spill, &mut writer, std::mem::take(&mut ended))?;
                 if let Some(header) = reader.header() {
-                    writer.header(header)?;
+                    writer.header(&header.for_new_blocks())?;
                 }
             }
             Ok(Some(Item::End)) => ended = true,

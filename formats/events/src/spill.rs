@@ -77,7 +77,7 @@ impl Spill {
             length: event.raw.len() as u32,
             cap: event.cap.unwrap_or(GLOBAL),
         });
-        self.bytes.extend_from_slice(event.raw);
+        self.bytes.extend_from_slice(&event.raw_for_moving());
         Ok(())
     }
 

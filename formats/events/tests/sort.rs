@@ -192,3 +192,18 @@ fn generated_logs_sort_to_the_same_events() {
     }
     assert_eq!(dir.files(), 0);
 }
+
+/// Nobody else may read what is in a log, also while it is sorted.
+#[cfg(unix)]
+#[test]
+fn temporary_files_have_no_name_and_are_for_their_owner_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = std::env::temp_dir().join(format!("events-temporary-{}", std::process::id()));
+    std::fs::create_dir(&dir).unwrap();
+    let file = ghc_eventlog::temp_file(&dir).unwrap();
+    let about = file.metadata().unwrap();
+    assert_eq!((about.mode() & 0o777, about.nlink()), (0o600, 0));
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+    std::fs::remove_dir(&dir).unwrap();
+    assert!(ghc_eventlog::temp_file(&dir).is_err());
+}
