@@ -5,7 +5,7 @@
 //! written together before long, so that whoever reads the result by time need
 //! not hold much back.
 
-use ghc_eventlog::BLOCK_MARKER;
+use ghc_eventlog::{BLOCK_MARKER, BlockBuilder};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -27,6 +27,21 @@ pub fn marker(cap: Option<u16>, begin: u64, end: u64, events: usize) -> [u8; MAR
     marker[14..22].copy_from_slice(&end.to_be_bytes());
     marker[22..].copy_from_slice(&cap.unwrap_or(GLOBAL).to_be_bytes());
     marker
+}
+
+/// When the last block of each capability ended. That never goes back, whatever the log says that
+/// blocks are copied from.
+#[derive(Debug, Default)]
+pub struct Ends(BTreeMap<Option<u16>, u64>);
+
+impl Ends {
+    /// Writes a block, which reaches at least to the end of the one before it.
+    pub fn write(&mut self, block: &mut BlockBuilder, out: &mut impl Write) -> io::Result<()> {
+        let end = self.0.entry(block.cap()).or_default();
+        block.cover(u64::MAX, *end);
+        *end = block.end();
+        out.write_all(block.finish())
+    }
 }
 
 #[derive(Debug)]

@@ -101,7 +101,8 @@ impl Snapshot {
             }
             body if defines(&body) && self.bytes < MOST => {
                 self.bytes += event.raw.len();
-                self.definitions.push((event.cap, event.raw.to_vec()));
+                let raw = event.raw_for_moving().into_owned();
+                self.definitions.push((event.cap, raw));
             }
             _ => {}
         }

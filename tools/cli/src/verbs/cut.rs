@@ -195,8 +195,12 @@ impl Cut {
     fn keep(&mut self, event: &Event<'_>) -> Result<()> {
         if self.keeps(event) {
             self.events += 1;
-            self.blocks
-                .push(event.cap, event.time, event.raw, &mut self.out)?;
+            self.blocks.push(
+                event.cap,
+                event.time,
+                &event.raw_for_moving(),
+                &mut self.out,
+            )?;
         }
         Ok(())
     }
@@ -227,7 +231,7 @@ impl Sink for Cut {
     fn session(&mut self, header: &Arc<Header>) -> Result<()> {
         self.sessions += 1;
         if self.header.is_none() {
-            self.out.write_all(header.as_bytes())?;
+            self.out.write_all(header.for_new_blocks().as_bytes())?;
             self.header = Some(Arc::clone(header));
         }
         Ok(())
@@ -268,7 +272,7 @@ impl Sink for Cut {
         // GHC 9.0 tells what the program is when it ends.
         let belated = defines(&event.body) && late && event.time < self.begins_at;
         if belated && !matches!(event.body, EventBody::WallClockTime { .. }) {
-            let raw = dated(event.raw, self.begins_at);
+            let raw = dated(&event.raw_for_moving(), self.begins_at);
             self.blocks
                 .push(event.cap, self.begins_at, &raw, &mut self.out)?;
         } else if sample.unwrap_or(inside || belated) {

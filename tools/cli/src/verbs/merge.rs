@@ -5,7 +5,7 @@ mod preface;
 mod renumber;
 mod survey;
 
-use crate::analysis::blocks::marker;
+use crate::analysis::blocks::{Ends, marker};
 use crate::analysis::target::{Target, TargetArgs};
 use crate::errors::{self, Advise};
 use crate::progress::Progress;
@@ -112,15 +112,16 @@ pub fn run(args: Args) -> Result<ExitCode> {
     for (path, renumber) in args.files.iter().zip(renumbers) {
         inputs.push(Input::open(path, renumber, Arc::clone(&header))?);
     }
+    let mut ends = Ends::default();
     // The block that ends first goes first, so that whoever reads the result
     // by time has little to hold back.
     loop {
-        let ends = inputs
+        let ready = inputs
             .iter()
             .enumerate()
             .filter_map(|(at, input)| Some((input.ready?, at)));
-        let Some((_, next)) = ends.min() else { break };
-        inputs[next].write(&mut out)?;
+        let Some((_, next)) = ready.min() else { break };
+        inputs[next].write(&mut ends, &mut out)?;
     }
     out.write_all(&DATA_END.to_be_bytes())?;
     out.finish()?;
@@ -214,7 +215,9 @@ fn union(paths: &[PathBuf], surveys: &[Survey]) -> Result<Header> {
             }
         }
     }
-    Header::from_types(types).ok_or_else(|| errors::input("the headers do not fit into one"))
+    let header = Header::from_types(types)
+        .ok_or_else(|| errors::input("the headers do not fit into one"))?;
+    Ok(header.for_new_blocks().into_owned())
 }
 
 /// One of the logs, a block at a time.
@@ -256,8 +259,8 @@ impl Input {
     }
 
     /// Writes the block, and collects the next one.
-    fn write(&mut self, out: &mut impl Write) -> Result<()> {
-        out.write_all(self.block.finish())?;
+    fn write(&mut self, ends: &mut Ends, out: &mut impl Write) -> Result<()> {
+        ends.write(&mut self.block, out)?;
         self.collect()
     }
 

@@ -6,7 +6,8 @@ use crate::errors;
 use crate::input::{Input, Reading, Step};
 use crate::source::SourceArgs;
 use anyhow::Result;
-use ghc_eventlog::{Block, DATA_END, Event, Gap, Header, Item, ids};
+use ghc_eventlog::{Block, DATA_END, Event, EventBody, Gap, Header, Item, names};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 ///
 /// What is whole stays as it is, byte for byte. Unreadable places are left
 /// out, blocks that lack their end are closed, lengths that GHC declares
-/// wrongly (info tables) are corrected, and the mark at the end is added. A
+/// wrongly (info tables) are corrected, as are times at which no block or
+/// event can be, and the mark at the end is added. A
 /// log that the program has started again is joined if it goes on in time;
 /// other sessions have to be asked for with --session.
 #[derive(Debug, clap::Args)]
@@ -58,6 +60,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         taking: false,
         header: None,
         block: None,
+        ends: BTreeMap::new(),
         latest: 0,
         check_time: false,
         marked: false,
@@ -118,6 +121,9 @@ struct Done {
     info_tables: u64,
     joined: u64,
     left_out: u64,
+    marks: u64,
+    short: u64,
+    times: u64,
 }
 
 struct Repair {
@@ -129,6 +135,8 @@ struct Repair {
     /// The header of the result.
     header: Option<Arc<Header>>,
     block: Option<Open>,
+    /// When the last block of each capability ended: that never goes back.
+    ends: BTreeMap<Option<u16>, u64>,
     /// The latest time of the sessions taken so far.
     latest: u64,
     /// A session has just begun: its first block decides whether it is joined.
@@ -141,15 +149,20 @@ struct Repair {
 
 /// A block that is being collected.
 struct Open {
-    marker: Vec<u8>,
     /// Where it should end.
     until: Option<u64>,
     begin: u64,
     end: u64,
     cap: Option<u16>,
     events: Vec<u8>,
+    /// How many they are, the time of the first and of the last one in order of time, and where
+    /// those are that are later than the block.
+    count: usize,
+    first: u64,
+    last: u64,
+    late: Vec<usize>,
     position: u64,
-    /// Whether the marker must be made anew.
+    /// Whether it did not say its size, or was divided.
     changed: bool,
 }
 
@@ -177,7 +190,7 @@ impl Repair {
     }
 
     fn take(&mut self, header: Arc<Header>) -> Result<()> {
-        self.out.write_all(header.as_bytes())?;
+        self.out.write_all(header.for_new_blocks().as_bytes())?;
         self.header = Some(header);
         self.taking = true;
         Ok(())
@@ -227,39 +240,61 @@ impl Repair {
         let length = block.raw.len() as u64;
         let size = u64::from(block.size);
         self.block = Some(Open {
-            marker: block.raw.to_vec(),
             until: (size >= length).then_some(block.offset + size),
             begin: block.time,
             end: block.end,
             cap: block.cap,
             events: Vec::new(),
+            count: 0,
+            first: u64::MAX,
+            last: 0,
+            late: Vec::new(),
             position: block.offset + length,
             changed: size < length,
         });
     }
 
     fn event(&mut self, event: &Event<'_>) -> Result<()> {
+        let inside = |open: &Open| open.until.is_none_or(|until| event.offset < until);
+        let inside = self.block.as_ref().is_some_and(inside);
+        // A mark in the middle of a block is none.
+        self.done.marks += u64::from(std::mem::take(&mut self.marked) && inside);
+        if inside && let Some(open) = &mut self.block {
+            open.position = event.offset + event.raw.len() as u64;
+        }
+        if self.is_short(event) {
+            self.done.short += 1;
+            return Ok(());
+        }
         self.done.events += 1;
-        self.marked = false;
         self.latest = self.latest.max(event.time);
         let corrected = corrected(event);
         self.done.info_tables += u64::from(corrected.is_some());
         let raw = corrected.as_deref().unwrap_or(event.raw);
-        let inside = |open: &Open| open.until.is_none_or(|until| event.offset < until);
-        if !self.block.as_ref().is_some_and(inside) {
+        if !inside {
             self.close_block(false)?;
             self.out.write_all(raw)?;
             return Ok(());
         }
         if let Some(open) = &mut self.block {
-            open.events.extend_from_slice(raw);
-            open.position = event.offset + event.raw.len() as u64;
+            open.push(event.time, raw);
             if open.events.len() >= LARGEST {
                 open.changed = true;
-                open.write(&mut self.out)?;
+                open.write(&mut self.ends, &mut self.done, &mut self.out)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the event says that it is too short for its fields.
+    fn is_short(&self, event: &Event<'_>) -> bool {
+        let kind = self
+            .header
+            .as_ref()
+            .and_then(|of| of.event_type(event.id()));
+        matches!(event.body, EventBody::Unknown { .. })
+            && names::is_typed(event.id())
+            && kind.is_some_and(|kind| kind.size.is_none())
     }
 
     /// Writes the block that is open; with the mark at the end if it has one
@@ -273,41 +308,64 @@ impl Repair {
             open.events.extend_from_slice(&DATA_END.to_be_bytes());
             open.position += 2;
         }
-        if open.until != Some(open.position) {
-            // Without a mark that is not the last any more, a block is whole.
-            let by_mark = open.until == Some(open.position + 2);
-            self.done.blocks += u64::from(!open.changed && !by_mark);
-            open.changed = true;
+        // Without a mark that is not the last any more, a block is whole.
+        let by_mark = open.until == Some(open.position + 2);
+        if open.until != Some(open.position) && !open.changed && !by_mark {
+            self.done.blocks += 1;
         }
-        open.write(&mut self.out)
+        open.write(&mut self.ends, &mut self.done, &mut self.out)
     }
 }
 
 impl Open {
-    fn write(&mut self, out: &mut impl Write) -> Result<()> {
-        if self.changed {
-            out.write_all(&marker(self.cap, self.begin, self.end, self.events.len()))?;
-        } else {
-            out.write_all(&self.marker)?;
+    fn push(&mut self, time: u64, raw: &[u8]) {
+        if time > self.end {
+            self.late.push(self.events.len());
         }
+        self.count += 1;
+        self.first = self.first.min(time);
+        self.last = self.last.max(time);
+        self.events.extend_from_slice(raw);
+    }
+
+    /// Writes what is collected, with a marker that says what is there: of a block that is whole,
+    /// that is the one it had.
+    fn write(
+        &mut self,
+        ends: &mut BTreeMap<Option<u16>, u64>,
+        done: &mut Done,
+        out: &mut impl Write,
+    ) -> Result<()> {
+        let before = ends.entry(self.cap).or_default();
+        // No event is later than the end of its block. If most are, it is the block that is wrong.
+        let wrong = self.begin > self.end || self.end < *before;
+        let mostly = self.count > 1 && self.late.len() * 2 > self.count;
+        if wrong || mostly {
+            done.times += 1;
+            self.end = self.last.max(*before);
+            self.begin = self.begin.min(self.first).min(self.end);
+        } else {
+            done.times += self.late.len() as u64;
+            for &at in &self.late {
+                self.events[at + 2..at + 10].copy_from_slice(&self.end.to_be_bytes());
+            }
+        }
+        *before = self.end;
+        out.write_all(&marker(self.cap, self.begin, self.end, self.events.len()))?;
         out.write_all(&self.events)?;
         self.events.clear();
+        self.late.clear();
+        (self.count, self.first, self.last) = (0, u64::MAX, 0);
         Ok(())
     }
 }
 
-/// An info table event with the length that it has, if it claims another one.
+/// An info table event with the length that it has, if it declares another one.
 fn corrected(event: &Event<'_>) -> Option<Vec<u8>> {
-    const HEAD: usize = 12;
-    if event.id() != ids::IPE || event.raw.len() < HEAD {
-        return None;
-    }
-    let actual = u16::try_from(event.raw.len() - HEAD).ok()?.to_be_bytes();
-    if event.raw[10..HEAD] == actual {
-        return None;
-    }
+    const LENGTH: std::ops::Range<usize> = 10..12;
+    let length = event.true_length()?;
     let mut raw = event.raw.to_vec();
-    raw[10..HEAD].copy_from_slice(&actual);
+    raw[LENGTH].copy_from_slice(&length.to_be_bytes());
     Some(raw)
 }
 
@@ -337,6 +395,18 @@ impl Done {
         say(
             self.info_tables,
             format!("{} lengths of info tables corrected", self.info_tables),
+        );
+        say(
+            self.short,
+            format!("{} events too short for their fields left out", self.short),
+        );
+        say(
+            self.times,
+            format!("{} times of blocks and events corrected", self.times),
+        );
+        say(
+            self.marks,
+            format!("{} marks inside blocks left out", self.marks),
         );
         say(
             self.joined,

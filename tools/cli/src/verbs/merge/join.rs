@@ -5,6 +5,7 @@
 //! What the runtime system itself repeats when a log is started again is left
 //! out as well: definitions, threads that exist already.
 
+use crate::analysis::blocks::Ends;
 use crate::analysis::snapshot::defines;
 use crate::errors::{self, Advise};
 use crate::progress::Progress;
@@ -27,6 +28,7 @@ pub struct Join {
     /// Definitions, by a hash of all but their times.
     told: HashSet<u64>,
     clock: bool,
+    ends: Ends,
     alive: HashSet<u32>,
     running: HashMap<u16, u32>,
     /// Events that were left out.
@@ -68,18 +70,18 @@ impl Join {
                         block.push(&event);
                     }
                     if block.len() >= LARGEST {
-                        out.write_all(block.finish())?;
+                        self.ends.write(&mut block, out)?;
                         block.reset(event.cap);
                     }
                 }
                 Ok(Some(Item::Block(next))) if next.offset < from => {}
                 Ok(Some(Item::Block(next))) => {
-                    close(&mut block, end, out)?;
+                    self.close(&mut block, end, out)?;
                     block.reset(next.cap);
                     end = Some((next.time, next.end));
                 }
                 Ok(Some(Item::Header)) => {
-                    close(&mut block, end.take(), out)?;
+                    self.close(&mut block, end.take(), out)?;
                     block.reset(None);
                 }
                 Ok(Some(_)) => {}
@@ -90,7 +92,7 @@ impl Join {
                 }
             }
         };
-        close(&mut block, end, out)?;
+        self.close(&mut block, end, out)?;
         if reader.ending().left > 0 {
             let left = reader.ending().left;
             errors::warn(format_args!(
@@ -133,13 +135,18 @@ impl Join {
         (event.id(), event.cap, event.payload()).hash(&mut hash);
         self.told.len() < MOST && !self.told.insert(hash.finish())
     }
-}
 
-fn close(block: &mut BlockBuilder, times: Option<(u64, u64)>, out: &mut impl Write) -> Result<()> {
-    if let Some((begin, end)) = times {
-        block.cover(begin.min(end), end);
-    } else if block.is_empty() {
-        return Ok(());
+    fn close(
+        &mut self,
+        block: &mut BlockBuilder,
+        times: Option<(u64, u64)>,
+        out: &mut impl Write,
+    ) -> Result<()> {
+        if let Some((begin, end)) = times {
+            block.cover(begin.min(end), end);
+        } else if block.is_empty() {
+            return Ok(());
+        }
+        Ok(self.ends.write(block, out)?)
     }
-    Ok(out.write_all(block.finish())?)
 }
