@@ -134,6 +134,102 @@ fn an_end_marker_in_the_middle_is_taken_out() {
     assert_eq!(others, [""; 0]);
 }
 
+/// ThreadScope takes nothing more from a log in which a task does something that was not created.
+#[test]
+fn tasks_that_do_something_were_created_before() {
+    let dir = Dir::new();
+    let mut ring = Ring::new(dir.file("ring"));
+    let create = |task| EventBody::TaskCreate {
+        task,
+        task_cap: 1,
+        kernel_thread: 70 + task,
+    };
+    let delete = |task| EventBody::TaskDelete { task };
+    let migrate = |task| EventBody::TaskMigrate {
+        task,
+        old_cap: 3,
+        new_cap: 2,
+    };
+    // Task 4 is defined in the slot; 5 only where it went, 1 to 3 were created where the ring has something else by now.
+    let defined = block(None, &[(2, create(4)), (2, migrate(5))]);
+    let header = Header::standard();
+    ring.define(header.as_bytes(), events(&defined));
+    ring.define(header.as_bytes(), events(&defined));
+    ring.push(&block(Some(0), &[(10, EventBody::GcIdle)]));
+    let first = [
+        (20, delete(1)),
+        (21, migrate(2)),
+        (22, migrate(2)),
+        (23, delete(2)),
+    ];
+    ring.push(&block(None, &first));
+    // The number of a task that is over is used again.
+    let second = [
+        (30, create(1)),
+        (31, delete(1)),
+        (32, delete(4)),
+        (33, migrate(3)),
+    ];
+    ring.push(&block(None, &second));
+    let (done, log) = recover(&dir, &ring.path);
+    let mut alive = std::collections::BTreeSet::new();
+    let mut made_up = Vec::new();
+    let mut count = 0;
+    each_event(&log, |event| match event.body {
+        EventBody::TaskCreate {
+            task,
+            task_cap,
+            kernel_thread,
+        } => {
+            assert!(alive.insert(task), "{task}");
+            if kernel_thread == 0 {
+                made_up.push((task, task_cap, event.time));
+            }
+        }
+        EventBody::TaskMigrate { task, .. } => {
+            assert!(alive.contains(&task), "{task}");
+            count += 1;
+        }
+        EventBody::TaskDelete { task } => {
+            assert!(alive.remove(&task), "{task}");
+            count += 1;
+        }
+        _ => {}
+    });
+    assert_eq!(made_up, [(1, 0, 10), (2, 3, 10), (3, 3, 10)]);
+    assert_eq!(count, 7);
+    let (_, others) = ring::messages(&log);
+    assert_eq!(others.len(), 1, "{others:?}");
+    assert!(
+        others[0].contains("older 3 tasks: created before"),
+        "{others:?}"
+    );
+    assert!(!done.stderr.contains("older"), "{done:?}");
+}
+
+/// A header that says otherwise how long messages are: there are none of ours, then.
+#[test]
+fn what_is_said_in_the_log_is_as_the_header_declares_it() {
+    let dir = Dir::new();
+    let mut ring = Ring::new(dir.file("ring"));
+    let mut types = Header::standard().types().to_vec();
+    types
+        .iter_mut()
+        .find(|kind| kind.id == 19)
+        .expect("messages")
+        .size = Some(300);
+    let header = Header::from_types(types).expect("a header");
+    ring.define(header.as_bytes(), &[]);
+    ring.define(header.as_bytes(), &[]);
+    for time in 0..40_000 {
+        ring.push(&block(Some(0), &[(time, EventBody::GcIdle)]));
+    }
+    let (_, log) = recover(&dir, &ring.path);
+    let mut kinds = std::collections::BTreeSet::new();
+    each_event(&log, |event| _ = kinds.insert(event.id()));
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), [20]);
+}
+
 #[test]
 fn definitions_come_first_and_each_once() {
     let dir = Dir::new();

@@ -1,11 +1,13 @@
 //! Whether bytes are a chunk: whole blocks, with whole events in them.
 
-use ghc_eventlog::{DATA_END, Decoder, Error, Event, Item, ids};
+use ghc_eventlog::{DATA_END, Decoder, Error, Event, EventBody, Header, Item, names};
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Bytes of a block marker.
 const MARKER: usize = 24;
-/// What such an event has before its payload: type, time, length.
-const IPE_HEAD: usize = 12;
+/// Where an event says how long it is: behind type and time.
+const LENGTH: std::ops::Range<usize> = 10..12;
 
 /// What was found out about a chunk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Chunk {
     pub end: u64,
     /// When the first and the last block of each capability end.
     pub ends: Vec<(Option<u16>, u64, u64)>,
+    /// What tasks do in it.
+    pub tasks: Vec<Task>,
     /// Bytes without the end marker.
     pub len: usize,
 }
@@ -26,9 +30,32 @@ impl Chunk {
     }
 }
 
+/// What a task does: readers expect that it was created before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    Create(u64),
+    /// Leaves this capability.
+    Migrate(u64, u16),
+    Delete(u64),
+}
+
+impl Task {
+    pub fn of(event: &Event<'_>) -> Option<Task> {
+        match event.body {
+            EventBody::TaskCreate { task, .. } => Some(Task::Create(task)),
+            EventBody::TaskMigrate { task, old_cap, .. } => Some(Task::Migrate(task, old_cap)),
+            EventBody::TaskDelete { task } => Some(Task::Delete(task)),
+            _ => None,
+        }
+    }
+}
+
 /// Knows the header, and so how long events are.
 #[derive(Clone, Debug)]
-pub struct Checker(Decoder);
+pub struct Checker {
+    decoder: Decoder,
+    pub header: Arc<Header>,
+}
 
 impl Checker {
     /// `None` if that is no header.
@@ -36,7 +63,9 @@ impl Checker {
         let mut decoder = Decoder::new();
         let mut rest = header;
         let item = decoder.decode(&mut rest);
-        (matches!(item, Ok(Item::Header)) && rest.is_empty()).then_some(Checker(decoder))
+        let whole = matches!(item, Ok(Item::Header)) && rest.is_empty();
+        let header = Arc::clone(decoder.header().filter(|_| whole)?);
+        Some(Checker { decoder, header })
     }
 
     /// Looks at all of a chunk. An end marker behind the last event is taken off, and lengths that GHC declares wrongly are
@@ -61,7 +90,11 @@ impl Checker {
                     }
                 }
                 Item::Event(event) => {
-                    lengths.extend(declared_wrongly(event).map(|length| (at, length)))
+                    if self.is_short(event) {
+                        return false;
+                    }
+                    lengths.extend(event.true_length().map(|length| (at, length)));
+                    chunk.tasks.extend(Task::of(event));
                 }
                 _ => ended = true,
             }
@@ -69,7 +102,7 @@ impl Checker {
         })?;
         chunk.len = bytes.len();
         for (at, length) in lengths {
-            bytes[at + IPE_HEAD - 2..at + IPE_HEAD].copy_from_slice(&length);
+            bytes[at..][LENGTH].copy_from_slice(&length.to_be_bytes());
         }
         if ended {
             chunk.len -= 2;
@@ -85,7 +118,7 @@ impl Checker {
     /// Calls `each` with the items of a chunk, and where they are in it, until it says false. `None` if the chunk is not
     /// whole.
     fn items(&self, bytes: &[u8], mut each: impl FnMut(&Item<'_>, usize) -> bool) -> Option<()> {
-        let mut decoder = self.0.clone();
+        let mut decoder = self.decoder.clone();
         let base = decoder.offset();
         let mut rest = bytes;
         // Where the present block ends, in the chunk and in time.
@@ -115,7 +148,7 @@ impl Checker {
 
     /// Calls `each` with the events of a chunk that was checked, and whether they belong to no capability.
     pub fn events(&self, bytes: &[u8], mut each: impl FnMut(&Event<'_>)) {
-        let mut decoder = self.0.clone();
+        let mut decoder = self.decoder.clone();
         let mut rest = bytes;
         while !rest.is_empty() {
             match decoder.decode(&mut rest) {
@@ -126,13 +159,35 @@ impl Checker {
         }
     }
 
+    /// The event as it is to be written: with the length that it has, and not at all if it is too short for its fields.
+    pub fn repaired<'a>(&self, event: &Event<'a>) -> Option<Cow<'a, [u8]>> {
+        if self.is_short(event) {
+            return None;
+        }
+        let mut raw = Cow::Borrowed(event.raw);
+        if let Some(length) = event.true_length() {
+            raw.to_mut()[LENGTH].copy_from_slice(&length.to_be_bytes());
+        }
+        Some(raw)
+    }
+
+    /// Whether the event says that it is too short for its fields.
+    fn is_short(&self, event: &Event<'_>) -> bool {
+        matches!(event.body, EventBody::Unknown { .. })
+            && names::is_typed(event.id())
+            && self
+                .header
+                .event_type(event.id())
+                .is_some_and(|kind| kind.size.is_none())
+    }
+
     /// Calls `each` with events that have no block around them, and tells how many bytes at the end are none.
     pub fn bare_events(
         &self,
         bytes: &[u8],
         mut each: impl FnMut(&Event<'_>),
     ) -> (usize, Option<Error>) {
-        let mut decoder = self.0.clone();
+        let mut decoder = self.decoder.clone();
         let mut rest = bytes;
         while !rest.is_empty() {
             let before = rest.len();
@@ -144,15 +199,4 @@ impl Checker {
         }
         (0, None)
     }
-}
-
-/// The length that an info table event has, if it declares another one.
-fn declared_wrongly(event: &Event<'_>) -> Option<[u8; 2]> {
-    if event.id() != ids::IPE || event.raw.len() < IPE_HEAD {
-        return None;
-    }
-    let actual = u16::try_from(event.raw.len() - IPE_HEAD)
-        .ok()?
-        .to_be_bytes();
-    (event.raw[IPE_HEAD - 2..IPE_HEAD] != actual).then_some(actual)
 }

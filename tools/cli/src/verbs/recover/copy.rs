@@ -253,11 +253,14 @@ impl Copied {
             .max();
         let begin = told.span.map_or(0, |(begin, _)| begin);
         let limit = limit.unwrap_or(u64::MAX);
+        let header = &self.checker.header;
+        let did = self.chunks.iter().flat_map(|(.., chunk)| &chunk.tasks);
+        told.tasks = definitions.create_tasks(header, begin.min(limit), did);
         let [first, last] = definitions.blocks(limit, latest.unwrap_or(0));
-        out.write_all(&slot.header)?;
+        out.write_all(header.for_new_blocks().as_bytes())?;
         out.write_all(&first)?;
         let defined = first.get(14..22).map_or(0, be64);
-        out.write_all(&told.block(begin.max(defined).min(limit)))?;
+        out.write_all(&told.block(header, begin.max(defined).min(limit)))?;
         for (at, _, chunk) in &self.chunks {
             self.spool.read(*at, chunk.len, &mut bytes)?;
             out.write_all(&bytes)?;

@@ -1,10 +1,10 @@
 //! The definitions of slot and tables, without those that the chunks have, too.
 
-use super::chunk::Checker;
+use super::chunk::{Checker, Task};
 use crate::analysis::blocks::marker;
 use eventlog_ring_file::{RingReader, TornTables};
-use ghc_eventlog::ids;
-use std::collections::{BTreeMap, HashMap};
+use ghc_eventlog::{EventBody, Header, encode_event, ids};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 /// Whole events, each once.
@@ -22,6 +22,7 @@ pub struct Definitions {
 #[derive(Debug)]
 struct Definition {
     time: u64,
+    task: Option<Task>,
     repeated: bool,
 }
 
@@ -47,12 +48,16 @@ impl Definitions {
 
     fn add(&mut self, checker: &Checker, events: &[u8]) {
         let (left, _) = checker.bare_events(events, |event| {
+            let Some(raw) = checker.repaired(event) else {
+                self.unreadable += event.raw.len() as u64;
+                return;
+            };
             let place = self.events.len();
-            let new = !self.places.contains_key(event.raw);
-            if new {
-                self.places.insert(event.raw.to_vec(), place);
+            if !self.places.contains_key(&*raw) {
+                self.places.insert(raw.into_owned(), place);
                 self.events.push(Definition {
                     time: event.time,
+                    task: Task::of(event),
                     repeated: false,
                 });
             }
@@ -65,6 +70,63 @@ impl Definitions {
         if let Some(&place) = self.places.get(event) {
             self.events[place].repeated = true;
         }
+    }
+
+    /// Has the creation of each task that does something in these chunks and was created before, so that it is made up
+    /// here; the answer is how many. A task that is deleted leaves no definition behind, but some readers take
+    /// nothing more from a log in which one does something that was not created.
+    pub fn create_tasks<'a>(
+        &mut self,
+        header: &Header,
+        time: u64,
+        did: impl Iterator<Item = &'a Task>,
+    ) -> u64 {
+        let mut alive = HashSet::new();
+        for about in self.events.iter_mut().filter(|about| !about.repeated) {
+            match about.task {
+                Some(Task::Create(task)) => _ = alive.insert(task),
+                // Where it was before it is created is of no use.
+                Some(Task::Migrate(task, _)) => about.repeated = !alive.contains(&task),
+                Some(Task::Delete(task)) => about.repeated = !alive.remove(&task),
+                None => {}
+            }
+        }
+        let mut made_up = 0;
+        for done in did {
+            let (task, task_cap) = match *done {
+                Task::Create(task) => {
+                    alive.insert(task);
+                    continue;
+                }
+                Task::Migrate(task, cap) => (task, cap),
+                Task::Delete(task) => (task, 0),
+            };
+            let known = match done {
+                Task::Delete(_) => alive.remove(&task),
+                _ => !alive.insert(task),
+            };
+            let create = EventBody::TaskCreate {
+                task,
+                task_cap,
+                kernel_thread: 0,
+            };
+            let mut raw = Vec::new();
+            // The header of a log in which tasks do something declares how they are created.
+            if known || encode_event(header, time, &create, &mut raw).is_err() {
+                continue;
+            }
+            made_up += 1;
+            let place = *self.places.entry(raw).or_insert(self.events.len());
+            if place == self.events.len() {
+                self.events.push(Definition {
+                    time,
+                    task: Some(Task::Create(task)),
+                    repeated: false,
+                });
+            }
+            self.events[place].repeated = false;
+        }
+        made_up
     }
 
     /// Two blocks of those that are not repeated: for the beginning and for the end of the log. Each is empty if there is

@@ -1,10 +1,9 @@
 //! What is missing in a recovered log, in words: as messages in the log, and for the user.
 
-use crate::analysis::blocks::marker;
 use crate::errors;
 use eventlog_ring_file::Counted;
-use ghc_eventlog::ids;
 use ghc_eventlog::notes::{Note, Overwritten, Recovered};
+use ghc_eventlog::{BlockBuilder, EventBody, Header};
 
 /// How much of something, and where the first of it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +59,8 @@ pub struct Told {
     pub tables: (u64, u64),
     /// Bytes by which the file is too short.
     pub missing: u64,
+    /// Tasks whose creation is made up, as it was overwritten.
+    pub tasks: u64,
 }
 
 impl Told {
@@ -141,32 +142,36 @@ impl Told {
             let missing = self.missing;
             lines.push(format!("cut off {missing} bytes at the end of the file"));
         }
+        if self.tasks > 0 {
+            let tasks = self.tasks;
+            lines.push(format!(
+                "older {tasks} tasks: created before the log begins, on OS threads that are not known"
+            ));
+        }
         lines
     }
 
-    /// A block of messages, at this time.
-    pub fn block(&self, time: u64) -> Vec<u8> {
-        let mut events = Vec::new();
+    /// A block of messages, at this time; nothing, if there are none, or no place for them under this header.
+    pub fn block(&self, header: &Header, time: u64) -> Vec<u8> {
+        let mut block = BlockBuilder::new(None);
         for line in self.lines() {
             let text = Note::Recovered(Recovered::Other(&line)).to_string();
-            events.extend_from_slice(&ids::USER_MSG.to_be_bytes());
-            events.extend_from_slice(&time.to_be_bytes());
-            let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
-            events.extend_from_slice(&len.to_be_bytes());
-            events.extend_from_slice(&text.as_bytes()[..usize::from(len)]);
+            let message = EventBody::UserMsg {
+                message: text.as_str().into(),
+            };
+            // The user is told the same.
+            let _ = block.push_body(header, time, &message);
         }
-        if events.is_empty() {
-            return events;
+        match block.is_empty() {
+            true => Vec::new(),
+            false => block.finish().to_vec(),
         }
-        let mut block = marker(None, time, time, events.len()).to_vec();
-        block.append(&mut events);
-        block
     }
 
     /// For the user: what is damaged, then a summary.
     pub fn tell(&self, name: &str) {
         let (overwritten, _) = self.overwritten();
-        let quiet = ["overwritten", "torn"];
+        let quiet = ["overwritten", "torn", "older"];
         for line in self.lines() {
             if !quiet.iter().any(|word| line.starts_with(word)) {
                 errors::warn(format_args!("{name}: {line}"));
