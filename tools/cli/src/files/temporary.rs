@@ -26,11 +26,7 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
 
 fn named_and_removed(dir: &Path) -> io::Result<File> {
     // A signal in between must not leave the name.
-    signals::uninterrupted(|| {
-        let (file, path) = create_new(&dir.join("x"), 0o600)?;
-        std::fs::remove_file(path)?;
-        Ok(file)
-    })
+    signals::uninterrupted(|| ghc_eventlog::temp_file(dir))
 }
 
 /// Makes a file with a name of its own, beside `path`.
