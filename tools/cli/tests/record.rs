@@ -388,6 +388,34 @@ fn bytes_that_cannot_be_decoded_are_recorded_all_the_same() {
 }
 
 #[test]
+fn a_log_that_is_cut_in_its_header_is_recorded_and_faulty() {
+    let dir = Dir::new();
+    let whole = log("one").end();
+    let header = ghc_eventlog::Header::standard().as_bytes().len();
+    let record = |bytes: &[u8]| {
+        let (input, out) = (dir.with("in", bytes), dir.file("out"));
+        let done = eventlog(&["record", &input, "-o", &out, "--force"]);
+        (done, std::fs::read(out).expect("a file"))
+    };
+    for length in [5, 100, header - 1] {
+        let (done, recorded) = record(&whole[..length]);
+        let told = format!("ends before its header is complete ({length} bytes)");
+        done.exits(1).says(&told);
+        assert!(recorded == whole[..length], "{length}");
+    }
+    // A program that is killed just after has left a log.
+    for length in [header, header + 1, whole.len() - 2] {
+        let (done, recorded) = record(&whole[..length]);
+        done.exits(0);
+        assert!(recorded == whole[..length], "{length}");
+    }
+    // The header of a log that is started again counts as well.
+    let (done, _) = record(&[&whole[..], &whole[..100]].concat());
+    done.exits(1)
+        .says("ends before its header is complete (100 bytes)");
+}
+
+#[test]
 fn what_is_no_log_is_not_recorded() {
     let dir = Dir::new();
     let path = dir.file("out");

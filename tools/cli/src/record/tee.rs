@@ -5,7 +5,7 @@
 //! where a file may end and another one begin.
 
 use super::carry::Carry;
-use ghc_eventlog::{Error, Header, Item, Stream};
+use ghc_eventlog::{Ending, Error, Header, Item, Stream};
 use std::io;
 use std::sync::Arc;
 
@@ -93,6 +93,12 @@ impl Tee {
     /// Whether the log has come to its end mark, with nothing after it.
     pub fn is_complete(&self) -> bool {
         self.fault.is_none() && self.stream.ending().is_complete()
+    }
+
+    /// How the stream ended, if it did in the middle of a header: there is no log in what came of it.
+    pub fn ends_in_header(&self) -> Option<Ending> {
+        let ending = self.stream.ending();
+        (self.fault.is_none() && !ending.header && ending.left > 0).then_some(ending)
     }
 
     /// Takes bytes as they arrive, and hands on what is certain.

@@ -289,6 +289,9 @@ impl Recording {
                 errors::note("everything is recorded nevertheless, but no longer rotated");
                 code = ExitCode::from(errors::INPUT);
             }
+            if let Some(ending) = tee.ends_in_header() {
+                code = errors::ending(&self.args.source.to_string(), &ending);
+            }
             if !self.goes_on(&end) {
                 break;
             }
