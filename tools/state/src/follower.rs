@@ -173,8 +173,8 @@ impl Follower {
     ///
     /// It does not matter whether the log [may be cut](Self::may_cut) here: what has
     /// come of a heap sample is in the state.
-    pub fn cut(&self) -> Option<(Snapshot, Window)> {
-        let state = self.state.as_ref().filter(|_| self.merge.may_cut())?;
+    pub fn cut(&mut self) -> Option<(Snapshot, Window)> {
+        let state = self.state.as_mut().filter(|_| self.merge.may_cut())?;
         Some((state.snapshot(), self.merge.window(self.at_end)))
     }
 
@@ -204,6 +204,6 @@ impl Follower {
         };
         // A fault is told to whoever pushes.
         let _ = follower.fold(&mut |_| {});
-        follower.state.as_ref().map(State::snapshot)
+        follower.state.as_mut().map(State::snapshot)
     }
 }

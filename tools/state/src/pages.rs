@@ -1,51 +1,75 @@
 //! A table by number whose copies share what has not changed since.
 //!
 //! Numbers of threads grow, and threads that live at one time mostly have
-//! numbers close together: so a page holds those of 64 numbers, packed. A copy
-//! of the table copies the directory only; a page is copied when it is next
-//! written to while a copy shares it. Memory follows what is in the table,
-//! however sparse the numbers are.
+//! numbers close together: so a page holds those of 64 numbers, packed. Memory
+//! follows what is in the table, however sparse the numbers are.
+//!
+//! A page belongs to the table alone until the table is [sealed](Pages::seal):
+//! then copies of the table share it, and it is copied when it is next written
+//! to. Writing to a page of its own costs no atomic operation, which is most of
+//! what a look-up takes otherwise.
 
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// Numbers of a page.
 const BITS: u32 = 6;
+const NUMBERS: usize = 1 << BITS;
 
-/// Those of 64 numbers that are there, in order.
+/// Those of 64 numbers that are there.
 #[derive(Clone, Debug)]
 struct Page<T> {
+    key: u32,
     present: u64,
+    /// Where in `items` each of them is.
+    places: [u8; NUMBERS],
     items: Vec<T>,
 }
 
-impl<T> Page<T> {
-    /// Where the item of a number is, or would be.
-    #[inline]
-    fn rank(&self, bit: u64) -> usize {
-        (self.present & (bit - 1)).count_ones() as usize
+#[derive(Clone, Debug)]
+enum Slot<T> {
+    Empty,
+    Own(Box<Page<T>>),
+    Shared(Arc<Page<T>>),
+}
+
+impl<T> Slot<T> {
+    fn page(&self) -> Option<&Page<T>> {
+        match self {
+            Self::Empty => None,
+            Self::Own(page) => Some(page),
+            Self::Shared(page) => Some(page),
+        }
     }
 }
 
 /// The table.
 #[derive(Clone, Debug)]
 pub(crate) struct Pages<T> {
-    pages: FxHashMap<u32, Arc<Page<T>>>,
+    /// Which slot has the page of a key.
+    index: FxHashMap<u32, u32>,
+    slots: Vec<Slot<T>>,
+    free: Vec<u32>,
     len: usize,
+    /// The key and the slot of the page that was looked up last.
+    last: (u32, u32),
 }
 
 impl<T> Default for Pages<T> {
     fn default() -> Self {
         Self {
-            pages: FxHashMap::default(),
+            index: FxHashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
             len: 0,
+            last: (u32::MAX, u32::MAX),
         }
     }
 }
 
 #[inline]
-fn place(number: u32) -> (u32, u64) {
-    (number >> BITS, 1 << (number & ((1 << BITS) - 1)))
+fn place(number: u32) -> (u32, usize) {
+    (number >> BITS, (number & ((1 << BITS) - 1)) as usize)
 }
 
 impl<T: Clone> Pages<T> {
@@ -53,78 +77,132 @@ impl<T: Clone> Pages<T> {
         self.len
     }
 
+    /// From now on, copies share what is in the table.
+    pub(crate) fn seal(&mut self) {
+        for slot in &mut self.slots {
+            if let Slot::Own(_) = slot
+                && let Slot::Own(page) = std::mem::replace(slot, Slot::Empty)
+            {
+                *slot = Slot::Shared(Arc::from(page));
+            }
+        }
+    }
+
     #[inline]
     pub(crate) fn get(&self, number: u32) -> Option<&T> {
-        let (page, bit) = place(number);
-        let page = self.pages.get(&page)?;
-        (page.present & bit != 0).then(|| &page.items[page.rank(bit)])
+        let (key, bit) = place(number);
+        let slot = match self.last {
+            (last, slot) if last == key => slot,
+            _ => *self.index.get(&key)?,
+        };
+        let page = self.slots.get(slot as usize)?.page()?;
+        let there = page.key == key && page.present & 1 << bit != 0;
+        there.then(|| &page.items[usize::from(page.places[bit])])
+    }
+
+    /// The page of a key, to be written to.
+    #[inline]
+    fn page_mut(&mut self, key: u32) -> Option<&mut Page<T>> {
+        if self.last.0 != key {
+            self.last = (key, *self.index.get(&key)?);
+        }
+        let slot = self.slots.get_mut(self.last.1 as usize)?;
+        if let Slot::Shared(_) = slot {
+            own(slot);
+        }
+        match slot {
+            Slot::Own(page) => Some(page),
+            _ => None,
+        }
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        let (page, bit) = place(number);
-        let page = self.pages.get_mut(&page)?;
-        if page.present & bit == 0 {
+        let (key, bit) = place(number);
+        let page = self.page_mut(key)?;
+        if page.present & 1 << bit == 0 {
             return None;
         }
-        let at = page.rank(bit);
-        Some(&mut Arc::make_mut(page).items[at])
+        let at = usize::from(page.places[bit]);
+        page.items.get_mut(at)
     }
 
     /// Puts an item into the table; the answer is the one that was there.
     pub(crate) fn insert(&mut self, number: u32, item: T) -> Option<T> {
-        let (page, bit) = place(number);
-        let page = self.pages.entry(page).or_insert_with(|| {
-            Arc::new(Page {
+        let (key, bit) = place(number);
+        if !self.index.contains_key(&key) {
+            let page = Slot::Own(Box::new(Page {
+                key,
                 present: 0,
+                places: [0; NUMBERS],
                 items: Vec::new(),
-            })
-        });
-        let page = Arc::make_mut(page);
-        let at = page.rank(bit);
-        if page.present & bit != 0 {
+            }));
+            let slot = match self.free.pop() {
+                Some(slot) => {
+                    self.slots[slot as usize] = page;
+                    slot
+                }
+                None => {
+                    self.slots.push(page);
+                    (self.slots.len() - 1) as u32
+                }
+            };
+            self.index.insert(key, slot);
+        }
+        let page = self.page_mut(key)?;
+        if page.present & 1 << bit != 0 {
+            let at = usize::from(page.places[bit]);
             return Some(std::mem::replace(&mut page.items[at], item));
         }
-        if page.items.len() == page.items.capacity() {
+        let count = page.items.len();
+        if count == page.items.capacity() {
             // Little at first, since a lone survivor keeps its page.
-            let more = page.items.len().clamp(4, 64 - page.items.len().min(60));
+            let more = count.clamp(4, NUMBERS).min(NUMBERS - count);
             page.items.reserve_exact(more);
         }
-        page.items.insert(at, item);
-        page.present |= bit;
+        page.places[bit] = count as u8;
+        page.items.push(item);
+        page.present |= 1 << bit;
         self.len += 1;
         None
     }
 
     pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
         let (key, bit) = place(number);
-        let page = self.pages.get_mut(&key)?;
-        if page.present & bit == 0 {
+        let page = self.page_mut(key)?;
+        if page.present & 1 << bit == 0 {
             return None;
         }
-        self.len -= 1;
-        let at = page.rank(bit);
-        if page.present == bit {
-            let page = self.pages.remove(&key)?;
-            return match Arc::try_unwrap(page) {
-                Ok(mut page) => page.items.pop(),
-                Err(shared) => shared.items.first().cloned(),
-            };
+        page.present &= !(1 << bit);
+        let at = page.places[bit];
+        let gone = page.items.swap_remove(usize::from(at));
+        let moved = page.items.len() as u8;
+        if moved != at {
+            let mut left = page.present;
+            while left != 0 {
+                let other = left.trailing_zeros() as usize;
+                left &= left - 1;
+                if page.places[other] == moved {
+                    page.places[other] = at;
+                }
+            }
         }
-        let page = Arc::make_mut(page);
-        page.present &= !bit;
-        let gone = page.items.remove(at);
         if page.items.len() * 4 < page.items.capacity() {
             page.items.shrink_to(page.items.len() * 2);
+        }
+        let empty = page.present == 0;
+        self.len -= 1;
+        if empty && let Some(slot) = self.index.remove(&key) {
+            self.slots[slot as usize] = Slot::Empty;
+            self.free.push(slot);
+            self.last = (u32::MAX, u32::MAX);
         }
         Some(gone)
     }
 
     /// All of them by number.
     pub(crate) fn sorted(&self) -> impl Iterator<Item = (u32, &T)> {
-        let mut keys: Vec<_> = self.pages.iter().collect();
-        keys.sort_unstable_by_key(|(key, _)| **key);
-        keys.into_iter().flat_map(|(&key, page)| items(key, page))
+        sorted(self.slots.iter().filter_map(Slot::page).collect())
     }
 
     /// By number, those whose page is not shared with the other table: all
@@ -133,27 +211,37 @@ impl<T: Clone> Pages<T> {
         &'a self,
         other: &'a Self,
     ) -> impl Iterator<Item = (u32, &'a T)> {
-        let mut keys: Vec<_> = self
-            .pages
-            .iter()
-            .filter(|(key, page)| {
-                other
-                    .pages
-                    .get(key)
-                    .is_none_or(|theirs| !Arc::ptr_eq(page, theirs))
-            })
-            .collect();
-        keys.sort_unstable_by_key(|(key, _)| **key);
-        keys.into_iter().flat_map(|(&key, page)| items(key, page))
+        let shared = |slot: &Slot<T>| {
+            let Slot::Shared(page) = slot else {
+                return false;
+            };
+            let theirs = other.index.get(&page.key);
+            match theirs.and_then(|&slot| other.slots.get(slot as usize)) {
+                Some(Slot::Shared(theirs)) => Arc::ptr_eq(page, theirs),
+                _ => false,
+            }
+        };
+        let own = self.slots.iter().filter(|slot| !shared(slot));
+        sorted(own.filter_map(Slot::page).collect())
     }
 }
 
-fn items<T>(key: u32, page: &Page<T>) -> impl Iterator<Item = (u32, &T)> {
-    let mut left = page.present;
-    page.items.iter().map(move |item| {
-        let bit = left.trailing_zeros();
-        left &= left - 1;
-        (key << BITS | bit, item)
+/// The page is to be written to: of a shared one, that takes a copy.
+#[cold]
+fn own<T: Clone>(slot: &mut Slot<T>) {
+    if let Slot::Shared(page) = std::mem::replace(slot, Slot::Empty) {
+        *slot = Slot::Own(Box::new(Arc::unwrap_or_clone(page)));
+    }
+}
+
+fn sorted<T>(mut pages: Vec<&Page<T>>) -> impl Iterator<Item = (u32, &T)> {
+    pages.sort_unstable_by_key(|page| page.key);
+    pages.into_iter().flat_map(|page| {
+        let numbers = (0..NUMBERS).filter(|bit| page.present & 1 << bit != 0);
+        numbers.map(|bit| {
+            let at = usize::from(page.places[bit]);
+            (page.key << BITS | bit as u32, &page.items[at])
+        })
     })
 }
 
@@ -190,6 +278,7 @@ mod tests {
             }
             assert_eq!(pages.len(), map.len());
             if step % 20_000 == 0 {
+                pages.seal();
                 copies.push((pages.clone(), map.clone()));
             }
         }

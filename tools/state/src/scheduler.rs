@@ -43,7 +43,7 @@ pub(crate) struct Scheduler {
 
 impl Scheduler {
     /// A capability, met or not.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cap(&mut self, number: u16) -> &mut Cap {
         let index = usize::from(number);
         if self.caps.len() <= index || !self.caps[index].seen {

@@ -18,7 +18,8 @@ impl Deref for Snapshot {
 
 impl State {
     /// The runtime system as it is now.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&mut self) -> Snapshot {
+        self.scheduler.threads.seal();
         Snapshot(self.clone())
     }
 }
