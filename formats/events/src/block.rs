@@ -3,7 +3,8 @@
 use crate::body::EventBody;
 use crate::encode::{EncodeError, encode_event};
 use crate::event::{Block, Event};
-use crate::header::{Header, MARKER_LEN};
+use crate::event_type::MARKER_LEN;
+use crate::header::Header;
 use crate::ids::BLOCK_MARKER;
 
 /// The capability field of the global block.

@@ -1,6 +1,6 @@
 //! The header: which event types the log declares, and how long they are.
 
-use crate::event_type::{DATA_END, EVENT_HEAD, EventType};
+use crate::event_type::{DATA_END, EVENT_HEAD, EventType, MARKER_LEN};
 use crate::ids::{BLOCK_MARKER, IPE, STOP_THREAD};
 use crate::names;
 use crate::old;
@@ -9,9 +9,6 @@ use std::fmt;
 
 /// The longest header that is accepted. Real ones have about 3 KiB.
 pub const MAX_HEADER: usize = 1 << 20;
-
-/// The bytes of a block marker in every log seen so far.
-pub(crate) const MARKER_LEN: usize = 24;
 
 pub(crate) const HEADER_BEGIN: &[u8; 4] = b"hdrb";
 pub(crate) const HEADER_END: &[u8; 4] = b"hdre";

@@ -2,9 +2,8 @@
 //! call them. They never change once published.
 
 use crate::body::{self, EventBody, TABLE, UNTYPED};
-use crate::event_type::EVENT_HEAD;
 use crate::event_type::EventType;
-use crate::header::MARKER_LEN;
+use crate::event_type::{EVENT_HEAD, MARKER_LEN};
 use crate::ids::BLOCK_MARKER;
 
 /// The machine name of a type, if this crate has one for it.

@@ -19,8 +19,8 @@
 use super::{Decoder, EVENT_HEAD, Frame, MAX_ITEM, State};
 use crate::error::{Error, ErrorKind, LooksLike};
 use crate::event::{Block, Gap};
-use crate::event_type::DATA_END;
-use crate::header::{HEADER_BEGIN, MARKER_LEN, Size, SizeTable};
+use crate::event_type::{DATA_END, MARKER_LEN};
+use crate::header::{HEADER_BEGIN, Size, SizeTable};
 use crate::header_parser::{HeaderParser, Step};
 use crate::ids::{BLOCK_MARKER, CREATE_THREAD, IPE};
 use crate::old::Form;
