@@ -45,6 +45,8 @@ pub struct Cap {
     /// Threads that it owns and could run.
     pub(crate) runnable: u32,
     pub(crate) runs: u64,
+    /// Nanoseconds of all runs that are over.
+    pub(crate) ran: u64,
     pub(crate) block_end: u64,
     pub(crate) allocated: Option<Allocated>,
     pub(crate) sparks: Option<(u64, SparkCounters)>,
@@ -90,6 +92,16 @@ impl Cap {
     /// The thread that runs, and since when.
     pub fn running(&self) -> Option<(u32, u64)> {
         self.running
+    }
+
+    /// For how long threads ran on it up to this moment: from when one is
+    /// started until it stops, whatever comes between (as
+    /// [`CapState::WritingLog`]).
+    pub fn ran_until(&self, time: u64) -> u64 {
+        let open = self
+            .running
+            .map_or(0, |(_, since)| time.saturating_sub(since));
+        self.ran.saturating_add(open)
     }
 
     /// How often a thread was started.

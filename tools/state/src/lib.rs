@@ -16,6 +16,7 @@
 //! | [`Merge`] | the events of all capabilities in the order of time, decoded where they lie |
 //! | [`Follower`] | both of a live stream: at any moment the state, and the bytes that are not in it yet |
 //! | [`Spans`] | pairs of messages, by any rule |
+//! | [`Totals`] | sums, distributions and extremes over a session, and the [`report`] of them |
 //!
 //! # Order
 //!
@@ -51,8 +52,8 @@
 //! # Dependencies
 //!
 //! `ghc-eventlog`, and `rustc-hash` for tables of small numbers, which is where
-//! a fold of fifty million events spends its time. `serde` behind a feature of
-//! that name.
+//! a fold of fifty million events spends its time; `hdrhistogram` for the
+//! percentiles of durations. `serde` behind a feature of that name.
 #![forbid(unsafe_code)]
 
 /// The example of the README is tested too.
@@ -60,15 +61,18 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod alive;
 mod beginning;
 mod binary;
 mod cap;
 mod collections;
 mod definitions;
 mod difference;
+mod distribution;
 mod fact;
 mod finished;
 mod follower;
+mod gauge;
 mod heap;
 mod limits;
 mod losses;
@@ -78,6 +82,7 @@ mod pages;
 mod profile;
 mod program;
 mod raw;
+pub mod report;
 mod scheduler;
 mod segments;
 #[cfg(feature = "serde")]
@@ -95,6 +100,8 @@ mod test_log;
 mod text;
 mod thread;
 mod ticky;
+mod top;
+mod totals;
 mod transition;
 
 pub use beginning::transition_blocks;
@@ -102,6 +109,7 @@ pub use binary::Messages;
 pub use cap::Cap;
 pub use collections::{Collection, CollectionStats, Phase, PhaseKind};
 pub use definitions::{Definitions, TickyCounter};
+pub use distribution::{Distribution, Figures};
 pub use fact::{CapInterval, Fact, HeapKind, HeapValue, Migration, Part, ThreadInterval, Wakeup};
 pub use follower::Follower;
 pub use heap::{Heap, Returned};
@@ -120,4 +128,5 @@ pub use symbols::{CostCentre, InfoTable, Symbols};
 pub use tasks::Task;
 pub use thread::Thread;
 pub use ticky::{Ticky, TickySample};
+pub use totals::Totals;
 pub use transition::transition;

@@ -68,6 +68,19 @@ impl Default for Limits {
 }
 
 impl Keep {
+    /// Nothing that takes more memory the longer the log is: programs,
+    /// capabilities, collections, the heap, the sample that is open.
+    pub fn least() -> Self {
+        Self {
+            threads: false,
+            definitions: false,
+            info_tables: false,
+            spans: false,
+            oddities: false,
+            limits: Limits::default(),
+        }
+    }
+
     /// All that a log can tell.
     pub fn all() -> Self {
         Self {

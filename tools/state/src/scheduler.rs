@@ -273,7 +273,11 @@ impl Scheduler {
         let mut odd = [None, None];
         let Some(number) = event.cap else { return odd };
         let time = event.time;
-        let before = self.cap(number).running.take();
+        let cap = self.cap(number);
+        let before = cap.running.take();
+        if let Some((_, since)) = before {
+            cap.ran = cap.ran.saturating_add(time.saturating_sub(since));
+        }
         if let Some((other, _)) = before
             && other != id
         {

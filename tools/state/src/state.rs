@@ -237,12 +237,14 @@ impl State {
                 status,
                 info,
             } => {
+                self.tells.scheduler = true;
                 let odd = self
                     .scheduler
                     .stop(event, (thread, status, info), with, see);
                 self.thread_oddities(event, odd, see);
             }
             EventBody::ThreadWakeup { thread, other_cap } => {
+                self.tells.scheduler = true;
                 let told = (thread, other_cap);
                 self.scheduler.wakeup(event, told, &self.keep, see);
             }
@@ -259,6 +261,7 @@ impl State {
                 self.thread_oddities(event, [odd, None], see);
             }
             EventBody::MigrateThread { thread, new_cap } => {
+                self.tells.scheduler = true;
                 let odd = self.scheduler.migrate(event, (thread, new_cap), with, see);
                 self.thread_oddities(event, [odd, None], see);
             }
