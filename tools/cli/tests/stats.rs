@@ -4,8 +4,9 @@ mod common;
 mod program;
 
 use common::{Dir, Log, eventlog, eventlog_with};
-use ghc_eventlog::EventBody;
-use program::{at, everything, message};
+use ghc_eventlog::notes::{Note, RunLoss};
+use ghc_eventlog::{EventBody, StopStatus};
+use program::{at, create, everything, message, run, stop};
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 
@@ -135,6 +136,65 @@ fn losses_on_the_way_are_told() {
     assert_eq!(report["stream"]["lost_chunks"], 4);
     assert_eq!(report["stream"]["lost_bytes"], 4106);
     eventlog_with(&["stats", "-"], &log).exits(0);
+}
+
+#[test]
+fn what_a_recorder_dropped_is_told() {
+    let loss = RunLoss {
+        blocks: 7,
+        size: "3 MB",
+        since: "0.1 s",
+        until: "0.2 s",
+    };
+    let text = Note::RunLoss(loss).to_string();
+    let dropped = EventBody::LogMsg {
+        message: text.as_str().into(),
+    };
+    let chunks = message("eventlog-socket: lost 3 chunks, 4096 bytes");
+    for (events, chunks, told) in [
+        (&[dropped][..], 0, "7 blocks on the way (told 1 times)"),
+        (
+            &[dropped, chunks],
+            3,
+            "3 chunks with 4.00 KiB and 7 blocks on the way (told 2 times)",
+        ),
+    ] {
+        let events: Vec<_> = (1..).zip(events.iter().copied()).collect();
+        let log = Log::new().block(None, &at(&events)).end();
+        let report = &eventlog_with(&["stats", "--json", "-"], &log)
+            .exits(0)
+            .json()[0];
+        assert_eq!(report["stream"]["lost_blocks"], 7);
+        assert_eq!(report["stream"]["lost_chunks"], chunks);
+        let text = eventlog_with(&["stats", "-"], &log).exits(0).stdout;
+        assert!(text.contains(told), "no {told:?} in {text}");
+    }
+}
+
+/// A thread that its own capability wakes is ready from then on. A wake-up by another capability
+/// is only a message to its own.
+#[test]
+fn a_wake_up_ends_the_time_in_which_a_thread_is_blocked() {
+    let (run, blocked) = (run(1), stop(1, StopStatus(8)));
+    let wake = EventBody::ThreadWakeup {
+        thread: 1,
+        other_cap: 0,
+    };
+    for (waker, wanted) in [(0, [10, 33, 20]), (1, [10, 3, 50])] {
+        let log = Log::new()
+            .block(Some(0), &at(&[(0, create(1)), (3, run)]))
+            .block(Some(0), &at(&[(8, blocked)]))
+            .block(Some(waker), &at(&[(28, wake)]))
+            .block(Some(0), &at(&[(58, run), (63, blocked)]))
+            .end();
+        let report = &eventlog_with(&["stats", "--json", "--threads", "-"], &log)
+            .exits(0)
+            .json()[0];
+        let thread = &report["top_threads"][0];
+        let times = ["running_ns", "runnable_ns", "blocked_ns"];
+        let wanted = wanted.map(|time: u64| time * 1_000_000);
+        assert_eq!(times.map(|of| thread[of].as_u64()), wanted.map(Some));
+    }
 }
 
 #[test]

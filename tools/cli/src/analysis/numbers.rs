@@ -1,4 +1,4 @@
-//! Shares and rates.
+//! Shares and times.
 
 pub use eventlog_export::Seconds;
 
@@ -15,15 +15,4 @@ impl fmt::Display for Share {
             whole => f.pad(&format!("{:.1}%", 100.0 * self.0 as f64 / whole as f64)),
         }
     }
-}
-
-/// A share as a fraction, rounded so that JSON stays readable; none of nothing.
-pub fn fraction(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| (part as f64 / whole as f64 * 1e6).round() / 1e6)
-}
-
-/// An amount per second of a time in nanoseconds; none if there was no time.
-pub fn per_second(amount: u64, nanos: u64) -> Option<u64> {
-    let rate = (u128::from(amount) * 1_000_000_000).checked_div(u128::from(nanos))?;
-    Some(u64::try_from(rate).unwrap_or(u64::MAX))
 }

@@ -1,7 +1,7 @@
 //! `eventlog export`: a log in the formats of other tools.
 
 use crate::analysis::feed::{Mode, Sink, feed};
-use crate::analysis::spans::{Rules, START, STOP};
+use crate::analysis::rules::{Rules, START, STOP};
 use crate::analysis::target::Target;
 use crate::errors;
 use crate::files;

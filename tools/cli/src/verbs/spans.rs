@@ -1,11 +1,10 @@
 //! `eventlog spans`: how long things took, as the program itself says.
 
-use crate::analysis::classes::{NEEDS_GC, NEEDS_SCHEDULER};
 use crate::analysis::cover::Cover;
-use crate::analysis::distribution::{Distribution, Figures};
 use crate::analysis::feed::{Mode, Sink, feed};
+use crate::analysis::needs::{NEEDS_GC, NEEDS_SCHEDULER};
 use crate::analysis::numbers::{Seconds, Share};
-use crate::analysis::spans::{Rules, START, STOP, Span, Spans};
+use crate::analysis::rules::{Rules, START, STOP};
 use crate::analysis::table::Table;
 use crate::errors;
 use crate::input::Reading;
@@ -15,6 +14,7 @@ use crate::source::SourceArgs;
 use crate::units::Nanos;
 use anyhow::Result;
 use clap::ValueEnum;
+use eventlog_state::{Distribution, Figures, Keep, Limits, Span, Spans, State, Turn};
 use ghc_eventlog::{Event, Header};
 use serde::Serialize;
 use serde_json::json;
@@ -22,7 +22,6 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// Durations between the program's own messages START and STOP
@@ -120,11 +119,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let input = args.input.clone();
     let mut verb = Verb {
         args,
-        spans: Spans::new(rules),
+        spans: Spans::new(rules, &Limits::default()),
+        state: None,
         rows: HashMap::new(),
         count: 0,
         open: 0,
-        session: Session::default(),
+        inside: Cover::default(),
         log: 0,
         outside: Some(0),
         out: output::out(),
@@ -138,7 +138,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Name {
-    name: Rc<str>,
+    name: Arc<str>,
     thread: Option<u32>,
 }
 
@@ -189,12 +189,15 @@ struct Told<'a> {
 
 struct Verb {
     args: Args,
-    spans: Spans,
+    spans: Spans<Rules>,
+    /// The runtime system of the present session.
+    state: Option<State>,
     rows: HashMap<Name, Row>,
     count: u64,
     /// Spans of earlier sessions that did not end.
     open: u64,
-    session: Session,
+    /// What spans of the present session cover.
+    inside: Cover,
     /// Nanoseconds of the log, and those outside all spans, in earlier sessions.
     log: u64,
     outside: Option<u64>,
@@ -203,22 +206,27 @@ struct Verb {
 
 impl Sink for Verb {
     fn session(&mut self, header: &Arc<Header>) -> Result<()> {
-        self.open += self.spans.open() as u64;
+        self.open += self.spans.open_count() as u64;
         self.end_session();
-        self.spans.session(header);
+        self.spans.restart();
+        self.state = Some(State::new(header, keep()));
         Ok(())
     }
 
-    fn event(&mut self, event: &Event<'_>, _late: bool) -> Result<()> {
-        self.session.event(event.time);
-        let Some(span) = self.spans.event(event) else {
+    fn event(&mut self, event: &Event<'_>, late: bool) -> Result<()> {
+        let Some(state) = &mut self.state else {
+            return Ok(());
+        };
+        let turn = if late { Turn::Late } else { Turn::Certain };
+        state.apply(event, turn, &mut |_| {});
+        let Some(span) = self.spans.event(event, state) else {
             return Ok(());
         };
         if self.has_enough() {
             return Ok(());
         }
         self.count += 1;
-        self.session.spans.add(span.start, span.end);
+        self.inside.add(span.start, span.end);
         match self.args.list {
             true => self.list(&span),
             false => {
@@ -237,32 +245,25 @@ impl Sink for Verb {
     }
 }
 
-/// The times of one session.
-#[derive(Default)]
-struct Session {
-    /// Its first and last event.
-    from_to: Option<(u64, u64)>,
-    /// What its spans cover.
-    spans: Cover,
-}
-
-impl Session {
-    fn event(&mut self, time: u64) {
-        let (from, to) = self.from_to.get_or_insert((time, time));
-        (*from, *to) = ((*from).min(time), (*to).max(time));
+/// What spans need to know: who runs where, and for how long the program is stopped.
+fn keep() -> Keep {
+    Keep {
+        threads: true,
+        ..Keep::least()
     }
 }
 
 impl Verb {
     fn end_session(&mut self) {
-        let session = std::mem::take(&mut self.session);
-        let Some((from, to)) = session.from_to else {
+        let inside = std::mem::take(&mut self.inside).total();
+        let state = self.state.as_ref();
+        let Some((from, to)) = state.and_then(|state| Some((state.first()?, state.time()))) else {
             return;
         };
         self.log += to - from;
         self.outside = self
             .outside
-            .zip(session.spans.total())
+            .zip(inside)
             .map(|(sum, inside)| sum + (to - from).saturating_sub(inside));
     }
 
@@ -295,7 +296,7 @@ impl Verb {
     fn add(&mut self, span: &Span) {
         let thread = span.thread.filter(|_| self.args.per_thread);
         let mut name = Name {
-            name: Rc::clone(&span.name),
+            name: Arc::clone(&span.name),
             thread,
         };
         if self.rows.len() >= MOST_ROWS && !self.rows.contains_key(&name) {
@@ -308,7 +309,7 @@ impl Verb {
         let duration = span.end - span.start;
         row.durations.record(duration);
         row.running.add(duration, span.running);
-        row.gc.add(duration, span.gc);
+        row.gc.add(duration, span.paused);
         if self.args.per_thread && span.label.is_some() {
             row.label.clone_from(&span.label);
         }
@@ -326,7 +327,7 @@ impl Verb {
                 "end_ns": span.end,
                 "duration_ns": duration,
                 "running_ns": span.running,
-                "gc_ns": span.gc,
+                "gc_ns": span.paused,
             });
             printable::write_json(&mut self.out, &told)?;
             writeln!(self.out)?;
@@ -347,7 +348,7 @@ impl Verb {
     }
 
     fn finish(&mut self) -> Result<()> {
-        let open = self.open + self.spans.open() as u64;
+        let open = self.open + self.spans.open_count() as u64;
         self.end_session();
         if !self.args.list {
             self.table()?;
@@ -360,7 +361,7 @@ impl Verb {
                  or give --start and --stop, or --from and --to",
             );
         }
-        let (unopened, unfollowed) = (self.spans.unopened, self.spans.unfollowed);
+        let (unopened, unfollowed) = (self.spans.unopened(), self.spans.refused());
         if open + unopened + unfollowed > 0 && !self.has_enough() {
             let parts = [
                 (open, "spans that did not end"),
@@ -453,11 +454,11 @@ impl Verb {
         if left_out > 0 {
             writeln!(self.out, "... {left_out} more rows")?;
         }
-        let classes = self.spans.classes();
-        if !classes.scheduler {
+        let tells = self.state.as_ref().map(State::tells).unwrap_or_default();
+        if !tells.scheduler {
             writeln!(self.out, "-: running is {NEEDS_SCHEDULER}")?;
         }
-        if !classes.gc {
+        if !tells.gc {
             writeln!(self.out, "-: gc is {NEEDS_GC}")?;
         }
         Ok(())

@@ -1,8 +1,6 @@
 //! `eventlog stats`: a summary of a log, or of a program while it runs.
 
-mod report;
 mod screen;
-mod summary;
 mod text;
 
 use crate::analysis::feed::{Mode, Sink, feed};
@@ -12,14 +10,14 @@ use crate::printable;
 use crate::source::SourceArgs;
 use crate::units;
 use anyhow::Result;
+use eventlog_state::report::Report;
+use eventlog_state::{Keep, State, Totals, Turn};
 use ghc_eventlog::{Block, Event, Gap, Header};
-use report::Report;
 use screen::Screen;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use summary::Summary;
 
 /// Summarise a log: time, collections, heap, threads, sparks, losses
 ///
@@ -74,7 +72,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let live = args.input.follow.then_some(interval);
     let draws = live.is_some() && !args.json && output::is_terminal();
     let mut stats = Stats {
-        summary: None,
+        session: None,
         sessions: 0,
         live,
         json: args.json,
@@ -114,8 +112,44 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(fed.report())
 }
 
+/// What is known of the present session.
+struct Session {
+    state: State,
+    totals: Totals,
+}
+
+impl Session {
+    fn new(header: &Arc<Header>, threads: Option<usize>) -> Self {
+        let keep = Keep {
+            threads: threads.is_some(),
+            ..Keep::least()
+        };
+        Self {
+            state: State::new(header, keep),
+            totals: threads.map_or_else(Totals::new, Totals::with_threads),
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, event: &Event<'_>, turn: Turn) {
+        self.totals.event(event);
+        self.state
+            .apply(event, turn, &mut |fact| self.totals.see(&fact));
+    }
+
+    /// What has come so far, or all of it.
+    fn report(&mut self, is_all: bool) -> Report {
+        if is_all {
+            self.state.finish(&mut |fact| self.totals.see(&fact));
+        }
+        let mut report = self.totals.report(&self.state);
+        report.complete = is_all;
+        report
+    }
+}
+
 struct Stats {
-    summary: Option<Box<Summary>>,
+    session: Option<Box<Session>>,
     sessions: u64,
     live: Option<Duration>,
     json: bool,
@@ -149,10 +183,11 @@ impl Stats {
     }
 
     fn print(&mut self, last: bool) -> Result<()> {
-        let Some(summary) = &mut self.summary else {
+        let Some(session) = &mut self.session else {
             return Ok(());
         };
-        let mut report = summary.report(self.sessions, last);
+        let mut report = session.report(last);
+        report.session = self.sessions;
         if self.live.is_some() {
             report.interval = self.before.as_ref().map(|before| report.since(before));
         }
@@ -190,28 +225,33 @@ impl Sink for Stats {
         self.print(true)?;
         self.before = None;
         self.sessions += 1;
-        self.summary = Some(Box::new(Summary::new(header, self.threads)));
+        self.session = Some(Box::new(Session::new(header, self.threads)));
         Ok(())
     }
 
     fn block(&mut self, block: &Block<'_>) -> Result<()> {
-        if let Some(summary) = &mut self.summary {
-            summary.block(block);
+        if let Some(session) = &mut self.session {
+            session.totals.block(block);
         }
         self.tick()
     }
 
     #[inline]
-    fn event(&mut self, event: &Event<'_>, _late: bool) -> Result<()> {
-        if let Some(summary) = &mut self.summary {
-            summary.event(event);
+    fn event(&mut self, event: &Event<'_>, late: bool) -> Result<()> {
+        let turn = match (self.threads, late) {
+            (None, _) => Turn::Early,
+            (Some(_), false) => Turn::Certain,
+            (Some(_), true) => Turn::Late,
+        };
+        if let Some(session) = &mut self.session {
+            session.event(event, turn);
         }
         Ok(())
     }
 
     fn gap(&mut self, gap: &Gap) -> Result<()> {
-        if let Some(summary) = &mut self.summary {
-            summary.gap(gap);
+        if let Some(session) = &mut self.session {
+            session.totals.gap(gap);
         }
         Ok(())
     }

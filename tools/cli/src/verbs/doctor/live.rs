@@ -2,16 +2,16 @@
 
 use super::report::{Check, Report};
 use super::runtime::{self, Version, Way};
-use crate::analysis::identity::Identity;
-use crate::analysis::losses::Losses;
 use crate::filter::class_of;
 use crate::input::{Input, Reading, Step};
 use crate::source::SourceArgs;
 use crate::units::{Bytes, Nanos};
 use anyhow::Result;
-use ghc_eventlog::{Breakdown, Event, EventBody, Item};
+use eventlog_state::{Keep, Losses, Program, State, Turn};
+use ghc_eventlog::{Event, Header, Item};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often to look at the clock while nothing comes.
@@ -27,12 +27,10 @@ const FULL: u32 = 1 << 20;
 /// What has been seen so far.
 #[derive(Default)]
 struct Seen {
-    header: bool,
-    identity: Identity,
+    /// Of the log that came last.
+    state: Option<State>,
     /// Events by class.
     classes: BTreeMap<&'static str, u64>,
-    breakdown: Option<Breakdown>,
-    losses: Losses,
     blocks: u64,
     full: u64,
     /// When flushes came.
@@ -53,7 +51,7 @@ pub fn examine(source: &SourceArgs, listen: Duration) -> Result<Report> {
     let outcome = input.each(|step| {
         let now = Instant::now();
         match step {
-            Step::Header(_) => seen.header = true,
+            Step::Header(header) => seen.state = Some(listening(&header)),
             Step::Item(Item::Event(event)) => seen.event(&event),
             Step::Item(Item::Block(block)) => seen.block(block.size, now),
             Step::Item(_) | Step::Idle => {}
@@ -66,12 +64,23 @@ pub fn examine(source: &SourceArgs, listen: Duration) -> Result<Report> {
     Ok(seen.report(source.source.to_string(), listen, !outcome.stopped))
 }
 
+/// Who the program is, and what was lost, is all that is asked of the log.
+fn listening(header: &Arc<Header>) -> State {
+    State::new(header, Keep::least())
+}
+
 impl Seen {
+    fn program(&self) -> Option<&Program> {
+        self.state.as_ref()?.programs().first()
+    }
+
+    fn args(&self) -> &[Arc<str>] {
+        self.program().map_or(&[], |program| &program.args)
+    }
+
     fn event(&mut self, event: &Event<'_>) {
-        self.identity.event(event);
-        self.losses.event(event);
-        if let EventBody::HeapProfBegin { breakdown, .. } = event.body {
-            self.breakdown = Some(breakdown);
+        if let Some(state) = &mut self.state {
+            state.apply(event, Turn::Early, &mut |_| {});
         }
         if let Some(class) = class_of(event.id()) {
             *self.classes.entry(class).or_default() += 1;
@@ -91,15 +100,19 @@ impl Seen {
 
     fn report(self, target: String, listen: Duration, ended: bool) -> Report {
         // "GHC-9.6.6 rts_thr"
-        let rts = self.identity.rts.clone().unwrap_or_default();
-        let (version, way) = rts.split_once(' ').unwrap_or((&rts, ""));
+        let program = self.program();
+        let rts = program.and_then(|program| program.rts.as_deref());
+        let (version, way) = rts
+            .unwrap_or("")
+            .split_once(' ')
+            .unwrap_or((rts.unwrap_or(""), ""));
         let ghc = version.strip_prefix("GHC-").map(str::to_owned);
         let version = ghc.as_deref().and_then(Version::parse);
         let way = Some(way)
             .filter(|way| way.starts_with("rts"))
             .map(Way::parse);
         let mut checks = vec![self.connection(listen, ended)];
-        if self.header {
+        if self.state.is_some() {
             if let Some(way) = &way {
                 checks.push(runtime::threaded(way, true));
             }
@@ -121,7 +134,7 @@ impl Seen {
     fn connection(&self, listen: Duration, ended: bool) -> Check {
         let check = "connection";
         let time = Nanos(listen.as_nanos() as u64);
-        match (self.header, ended) {
+        match (self.state.is_some(), ended) {
             (true, false) => Check::ok(
                 check,
                 format!("connected; {} blocks in {time}", self.blocks),
@@ -146,9 +159,9 @@ impl Seen {
     }
 
     fn arguments(&self) -> Check {
-        match self.identity.args.is_empty() {
-            true => Check::unknown("arguments", "the program has not told its arguments yet"),
-            false => Check::ok("arguments", self.identity.args.join(" ")),
+        match self.args() {
+            [] => Check::unknown("arguments", "the program has not told its arguments yet"),
+            args => Check::ok("arguments", args.join(" ")),
         }
     }
 
@@ -186,7 +199,7 @@ impl Seen {
     fn flush(&self, listen: Duration, way: Option<&Way>, version: Option<Version>) -> Check {
         let check = "flush";
         let time = Nanos(listen.as_nanos() as u64);
-        let asked = self.identity.args.iter();
+        let asked = self.args().iter();
         let asked = asked
             .filter(|of| of.starts_with("--eventlog-flush-interval"))
             .count()
@@ -232,7 +245,9 @@ impl Seen {
 
     fn heap_profile(&self) -> Check {
         let check = "heap_profile";
-        match (self.breakdown, self.classes.contains_key("heap_profile")) {
+        let breakdown = self.state.as_ref();
+        let breakdown = breakdown.and_then(|state| state.samples().breakdown());
+        match (breakdown, self.classes.contains_key("heap_profile")) {
             (Some(breakdown), _) => {
                 let name = breakdown.name().unwrap_or("something unknown");
                 Check::ok(check, format!("on, by {}", name.replace('_', " ")))
@@ -243,12 +258,9 @@ impl Seen {
     }
 
     fn lost(&self) -> Option<Check> {
-        (self.losses.chunks > 0).then(|| {
-            let found = format!(
-                "{} chunks were lost ({})",
-                self.losses.chunks,
-                Bytes(self.losses.bytes)
-            );
+        let Losses { chunks, bytes, .. } = *self.state.as_ref()?.losses();
+        (chunks > 0).then(|| {
+            let found = format!("{chunks} chunks were lost ({})", Bytes(bytes));
             Check::advice("losses", found)
                 .tell("a larger ring bridges longer pauses of the client")
                 .add("GHC_EVENTLOG_BUFFER_SIZE=64M")

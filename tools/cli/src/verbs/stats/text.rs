@@ -1,15 +1,14 @@
 //! The summary for people.
 
-use super::report::{Heap, Interval, Report, Threads, TopThread};
-use crate::analysis::classes::{NEEDS_BOTH, NEEDS_GC, NEEDS_SCHEDULER, NEEDS_SPARKS, NOT_TOLD};
-use crate::analysis::distribution::Figures;
-use crate::analysis::numbers::{Seconds, Share, per_second};
-use crate::analysis::sparks::Counters;
+use crate::analysis::needs::{NEEDS_BOTH, NEEDS_GC, NEEDS_SCHEDULER, NEEDS_SPARKS, NOT_TOLD};
+use crate::analysis::numbers::{Seconds, Share};
 use crate::analysis::table::Table;
 use crate::output;
 use crate::printable::{printable, shell_word};
 use crate::units::{Bytes, Nanos};
 use anstyle::Style;
+use eventlog_state::report::{Heap, Interval, Report, Stream, Threads, TopThread};
+use eventlog_state::{Figures, SparkCounters};
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -97,11 +96,11 @@ fn time(report: &Report, out: &mut impl Write) -> io::Result<()> {
 /// What is known of the last interval.
 fn recently(new: &Interval) -> String {
     let mut parts = Vec::new();
-    if let Some(rate) = per_second(new.events, new.elapsed_ns) {
+    if let Some(rate) = new.per_second(new.events) {
         parts.push(format!("{rate} events/s"));
     }
     let allocated = new.allocated_bytes;
-    if let Some(rate) = allocated.and_then(|bytes| per_second(bytes, new.elapsed_ns)) {
+    if let Some(rate) = allocated.and_then(|bytes| new.per_second(bytes)) {
         parts.push(format!("{}/s allocated", Bytes(rate)));
     }
     if let Some(collections) = new.collections {
@@ -231,7 +230,7 @@ fn threads(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     match &report.sparks {
         None => line(out, "sparks", NEEDS_SPARKS)?,
-        Some(sparks) if *sparks == Counters::default() => line(out, "sparks", "none")?,
+        Some(sparks) if *sparks == SparkCounters::default() => line(out, "sparks", "none")?,
         Some(sparks) => {
             let made = format!(
                 "{} created: {} converted, {} fizzled, {} collected",
@@ -347,12 +346,10 @@ fn stream(report: &Report, out: &mut impl Write) -> io::Result<()> {
     )?;
     let red = output::style(Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())));
     if stream.loss_notes > 0 {
+        let (lost, notes) = (lost(stream), stream.loss_notes);
         writeln!(
             out,
-            "  {red}lost{red:#}        {} chunks with {} on the way (told {} times)",
-            stream.lost_chunks,
-            Bytes(stream.lost_bytes),
-            stream.loss_notes
+            "  {red}lost{red:#}        {lost} on the way (told {notes} times)"
         )?;
     }
     if stream.unreadable_bytes > 0 {
@@ -363,4 +360,20 @@ fn stream(report: &Report, out: &mut impl Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// What was dropped.
+fn lost(stream: &Stream) -> String {
+    let chunks = || {
+        format!(
+            "{} chunks with {}",
+            stream.lost_chunks,
+            Bytes(stream.lost_bytes)
+        )
+    };
+    match (stream.lost_chunks, stream.lost_blocks) {
+        (_, 0) => chunks(),
+        (0, blocks) => format!("{blocks} blocks"),
+        (_, blocks) => format!("{} and {blocks} blocks", chunks()),
+    }
 }
