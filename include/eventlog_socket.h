@@ -484,8 +484,8 @@ typedef struct {
    *  them is told in the stream, if there is one. */
   uint64_t est_chunks_lost;
   uint64_t est_bytes_lost;
-  /** Chunks and bytes that came while no client was connected, or that were
-   *  still in the ring when theirs left. */
+  /** Chunks and bytes that came while no client was connected or after the end
+   *  mark of the log, or that were still in the ring when their client left. */
   uint64_t est_chunks_discarded;
   uint64_t est_bytes_discarded;
   /** Bytes of the ring, and the most that was ever in use. */

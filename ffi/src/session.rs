@@ -68,7 +68,8 @@ pub(crate) struct Session {
     /// Bytes of the first chunk of the ring that are sent.
     chunk_sent: usize,
     begun: bool,
-    /// The last chunk that was admitted ends the log.
+    /// The end mark of the log is admitted, or in the queue: whoever reads this stream takes
+    /// nothing for part of the log that comes after it.
     ends: bool,
     /// What the client was not told with a chunk.
     pub delta: Delta,
@@ -260,7 +261,7 @@ impl Session {
 
     /// Send an empty block, as the RTS does for an idle buffer.
     pub(crate) fn probe(&mut self) {
-        if self.begun && self.queue.is_empty() && self.is_between_chunks() {
+        if self.begun && !self.ends && self.queue.is_empty() && self.is_between_chunks() {
             let now = self.global_end;
             let block = Block::of(&block_marker(now, now, 0));
             // It has had room before.
@@ -354,6 +355,7 @@ impl Session {
         ring: &mut Consumer<'static>,
         definitions: &mut Definitions,
     ) -> Round {
+        self.keep_out_what_is_late(ring);
         if let Some(record) = ring.records().next()
             && !record.is_live()
         {
@@ -384,6 +386,9 @@ impl Session {
                 break;
             }
             if index >= self.admitted {
+                if self.ends {
+                    break;
+                }
                 if let Some(loss) = record.loss_before() {
                     // Told at its place, between two chunks: what is before it
                     // goes first.
@@ -423,10 +428,23 @@ impl Session {
         Round::More
     }
 
+    /// The end mark of the log is sent: what else is in the ring, or still comes, is for
+    /// nobody. The RTS lets go of its writer a moment after the end mark, and whatever thread
+    /// flushes in between, or fills the buffer of its capability, hands over more.
+    fn keep_out_what_is_late(&self, ring: &mut Consumer<'static>) {
+        if !self.ends || self.admitted > 0 {
+            return;
+        }
+        let has_live = ring.records().next().is_some_and(|first| first.is_live());
+        if has_live || ring.is_open() {
+            ring.reset();
+        }
+    }
+
     /// A chunk is about to be sent: learn what it defines.
     fn admit(&mut self, definitions: &mut Definitions, record: &Record<'_>) {
         let learnt = learn(definitions, record, None);
-        self.ends = learnt.ends_log;
+        self.ends |= learnt.ends_log;
         self.global_end = self.global_end.max(learnt.global_end.unwrap_or(0));
         self.admitted += 1;
         if self.next_global.is_some_and(|(at, _)| at < self.admitted) {
@@ -469,8 +487,19 @@ pub(crate) fn learn(
     definitions.globals_of_ring += u64::from(matches!(chunk, Chunk::Global(_)));
     match chunk {
         Chunk::Global(_) | Chunk::End => definitions.learn_record(record, delta),
+        // A program without an RTS may end its log in a block of any capability.
+        _ if may_end_log(record) => definitions.learn_record(record, delta),
         _ => Learnt::default(),
     }
+}
+
+/// The last bytes are those of an end mark. They can be an event's, too.
+fn may_end_log(record: &Record<'_>) -> bool {
+    let mut last = END_MARKER.map(|byte| !byte);
+    if let Some(at) = record.len().checked_sub(last.len()) {
+        record.copy_to(at, &mut last);
+    }
+    last == END_MARKER
 }
 
 /// The first bytes of a record, as far as there are any.

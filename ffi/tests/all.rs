@@ -34,6 +34,7 @@ mod host;
 mod idle;
 mod ipe;
 mod last_thread;
+mod late_chunks;
 mod many_processes;
 mod namespaces;
 mod odd_threads;

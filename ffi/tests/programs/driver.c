@@ -32,6 +32,7 @@ enum {
   IPE = 169,
   VARIABLE = 0xFFFF,
   GLOBAL = 0xFFFF,
+  END_MARK = 0xFFFF,
   MARKER_BYTES = 24,
   LONGEST_MESSAGE = 60000
 };
@@ -92,7 +93,7 @@ static void put_provenance(uint64_t info_table) {
 }
 
 /* task:ID:KERNEL-THREAD, task-end:ID, provenance:ADDRESS (all hexadecimal),
- * fill:BYTES, text:TEXT. */
+ * fill:BYTES, text:TEXT, end-mark. */
 static void put_event_of_word(const char *word) {
   uint64_t id, thread;
   size_t size;
@@ -110,6 +111,8 @@ static void put_event_of_word(const char *word) {
     put_filling(size);
   } else if (strncmp(word, "text:", 5) == 0) {
     put_message(word + 5, strlen(word + 5));
+  } else if (strcmp(word, "end-mark") == 0) {
+    put(END_MARK, 2); /* part of the block, since GHC 9.2 */
   } else {
     printf("no event: %s\n", word);
   }
@@ -190,6 +193,15 @@ static void write_tasks(long count, bool pause) {
     end_block(GLOBAL);
     if (pause) usleep(300);
   }
+}
+
+/* The end mark of GHC 9.0, without a block, and perhaps with company before or behind it,
+ * from another thread. */
+static void write_end_mark(const char *company) {
+  if (strcmp(company, "behind") != 0 && *company != '\0') put_event_of_word("task-end:77");
+  put(END_MARK, 2);
+  if (strcmp(company, "behind") == 0) put_event_of_word("task-end:77");
+  hand_over();
 }
 
 /* The header of a log that GHC 9.0 starts again, behind a block marker. `words`: how many
@@ -607,6 +619,8 @@ static void run(char *line) {
     start_log(&EventLogSocketWriter);
   } else if (strcmp(line, "chunk") == 0) {
     write_chunk(rest);
+  } else if (strcmp(line, "end-mark") == 0) {
+    write_end_mark(rest);
   } else if (strcmp(line, "clock") == 0) {
     /* as for a buffer that was filled while others were handed over */
     clock_ns = last_chunk_ns = strtoull(rest, NULL, 10);
