@@ -18,6 +18,7 @@ const CRATES: [&str; 7] = [
     "tools/cli",
     "tools/export",
     "tools/source",
+    "tools/state",
 ];
 
 /// A module by its path from the root of the crate, which itself is empty.
