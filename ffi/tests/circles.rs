@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 /// The crates that are looked at, by their folders in the repository.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "ffi",
     "formats/control",
     "formats/events",

@@ -5,12 +5,13 @@
 //! one capability, one thread or one span are in the order of their ends. All
 //! times are nanoseconds of the log's own clock.
 
+pub use crate::interval::{CapInterval, ThreadInterval};
+
 use crate::collections::{Collection, Phase};
 use crate::losses::Loss;
 use crate::oddity::Oddity;
 use crate::profile::Sample;
 use crate::spans::Span;
-use crate::states::{CapState, ThreadState};
 use crate::thread::Thread;
 
 /// Something that is complete.
@@ -49,35 +50,6 @@ pub enum Fact<'a> {
     Loss(Loss),
     /// No runtime system writes this, or only in part of a log.
     Odd(Oddity),
-}
-
-/// A thread was in a state for some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ThreadInterval {
-    /// The thread.
-    pub thread: u32,
-    /// What it did.
-    pub state: ThreadState,
-    /// From when on.
-    pub from: u64,
-    /// Until when; never before `from`.
-    pub to: u64,
-}
-
-/// A capability did something for some time. Intervals of one capability follow
-/// each other without gap or overlap; empty ones are not told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CapInterval {
-    /// The capability.
-    pub cap: u16,
-    /// What it did.
-    pub state: CapState,
-    /// The thread, while one runs.
-    pub thread: Option<u32>,
-    /// From when on.
-    pub from: u64,
-    /// Until when; never before `from`.
-    pub to: u64,
 }
 
 /// One thread wakes up another.

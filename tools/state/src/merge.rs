@@ -34,7 +34,7 @@ mod piece;
 mod session;
 mod window;
 
-use crate::state::Turn;
+use crate::turn::Turn;
 use ghc_eventlog::{Block, Decoder, Ending, Error, Event, Gap, Header, Item, Watermark};
 use piece::Pieces;
 use session::Session;

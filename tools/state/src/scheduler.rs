@@ -16,9 +16,9 @@ use crate::finished::Finished;
 use crate::limits::Keep;
 use crate::oddity::Odd;
 use crate::pages::Pages;
-use crate::state::Turn;
 use crate::states::ThreadState;
 use crate::thread::Thread;
+use crate::turn::Turn;
 use ghc_eventlog::{Event, StopStatus, Text};
 use std::sync::Arc;
 

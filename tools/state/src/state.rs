@@ -16,27 +16,9 @@ use crate::sparks::SparkCounters;
 use crate::states::CapState;
 use crate::thread::Thread;
 use crate::ticky::Ticky;
+use crate::turn::Turn;
 use ghc_eventlog::{Block, Event, EventBody, Header};
 use std::sync::Arc;
-
-/// Whether an event comes in its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// Nothing earlier can still come.
-    Certain,
-    /// Something earlier may still come: of a capability whose block has not
-    /// arrived. In the order in which blocks lie in a stream, all events are.
-    Early,
-    /// Something later has come before it.
-    Late,
-}
-
-impl Turn {
-    /// Whether the order is not that of time, or may not be.
-    pub fn is_late(self) -> bool {
-        self != Self::Certain
-    }
-}
 
 /// The runtime system, as the events so far tell it.
 #[derive(Clone, Debug)]

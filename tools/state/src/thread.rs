@@ -1,6 +1,6 @@
 //! One thread.
 
-use crate::fact::ThreadInterval;
+use crate::interval::ThreadInterval;
 use crate::states::ThreadState;
 use std::sync::Arc;
 

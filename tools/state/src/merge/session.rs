@@ -3,7 +3,7 @@
 use super::fronts::Fronts;
 use super::piece::{Piece, Pieces, take_apart};
 use super::{MergeOptions, Step};
-use crate::state::Turn;
+use crate::turn::Turn;
 use ghc_eventlog::{Decoder, Error, Event, EventBody, Gap, Header, Item, Watermark};
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::limits::Keep;
-use crate::state::Turn;
 use crate::test_log::Log;
+use crate::turn::Turn;
 
 /// A time of the log in nanoseconds: far enough apart for every event to have a slot of its own.
 const STEP: u64 = 10_000;
