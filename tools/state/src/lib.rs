@@ -75,6 +75,8 @@ mod follower;
 mod gauge;
 mod heap;
 mod interval;
+#[cfg(feature = "serde")]
+mod json;
 mod limits;
 mod losses;
 mod merge;
