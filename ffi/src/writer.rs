@@ -127,9 +127,11 @@ fn accept(instance: &Instance, bytes: &[u8]) {
             keep_or_lose(instance, &chunk, header);
         }
         Chunk::End if restarting => {}
-        // No block: an end mark with company, from the same threads that may spoil the header.
-        // The end of the log is told when it is over.
-        Chunk::Other if restarting || Rts::get().is_some() => miss(instance, &chunk, bytes),
+        // An end mark with company, from the same threads that may spoil the header: no block.
+        // That the log ends is told when it is over.
+        Chunk::Other if restarting || (Rts::get().is_some() && !bytes.is_empty()) => {
+            miss(instance, &chunk, bytes)
+        }
         // Acquire: pairs with the Release in `lifecycle::ready`; not needed for data, but
         // a global chunk that was written after it flows for certain.
         Chunk::Global(_) if !instance.globals_flow.load(Ordering::Acquire) => {
