@@ -217,7 +217,7 @@ impl Order {
     fn hold(&mut self, event: &Event<'_>) {
         match event.body {
             EventBody::CapCreate { created_cap } => self.watermark.announce(Some(created_cap)),
-            EventBody::CapDelete { deleted_cap } => self.watermark.forget(deleted_cap),
+            EventBody::CapDelete { deleted_cap } => self.watermark.delete(deleted_cap, event.time),
             _ => {}
         }
         let (chunk, at) = self.chunks.keep(event.raw);

@@ -14,6 +14,8 @@ pub struct Watermark {
     ends: BTreeMap<u16, u64>,
     sorted: BTreeSet<(u64, u16)>,
     stale_after: Option<u64>,
+    /// Capabilities that were deleted, and when: their last blocks are to come.
+    deleted: BTreeMap<u16, u64>,
 }
 
 impl Watermark {
@@ -27,6 +29,7 @@ impl Watermark {
             ends: BTreeMap::new(),
             sorted: BTreeSet::new(),
             stale_after,
+            deleted: BTreeMap::new(),
         };
         watermark.announce(None);
         watermark
@@ -48,6 +51,16 @@ impl Watermark {
         }
     }
 
+    /// A capability was deleted at that time. The global buffer says so, and is often
+    /// written first: until the capability has delivered all up to then, it counts.
+    pub fn delete(&mut self, cap: u16, time: u64) {
+        if self.of(Some(cap)).is_some_and(|end| end < time) {
+            self.deleted.insert(cap, time);
+        } else {
+            self.forget(cap);
+        }
+    }
+
     /// A block that ends at `end` has been delivered whole.
     pub fn delivered(&mut self, cap: Option<u16>, end: u64) {
         self.announce(cap);
@@ -58,6 +71,10 @@ impl Watermark {
             self.sorted.remove(&(*known, cap));
             self.sorted.insert((end, cap));
             *known = end;
+        }
+        if self.deleted.get(&cap).is_some_and(|&time| time <= end) {
+            self.deleted.remove(&cap);
+            self.forget(cap);
         }
     }
 

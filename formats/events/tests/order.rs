@@ -323,3 +323,24 @@ fn the_watermark_is_the_lowest_delivered_end() {
     watermark.forget(0);
     assert_eq!((watermark.low(), watermark.of(Some(0))), (50, None));
 }
+
+/// The global buffer is written first, so what deletes a capability comes before its last
+/// events.
+#[test]
+fn a_deleted_capability_counts_until_its_last_block_is_there() {
+    let mut watermark = Watermark::new(None);
+    watermark.forget(0xffff);
+    watermark.delivered(Some(0), 10);
+    watermark.delivered(Some(1), 50);
+    watermark.delete(0, 30);
+    watermark.delete(1, 50);
+    assert_eq!(watermark.low(), 10);
+    assert_eq!(watermark.of(Some(1)), None);
+    watermark.delivered(Some(2), 70);
+    watermark.delivered(Some(0), 29);
+    assert_eq!(watermark.low(), 29);
+    watermark.delivered(Some(0), 30);
+    assert_eq!(watermark.low(), 70);
+    let known: Vec<_> = watermark.caps().collect();
+    assert_eq!(known, [(Some(2), 70)]);
+}

@@ -469,7 +469,7 @@ fn learn(watermark: &mut Watermark, event: &Event<'_>) -> bool {
             }
         }
         EventBody::CapDelete { deleted_cap } => {
-            watermark.forget(deleted_cap);
+            watermark.delete(deleted_cap, event.time);
             return false;
         }
         _ => return false,
