@@ -14,6 +14,7 @@
 use crate::raw::Raw;
 use crate::table::Table;
 use ghc_eventlog::{Event, EventBody, Header, encode_event};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// At most so many messages about one span.
@@ -203,11 +204,23 @@ impl Messages {
         all
     }
 
-    /// Whether a reader of both knows the same.
+    /// Whether a reader of both knows the same. The order counts in each span only.
     pub(crate) fn same(&self, other: &Self) -> bool {
-        let (ours, theirs) = (self.sorted(), other.sorted());
-        let pairs = ours.iter().zip(&theirs);
-        ours.len() == theirs.len() && pairs.into_iter().all(|(a, b)| a.raw == b.raw)
+        let same = |ours: &Table<Message>, theirs: &Table<Message>| {
+            let other = |id, raw: &Raw| theirs.get(id).is_some_and(|it| it.raw == *raw);
+            ours.len() == theirs.len() && ours.iter().all(|(id, it)| other(id, &it.raw))
+        };
+        let raws = |span: &Span| -> Vec<Raw> { span.messages().map(|it| it.raw.clone()).collect() };
+        let version = |of: &Self| of.version.as_ref().map(|it| it.raw.clone());
+        version(self) == version(other)
+            && same(&self.strings, &other.strings)
+            && same(&self.locations, &other.locations)
+            && same(&self.instruments, &other.instruments)
+            && self.spans.len() == other.spans.len()
+            && self.spans.iter().all(|(id, span)| {
+                let theirs = other.spans.get(id);
+                theirs.is_some_and(|it| raws(it) == raws(span))
+            })
     }
 
     /// The events that bring a reader from `from` to this one. The first `known`
@@ -223,12 +236,21 @@ impl Messages {
         let mut gone: Vec<(u64, &Message)> = theirs
             .filter(|(id, span)| {
                 let ours = self.spans.get(*id).map(|ours| ours.begins.arrival);
-                span.begins.arrival > known || ours != Some(span.begins.arrival)
+                let latest = span.messages().last().map(|it| it.arrival);
+                latest > Some(known) || ours != Some(span.begins.arrival)
             })
             .map(|(id, span)| (id, &span.begins))
             .collect();
         gone.sort_unstable_by_key(|(_, begins)| begins.arrival);
+        let mut again = BTreeSet::new();
         for (id, begins) in gone {
+            // If it is here all the same, what was said of it is said again.
+            let span = self.spans.get(id);
+            again.extend(
+                span.into_iter()
+                    .flat_map(Span::messages)
+                    .map(|it| it.arrival),
+            );
             let mut data = OPEN_TELEMETRY.to_vec();
             data.push(END_SPAN);
             data.extend_from_slice(&id.to_le_bytes());
@@ -239,7 +261,7 @@ impl Messages {
             }
         }
         for message in self.sorted() {
-            if message.arrival > known {
+            if message.arrival > known || again.contains(&message.arrival) {
                 raw.clear();
                 message.raw.dated(at, &mut raw);
                 out(message.cap, &raw);

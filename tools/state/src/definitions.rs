@@ -191,7 +191,7 @@ impl Definitions {
     }
 
     /// Whether a reader of both knows the same. The order counts of cost
-    /// centres, info tables and messages only.
+    /// centres and info tables only, and that of what is said of one span.
     pub fn same(&self, other: &Self) -> bool {
         let classes: BTreeSet<_> = self.classes.keys().chain(other.classes.keys()).collect();
         let keyed = classes.into_iter().all(|&class| {

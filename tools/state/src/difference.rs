@@ -89,7 +89,7 @@ impl State {
         }
         let spans = |state: &Self| {
             let spans = state.spans().open().map(|span| {
-                let thread = span.thread.filter(|&id| state.thread(id).is_some());
+                let thread = state.thread_of(span).map(|(id, _)| id);
                 (span.name.clone(), span.id, thread)
             });
             let mut spans: Vec<_> = spans.collect();

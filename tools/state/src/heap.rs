@@ -1,6 +1,7 @@
 //! The size of things: heap, live data, allocation.
 
 use crate::fact::{HeapKind, HeapValue};
+use crate::state::Turn;
 use ghc_eventlog::{Event, EventBody};
 use std::collections::BTreeMap;
 
@@ -93,7 +94,7 @@ impl Heaps {
     }
 
     /// The size that the event tells (not what capabilities have allocated).
-    pub(crate) fn event(&mut self, event: &Event<'_>) -> Option<HeapValue> {
+    pub(crate) fn event(&mut self, event: &Event<'_>, turn: Turn) -> Option<HeapValue> {
         let (capset, kind, bytes) = match event.body {
             EventBody::HeapSize { capset, bytes } => (capset, HeapKind::Size, bytes),
             EventBody::HeapLive { capset, bytes } => (capset, HeapKind::Live, bytes),
@@ -121,7 +122,8 @@ impl Heaps {
                 HeapKind::Live => &mut heap.live,
                 _ => &mut heap.blocks,
             };
-            if place.is_none_or(|known| known.time <= event.time) {
+            // Some events are dated back: in its turn, the latest counts.
+            if !turn.is_late() || place.is_none_or(|known| known.time <= event.time) {
                 *place = Some(Told {
                     time: event.time,
                     cap: event.cap,

@@ -106,6 +106,14 @@ impl Scheduler {
             // Met before it was created: its capability tells it now.
             if thread.state == ThreadState::Unknown || turn != Turn::Certain {
                 thread.set_created(time, event.cap);
+                // Nothing was known of it but its name.
+                if thread.state == ThreadState::Unknown && thread.is_new() {
+                    thread.enter(id, time, ThreadState::Runnable);
+                    if let Some(cap) = thread.cap() {
+                        self.cap(cap).runnable += 1;
+                        self.update(cap, time, None, see);
+                    }
+                }
                 return None;
             }
             return Some(Odd::ThreadCreatedTwice { thread: id });
@@ -304,7 +312,8 @@ impl Scheduler {
     ) -> Option<Odd> {
         let time = event.time;
         let Some(thread) = self.threads.get_mut(id) else {
-            return self.stranger(event, id, (turn, keep), state);
+            let odd = self.stranger(event, id, (turn, keep), state);
+            return odd.filter(|_| since.is_none());
         };
         let mut odd = None;
         match thread.state {
@@ -314,7 +323,8 @@ impl Scheduler {
                 if let Some(since) = since {
                     thread.ran_before(time.saturating_sub(since));
                 }
-                if turn == Turn::Certain {
+                // If it ran here, whoever told otherwise was odd, and not this.
+                if turn == Turn::Certain && since.is_none() {
                     odd = match before {
                         ThreadState::Running { cap: other } => {
                             Some(Odd::ThreadRunsElsewhere { thread: id, other })
@@ -376,7 +386,7 @@ impl Scheduler {
         }
         let thread = self.threads.get_mut(id)?;
         thread.migrated();
-        if event.time < thread.since() {
+        if event.time < thread.since() && turn.is_late() {
             return None;
         }
         let odd = match thread.state {
@@ -400,7 +410,7 @@ impl Scheduler {
         &mut self,
         event: &Event<'_>,
         (id, to): (u32, u16),
-        keep: &Keep,
+        (turn, keep): (Turn, &Keep),
         see: &mut impl FnMut(Fact<'_>),
     ) {
         let Some(from) = event.cap else { return };
@@ -419,7 +429,8 @@ impl Scheduler {
             return;
         };
         let blocked = matches!(thread.state, ThreadState::Blocked { .. });
-        if !blocked || thread.cap() != Some(to) || time < thread.since() {
+        let too_late = time < thread.since() && turn.is_late();
+        if !blocked || thread.cap() != Some(to) || too_late {
             return;
         }
         if let Some(ended) = thread.enter(id, time, ThreadState::Runnable) {

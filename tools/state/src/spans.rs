@@ -148,6 +148,9 @@ pub struct OpenSpan {
     pub cap: Option<u16>,
     /// When. Nanoseconds.
     pub start: u64,
+    /// Where its beginning lies in the stream.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    offset: u64,
     /// Its place among all that have begun.
     number: u64,
     paused: u64,
@@ -155,9 +158,9 @@ pub struct OpenSpan {
 }
 
 impl OpenSpan {
-    /// Its place among all that have begun.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
+    /// Where its beginning lies in the stream.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
     }
 }
 
@@ -310,6 +313,7 @@ impl<R: Rule> Spans<R> {
             thread,
             cap: event.cap,
             start: event.time,
+            offset: event.offset,
             number: self.begun,
             paused: running.paused().unwrap_or(0),
             ran: thread.and_then(|thread| running.ran(thread, event.time)),

@@ -11,7 +11,7 @@ use crate::oddity::{At, Odd, Oddity};
 use crate::profile::Samples;
 use crate::program::Programs;
 use crate::scheduler::Scheduler;
-use crate::spans::{Running, Spans, StartStop};
+use crate::spans::{OpenSpan, Running, Spans, StartStop};
 use crate::sparks::SparkCounters;
 use crate::states::CapState;
 use crate::thread::Thread;
@@ -170,6 +170,15 @@ impl State {
         &self.spans
     }
 
+    /// The thread that began a span, if it is alive.
+    pub(crate) fn thread_of(&self, span: &OpenSpan) -> Option<(u32, &Thread)> {
+        let id = span.thread?;
+        let thread = self.thread(id)?;
+        // Not another one that has the number now.
+        let was_there = thread.created().is_none_or(|created| created <= span.start);
+        was_there.then_some((id, thread))
+    }
+
     /// What the log tells at all.
     pub fn tells(&self) -> Tells {
         self.tells
@@ -228,7 +237,7 @@ impl State {
             EventBody::ThreadWakeup { thread, other_cap } => {
                 self.tells.scheduler = true;
                 let told = (thread, other_cap);
-                self.scheduler.wakeup(event, told, &self.keep, see);
+                self.scheduler.wakeup(event, told, with, see);
             }
             _ => self.rare(event, turn, see),
         }
@@ -292,7 +301,7 @@ impl State {
             | EventBody::BlocksSize { .. }
             | EventBody::MemReturn { .. } => {
                 self.tells.gc = true;
-                if let Some(value) = self.heaps.event(event) {
+                if let Some(value) = self.heaps.event(event, turn) {
                     see(Fact::Heap(value));
                 }
             }

@@ -128,10 +128,15 @@ impl Thread {
         }
     }
 
-    /// Whether it is the same thread at another moment, and not a later one of
-    /// the same number.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.created == other.created || self.created == NEVER || other.created == NEVER
+    /// Whether this is what has become of the thread that it was before, and not
+    /// a later one of the same number.
+    pub(crate) fn continues(&self, before: &Self) -> bool {
+        let may_be = match before.created {
+            // It was there before its creation was told.
+            NEVER => self.created == NEVER || self.created <= before.since,
+            created => self.created == created,
+        };
+        may_be && (before.label.is_none() || self.label.is_some())
     }
 
     pub(crate) fn set_label(&mut self, label: Option<Arc<Box<str>>>) {

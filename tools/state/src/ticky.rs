@@ -25,6 +25,14 @@ pub struct TickySample {
     first: At,
 }
 
+impl TickySample {
+    /// Whether the other tells the same totals.
+    pub(crate) fn says(&self, other: &Self) -> bool {
+        let totals = |of: &Self| (of.entries, of.allocs, of.allocated);
+        totals(self) == totals(other)
+    }
+}
+
 /// Ticky counters. Their definitions come when the program exits, after all
 /// that uses them; [`Definitions::ticky_counter`](crate::Definitions::ticky_counter)
 /// has their names. A copy shares what has not changed since.

@@ -5,25 +5,32 @@
 //! are a valid beginning of a log for every tool: what exists is defined and
 //! created, what is blocked has run and stopped, what runs is started.
 //!
-//! The order matters, as all have the same time: collections end; threads that
-//! run stop; definitions; sizes; threads that are over end, new ones are
-//! created, all others come to be where they are; spans end and begin; threads
-//! start to run; collections begin.
+//! The order matters, as all have the same time: collections end, and spans;
+//! threads that run stop; definitions; sizes; threads that are over end, others
+//! go where they are now, new ones are created, and what each does is told; spans
+//! begin; threads start to run; collections begin.
+//!
+//! What a reader knows who missed a part may contradict itself: a capability that
+//! it has heard nothing more of runs a thread that another one has told of since.
+//! So what it knows is followed on the way ([`Reader`]), and each event is one
+//! that this reader can understand.
 //!
 //! What cannot be said in events is not said: for how long a thread has run, or
 //! how often, is known only to who saw it.
+
+mod reader;
+mod spans;
 
 use crate::cap::{Cap, Collector};
 use crate::collections::PhaseKind;
 use crate::fact::HeapKind;
 use crate::profile::Band;
 use crate::snapshot::Snapshot;
-use crate::spans::OpenSpan;
 use crate::state::State;
 use crate::states::ThreadState;
 use crate::thread::Thread;
 use ghc_eventlog::{EventBody, StopStatus, Text, encode_event};
-use std::collections::BTreeMap;
+use reader::Reader;
 
 /// Hands on the events that bring a reader who knows `from` (`None`: nothing)
 /// to `to`: the capability whose block each belongs into (`None`: the global
@@ -42,15 +49,17 @@ pub fn transition(
         from,
         to,
         at,
+        reader: Reader::new(from, to),
         raw: Vec::new(),
         out,
     };
     writer.collections_end();
+    let again = writer.spans_end();
     writer.threads_stop();
     writer.definitions();
     writer.sizes();
     writer.threads();
-    writer.spans();
+    writer.spans_begin(&again);
     writer.threads_run();
     writer.sample();
     writer.collections_begin();
@@ -60,6 +69,7 @@ struct Transition<'a, F> {
     from: &'a State,
     to: &'a State,
     at: u64,
+    reader: Reader<'a>,
     raw: Vec<u8>,
     out: &'a mut F,
 }
@@ -73,8 +83,43 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         }
     }
 
+    /// A thread runs on a capability, and nothing else happens there.
     fn run(&mut self, cap: u16, thread: u32) {
+        if self.reader.cap(cap).running == Some(thread) {
+            return;
+        }
+        self.pause(cap);
+        if self.reader.cap(cap).collecting.is_some() {
+            self.end_collection(cap);
+        }
         self.event(Some(cap), &EventBody::RunThread { thread });
+        let known = self.reader.cap(cap);
+        (known.running, known.requested) = (Some(thread), None);
+        self.reader
+            .is_in(thread, ThreadState::Running { cap }, Some(cap));
+    }
+
+    /// Nothing runs on a capability, for the moment.
+    fn pause(&mut self, cap: u16) {
+        if let Some(thread) = self.reader.cap(cap).running {
+            self.stop(cap, thread, StopStatus::YIELDING, None);
+        }
+    }
+
+    fn end_collection(&mut self, cap: u16) {
+        self.event(Some(cap), &EventBody::GcEnd);
+        let known = self.reader.cap(cap);
+        (known.collecting, known.requested) = (None, None);
+    }
+
+    /// A thread stops as it has in this state.
+    fn stop_as(&mut self, cap: u16, thread: u32, state: ThreadState) {
+        match state {
+            ThreadState::Blocked { why, by } => self.stop(cap, thread, why, by),
+            ThreadState::Foreign => self.stop(cap, thread, StopStatus::FOREIGN_CALL, None),
+            ThreadState::Finished => self.stop(cap, thread, StopStatus::FINISHED, None),
+            _ => self.stop(cap, thread, StopStatus::YIELDING, None),
+        }
     }
 
     fn stop(&mut self, cap: u16, thread: u32, status: StopStatus, by: Option<u32>) {
@@ -92,6 +137,9 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         } else {
             self.event(Some(cap), &body(None));
         }
+        self.reader.cap(cap).running = None;
+        let state = ThreadState::after(status, by);
+        self.reader.is_in(thread, state, Some(cap));
     }
 
     /// Both moments of a capability.
@@ -113,7 +161,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
             if let Some(was) = was
                 && is.is_none_or(|is| is.offset != was.offset)
             {
-                self.event(Some(number), &EventBody::GcEnd);
+                self.end_collection(number);
             }
         }
         for (kind, _, end) in PHASES {
@@ -125,27 +173,36 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         }
     }
 
-    /// Threads that ran and do so no longer, or elsewhere.
+    /// Whether what is known of a thread is about the one of that number that there
+    /// is now.
+    fn is_same(&self, id: u32) -> bool {
+        let both = self.from.thread(id).zip(self.to.thread(id));
+        both.is_none_or(|(before, now)| now.continues(before))
+    }
+
+    /// Threads that run and do so no longer, or elsewhere.
     fn threads_stop(&mut self) {
-        for (number, from, _) in self.caps() {
-            let Some((id, _)) = from.and_then(|cap| cap.running) else {
+        for number in (0u16..).take(self.reader.caps.len()) {
+            let Some(id) = self.reader.cap(number).running else {
                 continue;
             };
             let runs = ThreadState::Running { cap: number };
-            let is = self.to.thread(id);
-            match is.map(|thread| thread.state) {
-                Some(state) if state == runs => {}
-                Some(ThreadState::Blocked { why, by }) => self.stop(number, id, why, by),
-                Some(ThreadState::Foreign) => {
-                    self.stop(number, id, StopStatus::FOREIGN_CALL, None);
-                }
-                Some(_) => self.stop(number, id, StopStatus::YIELDING, None),
-                // Without the threads nothing is known of it but that.
-                None if !self.to.keep().threads => {
-                    self.stop(number, id, StopStatus::YIELDING, None);
-                }
-                None => self.stop(number, id, StopStatus::FINISHED, None),
+            let target = self.to.scheduler.caps.get(usize::from(number));
+            let target = target.and_then(|cap| cap.running);
+            let goes_on = target.is_some_and(|(thread, _)| thread == id);
+            let threads = self.to.keep().threads;
+            let known = self.reader.thread(id).map(|thread| thread.state);
+            let certain = !threads || (known == Some(runs) && self.reader.runs(id) == 1);
+            if goes_on && certain && self.is_same(id) {
+                continue;
             }
+            let state = match self.to.thread(id) {
+                Some(thread) if self.is_same(id) => thread.state,
+                // Without the threads nothing is known of it but that.
+                None if !threads => ThreadState::Runnable,
+                _ => ThreadState::Finished,
+            };
+            self.stop_as(number, id, state);
         }
     }
 
@@ -154,7 +211,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         to.changes(from, self.to.header(), self.at, self.out);
         for sample in self.to.ticky.samples() {
             let before = self.from.ticky.sample(sample.counter);
-            if before.is_none_or(|before| before.time != sample.time) {
+            if before.is_none_or(|before| !before.says(sample)) {
                 let body = EventBody::TickyCounterSample {
                     counter: sample.counter,
                     entries: sample.entries,
@@ -226,10 +283,8 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         let (was, is) = (&from.scheduler.threads, &to.scheduler.threads);
         let mut over = Vec::new();
         for (id, thread) in was.sorted_beside(is) {
-            let same = is.get(id).is_some_and(|now| now.is_same(thread));
-            let runs = matches!(thread.state, ThreadState::Running { .. });
-            // That of a running one was told above.
-            if !same && !runs {
+            let same = is.get(id).is_some_and(|now| now.continues(thread));
+            if !same && !self.reader.is_over(id) {
                 over.push((self.home(thread), id));
             }
         }
@@ -238,75 +293,76 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
             self.run(home, id);
             self.stop(home, id, StopStatus::FINISHED, None);
         }
-        let before = |id, thread: &Thread| was.get(id).filter(|before| before.is_same(thread));
-        let mut gone_elsewhere = Vec::new();
-        let mut changed = Vec::new();
-        for (id, thread) in is.sorted_beside(was) {
-            let cap = before(id, thread).and_then(Thread::cap);
-            if let (Some(cap), Some(now)) = (cap, thread.cap())
-                && cap != now
-            {
-                gone_elsewhere.push((cap, id, now));
-            }
-            changed.push((self.home(thread), id, thread));
-        }
-        gone_elsewhere.sort_by_key(|(cap, ..)| *cap);
-        for (cap, thread, new_cap) in gone_elsewhere {
+        let mut changed: Vec<u32> = is.sorted_beside(was).map(|(id, _)| id).collect();
+        changed.extend(self.reader.told().filter(|&id| is.get(id).is_some()));
+        changed.sort_unstable();
+        changed.dedup();
+        let mut elsewhere = Vec::new();
+        let mut changed: Vec<(u16, u32, &Thread)> = changed
+            .into_iter()
+            .filter_map(|id| {
+                let thread = is.get(id)?;
+                let known = self.reader.thread(id);
+                if let (Some(known), Some(now)) = (known, thread.cap())
+                    && let Some(cap) = known.cap.filter(|&cap| cap != now)
+                    && !matches!(known.state, ThreadState::Running { .. })
+                {
+                    elsewhere.push((cap, id, now));
+                }
+                Some((self.home(thread), id, thread))
+            })
+            .collect();
+        elsewhere.sort_by_key(|(cap, ..)| *cap);
+        for (cap, thread, new_cap) in elsewhere {
             self.event(Some(cap), &EventBody::MigrateThread { thread, new_cap });
+            if let Some(known) = self.reader.thread(thread) {
+                self.reader.is_in(thread, known.state, Some(new_cap));
+            }
         }
         changed.sort_by_key(|(home, ..)| *home);
         for (home, id, thread) in changed {
-            self.thread(home, id, (before(id, thread), thread));
+            self.thread(home, id, thread);
         }
     }
 
-    fn thread(&mut self, home: u16, id: u32, (before, thread): (Option<&Thread>, &Thread)) {
-        let was = before.map(|before| before.state);
-        if before.is_none() && thread.state != ThreadState::Unknown {
-            let cap = match thread.state {
-                ThreadState::Running { cap } => cap,
-                _ => home,
-            };
-            self.event(Some(cap), &EventBody::CreateThread { thread: id });
+    fn thread(&mut self, home: u16, id: u32, thread: &Thread) {
+        let known = self.reader.thread(id);
+        if known.is_none() && thread.state != ThreadState::Unknown {
+            self.event(Some(home), &EventBody::CreateThread { thread: id });
+            self.reader.is_in(id, ThreadState::Runnable, Some(home));
         }
+        let label_known = known.and_then(|_| self.from.thread(id)?.label());
         if let Some(label) = thread.label()
-            && before.and_then(Thread::label) != Some(label)
+            && label_known.filter(|_| self.is_same(id)) != Some(label)
         {
             let label = Text(label.as_bytes());
             let body = EventBody::ThreadLabel { thread: id, label };
             self.event(Some(home), &body);
         }
-        // One that ran has stopped already.
-        let stopped = matches!(was, Some(ThreadState::Running { cap }) if thread.state != ThreadState::Running { cap });
-        if stopped || was == Some(thread.state) {
-            return;
-        }
+        let known = self.reader.thread(id);
+        let state = known.map_or(ThreadState::Unknown, |known| known.state);
         match thread.state {
-            ThreadState::Blocked { why, by } => {
-                self.run(home, id);
-                self.stop(home, id, why, by);
+            now if now == state => {}
+            ThreadState::Runnable if matches!(state, ThreadState::Blocked { .. }) => {
+                let (thread, other_cap) = (id, home);
+                self.event(Some(home), &EventBody::ThreadWakeup { thread, other_cap });
+                self.reader.is_in(id, ThreadState::Runnable, Some(home));
             }
-            ThreadState::Foreign => {
+            ThreadState::Blocked { .. } | ThreadState::Foreign | ThreadState::Runnable => {
                 self.run(home, id);
-                self.stop(home, id, StopStatus::FOREIGN_CALL, None);
+                self.stop_as(home, id, thread.state);
             }
-            ThreadState::Runnable if before.is_some() => {
-                self.run(home, id);
-                self.stop(home, id, StopStatus::YIELDING, None);
-            }
-            _ => {}
+            // One that runs is started later.
+            ThreadState::Running { .. } | ThreadState::Unknown | ThreadState::Finished => {}
         }
     }
 
     /// Threads that run now and did not, or ran elsewhere.
     fn threads_run(&mut self) {
-        for (number, from, to) in self.caps() {
-            let Some((id, _)) = to.and_then(|cap| cap.running) else {
-                continue;
-            };
-            let ran = from.and_then(|cap| cap.running);
-            if ran.is_none_or(|(before, _)| before != id) {
-                self.run(number, id);
+        for (number, _, to) in self.caps() {
+            match to.and_then(|cap| cap.running) {
+                Some((id, _)) => self.run(number, id),
+                None => self.pause(number),
             }
         }
     }
@@ -362,72 +418,26 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         }
     }
 
-    /// Spans that are over, and those that have begun. Their messages belong to
-    /// the thread that runs: that of a thread which does not is started for them.
-    fn spans(&mut self) {
-        let open = |state: &State| -> BTreeMap<_, OpenSpan> {
-            let spans = state.spans.open();
-            spans.map(|span| (span.number(), span.clone())).collect()
-        };
-        let (before, now) = (open(self.from), open(self.to));
-        let over = before
-            .iter()
-            .filter(|(number, _)| !now.contains_key(number));
-        let begun = now
-            .iter()
-            .filter(|(number, _)| !before.contains_key(number));
-        let messages = over
-            .map(|(_, span)| ("STOP", span))
-            .chain(begun.map(|(_, span)| ("START", span)));
-        for (word, span) in messages {
-            let text = match span.id {
-                Some(id) => format!("{word} {id} {}", span.name),
-                None => format!("{word} {}", span.name),
-            };
-            let message = Text(text.as_bytes());
-            let body = EventBody::UserMsg { message };
-            let thread = span.thread.and_then(|id| Some((id, self.to.thread(id)?)));
-            match thread {
-                Some((id, thread)) if !matches!(thread.state, ThreadState::Running { .. }) => {
-                    let home = self.home(thread);
-                    self.run(home, id);
-                    self.event(Some(home), &body);
-                    match thread.state {
-                        ThreadState::Blocked { why, by } => self.stop(home, id, why, by),
-                        ThreadState::Foreign => {
-                            self.stop(home, id, StopStatus::FOREIGN_CALL, None);
-                        }
-                        _ => self.stop(home, id, StopStatus::YIELDING, None),
-                    }
-                }
-                Some((id, thread)) => {
-                    // It is about to be started.
-                    let home = self.home(thread);
-                    let runs = self.from.cap(home).and_then(|cap| cap.running());
-                    let runs = runs.is_some_and(|(other, _)| other == id);
-                    if !runs {
-                        self.run(home, id);
-                    }
-                    self.event(Some(home), &body);
-                    if !runs {
-                        self.stop(home, id, StopStatus::YIELDING, None);
-                    }
-                }
-                None => self.event(span.cap, &body),
-            }
-        }
-    }
-
     /// Collections that go on now and did not.
     fn collections_begin(&mut self) {
-        for (number, from, to) in self.caps() {
-            let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
+        for (number, _, to) in self.caps() {
+            let to = to.unwrap_or_default();
             let cap = Some(number);
-            if to.requested.is_some() && from.requested != to.requested {
+            let known = *self.reader.cap(number);
+            if known
+                .requested
+                .is_some_and(|_| known.requested != to.requested)
+                && known.collecting.is_none()
+            {
+                // The collection that was asked for was missed.
+                self.event(cap, &EventBody::GcStart);
+                self.end_collection(number);
+            }
+            if to.requested.is_some() && self.reader.cap(number).requested != to.requested {
                 self.event(cap, &EventBody::RequestParGc);
             }
             let Some(is) = to.collecting else { continue };
-            let same = from.collecting.filter(|was| was.offset == is.offset);
+            let same = known.collecting.filter(|was| was.offset == is.offset);
             if same.is_none() {
                 self.event(cap, &EventBody::GcStart);
             }

@@ -1,6 +1,8 @@
 //! Logs to test with.
 #![allow(dead_code)]
 
+pub mod program;
+
 use ghc_eventlog::{BlockBuilder, EventBody, Header, Item, Reader, encode_event};
 use std::path::PathBuf;
 use std::sync::LazyLock;
