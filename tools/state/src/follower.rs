@@ -28,7 +28,9 @@ use std::sync::Arc;
 ///
 /// When more than [`max_bytes`](MergeOptions::max_bytes) wait, the state goes on
 /// regardless, and `at` with it. What a capability that lags tells after that
-/// about an earlier time counts for a late reader as of then.
+/// about an earlier time counts for a late reader as of then, which cannot always
+/// be right; nor can what one tells about an earlier time of which nobody had said
+/// that it exists.
 ///
 /// ```
 /// use eventlog_state::{Follower, Keep, MergeOptions, transition_blocks};

@@ -9,7 +9,7 @@ use eventlog_state::{
     Fact, Follower, Keep, MergeOptions, Position, Severity, Snapshot, State, Window,
     transition_blocks,
 };
-use ghc_eventlog::{Item, Reader};
+use ghc_eventlog::{Decoder, Item, Reader};
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -366,4 +366,107 @@ fn ghc_events_says_the_same() {
             }
         }
     }
+}
+
+/// What has come of a block goes with the window, and the stream goes on in it.
+#[test]
+fn in_the_middle_of_a_block() {
+    let mut cuts = 0;
+    for seed in 0..80 {
+        let blocks = Blocks {
+            events: 40,
+            delay: [0, 2000][seed as usize % 2],
+            global_at_exit: false,
+        };
+        let mut bytes = program(seed, 300, blocks);
+        if seed % 3 == 0 {
+            // Blocks that do not say where they end are folded while they come.
+            bytes = without_sizes(&bytes);
+        }
+        let name = format!("seed {seed}");
+        let (check, _) = Check::new(&name, &bytes);
+        let late = |follower: &Follower, end: usize| {
+            let Some((state, window)) = follower.cut() else {
+                return;
+            };
+            let to = (&state, &window);
+            let at = follower.at();
+            let log = check.reader(&check.header, (None, to), (at, end), &BTreeMap::new());
+            assert!(log.is_ok(), "{name}: cut at {end}: {:?}", log.err());
+        };
+        let mut random = Random(seed);
+        let mut follower = Follower::new(PLENTY, Keep::all());
+        let mut done = 0;
+        while done < bytes.len() {
+            let end = bytes.len().min(done + 1 + random.below(600) as usize);
+            follower.push_bytes(&bytes[done..end], &mut |_| {}).unwrap();
+            done = end;
+            late(&follower, end);
+            cuts += 1;
+        }
+        // The same by items.
+        let mut follower = Follower::new(PLENTY, Keep::all());
+        let (mut decoder, mut rest) = (Decoder::new(), &bytes[..]);
+        loop {
+            let item = decoder.decode(&mut rest).unwrap();
+            if item == Item::NeedMore {
+                break;
+            }
+            follower.push(&item, decoder.header(), &mut |_| {}).unwrap();
+            if random.one_in(30) {
+                late(&follower, decoder.offset() as usize);
+                cuts += 1;
+            }
+        }
+    }
+    assert!(cuts > 2000, "{cuts}");
+}
+
+/// Where more waits than may, the order is not certain any more; a late reader still gets
+/// a log that can be read, in which the capabilities do what they do.
+#[test]
+fn where_too_much_would_have_to_wait() {
+    let (mut cuts, mut same) = (0, 0);
+    for seed in 0..40 {
+        let blocks = Blocks {
+            events: 20,
+            delay: 3000,
+            global_at_exit: seed % 4 == 3,
+        };
+        let bytes = program(seed, 300, blocks);
+        let (header, ends) = boundaries(&bytes);
+        let whole = fold(&bytes);
+        let options = MergeOptions {
+            max_bytes: 500,
+            ..PLENTY
+        };
+        let mut follower = Follower::new(options, Keep::all());
+        let mut done = 0;
+        for end in ends {
+            follower.push_bytes(&bytes[done..end], &mut |_| {}).unwrap();
+            done = end;
+            let Some((state, window)) = follower.cut() else {
+                continue;
+            };
+            let mut log = header.clone();
+            let mut write = |bytes: &[u8]| log.extend_from_slice(bytes);
+            transition_blocks(None, &state, follower.at(), None, &mut write);
+            window.write(&mut write);
+            log.extend_from_slice(&bytes[end..]);
+            let late = fold(&log).state;
+            let running = |state: &State| -> Vec<_> {
+                let caps = state.caps().map(|(_, cap)| cap.running().map(|(id, _)| id));
+                caps.collect()
+            };
+            assert_eq!(
+                running(&late),
+                running(&whole.state),
+                "seed {seed} at {end}"
+            );
+            cuts += 1;
+            same += usize::from(late.difference(&whole.state).is_none());
+        }
+    }
+    eprintln!("{same} of {cuts} know all the same");
+    assert!(same * 2 > cuts, "{same} of {cuts}");
 }
