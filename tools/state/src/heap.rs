@@ -1,7 +1,7 @@
 //! The size of things: heap, live data, allocation.
 
 use crate::fact::{HeapKind, HeapValue};
-use crate::state::Turn;
+use crate::turn::Turn;
 use ghc_eventlog::{Event, EventBody};
 use std::collections::BTreeMap;
 
