@@ -3,22 +3,19 @@
 use crate::body::EventBody;
 use crate::encode::{EncodeError, encode_event};
 use crate::event::{Block, Event};
-use crate::event_type::MARKER_LEN;
 use crate::header::Header;
 use crate::ids::BLOCK_MARKER;
-
-/// The capability field of the global block.
-pub(crate) const GLOBAL: u16 = 0xffff;
+use crate::layout::{GLOBAL, MARKER_LEN, block_marker};
 
 impl<'a> Block<'a> {
     /// Reads a marker of at least 24 bytes.
     pub(crate) fn parse(raw: &'a [u8], offset: u64) -> Self {
         let at = |from: usize| -> u64 {
-            raw[from..]
-                .first_chunk()
+            raw.get(from..)
+                .and_then(|bytes| bytes.first_chunk())
                 .map_or(0, |bytes| u64::from_be_bytes(*bytes))
         };
-        let cap = u16::from_be_bytes([raw[22], raw[23]]);
+        let cap = at(16) as u16;
         Self {
             time: at(2),
             size: (at(10) >> 32) as u32,
@@ -65,11 +62,8 @@ pub struct BlockBuilder {
 impl BlockBuilder {
     /// An empty block of a capability, or of the global buffer.
     pub fn new(cap: Option<u16>) -> Self {
-        let mut bytes = vec![0; MARKER_LEN];
-        bytes[..2].copy_from_slice(&BLOCK_MARKER.to_be_bytes());
-        bytes[22..24].copy_from_slice(&cap.unwrap_or(GLOBAL).to_be_bytes());
         Self {
-            bytes,
+            bytes: block_marker(cap, 0, 0, 0).to_vec(),
             first: u64::MAX,
             last: 0,
         }
@@ -148,16 +142,14 @@ impl BlockBuilder {
     /// The block, complete. More events can be appended afterwards, to get a
     /// longer one.
     pub fn finish(&mut self) -> &[u8] {
-        // A block beyond 4 GiB says 0: it then reaches to the next marker.
-        let size = u32::try_from(self.bytes.len()).unwrap_or(0);
         let first = if self.first == u64::MAX {
             self.last
         } else {
             self.first
         };
-        self.bytes[2..10].copy_from_slice(&first.to_be_bytes());
-        self.bytes[10..14].copy_from_slice(&size.to_be_bytes());
-        self.bytes[14..22].copy_from_slice(&self.last.to_be_bytes());
+        let events = self.bytes.len() - MARKER_LEN;
+        let marker = block_marker(self.cap(), first, self.last, events);
+        self.bytes[..MARKER_LEN].copy_from_slice(&marker);
         &self.bytes
     }
 }

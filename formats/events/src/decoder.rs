@@ -14,20 +14,16 @@ mod framing;
 mod plain;
 mod turns;
 
+use crate::bounds::Scan;
 use crate::error::Error;
 use crate::event::{Block, Ending, Event, Gap, Item};
-use crate::event_type::EVENT_HEAD;
-use crate::header::{Header, SizeTable};
+use crate::header::Header;
 use crate::header_parser::HeaderParser;
 use crate::old::Form;
-use framing::Scan;
+use crate::sizes::SizeTable;
 use plain::{Place, Plain};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-
-/// The longest item that is accepted. The format allows 64 KiB; info table
-/// events of old systems could exceed that.
-pub const MAX_ITEM: usize = 1 << 20;
 
 /// An incremental decoder of one stream.
 ///
@@ -55,7 +51,8 @@ pub struct Decoder {
     pub(crate) headers: u64,
     pub(crate) marked: bool,
     pub(crate) recovery: bool,
-    pub(crate) scan: Scan,
+    /// Of the info table at this offset.
+    pub(crate) scan: (u64, Scan),
 }
 
 #[derive(Clone, Debug, Default)]

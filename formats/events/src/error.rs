@@ -134,3 +134,5 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl std::error::Error for ErrorKind {}

@@ -1,11 +1,5 @@
 //! Types of events, as a header declares them.
 
-/// Type and time: how every event begins.
-pub(crate) const EVENT_HEAD: usize = 10;
-
-/// The bytes of a block marker in every log seen so far.
-pub(crate) const MARKER_LEN: usize = 24;
-
 /// The mark at the end of a log.
 pub const DATA_END: u16 = 0xffff;
 

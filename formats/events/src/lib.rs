@@ -28,6 +28,7 @@
 //! | [`Stream`] | a decoder with a buffer: push bytes in any split, pull items |
 //! | [`Reader`] | a decoder over [`Read`](std::io::Read); its [`for_each`](Reader::for_each) is the fastest way through a log |
 //! | [`Event`], [`EventBody`] | an event, its typed payload, its raw bytes; [`fields`](EventBody::fields) for code that treats all types alike |
+//! | [`SizeTable`] | the same without allocation, for code that only looks at a few events |
 //! | [`ids`], [`names`] | every event type by number and by name |
 //! | [`definition()`] | which events define something that later ones depend on |
 //! | [`notes`] | the messages of tools that tools read: losses, where a recording goes on |
@@ -66,8 +67,10 @@ mod macros;
 mod allocations;
 mod block;
 mod body;
+mod bounds;
 mod chunks;
 mod codes;
+mod declaration;
 mod decoder;
 pub mod definition;
 mod encode;
@@ -78,11 +81,14 @@ mod header;
 mod header_parser;
 pub mod ids;
 mod json;
+pub mod layout;
 pub mod names;
 pub mod notes;
 mod old;
 mod order;
+mod raw;
 mod reader;
+mod sizes;
 mod sort;
 mod spill;
 mod stream;
@@ -96,16 +102,19 @@ pub use allocations::Allocations;
 pub use block::BlockBuilder;
 pub use body::EventBody;
 pub use codes::{BlockSize, Breakdown, CapsetType, StopStatus};
-pub use decoder::{Decoder, MAX_ITEM};
+pub use decoder::Decoder;
 pub use definition::{Definition, definition, definition_of};
 pub use encode::{EncodeError, Writer, encode_event};
 pub use error::{Error, ErrorKind, LooksLike};
 pub use event::{Block, Ending, Event, Gap, Item};
 pub use event_type::{DATA_END, EventType};
-pub use header::{Header, MAX_HEADER};
+pub use header::Header;
 pub use ids::BLOCK_MARKER;
+pub use layout::{MAX_HEADER, MAX_ITEM};
 pub use order::{Order, OrderOptions, Ordered};
+pub use raw::{RawEvent, RawEvents};
 pub use reader::{ReadError, Reader};
+pub use sizes::SizeTable;
 pub use sort::{SortOptions, SortSummary, sort, temp_file};
 pub use stream::Stream;
 pub use text::{Stack, Text, Texts};

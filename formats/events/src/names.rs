@@ -3,8 +3,8 @@
 
 use crate::body::{self, EventBody, TABLE, UNTYPED};
 use crate::event_type::EventType;
-use crate::event_type::{EVENT_HEAD, MARKER_LEN};
 use crate::ids::BLOCK_MARKER;
+use crate::layout::{EVENT_HEAD, MARKER_LEN};
 
 /// The machine name of a type, if this crate has one for it.
 pub fn name_of(id: u16) -> Option<&'static str> {

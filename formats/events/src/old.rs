@@ -7,7 +7,6 @@
 
 use crate::body::EventBody;
 use crate::codes::StopStatus;
-use crate::event_type::EventType;
 use crate::ids;
 
 /// Types whose payload begins with a thread number.
@@ -23,28 +22,31 @@ const WITH_THREAD: [u16; 9] = [
     ids::CREATE_SPARK_THREAD,
 ];
 
-/// Puts right the sizes that GHC 6.12 declares. It can be told by the size of
-/// the first type: no other system has thread numbers of eight bytes.
-pub(crate) fn correct_sizes(types: &mut [EventType]) {
-    let create = types.iter().rfind(|kind| kind.id == ids::CREATE_THREAD);
-    if create.is_none_or(|kind| kind.size != Some(8)) {
-        return;
-    }
-    for kind in types {
-        match &mut kind.size {
-            Some(size) if WITH_THREAD.contains(&kind.id) => *size = size.saturating_sub(4),
-            Some(size @ 0) if kind.id == ids::STARTUP => *size = 2,
-            _ => {}
-        }
+/// Whether these are the types of GHC 6.12. It can be told by the size of the
+/// first: no other system has thread numbers of eight bytes.
+pub(crate) fn declares_wrong_sizes(types: impl Iterator<Item = (u16, Option<u16>)>) -> bool {
+    let create = types.filter(|&(id, _)| id == ids::CREATE_THREAD).last();
+    create.is_some_and(|(_, size)| size == Some(8))
+}
+
+/// The size of what GHC 6.12 writes, from what it declares.
+pub(crate) fn corrected(id: u16, size: Option<u16>) -> Option<u16> {
+    match size {
+        Some(size) if WITH_THREAD.contains(&id) => Some(size.saturating_sub(4)),
+        Some(0) if id == ids::STARTUP => Some(2),
+        size => size,
     }
 }
 
 /// Whether a log with these types has the stop codes of GHC 7.8.1 and 7.8.2.
-pub(crate) fn shifts_stop_codes(types: &[EventType]) -> bool {
-    let declares = |id| types.iter().any(|kind| kind.id == id);
-    // The first is new in 7.8.1. The second is new in 7.8.3, for the very
-    // purpose of telling it from 7.8.2.
-    declares(ids::USER_MARKER) && !declares(ids::HACK_BUG_T9003)
+pub(crate) fn shifts_stop_codes(types: impl Iterator<Item = (u16, Option<u16>)>) -> bool {
+    let (mut new_in_7_8_1, mut new_in_7_8_3) = (false, false);
+    for (id, _) in types {
+        new_in_7_8_1 |= id == ids::USER_MARKER;
+        // There for the very purpose of telling it from 7.8.2.
+        new_in_7_8_3 |= id == ids::HACK_BUG_T9003;
+    }
+    new_in_7_8_1 && !new_in_7_8_3
 }
 
 /// Where the payload of an event begins, and whether its stop codes are those

@@ -16,10 +16,10 @@
 //! already; those dated back go to a heap of stragglers. The next event is the
 //! least of the fronts. Nothing is ever quadratic, whatever the input.
 
-use crate::block::GLOBAL;
 use crate::body::EventBody;
 use crate::chunks::Chunks;
 use crate::event::{Block, Event, Item};
+use crate::layout::GLOBAL;
 use crate::old::Form;
 use crate::watermark::Watermark;
 use std::cmp::Reverse;

@@ -6,10 +6,11 @@
 //! as it allows these. A block holds events of one capability, so it ends where
 //! another one has its turn.
 
-use crate::block::{BlockBuilder, GLOBAL};
+use crate::block::BlockBuilder;
 use crate::decoder::Decoder;
 use crate::encode::Writer;
 use crate::event::{Ending, Item};
+use crate::layout::GLOBAL;
 use crate::reader::{ReadError, Reader};
 use crate::spill::Spill;
 use std::fs::{File, OpenOptions};

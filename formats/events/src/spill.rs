@@ -1,8 +1,8 @@
 //! Sorted runs of events, in memory while they fit and in a temporary file
 //! when they do not, and their merge.
 
-use crate::block::GLOBAL;
 use crate::event::Event;
+use crate::layout::GLOBAL;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;

@@ -5,7 +5,7 @@
 //! the stream is complete up to the lowest such `t` over all capabilities.
 //! Capabilities that are known but have delivered nothing count with 0.
 
-use crate::block::GLOBAL;
+use crate::layout::GLOBAL;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The delivered block end of each known capability, and the lowest of them.

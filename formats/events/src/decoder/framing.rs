@@ -7,42 +7,20 @@
 //! item is to know the length of this one. After a fault a recovering decoder
 //! therefore looks for the next thing that is hard to mistake, a block marker
 //! with sensible fields or the first eight bytes of a header.
-//!
-//! # Info tables
-//!
-//! Most releases since 9.6.5 declare these events one byte longer than they
-//! are, older ones wrap lengths beyond 64 KiB. What is reliable is their
-//! shape, eight bytes and six strings, so they are delimited by that. A
-//! declared length that differs otherwise may come from a later system that
-//! has added fields: it is believed if an item can begin where it ends.
 
-use super::{Decoder, EVENT_HEAD, Frame, MAX_ITEM, State};
+use super::{Decoder, Frame, State};
+use crate::bounds::{Scan, is_hole};
 use crate::error::{Error, ErrorKind, LooksLike};
 use crate::event::{Block, Gap};
-use crate::event_type::{DATA_END, MARKER_LEN};
-use crate::header::{HEADER_BEGIN, Size, SizeTable};
+use crate::event_type::DATA_END;
 use crate::header_parser::{HeaderParser, Step};
-use crate::ids::{BLOCK_MARKER, CREATE_THREAD, IPE};
+use crate::ids::BLOCK_MARKER;
+use crate::layout::{HEADER_BEGIN, HEADER_SIGN, MARKER_LEN, MAX_ITEM};
 use crate::old::Form;
+use crate::sizes::{Size, SizeTable};
 
-/// How a header begins: enough of it not to be mistaken.
-pub(super) const HEADER_SIGN: &[u8; 8] = b"hdrbhetb";
 /// How many bytes are looked at to tell what a strange file is.
 const GUESS: usize = 24;
-/// Strings of an info table event.
-const IPE_STRINGS: u8 = 6;
-/// Where its strings begin: after type, time, length and address.
-const IPE_FIRST_STRING: usize = EVENT_HEAD + 2 + 8;
-
-/// How far the search for the end of an incomplete info table event has come,
-/// so that it is not begun again with every byte that arrives.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Scan {
-    offset: u64,
-    at: usize,
-    strings: u8,
-}
-
 /// What the bytes at hand amount to.
 enum Found {
     Frame(Frame),
@@ -176,26 +154,15 @@ impl Decoder {
             self.begin_header();
             return Ok(Found::Again);
         }
-        // What the shortest such event has before its payload.
-        let fixed = self.sizes.fixed(size);
-        let payload_at = if fixed.is_some() || id == BLOCK_MARKER {
-            EVENT_HEAD
-        } else {
-            EVENT_HEAD + 2
-        };
-        if rest.len() < payload_at {
-            return NEED_MORE;
-        }
         let left = self.left_in_block();
-        let length = match fixed {
-            Some(size) => payload_at + size,
-            None if id == BLOCK_MARKER => self.marker_length(),
-            None if id == IPE => match self.info_table(rest, left.min(MAX_ITEM))? {
-                Some(length) => length,
-                None => return NEED_MORE,
-            },
-            None => payload_at + usize::from(be16(rest, EVENT_HEAD)),
+        if self.scan.0 != self.offset {
+            self.scan = (self.offset, Scan::default());
+        }
+        let limit = left.min(MAX_ITEM);
+        let Some(bounds) = self.sizes.bounds(id, rest, limit, &mut self.scan.1)? else {
+            return NEED_MORE;
         };
+        let (payload_at, length) = (bounds.payload_at, bounds.length);
         // A block may end early: its marker is written over what it covers.
         if length > left && id != BLOCK_MARKER {
             return Err(ErrorKind::CrossesBlockEnd(id));
@@ -207,7 +174,7 @@ impl Decoder {
             return Ok(Found::Frame(self.marker(length, rest)));
         }
         let time = u64::from_be_bytes(*rest[2..].first_chunk().unwrap_or(&[0; 8]));
-        if id == CREATE_THREAD && time == 0 && rest[payload_at..length].iter().all(|&b| b == 0) {
+        if is_hole(id, time, &rest[payload_at..length]) {
             return Err(ErrorKind::Hole);
         }
         let offset = self.offset;
@@ -241,16 +208,6 @@ impl Decoder {
             .unwrap_or(usize::MAX)
     }
 
-    fn marker_length(&self) -> usize {
-        let declared = self
-            .header
-            .as_ref()
-            .and_then(|header| header.event_type(BLOCK_MARKER));
-        declared
-            .and_then(|kind| kind.size)
-            .map_or(MARKER_LEN, |size| EVENT_HEAD + usize::from(size))
-    }
-
     /// Enters the block whose marker of `length` bytes begins `rest`.
     fn marker(&mut self, length: usize, rest: &[u8]) -> Frame {
         let offset = self.offset;
@@ -269,60 +226,14 @@ impl Decoder {
         }
     }
 
-    /// The length of the info table event at the front of `rest`, which does
-    /// not exceed `limit`; `None` if more bytes are needed to tell.
-    fn info_table(&mut self, rest: &[u8], limit: usize) -> Result<Option<usize>, ErrorKind> {
-        let declared = EVENT_HEAD + 2 + usize::from(be16(rest, EVENT_HEAD));
-        let mut scan = self.scan;
-        if scan.offset != self.offset || scan.at < IPE_FIRST_STRING {
-            scan = Scan {
-                offset: self.offset,
-                at: IPE_FIRST_STRING,
-                strings: 0,
-            };
-        }
-        let window = &rest[..rest.len().min(limit)];
-        while scan.strings < IPE_STRINGS {
-            let Some(nul) = window
-                .get(scan.at..)
-                .and_then(|w| w.iter().position(|&b| b == 0))
-            else {
-                scan.at = scan.at.max(window.len());
-                self.scan = scan;
-                return match window.len() < limit {
-                    true => Ok(None),
-                    // Not of the known shape: only the declared length is left.
-                    false if declared <= limit => Ok(Some(declared)),
-                    false => Err(ErrorKind::TooLong(IPE)),
-                };
-            };
-            scan.at += nul + 1;
-            scan.strings += 1;
-        }
-        self.scan = scan;
-        let excess = (declared as u64).wrapping_sub(scan.at as u64) & 0xffff;
-        if excess <= 1 {
-            return Ok(Some(scan.at));
-        }
-        if declared > limit {
-            return Ok(Some(scan.at));
-        }
-        if declared == limit {
-            return Ok(Some(declared));
-        }
-        let Some(next) = rest.get(declared..declared + 2) else {
-            return Ok(None);
-        };
-        let believed = self.sizes.declares(u16::from_be_bytes([next[0], next[1]]));
-        Ok(Some(if believed { declared } else { scan.at }))
-    }
-
     fn resync(&mut self, error: Error, from: u64, rest: &[u8]) -> Found {
         let markers = self
             .header
             .as_ref()
-            .is_some_and(|header| header.sizes().declares(BLOCK_MARKER))
-            && self.marker_length() == MARKER_LEN;
+            .map(|header| header.sizes())
+            .is_some_and(|sizes| {
+                sizes.declares(BLOCK_MARKER) && sizes.marker_length() == MARKER_LEN
+            });
         for at in 0..rest.len() {
             let here = &rest[at..];
             let sign = here.starts_with(HEADER_SIGN);
@@ -351,10 +262,4 @@ impl Decoder {
         self.offset += rest.len() as u64;
         Found::Frame(Frame::NeedMore)
     }
-}
-
-fn be16(bytes: &[u8], at: usize) -> u16 {
-    bytes[at..]
-        .first_chunk()
-        .map_or(0, |bytes| u16::from_be_bytes(*bytes))
 }

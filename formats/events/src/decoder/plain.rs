@@ -4,12 +4,12 @@
 //! look-up for the size, a few comparisons, and the typed decoding. Whatever is
 //! out of the ordinary, faults included, is declined and left to `framing.rs`.
 
-use super::EVENT_HEAD;
 use crate::body::EventBody;
 use crate::event::Event;
-use crate::header::{Size, SizeTable};
 use crate::ids::CREATE_THREAD;
+use crate::layout::EVENT_HEAD;
 use crate::old::Form;
+use crate::sizes::{Size, SizeTable};
 
 /// What the framing of an ordinary event depends on, besides the bytes.
 #[derive(Clone, Copy)]

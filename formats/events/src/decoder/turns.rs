@@ -1,10 +1,9 @@
 //! Through blocks that are here whole, by turns: the events of several
 //! capabilities in the order of time, each decoded where it lies.
 
-use super::framing::HEADER_SIGN;
 use super::{Decoder, Frame, State, build};
 use crate::event::{Block, Event, Item};
-use crate::header::HEADER_BEGIN;
+use crate::layout::{HEADER_BEGIN, HEADER_SIGN};
 
 impl Decoder {
     /// Goes to another place of the same session, where an event begins, and
