@@ -4,10 +4,17 @@
 //! blocks, each starting with a 24-byte block marker, or (GHC 9.0) the bare
 //! two-byte end marker. GHC 9.0 puts a block marker before the header of a log
 //! that was started again.
+//!
+//! The callback asks this on a thread of the RTS, in the middle of whatever it does and on a
+//! stack of any size. So it is a few comparisons at fixed places, written out here, and
+//! nothing that grows with what a decoder of whole logs has to deal with: of
+//! `ghc_eventlog` there are only the constants.
 
-use crate::format::{
-    END_MARKER, EVENT_BLOCK_MARKER, GLOBAL_CAPABILITY, HEADER_END, HEADER_MAGIC, MARKER_LEN,
-};
+use ghc_eventlog::layout::{GLOBAL, HEADER_SIGN, HEADER_TAIL, MARKER_LEN};
+use ghc_eventlog::{BLOCK_MARKER, DATA_END};
+
+/// What ends a log, in place of an event.
+pub(crate) const END_MARKER: [u8; 2] = DATA_END.to_be_bytes();
 
 /// The first block marker of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +23,7 @@ pub(crate) struct BlockMarker {
     pub begin: u64,
     /// When it was handed over: no event of the block is later.
     pub end: u64,
-    /// The capability, or [`GLOBAL_CAPABILITY`].
+    /// The capability, or [`GLOBAL`].
     pub capability: u16,
 }
 
@@ -39,7 +46,7 @@ impl Chunk {
     /// Looks at no more than the first 36 bytes. Never fails: the callback has
     /// nobody to tell.
     pub(crate) fn of(bytes: &[u8]) -> Chunk {
-        if bytes.starts_with(HEADER_MAGIC) {
+        if bytes.starts_with(HEADER_SIGN) {
             return Chunk::Header { offset: 0 };
         }
         let Some(marker) = BlockMarker::parse(bytes) else {
@@ -49,9 +56,9 @@ impl Chunk {
                 Chunk::Other
             };
         };
-        if bytes[MARKER_LEN..].starts_with(HEADER_MAGIC) {
+        if bytes[MARKER_LEN..].starts_with(HEADER_SIGN) {
             Chunk::Header { offset: MARKER_LEN }
-        } else if marker.capability == GLOBAL_CAPABILITY {
+        } else if marker.is_global() {
             Chunk::Global(marker)
         } else {
             Chunk::Capability(marker)
@@ -78,19 +85,24 @@ pub(crate) fn is_header(bytes: &[u8]) -> bool {
         }
         rest.strip_prefix(b"ete\0")
     }
-    let Some(mut rest) = bytes.strip_prefix(HEADER_MAGIC) else {
+    let Some(mut rest) = bytes.strip_prefix(HEADER_SIGN) else {
         return false;
     };
     while let Some(behind) = event_type(rest) {
         rest = behind;
     }
-    rest == HEADER_END
+    rest == HEADER_TAIL
 }
 
 impl BlockMarker {
+    /// Of the buffer that all capabilities share.
+    pub(crate) fn is_global(&self) -> bool {
+        self.capability == GLOBAL
+    }
+
     pub(crate) fn parse(bytes: &[u8]) -> Option<BlockMarker> {
         let marker = bytes.first_chunk::<MARKER_LEN>()?;
-        if u16::from_be_bytes([marker[0], marker[1]]) != EVENT_BLOCK_MARKER {
+        if u16::from_be_bytes([marker[0], marker[1]]) != BLOCK_MARKER {
             return None;
         }
         let word = |at: usize| {
@@ -109,20 +121,21 @@ impl BlockMarker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::user_message_block;
+    use crate::format::note_block;
+    use ghc_eventlog::notes::Note;
 
     #[test]
     fn tells_the_chunks_of_every_rts_apart() {
         assert_eq!(Chunk::of(b"hdrbhetb...."), Chunk::Header { offset: 0 });
         assert_eq!(Chunk::of(&[0xFF, 0xFF]), Chunk::End);
         assert_eq!(Chunk::of(b""), Chunk::Other);
-        let global = user_message_block(3, 9, format_args!("x"));
+        let global = note_block(3, 9, Note::Sync(1));
         assert_eq!(
             Chunk::of(&global),
             Chunk::Global(BlockMarker {
                 begin: 3,
                 end: 9,
-                capability: GLOBAL_CAPABILITY
+                capability: GLOBAL
             })
         );
         let mut capability = global.to_vec();

@@ -8,8 +8,12 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::num::NonZeroU64;
 
-use crate::definitions::{Class, Gaps};
-use crate::format::*;
+use ghc_eventlog::definition::Class;
+use ghc_eventlog::layout::EVENT_HEAD;
+use ghc_eventlog::{CapsetType, RawEvent, ids};
+
+use crate::definitions::Gaps;
+use crate::format::{fixed_event, variable_event};
 use crate::memory::{OutOfMemory, copied, push};
 
 /// `EventlogSocketRtsFacts` of `eventlog_socket_rts.h`.
@@ -64,6 +68,10 @@ pub(crate) struct CostCentre {
 }
 
 const NANOS: u64 = 1_000_000_000;
+
+/// The capability sets that every RTS creates: its OS process, and its clock.
+const CAPSET_OSPROCESS: u32 = 0;
+const CAPSET_CLOCKDOMAIN: u32 = 1;
 
 /// How far the log has come, and how its clock goes with the wall clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -196,34 +204,36 @@ impl Facts {
         definitions: &mut impl Gaps,
         moment: Moment,
     ) -> Result<(), OutOfMemory> {
-        definitions.saw_time(moment.reached);
-        let time = definitions.latest();
+        let (log, keyed) = definitions.parts();
+        log.saw_time(moment.reached);
+        let time = log.latest();
+        let mut add = |class, key, event| keyed.add_missing((class, key), time, event);
         let process = CAPSET_OSPROCESS.to_be_bytes();
         let capsets = [
-            (CAPSET_OSPROCESS, CAPSET_TYPE_OSPROCESS),
-            (CAPSET_CLOCKDOMAIN, CAPSET_TYPE_CLOCKDOMAIN),
+            (CAPSET_OSPROCESS, CapsetType::OS_PROCESS),
+            (CAPSET_CLOCKDOMAIN, CapsetType::CLOCK_DOMAIN),
         ];
         for (capset, kind) in capsets {
-            let payload: [&[u8]; 2] = [&capset.to_be_bytes(), &kind.to_be_bytes()];
-            let event = fixed_event(EVENT_CAPSET_CREATE, time, &payload)?;
-            definitions.add_missing(Class::CapsetCreate, capset.into(), event)?;
+            let payload: [&[u8]; 2] = [&capset.to_be_bytes(), &kind.0.to_be_bytes()];
+            let event = fixed_event(ids::CAPSET_CREATE, time, &payload)?;
+            add(Class::CapsetCreate, capset.into(), event)?;
         }
         for cap in 0..self.capabilities {
             let number = (cap as u16).to_be_bytes();
-            let event = fixed_event(EVENT_CAP_CREATE, time, &[&number])?;
-            definitions.add_missing(Class::CapCreate, cap.into(), event)?;
+            let event = fixed_event(ids::CAP_CREATE, time, &[&number])?;
+            add(Class::CapCreate, cap.into(), event)?;
             for (capset, _) in capsets {
                 let key = u64::from(capset) << 16 | u64::from(cap);
                 let payload: [&[u8]; 2] = [&capset.to_be_bytes(), &number];
-                let event = fixed_event(EVENT_CAPSET_ASSIGN_CAP, time, &payload)?;
-                definitions.add_missing(Class::CapsetAssign, key, event)?;
+                let event = fixed_event(ids::CAPSET_ASSIGN_CAP, time, &payload)?;
+                add(Class::CapsetAssign, key, event)?;
             }
         }
         if let Some(epoch) = moment.epoch {
             let now = epoch.get().saturating_add(time);
             let nanoseconds = (now % NANOS) as u32;
             let event = fixed_event(
-                EVENT_WALL_CLOCK_TIME,
+                ids::WALL_CLOCK_TIME,
                 time,
                 &[
                     &CAPSET_CLOCKDOMAIN.to_be_bytes(),
@@ -231,46 +241,47 @@ impl Facts {
                     &nanoseconds.to_be_bytes(),
                 ],
             )?;
-            definitions.add_missing(Class::WallClock, CAPSET_CLOCKDOMAIN.into(), event)?;
+            add(Class::WallClock, CAPSET_CLOCKDOMAIN.into(), event)?;
         }
         let parent = std::os::unix::process::parent_id();
-        for (kind, key, pid) in [
-            (EVENT_OSPROCESS_PID, 0, std::process::id()),
-            (EVENT_OSPROCESS_PPID, 1, parent),
+        for (kind, class, pid) in [
+            (ids::OSPROCESS_PID, Class::OsProcessPid, std::process::id()),
+            (ids::OSPROCESS_PPID, Class::OsProcessPpid, parent),
         ] {
             let event = fixed_event(kind, time, &[&process, &pid.to_be_bytes()])?;
-            definitions.add_missing(Class::OsProcess, key, event)?;
+            add(class, CAPSET_OSPROCESS.into(), event)?;
         }
-        let event = variable_event(
-            EVENT_RTS_IDENTIFIER,
-            time,
-            &[&process, &self.rts_identifier],
-        )?;
-        definitions.add_missing(Class::RtsIdentifier, 0, event)?;
+        let event = variable_event(ids::RTS_IDENTIFIER, time, &[&process, &self.rts_identifier])?;
+        add(Class::RtsIdentifier, CAPSET_OSPROCESS.into(), event)?;
         let mut args: Vec<&[u8]> = Vec::new();
         args.try_reserve_exact(1 + 2 * self.args.len())?;
         args.push(&process);
         for arg in &self.args {
             args.extend([arg, &b"\0"[..]]);
         }
-        let event = variable_event(EVENT_PROGRAM_ARGS, time, &args)?;
-        definitions.add_missing(Class::ProgramArgs, 0, event)?;
+        let event = variable_event(ids::PROGRAM_ARGS, time, &args)?;
+        add(Class::ProgramArgs, CAPSET_OSPROCESS.into(), event)?;
         let generations = self.heap_info.generations.to_be_bytes();
         let sizes = self.heap_info.sizes.map(u64::to_be_bytes);
         let sizes = sizes.as_flattened();
-        let event = fixed_event(EVENT_HEAP_INFO_GHC, time, &[&process, &generations, sizes])?;
-        definitions.add_missing(Class::HeapInfo, 0, event)?;
+        let event = fixed_event(ids::HEAP_INFO_GHC, time, &[&process, &generations, sizes])?;
+        add(Class::HeapInfo, CAPSET_OSPROCESS.into(), event)?;
         if let Some(profile) = &self.heap_profile {
-            definitions.add_missing(Class::HeapProfBegin, 0, profile.event(time)?)?;
+            add(Class::HeapProfBegin, 0, profile.event(time)?)?;
         }
         if !definitions.has_cost_centres() {
             for centre in &self.cost_centres {
                 // They are told apart by nothing, and not added again.
-                let added = centre
-                    .event(time)
-                    .and_then(|event| definitions.add_cost_centre(&event));
+                let added = centre.event(time).and_then(|event| {
+                    definitions.add_cost_centre(&RawEvent {
+                        id: ids::HEAP_PROF_COST_CENTRE,
+                        time,
+                        payload: event.get(EVENT_HEAD + 2..).unwrap_or_default(),
+                        bytes: &event,
+                    })
+                });
                 if added.is_err() {
-                    definitions.leave_out(centre.len());
+                    definitions.parts().0.leave_out(centre.len());
                 }
             }
         }
@@ -289,7 +300,7 @@ impl HeapProfile {
         for (to, filter) in payload[3..].iter_mut().step_by(2).zip(&self.filters) {
             *to = filter;
         }
-        variable_event(EVENT_HEAP_PROF_BEGIN, time, &payload)
+        variable_event(ids::HEAP_PROF_BEGIN, time, &payload)
     }
 }
 
@@ -302,7 +313,7 @@ impl CostCentre {
 
     fn event(&self, time: u64) -> Result<Vec<u8>, OutOfMemory> {
         variable_event(
-            EVENT_HEAP_PROF_COST_CENTRE,
+            ids::HEAP_PROF_COST_CENTRE,
             time,
             &[
                 &self.id.to_be_bytes(),
@@ -322,15 +333,15 @@ impl CostCentre {
 mod tests {
     use super::*;
     use crate::definitions::{Definitions, Delta};
-    use crate::format::made::fixed_event;
+    use crate::format::made::{fixed_event, header};
 
     #[test]
     fn what_the_rts_wrote_is_not_replaced() {
         let mut definitions = Definitions::default();
-        let types = [(EVENT_BLOCK_MARKER, 14), (EVENT_CAP_CREATE, 2)];
-        definitions.start_log(&crate::event_table::tests::header(&types));
-        let written = fixed_event(EVENT_CAP_CREATE, 5, &[&[0, 0]]);
-        definitions.learn(&written, None);
+        let types = [(ids::BLOCK_MARKER, 14), (ids::CAP_CREATE, 2)];
+        definitions.learn_chunk(&header(&types), None);
+        let written = fixed_event(ids::CAP_CREATE, 5, &[&[0, 0]]);
+        definitions.learn_chunk(&written, None);
         let facts = Facts {
             capabilities: 2,
             ..Facts::default()
@@ -341,7 +352,7 @@ mod tests {
         let (pieces, _) = definitions.replay(u64::MAX, &mut Delta::default()).unwrap();
         let replay = pieces[0].to_vec();
         let caps = |time: u64, cap: u8| {
-            let event = fixed_event(EVENT_CAP_CREATE, time, &[&[0, cap]]);
+            let event = fixed_event(ids::CAP_CREATE, time, &[&[0, cap]]);
             replay.windows(event.len()).filter(|w| *w == event).count()
         };
         assert_eq!((caps(5, 0), caps(0, 0), caps(5, 1)), (1, 0, 1));

@@ -1,71 +1,40 @@
 //! The little of the eventlog format that this library writes itself.
 //!
-//! All integers are big-endian (GHC's `rts/eventlog/EventLogFormat.h`).
-//! An event is a u16 type, a u64 time in nanoseconds, then its payload, which
-//! starts with its u16 length if the type has a variable size.
+//! What the format is stands in `ghc_eventlog`, of which this library uses what allocates
+//! nothing: the numbers of event types, the framing of events, what each of them defines,
+//! the messages. Its writer needs memory; what is written here does with its own, or says
+//! that there is none.
 
 use std::fmt::{self, Write};
 use std::ops::Deref;
 
 use eventlog_ring::Loss;
+use ghc_eventlog::layout::{EVENT_HEAD, MARKER_LEN, block_marker};
+use ghc_eventlog::notes::{self, Note};
+use ghc_eventlog::{RawEvent, ids};
 
 use crate::memory::{OutOfMemory, append};
 
-/// First bytes of a log.
-pub(crate) const HEADER_MAGIC: &[u8] = b"hdrbhetb";
-/// The end of a header, after which events begin.
-pub(crate) const HEADER_END: &[u8] = b"hetehdredatb";
-/// What ends a log, in place of an event.
-pub(crate) const END_MARKER: [u8; 2] = [0xFF, 0xFF];
-/// Length of a block marker, which its own `size` field includes.
-pub(crate) const MARKER_LEN: usize = 24;
-/// In a block marker: events that belong to no capability.
-pub(crate) const GLOBAL_CAPABILITY: u16 = 0xFFFF;
-/// Bytes of an event before its payload.
-pub(crate) const EVENT_HEAD: usize = 10;
+/// When an event happened.
+pub(crate) fn time_of(event: &[u8]) -> u64 {
+    event
+        .get(2..EVENT_HEAD)
+        .and_then(|time| time.try_into().ok())
+        .map_or(0, u64::from_be_bytes)
+}
 
-pub(crate) const EVENT_BLOCK_MARKER: u16 = 18;
-pub(crate) const EVENT_USER_MSG: u16 = 19;
-pub(crate) const EVENT_CAPSET_CREATE: u16 = 25;
-pub(crate) const EVENT_CAPSET_DELETE: u16 = 26;
-pub(crate) const EVENT_CAPSET_ASSIGN_CAP: u16 = 27;
-pub(crate) const EVENT_CAPSET_REMOVE_CAP: u16 = 28;
-pub(crate) const EVENT_RTS_IDENTIFIER: u16 = 29;
-pub(crate) const EVENT_PROGRAM_ARGS: u16 = 30;
-pub(crate) const EVENT_PROGRAM_ENV: u16 = 31;
-pub(crate) const EVENT_OSPROCESS_PID: u16 = 32;
-pub(crate) const EVENT_OSPROCESS_PPID: u16 = 33;
-pub(crate) const EVENT_WALL_CLOCK_TIME: u16 = 43;
-pub(crate) const EVENT_CAP_CREATE: u16 = 45;
-pub(crate) const EVENT_CAP_DELETE: u16 = 46;
-pub(crate) const EVENT_CAP_DISABLE: u16 = 47;
-pub(crate) const EVENT_CAP_ENABLE: u16 = 48;
-pub(crate) const EVENT_HEAP_INFO_GHC: u16 = 52;
-pub(crate) const EVENT_TASK_CREATE: u16 = 55;
-pub(crate) const EVENT_TASK_MIGRATE: u16 = 56;
-pub(crate) const EVENT_TASK_DELETE: u16 = 57;
-pub(crate) const EVENT_HEAP_PROF_BEGIN: u16 = 160;
-pub(crate) const EVENT_HEAP_PROF_COST_CENTRE: u16 = 161;
-pub(crate) const EVENT_PROF_BEGIN: u16 = 168;
-pub(crate) const EVENT_IPE: u16 = 169;
-pub(crate) const EVENT_TICKY_COUNTER_DEF: u16 = 210;
-
-/// The capability sets that every RTS creates: its OS process, and its clock.
-pub(crate) const CAPSET_OSPROCESS: u32 = 0;
-pub(crate) const CAPSET_CLOCKDOMAIN: u32 = 1;
-pub(crate) const CAPSET_TYPE_OSPROCESS: u16 = 2;
-pub(crate) const CAPSET_TYPE_CLOCKDOMAIN: u16 = 3;
-
-/// The marker of a global block with `payload` bytes of events.
-pub(crate) fn block_marker(begin: u64, end: u64, payload: usize) -> [u8; MARKER_LEN] {
-    let size = u32::try_from(MARKER_LEN + payload).unwrap_or(u32::MAX);
-    let mut marker = [0; MARKER_LEN];
-    marker[..2].copy_from_slice(&EVENT_BLOCK_MARKER.to_be_bytes());
-    marker[2..10].copy_from_slice(&begin.to_be_bytes());
-    marker[10..14].copy_from_slice(&size.to_be_bytes());
-    marker[14..22].copy_from_slice(&end.to_be_bytes());
-    marker[22..].copy_from_slice(&GLOBAL_CAPABILITY.to_be_bytes());
-    marker
+/// GHC 9.6.5 and later declare one byte more than an info-table event has. Not every reader
+/// knows; what is told again, in this copy, is right for all of them.
+pub(crate) fn declare_real_length(copy: &mut [u8], event: &RawEvent<'_>) {
+    const PAYLOAD_AT: usize = EVENT_HEAD + 2;
+    let has_length = event.bytes.len() == PAYLOAD_AT + event.payload.len();
+    if event.id == ids::IPE
+        && has_length
+        && let Ok(len) = u16::try_from(event.payload.len())
+        && let Some(declared) = copy.get_mut(EVENT_HEAD..PAYLOAD_AT)
+    {
+        declared.copy_from_slice(&len.to_be_bytes());
+    }
 }
 
 /// An event of fixed size.
@@ -142,15 +111,15 @@ impl Deref for Block {
     }
 }
 
-/// A block with one user message, as `traceEvent` would have made it.
-pub(crate) fn user_message_block(begin: u64, end: u64, text: fmt::Arguments<'_>) -> Block {
+/// A global block with one user message, as `traceEvent` would have made it.
+pub(crate) fn note_block(begin: u64, end: u64, note: Note<'_>) -> Block {
     const HEAD: usize = MARKER_LEN + EVENT_HEAD + 2;
     let mut block = Block::of(&[0; HEAD]);
-    let _ = block.write_fmt(text);
+    let _ = write!(block, "{note}");
     let payload = block.len - HEAD;
-    let marker = block_marker(begin, end, block.len - MARKER_LEN);
+    let marker = block_marker(None, begin, end, block.len - MARKER_LEN);
     block.bytes[..MARKER_LEN].copy_from_slice(&marker);
-    let (kind, time) = (EVENT_USER_MSG.to_be_bytes(), end.to_be_bytes());
+    let (kind, time) = (ids::USER_MSG.to_be_bytes(), end.to_be_bytes());
     let len = (payload as u16).to_be_bytes();
     let head = kind.iter().chain(&time).chain(&len);
     for (to, byte) in block.bytes[MARKER_LEN..HEAD].iter_mut().zip(head) {
@@ -159,43 +128,41 @@ pub(crate) fn user_message_block(begin: u64, end: u64, text: fmt::Arguments<'_>)
     block
 }
 
-/// What is said in the stream where chunks are missing from it. One regular form,
-/// for programs to read.
+/// What is said in the stream where chunks are missing from it.
 pub(crate) fn loss_block(now: u64, loss: &Loss) -> Block {
-    user_message_block(
-        now,
-        now,
-        format_args!(
-            "eventlog-socket: lost {} chunks, {} bytes, between {:.6} s and {:.6} s",
-            loss.records,
-            loss.bytes,
-            loss.since as f64 / 1e9,
-            loss.until as f64 / 1e9,
-        ),
-    )
-}
-
-/// What every client of a program is told whose RTS logs nothing, and why.
-pub(crate) fn logs_nothing_block(now: u64) -> Block {
-    user_message_block(
-        now,
-        now,
-        format_args!(
-            "eventlog-socket: this program runs without +RTS -l, so there are no events; \
-             start it with +RTS -l, or switch event classes on by commands"
-        ),
-    )
+    let loss = notes::Loss {
+        chunks: loss.records,
+        bytes: loss.bytes,
+        between: Some((loss.since, loss.until)),
+    };
+    note_block(now, now, Note::Loss(loss))
 }
 
 /// The events of the tests, which have memory.
 #[cfg(test)]
 pub(crate) mod made {
+    use ghc_eventlog::layout::{HEADER_SIGN, HEADER_TAIL};
+
     pub(crate) fn fixed_event(kind: u16, time: u64, payload: &[&[u8]]) -> Vec<u8> {
         super::fixed_event(kind, time, payload).unwrap()
     }
 
     pub(crate) fn variable_event(kind: u16, time: u64, payload: &[&[u8]]) -> Vec<u8> {
         super::variable_event(kind, time, payload).unwrap()
+    }
+
+    /// A header that declares these types.
+    pub(crate) fn header(types: &[(u16, u16)]) -> Vec<u8> {
+        let mut header = HEADER_SIGN.to_vec();
+        for (kind, size) in types {
+            header.extend_from_slice(b"etb\0");
+            header.extend_from_slice(&kind.to_be_bytes());
+            header.extend_from_slice(&size.to_be_bytes());
+            header.extend_from_slice(&[0, 0, 0, 1, b'x', 0, 0, 0, 0]);
+            header.extend_from_slice(b"ete\0");
+        }
+        header.extend_from_slice(HEADER_TAIL);
+        header
     }
 }
 
@@ -215,9 +182,10 @@ mod tests {
         let block = loss_block(most, &loss);
         assert_eq!(block[10..14], (block.len() as u32).to_be_bytes());
         let text = &block[MARKER_LEN + EVENT_HEAD + 2..];
-        let event = made::variable_event(EVENT_USER_MSG, most, &[text]);
+        let event = made::variable_event(ids::USER_MSG, most, &[text]);
         assert_eq!(block[MARKER_LEN..], event);
         assert!(text.ends_with(b" s"), "{}", text.escape_ascii());
-        assert!(logs_nothing_block(most).ends_with(b" by commands"));
+        let logs_nothing = note_block(most, most, Note::LogsNothing);
+        assert!(logs_nothing.ends_with(b" by commands"));
     }
 }

@@ -58,7 +58,6 @@ mod control;
 mod definitions;
 mod definitions_feed;
 mod environment;
-mod event_table;
 mod exit;
 mod expansion;
 mod facts;

@@ -17,9 +17,11 @@ use std::mem::MaybeUninit;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
+use ghc_eventlog::notes::Note;
+
 use crate::definitions::Definitions;
 use crate::definitions_feed::DefinitionsFeed;
-use crate::format::logs_nothing_block;
+use crate::format::note_block;
 use crate::instance::{Instance, Parts};
 use crate::lock::Lock;
 use crate::memory::{OutOfMemory, Shared, boxed};
@@ -255,7 +257,7 @@ fn begin(instance: &'static Instance) -> Result<()> {
     if let Some(recording) = instance.recording {
         if instance.logs_nothing.load(Ordering::Relaxed) {
             let now = instance.moment().reached;
-            writer::insert_into_file(instance, &logs_nothing_block(now));
+            writer::insert_into_file(instance, &note_block(now, now, Note::LogsNothing));
         }
         // What is recorded from here on can be read: its header is in the file.
         recording.settle();

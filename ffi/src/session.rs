@@ -13,11 +13,12 @@ use std::sync::atomic::Ordering;
 use eventlog_control::{Item, Parser};
 use eventlog_ring::{Consumer, Loss, Record, RecordState};
 
-use crate::chunk::Chunk;
-use crate::definitions::{Definitions, Delta, Learnt, time_of};
-use crate::format::{
-    Block, END_MARKER, EVENT_HEAD, MARKER_LEN, block_marker, logs_nothing_block, loss_block,
-};
+use ghc_eventlog::layout::{EVENT_HEAD, MARKER_LEN, block_marker};
+use ghc_eventlog::notes::Note;
+
+use crate::chunk::{Chunk, END_MARKER};
+use crate::definitions::{Definitions, Delta, Learnt};
+use crate::format::{Block, loss_block, note_block, time_of};
 use crate::instance::Instance;
 use crate::memory::{OutOfMemory, Shared};
 use crate::net::client::{Client, Sent};
@@ -197,7 +198,8 @@ impl Session {
         self.global_end = end;
         // Relaxed: ordered by `globals_flow`; a command may change it at any time.
         if self.instance.logs_nothing.load(Ordering::Relaxed) {
-            self.queue.push_back(Piece::Block(logs_nothing_block(end)));
+            self.queue
+                .push_back(Piece::Block(note_block(end, end, Note::LogsNothing)));
         }
         self.begun = true;
         Ok(())
@@ -243,7 +245,7 @@ impl Session {
         }
         self.global_end = self.global_end.max(told.end);
         let begin = told.begin.min(self.global_end);
-        let marker = block_marker(begin, self.global_end, told.events.len());
+        let marker = block_marker(None, begin, self.global_end, told.events.len());
         self.queue.push_back(Piece::Block(Block::of(&marker)));
         self.queue.push_back(Piece::Bytes(told.events));
         Ok(true)
@@ -263,7 +265,7 @@ impl Session {
     pub(crate) fn probe(&mut self) {
         if self.begun && !self.ends && self.queue.is_empty() && self.is_between_chunks() {
             let now = self.global_end;
-            let block = Block::of(&block_marker(now, now, 0));
+            let block = Block::of(&block_marker(None, now, now, 0));
             // It has had room before.
             self.queue.push_back(Piece::Block(block));
         }

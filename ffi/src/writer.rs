@@ -14,9 +14,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use eventlog_ring::{Loss, PushError};
+use ghc_eventlog::layout::MARKER_LEN;
 
 use crate::chunk::{BlockMarker, Chunk, is_header};
-use crate::format::MARKER_LEN;
 use crate::instance::Instance;
 use crate::recording::Way;
 use crate::rts::{EventLogWriter, Rts};

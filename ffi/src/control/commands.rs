@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use eventlog_control::{BUILTIN_NAMESPACE, Builtin, Older, RTS_NAMESPACE, RtsCommand};
+use ghc_eventlog::notes::Note;
 
 use super::inbox::{Command, INBOX};
 use super::namespaces::{self, Registered};
 use crate::flush_thread;
-use crate::format::user_message_block;
+use crate::format::note_block;
 use crate::gate::GATE;
 use crate::instance::Instance;
 use crate::rts::Rts;
@@ -153,8 +154,7 @@ impl Commands {
         if matches!(outcome, Outcome::Run) {
             self.dumps += 1;
             let now = self.instance.moment().reached;
-            let text = format_args!("eventlog-socket: dump {}", self.dumps);
-            let block = user_message_block(now, now, text);
+            let block = note_block(now, now, Note::Dump(self.dumps));
             crate::writer::insert_into_file(self.instance, &block);
             recording.settle();
         }
@@ -167,8 +167,8 @@ impl Commands {
         self.syncs += 1;
         // What was flushed ends with a global block.
         let now = self.instance.moment().reached;
-        let text = format_args!("eventlog-socket: sync {}", self.syncs);
-        crate::writer::insert(self.instance, &user_message_block(now, now, text));
+        let block = note_block(now, now, Note::Sync(self.syncs));
+        crate::writer::insert(self.instance, &block);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Definitions of which there are many, each of them once.
 
-use super::time_of;
+use ghc_eventlog::RawEvent;
+
+use crate::format::declare_real_length;
 use crate::memory::{OutOfMemory, Shared, append, copied, push};
 
 /// Bytes of a segment. Large enough that a client's queue stays short, small enough
@@ -37,19 +39,21 @@ impl Bulk {
         self.old = true;
     }
 
-    /// The copy that is kept, to be corrected.
-    pub(super) fn add(&mut self, event: &[u8]) -> Result<&mut [u8], OutOfMemory> {
+    /// The copy that is kept.
+    pub(super) fn add(&mut self, event: &RawEvent<'_>) -> Result<&[u8], OutOfMemory> {
         if self.old {
             *self = Bulk::default();
         }
-        if self.growing.len() + event.len() > SEGMENT && !self.growing.is_empty() {
+        if self.growing.len() + event.bytes.len() > SEGMENT && !self.growing.is_empty() {
             self.seal()?;
         }
         let start = self.growing.len();
-        append(&mut self.growing, event)?;
-        self.len += event.len();
-        self.latest = self.latest.max(time_of(event));
-        Ok(&mut self.growing[start..])
+        append(&mut self.growing, event.bytes)?;
+        self.len += event.bytes.len();
+        self.latest = self.latest.max(event.time);
+        let kept = &mut self.growing[start..];
+        declare_real_length(kept, event);
+        Ok(kept)
     }
 
     /// Begin a new segment. As it was, if there is no memory for that.

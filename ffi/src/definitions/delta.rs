@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::lesson::{Class, Key};
-use super::time_of;
+use ghc_eventlog::definition::Class;
+
+use super::Key;
+use crate::format::time_of;
 use crate::memory::{OutOfMemory, append, copied};
 
 /// Definitions that one client has not been told yet: those of refused chunks.

@@ -31,12 +31,12 @@ use std::time::Duration;
 
 use eventlog_ring::{Doorbell, Recorder, RecorderCounters, Storage, mpsc};
 use eventlog_ring_file::Counters;
+use ghc_eventlog::layout::MARKER_LEN;
 
 use crate::chunk::Chunk;
 use crate::clock::monotonic;
 use crate::definitions_feed::DefinitionsFeed;
 use crate::facts::{Facts, Moment};
-use crate::format::MARKER_LEN;
 use crate::futex;
 use crate::lock::{Changes, Held, Lock};
 use crate::memory::{Shared, boxed, copied_path};
