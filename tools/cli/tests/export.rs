@@ -461,3 +461,12 @@ fn what_is_not_there_is_an_error_with_advice() {
     eventlog(&["export", "hp", &log, "-o", &dir.file("a.hp")]).exits(1);
     assert_eq!(dir.names(), ["a.eventlog"]);
 }
+
+#[test]
+fn what_is_wrong_with_a_log_is_told_beside_what_is_not_in_it() {
+    let mut log = everything();
+    // The mark at the end, and a part of the last event.
+    log.truncate(log.len() - 7);
+    let done = export(&["folded", "--what", "samples"], &log).exits(1);
+    done.says("cut off").says("-prof");
+}

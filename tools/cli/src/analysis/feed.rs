@@ -31,6 +31,11 @@ pub trait Sink {
         Ok(())
     }
 
+    /// In time order only: a block begins, and its events are next, as far as it is their turn.
+    fn block_in_turn(&mut self, _block: &Block<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// An event. A `late` one comes after one of a later time (in time order
     /// only).
     fn event(&mut self, event: &Event<'_>, late: bool) -> Result<()>;
@@ -221,6 +226,7 @@ impl Handing {
                 self.reached = 0;
                 Ok(())
             }
+            Told::Block(block) => sink.block_in_turn(block),
             Told::Event(event, turn) => {
                 let late = match event.cap {
                     None => event.time < self.reached,

@@ -15,7 +15,7 @@ use eventlog_export::{
     Csv, Error, Export, Exporter, Folded, Hp, Perfetto, Range, Speedscope, TraceEvents, What as Of,
 };
 use eventlog_state::{Rule, Turn};
-use ghc_eventlog::{Event, Header};
+use ghc_eventlog::{Block, Event, Header};
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -258,9 +258,11 @@ impl Log<'_> {
         };
         let fed = feed(self.input, reading, mode, &mut sink)?;
         fed.outcome.expect_log()?;
+        // What is wrong with the log may be why there is nothing to export.
+        let code = fed.report();
         let report = sink.export.finish();
         let report = report.map_err(|error| told(error, self.range))?;
-        Ok((report, fed.report()))
+        Ok((report, code))
     }
 }
 
@@ -279,6 +281,11 @@ where
 {
     fn session(&mut self, header: &Arc<Header>) -> Result<()> {
         let result = self.export.header(header);
+        result.map_err(|error| told(error, self.range))
+    }
+
+    fn block_in_turn(&mut self, block: &Block<'_>) -> Result<()> {
+        let result = self.export.block(block);
         result.map_err(|error| told(error, self.range))
     }
 

@@ -4,10 +4,8 @@
 pub mod wire;
 
 use eventlog_export::{Export, Exporter};
-use eventlog_state::{StartStop, Turn};
-use ghc_eventlog::{
-    BlockBuilder, EventBody, Header, Item, Order, OrderOptions, Reader, StopStatus,
-};
+use eventlog_state::{Merge, MergeOptions, StartStop, Step};
+use ghc_eventlog::{BlockBuilder, EventBody, Header, Item, Reader, StopStatus};
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 
@@ -95,31 +93,24 @@ where
     E: Exporter<Error: Debug>,
 {
     let mut export = Export::new(exporter, StartStop);
-    let mut order = Order::new(OrderOptions::default());
-    let mut reader = Reader::new(log);
-    let mut header = None;
-    let drain = |order: &mut Order, export: &mut Export<E, StartStop>| {
-        while let Some(next) = order.next_event() {
-            let turn = match next.late {
-                true => Turn::Late,
-                false => Turn::Certain,
-            };
-            export.event(&next.event, turn).expect("an event");
-        }
-    };
-    while let Some(item) = reader.next_item().expect("a sound log") {
-        let begins = matches!(item, Item::Header);
-        order.push(&item);
-        drain(&mut order, &mut export);
-        if begins {
-            header = reader.header().cloned();
-            let header = header.as_ref().expect("a header");
+    let mut merge = Merge::new(MergeOptions::default());
+    let mut begun = false;
+    let mut take = |step: Step<'_>| match step {
+        Step::Session(header) => {
+            begun = true;
             export.header(header).expect("a header");
         }
+        Step::Block(block) => export.block(block).expect("a block"),
+        Step::Event(event, turn) => export.event(event, turn).expect("an event"),
+        _ => {}
+    };
+    for bytes in log.chunks(1 << 20) {
+        merge.push_bytes(bytes);
+        merge.drain(&mut take).expect("a sound log");
     }
-    assert!(header.is_some());
-    order.flush();
-    drain(&mut order, &mut export);
+    merge.flush();
+    merge.drain(&mut take).expect("a sound log");
+    assert!(begun);
     export.finish().expect("a result")
 }
 
