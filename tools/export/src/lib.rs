@@ -7,6 +7,7 @@ mod exporter;
 mod folded;
 mod hp;
 mod perfetto;
+mod place;
 mod seconds;
 mod speedscope;
 mod stacks;

@@ -20,6 +20,7 @@ mod tracks;
 pub use packets::Written;
 
 use crate::exporter::{Error, Exporter, Range};
+use crate::place::{self, Place};
 use eventlog_state::{
     CapInterval, CapState, Collection, Fact, HeapKind, HeapValue, Phase, Span, SparkCounters,
     State, ThreadInterval, ThreadState,
@@ -28,6 +29,7 @@ use flows::Flows;
 use ghc_eventlog::{Event, EventBody};
 use ids::Kind;
 use packets::{Arg, Packets, Shown};
+use rustc_hash::FxHashMap;
 use std::io::Write;
 use tracks::{CounterKind, Tracks};
 
@@ -49,8 +51,10 @@ pub struct Perfetto<W> {
     flow: u64,
     tracks: Tracks,
     flows: Flows,
-    rate: Rate,
-    sparks: Sparks,
+    rates: FxHashMap<Place, Rate>,
+    sparks: FxHashMap<Place, Sparks>,
+    /// The capability that tells the present event.
+    told_by: Option<u16>,
     /// The thread that stops now, and its name: it may be over when that is told.
     stopping: (u32, String),
 }
@@ -62,7 +66,7 @@ struct Rate {
     bytes: u64,
 }
 
-/// Sparks of all capabilities.
+/// Sparks of all capabilities of a program.
 #[derive(Debug, Default)]
 struct Sparks {
     total: SparkCounters,
@@ -81,8 +85,9 @@ impl<W: Write> Perfetto<W> {
             flow: 0,
             tracks: Tracks::default(),
             flows: Flows::default(),
-            rate: Rate::default(),
-            sparks: Sparks::default(),
+            rates: FxHashMap::default(),
+            sparks: FxHashMap::default(),
+            told_by: None,
             stopping: (0, String::new()),
         }
     }
@@ -107,15 +112,28 @@ impl<W: Write> Perfetto<W> {
     }
 
     /// The track of a thread, if it can have one.
-    fn thread_track(&mut self, state: &State, thread: u32) -> Result<Option<u64>, Error> {
+    fn thread_track(
+        &mut self,
+        state: &State,
+        thread: u32,
+        told_by: Option<u16>,
+    ) -> Result<Option<u64>, Error> {
         if self.tracks.is_full(thread, self.most_threads) {
             return Ok(None);
         }
         let label = self.label(state, thread).map(str::to_owned);
-        let track = self
-            .tracks
-            .thread(&mut self.packets, thread, label.as_deref())?;
+        let program = match self.tracks.has_thread(thread) {
+            true => 0,
+            false => place::of_thread(state, thread, told_by),
+        };
+        let named = (thread, label.as_deref());
+        let track = self.tracks.thread(&mut self.packets, program, named)?;
         Ok(Some(track))
+    }
+
+    fn cap_track(&mut self, state: &State, cap: u16) -> Result<u64, Error> {
+        let program = place::of_cap(state, Some(cap));
+        Ok(self.tracks.cap(&mut self.packets, program, cap)?)
     }
 
     fn thread(&mut self, state: &State, interval: &ThreadInterval) -> Result<(), Error> {
@@ -133,7 +151,8 @@ impl<W: Write> Perfetto<W> {
         let Some(times) = self.range.clip(from, to) else {
             return Ok(());
         };
-        let Some(track) = self.thread_track(state, thread)? else {
+        let told_by = place::told_by(interval, self.told_by);
+        let Some(track) = self.thread_track(state, thread, told_by)? else {
             self.packets.written.left_out += 1;
             return Ok(());
         };
@@ -149,8 +168,8 @@ impl<W: Write> Perfetto<W> {
         if let Some(wake) = wake.filter(|wake| self.range.contains(wake.time)) {
             let by = wake.by.filter(|by| self.tracks.has_thread(*by));
             let from = match by {
-                Some(by) => self.tracks.thread(&mut self.packets, by, None)?,
-                None => self.tracks.cap(&mut self.packets, wake.cap)?,
+                Some(by) => self.tracks.thread(&mut self.packets, 0, (by, None))?,
+                None => self.cap_track(state, wake.cap)?,
             };
             let args = [Arg("thread", thread.into())];
             flow = Some(self.begin_flow((from, "wake-up"), &args, wake.time)?);
@@ -195,13 +214,13 @@ impl<W: Write> Perfetto<W> {
         let Some(times) = self.range.clip(from, to) else {
             return Ok(());
         };
-        let track = self.tracks.cap(&mut self.packets, cap)?;
+        let track = self.cap_track(state, cap)?;
         let times = self.tracks.beside(track, times);
         let mut flow = None;
         if let Some((time, left)) = moved.filter(|(time, _)| self.range.contains(*time))
             && let Some(thread) = interval.thread
         {
-            let left = self.tracks.cap(&mut self.packets, left)?;
+            let left = self.cap_track(state, left)?;
             let args = [Arg("thread", thread.into())];
             flow = Some(self.begin_flow((left, "migration"), &args, time)?);
         }
@@ -223,11 +242,13 @@ impl<W: Write> Perfetto<W> {
         Ok(self.packets.slice(&shown, times, flow)?)
     }
 
-    fn collection(&mut self, of: &Collection) -> Result<(), Error> {
+    fn collection(&mut self, state: &State, of: &Collection) -> Result<(), Error> {
         let Some(times) = self.range.clip(of.start, of.end) else {
             return Ok(());
         };
-        let Some(track) = self.tracks.collection(&mut self.packets, times)? else {
+        let program = place::of_cap(state, Some(of.cap));
+        let track = self.tracks.collection(&mut self.packets, program, times)?;
+        let Some(track) = track else {
             self.packets.written.left_out += 1;
             return Ok(());
         };
@@ -250,11 +271,12 @@ impl<W: Write> Perfetto<W> {
         Ok(self.packets.slice(&shown, times, None)?)
     }
 
-    fn phase(&mut self, phase: &Phase) -> Result<(), Error> {
+    fn phase(&mut self, state: &State, phase: &Phase) -> Result<(), Error> {
         let Some(times) = self.range.clip(phase.from, phase.to) else {
             return Ok(());
         };
-        let Some(track) = self.tracks.phase(&mut self.packets, times)? else {
+        let program = place::of_cap(state, self.told_by);
+        let Some(track) = self.tracks.phase(&mut self.packets, program, times)? else {
             self.packets.written.left_out += 1;
             return Ok(());
         };
@@ -273,13 +295,14 @@ impl<W: Write> Perfetto<W> {
         };
         let thread = match span.thread {
             // Without a track of its thread it is shown nowhere.
-            Some(thread) if self.thread_track(state, thread)?.is_none() => {
+            Some(thread) if self.thread_track(state, thread, self.told_by)?.is_none() => {
                 self.packets.written.left_out += 1;
                 return Ok(());
             }
             thread => thread,
         };
-        let Some(track) = self.tracks.span(&mut self.packets, thread, times)? else {
+        let whose = (place::of_cap(state, self.told_by), thread);
+        let Some(track) = self.tracks.span(&mut self.packets, whose, times)? else {
             self.packets.written.left_out += 1;
             return Ok(());
         };
@@ -308,21 +331,22 @@ impl<W: Write> Perfetto<W> {
         let cap = event.cap.and_then(|cap| state.cap(cap));
         let mut track = None;
         if let Some((thread, _)) = cap.and_then(|cap| cap.running()) {
-            track = self.thread_track(state, thread)?;
+            track = self.thread_track(state, thread, event.cap)?;
         }
         let track = match (track, event.cap) {
             (Some(track), _) => track,
-            (None, Some(cap)) => self.tracks.cap(&mut self.packets, cap)?,
-            (None, None) => self.tracks.messages(&mut self.packets)?,
+            (None, Some(cap)) => self.cap_track(state, cap)?,
+            (None, None) => self.tracks.messages(&mut self.packets, 0)?,
         };
         self.moment(track, (text, "message"), event.time)
     }
 
-    fn marker(&mut self, event: &Event<'_>, text: &str) -> Result<(), Error> {
+    fn marker(&mut self, state: &State, event: &Event<'_>, text: &str) -> Result<(), Error> {
         if !self.range.contains(event.time) {
             return Ok(());
         }
-        let track = self.tracks.markers(&mut self.packets)?;
+        let program = place::of_cap(state, event.cap);
+        let track = self.tracks.markers(&mut self.packets, program)?;
         self.moment(track, (text, "marker"), event.time)
     }
 
@@ -343,63 +367,61 @@ impl<W: Write> Perfetto<W> {
 
     fn counter(
         &mut self,
-        (kind, of): (CounterKind, u32),
-        time: u64,
-        value: u64,
+        program: Place,
+        kind: (CounterKind, Option<u32>),
+        (time, value): (u64, u64),
     ) -> Result<(), Error> {
         if !self.range.contains(time) {
             return Ok(());
         }
-        let track = self.tracks.counter(&mut self.packets, kind, of)?;
+        let track = self.tracks.counter(&mut self.packets, program, kind)?;
         Ok(self.packets.counter(track, time, value)?)
     }
 
     fn heap(&mut self, state: &State, value: &HeapValue) -> Result<(), Error> {
         let kind = match value.kind {
-            HeapKind::Allocated => {
-                self.allocated(value)?;
-                CounterKind::Allocated
-            }
+            HeapKind::Allocated => return self.allocated(state, value),
             HeapKind::Size => CounterKind::HeapSize,
             HeapKind::Live => CounterKind::Live,
             HeapKind::Blocks => CounterKind::Blocks,
         };
-        let bytes = match value.kind {
-            HeapKind::Allocated => state.caps().filter_map(|(_, cap)| cap.allocated()).sum(),
-            _ => value.bytes,
-        };
-        let of = match kind {
-            CounterKind::Allocated => 0,
-            _ => value.capset,
-        };
-        self.counter((kind, of), value.time, bytes)
+        let (program, own) = place::of_heap(state, value.capset, value.cap);
+        let heap = (!own).then_some(value.capset);
+        self.counter(program, (kind, heap), (value.time, value.bytes))
     }
 
     /// A counter keeps its value until the next one: the rate is told of the time before.
-    fn allocated(&mut self, value: &HeapValue) -> Result<(), Error> {
-        let Some(since) = self.rate.since else {
+    fn allocated(&mut self, state: &State, value: &HeapValue) -> Result<(), Error> {
+        let program = place::of_cap(state, value.cap);
+        let rate = self.rates.entry(program).or_default();
+        match rate.since {
             // It is not known since when.
-            self.rate.since = Some(value.time);
-            return Ok(());
-        };
-        self.rate.bytes = self.rate.bytes.saturating_add(value.growth);
-        if value.time < since.saturating_add(RATE_OVER) {
-            return Ok(());
+            None => rate.since = Some(value.time),
+            Some(since) => {
+                rate.bytes = rate.bytes.saturating_add(value.growth);
+                if value.time >= since.saturating_add(RATE_OVER) {
+                    self.end_rate(program, value.time)?;
+                }
+            }
         }
-        self.end_rate(value.time)
+        let caps = state.caps();
+        let caps = caps.filter(|(cap, _)| place::of_cap(state, Some(*cap)) == program);
+        let total = caps.filter_map(|(_, cap)| cap.allocated()).sum();
+        self.counter(program, (CounterKind::Allocated, None), (value.time, total))
     }
 
-    fn end_rate(&mut self, now: u64) -> Result<(), Error> {
-        let Some(since) = self.rate.since.replace(now) else {
+    fn end_rate(&mut self, program: Place, now: u64) -> Result<(), Error> {
+        let rate = self.rates.entry(program).or_default();
+        let Some(since) = rate.since.replace(now) else {
             return Ok(());
         };
-        let bytes = u128::from(std::mem::take(&mut self.rate.bytes));
+        let bytes = u128::from(std::mem::take(&mut rate.bytes));
         let Some(rate) = (bytes * 1_000_000_000).checked_div(u128::from(now.saturating_sub(since)))
         else {
             return Ok(());
         };
         let rate = u64::try_from(rate).unwrap_or(u64::MAX);
-        self.counter((CounterKind::Rate, 0), since, rate)
+        self.counter(program, (CounterKind::Rate, None), (since, rate))
     }
 
     fn sparks(&mut self, state: &State, event: &Event<'_>) -> Result<(), Error> {
@@ -418,9 +440,11 @@ impl<W: Write> Perfetto<W> {
         let Some(cap) = event.cap else { return Ok(()) };
         let before = state.cap(cap).and_then(|cap| cap.sparks());
         let before = before.unwrap_or_default();
-        let total = &mut self.sparks.total;
-        let told = self.sparks.told.unwrap_or_default();
-        let first = self.sparks.told.is_none();
+        let program = place::of_cap(state, event.cap);
+        let sparks = self.sparks.entry(program).or_default();
+        let total = &mut sparks.total;
+        let told = sparks.told.unwrap_or_default();
+        let first = sparks.told.is_none();
         let mut changed = Vec::new();
         for (kind, sum, told, now, before) in [
             (
@@ -466,9 +490,9 @@ impl<W: Write> Perfetto<W> {
                 changed.push((kind, *sum));
             }
         }
-        self.sparks.told = Some(self.sparks.total);
+        sparks.told = Some(sparks.total);
         for (kind, sum) in changed {
-            self.counter((kind, 0), event.time, sum)?;
+            self.counter(program, (kind, None), (event.time, sum))?;
         }
         Ok(())
     }
@@ -482,13 +506,16 @@ impl<W: Write> Exporter for Perfetto<W> {
         self.packets.begin()?;
         self.tracks = Tracks::new(self.sessions);
         self.sessions = self.sessions.saturating_add(1);
-        (self.flows, self.rate) = (Flows::default(), Rate::default());
-        self.sparks = Sparks::default();
+        self.flows = Flows::default();
+        self.rates.clear();
+        self.sparks.clear();
+        self.told_by = None;
         self.stopping = (0, String::new());
         Ok(())
     }
 
     fn event(&mut self, state: &State, event: &Event<'_>) -> Result<(), Error> {
+        self.told_by = event.cap;
         match event.body {
             EventBody::StopThread { thread, .. } => {
                 self.stopping.0 = thread;
@@ -501,7 +528,9 @@ impl<W: Write> Exporter for Perfetto<W> {
             EventBody::UserMsg { message } => {
                 self.message(state, event, &message.to_string_lossy())
             }
-            EventBody::UserMarker { marker } => self.marker(event, &marker.to_string_lossy()),
+            EventBody::UserMarker { marker } => {
+                self.marker(state, event, &marker.to_string_lossy())
+            }
             EventBody::SparkCounters { .. } => self.sparks(state, event),
             _ => Ok(()),
         }
@@ -523,8 +552,8 @@ impl<W: Write> Exporter for Perfetto<W> {
                 self.flows.gone(*id);
                 Ok(())
             }
-            Fact::Collection(collection) => self.collection(collection),
-            Fact::Phase(phase) => self.phase(phase),
+            Fact::Collection(collection) => self.collection(state, collection),
+            Fact::Phase(phase) => self.phase(state, phase),
             Fact::Heap(value) => self.heap(state, value),
             Fact::Span(span) => self.span(state, span),
             // Collections are told as what capabilities do; the heap profile has formats of its
@@ -534,9 +563,11 @@ impl<W: Write> Exporter for Perfetto<W> {
     }
 
     fn end(&mut self, state: &State) -> Result<(), Error> {
-        self.end_rate(state.time())?;
+        for (place, program) in place::all(state) {
+            self.end_rate(place, state.time())?;
+            self.tracks.program(&mut self.packets, (place, program))?;
+        }
         let program = state.programs().first();
-        self.tracks.program(&mut self.packets, program)?;
         if !std::mem::replace(&mut self.clock_is_told, true)
             && let Some(clock) = program.and_then(|program| program.wall_clock)
         {

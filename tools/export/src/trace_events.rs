@@ -5,17 +5,18 @@
 //! them, counters of heap and allocation.
 
 use crate::exporter::{Error, Exporter, Range};
+use crate::place::{self, Place};
 use crate::text::write_json;
 use eventlog_state::{
     Collection, Fact, HeapKind, HeapValue, Phase, Span, State, ThreadInterval, ThreadState,
 };
 use ghc_eventlog::{Event, EventBody};
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Write;
 
-/// The groups, as process numbers: two per session.
+/// The groups, as process numbers: two per program of each session.
 const CAPS: u64 = 1;
 const THREADS: u64 = 2;
 /// Capabilities are threads from here on. Thread 0 is the idle thread for Perfetto, of which
@@ -36,14 +37,25 @@ pub struct TraceEvents<W> {
     range: Range,
     raw: bool,
     first: bool,
-    session: u64,
-    caps: BTreeSet<u16>,
-    tracks: HashMap<u32, Option<String>>,
+    begun: bool,
+    /// Process numbers that are in use, and those below the ones of each program.
+    processes: u64,
+    programs: HashMap<Place, u64>,
+    /// The tracks that have their names: process and number.
+    named: HashSet<(u64, u64)>,
+    tracks: HashMap<u32, Track>,
+    /// The capability that tells the present event.
+    told_by: Option<u16>,
     /// The thread that stops now, and its name: it may be over when that is told.
     stopping: (u32, String),
-    /// Whether the track of what belongs to no thread has its name.
-    no_thread: bool,
     dropped: u64,
+}
+
+/// The track of a thread.
+#[derive(Debug)]
+struct Track {
+    process: u64,
+    label: Option<String>,
 }
 
 impl<W: Write> TraceEvents<W> {
@@ -55,11 +67,13 @@ impl<W: Write> TraceEvents<W> {
             range,
             raw,
             first: true,
-            session: 0,
-            caps: BTreeSet::new(),
+            begun: false,
+            processes: 0,
+            programs: HashMap::new(),
+            named: HashSet::new(),
             tracks: HashMap::new(),
+            told_by: None,
             stopping: (0, String::new()),
-            no_thread: false,
             dropped: 0,
         }
     }
@@ -75,21 +89,40 @@ impl<W: Write> TraceEvents<W> {
         Ok(())
     }
 
-    fn group(&self, group: u64) -> u64 {
-        self.session.saturating_sub(1) * 2 + group
+    /// The process that stands for a group of tracks of a program.
+    fn process(&mut self, program: Place, group: u64) -> u64 {
+        let below = self.programs.entry(program).or_insert_with(|| {
+            let below = self.processes;
+            self.processes += 2;
+            below
+        });
+        *below + group
     }
 
-    fn name(&mut self, kind: &str, group: u64, track: u64, name: &str) -> Result<(), Error> {
-        let pid = self.group(group);
+    fn name(&mut self, kind: &str, (pid, tid): (u64, u64), name: &str) -> Result<(), Error> {
         self.write(&json!({
-            "ph": "M", "name": kind, "pid": pid, "tid": track, "args": { "name": name },
+            "ph": "M", "name": kind, "pid": pid, "tid": tid, "args": { "name": name },
         }))
+    }
+
+    /// A track of this name among those of a group.
+    fn named(
+        &mut self,
+        (program, group): (Place, u64),
+        track: u64,
+        name: fmt::Arguments<'_>,
+    ) -> Result<(u64, u64), Error> {
+        let track = (self.process(program, group), track);
+        if self.named.insert(track) {
+            self.name("thread_name", track, &name.to_string())?;
+        }
+        Ok(track)
     }
 
     /// A slice on a track, as far as it is wanted.
     fn slice(
         &mut self,
-        (group, track): (u64, u64),
+        (pid, tid): (u64, u64),
         name: &str,
         kind: &str,
         (from, to): (u64, u64),
@@ -98,7 +131,6 @@ impl<W: Write> TraceEvents<W> {
         let Some((from, to)) = self.range.clip(from, to) else {
             return Ok(());
         };
-        let pid = self.group(group);
         // Most of the result are slices: they are written without detours.
         let comma = if std::mem::take(&mut self.first) {
             ""
@@ -110,27 +142,42 @@ impl<W: Write> TraceEvents<W> {
         let (ts, dur) = (Micros(from), Micros(to - from));
         write!(
             self.out,
-            ",\"cat\":\"{kind}\",\"pid\":{pid},\"tid\":{track},\"ts\":{ts},\"dur\":{dur}{args}}}"
+            ",\"cat\":\"{kind}\",\"pid\":{pid},\"tid\":{tid},\"ts\":{ts},\"dur\":{dur}{args}}}"
         )?;
         Ok(())
     }
 
-    fn counter(&mut self, time: u64, name: &str, value: u64) -> Result<(), Error> {
+    fn counter(
+        &mut self,
+        program: Place,
+        (name, heap): (&str, Option<u32>),
+        (time, value): (u64, u64),
+    ) -> Result<(), Error> {
         if !self.range.contains(time) {
             return Ok(());
         }
-        let pid = self.group(CAPS);
+        let name = match heap {
+            None => name.to_owned(),
+            Some(heap) => format!("{name} (heap {heap})"),
+        };
+        let pid = self.process(program, CAPS);
         self.write(&json!({
             "ph": "C", "name": name, "pid": pid, "tid": FIRST_CAP, "ts": micros(time),
             "args": { "bytes": value },
         }))
     }
 
-    fn instant(&mut self, event: &Event<'_>, kind: &str, text: &str) -> Result<(), Error> {
+    fn instant(
+        &mut self,
+        state: &State,
+        event: &Event<'_>,
+        kind: &str,
+        text: &str,
+    ) -> Result<(), Error> {
         if !self.range.contains(event.time) {
             return Ok(());
         }
-        let (pid, tid) = (self.group(CAPS), cap_track(event.cap.unwrap_or(0)));
+        let (pid, tid) = self.cap(state, event.cap.unwrap_or(0))?;
         let scope = if kind == "marker" { "g" } else { "t" };
         self.write(&json!({
             "ph": "i", "name": text, "cat": kind, "pid": pid, "tid": tid,
@@ -138,35 +185,44 @@ impl<W: Write> TraceEvents<W> {
         }))
     }
 
-    fn cap(&mut self, cap: u16) -> Result<(), Error> {
-        if self.caps.insert(cap) {
-            self.name(
-                "thread_name",
-                CAPS,
-                cap_track(cap),
-                &format!("capability {cap}"),
-            )?;
-        }
-        Ok(())
+    /// The track of a capability.
+    fn cap(&mut self, state: &State, cap: u16) -> Result<(u64, u64), Error> {
+        let program = place::of_cap(state, Some(cap));
+        let name = format_args!("capability {cap}");
+        self.named((program, CAPS), cap_track(cap), name)
     }
 
-    /// Whether a thread has a track; gives it one if it can have one.
-    fn track(&mut self, thread: u32, label: Option<&str>) -> Result<bool, Error> {
-        match self.tracks.get(&thread) {
-            Some(known) if label.is_none() || known.as_deref() == label => return Ok(true),
+    /// The track of a thread, if it can have one.
+    fn track(
+        &mut self,
+        state: &State,
+        (thread, label): (u32, Option<&str>),
+        told_by: Option<u16>,
+    ) -> Result<Option<(u64, u64)>, Error> {
+        let known = self.tracks.get(&thread);
+        let process = match known {
+            Some(known) if label.is_none() || known.label.as_deref() == label => {
+                return Ok(Some((known.process, thread_track(thread))));
+            }
+            Some(known) => known.process,
             None if self.tracks.len() >= MOST_TRACKS => {
                 self.dropped += 1;
-                return Ok(false);
+                return Ok(None);
             }
-            _ => {}
-        }
-        self.tracks.insert(thread, label.map(str::to_owned));
+            None => self.process(place::of_thread(state, thread, told_by), THREADS),
+        };
+        let track = Track {
+            process,
+            label: label.map(str::to_owned),
+        };
+        self.tracks.insert(thread, track);
         let name = match label {
             Some(label) => format!("{label} ({thread})"),
             None => format!("thread {thread}"),
         };
-        self.name("thread_name", THREADS, thread_track(thread), &name)?;
-        Ok(true)
+        let track = (process, thread_track(thread));
+        self.name("thread_name", track, &name)?;
+        Ok(Some(track))
     }
 
     /// A thread's name, while it is alive and when it has just stopped.
@@ -190,24 +246,26 @@ impl<W: Write> TraceEvents<W> {
                 Some(label) => label.to_owned(),
                 None => format!("thread {thread}"),
             };
-            self.cap(cap)?;
-            let track = (CAPS, cap_track(cap));
+            let track = self.cap(state, cap)?;
             let args = format!(",\"args\":{{\"thread\":{thread}}}");
             self.slice(track, &name, "run", times, &args)?;
         }
-        if interval.state == ThreadState::Finished || !self.track(thread, label)? {
+        if interval.state == ThreadState::Finished {
             return Ok(());
         }
+        let told_by = place::told_by(interval, self.told_by);
+        let Some(track) = self.track(state, (thread, label), told_by)? else {
+            return Ok(());
+        };
         let args = match interval.state {
             ThreadState::Running { cap } => format!(",\"args\":{{\"cap\":{cap}}}"),
             _ => String::new(),
         };
         let name = interval.state.name();
-        let track = (THREADS, thread_track(thread));
         self.slice(track, name, "state", times, &args)
     }
 
-    fn collection(&mut self, of: &Collection) -> Result<(), Error> {
+    fn collection(&mut self, state: &State, of: &Collection) -> Result<(), Error> {
         let Some(stats) = of.stats else { return Ok(()) };
         let name = format!("GC generation {}", stats.generation);
         let args = json!({
@@ -216,8 +274,10 @@ impl<W: Write> TraceEvents<W> {
             "fragmentation": stats.fragmentation,
         });
         // A track of their own: the capability's has them as parts.
+        let program = place::of_cap(state, Some(of.cap));
+        let track = self.named((program, CAPS), COLLECTIONS, format_args!("collections"))?;
         self.slice(
-            (CAPS, COLLECTIONS),
+            track,
             &name,
             "gc",
             (of.start, of.end),
@@ -225,8 +285,13 @@ impl<W: Write> TraceEvents<W> {
         )
     }
 
-    fn phase(&mut self, phase: &Phase) -> Result<(), Error> {
-        let track = (CAPS, CONCURRENT);
+    fn phase(&mut self, state: &State, phase: &Phase) -> Result<(), Error> {
+        let program = place::of_cap(state, self.told_by);
+        let track = self.named(
+            (program, CAPS),
+            CONCURRENT,
+            format_args!("concurrent collector"),
+        )?;
         let times = (phase.from, phase.to);
         self.slice(track, phase.kind.name(), "gc", times, "")
     }
@@ -234,41 +299,44 @@ impl<W: Write> TraceEvents<W> {
     fn heap(&mut self, state: &State, value: &HeapValue) -> Result<(), Error> {
         let (name, bytes) = match value.kind {
             HeapKind::Allocated => {
-                let caps = state.caps().filter_map(|(_, cap)| cap.allocated());
-                ("allocated", caps.sum())
+                let program = place::of_cap(state, value.cap);
+                let caps = state.caps();
+                let caps = caps.filter(|(cap, _)| place::of_cap(state, Some(*cap)) == program);
+                let total = caps.filter_map(|(_, cap)| cap.allocated()).sum();
+                return self.counter(program, ("allocated", None), (value.time, total));
             }
             HeapKind::Size => ("heap size", value.bytes),
             HeapKind::Live => ("live data", value.bytes),
             HeapKind::Blocks => ("blocks", value.bytes),
         };
-        self.counter(value.time, name, bytes)
+        let (program, own) = place::of_heap(state, value.capset, value.cap);
+        let heap = (!own).then_some(value.capset);
+        self.counter(program, (name, heap), (value.time, bytes))
     }
 
-    fn span(&mut self, span: &Span) -> Result<(), Error> {
-        let thread = match span.thread {
+    fn span(&mut self, state: &State, span: &Span) -> Result<(), Error> {
+        let (pid, tid) = match span.thread {
             Some(thread) => {
-                if !self.track(thread, span.label.as_deref())? {
-                    return Ok(());
+                let named = (thread, span.label.as_deref());
+                match self.track(state, named, self.told_by)? {
+                    Some(track) => track,
+                    None => return Ok(()),
                 }
-                thread_track(thread)
             }
             None => {
-                if !std::mem::replace(&mut self.no_thread, true) {
-                    self.name("thread_name", THREADS, NO_THREAD, "no thread")?;
-                }
-                NO_THREAD
+                let program = place::of_cap(state, self.told_by);
+                self.named((program, THREADS), NO_THREAD, format_args!("no thread"))?
             }
         };
         let args = json!({ "id": span.id, "running_ns": span.running, "gc_ns": span.paused });
         // Spans overlap states: they are slices of an own kind, which
         // the viewer puts on rows of their own.
         if let Some((from, to)) = self.range.clip(span.start, span.end) {
-            let pid = self.group(THREADS);
-            let id = format!("{thread}.{}", span.start);
+            let id = format!("{tid}.{}", span.start);
             for (phase, time) in [("b", from), ("e", to)] {
                 self.write(&json!({
                     "ph": phase, "name": &*span.name, "cat": "span", "id": id,
-                    "pid": pid, "tid": thread, "ts": micros(time), "args": args,
+                    "pid": pid, "tid": tid, "ts": micros(time), "args": args,
                 }))?;
             }
         }
@@ -311,18 +379,18 @@ impl<W: Write> Exporter for TraceEvents<W> {
     type Report = u64;
 
     fn begin(&mut self, _state: &State) -> Result<(), Error> {
-        if self.session == 0 {
+        if !std::mem::replace(&mut self.begun, true) {
             // Not before there is a log.
             write!(self.out, "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
         }
-        self.session += 1;
-        self.caps.clear();
+        self.programs.clear();
         self.tracks.clear();
-        self.no_thread = false;
-        self.name("thread_name", CAPS, COLLECTIONS, "collections")
+        self.told_by = None;
+        Ok(())
     }
 
     fn event(&mut self, state: &State, event: &Event<'_>) -> Result<(), Error> {
+        self.told_by = event.cap;
         match event.body {
             EventBody::StopThread { thread, .. } => {
                 self.stopping.0 = thread;
@@ -333,10 +401,10 @@ impl<W: Write> Exporter for TraceEvents<W> {
                 Ok(())
             }
             EventBody::UserMsg { message } => {
-                self.instant(event, "message", &message.to_string_lossy())
+                self.instant(state, event, "message", &message.to_string_lossy())
             }
             EventBody::UserMarker { marker } => {
-                self.instant(event, "marker", &marker.to_string_lossy())
+                self.instant(state, event, "marker", &marker.to_string_lossy())
             }
             _ => Ok(()),
         }
@@ -346,37 +414,34 @@ impl<W: Write> Exporter for TraceEvents<W> {
         match fact {
             Fact::Thread(interval) => self.interval(state, interval),
             Fact::Part(part) => {
-                self.cap(part.cap)?;
-                let track = (CAPS, cap_track(part.cap));
+                let track = self.cap(state, part.cap)?;
                 self.slice(track, "GC", "gc", (part.from, part.to), "")
             }
-            Fact::Collection(collection) => self.collection(collection),
-            Fact::Phase(phase) => self.phase(phase),
+            Fact::Collection(collection) => self.collection(state, collection),
+            Fact::Phase(phase) => self.phase(state, phase),
             Fact::Heap(value) => self.heap(state, value),
-            Fact::Span(span) => self.span(span),
+            Fact::Span(span) => self.span(state, span),
             _ => Ok(()),
         }
     }
 
     fn end(&mut self, state: &State) -> Result<(), Error> {
-        let program = state.programs().first();
-        let name = program.and_then(|program| program.name());
-        let name = name.unwrap_or("program").to_owned();
-        let pid = program.and_then(|program| program.pid);
-        let pid = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
-        for (group, of) in [(CAPS, "capabilities"), (THREADS, "threads")] {
-            self.name(
-                "process_name",
-                group,
-                FIRST_CAP,
-                &format!("{name}{pid}: {of}"),
-            )?;
+        for (place, program) in place::all(state) {
+            let name = program.and_then(|program| program.name());
+            let name = name.unwrap_or("program").to_owned();
+            let pid = program.and_then(|program| program.pid);
+            let pid = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
+            for (group, of) in [(CAPS, "capabilities"), (THREADS, "threads")] {
+                let process = self.process(place, group);
+                let name = format!("{name}{pid}: {of}");
+                self.name("process_name", (process, FIRST_CAP), &name)?;
+            }
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<u64, Error> {
-        if self.session > 0 {
+        if self.begun {
             writeln!(self.out, "\n]}}")?;
         }
         self.out.flush()?;

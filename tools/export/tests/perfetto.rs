@@ -4,10 +4,11 @@ mod common;
 
 use common::wire::{self, Trace};
 use common::{Log, convert, corpus, create, label, marker, message, migrate, run, stop, wakeup};
-use eventlog_export::{Exporter, Perfetto, Range, Written};
+use eventlog_export::{Exporter, Perfetto, Range, TraceEvents, Written};
 use eventlog_state::{CapState, Fact, State, ThreadState};
 use ghc_eventlog::{CapsetType, EventBody, StopStatus, Texts};
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 /// Converts a log and reads the result, which is sound.
@@ -289,15 +290,18 @@ fn counters_show_the_heap_and_sparks() {
         .bytes();
     let (trace, _) = trace_of(&log, Range::default());
     let total = [(10 * MS, 1000), (20 * MS, 6000), (30 * MS, 6500)];
-    assert_eq!(trace.values("program/allocated"), total);
+    assert_eq!(trace.values("program/heap/allocated"), total);
     // 5000 bytes in the ten milliseconds before, 500 in the next ten.
-    let rate = trace.values("program/allocation rate");
+    let rate = trace.values("program/heap/allocation rate");
     assert_eq!(rate[..2], [(10 * MS, 500_000), (20 * MS, 50_000)]);
-    assert_eq!(trace.values("program/heap size"), [(22 * MS, 1 << 20)]);
-    let created = trace.values("program/sparks created");
+    assert_eq!(trace.values("program/heap/heap size"), [(22 * MS, 1 << 20)]);
+    let created = trace.values("program/sparks/sparks created");
     assert_eq!(created, [(21 * MS, 3), (31 * MS, 7)]);
     // Only what changes is told.
-    assert_eq!(trace.values("program/sparks in pool"), [(21 * MS, 2)]);
+    assert_eq!(
+        trace.values("program/sparks/sparks in pool"),
+        [(21 * MS, 2)]
+    );
 }
 
 #[test]
@@ -319,6 +323,181 @@ fn threads_beyond_the_limit_are_counted() {
     assert_eq!(threads.count(), 8);
     // The last one was created at the end: its interval is empty.
     assert_eq!(written.left_out, 11);
+}
+
+fn collected(capset: u32) -> EventBody<'static> {
+    EventBody::GcStatsGhc {
+        capset,
+        generation: 1,
+        copied: 10,
+        slop: 0,
+        fragmentation: 0,
+        par_threads: 1,
+        par_max_copied: 10,
+        par_tot_copied: 10,
+        par_balanced_copied: Some(0),
+    }
+}
+
+/// Two programs in one log: the second one's capability is 1, its thread 9.
+fn merged() -> Vec<u8> {
+    const NAMES: [&[u8]; 2] = [b"/bin/client\0", b"/bin/server\0"];
+    let mut told = Vec::new();
+    for (capset, cap) in [(0, 0), (7, 1)] {
+        let capset_type = CapsetType::OS_PROCESS;
+        let args = Texts(NAMES[usize::from(cap)]);
+        let pid = 100 + u32::from(cap);
+        told.extend([
+            (
+                0,
+                EventBody::CapsetCreate {
+                    capset,
+                    capset_type,
+                },
+            ),
+            (0, EventBody::ProgramArgs { capset, args }),
+            (0, EventBody::OsprocessPid { capset, pid }),
+            (
+                0,
+                EventBody::CapsetAssignCap {
+                    capset,
+                    assigned_cap: cap,
+                },
+            ),
+        ]);
+    }
+    let mut log = Log::new().block(None, &told);
+    for (capset, cap, thread) in [(0, 0, 1), (7, 1, 9)] {
+        let bytes = 1000 + u64::from(capset);
+        log = log.block(
+            Some(cap),
+            &[
+                (10, create(thread)),
+                (20, run(thread)),
+                (21, message("START work")),
+                (22, marker("mark")),
+                (25, EventBody::HeapSize { capset, bytes }),
+                (26, EventBody::HeapAllocated { capset, bytes }),
+                (29, message("STOP work")),
+                (30, stop(thread, StopStatus::FINISHED)),
+                (31, EventBody::RequestSeqGc),
+                (32, EventBody::GcStart),
+                (39, collected(capset)),
+                (40, EventBody::GcEnd),
+            ],
+        );
+    }
+    log.bytes()
+}
+
+#[test]
+fn each_program_of_a_merged_log_is_a_process() {
+    let (trace, _) = trace_of(&merged(), Range::default());
+    let roots = trace.tracks.values().filter(|track| track.parent.is_none());
+    let roots: BTreeMap<_, _> = roots.map(|track| (&*track.name, track.pid)).collect();
+    assert_eq!(
+        roots,
+        BTreeMap::from([("client", Some(100)), ("server", Some(101))])
+    );
+    for (program, cap, thread, bytes) in [("client", 0, 1, 1000), ("server", 1, 9, 1007)] {
+        let paths: BTreeSet<_> = trace
+            .tracks
+            .keys()
+            .map(|track| trace.path(*track))
+            .collect();
+        let below = format!("{program}/");
+        let paths: Vec<_> = paths
+            .iter()
+            .filter_map(|path| path.strip_prefix(&below))
+            .collect();
+        let expected = [
+            "capabilities".to_owned(),
+            format!("capabilities/capability {cap}"),
+            "collections".to_owned(),
+            "heap".to_owned(),
+            "heap/allocated".to_owned(),
+            "heap/allocation rate".to_owned(),
+            "heap/heap size".to_owned(),
+            "markers".to_owned(),
+            "threads".to_owned(),
+            format!("threads/thread {thread}"),
+            format!("threads/thread {thread}/spans"),
+        ];
+        assert_eq!(paths, expected, "{program}");
+        let at = |path: &str| format!("{program}/{path}");
+        for (counter, time) in [("heap/heap size", 25), ("heap/allocated", 26)] {
+            assert_eq!(trace.values(&at(counter)), [(time, bytes)]);
+        }
+    }
+}
+
+#[test]
+fn each_program_of_a_merged_log_has_processes_in_json() {
+    let mut json = Vec::new();
+    convert(
+        &merged(),
+        TraceEvents::new(&mut json, Range::default(), false),
+    );
+    let json: Value = serde_json::from_slice(&json).expect("JSON");
+    let events = json["traceEvents"].as_array().expect("events");
+    let mut processes = BTreeMap::new();
+    for event in events
+        .iter()
+        .filter(|event| event["name"] == "process_name")
+    {
+        let name = event["args"]["name"].as_str().expect("a name");
+        let pid = event["pid"].as_u64().expect("a number");
+        assert_eq!(processes.insert(pid, name.to_owned()), None);
+    }
+    let groups = ["capabilities", "threads"];
+    let expected = ["client (process 100)", "server (process 101)"];
+    let expected = expected.map(|program| groups.map(|of| format!("{program}: {of}")));
+    let mut names: Vec<_> = processes.values().cloned().collect();
+    names.sort();
+    assert_eq!(names, expected.concat());
+    // Whatever is shown is shown below its own program.
+    let thread = |event: &Value| event["args"]["thread"].as_u64();
+    for event in events.iter().filter(|event| event["ph"] != "M") {
+        let process = &processes[&event["pid"].as_u64().expect("a number")];
+        let program = process.split(' ').next().expect("a word");
+        let told = match (event["tid"].as_u64(), thread(event)) {
+            (_, Some(1)) | (Some(1), _) => "client",
+            (_, Some(9)) | (Some(2 | 9), _) => "server",
+            _ => program,
+        };
+        match event["ph"].as_str() {
+            Some("C") => {
+                let bytes = if program == "client" { 1000 } else { 1007 };
+                assert_eq!(event["args"]["bytes"], bytes, "{event}");
+            }
+            _ => assert_eq!(program, told, "{event}"),
+        }
+    }
+}
+
+#[test]
+fn what_a_capability_does_while_it_writes_the_log_is_told() {
+    let log = Log::new()
+        .block(Some(0), &[(10, create(1)), (20, run(1))])
+        .block(
+            Some(0),
+            &[(50, message("x")), (60, stop(1, StopStatus::FINISHED))],
+        )
+        .bytes();
+    let (trace, _) = trace_of(&log, Range::default());
+    assert_eq!(
+        trace.on("program/capabilities/capability 0"),
+        [
+            ("switching", 10, 20),
+            ("writing_log", 20, 50),
+            ("thread 1", 50, 60)
+        ]
+    );
+    // The thread knows nothing of it.
+    assert_eq!(
+        trace.on("program/threads/thread 1"),
+        [("runnable", 10, 20), ("running", 20, 60)]
+    );
 }
 
 #[test]

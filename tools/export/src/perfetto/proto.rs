@@ -104,7 +104,6 @@ pub struct CounterDescriptor {
 #[repr(i32)]
 pub enum Unit {
     Unspecified = 0,
-    Count = 2,
     Bytes = 3,
 }
 

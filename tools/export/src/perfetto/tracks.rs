@@ -6,6 +6,7 @@ use super::packets::Packets;
 use super::proto::{
     ChildOrdering, CounterDescriptor, ProcessDescriptor, SiblingMerge, TrackDescriptor, Unit,
 };
+use crate::place::Place;
 use eventlog_state::Program;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::io::{self, Write};
@@ -57,37 +58,54 @@ impl CounterKind {
                 unit: None,
                 unit_name: Some("bytes/s".to_owned()),
             },
-            _ => unit(Unit::Count),
+            _ => CounterDescriptor {
+                unit: None,
+                unit_name: Some("sparks".to_owned()),
+            },
+        }
+    }
+
+    fn group(self) -> (Group, &'static str) {
+        match self {
+            Self::HeapSize | Self::Live | Self::Blocks | Self::Allocated | Self::Rate => {
+                (Group::Heap, "heap")
+            }
+            _ => (Group::Sparks, "sparks"),
         }
     }
 }
 
-/// Children of the program, in the order in which they are shown.
+/// Children of the program, in the order in which they are shown: that of their names, as
+/// Perfetto has no other for what lies right below a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 enum Group {
     Caps,
     Collections,
     Phases,
+    Heap,
     Markers,
     Messages,
     Spans,
-    Counters,
+    Sparks,
     Threads,
 }
+
+/// Slices of a program that may overlap.
+type Kinds = FxHashMap<Place, Shared>;
 
 /// The tracks that are described.
 #[derive(Debug, Default)]
 pub struct Tracks {
     session: u16,
-    groups: FxHashSet<Group>,
+    groups: FxHashSet<(Place, Group)>,
     caps: FxHashSet<u16>,
     threads: FxHashMap<u32, Thread>,
-    counters: FxHashSet<(CounterKind, u32)>,
-    collections: Shared,
-    phases: Shared,
+    counters: FxHashSet<u64>,
+    collections: Kinds,
+    phases: Kinds,
     /// Spans of no thread.
-    spans: Shared,
+    spans: Kinds,
     /// Up to where slices lie on tracks of which each is after the other.
     ends: FxHashMap<u64, u64>,
 }
@@ -114,16 +132,16 @@ impl Tracks {
         }
     }
 
-    fn root(&self) -> u64 {
-        number(self.session, Kind::Program, 0)
+    fn root(&self, program: Place) -> u64 {
+        number(self.session, Kind::Program, program.into())
     }
 
-    /// Describes the program, of which all may come late: once, in the end. A trace need not
+    /// Describes a program, of which all may come late: once, in the end. A trace need not
     /// describe a track before those below it.
     pub fn program<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
-        program: Option<&Program>,
+        (place, program): (Place, Option<&Program>),
     ) -> io::Result<()> {
         let pid = program.and_then(|program| program.pid);
         let name = program.and_then(Program::name).unwrap_or("program");
@@ -136,7 +154,7 @@ impl Tracks {
             process_name: Some(name.to_owned()),
         });
         let descriptor = TrackDescriptor {
-            uuid: Some(self.root()),
+            uuid: Some(self.root(place)),
             name: Some(name.to_owned()),
             process,
             child_ordering: Some(ChildOrdering::Explicit.into()),
@@ -166,25 +184,32 @@ impl Tracks {
     fn group<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
-        group: Group,
-        name: &str,
+        program: Place,
+        (group, name): (Group, &str),
     ) -> io::Result<u64> {
-        let uuid = number(self.session, Kind::Group, group as u64);
-        if self.groups.insert(group) {
+        let id = group as u64 | u64::from(program) << 8;
+        let uuid = number(self.session, Kind::Group, id);
+        if self.groups.insert((program, group)) {
             let more = TrackDescriptor {
                 child_ordering: Some(ChildOrdering::Explicit.into()),
                 ..single()
             };
-            self.describe(packets, (uuid, self.root()), (name, group as u32), more)?;
+            let places = (uuid, self.root(program));
+            self.describe(packets, places, (name, group as u32), more)?;
         }
         Ok(uuid)
     }
 
     /// The track of a capability.
-    pub fn cap<W: Write>(&mut self, packets: &mut Packets<W>, cap: u16) -> io::Result<u64> {
+    pub fn cap<W: Write>(
+        &mut self,
+        packets: &mut Packets<W>,
+        program: Place,
+        cap: u16,
+    ) -> io::Result<u64> {
         let uuid = number(self.session, Kind::Cap, cap.into());
         if self.caps.insert(cap) {
-            let parent = self.group(packets, Group::Caps, "capabilities")?;
+            let parent = self.group(packets, program, (Group::Caps, "capabilities"))?;
             let name = format!("capability {cap}");
             self.describe(packets, (uuid, parent), (&name, cap.into()), single())?;
         }
@@ -205,8 +230,8 @@ impl Tracks {
     pub fn thread<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
-        thread: u32,
-        label: Option<&str>,
+        program: Place,
+        (thread, label): (u32, Option<&str>),
     ) -> io::Result<u64> {
         let uuid = number(self.session, Kind::Thread, thread.into());
         let known = self.threads.get(&thread);
@@ -214,7 +239,7 @@ impl Tracks {
         if known.is_some_and(|known| label.is_none() || known.label.as_deref() == label) {
             return Ok(uuid);
         }
-        let parent = self.group(packets, Group::Threads, "threads")?;
+        let parent = self.group(packets, program, (Group::Threads, "threads"))?;
         let known = self.threads.entry(thread).or_default();
         known.label = label.map(Box::from);
         let name = match label {
@@ -232,27 +257,29 @@ impl Tracks {
         Ok(uuid)
     }
 
-    /// The track of a counter. `of`: of which heap.
+    /// The track of a counter. `heap`: of which, if that is not the program's own.
     pub fn counter<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
-        kind: CounterKind,
-        of: u32,
+        program: Place,
+        (kind, heap): (CounterKind, Option<u32>),
     ) -> io::Result<u64> {
-        let id = (kind as u64) << 32 | u64::from(of);
+        let (id, name) = match heap {
+            None => (u64::from(program), kind.name().to_owned()),
+            Some(heap) => (
+                1 << 39 | u64::from(heap),
+                format!("{} (heap {heap})", kind.name()),
+            ),
+        };
+        let id = (kind as u64) << 32 | id;
         let uuid = number(self.session, Kind::Counter, id);
-        if self.counters.insert((kind, of)) {
-            let several = of != 0;
-            let name = match several {
-                true => format!("{} (heap {of})", kind.name()),
-                false => kind.name().to_owned(),
-            };
+        if self.counters.insert(id) {
             let more = TrackDescriptor {
                 counter: Some(kind.unit()),
                 ..TrackDescriptor::default()
             };
-            let rank = Group::Counters as u32;
-            self.describe(packets, (uuid, self.root()), (&name, rank), more)?;
+            let parent = self.group(packets, program, kind.group())?;
+            self.describe(packets, (uuid, parent), (&name, kind as u32), more)?;
         }
         Ok(uuid)
     }
@@ -261,23 +288,31 @@ impl Tracks {
     pub fn collection<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
+        program: Place,
         times: (u64, u64),
     ) -> io::Result<Option<u64>> {
-        let tree = (self.root(), Kind::Collection, 0);
+        let tree = (self.root(program), Kind::Collection, program_id(program));
         let shown = ("collections", Group::Collections as u32);
-        self.collections
-            .place(packets, (self.session, tree), shown, times)
+        self.collections.entry(program).or_default().place(
+            packets,
+            (self.session, tree),
+            shown,
+            times,
+        )
     }
 
     /// A track for a phase of the concurrent collector.
     pub fn phase<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
+        program: Place,
         times: (u64, u64),
     ) -> io::Result<Option<u64>> {
-        let tree = (self.root(), Kind::Phase, 0);
+        let tree = (self.root(program), Kind::Phase, program_id(program));
         let shown = ("concurrent collector", Group::Phases as u32);
         self.phases
+            .entry(program)
+            .or_default()
             .place(packets, (self.session, tree), shown, times)
     }
 
@@ -285,7 +320,7 @@ impl Tracks {
     pub fn span<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
-        thread: Option<u32>,
+        (program, thread): (Place, Option<u32>),
         times: (u64, u64),
     ) -> io::Result<Option<u64>> {
         match thread.and_then(|thread| self.threads.get_mut(&thread).zip(Some(thread))) {
@@ -298,22 +333,34 @@ impl Tracks {
                     .place(packets, (self.session, tree), shown, times)
             }
             None => {
-                let tree = (self.root(), Kind::LooseSpan, 0);
+                let tree = (self.root(program), Kind::LooseSpan, program_id(program));
                 let shown = ("spans", Group::Spans as u32);
-                self.spans
-                    .place(packets, (self.session, tree), shown, times)
+                self.spans.entry(program).or_default().place(
+                    packets,
+                    (self.session, tree),
+                    shown,
+                    times,
+                )
             }
         }
     }
 
     /// The track of markers.
-    pub fn markers<W: Write>(&mut self, packets: &mut Packets<W>) -> io::Result<u64> {
-        self.group(packets, Group::Markers, "markers")
+    pub fn markers<W: Write>(
+        &mut self,
+        packets: &mut Packets<W>,
+        program: Place,
+    ) -> io::Result<u64> {
+        self.group(packets, program, (Group::Markers, "markers"))
     }
 
     /// The track of messages that no capability tells.
-    pub fn messages<W: Write>(&mut self, packets: &mut Packets<W>) -> io::Result<u64> {
-        self.group(packets, Group::Messages, "messages")
+    pub fn messages<W: Write>(
+        &mut self,
+        packets: &mut Packets<W>,
+        program: Place,
+    ) -> io::Result<u64> {
+        self.group(packets, program, (Group::Messages, "messages"))
     }
 
     /// What a slice leaves over beside those before it, where each is to be after the other.
@@ -354,6 +401,11 @@ impl Shared {
         }
         Ok(Some(uuid))
     }
+}
+
+/// Beside it there is room for the number of a lane.
+fn program_id(program: Place) -> u64 {
+    u64::from(program) << 8
 }
 
 /// A track that is shown by itself, whatever others are called; so it can be named anew.
