@@ -4,7 +4,8 @@
 use eventlog_state::{Program, State, ThreadInterval, ThreadState};
 use std::ptr;
 
-/// The place of a program among those of the log. What nothing is known of belongs to the first.
+/// The place of a program among those of the log. What nothing is known of, as what is told
+/// outside of all capabilities, belongs to the first one that goes on.
 pub type Place = u8;
 
 fn place(state: &State, program: Option<&Program>) -> Place {
@@ -24,7 +25,12 @@ pub fn of_cap(state: &State, cap: Option<u16>) -> Place {
     if is_alone(state) {
         return 0;
     }
-    place(state, cap.and_then(|cap| state.programs().of_cap(cap)))
+    let mut programs = state.programs().iter();
+    let told = cap.and_then(|cap| state.programs().of_cap(cap));
+    place(
+        state,
+        told.or_else(|| programs.find(|of| of.ended.is_none())),
+    )
 }
 
 /// The program of a thread. `told_by`: the capability that tells something of it, if that is

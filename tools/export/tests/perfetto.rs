@@ -432,6 +432,19 @@ fn each_program_of_a_merged_log_is_a_process() {
 }
 
 #[test]
+fn what_no_capability_tells_is_of_the_program_that_goes_on() {
+    // The concurrent collector's events are in the global block.
+    let events = [
+        (70, EventBody::CapsetDelete { capset: 0 }),
+        (80, EventBody::ConcSyncBegin),
+        (90, EventBody::ConcSyncEnd),
+    ];
+    let log = [merged(), Log::new().block(None, &events).bytes_of_blocks()].concat();
+    let (trace, _) = trace_of(&log, Range::default());
+    assert_eq!(trace.on("server/concurrent collector").len(), 1);
+}
+
+#[test]
 fn each_program_of_a_merged_log_has_processes_in_json() {
     let mut json = Vec::new();
     convert(

@@ -38,6 +38,11 @@ impl Log {
         self
     }
 
+    /// What follows the header.
+    pub fn bytes_of_blocks(&self) -> Vec<u8> {
+        self.bytes[self.header.as_bytes().len()..].to_vec()
+    }
+
     /// The log as far as it is: as of a program that was killed.
     pub fn bytes(self) -> Vec<u8> {
         self.bytes
