@@ -78,6 +78,17 @@ impl Scheduler {
         self.seen <= 1
     }
 
+    /// A capability, and whether it is the only one.
+    #[inline]
+    fn cap_alone(&mut self, number: u16) -> (&mut Cap, bool) {
+        let index = usize::from(number);
+        if self.caps.len() <= index || !self.caps[index].seen {
+            self.meet(index);
+        }
+        let alone = self.alone();
+        (&mut self.caps[index], alone)
+    }
+
     /// Something about a capability may have changed; `thread` ran until now.
     #[inline]
     pub(crate) fn update(
@@ -87,8 +98,8 @@ impl Scheduler {
         thread: Option<u32>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
-        let alone = self.alone();
-        self.cap(number).update(number, (time, thread, alone), see);
+        let (cap, alone) = self.cap_alone(number);
+        cap.update(number, (time, thread, alone), see);
     }
 
     pub(crate) fn create(
@@ -149,11 +160,16 @@ impl Scheduler {
         let mut odd = [None, None];
         let Some(number) = event.cap else { return odd };
         let time = event.time;
-        let cap = self.cap(number);
+        let (cap, alone) = self.cap_alone(number);
         let before = cap.running.replace((id, time));
         cap.runs += 1;
         if cap.collecting.is_none() {
             cap.requested = None;
+        }
+        if !keep.threads && !keep.oddities {
+            let before = before.map(|(other, _)| other);
+            cap.update(number, (time, before, alone), see);
+            return odd;
         }
         if let Some((other, _)) = before {
             odd[0] = (!turn.is_late()).then_some(Odd::CapRunsTwoThreads { thread: id, other });
@@ -281,10 +297,15 @@ impl Scheduler {
         let mut odd = [None, None];
         let Some(number) = event.cap else { return odd };
         let time = event.time;
-        let cap = self.cap(number);
+        let (cap, alone) = self.cap_alone(number);
         let before = cap.running.take();
         if let Some((_, since)) = before {
             cap.ran = cap.ran.saturating_add(time.saturating_sub(since));
+        }
+        if !keep.threads && !keep.oddities {
+            let before = before.map(|(other, _)| other);
+            cap.update(number, (time, before, alone), see);
+            return odd;
         }
         if let Some((other, _)) = before
             && other != id

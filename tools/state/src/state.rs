@@ -26,7 +26,8 @@ pub struct State {
     header: Arc<Header>,
     keep: Keep,
     time: u64,
-    first: Option<u64>,
+    /// As large as can be before the first event.
+    first: u64,
     pub(crate) scheduler: Scheduler,
     pub(crate) collections: Collections,
     pub(crate) heaps: Heaps,
@@ -61,7 +62,7 @@ impl State {
             header: Arc::clone(header),
             keep,
             time: 0,
-            first: None,
+            first: u64::MAX,
             scheduler: Scheduler::default(),
             collections: Collections::new(header),
             heaps: Heaps::default(),
@@ -93,7 +94,7 @@ impl State {
 
     /// The earliest time that an event had.
     pub fn first(&self) -> Option<u64> {
-        self.first
+        (self.first != u64::MAX).then_some(self.first)
     }
 
     /// The threads that are alive, by number.
@@ -209,9 +210,7 @@ impl State {
     #[inline]
     pub fn apply(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {
         self.time = self.time.max(event.time);
-        if self.first.is_none_or(|first| event.time < first) {
-            self.first = Some(event.time);
-        }
+        self.first = self.first.min(event.time);
         if self.keep.oddities {
             self.scheduler.spoke(event);
         }
@@ -220,8 +219,10 @@ impl State {
             EventBody::RunThread { thread } => {
                 self.tells.scheduler = true;
                 let odd = self.scheduler.run(event, thread, with, see);
-                self.thread_oddities(event, odd, see);
-                self.check_run(event, thread, turn, see);
+                if self.keep.oddities {
+                    self.thread_oddities(event, odd, see);
+                    self.check_run(event, thread, turn, see);
+                }
             }
             EventBody::StopThread {
                 thread,
@@ -232,7 +233,9 @@ impl State {
                 let odd = self
                     .scheduler
                     .stop(event, (thread, status, info), with, see);
-                self.thread_oddities(event, odd, see);
+                if self.keep.oddities {
+                    self.thread_oddities(event, odd, see);
+                }
             }
             EventBody::ThreadWakeup { thread, other_cap } => {
                 self.tells.scheduler = true;
