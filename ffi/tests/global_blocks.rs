@@ -130,8 +130,10 @@ fn tasks_that_have_ended_are_forgotten() {
     driver.quietly("tasks 200000");
     let after = driver.stats().get("definition_bytes");
     assert!(after < 300_000 && bytes < 300_000, "{bytes}, then {after}");
-    let grown = driver.process.resident().saturating_sub(resident);
-    assert!(grown < 6 << 20, "{grown} bytes more");
+    // What has not been learnt from is in a ring, until it has: under load it lags behind.
+    eventually(LIMIT, "memory is given back", || {
+        driver.process.resident() < resident + (6 << 20)
+    });
     let bytes = rest_of(&mut driver, client);
     Stream::cut(&bytes);
 }

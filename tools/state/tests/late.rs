@@ -385,7 +385,7 @@ fn in_the_middle_of_a_block() {
         }
         let name = format!("seed {seed}");
         let (check, _) = Check::new(&name, &bytes);
-        let late = |follower: &Follower, end: usize| {
+        let late = |follower: &mut Follower, end: usize| {
             let Some((state, window)) = follower.cut() else {
                 return;
             };
@@ -401,7 +401,7 @@ fn in_the_middle_of_a_block() {
             let end = bytes.len().min(done + 1 + random.below(600) as usize);
             follower.push_bytes(&bytes[done..end], &mut |_| {}).unwrap();
             done = end;
-            late(&follower, end);
+            late(&mut follower, end);
             cuts += 1;
         }
         // The same by items.
@@ -414,7 +414,7 @@ fn in_the_middle_of_a_block() {
             }
             follower.push(&item, decoder.header(), &mut |_| {}).unwrap();
             if random.one_in(30) {
-                late(&follower, decoder.offset() as usize);
+                late(&mut follower, decoder.offset() as usize);
                 cuts += 1;
             }
         }
