@@ -32,7 +32,7 @@
 //! | [`ids`], [`names`] | every event type by number and by name |
 //! | [`definition()`] | which events define something that later ones depend on |
 //! | [`notes`] | the messages of tools that tools read: losses, where a recording goes on |
-//! | [`Writer`], [`BlockBuilder`] | put items back byte for byte, or make new ones |
+//! | [`Writer`], [`BlockBuilder`], [`Blocks`] | put items back byte for byte, or make new ones |
 //! | [`Order`], [`Watermark`] | events of all capabilities by time, live, in bounded memory |
 //! | [`sort()`] | the same for files of any size |
 //! | [`WallClock`], [`Allocations`] | what times and totals mean |
@@ -66,6 +66,7 @@ mod macros;
 
 mod allocations;
 mod block;
+mod blocks;
 mod body;
 mod bounds;
 mod chunks;
@@ -100,6 +101,7 @@ mod wire;
 
 pub use allocations::Allocations;
 pub use block::BlockBuilder;
+pub use blocks::Blocks;
 pub use body::EventBody;
 pub use codes::{BlockSize, Breakdown, CapsetType, StopStatus};
 pub use decoder::Decoder;
