@@ -33,6 +33,10 @@ const LOGS_NOTHING_ADVICE: &str = ", so there are no events; start it with +RTS 
      or switch event classes on by commands";
 const RUN_LOST: &str = "eventlog run: lost ";
 const TOO_SLOW: &str = ": the output is too slow";
+const AT_BYTE: &str = "eventlog record: at byte ";
+const GOES_ON: &str = " of the stream this file goes on from ";
+const TOLD_FIRST: &str = "; what holds there is told first";
+const PROLOGUE_ENDS: &str = " of the stream, after what was told first";
 const CONTINUES: &str = "eventlog record: this file continues";
 const REPEATED: &str = "; what was defined before is repeated here";
 const NOT_ALL_REPEATED: &str = "not all definitions are repeated: there are too many";
@@ -56,8 +60,24 @@ pub enum Note<'a> {
     LogsNothing,
     /// `eventlog run`: blocks are missing from the log here.
     RunLoss(RunLoss<'a>),
-    /// `eventlog record`: the end of what was defined in the files before, and
-    /// is repeated in this one.
+    /// `eventlog record`: the file goes on where another one was closed. From
+    /// this, the first event of the file, to [`PrologueEnd`](Self::PrologueEnd)
+    /// it tells again what holds at that place.
+    Prologue {
+        /// The place, in bytes from the header of the first file.
+        offset: u64,
+        /// The file that was closed.
+        file: &'a str,
+    },
+    /// `eventlog record`: the end of the prologue. Behind this event comes
+    /// that byte of the stream.
+    PrologueEnd {
+        /// Which.
+        offset: u64,
+    },
+    /// `eventlog record`, before it wrote prologues: the end of what was
+    /// defined in the files before, and is repeated in this one. It is followed
+    /// by threads that exist already.
     Continues {
         /// The file before it.
         file: &'a str,
@@ -149,6 +169,10 @@ impl fmt::Display for Note<'_> {
                 f,
                 "{RUN_LOST}{blocks} blocks, {size}, between {since} and {until}{TOO_SLOW}"
             ),
+            Self::Prologue { offset, file } => {
+                write!(f, "{AT_BYTE}{offset}{GOES_ON}{file}{TOLD_FIRST}")
+            }
+            Self::PrologueEnd { offset } => write!(f, "{AT_BYTE}{offset}{PROLOGUE_ENDS}"),
             Self::Continues { file } => write!(f, "{CONTINUES} {file}{REPEATED}"),
             Self::NotAllRepeated => f.write_str(NOT_ALL_REPEATED),
             Self::Recovered(recovered) => write!(f, "{RECOVER}{recovered}"),
@@ -200,7 +224,11 @@ impl<'a> Note<'a> {
         let holds = match note {
             Self::Loss(_) => true,
             Self::Sync(_) | Self::Dump(_) | Self::LogsNothing | Self::Recovered(_) => by_program,
-            Self::RunLoss(_) | Self::Continues { .. } | Self::NotAllRepeated => !by_program,
+            Self::RunLoss(_)
+            | Self::Prologue { .. }
+            | Self::PrologueEnd { .. }
+            | Self::Continues { .. }
+            | Self::NotAllRepeated => !by_program,
         };
         holds.then_some(note)
     }
@@ -222,6 +250,9 @@ impl<'a> Note<'a> {
         if let Some(rest) = text.strip_prefix(RUN_LOST) {
             return RunLoss::parse(rest).map(Self::RunLoss);
         }
+        if let Some(rest) = text.strip_prefix(AT_BYTE) {
+            return Self::of_prologue(rest);
+        }
         if let Some(rest) = text.strip_prefix(CONTINUES) {
             let file = rest.strip_suffix(REPEATED).unwrap_or(rest);
             let file = file.strip_prefix(' ').unwrap_or(file);
@@ -235,6 +266,17 @@ impl<'a> Note<'a> {
         Some(Self::Recovered(
             overwritten.unwrap_or(Recovered::Other(line)),
         ))
+    }
+
+    fn of_prologue(text: &'a str) -> Option<Self> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (offset, rest) = text.split_at(digits);
+        let offset = offset.parse().ok()?;
+        if rest == PROLOGUE_ENDS {
+            return Some(Self::PrologueEnd { offset });
+        }
+        let file = rest.strip_prefix(GOES_ON)?.strip_suffix(TOLD_FIRST)?;
+        Some(Self::Prologue { offset, file })
     }
 }
 

@@ -57,6 +57,19 @@ fn notes() -> Vec<(Note<'static>, &'static str)> {
              here.2; what was defined before is repeated here",
         ),
         (
+            Note::Prologue {
+                offset: 70_000,
+                file: "a; what holds there is told first",
+            },
+            "eventlog record: at byte 70000 of the stream this file goes on from a; what holds \
+             there is told first; what holds there is told first",
+        ),
+        (
+            Note::PrologueEnd { offset: u64::MAX },
+            "eventlog record: at byte 18446744073709551615 of the stream, after what was told \
+             first",
+        ),
+        (
             Note::NotAllRepeated,
             "not all definitions are repeated: there are too many",
         ),
@@ -102,7 +115,11 @@ fn each_is_found_in_the_kind_of_message_that_has_it() {
         let message = text.into();
         let user = !matches!(
             note,
-            Note::RunLoss(_) | Note::Continues { .. } | Note::NotAllRepeated
+            Note::RunLoss(_)
+                | Note::Prologue { .. }
+                | Note::PrologueEnd { .. }
+                | Note::Continues { .. }
+                | Note::NotAllRepeated
         );
         let rts = !user || matches!(note, Note::Loss(_));
         only_note(EventBody::UserMsg { message }, |found| {
