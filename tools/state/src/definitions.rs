@@ -17,7 +17,7 @@ use crate::segments::Place;
 use crate::symbols::Symbols;
 use crate::table::Table;
 use crate::tasks::Task;
-use ghc_eventlog::definition::{Class, Op};
+use ghc_eventlog::definition::{Class, Definition, Op};
 use ghc_eventlog::{Event, EventBody, Header, WallClock, definition, encode_event};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -124,6 +124,26 @@ impl Definitions {
     /// info tables and messages not included.
     pub fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// Whether the event defines once more what is known already: what a
+    /// runtime system tells when it begins its log again.
+    ///
+    /// The wall clock of a set and the place of a task can be told otherwise
+    /// the second time, as they were read again; they are no news either.
+    pub fn repeats(&self, event: &Event<'_>) -> bool {
+        let Some(Definition { class, key, op }) = definition(&event.body) else {
+            return false;
+        };
+        match (op, class) {
+            (Op::Delete { .. }, _) => false,
+            (Op::Bulk, _) => self.symbols.knows(event),
+            (Op::Define, Class::WallClock | Class::Task) => self.get(class, key).is_some(),
+            (Op::Define, _) => {
+                let known = self.get(class, key);
+                known.is_some_and(|known| known.raw.says(event))
+            }
+        }
     }
 
     /// A task.

@@ -262,6 +262,17 @@ impl Symbols {
     }
 
     /// Whether the event says once more what is known.
+    pub(crate) fn knows(&self, event: &Event<'_>) -> bool {
+        let known = match event.body {
+            EventBody::HeapProfCostCentre { cost_centre, .. } => {
+                self.cost_centres.get(cost_centre.into())
+            }
+            EventBody::Ipe { info, .. } => self.info_tables.get(info),
+            _ => None,
+        };
+        self.repeats(known, event)
+    }
+
     fn repeats(&self, known: Option<&Place>, event: &Event<'_>) -> bool {
         known
             .and_then(|place| self.events.get(*place))

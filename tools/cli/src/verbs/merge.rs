@@ -1,11 +1,11 @@
 //! `eventlog merge`: several logs into one.
 
 mod join;
-mod preface;
+mod prologue;
 mod renumber;
 mod survey;
 
-use crate::analysis::blocks::{Ends, marker};
+use crate::analysis::blocks::Ends;
 use crate::analysis::target::{Target, TargetArgs};
 use crate::errors::{self, Advise};
 use crate::progress::Progress;
@@ -103,10 +103,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
         .map(|path| Source::File(path.clone()))
         .collect();
     let mut out = args.target.open(&sources.iter().collect::<Vec<_>>())?;
-    out.write_all(header.as_bytes())?;
     if parts {
         return put_together(&args.files, &surveys, &header, out);
     }
+    out.write_all(header.as_bytes())?;
     announce(&surveys, &mut out)?;
     let mut inputs = Vec::new();
     for (path, renumber) in args.files.iter().zip(renumbers) {
@@ -146,19 +146,26 @@ pub fn run(args: Args) -> Result<ExitCode> {
 fn put_together(
     files: &[PathBuf],
     surveys: &[Survey],
-    header: &Header,
+    header: &Arc<Header>,
     mut out: Target,
 ) -> Result<ExitCode> {
-    let mut join = join::Join::default();
+    let mut join = join::Join::new(header);
+    let mut faults: Vec<_> = surveys.iter().map(|survey| survey.fault).collect();
+    if join::is_marked(surveys) {
+        out.write_all(surveys[0].header.as_bytes())?;
+        join.repeated = join::copy(files, surveys, &mut out)?;
+    } else {
+        out.write_all(header.as_bytes())?;
+        for (at, (path, survey)) in files.iter().zip(surveys).enumerate() {
+            // The first file needs what it repeats of files that are not here.
+            let prologue = survey.prologue.filter(|_| at > 0);
+            let from = prologue.map_or(0, |prologue| prologue.end);
+            faults[at] = join.part(path, from, &mut out)?;
+        }
+    }
     let mut code = ExitCode::SUCCESS;
-    for (at, (path, survey)) in files.iter().zip(surveys).enumerate() {
-        // The first file needs what it repeats of files that are not here.
-        let from = if at == 0 {
-            0
-        } else {
-            survey.preface.unwrap_or(0)
-        };
-        if let Some(fault) = join.part(path, from, header, &mut out)? {
+    for (path, fault) in files.iter().zip(faults) {
+        if let Some(fault) = fault {
             errors::fault(&path.display().to_string(), fault);
             code = ExitCode::from(errors::INPUT);
         }
@@ -187,7 +194,7 @@ fn announce(surveys: &[Survey], out: &mut impl Write) -> Result<()> {
     let caps =
         caps.ok_or_else(|| errors::input("the logs have too many capabilities for one log"))?;
     for cap in 0..caps {
-        out.write_all(&marker(Some(cap), 0, 0, 0))?;
+        out.write_all(BlockBuilder::new(Some(cap)).finish())?;
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! What must be known of a log before it can be merged with others.
 
-use super::preface::Preface;
+use super::prologue::{Prologue, Search};
 use crate::errors::{self, Advise};
 use crate::hints;
 use crate::printable::shell_word;
 use crate::source;
 use anyhow::Result;
 use eventlog_source::{Connection, Source};
-use ghc_eventlog::{EventBody, Header, Item, ReadError, Reader, WallClock};
+use ghc_eventlog::{Error, EventBody, Header, Item, ReadError, Reader, WallClock};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,8 +22,17 @@ pub struct Survey {
     pub threads: u32,
     pub capsets: u32,
     pub cost_centres: u32,
-    /// Where that ends which repeats the files before this one.
-    pub preface: Option<u64>,
+    /// What repeats the files before this one.
+    pub prologue: Option<Prologue>,
+    /// Where its header ends, and where its last event or marker does.
+    pub body: u64,
+    pub end: u64,
+    /// Where its last block ends, by what its marker says.
+    pub block_end: u64,
+    /// There is another session behind it.
+    pub goes_on: bool,
+    /// The fault that ended it, if any did.
+    pub fault: Option<Error>,
 }
 
 /// Reads a log once.
@@ -45,18 +54,16 @@ pub fn survey(path: &Path) -> Result<Survey> {
     }
     let mut reader = Reader::new(file);
     let mut survey: Option<Survey> = None;
-    let mut preface = Preface::default();
+    let mut search = Search::default();
     loop {
-        let item = reader.next_item();
-        if let Ok(Some(item @ (Item::Block(_) | Item::Event(_)))) = &item {
-            preface.item(item);
-        }
-        match item {
+        match reader.next_item() {
             Ok(Some(Item::Header)) => {
                 // Only the first session counts.
-                if survey.is_some() {
+                if let Some(survey) = &mut survey {
+                    survey.goes_on = true;
                     break;
                 }
+                let body = reader.decoder().offset();
                 survey = reader.header().map(|header| Survey {
                     header: Arc::clone(header),
                     clock: None,
@@ -65,12 +72,27 @@ pub fn survey(path: &Path) -> Result<Survey> {
                     threads: 0,
                     capsets: 0,
                     cost_centres: 0,
-                    preface: None,
+                    prologue: None,
+                    body,
+                    end: body,
+                    block_end: body,
+                    goes_on: false,
+                    fault: None,
                 });
             }
             Ok(Some(Item::Event(event))) => {
                 if let Some(survey) = &mut survey {
                     survey.event(&event);
+                    survey.end = event.offset + event.raw.len() as u64;
+                    if let Some(prologue) = search.event(&event) {
+                        survey.prologue = Some(prologue);
+                    }
+                }
+            }
+            Ok(Some(Item::Block(block))) => {
+                if let Some(survey) = &mut survey {
+                    survey.end = block.offset + block.raw.len() as u64;
+                    survey.block_end = block.offset + u64::from(block.size);
                 }
             }
             Ok(Some(_)) => {}
@@ -80,16 +102,18 @@ pub fn survey(path: &Path) -> Result<Survey> {
                 let hint = hints::fault(fault.kind, &shown.to_string());
                 return Err(fault).advise(format_args!("cannot merge {shown}"), hint);
             }
-            Err(ReadError::Format(_)) => break,
+            Err(ReadError::Format(fault)) => {
+                if let Some(survey) = &mut survey {
+                    survey.fault = Some(fault);
+                }
+                break;
+            }
             Err(ReadError::Io(error)) => {
                 return Err(error).advise(format_args!("cannot read {shown}"), "");
             }
         }
     }
-    let mut survey =
-        survey.ok_or_else(|| errors::input(format_args!("{shown} has no complete header")))?;
-    survey.preface = preface.end();
-    Ok(survey)
+    survey.ok_or_else(|| errors::input(format_args!("{shown} has no complete header")))
 }
 
 impl Survey {
@@ -121,7 +145,7 @@ impl Survey {
 /// Whether the logs are parts of one recording: because they say so, or
 /// because they come from one process (same number, same start).
 pub fn one_recording(surveys: &[Survey]) -> bool {
-    if surveys[1..].iter().all(|survey| survey.preface.is_some()) {
+    if surveys[1..].iter().all(|survey| survey.prologue.is_some()) {
         return true;
     }
     const TOLERANCE: i128 = 50_000_000;
