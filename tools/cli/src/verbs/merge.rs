@@ -3,6 +3,7 @@
 mod join;
 mod prologue;
 mod renumber;
+mod stack_profiler;
 mod survey;
 
 use crate::analysis::blocks::Ends;
@@ -23,8 +24,8 @@ use survey::Survey;
 /// Merge several logs into one
 ///
 /// Logs of different programs are put side by side: capabilities, threads,
-/// tasks, capability sets and cost centres of the later ones get new numbers,
-/// and times are brought into line by the wall clock. Parts of one recording
+/// tasks, capability sets, cost centres, info tables and ticky counters of the
+/// later ones get new numbers, and times are brought into line by the wall clock. Parts of one recording
 /// (as `eventlog record` writes them, or of one process) are put together in
 /// the order given, without what they repeat.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,10 @@
 //! New numbers and times for the events of a log that joins others.
 
+use super::stack_profiler;
 use super::survey::Survey;
-use ghc_eventlog::{BlockBuilder, Event, EventBody, Header, Stack};
+use ghc_eventlog::{BlockBuilder, Breakdown, Event, EventBody, Header, Stack, Text};
+use std::collections::BTreeSet;
+use std::io::Write as _;
 
 /// What is added to the numbers of one log.
 #[derive(Clone, Debug, Default)]
@@ -10,10 +13,14 @@ pub struct Renumber {
     threads: u32,
     capsets: u32,
     cost_centres: u32,
-    tasks: u64,
+    /// For whatever is known by an address in the memory of the program: tasks,
+    /// info tables, ticky counters.
+    addresses: u64,
     time: u64,
-    /// A stack with new numbers, while it is being encoded.
-    stack: Vec<u8>,
+    /// Profiles whose bands are not called after info tables.
+    named: BTreeSet<u8>,
+    /// A stack, name or message with new numbers, while it is being encoded.
+    buffer: Vec<u8>,
 }
 
 /// Plans the numbers: each log begins where the one before it ends.
@@ -32,8 +39,8 @@ pub fn plan(surveys: &[Survey], by_clock: bool) -> Vec<Renumber> {
         if let (true, Some(starts), Some(earliest)) = (by_clock, &starts, earliest) {
             this.time = u64::try_from(starts[at as usize] - earliest).unwrap_or(0);
         }
-        // Addresses of OS threads have 47 bits.
-        this.tasks = at << 48;
+        // Addresses have 47 bits.
+        this.addresses = at << 48;
         next.caps = next.caps.wrapping_add(survey.caps as u16);
         next.threads = next.threads.wrapping_add(survey.threads);
         next.capsets = next.capsets.wrapping_add(survey.capsets);
@@ -52,12 +59,13 @@ impl Renumber {
         cap.map(|cap| self.number(cap))
     }
 
-    fn number(&self, cap: u16) -> u16 {
+    pub fn number(&self, cap: u16) -> u16 {
         cap.wrapping_add(self.caps)
     }
 
-    /// The same event with new numbers. Stacks are left to
-    /// [`push`](Self::push), which has a place to put them.
+    /// The same event with new numbers. Stacks, names and messages are left to
+    /// [`push`](Self::push), which has a place to
+    /// put them.
     pub fn body<'a>(&self, event: &Event<'a>) -> EventBody<'a> {
         use EventBody as E;
         let mut body = event.body;
@@ -127,7 +135,7 @@ impl Renumber {
                 task_cap: cap,
                 ..
             } => {
-                *task = task.wrapping_add(self.tasks);
+                *task = task.wrapping_add(self.addresses);
                 *cap = self.number(*cap);
             }
             E::TaskMigrate {
@@ -135,11 +143,17 @@ impl Renumber {
                 old_cap,
                 new_cap,
             } => {
-                *task = task.wrapping_add(self.tasks);
+                *task = task.wrapping_add(self.addresses);
                 *old_cap = self.number(*old_cap);
                 *new_cap = self.number(*new_cap);
             }
-            E::TaskDelete { task } => *task = task.wrapping_add(self.tasks),
+            E::TaskDelete { task } => *task = task.wrapping_add(self.addresses),
+            E::Ipe { info, .. } => *info = self.address(*info),
+            E::TickyCounterDef { counter, info, .. } => {
+                *counter = self.address(*counter);
+                *info = info.map(|info| self.address(info));
+            }
+            E::TickyCounterSample { counter, .. } => *counter = self.address(*counter),
             E::HeapProfCostCentre { cost_centre, .. } => {
                 *cost_centre = cost_centre.wrapping_add(self.cost_centres);
             }
@@ -151,7 +165,20 @@ impl Renumber {
         body
     }
 
-    fn thread(&self, thread: &mut u32) {
+    /// An address, unless it is none.
+    pub fn address(&self, address: u64) -> u64 {
+        match address {
+            0 => 0,
+            _ => address.wrapping_add(self.addresses),
+        }
+    }
+
+    /// A number that the program gave to something of its own.
+    pub fn counted(&self, number: u64) -> u64 {
+        number.wrapping_add(self.addresses)
+    }
+
+    pub fn thread(&self, thread: &mut u32) {
         *thread = thread.wrapping_add(self.threads);
     }
 
@@ -169,33 +196,63 @@ impl Renumber {
         body: &EventBody<'_>,
         event: &Event<'_>,
     ) -> bool {
-        let unchanged = *body == event.body && time == event.time && self.cost_centres == 0;
-        if unchanged && event.fits(header) {
-            block.push(event);
-            return true;
-        }
-        self.stack.clear();
-        let stack = match *body {
-            EventBody::HeapProfSampleCostCentre { stack, .. }
-            | EventBody::ProfSampleCostCentre { stack, .. } => Some(stack),
-            _ => None,
-        };
-        for id in stack.iter().flat_map(|stack| stack.iter()) {
-            let id = id.wrapping_add(self.cost_centres);
-            self.stack.extend_from_slice(&id.to_be_bytes());
-        }
         let mut body = *body;
-        if let EventBody::HeapProfSampleCostCentre { stack, .. }
-        | EventBody::ProfSampleCostCentre { stack, .. } = &mut body
-            && let Some(new) = Stack::new(&self.stack)
-        {
-            *stack = new;
-        }
-        if block.push_body(header, time, &body).is_ok() {
-            return true;
-        }
-        pad(block, header, time, &body)
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        self.long(&mut body, &mut buffer);
+        let pushed = if body == event.body && time == event.time && event.fits(header) {
+            block.push(event);
+            true
+        } else {
+            block.push_body(header, time, &body).is_ok() || pad(block, header, time, &body)
+        };
+        self.buffer = buffer;
+        pushed
     }
+
+    /// New numbers in what has no fixed size.
+    fn long<'a>(&mut self, body: &mut EventBody<'a>, buffer: &'a mut Vec<u8>) {
+        match body {
+            EventBody::HeapProfBegin {
+                profile, breakdown, ..
+            } => {
+                if *breakdown == Breakdown::INFO_TABLE {
+                    self.named.remove(profile);
+                } else {
+                    self.named.insert(*profile);
+                }
+            }
+            EventBody::HeapProfSampleCostCentre { stack, .. }
+            | EventBody::ProfSampleCostCentre { stack, .. } => {
+                for id in stack.iter() {
+                    let id = id.wrapping_add(self.cost_centres);
+                    buffer.extend_from_slice(&id.to_be_bytes());
+                }
+                *stack = Stack::new(buffer).unwrap_or(*stack);
+            }
+            // The name is the address of an info table.
+            EventBody::HeapProfSampleString { profile, label, .. }
+                if !self.named.contains(profile) =>
+            {
+                if let Some(info) = address(*label) {
+                    // Memory does not fail.
+                    let _ = write!(buffer, "0x{:x}", self.address(info));
+                    *label = Text(buffer);
+                }
+            }
+            EventBody::UserBinaryMsg { data }
+                if stack_profiler::renumber(self, data, buffer).is_some() =>
+            {
+                *data = buffer;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The address that a name is.
+fn address(name: Text<'_>) -> Option<u64> {
+    u64::from_str_radix(name.to_str()?.strip_prefix("0x")?, 16).ok()
 }
 
 /// Appends an event of an older system, whose payload is shorter than the
