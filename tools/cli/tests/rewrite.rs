@@ -4,7 +4,9 @@ mod common;
 mod program;
 
 use common::{Dir, Log, eventlog, eventlog_with};
-use ghc_eventlog::{Decoder, EventBody, EventType, Header, Item, Reader, StopStatus};
+use ghc_eventlog::{
+    Breakdown, Decoder, EventBody, EventType, Header, Item, Reader, StopStatus, Text,
+};
 use program::{at, create, everything, identity, marker, message, run, stop};
 use std::collections::BTreeMap;
 
@@ -797,4 +799,281 @@ fn options_stand_between_the_files_of_a_merge() {
     eventlog(&["merge", &a, "-o", "-"])
         .exits(2)
         .says("at least two");
+}
+
+/// What is left of a log, whatever is left out, is a log: no end without a beginning.
+#[test]
+fn whatever_a_cut_leaves_out_the_rest_is_valid() {
+    let task = |task| EventBody::TaskCreate {
+        task,
+        task_cap: 0,
+        kernel_thread: task,
+    };
+    let migrate = |task| EventBody::TaskMigrate {
+        task,
+        old_cap: 0,
+        new_cap: 1,
+    };
+    let delete = |task| EventBody::TaskDelete { task };
+    let tasks = [
+        (10, task(1)),
+        // Of this one the log does not have the beginning.
+        (11, migrate(9)),
+        (12, delete(9)),
+        (45, migrate(1)),
+        (46, task(2)),
+        (50, delete(1)),
+        (51, delete(2)),
+    ];
+    let mut log = everything();
+    let end = log.len() - 2;
+    // The last global block ends at 100 ms.
+    let mut block = ghc_eventlog::BlockBuilder::new(None);
+    for (time, body) in at(&tasks) {
+        block
+            .push_body(&Header::standard(), time, &body)
+            .expect("an event");
+    }
+    block.cover(u64::MAX, 100_000_000);
+    log.splice(end..end, block.finish().iter().copied());
+
+    let names: std::collections::BTreeSet<String> = events(&log)
+        .into_iter()
+        .map(|(.., text)| text.split(' ').next().unwrap_or_default().to_owned())
+        .collect();
+    let mut cuts: Vec<Vec<&str>> = vec![vec![], vec!["--cap", "0"], vec!["--cap", "1"]];
+    for name in &names {
+        cuts.push(vec!["--type", name]);
+        cuts.push(vec!["--exclude", name]);
+    }
+    for from in ["0s", "22ms", "47ms"] {
+        for what in &cuts {
+            let cut = rewritten(&[&["cut", "--from", from][..], what].concat(), &log);
+            let valid = eventlog_with(&["validate", "-"], &cut);
+            assert_eq!(valid.code, 0, "{from} {what:?}: {}", valid.stdout);
+            let mut alive = std::collections::BTreeSet::new();
+            for (.., text) in events(&cut) {
+                let mut words = text.split(' ');
+                let (name, task) = (words.next().unwrap_or_default(), words.next());
+                let task = task.map(str::to_owned);
+                let known = match name {
+                    "task_create" => alive.insert(task),
+                    "task_migrate" => alive.contains(&task),
+                    "task_delete" => alive.remove(&task),
+                    _ => true,
+                };
+                assert!(known, "{from} {what:?}: {text}");
+            }
+        }
+    }
+    // What was asked for is there, with what belongs to it, and nothing else.
+    let runs = events(&rewritten(&["cut", "--type", "run_thread"], &log));
+    let counts = count(&runs);
+    assert_eq!((counts["run_thread"], counts["stop_thread"]), (3, 3));
+    assert!(!counts.contains_key("create_thread"));
+    let none = events(&rewritten(&["cut", "--exclude", "gc_end"], &log));
+    assert!(!count(&none).contains_key("gc_start"));
+}
+
+/// Limits are limits: what comes after a million threads is as after a thousand.
+#[test]
+fn a_cut_after_a_million_threads_has_what_was_told_last() {
+    const THREADS: u32 = 1 << 20;
+    let mut log = Log::new().block(None, &[(1, EventBody::CapCreate { created_cap: 0 })]);
+    let all: Vec<u32> = (1..=THREADS).collect();
+    for threads in all.chunks(1 << 16) {
+        let created: Vec<_> = threads.iter().map(|&it| (10, create(it))).collect();
+        log = log.block(Some(0), &created);
+    }
+    for threads in all.chunks(1 << 16) {
+        let over = threads.iter().flat_map(|&it| {
+            let time = 20 + u64::from(it);
+            [(time, run(it)), (time, stop(it, StopStatus::FINISHED))]
+        });
+        log = log.block(Some(0), &over.collect::<Vec<_>>());
+    }
+    let centre = EventBody::HeapProfCostCentre {
+        cost_centre: 7,
+        label: "f".into(),
+        module: "M".into(),
+        location: "f.hs".into(),
+        is_caf: 0,
+    };
+    let last = [
+        (2_000_000, centre),
+        (2_000_000, EventBody::CapCreate { created_cap: 1 }),
+    ];
+    let log = log
+        .block(None, &last)
+        .block(Some(0), &[(3_000_000, message("after"))])
+        .end();
+    let cut = rewritten(&["cut", "--from", "2500us"], &log);
+    assert_valid(&cut);
+    let texts: Vec<String> = events(&cut).into_iter().map(|event| event.2).collect();
+    assert_eq!(
+        texts,
+        [
+            "cap_create created_cap=0",
+            "cap_create created_cap=1",
+            "heap_prof_cost_centre cost_centre=7 label=f module=M location=f.hs is_caf=0",
+            "user_msg message=after",
+        ]
+    );
+}
+
+/// What programs know by addresses of their own is not the same thing in another one.
+#[test]
+fn info_tables_of_two_programs_keep_their_names() {
+    let empty = Text(b"");
+    let program = |name: &str, breakdown, bytes| {
+        let profile = EventBody::HeapProfBegin {
+            profile: 0,
+            period: 1,
+            breakdown,
+            module_filter: empty,
+            closure_filter: empty,
+            type_filter: empty,
+            cost_centre_filter: empty,
+            stack_filter: empty,
+            retainer_filter: empty,
+            biography_filter: empty,
+        };
+        let table = EventBody::Ipe {
+            info: 0x1000,
+            table_name: name.into(),
+            closure_desc: "1".into(),
+            type_desc: "T".into(),
+            label: name.into(),
+            module: "M".into(),
+            location: "M.hs:1".into(),
+        };
+        let ticky = EventBody::TickyCounterDef {
+            counter: 0x2000,
+            arity: 1,
+            arg_kinds: "L".into(),
+            name: name.into(),
+            info: Some(0x1000),
+            json: Some("{}".into()),
+        };
+        let entered = EventBody::TickyCounterSample {
+            counter: 0x2000,
+            entries: bytes,
+            allocs: 1,
+            allocated: 1,
+        };
+        let era = 1;
+        let band = EventBody::HeapProfSampleString {
+            profile: 0,
+            residency: bytes,
+            label: "0x1000".into(),
+        };
+        // A stack of thread 1 on capability 0: the info table, a string, and both of a place.
+        let string = [&b"\xff\xcc\0\0\0\0\0\0\0\x05\0\x04"[..], b"name"].concat();
+        let place = [&b"\xff\xcd"[..], &[0; 7], &[6], &[0; 8], &[0; 7], &[5]].concat();
+        let stack = [
+            &b"\xff\xca\0\0\0\0\0\0\0\x01\0\x03"[..],
+            b"\x01\0\0\0\0\0\0\x10\0\x02\0\0\0\0\0\0\0\x05",
+            b"\x03\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x06",
+        ]
+        .concat();
+        let binary = |data| EventBody::UserBinaryMsg { data };
+        Log::new()
+            .block(None, &at(&identity(bytes as u32)))
+            .block(
+                Some(0),
+                &at(&[
+                    (1, create(1)),
+                    (2, run(1)),
+                    (3, binary(&string)),
+                    (4, binary(&place)),
+                    (5, binary(&stack)),
+                    (6, binary(&stack[..stack.len() - 1])),
+                ]),
+            )
+            .block(
+                None,
+                &at(&[
+                    (10, profile),
+                    (11, table),
+                    (12, EventBody::HeapProfSampleBegin { era }),
+                    (13, band),
+                    (14, EventBody::HeapProfSampleEnd { era }),
+                    (15, ticky),
+                    (16, entered),
+                ]),
+            )
+            .end()
+    };
+    let dir = Dir::new();
+    let by_table = Breakdown::INFO_TABLE;
+    let alpha = dir.with("alpha", &program("alpha", by_table, 100));
+    let beta = dir.with("beta", &program("beta", by_table, 900));
+    // Here the band is a name that only looks like an address.
+    let gamma = program("gamma", Breakdown::CLOSURE_TYPE, 700);
+    let gamma = dir.with("gamma", &gamma);
+    let out = dir.file("out");
+    eventlog(&["merge", "--parts", "no", &alpha, &beta, &gamma, "-o", &out]).exits(0);
+    let merged = std::fs::read(&out).expect("a result");
+    assert_valid(&merged);
+
+    let mut reader = Reader::new(&merged[..]);
+    let (mut tables, mut counters) = (BTreeMap::new(), BTreeMap::new());
+    let (mut bands, mut entries) = (BTreeMap::new(), BTreeMap::new());
+    let mut messages: BTreeMap<_, Vec<Vec<u8>>> = BTreeMap::new();
+    while let Some(item) = reader.next_item().expect("a readable log") {
+        let Item::Event(event) = item else { continue };
+        match event.body {
+            EventBody::Ipe { info, label, .. } => {
+                tables.insert(label.to_string(), info);
+            }
+            EventBody::TickyCounterDef {
+                counter,
+                name,
+                info,
+                ..
+            } => {
+                counters.insert(name.to_string(), (counter, info));
+            }
+            EventBody::HeapProfSampleString {
+                residency, label, ..
+            } => {
+                bands.insert(residency, label.to_string());
+            }
+            EventBody::TickyCounterSample {
+                counter,
+                entries: entered,
+                ..
+            } => {
+                entries.insert(entered, counter);
+            }
+            EventBody::UserBinaryMsg { data } => {
+                messages.entry(event.cap).or_default().push(data.to_vec());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(bands[&700], "0x1000");
+    for (name, bytes) in [("alpha", 100), ("beta", 900)] {
+        assert_eq!(bands[&bytes], format!("0x{:x}", tables[name]), "{name}");
+    }
+    for (name, entered) in [("alpha", 100), ("beta", 900), ("gamma", 700)] {
+        assert_eq!(counters[name], (entries[&entered], Some(tables[name])));
+    }
+    let numbers: std::collections::BTreeSet<_> = tables.values().collect();
+    assert_eq!(numbers.len(), 3);
+
+    // Messages of ghc-stack-profiler refer to the tables and threads of their program.
+    let (alpha, beta) = (&messages[&Some(0)], &messages[&Some(2)]);
+    assert_eq!(alpha[3], beta[3], "what cannot be read stays as it is");
+    let number = |message: &[u8], at: usize| message[at..].first_chunk::<8>().copied();
+    let stack = &beta[2];
+    assert_eq!(stack[2..10], [0, 0, 0, 2, 0, 0, 0, 3]);
+    let table = number(stack, 13).map(u64::from_be_bytes);
+    assert_eq!(table, Some(tables["beta"]));
+    let (string, place) = (number(&beta[0], 2), number(&beta[1], 2));
+    assert_ne!(string, number(&alpha[0], 2));
+    assert_ne!(place, number(&alpha[1], 2));
+    assert_eq!(number(&beta[1], 18), string);
+    assert_eq!((number(stack, 22), number(stack, 31)), (string, string));
+    assert_eq!(number(stack, 39), place);
 }

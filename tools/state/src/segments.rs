@@ -71,7 +71,7 @@ impl Segments {
         last.extend_from_slice(&event.cap.unwrap_or(GLOBAL).to_be_bytes());
         last.push(payload_at(event) as u8);
         last.extend_from_slice(&(event.raw.len() as u32).to_be_bytes());
-        last.extend_from_slice(event.raw);
+        last.extend_from_slice(&event.raw_for_moving());
         date(&mut last[place.at as usize + PREFIX..], 0);
         self.bytes += event.raw.len();
         place

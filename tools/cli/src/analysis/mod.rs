@@ -6,6 +6,5 @@ pub mod feed;
 pub mod needs;
 pub mod numbers;
 pub mod rules;
-pub mod snapshot;
 pub mod table;
 pub mod target;

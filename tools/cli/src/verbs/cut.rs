@@ -1,18 +1,20 @@
 //! `eventlog cut`: a part of a log, as a log.
 
-use crate::analysis::blocks::Blocks;
+mod early;
+mod selection;
+
 use crate::analysis::feed::{Mode, Sink, feed};
-use crate::analysis::snapshot::{Snapshot, dated, defines};
 use crate::analysis::target::{Target, TargetArgs};
 use crate::errors;
-use crate::filter::TypeSet;
 use crate::input::Reading;
 use crate::source::SourceArgs;
 use crate::units;
 use anyhow::Result;
-use ghc_eventlog::{DATA_END, Event, EventBody, Header};
+use early::Early;
+use eventlog_state::{Keep, State, Turn, transition};
+use ghc_eventlog::{Blocks, DATA_END, Event, EventBody, Header, definition};
 use regex::bytes::Regex;
-use std::collections::BTreeSet;
+use selection::Selection;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,7 +24,8 @@ use std::sync::Arc;
 /// The result is a log that every tool can read: what was told before the
 /// range (the program, capabilities, cost centres, the threads that are alive
 /// and what they do) is put at its beginning. Events are in the order of time
-/// within each capability. Heap samples are kept or left out as a whole.
+/// within each capability. What only makes sense together is kept or left out
+/// as a whole: heap samples, the beginnings and ends of runs and collections.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -74,26 +77,6 @@ Examples:
 
 Exit codes: 0 done, 1 the log is faulty (what came before is cut), 3 cannot read or write.";
 
-fn types(args: &Args) -> Result<TypeSet> {
-    let mut types = if args.types.is_empty() {
-        TypeSet::all()
-    } else {
-        TypeSet::none()
-    };
-    for name in &args.types {
-        types.set(name, true).map_err(errors::usage)?;
-    }
-    for name in &args.exclude {
-        types.set(name, false).map_err(errors::usage)?;
-    }
-    if types.is_empty() {
-        return Err(errors::usage(
-            "--exclude takes out all that --type lets through: nothing can match",
-        ));
-    }
-    Ok(types)
-}
-
 /// Cuts.
 pub fn run(args: Args) -> Result<ExitCode> {
     if args.from.zip(args.to).is_some_and(|(from, to)| from >= to) {
@@ -106,12 +89,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
     };
     let (input, memory) = (args.input.clone(), args.memory);
     let mut cut = Cut {
-        caps: args.caps.iter().copied().collect(),
-        types: types(&args)?,
+        selection: Selection::new(&args.caps, &args.types, &args.exclude)?,
+        early: Early::new(args.memory),
         args,
         out: target,
-        header: None,
-        snapshot: Snapshot::default(),
+        before: None,
         blocks: Blocks::default(),
         place: Place::Before,
         begins_at: 0,
@@ -120,9 +102,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
         sessions: 0,
     };
     let fed = feed(&input, reading, Mode::Time(memory), &mut cut)?;
-    if cut.header.is_none() {
+    if cut.before.is_none() {
         return Ok(fed.report());
     }
+    cut.early_until(u64::MAX)?;
     if cut.place == Place::Before {
         let what = if cut.args.from_marker.is_some() {
             "marker"
@@ -134,7 +117,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         ));
         cut.begin(cut.args.from.unwrap_or(0))?;
     }
-    cut.blocks.flush(&mut cut.out)?;
+    cut.blocks.flush_together(&mut cut.out)?;
     cut.out.write_all(&DATA_END.to_be_bytes())?;
     let (events, more) = (cut.events, cut.sessions > 1);
     cut.out.finish()?;
@@ -156,11 +139,11 @@ enum Place {
 
 struct Cut {
     args: Args,
-    caps: BTreeSet<u16>,
-    types: TypeSet,
+    selection: Selection,
+    early: Early,
     out: Target,
-    header: Option<Arc<Header>>,
-    snapshot: Snapshot,
+    /// What was told before the range.
+    before: Option<State>,
     blocks: Blocks,
     place: Place,
     begins_at: u64,
@@ -170,37 +153,60 @@ struct Cut {
     sessions: u64,
 }
 
+/// The same event at another time.
+fn dated(raw: &[u8], time: u64) -> Vec<u8> {
+    let mut raw = raw.to_vec();
+    if let Some(place) = raw.get_mut(2..10) {
+        place.copy_from_slice(&time.to_be_bytes());
+    }
+    raw
+}
+
 impl Cut {
     /// The range begins: brings the reader up to date.
     fn begin(&mut self, time: u64) -> Result<()> {
-        self.place = Place::Inside;
-        let Some(header) = self.header.clone() else {
+        (self.place, self.begins_at) = (Place::Inside, time);
+        let Some(before) = &mut self.before else {
             return Ok(());
         };
-        let (blocks, out, caps) = (&mut self.blocks, &mut self.out, &self.caps);
-        self.snapshot
-            .write(&header, time, |cap, raw| match chosen(caps, cap) {
-                true => blocks.push(cap, time, raw, out),
-                false => Ok(()),
-            })?;
-        self.blocks.flush_definitions(&mut self.out)?;
-        self.begins_at = time;
+        let snapshot = before.snapshot();
+        let (selection, blocks, out) = (&mut self.selection, &mut self.blocks, &mut self.out);
+        let mut result = Ok(());
+        transition(None, &snapshot, time, &mut |cap, raw| {
+            if result.is_ok() && selection.keeps_raw(snapshot.header(), cap, raw) {
+                blocks.push(cap, time, raw);
+                if blocks.is_full() {
+                    result = blocks.flush(out);
+                }
+            }
+        });
+        result.and_then(|()| blocks.flush(out))?;
+        let (threads, labels) = before.refused();
+        let definitions = before.definitions().refused();
+        if threads + labels + definitions > 0 {
+            errors::warn(format_args!(
+                "there are too many things before the range: {threads} threads, {labels} labels \
+                 and {definitions} definitions are not in the result"
+            ));
+        }
         Ok(())
     }
 
-    fn keeps(&self, event: &Event<'_>) -> bool {
-        chosen(&self.caps, event.cap) && (defines(&event.body) || self.types.contains(event.id()))
-    }
-
-    fn keep(&mut self, event: &Event<'_>) -> Result<()> {
-        if self.keeps(event) {
+    /// Writes an event, if it is wanted, as of this time.
+    fn keep(&mut self, event: &Event<'_>, time: u64) -> Result<()> {
+        let definition = definition(&event.body);
+        if !self.selection.keeps(event.cap, event.id(), definition) {
+            return Ok(());
+        }
+        if time == event.time {
             self.events += 1;
-            self.blocks.push(
-                event.cap,
-                event.time,
-                &event.raw_for_moving(),
-                &mut self.out,
-            )?;
+            self.blocks.push(event.cap, time, &event.raw_for_moving());
+        } else {
+            self.blocks
+                .push(event.cap, time, &dated(&event.raw_for_moving(), time));
+        }
+        if self.blocks.is_full() {
+            self.blocks.flush_together(&mut self.out)?;
         }
         Ok(())
     }
@@ -216,10 +222,6 @@ impl Cut {
     }
 }
 
-fn chosen(caps: &BTreeSet<u16>, cap: Option<u16>) -> bool {
-    caps.is_empty() || cap.is_none_or(|cap| caps.contains(&cap))
-}
-
 impl Sink for Cut {
     /// Of a program that runs, what comes after the end will never be wanted.
     /// Of a file it may be: GHC 9.0 tells at the end what the program was.
@@ -230,9 +232,9 @@ impl Sink for Cut {
 
     fn session(&mut self, header: &Arc<Header>) -> Result<()> {
         self.sessions += 1;
-        if self.header.is_none() {
+        if self.before.is_none() {
             self.out.write_all(header.for_new_blocks().as_bytes())?;
-            self.header = Some(Arc::clone(header));
+            self.before = Some(State::new(header, keep()));
         }
         Ok(())
     }
@@ -241,6 +243,42 @@ impl Sink for Cut {
         if self.sessions > 1 {
             return Ok(());
         }
+        if event.cap.is_none() {
+            if !self.early.takes(event) {
+                return self.in_turn(event, late);
+            }
+            while let Some(event) = self.early.too_many() {
+                self.again(&event)?;
+            }
+            return Ok(());
+        }
+        self.early_until(event.time)?;
+        self.in_turn(event, late)
+    }
+}
+
+impl Cut {
+    /// Global events that had to wait for this time.
+    fn early_until(&mut self, time: u64) -> Result<()> {
+        while let Some(event) = self.early.until(time) {
+            self.again(&event)?;
+        }
+        Ok(())
+    }
+
+    fn again(&mut self, event: &early::Waiting) -> Result<()> {
+        let Some(header) = self
+            .before
+            .as_ref()
+            .map(|before| Arc::clone(before.header()))
+        else {
+            return Ok(());
+        };
+        event.with(header, |event| self.in_turn(event, false))
+    }
+
+    /// Takes an event in the order of time.
+    fn in_turn(&mut self, event: &Event<'_>, late: bool) -> Result<()> {
         if self.place == Place::Before {
             let begins = match (&self.args.from_marker, self.args.from) {
                 (Some(rule), _) => Self::matches(Some(rule), event),
@@ -248,17 +286,22 @@ impl Sink for Cut {
                 (None, None) => true,
             };
             if !begins {
-                self.snapshot.event(event);
+                let turn = if late { Turn::Late } else { Turn::Certain };
+                if let Some(before) = &mut self.before {
+                    before.apply(event, turn, &mut |_| {});
+                }
             } else {
                 self.begin(self.args.from.unwrap_or(event.time))?;
             }
         }
-        // A sample stays whole: it belongs to where it begins.
         let inside = self.place == Place::Inside && self.args.to.is_none_or(|to| event.time < to);
+        // GHC 9.0 tells what the program is, and what its heap was, when it ends.
+        let too_late = late && event.time < self.begins_at;
+        // A sample stays whole: it belongs to where it begins.
         let sample = match event.body {
             EventBody::HeapProfSampleBegin { .. } | EventBody::HeapBioProfSampleBegin { .. } => {
-                self.sample = Some(inside);
-                Some(inside)
+                self.sample = Some(inside && !too_late);
+                self.sample
             }
             EventBody::HeapProfSampleEnd { .. } => Some(self.sample.take().unwrap_or(false)),
             EventBody::HeapProfSampleString { .. } | EventBody::HeapProfSampleCostCentre { .. } => {
@@ -269,14 +312,11 @@ impl Sink for Cut {
         if self.place == Place::Before {
             return Ok(());
         }
-        // GHC 9.0 tells what the program is when it ends.
-        let belated = defines(&event.body) && late && event.time < self.begins_at;
+        let belated = too_late && definition(&event.body).is_some();
         if belated && !matches!(event.body, EventBody::WallClockTime { .. }) {
-            let raw = dated(&event.raw_for_moving(), self.begins_at);
-            self.blocks
-                .push(event.cap, self.begins_at, &raw, &mut self.out)?;
+            self.keep(event, self.begins_at)?;
         } else if sample.unwrap_or(inside || belated) {
-            self.keep(event)?;
+            self.keep(event, event.time)?;
         }
         if self.place == Place::Inside && Self::matches(self.args.to_marker.as_ref(), event) {
             self.place = Place::After;
@@ -285,5 +325,14 @@ impl Sink for Cut {
             self.place = Place::After;
         }
         Ok(())
+    }
+}
+
+/// What must be known to begin a log: not the names of things.
+fn keep() -> Keep {
+    Keep {
+        info_tables: false,
+        oddities: false,
+        ..Keep::all()
     }
 }
