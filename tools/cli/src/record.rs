@@ -1,10 +1,9 @@
 //! Recording streams: splitting them where files can be split, naming the
 //! files, and repeating what a new file must know.
 
-mod carry;
-mod draft;
 mod files;
 mod packed;
+mod prologue;
 mod queue;
 mod spool;
 mod tee;

@@ -7,6 +7,7 @@
 use super::packed::Frames;
 use crate::files::{self, Packed};
 use crate::output;
+use eventlog_state::MergeOptions;
 use ghc_eventlog::DATA_END;
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -48,6 +49,8 @@ pub struct Files {
 
 struct Current {
     out: Frames,
+    /// How many bytes of it were there before the stream itself.
+    prologue: u64,
     path: PathBuf,
     opened: Instant,
     synced: Instant,
@@ -104,20 +107,45 @@ impl Files {
     }
 
     /// Whether files are ever closed before the log ends.
-    pub fn rotates(&self) -> bool {
+    fn rotates(&self) -> bool {
         self.rotation.size.is_some() || self.rotation.time.is_some()
     }
 
-    /// Whether the present file is due to be closed at the next boundary.
+    /// Whether the present file is due to be closed at the next place that is
+    /// good for it.
     pub fn is_due(&self) -> bool {
-        self.current.as_ref().is_some_and(|current| {
-            self.rotation
-                .size
-                .is_some_and(|size| current.out.bytes() >= size)
-                || self
-                    .rotation
-                    .time
-                    .is_some_and(|time| current.opened.elapsed() >= time)
+        self.has_grown(1)
+    }
+
+    /// Whether a good place has not come for so long that any is taken.
+    pub fn is_overdue(&self) -> bool {
+        self.has_grown(2)
+    }
+
+    /// Whether the present file has reached its limit so many times.
+    fn has_grown(&self, times: u32) -> bool {
+        let Some(current) = &self.current else {
+            return false;
+        };
+        let size = self.rotation.size.map(|size| {
+            // Half of each is the stream, however much has to be told first.
+            let size = size.saturating_mul(times.into());
+            size.max(current.prologue.saturating_add(size / 2))
+        });
+        let time = self.rotation.time.map(|time| time.saturating_mul(times));
+        size.is_some_and(|size| current.out.bytes() >= size)
+            || time.is_some_and(|time| current.opened.elapsed() >= time)
+    }
+
+    /// How the stream is to be followed so that files can be closed in the
+    /// middle of it; `None` if none are.
+    pub fn follows(&self) -> Option<MergeOptions> {
+        // What waits is told again in the next file.
+        let most = self.rotation.size.unwrap_or(u64::MAX) / 2;
+        let max_bytes = most.clamp(256 << 10, 64 << 20) as usize;
+        self.rotates().then(|| MergeOptions {
+            max_bytes,
+            ..MergeOptions::default()
         })
     }
 
@@ -156,10 +184,16 @@ impl Files {
         }
     }
 
-    /// Closes the present file at a place where the log goes on elsewhere.
-    pub fn rotate(&mut self) -> io::Result<()> {
+    /// Closes the present file at a place where the log goes on in another one,
+    /// which begins with this.
+    pub fn rotate(&mut self, prologue: &[u8]) -> io::Result<()> {
         self.write(&DATA_END.to_be_bytes())?;
-        self.end()
+        self.end()?;
+        self.write(prologue)?;
+        if let Some(current) = &mut self.current {
+            current.prologue = current.out.bytes();
+        }
+        Ok(())
     }
 
     /// Closes the present file. On standard output, the next log follows.
@@ -227,6 +261,7 @@ impl Files {
         self.count += 1;
         self.current = Some(Current {
             out: Frames::new(file, Packed::of(&path)),
+            prologue: 0,
             path,
             opened: now,
             synced: now,

@@ -1,12 +1,11 @@
 //! From a stream that must be drained into a queue that may be full: whole
 //! blocks are left out then, and the log itself says so.
 
-use super::draft::Draft;
 use super::queue::Queue;
 use super::tee::{Cut, Piece};
 use crate::units::{Bytes, Nanos};
 use ghc_eventlog::notes::{Note, RunLoss};
-use ghc_eventlog::{EventBody, Header};
+use ghc_eventlog::{BlockBuilder, EventBody, Header};
 
 /// Dropping ends when the queue is only so full: dropping in long stretches
 /// is better than everywhere a little.
@@ -108,15 +107,13 @@ impl<'q> Spool<'q> {
             until: &Nanos(self.last).to_string(),
         });
         let message = message.to_string();
-        let mut block = Draft::new(None);
-        block.event(
-            header,
-            self.last,
-            &EventBody::LogMsg {
-                message: message.as_str().into(),
-            },
-        );
-        block.finish(&mut self.chunk);
+        let message = EventBody::LogMsg {
+            message: message.as_str().into(),
+        };
+        let mut block = BlockBuilder::new(None);
+        if block.push_body(header, self.last, &message).is_ok() {
+            self.chunk.extend_from_slice(block.finish());
+        }
     }
 
     /// Gives what has been collected to the queue.

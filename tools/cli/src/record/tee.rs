@@ -4,7 +4,8 @@
 //! bytes themselves are handed on; the decoder runs beside them and only tells
 //! where a file may end and another one begin.
 
-use super::carry::Carry;
+use super::prologue::{Place, keep, prologue};
+use eventlog_state::{Follower, MergeOptions};
 use ghc_eventlog::{Ending, Error, Header, Item, Stream};
 use std::io;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub enum Piece<'a> {
     /// program that started its log again.
     Session,
     /// A block begins here: files may be cut.
-    Boundary(&'a Cut<'a>),
+    Boundary(&'a mut Cut<'a>),
     /// Bytes of the log.
     Bytes(&'a [u8]),
 }
@@ -24,20 +25,24 @@ pub enum Piece<'a> {
 /// A place where the stream can be cut.
 #[derive(Debug)]
 pub struct Cut<'a> {
-    carry: Option<&'a Carry>,
+    follower: Option<&'a mut Follower>,
     header: &'a Header,
+    place: Place,
     /// The time at which the next block begins, in nanoseconds.
     pub time: u64,
 }
 
 impl Cut<'_> {
-    /// What a file must begin with to go on from here.
-    pub fn prologue(&self, told: &str) -> Vec<u8> {
-        let mut bytes = self.header.as_bytes().to_vec();
-        if let Some(carry) = self.carry {
-            carry.blocks(self.header, told, &mut bytes);
-        }
-        bytes
+    /// Whether nothing is torn apart that belongs together.
+    pub fn is_clean(&self) -> bool {
+        self.follower.as_ref().is_some_and(|it| it.may_cut())
+    }
+
+    /// What a file must begin with to go on from here, behind this one; `None` if
+    /// it cannot.
+    pub fn prologue(&mut self, file: &str) -> Option<Vec<u8>> {
+        let follower = self.follower.as_mut()?;
+        prologue(follower, self.header, self.place, file)
     }
 
     /// The header of the log.
@@ -50,7 +55,13 @@ impl Cut<'_> {
 #[derive(Debug, Default)]
 pub struct Tee {
     stream: Stream,
-    carry: Option<Carry>,
+    /// How the stream is followed, so that it can be cut.
+    options: Option<MergeOptions>,
+    follower: Option<Follower>,
+    /// Where the header of the log begins in the stream.
+    begin: u64,
+    /// When the last global block ends.
+    global_end: u64,
     header: Option<Arc<Header>>,
     /// Bytes not handed on yet, and their place in the stream.
     pending: Vec<u8>,
@@ -61,11 +72,11 @@ pub struct Tee {
 }
 
 impl Tee {
-    /// `carry`: whether the stream may be cut, so that the beginning of
-    /// another file must be kept ready. That costs a little for each event.
-    pub fn new(carry: bool) -> Self {
+    /// With options, the stream can be cut. It is followed for that, which costs
+    /// a little for each event.
+    pub fn new(options: Option<MergeOptions>) -> Self {
         Self {
-            carry: carry.then(Carry::default),
+            options,
             ..Self::default()
         }
     }
@@ -129,28 +140,32 @@ impl Tee {
                     return Ok(());
                 }
             };
-            // Items are told apart before the carry sees them: the cut is
-            // before the block, and the state too.
             match (&item, &self.header) {
                 (Item::Block(block), Some(header)) => {
                     let at = (block.offset - self.offset) as usize;
-                    each(Piece::Bytes(&self.pending[done..at]))?;
+                    let bytes = &self.pending[done..at];
+                    follow(&mut self.follower, bytes);
+                    each(Piece::Bytes(bytes))?;
                     done = at;
-                    each(Piece::Boundary(&Cut {
-                        carry: self.carry.as_ref(),
+                    each(Piece::Boundary(&mut Cut {
+                        follower: self.follower.as_mut(),
                         header,
+                        place: Place {
+                            offset: block.offset - self.begin,
+                            global_end: self.global_end,
+                        },
                         time: block.time,
                     }))?;
+                    if block.cap.is_none() {
+                        self.global_end = self.global_end.max(block.end);
+                    }
                 }
                 (Item::Event(event), _) => {
                     self.events += 1;
                     self.until = self.until.max(event.time);
                 }
                 (Item::Header, _) => {
-                    self.until = 0;
-                    if let Some(carry) = &mut self.carry {
-                        carry.note(&item);
-                    }
+                    (self.until, self.global_end) = (0, 0);
                     self.header = self.stream.header().cloned();
                     let length = self
                         .header
@@ -164,20 +179,20 @@ impl Tee {
                         each(Piece::Bytes(&self.pending[done..at]))?;
                     }
                     done = at;
+                    self.begin = self.offset + at as u64;
+                    self.follower = self.options.map(|options| Follower::new(options, keep()));
                     each(Piece::Session)?;
-                    continue;
                 }
                 _ => {}
-            }
-            if let Some(carry) = &mut self.carry {
-                carry.note(&item);
             }
         }
         // Before the header is complete, it is not known where it begins.
         if self.header.is_some() {
             let taken = (self.stream.decoder().offset() - self.offset) as usize;
             let taken = if self.in_header() { done } else { taken };
-            each(Piece::Bytes(&self.pending[done..taken]))?;
+            let bytes = &self.pending[done..taken];
+            follow(&mut self.follower, bytes);
+            each(Piece::Bytes(bytes))?;
             self.pending.drain(..taken);
             self.offset += taken as u64;
         }
@@ -205,5 +220,14 @@ impl Tee {
         } else {
             each(Piece::Bytes(&bytes))
         }
+    }
+}
+
+/// Takes bytes that were handed on.
+fn follow(follower: &mut Option<Follower>, bytes: &[u8]) {
+    let fault = |follower: &mut Follower| follower.push_bytes(bytes, &mut |_| {}).is_err();
+    // Where it cannot follow, the stream is not cut any more.
+    if follower.as_mut().is_some_and(fault) {
+        *follower = None;
     }
 }

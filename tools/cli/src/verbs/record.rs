@@ -12,7 +12,6 @@ use crate::verbs::control::frames;
 use clap::ValueEnum;
 use eventlog_source::control::Command;
 use eventlog_source::{Connecting, Connection, Source, Wait};
-use ghc_eventlog::notes::Note;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -277,7 +276,7 @@ impl Recording {
                 sent.map_err(source::failed)?;
             }
             let before = self.files.total;
-            let mut tee = Tee::new(self.files.rotates());
+            let mut tee = Tee::new(self.files.follows());
             let end = self.record(&mut connection, &mut tee)?;
             self.end(&mut tee)?;
             self.events += tee.events();
@@ -360,7 +359,7 @@ impl Recording {
             };
             self.progress.add(count as u64);
             let files = &mut self.files;
-            let result = tee.push(&buffer[..count], |piece| write_piece(files, &piece));
+            let result = tee.push(&buffer[..count], |piece| write_piece(files, piece));
             self.check_write(result)?;
             if let (Some(fault), false) = (tee.fault(), tee.has_header()) {
                 return Err(anyhow::Error::new(fault).context(self.args.source.to_string()));
@@ -373,7 +372,7 @@ impl Recording {
         // the stream, byte for byte.
         let files = &mut self.files;
         let result = tee
-            .finish(|piece| write_piece(files, &piece))
+            .finish(|piece| write_piece(files, piece))
             .and_then(|()| files.end());
         self.check_write(result)
     }
@@ -392,14 +391,14 @@ impl Recording {
 }
 
 /// Writes a piece, in a new file where one is due.
-fn write_piece(files: &mut Files, piece: &Piece<'_>) -> io::Result<()> {
+fn write_piece(files: &mut Files, piece: Piece<'_>) -> io::Result<()> {
     match piece {
         Piece::Session => files.end(),
-        Piece::Boundary(cut) if files.is_due() => {
-            let file = &files.path().display().to_string();
-            let told = Note::Continues { file }.to_string();
-            files.rotate()?;
-            files.write(&cut.prologue(&told))
+        Piece::Boundary(cut) if files.is_due() && (cut.is_clean() || files.is_overdue()) => {
+            match cut.prologue(&files.name()) {
+                Some(prologue) => files.rotate(&prologue),
+                None => Ok(()),
+            }
         }
         Piece::Boundary(_) => Ok(()),
         Piece::Bytes(bytes) => files.write(bytes),

@@ -210,7 +210,7 @@ fn default_output(program: &OsStr) -> PathBuf {
 /// Takes whatever the program writes, without ever waiting for anything else;
 /// tells how many bytes did not fit the queue.
 fn drain(mut log: ProgramLog, queue: &Queue) -> u64 {
-    let mut tee = Tee::new(false);
+    let mut tee = Tee::new(None);
     let mut spool = Spool::new(queue);
     let mut buffer = vec![0; 256 * 1024];
     loop {
