@@ -112,6 +112,25 @@ fn write(cap: u16, block: &mut BlockBuilder, out: &mut impl Write) -> io::Result
     Ok(())
 }
 
+/// When the last block of each capability ended. That never goes back, whatever
+/// the log says that blocks are copied from.
+#[derive(Clone, Debug, Default)]
+pub struct BlockEnds(BTreeMap<Option<u16>, u64>);
+
+impl BlockEnds {
+    /// Writes a block, which reaches at least to the end of the one before it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the underlying writer.
+    pub fn write(&mut self, block: &mut BlockBuilder, out: &mut impl Write) -> io::Result<()> {
+        let end = self.0.entry(block.cap()).or_default();
+        block.cover(u64::MAX, *end);
+        *end = block.end();
+        out.write_all(block.finish())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -101,7 +101,7 @@ mod wire;
 
 pub use allocations::Allocations;
 pub use block::BlockBuilder;
-pub use blocks::Blocks;
+pub use blocks::{BlockEnds, Blocks};
 pub use body::EventBody;
 pub use codes::{BlockSize, Breakdown, CapsetType, StopStatus};
 pub use decoder::Decoder;

@@ -1,6 +1,5 @@
 //! What logs mean: the parts that several verbs share.
 
-pub mod blocks;
 pub mod cover;
 pub mod feed;
 pub mod needs;

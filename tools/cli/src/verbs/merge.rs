@@ -6,14 +6,13 @@ mod renumber;
 mod stack_profiler;
 mod survey;
 
-use crate::analysis::blocks::Ends;
 use crate::analysis::target::{Target, TargetArgs};
 use crate::errors::{self, Advise};
 use crate::progress::Progress;
 use anyhow::Result;
 use clap::ValueEnum;
 use eventlog_source::{Connection, Source};
-use ghc_eventlog::{BlockBuilder, DATA_END, Header, Item, ReadError, Reader};
+use ghc_eventlog::{BlockBuilder, BlockEnds, DATA_END, Header, Item, ReadError, Reader};
 use renumber::Renumber;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -113,7 +112,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     for (path, renumber) in args.files.iter().zip(renumbers) {
         inputs.push(Input::open(path, renumber, Arc::clone(&header))?);
     }
-    let mut ends = Ends::default();
+    let mut ends = BlockEnds::default();
     // The block that ends first goes first, so that whoever reads the result
     // by time has little to hold back.
     loop {
@@ -267,7 +266,7 @@ impl Input {
     }
 
     /// Writes the block, and collects the next one.
-    fn write(&mut self, ends: &mut Ends, out: &mut impl Write) -> Result<()> {
+    fn write(&mut self, ends: &mut BlockEnds, out: &mut impl Write) -> Result<()> {
         ends.write(&mut self.block, out)?;
         self.collect()
     }

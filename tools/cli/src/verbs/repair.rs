@@ -1,12 +1,11 @@
 //! `eventlog repair`: a valid log of whatever can be read.
 
-use crate::analysis::blocks::marker;
 use crate::analysis::target::{Target, TargetArgs};
 use crate::errors;
 use crate::input::{Input, Reading, Step};
 use crate::source::SourceArgs;
 use anyhow::Result;
-use ghc_eventlog::{Block, DATA_END, Event, EventBody, Gap, Header, Item, names};
+use ghc_eventlog::{Block, BlockBuilder, DATA_END, Event, EventBody, Gap, Header, Item, names};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -351,8 +350,10 @@ impl Open {
             }
         }
         *before = self.end;
-        out.write_all(&marker(self.cap, self.begin, self.end, self.events.len()))?;
-        out.write_all(&self.events)?;
+        let mut block = BlockBuilder::new(self.cap);
+        block.cover(self.begin, self.end);
+        block.push_raw(self.end, &self.events);
+        out.write_all(block.finish())?;
         self.events.clear();
         self.late.clear();
         (self.count, self.first, self.last) = (0, u64::MAX, 0);

@@ -7,13 +7,12 @@
 //! started again, and what files of earlier versions repeat.
 
 use super::survey::Survey;
-use crate::analysis::blocks::Ends;
 use crate::errors::{self, Advise};
 use crate::progress::Progress;
 use anyhow::Result;
 use eventlog_source::{Connection, Source};
 use eventlog_state::{Keep, State, Turn};
-use ghc_eventlog::{BlockBuilder, Event, EventBody, Header, Item, ReadError, Reader};
+use ghc_eventlog::{BlockBuilder, BlockEnds, Event, EventBody, Header, Item, ReadError, Reader};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,7 +105,7 @@ fn open(path: &Path) -> Result<Connection> {
 pub struct Join {
     /// What has been told.
     state: State,
-    ends: Ends,
+    ends: BlockEnds,
     header: Arc<Header>,
     /// Events that were left out.
     pub repeated: u64,
@@ -123,7 +122,7 @@ impl Join {
         };
         Self {
             state: State::new(header, keep),
-            ends: Ends::default(),
+            ends: BlockEnds::default(),
             header: Arc::clone(header),
             repeated: 0,
             dropped: 0,

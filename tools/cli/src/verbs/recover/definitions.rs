@@ -1,9 +1,8 @@
 //! The definitions of slot and tables, without those that the chunks have, too.
 
 use super::chunk::{Checker, Task};
-use crate::analysis::blocks::marker;
 use eventlog_ring_file::{RingReader, TornTables};
-use ghc_eventlog::{EventBody, Header, encode_event, ids};
+use ghc_eventlog::{BlockBuilder, EventBody, Header, encode_event, ids};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
@@ -177,8 +176,9 @@ impl Part {
         let Some(begin) = self.begin else {
             return Vec::new();
         };
-        let mut block = marker(None, begin, self.end, self.bytes.len()).to_vec();
-        block.extend_from_slice(&self.bytes);
-        block
+        let mut block = BlockBuilder::new(None);
+        block.cover(begin, self.end);
+        block.push_raw(self.end, &self.bytes);
+        block.finish().to_vec()
     }
 }
