@@ -1061,6 +1061,12 @@ fn info_tables_of_two_programs_keep_their_names() {
     }
     let numbers: std::collections::BTreeSet<_> = tables.values().collect();
     assert_eq!(numbers.len(), 3);
+    // Also where both stand at one place of a source.
+    let exported = eventlog(&["export", "hp", &out]).exits(0).stdout;
+    for (name, bytes) in [("alpha", 100), ("beta", 900)] {
+        let line = format!("M.{name}(M.hs:1)\t{bytes}");
+        assert!(exported.contains(&line), "no {line} in {exported}");
+    }
 
     // Messages of ghc-stack-profiler refer to the tables and threads of their program.
     let (alpha, beta) = (&messages[&Some(0)], &messages[&Some(2)]);

@@ -72,9 +72,11 @@ impl InfoTable<'_> {
     }
 }
 
-fn hash(place: (&str, &str)) -> u64 {
+/// A place in the source of the program that has this info table: addresses
+/// have 47 bits, in merged logs the upper 16 tell programs apart.
+fn hash(info: u64, place: (&str, &str)) -> u64 {
     let mut hasher = DefaultHasher::new();
-    place.hash(&mut hasher);
+    (info >> 48, place).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -186,10 +188,11 @@ impl Symbols {
             return None;
         }
         let digits = band.strip_prefix("0x")?;
-        let own = self.info_table(u64::from_str_radix(digits, 16).ok()?)?;
+        let info = u64::from_str_radix(digits, 16).ok()?;
+        let own = self.info_table(info)?;
         let first = own
             .place()
-            .and_then(|place| self.info_table(*self.places.get(hash(place))?))
+            .and_then(|place| self.info_table(*self.places.get(hash(info, place))?))
             // The hash of another place can be the same.
             .filter(|first| first.place() == own.place());
         Some(first.unwrap_or(own).title())
@@ -251,7 +254,7 @@ impl Symbols {
                 self.named |= keep.info_tables;
                 let table = info_table(event.body).filter(|_| keep.info_tables);
                 if let Some(place) = table.as_ref().and_then(InfoTable::place) {
-                    let hash = hash(place);
+                    let hash = hash(info, place);
                     if !self.places.contains(hash) {
                         self.places.insert(hash, info);
                     }
