@@ -7,7 +7,7 @@ use crate::printable::shell_word;
 use crate::source;
 use anyhow::Result;
 use eventlog_source::{Connection, Source};
-use ghc_eventlog::{Error, EventBody, Header, Item, ReadError, Reader, WallClock};
+use ghc_eventlog::{DATA_END, Error, EventBody, Header, Item, ReadError, Reader, WallClock};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -93,6 +93,14 @@ pub fn survey(path: &Path) -> Result<Survey> {
                 if let Some(survey) = &mut survey {
                     survey.end = block.offset + block.raw.len() as u64;
                     survey.block_end = block.offset + u64::from(block.size);
+                }
+            }
+            Ok(Some(Item::End)) => {
+                // Some runtime systems count the mark as a part of the last block.
+                if let Some(survey) = &mut survey
+                    && survey.block_end == survey.end + DATA_END.to_be_bytes().len() as u64
+                {
+                    survey.block_end = survey.end;
                 }
             }
             Ok(Some(_)) => {}
