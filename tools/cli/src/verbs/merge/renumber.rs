@@ -1,6 +1,6 @@
 //! New numbers and times for the events of a log that joins others.
 
-use super::stack_profiler;
+use super::stack_profiler::{self, Numbers};
 use super::survey::Survey;
 use ghc_eventlog::{BlockBuilder, Breakdown, Event, EventBody, Header, Stack, Text};
 use std::collections::BTreeSet;
@@ -285,4 +285,24 @@ fn pad(block: &mut BlockBuilder, header: &Header, time: u64, body: &EventBody<'_
         payload: &payload,
     };
     block.push_body(header, time, &body).is_ok()
+}
+
+impl Numbers for Renumber {
+    fn cap(&self, cap: u16) -> u16 {
+        self.number(cap)
+    }
+
+    fn thread(&self, thread: u32) -> u32 {
+        let mut thread = thread;
+        self.thread(&mut thread);
+        thread
+    }
+
+    fn address(&self, address: u64) -> u64 {
+        self.address(address)
+    }
+
+    fn counted(&self, number: u64) -> u64 {
+        self.counted(number)
+    }
 }

@@ -6,11 +6,19 @@
 //! source, eight bytes each. `FF CC` gives a string its number, `FF CD` a place:
 //! line and column, four bytes each, and the string with the name of the file.
 
-use super::renumber::Renumber;
+/// New numbers for old ones.
+pub trait Numbers {
+    fn cap(&self, cap: u16) -> u16;
+    fn thread(&self, thread: u32) -> u32;
+    /// Of an info table.
+    fn address(&self, address: u64) -> u64;
+    /// Of a string or a place, which a program counts.
+    fn counted(&self, number: u64) -> u64;
+}
 
 /// Writes the message with new numbers; `None` if it is not of that protocol,
 /// or not altogether.
-pub fn renumber(numbers: &Renumber, message: &[u8], out: &mut Vec<u8>) -> Option<()> {
+pub fn renumber(numbers: &impl Numbers, message: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut copy = Copy {
         numbers,
         rest: message,
@@ -32,13 +40,13 @@ pub fn renumber(numbers: &Renumber, message: &[u8], out: &mut Vec<u8>) -> Option
     copy.rest.is_empty().then_some(())
 }
 
-struct Copy<'a, 'o> {
-    numbers: &'a Renumber,
+struct Copy<'a, 'o, N> {
+    numbers: &'a N,
     rest: &'a [u8],
     out: &'o mut Vec<u8>,
 }
 
-impl<'a> Copy<'a, '_> {
+impl<'a, N: Numbers> Copy<'a, '_, N> {
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
@@ -77,9 +85,9 @@ impl<'a> Copy<'a, '_> {
 
     fn stack(&mut self) -> Option<()> {
         let cap = u16::try_from(self.word()?).ok()?;
-        let mut thread = self.word()?;
-        self.numbers.thread(&mut thread);
-        let cap = u32::from(self.numbers.number(cap));
+        let thread = self.word()?;
+        let thread = self.numbers.thread(thread);
+        let cap = u32::from(self.numbers.cap(cap));
         self.out.extend_from_slice(&cap.to_be_bytes());
         self.out.extend_from_slice(&thread.to_be_bytes());
         let entries = self.some(2)?;
