@@ -1,5 +1,6 @@
 //! A live stream: the state where nothing is missing, and the bytes beyond.
 
+use crate::beginning::Beginning;
 use crate::fact::Fact;
 use crate::limits::Keep;
 use crate::merge::{Merge, MergeOptions, Position, Step, Window};
@@ -15,10 +16,9 @@ use std::sync::Arc;
 /// as bytes. A reader who comes late gets, in this order:
 ///
 /// 1. the header, byte for byte;
-/// 2. the [`transition`](crate::transition()) from nothing to the state, dated
-///    [`at`](Self::at), as [blocks](crate::transition_blocks);
-/// 3. the [`Window`];
-/// 4. the rest of the stream, byte for byte.
+/// 2. the [beginning](Self::beginning): the [`transition`](crate::transition())
+///    from nothing to the state, then the [`Window`];
+/// 3. the rest of the stream, byte for byte.
 ///
 /// In the end it knows what one knows who was there from the beginning. One who
 /// got all bytes up to some moment and then missed some gets the transition from
@@ -33,7 +33,7 @@ use std::sync::Arc;
 /// that it exists.
 ///
 /// ```
-/// use eventlog_state::{Follower, Keep, MergeOptions, transition_blocks};
+/// use eventlog_state::{Follower, Keep, MergeOptions};
 /// use ghc_eventlog::{BlockBuilder, EventBody, Header};
 ///
 /// let header = Header::standard();
@@ -46,13 +46,11 @@ use std::sync::Arc;
 /// block.push_body(&header, 5, &EventBody::CreateThread { thread: 1 })?;
 /// follower.push_bytes(block.finish(), &mut |_| {})?;
 ///
-/// let (state, window) = follower.cut().expect("there is a header");
+/// let beginning = follower.beginning().expect("there is a header");
 /// assert_eq!(follower.at(), 5);
-/// assert_eq!(state.thread_count(), 1);
+/// assert_eq!(beginning.state().thread_count(), 1);
 /// let mut late = header.as_bytes().to_vec();
-/// let mut write = |bytes: &[u8]| late.extend_from_slice(bytes);
-/// transition_blocks(None, &state, follower.at(), None, &mut write);
-/// window.write(&mut write);
+/// beginning.write(&mut |bytes| late.extend_from_slice(bytes));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -62,6 +60,8 @@ pub struct Follower {
     state: Option<State>,
     /// Nothing has come since the mark at the end.
     at_end: bool,
+    /// The latest end of a global block.
+    global_end: u64,
 }
 
 impl Follower {
@@ -72,6 +72,7 @@ impl Follower {
             keep,
             state: None,
             at_end: false,
+            global_end: 0,
         }
     }
 
@@ -122,7 +123,7 @@ impl Follower {
 
     fn fold(&mut self, see: &mut impl FnMut(Fact<'_>)) -> Result<(), Error> {
         let (keep, state) = (&self.keep, &mut self.state);
-        let at_end = &mut self.at_end;
+        let (at_end, global_end) = (&mut self.at_end, &mut self.global_end);
         self.merge.drain(&mut |step| match step {
             Step::Event(event, turn) => {
                 *at_end = false;
@@ -132,12 +133,15 @@ impl Follower {
             }
             Step::Block(block) => {
                 *at_end = false;
+                if block.cap.is_none() {
+                    *global_end = block.end.max(*global_end);
+                }
                 if let Some(state) = state {
                     state.block(block, see);
                 }
             }
             Step::Session(header) => {
-                *at_end = false;
+                (*at_end, *global_end) = (false, 0);
                 if let Some(mut before) = state.replace(State::new(header, *keep)) {
                     before.finish(see);
                 }
@@ -180,6 +184,18 @@ impl Follower {
         Some((state.snapshot(), self.merge.window(self.at_end)))
     }
 
+    /// What a log begins with, behind its header, that goes on here: for a reader
+    /// who knows nothing. `None` where [`cut`](Self::cut) gives nothing.
+    pub fn beginning(&mut self) -> Option<Beginning> {
+        let at = self.at();
+        let (state, window) = self.cut()?;
+        let watermark = self.merge.watermark();
+        let reached = |cap| watermark.and_then(|it| it.of(Some(cap)));
+        let caps = state.caps().map(|(cap, _)| (cap, reached(cap)));
+        let caps = caps.collect();
+        Some(Beginning::new((state, window), (at, self.global_end), caps))
+    }
+
     /// How far the stream has come, in whole blocks: what a reader has who got
     /// everything so far.
     pub fn position(&self) -> Position {
@@ -203,6 +219,7 @@ impl Follower {
             keep: self.keep,
             state: Some(state),
             at_end: self.at_end,
+            global_end: self.global_end,
         };
         // A fault is told to whoever pushes.
         let _ = follower.fold(&mut |_| {});

@@ -15,6 +15,7 @@
 //! | [`transition_blocks`] | the same as blocks, behind the header of a log |
 //! | [`Merge`] | the events of all capabilities in the order of time, decoded where they lie |
 //! | [`Follower`] | both of a live stream: at any moment the state, and the bytes that are not in it yet |
+//! | [`Beginning`] | what a log begins with that goes on in the middle of a stream |
 //! | [`Spans`] | pairs of messages, by any rule |
 //! | [`Totals`] | sums, distributions and extremes over a session, and the [`report`] of them |
 //!
@@ -108,7 +109,7 @@ mod totals;
 mod transition;
 mod turn;
 
-pub use beginning::transition_blocks;
+pub use beginning::{Beginning, transition_blocks};
 pub use binary::Messages;
 pub use cap::Cap;
 pub use collections::{Collection, CollectionStats, Phase, PhaseKind};

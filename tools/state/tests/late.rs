@@ -6,7 +6,7 @@ mod common;
 use common::program::{Blocks, program, rewritten};
 use common::*;
 use eventlog_state::{
-    Fact, Follower, Keep, MergeOptions, Position, Severity, Snapshot, State, Window,
+    Beginning, Fact, Follower, Keep, MergeOptions, Position, Severity, Snapshot, State, Window,
     transition_blocks,
 };
 use ghc_eventlog::{Decoder, Item, Reader};
@@ -49,6 +49,44 @@ fn fold(bytes: &[u8]) -> Folded {
         errors,
         told,
     }
+}
+
+/// What a late reader gets at some place.
+struct Here {
+    at: u64,
+    state: Snapshot,
+    window: Window,
+    beginning: Beginning,
+}
+
+impl Here {
+    fn of(follower: &mut Follower) -> Option<Self> {
+        let at = follower.at();
+        let (state, window) = follower.cut()?;
+        let beginning = follower.beginning()?;
+        Some(Self {
+            at,
+            state,
+            window,
+            beginning,
+        })
+    }
+}
+
+/// How many blocks end earlier than one of the same capability before them, or begin after
+/// they end.
+fn backwards(bytes: &[u8]) -> usize {
+    let mut reader = Reader::new(bytes);
+    let mut ends: BTreeMap<Option<u16>, u64> = BTreeMap::new();
+    let mut count = 0;
+    while let Some(item) = reader.next_item().unwrap() {
+        if let Item::Block(block) = item {
+            let last = ends.entry(block.cap).or_default();
+            count += usize::from(block.end < *last || block.time > block.end);
+            *last = block.end.max(*last);
+        }
+    }
+    count
 }
 
 /// The header, and where each block of a log ends.
@@ -113,18 +151,36 @@ impl<'a> Check<'a> {
     fn reader(
         &self,
         begin: &[u8],
-        (from, to): (Option<&Snapshot>, (&Snapshot, &Window)),
-        (at, end): (u64, usize),
+        (from, to): (Option<&Snapshot>, &Here),
+        end: usize,
         known: &BTreeMap<&'static str, usize>,
     ) -> Result<Vec<u8>, String> {
         let mut log = begin.to_vec();
+        let at = to.at;
+        let before;
         let mut write = |bytes: &[u8]| log.extend_from_slice(bytes);
-        transition_blocks(from, to.0, at, None, &mut write);
-        let before = log.len();
-        let mut write = |bytes: &[u8]| log.extend_from_slice(bytes);
-        to.1.write(&mut write);
-        assert_eq!(log.len() - before, to.1.len());
+        match from {
+            None => {
+                to.beginning.write(&mut write);
+                before = log.len();
+            }
+            Some(from) => {
+                transition_blocks(Some(from), &to.state, at, None, &mut write);
+                before = log.len();
+                let mut write = |bytes: &[u8]| log.extend_from_slice(bytes);
+                to.window.write(&mut write);
+                assert_eq!(log.len() - before, to.window.len());
+            }
+        }
         log.extend_from_slice(&self.bytes[end..]);
+        if from.is_none() {
+            let (ours, theirs) = (backwards(&log), backwards(self.bytes));
+            if ours > theirs {
+                return Err(format!(
+                    "{ours} blocks go back in time at {at}, {theirs} in the whole"
+                ));
+            }
+        }
         let late = fold(&log);
         if let Some(what) = late.state.difference(&self.whole.state) {
             return Err(what);
@@ -159,18 +215,12 @@ impl<'a> Check<'a> {
             if !is_chosen && !behind.iter().any(passed) {
                 continue;
             }
-            let Some((state, window)) = follower.cut() else {
+            let Some(here) = Here::of(&mut follower) else {
                 continue;
             };
-            let to = (&state, &window);
             if is_chosen {
                 joined += 1;
-                if let Err(what) = self.reader(
-                    &self.header,
-                    (None, to),
-                    (follower.at(), end),
-                    &BTreeMap::new(),
-                ) {
+                if let Err(what) = self.reader(&self.header, (None, &here), end, &BTreeMap::new()) {
                     failures.push(format!("late at {end}: {what}"));
                 }
             }
@@ -181,8 +231,7 @@ impl<'a> Check<'a> {
                 caught_up += 1;
                 let begin = &self.bytes[..it.at];
                 let from = Some(&it.state);
-                if let Err(what) = self.reader(begin, (from, to), (follower.at(), end), &it.errors)
-                {
+                if let Err(what) = self.reader(begin, (from, &here), end, &it.errors) {
                     failures.push(format!("behind from {} to {end}: {what}", it.at));
                 }
                 false
@@ -344,16 +393,10 @@ fn ghc_events_says_the_same() {
             let end = ends[n * (ends.len() - 1) / 19];
             follower.push_bytes(&bytes[done..end], &mut |_| {}).unwrap();
             done = end;
-            let Some((state, window)) = follower.cut() else {
+            let Some(here) = Here::of(&mut follower) else {
                 continue;
             };
-            let to = (&state, &window);
-            let log = check.reader(
-                &check.header,
-                (None, to),
-                (follower.at(), end),
-                &BTreeMap::new(),
-            );
+            let log = check.reader(&check.header, (None, &here), end, &BTreeMap::new());
             let late = ghc_events(&log.unwrap()).unwrap();
             assert!(late.0, "{name} at {end}");
             for (id, state) in &late.1 {
@@ -386,12 +429,10 @@ fn in_the_middle_of_a_block() {
         let name = format!("seed {seed}");
         let (check, _) = Check::new(&name, &bytes);
         let late = |follower: &mut Follower, end: usize| {
-            let Some((state, window)) = follower.cut() else {
+            let Some(here) = Here::of(follower) else {
                 return;
             };
-            let to = (&state, &window);
-            let at = follower.at();
-            let log = check.reader(&check.header, (None, to), (at, end), &BTreeMap::new());
+            let log = check.reader(&check.header, (None, &here), end, &BTreeMap::new());
             assert!(log.is_ok(), "{name}: cut at {end}: {:?}", log.err());
         };
         let mut random = Random(seed);
@@ -445,13 +486,11 @@ fn where_too_much_would_have_to_wait() {
         for end in ends {
             follower.push_bytes(&bytes[done..end], &mut |_| {}).unwrap();
             done = end;
-            let Some((state, window)) = follower.cut() else {
+            let Some(beginning) = follower.beginning() else {
                 continue;
             };
             let mut log = header.clone();
-            let mut write = |bytes: &[u8]| log.extend_from_slice(bytes);
-            transition_blocks(None, &state, follower.at(), None, &mut write);
-            window.write(&mut write);
+            beginning.write(&mut |bytes| log.extend_from_slice(bytes));
             log.extend_from_slice(&bytes[end..]);
             let late = fold(&log).state;
             let running = |state: &State| -> Vec<_> {

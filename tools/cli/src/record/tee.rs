@@ -4,7 +4,7 @@
 //! bytes themselves are handed on; the decoder runs beside them and only tells
 //! where a file may end and another one begin.
 
-use super::prologue::{Place, keep, prologue};
+use super::prologue::{keep, prologue};
 use eventlog_state::{Follower, MergeOptions};
 use ghc_eventlog::{Ending, Error, Header, Item, Stream};
 use std::io;
@@ -27,7 +27,7 @@ pub enum Piece<'a> {
 pub struct Cut<'a> {
     follower: Option<&'a mut Follower>,
     header: &'a Header,
-    place: Place,
+    offset: u64,
     /// The time at which the next block begins, in nanoseconds.
     pub time: u64,
 }
@@ -42,7 +42,7 @@ impl Cut<'_> {
     /// it cannot.
     pub fn prologue(&mut self, file: &str) -> Option<Vec<u8>> {
         let follower = self.follower.as_mut()?;
-        prologue(follower, self.header, self.place, file)
+        prologue(follower, self.header, self.offset, file)
     }
 
     /// The header of the log.
@@ -60,8 +60,6 @@ pub struct Tee {
     follower: Option<Follower>,
     /// Where the header of the log begins in the stream.
     begin: u64,
-    /// When the last global block ends.
-    global_end: u64,
     header: Option<Arc<Header>>,
     /// Bytes not handed on yet, and their place in the stream.
     pending: Vec<u8>,
@@ -150,22 +148,16 @@ impl Tee {
                     each(Piece::Boundary(&mut Cut {
                         follower: self.follower.as_mut(),
                         header,
-                        place: Place {
-                            offset: block.offset - self.begin,
-                            global_end: self.global_end,
-                        },
+                        offset: block.offset - self.begin,
                         time: block.time,
                     }))?;
-                    if block.cap.is_none() {
-                        self.global_end = self.global_end.max(block.end);
-                    }
                 }
                 (Item::Event(event), _) => {
                     self.events += 1;
                     self.until = self.until.max(event.time);
                 }
                 (Item::Header, _) => {
-                    (self.until, self.global_end) = (0, 0);
+                    self.until = 0;
                     self.header = self.stream.header().cloned();
                     let length = self
                         .header
