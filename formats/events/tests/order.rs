@@ -280,19 +280,17 @@ fn every_event_comes_out_once_whatever_the_options() {
             let mut order = Order::new(options);
             let mut out = Vec::new();
             let mut reader = Reader::new(&bytes[..]);
-            loop {
+            let mut over = false;
+            while !over {
                 match reader.next_item() {
                     Ok(Some(item)) => order.push(&item),
-                    _ => order.flush(),
+                    _ => {
+                        order.flush();
+                        over = true;
+                    }
                 }
                 while let Some(ordered) = order.next_event() {
                     out.push(raw(&ordered.event));
-                }
-                if order.held() == 0 && reader.rest().is_empty() {
-                    break;
-                }
-                if !reader.rest().is_empty() && out.len() == expected.len() {
-                    break;
                 }
             }
             if order.late() == 0 && sessions == 1 {
