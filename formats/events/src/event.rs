@@ -13,6 +13,18 @@ use std::fmt;
 /// Where the payload of an event begins that tells its own length.
 const IPE_PAYLOAD: usize = 12;
 
+/// Events that lie one after the other in the stream, all of them in one block or
+/// outside any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run<'a> {
+    /// As that of each of them.
+    pub cap: Option<u16>,
+    /// Their bytes.
+    pub raw: &'a [u8],
+    /// Where the first of them lies, in bytes from the start of the stream.
+    pub offset: u64,
+}
+
 /// One event, borrowed from the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
@@ -30,6 +42,16 @@ pub struct Event<'a> {
     pub offset: u64,
     /// How to decode `raw`.
     pub(crate) form: Form,
+}
+
+impl<'a> From<Event<'a>> for Run<'a> {
+    fn from(event: Event<'a>) -> Self {
+        Self {
+            cap: event.cap,
+            raw: event.raw,
+            offset: event.offset,
+        }
+    }
 }
 
 impl<'a> Event<'a> {

@@ -2,7 +2,7 @@
 
 use crate::decoder::{Decoder, Frame, build};
 use crate::error::Error;
-use crate::event::{Ending, Item};
+use crate::event::{Ending, Item, Run};
 use crate::header::Header;
 use std::fmt;
 use std::io::{self, Read};
@@ -51,6 +51,16 @@ impl From<Error> for ReadError {
     fn from(error: Error) -> Self {
         Self::Format(error)
     }
+}
+
+/// What [`Reader::for_each_part`] hands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// An item.
+    Item(Item<'a>),
+    /// The events that came just before, once more and all together: for whoever
+    /// keeps their bytes.
+    Run(Run<'a>),
 }
 
 /// Items of a source, one after the other.
@@ -137,13 +147,38 @@ impl<R: Read> Reader<R> {
         &mut self,
         mut each: impl FnMut(Item<'_>) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, ReadError> {
+        self.for_each_part(|part| match part {
+            Part::Item(item) => each(item),
+            Part::Run(_) => ControlFlow::Continue(()),
+        })
+    }
+
+    /// The same, and behind every few events their bytes: each event is in one
+    /// [`Run`], unless `each` breaks before that comes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the source, and faults in the bytes.
+    pub fn for_each_part<B>(
+        &mut self,
+        mut each: impl FnMut(Part<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, ReadError> {
         loop {
             let bytes = &self.buffer[..self.filled];
+            let (before, place) = (self.taken, self.decoder.place());
             let flow = self
                 .decoder
-                .plain_events::<_, true>(bytes, &mut self.taken, |event| each(Item::Event(event)));
+                .plain_events::<_, true>(bytes, &mut self.taken, |event| {
+                    each(Part::Item(Item::Event(event)))
+                });
             if flow.is_break() {
                 return Ok(flow);
+            }
+            for run in place.runs(&bytes[before..self.taken]) {
+                let flow = each(Part::Run(run));
+                if flow.is_break() {
+                    return Ok(flow);
+                }
             }
             match self.decoder.other(bytes, &mut self.taken)? {
                 Frame::NeedMore => {
@@ -152,7 +187,11 @@ impl<R: Read> Reader<R> {
                     }
                 }
                 frame => {
-                    let flow = each(build(&frame, &bytes[..self.taken]));
+                    let item = build(&frame, &bytes[..self.taken]);
+                    let mut flow = each(Part::Item(item));
+                    if let (Item::Event(event), true) = (item, flow.is_continue()) {
+                        flow = each(Part::Run(event.into()));
+                    }
                     if flow.is_break() {
                         return Ok(flow);
                     }

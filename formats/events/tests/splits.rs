@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use ghc_eventlog::{Decoder, Item, Reader};
+use ghc_eventlog::{Decoder, EventBody, Item, Part, Reader};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
@@ -185,4 +185,59 @@ fn the_fast_loop_stops_where_it_is_told_and_goes_on_there() {
         .unwrap()
     {}
     assert!(items == whole.items);
+}
+
+#[test]
+fn runs_are_the_events_before_them_all_together() {
+    // Two events lie outside any block, just behind one.
+    let mut bytes = everything();
+    bytes.extend_from_slice(&log(&[
+        block(
+            Some(1),
+            0,
+            9,
+            &[event(1, EventBody::GcStart), event(2, EventBody::GcEnd)],
+        ),
+        event(3, EventBody::GcStart),
+        event(4, EventBody::GcEnd),
+    ]));
+    for length in [1, usize::MAX] {
+        let (mut events, mut runs) = (Vec::new(), Vec::new());
+        let (mut open, mut joined) = (0, 0);
+        let flow = Reader::new(Slowly(&bytes, length)).for_each_part(|part| {
+            match part {
+                Part::Item(Item::Event(event)) => {
+                    open += 1;
+                    let bytes = (event.offset..).zip(event.raw.to_vec());
+                    events.extend(bytes.map(|byte| (event.cap, byte)));
+                }
+                Part::Item(_) => assert_eq!(open, 0, "events without a run"),
+                Part::Run(run) => {
+                    joined += u64::from(open > 1);
+                    if events.len() == runs.len() + run.raw.len() {
+                        open = 0;
+                    }
+                    let bytes = (run.offset..).zip(run.raw.to_vec());
+                    runs.extend(bytes.map(|byte| (run.cap, byte)));
+                }
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        assert_eq!(flow.unwrap(), ControlFlow::Continue(()));
+        assert_eq!(open, 0);
+        assert!(events == runs, "{length} bytes at a time");
+        assert_eq!(joined > 0, length > 1);
+        let outside = events.iter().rev().take_while(|(cap, _)| cap.is_none());
+        assert_eq!(outside.count(), 20);
+    }
+}
+
+/// Gives so many bytes at a time.
+struct Slowly<'a>(&'a [u8], usize);
+
+impl Read for Slowly<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.1.min(buffer.len());
+        self.0.read(&mut buffer[..length])
+    }
 }

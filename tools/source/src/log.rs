@@ -9,7 +9,7 @@ use crate::notice::Notice;
 use crate::source::Source;
 use crate::unpack::{Packing, is_damage};
 use ghc_eventlog::{
-    BLOCK_MARKER, Decoder, Ending, ErrorKind, Header, Item, LooksLike, ReadError, Reader,
+    BLOCK_MARKER, Decoder, Ending, ErrorKind, Header, Item, LooksLike, Part, ReadError, Reader, Run,
 };
 use std::io;
 use std::ops::ControlFlow;
@@ -22,6 +22,8 @@ pub enum Step<'a> {
     Header(Arc<Header>),
     /// A block, an event, the end mark, or a gap.
     Item(Item<'a>),
+    /// The events just before, once more and all together: for whoever keeps their bytes.
+    Run(Run<'a>),
     /// Nothing has come for a while: time to flush, or to draw.
     Idle,
 }
@@ -119,13 +121,17 @@ impl Log {
         mut each: impl FnMut(Step<'_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<Outcome, E> {
         loop {
-            let flow = self.reader.for_each(|item| match item {
-                Item::Header => ControlFlow::Break(Pause::Header),
-                item => match each(Step::Item(item)) {
+            let flow = self.reader.for_each_part(|part| {
+                let step = match part {
+                    Part::Item(Item::Header) => return ControlFlow::Break(Pause::Header),
+                    Part::Item(item) => Step::Item(item),
+                    Part::Run(run) => Step::Run(run),
+                };
+                match each(step) {
                     Ok(ControlFlow::Continue(())) => ControlFlow::Continue(()),
                     Ok(ControlFlow::Break(())) => ControlFlow::Break(Pause::Enough),
                     Err(error) => ControlFlow::Break(Pause::Failed(error)),
-                },
+                }
             });
             let step = match flow {
                 Ok(ControlFlow::Break(Pause::Header)) => match self.reader.header() {

@@ -35,7 +35,7 @@ mod session;
 mod window;
 
 use crate::turn::Turn;
-use ghc_eventlog::{Block, Decoder, Ending, Error, Event, Gap, Header, Item, Watermark};
+use ghc_eventlog::{Block, Decoder, Ending, Error, Event, Gap, Header, Item, Run, Watermark};
 use piece::Pieces;
 use session::Session;
 use std::collections::VecDeque;
@@ -181,10 +181,7 @@ impl Merge {
                 self.pieces.block(block, &mut |piece| session.push(piece));
                 session.announce(block.cap);
             }
-            Item::Event(event) => {
-                let session = session(&mut self.sessions, header, &self.options);
-                self.pieces.event(event, &mut |piece| session.push(piece));
-            }
+            Item::Event(event) => self.push_run(&Run::from(*event), header),
             Item::End => self.close_session(true),
             Item::Gap(gap) => {
                 let session = session(&mut self.sessions, header, &self.options);
@@ -193,6 +190,12 @@ impl Merge {
             }
             _ => {}
         }
+    }
+
+    /// Takes events of a decoder all together, instead of one by one.
+    pub fn push_run(&mut self, run: &Run<'_>, header: Option<&Arc<Header>>) {
+        let session = session(&mut self.sessions, header, &self.options);
+        self.pieces.run(run, &mut |piece| session.push(piece));
     }
 
     /// Takes the next bytes of the stream, however it is split. Blocks are not

@@ -4,8 +4,9 @@ mod common;
 
 use common::*;
 use eventlog_state::{Merge, MergeOptions, Step, Turn};
-use ghc_eventlog::{Decoder, Error, EventBody, Gap, Item, Order, OrderOptions, Reader};
+use ghc_eventlog::{Decoder, Error, EventBody, Gap, Item, Order, OrderOptions, Part, Reader};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 /// A step that owns what it tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +85,34 @@ fn by_items(bytes: &[u8], options: MergeOptions) -> (Vec<Told>, Merge) {
         }
         merge.push(&item, decoder.header());
         drain(&mut merge, &mut out).unwrap();
+    }
+    merge.flush();
+    drain(&mut merge, &mut out).unwrap();
+    (out, merge)
+}
+
+/// What is no event as items, events as runs.
+fn by_runs(bytes: &[u8], options: MergeOptions) -> (Vec<Told>, Merge) {
+    let mut merge = Merge::new(options);
+    let mut out = Vec::new();
+    let decoder = Decoder::new().with_recovery(options.recovery);
+    let mut reader = Reader::with_decoder(bytes, decoder);
+    let mut header = None;
+    while let ControlFlow::Break(()) = reader
+        .for_each_part(|part| {
+            match &part {
+                Part::Item(Item::Header) => return ControlFlow::Break(()),
+                Part::Item(Item::Event(_)) => return ControlFlow::Continue(()),
+                Part::Item(item) => merge.push(item, header.as_ref()),
+                Part::Run(run) => merge.push_run(run, header.as_ref()),
+            }
+            drain(&mut merge, &mut out).unwrap();
+            ControlFlow::Continue(())
+        })
+        .unwrap()
+    {
+        header = reader.header().cloned();
+        merge.push(&Item::Header, header.as_ref());
     }
     merge.flush();
     drain(&mut merge, &mut out).unwrap();
@@ -235,7 +264,8 @@ fn like_sorting_by_the_time_with_which_events_count() {
             .filter(|event| event.cap.is_none())
             .collect();
         let every = [usize::MAX, 1, 7, 100, 1 + random.below(500) as usize];
-        let mut outputs = vec![by_items(&bytes, PLENTY)];
+        let mut outputs = vec![by_items(&bytes, PLENTY), by_runs(&bytes, PLENTY)];
+        assert!(outputs[0].0 == outputs[1].0, "seed {seed}");
         for length in every {
             let (out, merge, error) = by_bytes(&bytes, PLENTY, || length);
             assert_eq!(error, None);
@@ -252,9 +282,10 @@ fn like_sorting_by_the_time_with_which_events_count() {
             assert_eq!(merge.late(), 0, "seed {seed}");
             assert!(events(&out, true) == zero_expected, "seed {seed}");
         }
-        let (out, merge) = by_items(&zero, PLENTY);
-        assert_eq!(merge.late(), 0);
-        assert!(events(&out, true) == zero_expected, "seed {seed}");
+        for (out, merge) in [by_items(&zero, PLENTY), by_runs(&zero, PLENTY)] {
+            assert_eq!(merge.late(), 0);
+            assert!(events(&out, true) == zero_expected, "seed {seed}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! out of the ordinary, faults included, is declined and left to `framing.rs`.
 
 use crate::body::EventBody;
-use crate::event::Event;
+use crate::event::{Event, Run};
 use crate::ids::CREATE_THREAD;
 use crate::layout::EVENT_HEAD;
 use crate::old::Form;
@@ -52,6 +52,27 @@ impl Plain {
 }
 
 impl Place {
+    /// What lies in these bytes, which are whole events: those of the block, and those
+    /// outside any.
+    pub(crate) fn runs<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = Run<'a>> {
+        let left = self.block_end.saturating_sub(self.offset);
+        let inside = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        let (raw, after) = bytes.split_at(inside);
+        let within = Run {
+            cap: self.block_cap,
+            raw,
+            offset: self.offset,
+        };
+        let outside = Run {
+            cap: None,
+            raw: after,
+            offset: self.offset + inside as u64,
+        };
+        [within, outside]
+            .into_iter()
+            .filter(|run| !run.raw.is_empty())
+    }
+
     /// The event at the front of `bytes`.
     #[inline(always)]
     pub(crate) fn plain(&self, sizes: &SizeTable, bytes: &[u8]) -> Option<Plain> {

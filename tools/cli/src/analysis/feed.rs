@@ -10,7 +10,7 @@ use crate::input::{Input, Outcome, Reading, Step};
 use crate::source::SourceArgs;
 use anyhow::Result;
 use eventlog_state::{Merge, MergeOptions, Step as Told, Turn};
-use ghc_eventlog::{Block, Event, Gap, Header, Item};
+use ghc_eventlog::{Block, Event, Gap, Header, Item, Run};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -83,21 +83,14 @@ impl Mode {
                 recovery: true,
             }),
             header: None,
-            block_end: 0,
-            waiting: 0,
         })
     }
 }
-
-/// Events that wait at most before it is looked whether some can be handed on.
-const LOOK: u32 = 4096;
 
 /// Brings what lies in a stream into the order of time.
 pub(crate) struct InOrder {
     merge: Merge,
     header: Option<Arc<Header>>,
-    block_end: u64,
-    waiting: u32,
 }
 
 impl InOrder {
@@ -107,22 +100,14 @@ impl InOrder {
         self.merge.push(&Item::Header, Some(header));
     }
 
-    /// Takes any other item. The answer is whether there may be something to hand on.
-    pub(crate) fn item(&mut self, item: &Item<'_>) -> bool {
+    /// Takes any other item but an event: those come as runs.
+    pub(crate) fn item(&mut self, item: &Item<'_>) {
         self.merge.push(item, self.header.as_ref());
-        match item {
-            Item::Block(block) => self.block_end = block.offset + u64::from(block.size),
-            Item::Event(event) => {
-                self.waiting += 1;
-                let over = event.offset + event.raw.len() as u64 >= self.block_end;
-                if !over && self.waiting < LOOK {
-                    return false;
-                }
-            }
-            _ => {}
-        }
-        self.waiting = 0;
-        true
+    }
+
+    /// Takes events.
+    pub(crate) fn run(&mut self, run: &Run<'_>) {
+        self.merge.push_run(run, self.header.as_ref());
     }
 
     /// There is nothing more to come.
@@ -174,10 +159,16 @@ pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut
     let outcome = Input::open(args, reading)?.each(|step| {
         match (step, &mut order) {
             (Step::Item(Item::Event(event)), None) => sink.event(&event, false)?,
+            // They come as a run, too.
+            (Step::Item(Item::Event(_)), Some(_)) => return Ok(ControlFlow::Continue(())),
+            (Step::Run(run), Some(order)) => {
+                order.run(&run);
+                told.hand_on(order, sink)?;
+            }
+            (Step::Run(_), None) => {}
             (Step::Item(item), order) => {
-                if let Some(order) = order
-                    && order.item(&item)
-                {
+                if let Some(order) = order {
+                    order.item(&item);
                     told.hand_on(order, sink)?;
                 }
                 match item {

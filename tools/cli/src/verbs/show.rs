@@ -167,6 +167,7 @@ fn show_plain(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
         match step {
             Step::Header(_) => printer.header()?,
             Step::Item(item) => return printer.item(&item),
+            Step::Run(_) => {}
             Step::Idle => printer.idle()?,
         }
         Ok(ControlFlow::Continue(()))
@@ -199,6 +200,7 @@ fn show_live_sorted(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCo
                     return drain(&mut order, printer);
                 }
             }
+            Step::Run(_) => {}
             Step::Idle => {
                 let flow = drain(&mut order, printer)?;
                 printer.idle()?;

@@ -84,12 +84,20 @@ pub fn run(args: Args) -> Result<ExitCode> {
             }
             Step::Item(item) => {
                 structure.item(item, &mut findings)?;
-                if let Item::Gap(of) = item {
-                    gap.get_or_insert(of.error);
+                match item {
+                    // They come as a run, too.
+                    Item::Event(_) => return Ok(ControlFlow::Continue(())),
+                    Item::Gap(of) => _ = gap.get_or_insert(of.error),
+                    _ => {}
                 }
-                if let Some(order) = &mut order
-                    && order.item(item)
-                {
+                if let Some(order) = &mut order {
+                    order.item(item);
+                    runtime.check(order, &mut findings)?;
+                }
+            }
+            Step::Run(run) => {
+                if let Some(order) = &mut order {
+                    order.run(run);
                     runtime.check(order, &mut findings)?;
                 }
             }

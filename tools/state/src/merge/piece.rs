@@ -1,6 +1,6 @@
 //! Blocks as they lie in the stream, to be decoded in their turn.
 
-use ghc_eventlog::{Block, Decoder, Error, ErrorKind, Event, Gap, Item};
+use ghc_eventlog::{Block, Decoder, Error, ErrorKind, Gap, Item, Run};
 
 /// Bytes after which a block that is decoded on arrival is continued in
 /// another piece: so that memory stays bounded however long the block is.
@@ -141,19 +141,19 @@ impl Pieces {
         self.check_end(done);
     }
 
-    /// An event of the open block, or outside any.
-    pub(crate) fn event(&mut self, event: &Event<'_>, done: &mut impl FnMut(Piece)) {
-        if let Some(open) = self.open.take_if(|open| open.reaches() != event.offset) {
+    /// Events of the open block, or outside any.
+    pub(crate) fn run(&mut self, run: &Run<'_>, done: &mut impl FnMut(Piece)) {
+        if let Some(open) = self.open.take_if(|open| open.reaches() != run.offset) {
             // Something lies in between that is no event.
-            self.open = Some(Piece::further(open.marker, event.offset));
+            self.open = Some(Piece::further(open.marker, run.offset));
             done(open);
         }
         // A block goes on even after an end mark.
-        let marker = self.marker.filter(|_| event.cap.is_some());
+        let marker = self.marker.filter(|_| run.cap.is_some());
         let open = self
             .open
-            .get_or_insert_with(|| Piece::further(marker, event.offset));
-        open.bytes.extend_from_slice(event.raw);
+            .get_or_insert_with(|| Piece::further(marker, run.offset));
+        open.bytes.extend_from_slice(run.raw);
         if !self.check_end(done) {
             self.check_length(done);
         }

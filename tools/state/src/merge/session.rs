@@ -4,7 +4,7 @@ use super::fronts::Fronts;
 use super::piece::{Piece, Pieces, take_apart};
 use super::{MergeOptions, Step};
 use crate::turn::Turn;
-use ghc_eventlog::{Decoder, Error, Event, EventBody, Gap, Header, Item, Watermark};
+use ghc_eventlog::{Decoder, Error, Event, EventBody, Gap, Header, Item, Run, Watermark};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -362,7 +362,7 @@ impl Session {
             let done = &mut |piece| found.push(piece);
             match item {
                 Item::Block(block) => inner.block(&block, done),
-                Item::Event(event) => inner.event(&event, done),
+                Item::Event(event) => inner.run(&Run::from(event), done),
                 Item::Gap(gap) => {
                     inner.close(false, done);
                     gaps.push(gap);
