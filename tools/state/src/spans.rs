@@ -12,10 +12,10 @@ use crate::limits::Limits;
 use crate::table::Table;
 use crate::text::shortened;
 use ghc_eventlog::{Event, EventBody, Text};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashSet, FxHasher};
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// At most so many names are kept for use again.
@@ -164,6 +164,14 @@ impl OpenSpan {
     }
 }
 
+/// A name as it is kept.
+fn kept(name: &str) -> Cow<'_, str> {
+    match name.len() <= LONGEST {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(shortened(name, LONGEST)),
+    }
+}
+
 /// Each name once in memory.
 #[derive(Clone, Debug, Default)]
 struct Names(Arc<FxHashSet<Arc<str>>>);
@@ -173,7 +181,7 @@ impl Names {
         if let Some(known) = self.0.get(name) {
             return Arc::clone(known);
         }
-        let name: Arc<str> = shortened(name, LONGEST).into();
+        let name: Arc<str> = kept(name).into();
         if self.0.len() < MOST_NAMES {
             Arc::make_mut(&mut self.0).insert(Arc::clone(&name));
         }
@@ -181,13 +189,21 @@ impl Names {
     }
 }
 
-/// Name and number, and their hash.
-type Key = (Arc<str>, Option<u64>);
-
-fn hash(key: &Key) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
+/// The hash of name and number.
+fn hash(name: &str, id: Option<u64>) -> u64 {
+    let mut hasher = FxHasher::default();
+    (name, id).hash(&mut hasher);
     hasher.finish()
+}
+
+/// Those that have not ended.
+#[derive(Clone, Debug, Default)]
+struct Open {
+    /// By the hash of name and number, in the order in which they began.
+    groups: Table<VecDeque<OpenSpan>>,
+    count: usize,
+    /// The memory of a group that is gone, to use again.
+    spare: VecDeque<OpenSpan>,
 }
 
 /// Pairs the messages. A copy shares what has not changed since.
@@ -195,9 +211,7 @@ fn hash(key: &Key) -> u64 {
 pub struct Spans<R> {
     rule: R,
     limit: usize,
-    /// By the hash of the key, in the order in which they began.
-    open: Table<VecDeque<OpenSpan>>,
-    open_count: usize,
+    open: Open,
     begun: u64,
     unopened: u64,
     refused: u64,
@@ -210,8 +224,7 @@ impl<R: Rule> Spans<R> {
         Self {
             rule,
             limit: limits.spans,
-            open: Table::default(),
-            open_count: 0,
+            open: Open::default(),
             begun: 0,
             unopened: 0,
             refused: 0,
@@ -227,8 +240,7 @@ impl<R: Rule> Spans<R> {
     /// A log begins anew: nothing of the one before can end any more. What was
     /// counted stays.
     pub fn restart(&mut self) {
-        self.open = Table::default();
-        self.open_count = 0;
+        self.open = Open::default();
     }
 
     /// How many ends had no beginning.
@@ -243,12 +255,13 @@ impl<R: Rule> Spans<R> {
 
     /// How many spans have not ended.
     pub fn open_count(&self) -> usize {
-        self.open_count
+        self.open.count
     }
 
     /// Those that have not ended, in the order in which they began.
     pub fn open(&self) -> impl Iterator<Item = &OpenSpan> {
-        let mut open: Vec<_> = self.open.iter().flat_map(|(_, group)| group).collect();
+        let groups = self.open.groups.iter();
+        let mut open: Vec<_> = groups.flat_map(|(_, group)| group).collect();
         open.sort_unstable_by_key(|span| span.number);
         open.into_iter()
     }
@@ -283,62 +296,66 @@ impl<R: Rule> Spans<R> {
             (Some(_), Pairs::Named) => None,
             _ => self.rule.ends(&text),
         };
-        let mut key = |(name, id)| (self.names.get(name), id);
-        let (begins, ends) = (begins.map(&mut key), ends.map(&mut key));
         if begins.is_none() && ends.is_none() {
             return None;
         }
         let thread = event.cap.and_then(|cap| running.thread_on(cap));
         // What ends and begins a span at once ends the one before.
         let ended = ends.and_then(|key| {
-            let span = self.end(key, thread, event.time, (pairs, running));
+            let span = self.open.end(key, thread, event.time, (pairs, running));
             self.unopened += u64::from(span.is_none() && begins.is_none());
             span
         });
-        if let Some(key) = begins {
-            self.begin(key, thread, event, running);
+        match begins {
+            Some(_) if self.open.count >= self.limit => self.refused += 1,
+            Some((name, id)) => {
+                self.open.begin(OpenSpan {
+                    name: self.names.get(name),
+                    id,
+                    thread,
+                    cap: event.cap,
+                    start: event.time,
+                    offset: event.offset,
+                    number: self.begun,
+                    paused: running.paused().unwrap_or(0),
+                    ran: thread.and_then(|thread| running.ran(thread, event.time)),
+                });
+                self.begun += 1;
+            }
+            None => {}
         }
         ended
     }
+}
 
-    fn begin(&mut self, key: Key, thread: Option<u32>, event: &Event<'_>, running: &impl Running) {
-        if self.open_count >= self.limit {
-            self.refused += 1;
-            return;
-        }
-        let hash = hash(&key);
-        let span = OpenSpan {
-            name: key.0,
-            id: key.1,
-            thread,
-            cap: event.cap,
-            start: event.time,
-            offset: event.offset,
-            number: self.begun,
-            paused: running.paused().unwrap_or(0),
-            ran: thread.and_then(|thread| running.ran(thread, event.time)),
-        };
-        match self.open.get_mut(hash) {
+impl Open {
+    /// One begins, the latest of all.
+    fn begin(&mut self, span: OpenSpan) {
+        let hash = hash(&span.name, span.id);
+        match self.groups.get_mut(hash) {
             Some(group) => group.push_back(span),
             None => {
-                self.open.insert(hash, VecDeque::from([span]));
+                let mut group = std::mem::take(&mut self.spare);
+                group.push_back(span);
+                self.groups.insert(hash, group);
             }
         }
-        self.begun += 1;
-        self.open_count += 1;
+        self.count += 1;
     }
 
+    /// One ends: which of them, and is there any?
     fn end(
         &mut self,
-        key: Key,
+        (name, id): (&str, Option<u64>),
         thread: Option<u32>,
         end: u64,
         (pairs, running): (Pairs, &impl Running),
     ) -> Option<Span> {
-        let hash = hash(&key);
-        let group = self.open.get(hash)?;
-        // All of a group have one key, but for two keys of one hash.
-        let same = |span: &OpenSpan| *span.name == *key.0 && span.id == key.1;
+        let name = kept(name);
+        let hash = hash(&name, id);
+        let group = self.groups.get_mut(hash)?;
+        // All of a group have one name and number, but for two of one hash.
+        let same = |span: &OpenSpan| *span.name == *name && span.id == id;
         let mut nearest = (0..group.len()).rev().filter(|&at| same(&group[at]));
         let own = nearest
             .by_ref()
@@ -350,12 +367,16 @@ impl<R: Rule> Spans<R> {
             Pairs::Named => group.iter().rposition(same),
             Pairs::Any => group.iter().position(same),
         })?;
-        let group = self.open.get_mut(hash)?;
         let found = group.remove(at)?;
-        if group.is_empty() {
-            self.open.remove(hash);
+        if group.is_empty()
+            && let Some(group) = self.groups.remove(hash)
+        {
+            // Not that of a group that was large once.
+            if group.capacity() <= NEAREST {
+                self.spare = group;
+            }
         }
-        self.open_count -= 1;
+        self.count -= 1;
         let ran = found.thread.and_then(|thread| running.ran(thread, end));
         let label = found.thread.and_then(|thread| running.label(thread));
         let paused = running.paused();

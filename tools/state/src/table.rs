@@ -12,6 +12,8 @@ use std::sync::Arc;
 /// The mean number of items of a shard, at most.
 const FULL: usize = 256;
 const MOST_SHARDS: usize = 1 << 16;
+/// A shard with room for fewer does not give any back.
+const FEW: usize = 16;
 
 type Shard<T> = FxHashMap<u64, T>;
 
@@ -85,7 +87,7 @@ impl<T: Clone> Table<T> {
         let shard = &mut Arc::make_mut(&mut self.shards)[at];
         let shard = Arc::make_mut(shard);
         let gone = shard.remove(&key);
-        if shard.len() * 4 < shard.capacity() {
+        if shard.capacity() >= FEW && shard.len() * 4 < shard.capacity() {
             shard.shrink_to(shard.len() * 2);
         }
         self.len -= usize::from(gone.is_some());
