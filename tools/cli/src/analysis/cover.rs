@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 /// At most so many separate stretches are kept apart.
 const MOST: usize = 1 << 18;
+/// At most so many of them are recent: few in tests, to see the others used as well.
+const RECENT: usize = if cfg!(test) { 4 } else { 1 << 10 };
 
 /// A set of moments.
 #[derive(Clone, Debug, Default)]
 pub struct Cover {
     /// Beginnings and ends; they neither overlap nor touch.
     stretches: BTreeMap<u64, u64>,
+    /// Those after all of these, in order: nearly all intervals concern the latest few.
+    recent: Vec<(u64, u64)>,
     /// Nanoseconds in stretches that were too many to keep, and where the last
     /// of them ends.
     settled: u64,
@@ -25,15 +29,31 @@ impl Cover {
             self.inexact = true;
             return;
         }
+        if self.recent.last().is_some_and(|&(begin, _)| to < begin) {
+            self.stretches.extend(self.recent.drain(..));
+        }
         let (mut begin, mut end) = (from, to);
-        while let Some((&other, &until)) = self.stretches.range(..=end).next_back()
-            && until >= begin
-        {
+        while let Some((other, until)) = self.recent.pop_if(|(_, until)| *until >= begin) {
             begin = begin.min(other);
             end = end.max(until);
-            self.stretches.remove(&other);
         }
-        self.stretches.insert(begin, end);
+        if self.recent.is_empty() {
+            while let Some((&other, &until)) = self.stretches.range(..=end).next_back()
+                && until >= begin
+            {
+                begin = begin.min(other);
+                end = end.max(until);
+                self.stretches.remove(&other);
+            }
+        }
+        let is_early = |(&other, _): (&u64, &u64)| other > end;
+        match self.recent.is_empty() && self.stretches.last_key_value().is_some_and(is_early) {
+            true => _ = self.stretches.insert(begin, end),
+            false => self.recent.push((begin, end)),
+        }
+        if self.recent.len() > RECENT {
+            self.stretches.extend(self.recent.drain(..RECENT / 2));
+        }
         if self.stretches.len() > MOST {
             self.settle();
         }
@@ -51,7 +71,9 @@ impl Cover {
 
     /// The nanoseconds covered; `None` if there was too much to tell.
     pub fn total(&self) -> Option<u64> {
+        let recent = self.recent.iter().map(|(from, to)| to - from);
         let open = self.stretches.iter().map(|(from, to)| to - from);
+        let open = open.chain(recent);
         (!self.inexact).then(|| self.settled + open.sum::<u64>())
     }
 }

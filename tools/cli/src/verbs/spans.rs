@@ -16,10 +16,10 @@ use anyhow::Result;
 use clap::ValueEnum;
 use eventlog_state::{Distribution, Figures, Keep, Limits, Span, Spans, State, Turn};
 use ghc_eventlog::{Event, Header};
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::json;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -121,7 +121,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         args,
         spans: Spans::new(rules, &Limits::default()),
         state: None,
-        rows: HashMap::new(),
+        rows: FxHashMap::default(),
         count: 0,
         open: 0,
         inside: Cover::default(),
@@ -192,7 +192,7 @@ struct Verb {
     spans: Spans<Rules>,
     /// The runtime system of the present session.
     state: Option<State>,
-    rows: HashMap<Name, Row>,
+    rows: FxHashMap<Name, Row>,
     count: u64,
     /// Spans of earlier sessions that did not end.
     open: u64,
@@ -230,7 +230,7 @@ impl Sink for Verb {
         match self.args.list {
             true => self.list(&span),
             false => {
-                self.add(&span);
+                self.add(span);
                 Ok(())
             }
         }
@@ -293,10 +293,10 @@ impl Verb {
         Ok(())
     }
 
-    fn add(&mut self, span: &Span) {
+    fn add(&mut self, span: Span) {
         let thread = span.thread.filter(|_| self.args.per_thread);
         let mut name = Name {
-            name: Arc::clone(&span.name),
+            name: span.name,
             thread,
         };
         if self.rows.len() >= MOST_ROWS && !self.rows.contains_key(&name) {
@@ -311,7 +311,7 @@ impl Verb {
         row.running.add(duration, span.running);
         row.gc.add(duration, span.paused);
         if self.args.per_thread && span.label.is_some() {
-            row.label.clone_from(&span.label);
+            row.label = span.label;
         }
     }
 
