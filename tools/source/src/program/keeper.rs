@@ -1,7 +1,7 @@
 //! Who reads the FIFO when the process that has started the program cannot any more.
 //!
 //! The RTS opens the FIFO for reading and writing. So it is never told that nobody reads: once
-//! the FIFO is full, it would wait for ever. A second process therefore makes the FIFO, keeps it
+//! the FIFO is full, it would wait forever. A second process therefore makes the FIFO, keeps it
 //! open, and does nothing as long as the first one lives. When that has ended, however it did,
 //! it reads and throws away whatever is still written, until the program has ended and nobody
 //! has the FIFO open. Then it removes it.

@@ -2,7 +2,7 @@
 //!
 //! The log of the program goes into a FIFO that is made for it, so the program needs no changes.
 //! The RTS opens the FIFO for reading and writing: it does not wait for a reader, but once the FIFO
-//! is full it waits for ever, whether anybody reads or not. So two things must hold:
+//! is full it waits forever, whether anybody reads or not. So two things must hold:
 //!
 //! * Whoever has started the program reads the log ([`ProgramLog`]) on a thread that waits for
 //!   nothing else, whatever becomes of what it has read.
