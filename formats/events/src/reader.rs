@@ -161,6 +161,27 @@ impl<R: Read> Reader<R> {
     /// Those of the source, and faults in the bytes.
     pub fn for_each_part<B>(
         &mut self,
+        each: impl FnMut(Part<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, ReadError> {
+        self.parts::<true, B>(each)
+    }
+
+    /// The same without most of the events themselves, which are then not
+    /// decoded: each of them is in a [`Run`], and only a few come before it as an
+    /// item, too.
+    ///
+    /// # Errors
+    ///
+    /// Those of the source, and faults in the bytes.
+    pub fn for_each_run<B>(
+        &mut self,
+        each: impl FnMut(Part<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, ReadError> {
+        self.parts::<false, B>(each)
+    }
+
+    fn parts<const EVENTS: bool, B>(
+        &mut self,
         mut each: impl FnMut(Part<'_>) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, ReadError> {
         loop {
@@ -168,8 +189,9 @@ impl<R: Read> Reader<R> {
             let (before, place) = (self.taken, self.decoder.place());
             let flow = self
                 .decoder
-                .plain_events::<_, true>(bytes, &mut self.taken, |event| {
-                    each(Part::Item(Item::Event(event)))
+                .plain_events::<_, true>(bytes, &mut self.taken, |event| match EVENTS {
+                    true => each(Part::Item(Item::Event(event))),
+                    false => ControlFlow::Continue(()),
                 });
             if flow.is_break() {
                 return Ok(flow);

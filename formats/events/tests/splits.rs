@@ -229,6 +229,32 @@ fn runs_are_the_events_before_them_all_together() {
         assert_eq!(joined > 0, length > 1);
         let outside = events.iter().rev().take_while(|(cap, _)| cap.is_none());
         assert_eq!(outside.count(), 20);
+        // The same runs where the events are not handed on, and the same of everything else.
+        let (mut others, mut alone) = ((0, 0), Vec::new());
+        let flow = Reader::new(Slowly(&bytes, length)).for_each_run(|part| {
+            match part {
+                Part::Item(Item::Event(_)) => others.0 += 1,
+                Part::Item(_) => others.1 += 1,
+                Part::Run(run) => {
+                    let bytes = (run.offset..).zip(run.raw.to_vec());
+                    alone.extend(bytes.map(|byte| (run.cap, byte)));
+                }
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        assert_eq!(flow.unwrap(), ControlFlow::Continue(()));
+        assert!(alone == runs, "{length} bytes at a time");
+        let count = |wanted: fn(&Item<'_>) -> bool| {
+            let mut count = 0;
+            let flow = Reader::new(Slowly(&bytes, length)).for_each(|item| {
+                count += u64::from(wanted(&item));
+                ControlFlow::<()>::Continue(())
+            });
+            assert_eq!(flow.unwrap(), ControlFlow::Continue(()));
+            count
+        };
+        assert_eq!(others.1, count(|item| !matches!(item, Item::Event(_))));
+        assert!(others.0 < count(|item| matches!(item, Item::Event(_))));
     }
 }
 

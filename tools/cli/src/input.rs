@@ -19,6 +19,8 @@ pub struct Reading {
     pub tick: Option<Duration>,
     /// Go on after a fault, at the next block.
     pub recover: bool,
+    /// Hand on events as [`Step::Run`], and most of them in no other way.
+    pub runs_only: bool,
     /// Show a progress bar with this label (only where one belongs).
     pub progress: Option<&'static str>,
 }
@@ -53,6 +55,7 @@ impl Input {
         let reading = eventlog_source::Reading {
             follow: args.follow,
             recover: reading.recover,
+            runs_only: reading.runs_only,
         };
         Ok(Self(Log::over(connection, &args.source, &how, reading)))
     }

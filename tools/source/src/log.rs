@@ -35,6 +35,9 @@ pub struct Reading {
     pub follow: bool,
     /// Go on after a fault, at the next block.
     pub recover: bool,
+    /// Hand on events as [`Step::Run`], and most of them in no other way: they are not decoded
+    /// then.
+    pub runs_only: bool,
 }
 
 /// A log being read.
@@ -121,7 +124,7 @@ impl Log {
         mut each: impl FnMut(Step<'_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<Outcome, E> {
         loop {
-            let flow = self.reader.for_each_part(|part| {
+            let part = |part: Part<'_>| {
                 let step = match part {
                     Part::Item(Item::Header) => return ControlFlow::Break(Pause::Header),
                     Part::Item(item) => Step::Item(item),
@@ -132,7 +135,11 @@ impl Log {
                     Ok(ControlFlow::Break(())) => ControlFlow::Break(Pause::Enough),
                     Err(error) => ControlFlow::Break(Pause::Failed(error)),
                 }
-            });
+            };
+            let flow = match self.reading.runs_only {
+                true => self.reader.for_each_run(part),
+                false => self.reader.for_each_part(part),
+            };
             let step = match flow {
                 Ok(ControlFlow::Break(Pause::Header)) => match self.reader.header() {
                     Some(header) => Step::Header(Arc::clone(header)),

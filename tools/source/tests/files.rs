@@ -223,6 +223,7 @@ fn the_events_of_a_file_that_grows() {
     let reading = Reading {
         follow: true,
         recover: false,
+        ..Reading::default()
     };
     let followed = Log::open(&source, &how, reading).expect("a log");
     let mut grown = false;
@@ -255,6 +256,7 @@ fn the_events_of_a_file_that_is_replaced() {
         let reading = Reading {
             follow: true,
             recover: false,
+            ..Reading::default()
         };
         let followed = Log::open(&Source::File(path.clone()), &how, reading).expect("a log");
         let ready = dir.with("ready", &log(&["three"], true));

@@ -1,7 +1,7 @@
 //! A table by 64-bit key whose copies share what has not changed since.
 //!
 //! Keys are addresses and other numbers without any order, so they are spread
-//! over shards by a hash. A copy of the table copies one pointer; a shard is
+//! over shards by a hash. A copy of the table copies a pointer for each; a shard is
 //! copied when it is next written to while a copy shares it. The number of
 //! shards grows with the table, so a shard stays small.
 
@@ -21,14 +21,14 @@ type Shard<T> = FxHashMap<u64, T>;
 #[derive(Clone, Debug)]
 pub(crate) struct Table<T> {
     /// As many as a power of two.
-    shards: Arc<Vec<Arc<Shard<T>>>>,
+    shards: Vec<Arc<Shard<T>>>,
     len: usize,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Self {
-            shards: Arc::new(vec![Arc::default()]),
+            shards: vec![Arc::default()],
             len: 0,
         }
     }
@@ -63,8 +63,7 @@ impl<T: Clone> Table<T> {
         if !self.shards[at].contains_key(&key) {
             return None;
         }
-        let shard = &mut Arc::make_mut(&mut self.shards)[at];
-        Arc::make_mut(shard).get_mut(&key)
+        Arc::make_mut(&mut self.shards[at]).get_mut(&key)
     }
 
     /// Puts an item into the table; the answer is the one that was there.
@@ -73,8 +72,7 @@ impl<T: Clone> Table<T> {
             self.spread();
         }
         let at = shard(key, self.shards.len());
-        let shard = &mut Arc::make_mut(&mut self.shards)[at];
-        let before = Arc::make_mut(shard).insert(key, item);
+        let before = Arc::make_mut(&mut self.shards[at]).insert(key, item);
         self.len += usize::from(before.is_none());
         before
     }
@@ -84,8 +82,7 @@ impl<T: Clone> Table<T> {
         if !self.shards[at].contains_key(&key) {
             return None;
         }
-        let shard = &mut Arc::make_mut(&mut self.shards)[at];
-        let shard = Arc::make_mut(shard);
+        let shard = Arc::make_mut(&mut self.shards[at]);
         let gone = shard.remove(&key);
         if shard.capacity() >= FEW && shard.len() * 4 < shard.capacity() {
             shard.shrink_to(shard.len() * 2);
@@ -99,13 +96,13 @@ impl<T: Clone> Table<T> {
         let count = self.shards.len() * 8;
         let mut shards: Vec<Shard<T>> = Vec::new();
         shards.resize_with(count, Shard::default);
-        for old in Arc::make_mut(&mut self.shards).drain(..) {
+        for old in self.shards.drain(..) {
             let old = Arc::try_unwrap(old).unwrap_or_else(|shared| (*shared).clone());
             for (key, item) in old {
                 shards[shard(key, count)].insert(key, item);
             }
         }
-        self.shards = Arc::new(shards.into_iter().map(Arc::new).collect());
+        self.shards = shards.into_iter().map(Arc::new).collect();
     }
 
     /// All of them, in no order.

@@ -156,6 +156,10 @@ impl Fed {
 pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut S) -> Result<Fed> {
     let mut order = mode.order(args.follow || args.source.is_socket());
     let mut told = Handing::default();
+    let reading = Reading {
+        runs_only: order.is_some(),
+        ..reading
+    };
     let outcome = Input::open(args, reading)?.each(|step| {
         match (step, &mut order) {
             (Step::Item(Item::Event(event)), None) => sink.event(&event, false)?,

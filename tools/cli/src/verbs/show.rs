@@ -235,6 +235,7 @@ fn drain(order: &mut Order, printer: &mut Printer) -> anyhow::Result<ControlFlow
 fn reading(args: &Args) -> Reading {
     let live = is_live(&args.input);
     Reading {
+        runs_only: false,
         tick: live.then_some(FLUSH),
         recover: args.recover,
         progress: (!live).then_some("reading"),
