@@ -81,7 +81,7 @@ impl Connecting {
     }
 
     /// Reads then fail with `WouldBlock` whenever nothing has come for that long; without it they
-    /// wait for ever.
+    /// wait forever.
     #[must_use]
     pub fn tick(self, tick: Option<Duration>) -> Self {
         Self { tick, ..self }

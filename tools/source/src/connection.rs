@@ -104,7 +104,7 @@ impl Connection {
     }
 
     /// From now on reads fail with `WouldBlock` when nothing comes for that
-    /// long; `None` waits for ever.
+    /// long; `None` waits forever.
     pub fn set_tick(&mut self, tick: Option<Duration>) {
         self.tick = tick;
     }

@@ -134,7 +134,7 @@ impl Beginning {
         self.global_at.max(self.sample_at)
     }
 
-    /// The time for what is told of a capability.
+    /// The time of the events that describe a capability.
     fn cap_at(&self, cap: u16) -> u64 {
         match self.reached.get(&cap) {
             None | Some(0) => self.at,

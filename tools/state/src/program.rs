@@ -54,7 +54,7 @@ pub struct Program {
     /// When its capability set was deleted: in the last moments of the program.
     /// Nanoseconds.
     pub ended: Option<u64>,
-    /// Whether the clock is told of one of its own sets.
+    /// Whether the clock is that of one of its own sets.
     #[cfg_attr(feature = "serde", serde(skip))]
     own_clock: bool,
 }
@@ -340,7 +340,7 @@ impl Known {
         self.programs.get_mut(at)
     }
 
-    /// Something is told of a program.
+    /// An event describes a program.
     fn edit(&mut self, capset: u32, edit: impl FnOnce(&mut Program)) {
         let new = !self.index.contains_key(&capset);
         if new {
@@ -365,7 +365,7 @@ impl Known {
     }
 }
 
-/// The clock of a program that none is told of: the only one.
+/// The clock of a program that has none of its own: the only one in the log.
 fn only(clocks: &BTreeMap<u32, WallClock>, program: &Program) -> Option<WallClock> {
     match (program.own_clock, clocks.len()) {
         (true, _) => program.wall_clock,

@@ -47,7 +47,7 @@ pub struct Totals {
     stops: [u64; REASONS],
     collections: CollectionTotals,
     phases: [PhaseTotals; 3],
-    /// `None` until something is told of it.
+    /// `None` until an event describes it.
     allocated: Option<u64>,
     live: Gauge,
     size: Gauge,

@@ -473,7 +473,7 @@ fn memory_is_bounded() {
     };
     let mut pushed = 0;
     for n in 0..400u64 {
-        // Capability 7 is silent for ever.
+        // Capability 7 is silent forever.
         let events: Vec<_> = (0..5000)
             .map(|at| event(n * 5000 + at, EventBody::RunThread { thread: 3 }))
             .collect();
