@@ -127,12 +127,14 @@ fn tasks_that_have_ended_are_forgotten() {
         driver.stats().get("definition_bytes"),
         driver.process.resident(),
     );
-    driver.quietly("tasks 200000");
+    driver.quietly("tasks 1000000");
     let after = driver.stats().get("definition_bytes");
     assert!(after < 300_000 && bytes < 300_000, "{bytes}, then {after}");
-    // What has not been learnt from is in a ring, until it has: under load it lags behind.
+    // What has not been learnt from is in a ring, until it has: under load it lags behind. Then
+    // much is learnt at a time, of which the allocator keeps some megabytes for later, however
+    // many tasks there were. Sixteen bytes for each of them would be too much.
     eventually(LIMIT, "memory is given back", || {
-        driver.process.resident() < resident + (6 << 20)
+        driver.process.resident() < resident + (16 << 20)
     });
     let bytes = rest_of(&mut driver, client);
     Stream::cut(&bytes);
