@@ -174,12 +174,15 @@ run world line = case words line of
     _ -> []
   flag text = if text == "wait" then 1 else 0
 
--- | So often, on the second capability; told when the first begins.
+-- | So often, on another capability; told when the first begins.
 beside :: String -> Int -> (Int -> IO ()) -> IO ()
-beside what count action = void $ forkOn 1 $ do
-  -- Once: it must not come between the lines of a later command.
-  putStrLn what
-  forM_ [1 .. count] $ \n -> action n >> yield
+beside what count action = do
+  -- Not where this thread is, which would wait for each of them.
+  (here, _) <- threadCapability =<< myThreadId
+  void $ forkOn (here + 1) $ do
+    -- Once: it must not come between the lines of a later command.
+    putStrLn what
+    forM_ [1 .. count] $ \n -> action n >> yield
 
 -- | For handlers in C.
 workerLog :: CString -> IO ()

@@ -178,13 +178,15 @@ impl Running {
         kilobytes.parse::<u64>().expect("a number") * 1024
     }
 
-    /// Open file descriptors, by what they are.
+    /// Open file descriptors, by what they are; without that of the RTS's ticker, whose thread
+    /// opens it whenever it comes to run.
     pub fn descriptors(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.proc("fd")).expect("/proc/PID/fd");
         let mut all: Vec<String> = entries
             .flatten()
             .filter_map(|entry| std::fs::read_link(entry.path()).ok())
             .map(|target| target.to_string_lossy().into_owned())
+            .filter(|target| target != "anon_inode:[timerfd]")
             .collect();
         all.sort();
         all
