@@ -10,13 +10,14 @@ use std::fs;
 use std::path::Path;
 
 /// The crates that are looked at, by their folders in the repository.
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "ffi",
     "formats/control",
     "formats/events",
     "formats/ring-file",
     "tools/cli",
     "tools/export",
+    "tools/relay",
     "tools/source",
     "tools/state",
 ];

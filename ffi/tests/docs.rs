@@ -75,6 +75,7 @@ fn exists(test: &str) -> bool {
         "formats/control/tests",
         "tools/cli/tests",
         "tools/export/tests",
+        "tools/relay/tests",
         "tools/source/tests",
         "tools/state/tests",
         "core/tests",

@@ -1,0 +1,155 @@
+//! What a relay tells whoever runs it.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Something that has happened.
+///
+/// It is told on a thread of the relay: whoever takes it must not take long.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A session has begun: the header of a log has come.
+    SessionBegan {
+        /// The name of the source.
+        source: &'a str,
+        /// Which of its sessions, from 1 on.
+        session: u64,
+    },
+    /// A session is over.
+    SessionEnded {
+        /// The name of the source.
+        source: &'a str,
+        /// Which of its sessions.
+        session: u64,
+        /// Whether its log has an end mark. A program that was killed leaves none.
+        marked: bool,
+        /// Bytes at its end that were no whole block, and are not served.
+        cut_off: u64,
+    },
+    /// The connection to a source was lost. It is tried again.
+    SourceLost {
+        /// The name of the source.
+        source: &'a str,
+        /// Why, if it was not just closed.
+        cause: Option<&'a std::io::Error>,
+    },
+    /// There will be nothing more of a source.
+    SourceEnded {
+        /// The name of the source.
+        source: &'a str,
+        /// Why, if it has not just come to its end.
+        error: Option<&'a (dyn std::error::Error + 'static)>,
+    },
+    /// A source sends what is no eventlog. It is thrown away until a log begins. Told once
+    /// for each connection.
+    Garbage {
+        /// The name of the source.
+        source: &'a str,
+        /// What is wrong with it.
+        error: &'a ghc_eventlog::Error,
+    },
+    /// A source turned out to be this relay itself. It is not read any more.
+    OwnStream {
+        /// The name of the source.
+        source: &'a str,
+    },
+    /// A client has come.
+    ClientCame {
+        /// Its number; no two clients of a relay have the same.
+        client: u64,
+        /// The name of the source.
+        source: &'a str,
+        /// Where it connected.
+        at: &'a crate::Address,
+    },
+    /// A client is gone.
+    ClientGone {
+        /// Its number.
+        client: u64,
+        /// Why.
+        reason: Gone,
+    },
+    /// A client was refused: there are as many as may be.
+    ClientRefused {
+        /// Where it connected.
+        at: &'a crate::Address,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A client, or a reader in this process, fell so far behind that it missed something, and
+    /// was brought up to date.
+    Resynced {
+        /// The name of the source.
+        source: &'a str,
+        /// Bytes that it missed.
+        bytes: u64,
+    },
+    /// The state of a session fell behind, and lacks something from now on: what clients
+    /// begin with may be wrong in places. They are told.
+    FoldMissed {
+        /// The name of the source.
+        source: &'a str,
+        /// Bytes that it missed.
+        bytes: u64,
+    },
+    /// A listening socket has failed. Those who are connected stay.
+    ListenerFailed {
+        /// Where.
+        at: &'a crate::Address,
+        /// How.
+        cause: &'a std::io::Error,
+    },
+}
+
+/// Why a client is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Gone {
+    /// Its log came to its end.
+    Ended,
+    /// It closed the connection, or the connection broke.
+    Left,
+    /// It fell behind, and is not to be brought up to date, or cannot be.
+    Lagged,
+    /// It did not take the end of its log in time.
+    TooSlow,
+    /// The relay had no thread or memory for it.
+    NoResources,
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ended => "its log came to its end",
+            Self::Left => "it left",
+            Self::Lagged => "it fell behind",
+            Self::TooSlow => "it did not take the end of its log in time",
+            Self::NoResources => "there were no resources for it",
+        })
+    }
+}
+
+type Tell = dyn Fn(&Event<'_>) + Send + Sync;
+
+/// Whom to tell, if anybody.
+#[derive(Clone, Default)]
+pub(crate) struct Notices(Option<Arc<Tell>>);
+
+impl Notices {
+    pub(crate) fn to(tell: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        if let Some(tell) = &self.0 {
+            tell(event);
+        }
+    }
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Notices").field(&self.0.is_some()).finish()
+    }
+}

@@ -1,0 +1,164 @@
+//! What a relay is doing.
+
+use serde::{Deserialize, Serialize};
+
+/// A relay at a moment. As JSON, this is what a relay says of itself; names of fields stay as
+/// they are, new ones may come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// The number of the relay, by which it knows its own streams.
+    pub relay: u64,
+    /// How long it has been running, in seconds.
+    pub uptime_s: f64,
+    /// Each source.
+    pub sources: Vec<SourceStatus>,
+    /// Where clients can connect.
+    pub addresses: Vec<AddressStatus>,
+    /// Clients that are connected.
+    pub clients: Vec<ClientStatus>,
+    /// Clients that came, all in all.
+    pub clients_total: u64,
+    /// Clients that were refused because there were as many as may be.
+    pub clients_refused: u64,
+    /// Clients that are gone because they fell behind.
+    pub clients_lagged: u64,
+    /// Commands of clients that were passed on to programs.
+    pub commands: u64,
+    /// Commands that could not be passed on: the program takes none, or too many came.
+    pub commands_dropped: u64,
+    /// Memory that this process occupies, in bytes; 0 where the system does not say.
+    pub resident_bytes: u64,
+}
+
+/// A source of logs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SourceStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether anything may still come of it.
+    pub over: bool,
+    /// Logs of it that have begun.
+    pub sessions: u64,
+    /// Connections to it that were lost.
+    pub lost: u64,
+    /// Bytes of it that belonged to no log.
+    pub garbage_bytes: u64,
+    /// The latest session, live or ended.
+    pub session: Option<SessionStatus>,
+}
+
+/// One log of a source.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SessionStatus {
+    /// Which of its source's, from 1 on.
+    pub number: u64,
+    /// When its header came, in seconds since 1970.
+    pub since_unix_s: f64,
+    /// Whether it is over.
+    pub ended: bool,
+    /// Whether its log has an end mark.
+    pub marked: bool,
+    /// Bytes at its end that were no whole block.
+    pub cut_off_bytes: u64,
+    /// Bytes of it, without the header.
+    pub bytes: u64,
+    /// Blocks of it.
+    pub blocks: u64,
+    /// Bytes that could not be decoded, and are passed on as they are.
+    pub faulty_bytes: u64,
+    /// Whether the log came from another relay that had joined late.
+    pub joined_late: bool,
+    /// The ring.
+    pub ring: RingStatus,
+    /// The state for those who come late.
+    pub fold: FoldStatus,
+    /// The program, as far as its log tells.
+    pub program: ProgramStatus,
+}
+
+/// The bytes of a session that are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RingStatus {
+    /// How many may be kept.
+    pub limit_bytes: u64,
+    /// How many are.
+    pub bytes: u64,
+    /// In how many pieces.
+    pub pieces: u64,
+    /// How far the one who lags most is behind, in bytes.
+    pub lag_bytes: u64,
+    /// How often the source had to wait for a lossless recorder.
+    pub waits: u64,
+}
+
+/// How the state follows the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FoldStatus {
+    /// The moment of the state, in nanoseconds.
+    pub at: u64,
+    /// Bytes that have come and were not folded yet.
+    pub lag_bytes: u64,
+    /// Bytes that it missed because it was too far behind.
+    pub missed_bytes: u64,
+    /// Whether it has come to an end at a fault: nobody can join any more.
+    pub failed: bool,
+    /// Threads of the program that are alive.
+    pub threads: u64,
+    /// How many readers came late.
+    pub joins: u64,
+    /// How often a reader was brought up to date.
+    pub resyncs: u64,
+    /// Readers that wait to be brought up to date.
+    pub waiting: u64,
+}
+
+/// Who a program is. What its log does not tell is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProgramStatus {
+    /// Its name and arguments.
+    pub arguments: Option<Vec<String>>,
+    /// Its process id.
+    pub pid: Option<u32>,
+    /// Its runtime system.
+    pub rts: Option<String>,
+}
+
+/// Where clients can connect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AddressStatus {
+    /// The address.
+    pub address: String,
+    /// The name of the source that is served there.
+    pub source: String,
+}
+
+/// A client, or a reader in this process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ClientStatus {
+    /// Its number.
+    pub client: u64,
+    /// The name of the source.
+    pub source: String,
+    /// Which session of it; `None` while it waits for one.
+    pub session: Option<u64>,
+    /// Where it connected; `None` of a reader in this process.
+    pub address: Option<String>,
+    /// How long it has been connected, in seconds.
+    pub connected_s: f64,
+    /// Bytes that it has got.
+    pub bytes: u64,
+    /// Bytes that it is behind.
+    pub lag_bytes: u64,
+    /// Bytes that it missed.
+    pub missed_bytes: u64,
+    /// How often it was brought up to date.
+    pub resyncs: u64,
+}
