@@ -40,6 +40,12 @@ const PROLOGUE_ENDS: &str = " of the stream, after what was told first";
 const CONTINUES: &str = "eventlog record: this file continues";
 const REPEATED: &str = "; what was defined before is repeated here";
 const NOT_ALL_REPEATED: &str = "not all definitions are repeated: there are too many";
+const RELAY: &str = "eventlog relay ";
+const JOINED_SESSION: &str = ": session ";
+const JOINED_AT: &str = " goes on from ";
+const RELAY_LOST: &str = ": lost ";
+const NOT_WHOLE: &str = ": what follows is not all that holds";
+const SOURCE_LOST: &str = ": the log ends here without an end mark of its own";
 const RECOVER: &str = "eventlog recover: ";
 const OVERWRITTEN: &str = "overwritten ";
 const MISSING_UNTIL: &str = "; the log is missing until ";
@@ -84,6 +90,22 @@ pub enum Note<'a> {
     },
     /// `eventlog record`: what precedes this is not all that was defined.
     NotAllRepeated,
+    /// A relay: a log of which the beginning is made up goes on here. First comes
+    /// what holds at that time, then the stream, byte for byte.
+    Joined(Joined),
+    /// A relay: blocks are missing from the stream here.
+    RelayLoss(RelayLoss),
+    /// A relay: it has itself missed a part of the stream, so what it tells of the
+    /// state may be wrong in places.
+    NotWhole {
+        /// Which relay.
+        relay: u64,
+    },
+    /// A relay: the source of the log was lost before its end mark.
+    SourceLost {
+        /// Which relay.
+        relay: u64,
+    },
     /// `eventlog recover`, `eventlog snapshot`: something is missing.
     Recovered(Recovered<'a>),
 }
@@ -112,6 +134,28 @@ pub struct RunLoss<'a> {
     pub since: &'a str,
     /// Until when.
     pub until: &'a str,
+}
+
+/// Where a reader joined a log at a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// The number of the relay: no two have the same.
+    pub relay: u64,
+    /// Which log of its source.
+    pub session: u64,
+    /// The moment of the state that comes first, in nanoseconds.
+    pub at: u64,
+}
+
+/// Blocks that a reader of a relay was too slow for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayLoss {
+    /// The number of the relay.
+    pub relay: u64,
+    /// How many bytes, about.
+    pub bytes: u64,
+    /// From when to when, in nanoseconds.
+    pub between: (u64, u64),
 }
 
 /// What a recovered log lacks.
@@ -175,6 +219,20 @@ impl fmt::Display for Note<'_> {
             Self::PrologueEnd { offset } => write!(f, "{AT_BYTE}{offset}{PROLOGUE_ENDS}"),
             Self::Continues { file } => write!(f, "{CONTINUES} {file}{REPEATED}"),
             Self::NotAllRepeated => f.write_str(NOT_ALL_REPEATED),
+            Self::Joined(Joined { relay, session, at }) => write!(
+                f,
+                "{RELAY}{relay:016x}{JOINED_SESSION}{session}{JOINED_AT}{at} ns{TOLD_FIRST}"
+            ),
+            Self::RelayLoss(RelayLoss {
+                relay,
+                bytes,
+                between: (since, until),
+            }) => write!(
+                f,
+                "{RELAY}{relay:016x}{RELAY_LOST}{bytes} bytes, between {since} ns and {until} ns"
+            ),
+            Self::NotWhole { relay } => write!(f, "{RELAY}{relay:016x}{NOT_WHOLE}"),
+            Self::SourceLost { relay } => write!(f, "{RELAY}{relay:016x}{SOURCE_LOST}"),
             Self::Recovered(recovered) => write!(f, "{RECOVER}{recovered}"),
         }
     }
@@ -229,6 +287,11 @@ impl<'a> Note<'a> {
             | Self::PrologueEnd { .. }
             | Self::Continues { .. }
             | Self::NotAllRepeated => !by_program,
+            // A header can lack the messages of the runtime system.
+            Self::Joined(_)
+            | Self::RelayLoss(_)
+            | Self::NotWhole { .. }
+            | Self::SourceLost { .. } => true,
         };
         holds.then_some(note)
     }
@@ -261,11 +324,45 @@ impl<'a> Note<'a> {
         if text == NOT_ALL_REPEATED {
             return Some(Self::NotAllRepeated);
         }
+        if let Some(rest) = text.strip_prefix(RELAY) {
+            return Self::of_relay(rest);
+        }
         let line = text.strip_prefix(RECOVER)?;
         let overwritten = Overwritten::parse(line).map(Recovered::Overwritten);
         Some(Self::Recovered(
             overwritten.unwrap_or(Recovered::Other(line)),
         ))
+    }
+
+    fn of_relay(text: &'a str) -> Option<Self> {
+        let (id, rest) = text.split_at_checked(16)?;
+        let relay = u64::from_str_radix(id, 16).ok()?;
+        if rest == NOT_WHOLE {
+            return Some(Self::NotWhole { relay });
+        }
+        if rest == SOURCE_LOST {
+            return Some(Self::SourceLost { relay });
+        }
+        if let Some(rest) = rest.strip_prefix(RELAY_LOST) {
+            let (bytes, rest) = rest.split_once(" bytes, between ")?;
+            let (since, until) = rest.split_once(" ns and ")?;
+            return Some(Self::RelayLoss(RelayLoss {
+                relay,
+                bytes: bytes.parse().ok()?,
+                between: (
+                    since.parse().ok()?,
+                    until.strip_suffix(" ns")?.parse().ok()?,
+                ),
+            }));
+        }
+        let rest = rest.strip_prefix(JOINED_SESSION)?;
+        let (session, rest) = rest.split_once(JOINED_AT)?;
+        let at = rest.strip_suffix(TOLD_FIRST)?.strip_suffix(" ns")?;
+        Some(Self::Joined(Joined {
+            relay,
+            session: session.parse().ok()?,
+            at: at.parse().ok()?,
+        }))
     }
 
     fn of_prologue(text: &'a str) -> Option<Self> {

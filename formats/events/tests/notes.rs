@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use ghc_eventlog::notes::{Loss, Note, Overwritten, Recovered, RunLoss};
+use ghc_eventlog::notes::{Joined, Loss, Note, Overwritten, Recovered, RelayLoss, RunLoss};
 use ghc_eventlog::{EventBody, Item, Reader};
 
 /// Every kind of note, beside its text in the recordings that exist.
@@ -74,6 +74,32 @@ fn notes() -> Vec<(Note<'static>, &'static str)> {
             "not all definitions are repeated: there are too many",
         ),
         (
+            Note::Joined(Joined {
+                relay: 0xfeed,
+                session: 3,
+                at: 1_500_000_001,
+            }),
+            "eventlog relay 000000000000feed: session 3 goes on from 1500000001 ns; \
+             what holds there is told first",
+        ),
+        (
+            Note::RelayLoss(RelayLoss {
+                relay: u64::MAX,
+                bytes: 4096,
+                between: (1, 2_000_000_000),
+            }),
+            "eventlog relay ffffffffffffffff: lost 4096 bytes, \
+             between 1 ns and 2000000000 ns",
+        ),
+        (
+            Note::NotWhole { relay: 1 },
+            "eventlog relay 0000000000000001: what follows is not all that holds",
+        ),
+        (
+            Note::SourceLost { relay: 1 },
+            "eventlog relay 0000000000000001: the log ends here without an end mark of its own",
+        ),
+        (
             Note::Recovered(Recovered::Overwritten(overwritten(Some(1_000_000)))),
             "eventlog recover: overwritten 7 chunks, 99 bytes; the log is missing until \
              0.001000 s, whole from 2.000000003 s on",
@@ -121,7 +147,15 @@ fn each_is_found_in_the_kind_of_message_that_has_it() {
                 | Note::Continues { .. }
                 | Note::NotAllRepeated
         );
-        let rts = !user || matches!(note, Note::Loss(_));
+        let rts = !user
+            || matches!(
+                note,
+                Note::Loss(_)
+                    | Note::Joined(_)
+                    | Note::RelayLoss(_)
+                    | Note::NotWhole { .. }
+                    | Note::SourceLost { .. }
+            );
         only_note(EventBody::UserMsg { message }, |found| {
             assert_eq!(found, user.then_some(note), "{text}");
         });

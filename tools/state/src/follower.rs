@@ -209,6 +209,32 @@ impl Follower {
         self.merge.has_passed(position)
     }
 
+    /// A copy, which shares what does not change. Given the same bytes, both come to the same:
+    /// so it can be asked later what was at any place behind this one.
+    #[must_use]
+    pub fn checkpoint(&mut self) -> Self {
+        if let Some(state) = &mut self.state {
+            // Sealed, what there is of threads is shared.
+            state.scheduler.threads.seal();
+        }
+        Self {
+            merge: self.merge.clone(),
+            keep: self.keep,
+            state: self.state.clone(),
+            at_end: self.at_end,
+            global_end: self.global_end,
+        }
+    }
+
+    /// What comes now does not come to other copies of this, or not in the same way. To be said
+    /// before it comes, so that a [`transition`](crate::transition()) from what this one makes of it to
+    /// a state of theirs tells all that may differ.
+    pub fn departs(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.definitions.branch();
+        }
+    }
+
     /// The state that all whole blocks make that have come, whatever may be missing:
     /// what a reader makes of the stream if it gets no more.
     pub fn delivered(&self) -> Option<Snapshot> {

@@ -35,6 +35,13 @@ pub enum Lost {
         /// How many.
         blocks: u64,
     },
+    /// Bytes for which a reader of a relay was too slow.
+    Relayed {
+        /// How many, about.
+        bytes: u64,
+        /// From when to when.
+        between: (u64, u64),
+    },
     /// The oldest chunks of a ring that was full.
     Overwritten {
         /// How many.
@@ -52,7 +59,7 @@ pub struct Losses {
     pub notes: u64,
     /// Chunks that were dropped.
     pub chunks: u64,
-    /// Their bytes.
+    /// Their bytes, and those for which a reader of a relay was too slow.
     pub bytes: u64,
     /// Blocks that were dropped by a recorder, which does not tell their bytes
     /// as a number.
@@ -91,6 +98,14 @@ impl Losses {
                     blocks: loss.blocks,
                 }
             }
+            Note::RelayLoss(loss) => {
+                self.notes += 1;
+                self.bytes = self.bytes.saturating_add(loss.bytes);
+                Lost::Relayed {
+                    bytes: loss.bytes,
+                    between: loss.between,
+                }
+            }
             Note::Recovered(Recovered::Overwritten(ring)) => {
                 self.whole_from = self.whole_from.max(Some(ring.whole_from));
                 Lost::Overwritten {
@@ -109,7 +124,7 @@ mod tests {
     use super::*;
     use crate::test_log::Log;
     use ghc_eventlog::EventBody;
-    use ghc_eventlog::notes::{Loss as Told, Overwritten};
+    use ghc_eventlog::notes::{Loss as Told, Overwritten, RelayLoss};
 
     #[test]
     fn sums_and_tells() {
@@ -129,6 +144,11 @@ mod tests {
             Note::Loss(told),
             Note::Sync(4),
             Note::Loss(told),
+            Note::RelayLoss(RelayLoss {
+                relay: 1,
+                bytes: 100,
+                between: (3, 4),
+            }),
             Note::Recovered(Recovered::Overwritten(ring)),
         ] {
             let text = note.to_string();
@@ -148,12 +168,16 @@ mod tests {
             chunks: 1,
             bytes: 10,
         };
-        assert_eq!(lost, [chunks, chunks, overwritten]);
+        let relayed = Lost::Relayed {
+            bytes: 100,
+            between: (3, 4),
+        };
+        assert_eq!(lost, [chunks, chunks, relayed, overwritten]);
         assert!(seen.iter().all(|loss| loss.time == 9));
         let total = Losses {
-            notes: 2,
+            notes: 3,
             chunks: 6,
-            bytes: 8192,
+            bytes: 8292,
             blocks: 0,
             whole_from: Some(77),
         };

@@ -119,7 +119,7 @@ const WHOLE: u32 = 16 << 20;
 /// assert_eq!(times, [10, 20, 30, 40]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Merge {
     options: MergeOptions,
     sessions: VecDeque<Session>,
@@ -133,7 +133,7 @@ pub struct Merge {
 }
 
 /// The stream of bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Intake {
     decoder: Decoder,
     /// The beginning of an item that is not complete.

@@ -112,7 +112,7 @@ impl Piece {
 }
 
 /// Makes pieces of the items of a decoder.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pieces {
     open: Option<Piece>,
     /// The marker of the latest block.
