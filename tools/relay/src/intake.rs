@@ -27,12 +27,26 @@ pub trait Arrivals: Send {
 }
 
 /// What a relay reads.
-pub struct Intake(pub(crate) Box<dyn Arrivals>);
+pub struct Intake {
+    pub(crate) arrivals: Box<dyn Arrivals>,
+    pub(crate) may_wait: bool,
+}
 
 impl Intake {
     /// Whatever brings logs.
     pub fn new(arrivals: impl Arrivals + 'static) -> Self {
-        Self(Box::new(arrivals))
+        Self {
+            arrivals: Box::new(arrivals),
+            may_wait: false,
+        }
+    }
+
+    /// Whether the source can be kept waiting, as a file can: then it is not read faster than its
+    /// state can be followed. A program must not be; nobody else is ever waited for (but
+    /// a [`Recorder`](crate::Recorder)).
+    #[must_use]
+    pub fn may_wait(self, may_wait: bool) -> Self {
+        Self { may_wait, ..self }
     }
 
     /// A source that is connected to again whenever it is lost. Give it a

@@ -1,11 +1,21 @@
 //! A reader that misses nothing: the source waits for it.
 
-use crate::error::Error;
+use crate::block_on::block_on;
+use crate::fold::Request;
 use crate::piece::Piece;
+use crate::ring::{Hold, Woken};
+use crate::session::Session;
+use crate::source::{Found, Source};
+use crate::status::ProgramStatus;
 use eventlog_state::Beginning;
 use ghc_eventlog::Header;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::{oneshot, watch};
+
+/// Bytes of pieces that are taken at a time.
+const BATCH: usize = 1 << 20;
 
 /// Gets every piece of a source. What it has not taken stays in the ring, and when the ring is
 /// full of that, the source is not read until it takes more.
@@ -13,7 +23,23 @@ use std::time::{Duration, SystemTime};
 /// One source has one recorder at most. Its sessions come one after the other.
 #[derive(Debug)]
 pub struct Recorder {
-    _private: (),
+    source: Arc<Source>,
+    changed: watch::Receiver<()>,
+    session: Option<Recording>,
+    /// The session that was there when the recorder came.
+    first: Option<Arc<Session>>,
+}
+
+/// The session that is recorded.
+#[derive(Debug)]
+struct Recording {
+    session: Arc<Session>,
+    told: bool,
+    /// The piece that comes next, and where it begins, in bytes behind the header.
+    next: u64,
+    offset: u64,
+    taken: VecDeque<Piece>,
+    pokes: u64,
 }
 
 /// What a recorder gets.
@@ -67,19 +93,126 @@ pub struct Cut {
     pub clean: bool,
 }
 
-impl Recorder {
-    /// What is next; waits for it no longer than this.
-    pub fn next(&mut self, _patience: Duration) -> Recorded {
-        Recorded::Over
+impl Recording {
+    fn new(session: Arc<Session>) -> Self {
+        // What is still here, but nothing before that: from now on it stays.
+        let next = session.ring.hold_oldest();
+        Self {
+            told: false,
+            offset: session.ring.offset_of(next),
+            next,
+            session,
+            taken: VecDeque::new(),
+            pokes: 0,
+        }
     }
 
-    /// What a file has to begin with that goes on here. `None` if the log cannot be followed to
-    /// this place: because of a fault in it.
-    ///
-    /// # Errors
-    ///
-    /// If there is no session.
-    pub fn cut(&mut self) -> Result<Option<Cut>, Error> {
-        Ok(None)
+    /// The number of the piece that was not handed out yet.
+    fn here(&self) -> u64 {
+        self.next - self.taken.len() as u64
+    }
+
+    fn began(&self) -> Began {
+        Began {
+            number: self.session.number,
+            header: self.session.header.clone(),
+            since: self.session.since,
+            offset: self.offset,
+        }
+    }
+}
+
+impl Recorder {
+    pub(crate) fn new(source: Arc<Source>, first: Option<Arc<Session>>) -> Self {
+        Self {
+            changed: source.watch(),
+            source,
+            session: None,
+            first,
+        }
+    }
+
+    /// What is next; waits for it no longer than this.
+    pub fn next(&mut self, patience: Duration) -> Recorded {
+        let until = Instant::now() + patience;
+        loop {
+            let Some(recording) = &mut self.session else {
+                self.changed.borrow_and_update();
+                let first = self.first.take().map(Found::Session);
+                match first.unwrap_or_else(|| self.source.to_record()) {
+                    Found::Session(session) => self.session = Some(Recording::new(session)),
+                    Found::Over => return Recorded::Over,
+                    Found::Nothing { .. } => {
+                        if block_on(self.changed.changed(), Some(until)).is_none() {
+                            return Recorded::Idle;
+                        }
+                    }
+                }
+                continue;
+            };
+            if !std::mem::replace(&mut recording.told, true) {
+                return Recorded::Began(recording.began());
+            }
+            if let Some(piece) = recording.taken.pop_front() {
+                recording.offset = piece.reaches();
+                let ring = &recording.session.ring;
+                ring.hold(Hold::Recorder, Some(recording.here()));
+                return Recorded::Piece(piece);
+            }
+            let ring = &recording.session.ring;
+            match ring.wait(recording.next, BATCH, &mut recording.pokes, Some(until)) {
+                Woken::Pieces(pieces) => {
+                    recording.next += pieces.len() as u64;
+                    recording
+                        .taken
+                        .extend(pieces.into_iter().map(|it| it.piece));
+                }
+                Woken::Poked if Instant::now() < until => {}
+                Woken::Poked => return Recorded::Idle,
+                Woken::Ended(end) => {
+                    ring.hold(Hold::Recorder, None);
+                    self.session = None;
+                    return Recorded::Ended {
+                        marked: end.marked,
+                        cut_off: end.cut_off,
+                    };
+                }
+                // The relay is gone.
+                Woken::Gone { .. } | Woken::Closed => return Recorded::Over,
+            }
+        }
+    }
+
+    /// What a file has to begin with that goes on here. `None` if there is no session, or its log
+    /// cannot be followed to this place.
+    pub fn cut(&mut self) -> Option<Cut> {
+        let recording = self.session.as_ref()?;
+        let (reply, answer) = oneshot::channel();
+        let piece = recording.here();
+        recording.session.fold.ask(Request::Cut { piece, reply });
+        let here = block_on(answer, None)?.ok()??;
+        Some(Cut {
+            header: recording.session.header.clone(),
+            beginning: here.beginning,
+            offset: recording.offset,
+            clean: here.clean,
+        })
+    }
+
+    /// Who the program is, as far as its log has told by now.
+    pub fn program(&self) -> ProgramStatus {
+        let report = self.session.as_ref().map(|it| &it.session.fold.report);
+        let report = report.map(|it| it.lock().unwrap_or_else(PoisonError::into_inner));
+        report.map_or_else(ProgramStatus::default, |it| it.program.clone())
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.source.no_recorder();
+        let sessions = self.session.take().map(|it| it.session);
+        for session in sessions.into_iter().chain(self.first.take()) {
+            session.ring.hold(Hold::Recorder, None);
+        }
     }
 }

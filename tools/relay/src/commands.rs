@@ -1,0 +1,127 @@
+//! The way back: commands of clients to the program.
+
+use eventlog_control::{Frame, Item, Older, Parser};
+use rustix::net::{SendFlags, send};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Where a program takes commands, while it is connected.
+#[derive(Debug, Default)]
+pub(crate) struct Commands {
+    to: Mutex<Option<OwnedFd>>,
+    passed_on: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Commands {
+    /// From now on they go there.
+    pub(crate) fn connect(&self, to: Option<OwnedFd>) {
+        *self.to.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+
+    /// Sends one, if it can be sent at once: a program that takes nothing must not hold us up.
+    fn send(&self, frame: &[u8]) {
+        let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = to
+            .as_ref()
+            .map(|to| send(to, frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL));
+        match sent {
+            Some(Ok(sent)) if sent == frame.len() => {
+                self.passed_on.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            // Half a frame would spoil all that follow.
+            Some(Ok(1..)) => *to = None,
+            _ => {}
+        }
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were passed on, and how many were not.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let passed_on = self.passed_on.load(Ordering::Relaxed);
+        (passed_on, self.dropped.load(Ordering::Relaxed))
+    }
+}
+
+/// What one client sends.
+#[derive(Debug, Default)]
+pub(crate) struct FromClient(Parser);
+
+impl FromClient {
+    /// Takes bytes as they come, and passes the commands in them on. All else is ignored.
+    pub(crate) fn take(&mut self, bytes: &[u8], commands: &Commands) {
+        self.0.feed(bytes, |item| {
+            let frame = match item {
+                Item::Command { namespace, id } => Frame::command(namespace, id).ok(),
+                Item::Older { id } => older(id),
+                Item::OtherVersion { .. } => None,
+            };
+            if let Some(frame) = frame {
+                commands.send(frame.as_bytes());
+            }
+        });
+    }
+}
+
+fn older(id: u8) -> Option<Frame> {
+    Older::ALL
+        .iter()
+        .find(|command| command.id() == id)
+        .map(|&command| Frame::older(command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eventlog_control::{Builtin, RTS_NAMESPACE, RtsCommand};
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn commands_are_passed_on_whole_and_garbage_is_not() {
+        let (to, mut program) = UnixStream::pair().unwrap();
+        let commands = Commands::default();
+        commands.connect(Some(to.into()));
+        let mut client = FromClient::default();
+        let flush = Frame::rts(RtsCommand::Flush);
+        let census = Frame::older(Older::RequestHeapCensus);
+        let start = Frame::builtin(Builtin::StartProfiling);
+        let sent = [
+            b"GET / HTTP/1.0\r\n\r\n",
+            flush.as_bytes(),
+            b"garbage",
+            census.as_bytes(),
+            start.as_bytes(),
+        ]
+        .concat();
+        for piece in sent.chunks(5) {
+            client.take(piece, &commands);
+        }
+        assert_eq!(commands.counts(), (3, 0));
+        commands.connect(None);
+        client.take(flush.as_bytes(), &commands);
+        assert_eq!(commands.counts(), (3, 1));
+        let mut got = Vec::new();
+        program.read_to_end(&mut got).unwrap();
+        let whole = [flush.as_bytes(), census.as_bytes(), start.as_bytes()].concat();
+        assert_eq!(got, whole);
+        assert!(String::from_utf8_lossy(flush.as_bytes()).contains(RTS_NAMESPACE));
+    }
+
+    #[test]
+    fn a_program_that_takes_nothing_holds_nobody_up() {
+        let (to, _program) = UnixStream::pair().unwrap();
+        let commands = Commands::default();
+        commands.connect(Some(to.into()));
+        let mut client = FromClient::default();
+        let flush = Frame::rts(RtsCommand::Flush);
+        for _ in 0..100_000 {
+            client.take(flush.as_bytes(), &commands);
+        }
+        let (passed_on, dropped) = commands.counts();
+        assert!(dropped > 0);
+        assert_eq!(passed_on + dropped, 100_000);
+    }
+}

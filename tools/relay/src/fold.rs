@@ -1,0 +1,477 @@
+//! The state of a session, for those who come late and those who fell behind.
+//!
+//! A thread reads the ring as a client does, and follows the stream. Nobody waits for it: if it
+//! falls off the ring itself it goes on behind the gap, and says so to all who join.
+
+mod behind;
+
+use crate::cursor::{Cursor, Knows};
+use crate::event::{Event, Notices};
+use crate::notes;
+use crate::options::OnLag;
+use crate::ring::{Hold, Numbered, Ring, Woken};
+use crate::status::{FoldStatus, ProgramStatus};
+use crate::tell::Tell;
+use behind::Checkpoints;
+use eventlog_state::{
+    Beginning, Follower, Keep, MergeOptions, Snapshot, State, Window, transition_blocks,
+};
+use ghc_eventlog::Header;
+use ghc_eventlog::notes::{Joined, RelayLoss};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Bytes that are taken from the ring at a time.
+const BATCH: usize = 1 << 20;
+
+/// After this time a reader is brought up to date although a capability is silent.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Who has to be taken off before the pieces that it needs are gone.
+pub(crate) type Readers = Mutex<Vec<Weak<Cursor>>>;
+
+/// What is asked of the fold.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Somebody comes late.
+    Join(oneshot::Sender<Start>),
+    /// Somebody who was taken off is to be brought up to date.
+    Resync(Resync),
+    /// A file is to go on at this piece.
+    Cut {
+        piece: u64,
+        reply: oneshot::Sender<Option<CutHere>>,
+    },
+}
+
+/// Somebody who is to be brought up to date.
+#[derive(Debug)]
+pub(crate) struct Resync {
+    pub(crate) knows: Box<Knows>,
+    pub(crate) offset: u64,
+    pub(crate) filled: u64,
+    pub(crate) cursor: Arc<Cursor>,
+    pub(crate) reply: oneshot::Sender<Start>,
+}
+
+/// Where a reader starts, and what it gets before that.
+pub(crate) struct Start {
+    pub(crate) cursor: Arc<Cursor>,
+    /// `None`: it was there from the beginning.
+    pub(crate) tell: Option<Tell>,
+    /// Bytes that it missed.
+    pub(crate) missed: u64,
+}
+
+impl std::fmt::Debug for Start {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Start").finish_non_exhaustive()
+    }
+}
+
+/// What a file begins with.
+#[derive(Debug)]
+pub(crate) struct CutHere {
+    pub(crate) beginning: Beginning,
+    pub(crate) clean: bool,
+}
+
+/// What the fold says of itself, and of the program.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) fold: FoldStatus,
+    pub(crate) program: ProgramStatus,
+    /// How far it has come, in bytes behind the header.
+    pub(crate) offset: u64,
+}
+
+/// How to ask the fold.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    requests: Sender<Request>,
+    ring: Arc<Ring>,
+    pub(crate) readers: Arc<Readers>,
+    pub(crate) report: Arc<Mutex<Report>>,
+}
+
+impl Handle {
+    pub(crate) fn ask(&self, request: Request) {
+        // Whoever asked sees that there is no answer.
+        let _ = self.requests.send(request);
+        self.ring.poke();
+    }
+
+    /// A reader from the first piece on.
+    pub(crate) fn first(&self) -> Option<Arc<Cursor>> {
+        let cursor = Arc::new(Cursor::at(0));
+        register(&self.readers, &cursor);
+        (self.ring.range().0 == 0).then_some(cursor)
+    }
+}
+
+fn register(readers: &Readers, cursor: &Arc<Cursor>) {
+    let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
+    readers.retain(|reader| reader.strong_count() > 0);
+    readers.push(Arc::downgrade(cursor));
+}
+
+/// How a session is followed.
+#[derive(Clone, Debug)]
+pub(crate) struct Following {
+    pub(crate) relay: u64,
+    pub(crate) session: u64,
+    pub(crate) order_bytes: usize,
+    pub(crate) on_lag: OnLag,
+    /// The source may be kept waiting for the fold.
+    pub(crate) may_wait: bool,
+    /// The name of the source, and whom to tell that something was missed.
+    pub(crate) source: Arc<str>,
+    pub(crate) notices: Notices,
+}
+
+/// Starts to follow a session.
+pub(crate) fn start(
+    ring: Arc<Ring>,
+    header: Arc<Header>,
+    how: Following,
+) -> std::io::Result<Handle> {
+    let (requests, inbox) = channel();
+    let handle = Handle {
+        requests,
+        ring: ring.clone(),
+        readers: Arc::default(),
+        report: Arc::default(),
+    };
+    if how.may_wait {
+        ring.hold(Hold::Fold, Some(0));
+    }
+    let mut fold = Fold {
+        follower: follower(&header, &how),
+        header,
+        ring,
+        inbox,
+        readers: handle.readers.clone(),
+        report: handle.report.clone(),
+        how,
+        next: 0,
+        offset: 0,
+        edge: 0,
+        segment: None,
+        checkpoints: Checkpoints::default(),
+        waiting: Vec::new(),
+        cuts: Vec::new(),
+        status: FoldStatus::default(),
+        finished: false,
+    };
+    std::thread::Builder::new()
+        .name("relay-fold".into())
+        .spawn(move || fold.run())?;
+    Ok(handle)
+}
+
+fn follower(header: &Header, how: &Following) -> Follower {
+    let options = MergeOptions {
+        max_bytes: how.order_bytes,
+        recovery: true,
+        ..MergeOptions::default()
+    };
+    let keep = Keep {
+        oddities: false,
+        ..Keep::all()
+    };
+    let mut follower = Follower::new(options, keep);
+    push(&mut follower, header.as_bytes());
+    follower
+}
+
+/// With recovery there are no faults.
+fn push(follower: &mut Follower, bytes: &[u8]) {
+    let _ = follower.push_bytes(bytes, &mut |_| {});
+}
+
+struct Fold {
+    header: Arc<Header>,
+    ring: Arc<Ring>,
+    inbox: Receiver<Request>,
+    readers: Arc<Readers>,
+    report: Arc<Mutex<Report>>,
+    how: Following,
+    follower: Follower,
+    /// The piece that comes next, and where it begins, in bytes behind the header.
+    next: u64,
+    offset: u64,
+    /// Readers before this piece were taken off.
+    edge: u64,
+    /// The segment of the one before it.
+    segment: Option<u64>,
+    checkpoints: Checkpoints,
+    /// Who waits until it can be brought up to date.
+    waiting: Vec<(Instant, Resync)>,
+    /// Files that are to go on at a piece that has not come yet.
+    cuts: Vec<(u64, oneshot::Sender<Option<CutHere>>)>,
+    status: FoldStatus,
+    /// All has come, and is in the state.
+    finished: bool,
+}
+
+impl Fold {
+    fn run(&mut self) {
+        let mut pokes = 0;
+        loop {
+            if self.finished {
+                self.ring.wait_for_poke(&mut pokes);
+                if self.ring.is_closed() {
+                    return;
+                }
+            } else {
+                let deadline = (!self.waiting.is_empty()).then(|| Instant::now() + PATIENCE / 4);
+                match self.ring.wait(self.next, BATCH, &mut pokes, deadline) {
+                    Woken::Pieces(pieces) => self.take(pieces),
+                    Woken::Gone { first } => self.miss(first),
+                    Woken::Ended(_) => self.finish(),
+                    Woken::Closed => return,
+                    Woken::Poked => {}
+                }
+            }
+            self.keep_readers();
+            if !self.answer() {
+                return;
+            }
+            self.resync();
+            self.tell();
+        }
+    }
+
+    fn take(&mut self, pieces: Vec<Numbered>) {
+        for numbered in pieces {
+            self.answer_cuts();
+            if self.segment != Some(numbered.segment) {
+                self.segment = Some(numbered.segment);
+                self.checkpoints.add(self.next, &mut self.follower);
+                self.checkpoints.keep(&self.standing());
+            }
+            push(&mut self.follower, &numbered.piece.bytes);
+            self.next = numbered.number + 1;
+            self.offset = numbered.piece.reaches();
+        }
+        self.answer_cuts();
+        if self.how.may_wait {
+            self.ring.hold(Hold::Fold, Some(self.next));
+        }
+    }
+
+    /// Goes on behind a gap.
+    fn miss(&mut self, first: u64) {
+        let missed = self.ring.offset_of(first).saturating_sub(self.offset);
+        self.next = first;
+        self.offset += missed;
+        self.status.missed_bytes += missed;
+        // What is known from before cannot be compared any more.
+        self.checkpoints = Checkpoints::default();
+        self.segment = None;
+        self.how.notices.tell(&Event::FoldMissed {
+            source: &self.how.source,
+            bytes: missed,
+        });
+    }
+
+    fn finish(&mut self) {
+        self.answer_cuts();
+        self.finished = true;
+        let _ = self.follower.finish(&mut |_| {});
+        for (_, reply) in self.cuts.drain(..) {
+            let _ = reply.send(None);
+        }
+        self.ring.hold(Hold::Fold, None);
+    }
+
+    /// The pieces at which readers stand.
+    fn standing(&self) -> Vec<u64> {
+        let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = readers.iter().filter_map(Weak::upgrade);
+        let standing = standing.map(|cursor| cursor.standing());
+        standing.chain(self.ring.held(Hold::Recorder)).collect()
+    }
+
+    /// Answers what was asked; `false` when nobody is left to ask.
+    fn answer(&mut self) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Request::Join(reply)) => {
+                    let start = self.join();
+                    self.status.joins += u64::from(start.tell.is_some());
+                    let _ = reply.send(start);
+                }
+                Ok(Request::Resync(resync)) => self.waiting.push((Instant::now(), resync)),
+                Ok(Request::Cut { piece, reply }) => {
+                    if piece > self.next && !self.finished {
+                        self.cuts.push((piece, reply));
+                    } else {
+                        let _ = reply.send(self.cut_at(piece));
+                    }
+                }
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn cursor(&self) -> Arc<Cursor> {
+        let cursor = Arc::new(Cursor::at(self.next));
+        register(&self.readers, &cursor);
+        cursor
+    }
+
+    /// Somebody comes now.
+    fn join(&mut self) -> Start {
+        let beginning = match self.next {
+            0 => None,
+            _ => self.follower.beginning(),
+        };
+        let tell = beginning.map(|beginning| {
+            let header = self.header.clone();
+            let relay = self.how.relay;
+            let whole = self.status.missed_bytes == 0;
+            let joined = Joined {
+                relay,
+                session: self.how.session,
+                at: self.follower.at(),
+            };
+            let tell: Tell = Box::new(move |out| {
+                let time = beginning.begins_at();
+                out(&notes::joined(&header, joined, time));
+                if !whole {
+                    out(&notes::not_whole(&header, relay, time));
+                }
+                beginning.write(&mut |bytes| out(bytes));
+            });
+            tell
+        });
+        Start {
+            cursor: self.cursor(),
+            tell,
+            missed: 0,
+        }
+    }
+
+    /// Brings those up to date who can be.
+    fn resync(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        self.waiting.retain(|(_, resync)| !resync.reply.is_closed());
+        let waiting = std::mem::take(&mut self.waiting);
+        for (since, resync) in waiting {
+            let passed = self.finished || self.follower.has_passed(&resync.knows.position);
+            let to = if passed {
+                self.follower.cut()
+            } else if since.elapsed() >= PATIENCE {
+                // A capability is silent. What it may still tell of earlier times comes late.
+                let state = self.follower.delivered();
+                state.map(|state| (state, Window::default()))
+            } else {
+                None
+            };
+            match to {
+                Some(to) => self.put_on(resync, to, passed),
+                None if self.finished => {}
+                None => self.waiting.push((since, resync)),
+            }
+        }
+    }
+
+    fn put_on(&mut self, resync: Resync, (state, window): (Snapshot, Window), passed: bool) {
+        let since = resync.knows.position.time();
+        let at = match passed {
+            true => self.follower.at(),
+            false => self.follower.position().time(),
+        };
+        let at = at.max(since);
+        let passed_by = self.offset.saturating_sub(resync.offset);
+        let missed = passed_by.saturating_sub(window.len() as u64) + resync.filled;
+        let loss = RelayLoss {
+            relay: self.how.relay,
+            bytes: missed,
+            between: (since, at),
+        };
+        let (header, relay) = (self.header.clone(), self.how.relay);
+        let whole = passed && self.status.missed_bytes == 0;
+        let tell: Tell = Box::new(move |out| {
+            out(&notes::loss(&header, loss));
+            if !whole {
+                out(&notes::not_whole(&header, relay, at));
+            }
+            let knows = &resync.knows.state;
+            transition_blocks(Some(knows), &state, at, None, &mut |bytes| out(bytes));
+            window.write(&mut |bytes| out(bytes));
+        });
+        self.status.resyncs += 1;
+        resync.cursor.put_on(self.next);
+        let _ = resync.reply.send(Start {
+            cursor: resync.cursor,
+            tell: Some(tell),
+            missed,
+        });
+    }
+
+    /// Answers those whose piece it is.
+    fn answer_cuts(&mut self) {
+        if self.cuts.iter().all(|(piece, _)| *piece != self.next) {
+            return;
+        }
+        for (piece, reply) in std::mem::take(&mut self.cuts) {
+            if piece == self.next {
+                let _ = reply.send(cut(&mut self.follower));
+            } else {
+                self.cuts.push((piece, reply));
+            }
+        }
+    }
+
+    /// What a file begins with that goes on at a piece which was folded already.
+    fn cut_at(&mut self, piece: u64) -> Option<CutHere> {
+        if piece == self.next {
+            return cut(&mut self.follower);
+        }
+        let (from, mut follower) = self.before(piece)?;
+        behind::walk(&self.ring, &mut follower, from, piece).then(|| cut(&mut follower))?
+    }
+
+    fn tell(&mut self) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        self.status.at = self.follower.at();
+        self.status.waiting = self.waiting.len() as u64;
+        if let Some(state) = self.follower.state() {
+            self.status.threads = state.thread_count() as u64;
+            program(state, &mut report.program);
+        }
+        report.fold = self.status;
+        report.offset = self.offset;
+    }
+}
+
+fn cut(follower: &mut Follower) -> Option<CutHere> {
+    let clean = follower.may_cut();
+    let beginning = follower.beginning()?;
+    Some(CutHere { beginning, clean })
+}
+
+/// Who the program is, if that has become known.
+fn program(state: &State, told: &mut ProgramStatus) {
+    let Some(program) = state.programs().first() else {
+        return;
+    };
+    if told.pid != program.pid {
+        told.pid = program.pid;
+    }
+    if told.rts.as_deref() != program.rts.as_deref() {
+        told.rts = program.rts.as_deref().map(str::to_owned);
+    }
+    let known = told.arguments.as_ref().map_or(0, Vec::len);
+    if known != program.args.len() {
+        let arguments = program.args.iter().map(|text| text.to_string());
+        told.arguments = Some(arguments.collect());
+    }
+}

@@ -1,0 +1,167 @@
+//! Listening sockets, and the rules for the file of a Unix one.
+//!
+//! * A file that is not a socket is never touched.
+//! * A socket that somebody listens on is left to them; one that nobody listens on is replaced if
+//!   it is our own user's.
+//! * The file is only its owner's (mode 0600).
+//! * At the end the file is removed if it is still the one that was made here.
+
+use crate::address::Address;
+use rustix::fs::{
+    AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, fchmod, flock, open, statat, unlinkat,
+};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+};
+use std::ffi::OsString;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Clients that may wait to be accepted.
+const BACKLOG: i32 = 128;
+/// How long, and how often, to wait for others who start at the same place.
+const TURN: Duration = Duration::from_millis(5);
+const TURNS: usize = 200;
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) enum Listening {
+    Unix(UnixListener, SocketFile),
+    Tcp(TcpListener),
+}
+
+/// The file of a socket; removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    folder: OwnedFd,
+    name: OsString,
+    identity: (u64, u64),
+}
+
+/// Listens; the address is the one to connect to.
+pub(crate) fn start(at: &Address) -> io::Result<(Listening, Address)> {
+    match at {
+        Address::Unix(path) => {
+            let (listener, file) = unix(path)?;
+            Ok((Listening::Unix(listener, file), at.clone()))
+        }
+        Address::Tcp(address) => {
+            let listener = TcpListener::bind(address.as_str())?;
+            listener.set_nonblocking(true)?;
+            let bound = Address::Tcp(listener.local_addr()?.to_string());
+            Ok((Listening::Tcp(listener), bound))
+        }
+    }
+}
+
+fn unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let above = match path.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    // What is done here is done in this directory, whatever its path leads to later.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = open(above, flags, Mode::empty())?;
+    let _turn = take_turn(above);
+    make_way(&folder, path, name)?;
+    let kind = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, kind, None)?;
+    // The file gets the mode of the socket, so nobody else can connect in between.
+    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    let made = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if FileType::from_raw_mode(made.st_mode) != FileType::Socket || !is_ours(&made) {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
+    let file = SocketFile {
+        folder,
+        name: name.to_owned(),
+        identity: identity(&made),
+    };
+    if made.st_mode & 0o077 != 0 {
+        let message = "the socket would be others' too";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    listen(&socket, BACKLOG)?;
+    Ok((UnixListener::from(socket), file))
+}
+
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
+}
+
+fn is_ours(stat: &Stat) -> bool {
+    stat.st_uid == rustix::process::geteuid().as_raw()
+}
+
+/// Two processes that find the same stale socket must not both replace it: the later one would take
+/// away what the earlier one has just made. If somebody keeps the lock it is done without.
+fn take_turn(folder: &Path) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let lock = open(folder, flags, Mode::empty()).ok()?;
+    for turn in 0..TURNS {
+        if turn > 0 {
+            std::thread::sleep(TURN);
+        }
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => {}
+            Ok(()) => return Some(lock),
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// Removes a socket of our own that nobody listens on any more.
+fn make_way(folder: &OwnedFd, path: &Path, name: &std::ffi::OsStr) -> io::Result<()> {
+    let found = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => found,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
+        let message = format!("{} is there already, and is no socket", path.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+    }
+    if !is_ours(&found) {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
+    let by_descriptor: PathBuf = ["/proc/self/fd", &folder.as_raw_fd().to_string()]
+        .iter()
+        .collect();
+    let place = match by_descriptor.exists() {
+        true => by_descriptor.join(name),
+        false => path.to_owned(),
+    };
+    let probe = socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )?;
+    match connect(&probe, &SocketAddrUnix::new(place)?) {
+        Err(Errno::CONNREFUSED) => {}
+        Ok(()) | Err(Errno::AGAIN) => return Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) => return Err(error.into()),
+    }
+    let again = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if identity(&again) == identity(&found) {
+        unlinkat(folder, name, AtFlags::empty())?;
+    }
+    Ok(())
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let found = statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW);
+        if found.is_ok_and(|found| identity(&found) == self.identity) {
+            let _ = unlinkat(&self.folder, &self.name, AtFlags::empty());
+        }
+    }
+}

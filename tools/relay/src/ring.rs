@@ -1,0 +1,438 @@
+//! The latest pieces of a session, in bounded memory.
+//!
+//! The source's thread appends, and never waits, but for those who may keep it waiting
+//! ([`Hold`]). Pieces have numbers; a reader has the number of the next one and asks for that.
+//! If it asks too late, the piece is gone.
+
+use crate::piece::{Piece, PieceKind};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// What a piece costs beside its bytes.
+const OVERHEAD: u64 = 96;
+/// In how many segments the ring is divided.
+const SEGMENTS: u64 = 16;
+/// Readers in the oldest segments are taken off, so that what they need is still here.
+const SPARED: u64 = 2;
+/// The smallest ring.
+const LEAST: u64 = 64 << 10;
+/// How many slices one write is made of at most.
+const SLICES: usize = 64;
+
+/// Pieces of a session.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    state: Mutex<State>,
+    changed: Condvar,
+    wake: watch::Sender<()>,
+    limit: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: VecDeque<Entry>,
+    /// The number of the oldest piece that is here.
+    first: u64,
+    /// What all pieces together have cost so far, and those that are gone.
+    cost: u64,
+    gone: u64,
+    /// Where the stream ends.
+    offset: u64,
+    blocks: u64,
+    faulty: u64,
+    latest: u64,
+    ended: Option<End>,
+    closed: bool,
+    /// Who may keep the source waiting: the recorder, and for some sources the fold.
+    recorder: Option<u64>,
+    fold: Option<u64>,
+    pokes: u64,
+    waits: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    piece: Piece,
+    /// What those before it have cost.
+    cost: u64,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// With a mark, which was the last piece.
+    pub(crate) marked: bool,
+    /// Bytes at its end that were no whole block.
+    pub(crate) cut_off: u64,
+    /// The latest time.
+    pub(crate) latest: u64,
+}
+
+/// A piece and where it lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Numbered {
+    pub(crate) number: u64,
+    pub(crate) piece: Piece,
+    /// In which segment it begins.
+    pub(crate) segment: u64,
+}
+
+/// What there is for a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// So many bytes.
+    Here(usize),
+    /// Nothing yet.
+    Nothing,
+    /// The next piece is gone.
+    Gone,
+    /// All pieces were read, and there will be no more.
+    Ended(End),
+    /// Nobody is to read any more.
+    Closed,
+}
+
+/// What a thread that waits is woken for.
+#[derive(Debug)]
+pub(crate) enum Woken {
+    Pieces(Vec<Numbered>),
+    /// What it waits for is gone; this is the oldest piece that is here.
+    Gone {
+        first: u64,
+    },
+    Ended(End),
+    Closed,
+    /// Somebody has poked it, or the time is over.
+    Poked,
+}
+
+/// Who may keep the source waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    Recorder,
+    Fold,
+}
+
+/// How full a ring is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fill {
+    pub(crate) limit: u64,
+    pub(crate) bytes: u64,
+    pub(crate) pieces: u64,
+    pub(crate) offset: u64,
+    pub(crate) blocks: u64,
+    pub(crate) faulty: u64,
+    pub(crate) waits: u64,
+    pub(crate) latest: u64,
+}
+
+impl Ring {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            wake: watch::Sender::new(()),
+            limit: (limit as u64).max(LEAST),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing is ever left half done under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes readers, and whoever waits for pieces.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_all();
+        self.wake.send_replace(());
+    }
+
+    /// Tells whenever something has changed.
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.wake.subscribe()
+    }
+
+    fn segment(&self, cost: u64) -> u64 {
+        cost / (self.limit / SEGMENTS)
+    }
+
+    /// Appends pieces. Waits only for those who may keep the source waiting. Whether it goes on.
+    pub(crate) fn push(&self, pieces: &mut Vec<Piece>) -> bool {
+        if pieces.is_empty() {
+            return true;
+        }
+        let mut state = self.lock();
+        for piece in pieces.drain(..) {
+            let cost = piece.bytes.len() as u64 + OVERHEAD;
+            let mut waited = false;
+            while state.cost - state.gone + cost > self.limit && !state.entries.is_empty() {
+                if state.closed || state.ended.is_some() {
+                    return false;
+                }
+                if !state.is_held() {
+                    state.evict();
+                    continue;
+                }
+                state.waits += u64::from(!std::mem::replace(&mut waited, true));
+                self.wake();
+                let waited = self.changed.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.closed || state.ended.is_some() {
+                return false;
+            }
+            state.append(piece, cost);
+        }
+        drop(state);
+        self.wake();
+        true
+    }
+
+    /// There will be no more pieces. Only the first time counts.
+    pub(crate) fn end(&self, cut_off: u64) {
+        let mut state = self.lock();
+        if state.ended.is_none() {
+            let last = state.entries.back().map(|entry| entry.piece.kind);
+            state.ended = Some(End {
+                marked: last == Some(PieceKind::End),
+                cut_off,
+                latest: state.latest,
+            });
+        }
+        drop(state);
+        self.wake();
+    }
+
+    /// Nobody is to read any more; the memory is freed.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.gone = state.cost;
+        state.first += state.entries.len() as u64;
+        state.entries = VecDeque::new();
+        drop(state);
+        self.wake();
+    }
+
+    /// Wakes whoever waits.
+    pub(crate) fn poke(&self) {
+        self.lock().pokes += 1;
+        self.wake();
+    }
+
+    /// From which piece on the source is kept waiting for this one; `None`: not any more.
+    pub(crate) fn hold(&self, who: Hold, from: Option<u64>) {
+        let mut state = self.lock();
+        match who {
+            Hold::Recorder => state.recorder = from,
+            Hold::Fold => state.fold = from,
+        }
+        drop(state);
+        // The source may wait for just that.
+        self.changed.notify_all();
+    }
+
+    /// Keeps the source waiting for the recorder from the oldest piece on that is here. Which.
+    pub(crate) fn hold_oldest(&self) -> u64 {
+        let mut state = self.lock();
+        let first = state.first;
+        *state.recorder.get_or_insert(first)
+    }
+
+    /// From which piece on the source is kept waiting for this one.
+    pub(crate) fn held(&self, who: Hold) -> Option<u64> {
+        let state = self.lock();
+        match who {
+            Hold::Recorder => state.recorder,
+            Hold::Fold => state.fold,
+        }
+    }
+
+    pub(crate) fn ended(&self) -> Option<End> {
+        self.lock().ended
+    }
+
+    /// The number of the oldest piece that is here, and of the one that comes next.
+    pub(crate) fn range(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.first, state.first + state.entries.len() as u64)
+    }
+
+    /// The bytes of the next pieces, up to about `most` of them.
+    pub(crate) fn slices(&self, from: u64, most: usize, out: &mut Vec<Bytes>) -> Next {
+        let state = self.lock();
+        let Some(index) = from.checked_sub(state.first) else {
+            return match state.closed {
+                true => Next::Closed,
+                false => Next::Gone,
+            };
+        };
+        let mut length = 0;
+        for entry in state.entries.iter().skip(index as usize) {
+            if length >= most || out.len() >= SLICES {
+                break;
+            }
+            length += entry.piece.bytes.len();
+            out.push(entry.piece.bytes.clone());
+        }
+        match (length, state.ended) {
+            (1.., _) => Next::Here(length),
+            _ if state.closed => Next::Closed,
+            (_, Some(end)) => Next::Ended(end),
+            (_, None) => Next::Nothing,
+        }
+    }
+
+    /// Waits for pieces from this one on, for as long as it takes or until `deadline`. `pokes` is
+    /// how often it was poked; that may have been before.
+    pub(crate) fn wait(
+        &self,
+        from: u64,
+        most: usize,
+        pokes: &mut u64,
+        deadline: Option<Instant>,
+    ) -> Woken {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return Woken::Closed;
+            }
+            if from < state.first {
+                let first = state.first;
+                return Woken::Gone { first };
+            }
+            let found = self.numbered(&state, from, most);
+            if !found.is_empty() {
+                return Woken::Pieces(found);
+            }
+            if *pokes != state.pokes {
+                *pokes = state.pokes;
+                return Woken::Poked;
+            }
+            if let Some(end) = state.ended {
+                return Woken::Ended(end);
+            }
+            let left = match deadline {
+                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+                None => Duration::from_secs(3600),
+            };
+            if left.is_zero() {
+                return Woken::Poked;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits until it is poked or closed.
+    pub(crate) fn wait_for_poke(&self, pokes: &mut u64) {
+        let mut state = self.lock();
+        while !state.closed && *pokes == state.pokes {
+            let waited = self.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        *pokes = state.pokes;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn numbered(&self, state: &State, from: u64, most: usize) -> Vec<Numbered> {
+        let mut length = 0;
+        let index = (from - state.first) as usize;
+        let entries = state.entries.iter().enumerate().skip(index);
+        entries
+            .take_while(|(_, entry)| {
+                let more = length < most;
+                length += entry.piece.bytes.len();
+                more
+            })
+            .map(|(index, entry)| Numbered {
+                number: state.first + index as u64,
+                piece: entry.piece.clone(),
+                segment: self.segment(entry.cost),
+            })
+            .collect()
+    }
+
+    /// The pieces from one to another, as far as they are here, up to about `most` bytes.
+    pub(crate) fn pieces(&self, from: u64, to: u64, most: usize) -> Vec<Numbered> {
+        let state = self.lock();
+        if from < state.first {
+            return Vec::new();
+        }
+        let mut found = self.numbered(&state, from, most);
+        found.retain(|piece| piece.number < to);
+        found
+    }
+
+    /// The first piece whose readers are safe: those who stand before it are about to fall
+    /// off.
+    pub(crate) fn edge(&self) -> u64 {
+        let state = self.lock();
+        let spared = self.limit / SEGMENTS * (SEGMENTS - SPARED);
+        let oldest = self.segment(state.cost.saturating_sub(spared));
+        let before = state
+            .entries
+            .partition_point(|entry| self.segment(entry.cost) < oldest);
+        state.first + before as u64
+    }
+
+    /// Where a piece begins, in bytes of the stream; where the stream ends, if it is not here.
+    pub(crate) fn offset_of(&self, number: u64) -> u64 {
+        let state = self.lock();
+        let index = number.saturating_sub(state.first) as usize;
+        let entry = state.entries.get(index);
+        entry.map_or(state.offset, |entry| entry.piece.offset)
+    }
+
+    pub(crate) fn fill(&self) -> Fill {
+        let state = self.lock();
+        Fill {
+            limit: self.limit,
+            bytes: state.cost - state.gone,
+            pieces: state.entries.len() as u64,
+            offset: state.offset,
+            blocks: state.blocks,
+            faulty: state.faulty,
+            waits: state.waits,
+            latest: state.latest,
+        }
+    }
+}
+
+impl State {
+    /// Whether somebody may keep the oldest piece, and does.
+    fn is_held(&self) -> bool {
+        let first = self.first;
+        let holds = |from: Option<u64>| from.is_some_and(|from| from <= first);
+        holds(self.recorder) || holds(self.fold)
+    }
+
+    fn evict(&mut self) {
+        if self.entries.pop_front().is_some() {
+            self.first += 1;
+            self.gone = self.entries.front().map_or(self.cost, |entry| entry.cost);
+        }
+    }
+
+    fn append(&mut self, piece: Piece, cost: u64) {
+        self.offset = piece.reaches();
+        self.latest = self.latest.max(piece.end);
+        match piece.kind {
+            PieceKind::Block => self.blocks += 1,
+            PieceKind::Faulty => self.faulty += piece.bytes.len() as u64,
+            _ => {}
+        }
+        let before = self.cost;
+        self.cost += cost;
+        self.entries.push_back(Entry {
+            piece,
+            cost: before,
+        });
+    }
+}

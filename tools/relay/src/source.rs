@@ -1,0 +1,234 @@
+//! A source by its name: its sessions, one after the other.
+
+use crate::commands::Commands;
+use crate::ring::Hold;
+use crate::session::Session;
+use crate::status::SourceStatus;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::watch;
+
+/// What is known of a source.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) name: Arc<str>,
+    pub(crate) commands: Commands,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+    /// The recorder has begun with another session.
+    recorded: Condvar,
+}
+
+/// Sessions that the recorder may be behind.
+const BEHIND: usize = 2;
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether it is read, or was.
+    taken: bool,
+    over: bool,
+    /// The latest session, live or ended.
+    latest: Option<Arc<Session>>,
+    /// The one before it, while it still has readers.
+    before: Option<Weak<Session>>,
+    sessions: u64,
+    lost: u64,
+    garbage: u64,
+    /// Whether there is a recorder, and the sessions that it has not begun with.
+    recorder: bool,
+    to_record: VecDeque<Arc<Session>>,
+}
+
+/// What there is for somebody who comes.
+#[derive(Clone, Debug)]
+pub(crate) enum Found {
+    /// A session that goes on, or the last one.
+    Session(Arc<Session>),
+    /// None yet. So many there were.
+    Nothing {
+        /// Before.
+        sessions: u64,
+    },
+    /// None, and there will be none.
+    Over,
+}
+
+impl Source {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            commands: Commands::default(),
+            state: Mutex::default(),
+            changed: watch::Sender::new(()),
+            recorded: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing is ever left half done under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whenever a session begins or ends, or all are over.
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// It is about to be read; `false` if it is already.
+    pub(crate) fn take(&self) -> bool {
+        !std::mem::replace(&mut self.lock().taken, true)
+    }
+
+    /// It could not be, after all.
+    pub(crate) fn give_back(&self) {
+        self.lock().taken = false;
+    }
+
+    /// The number of the session that is about to begin.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.lock().sessions + 1
+    }
+
+    /// A session begins. Of those before, only the last one is kept for its readers; the recorder
+    /// is waited for if it is further behind.
+    pub(crate) fn begin(&self, session: Arc<Session>) {
+        let mut state = self.lock();
+        while state.recorder && state.to_record.len() >= BEHIND && !state.over {
+            let waited = self.recorded.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.sessions = session.number;
+        if state.recorder {
+            session.ring.hold(Hold::Recorder, Some(0));
+            state.to_record.push_back(session.clone());
+        }
+        let last = state.latest.replace(session);
+        let last = last.as_ref().map(Arc::downgrade);
+        let before = std::mem::replace(&mut state.before, last);
+        drop(state);
+        if let Some(before) = before.and_then(|it| it.upgrade())
+            && before.ring.held(Hold::Recorder).is_none()
+        {
+            before.ring.close();
+        }
+        self.changed.send_replace(());
+    }
+
+    /// The present session has ended.
+    pub(crate) fn ended(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn end(&self) {
+        self.lock().over = true;
+        self.recorded.notify_all();
+        self.commands.connect(None);
+        self.changed.send_replace(());
+    }
+
+    /// Ends the present session, whatever may still come.
+    pub(crate) fn cut_short(&self) {
+        let latest = self.lock().latest.clone();
+        if let Some(session) = latest {
+            session.ring.end(0);
+        }
+        self.end();
+    }
+
+    pub(crate) fn lost(&self) {
+        self.lock().lost += 1;
+    }
+
+    pub(crate) fn garbage(&self, bytes: u64) {
+        self.lock().garbage += bytes;
+    }
+
+    /// A session for somebody who has seen those up to `seen`. One that has ended is for those who
+    /// `waited` for it, and for those who come when nothing else is to be expected.
+    pub(crate) fn find(&self, seen: u64, waited: bool) -> Found {
+        let state = self.lock();
+        let latest = state.latest.as_ref();
+        let latest = latest.filter(|session| session.number > seen);
+        match latest {
+            Some(session) if waited || state.over || session.ring.ended().is_none() => {
+                Found::Session(session.clone())
+            }
+            _ if state.over => Found::Over,
+            _ => Found::Nothing {
+                sessions: state.sessions,
+            },
+        }
+    }
+
+    /// There is a recorder from now on. It begins with the present session, if there is one; `None`
+    /// if there is a recorder already.
+    pub(crate) fn take_recorder(&self) -> Option<Option<Arc<Session>>> {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.recorder, true) {
+            return None;
+        }
+        let live = |session: &&Arc<Session>| session.ring.ended().is_none();
+        Some(state.latest.as_ref().filter(live).cloned())
+    }
+
+    /// There is none any more.
+    pub(crate) fn no_recorder(&self) {
+        let mut state = self.lock();
+        state.recorder = false;
+        let sessions = std::mem::take(&mut state.to_record);
+        drop(state);
+        for session in sessions {
+            session.ring.hold(Hold::Recorder, None);
+        }
+        self.recorded.notify_all();
+    }
+
+    /// The next session for the recorder.
+    pub(crate) fn to_record(&self) -> Found {
+        let mut state = self.lock();
+        match state.to_record.pop_front() {
+            Some(session) => {
+                self.recorded.notify_all();
+                Found::Session(session)
+            }
+            None if state.over => Found::Over,
+            None => Found::Nothing {
+                sessions: state.sessions,
+            },
+        }
+    }
+
+    /// Nobody is to read anything any more.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.over = true;
+        let mut sessions: Vec<_> = state.to_record.drain(..).collect();
+        sessions.extend(state.latest.take());
+        sessions.extend(state.before.take().and_then(|it| it.upgrade()));
+        drop(state);
+        for session in sessions {
+            session.ring.close();
+        }
+        self.recorded.notify_all();
+        self.changed.send_replace(());
+    }
+
+    pub(crate) fn status(&self) -> SourceStatus {
+        let state = self.lock();
+        let latest = state.latest.clone();
+        let status = SourceStatus {
+            name: self.name.to_string(),
+            over: state.over,
+            sessions: state.sessions,
+            lost: state.lost,
+            garbage_bytes: state.garbage,
+            session: None,
+        };
+        drop(state);
+        SourceStatus {
+            session: latest.map(|session| session.status()),
+            ..status
+        }
+    }
+}
