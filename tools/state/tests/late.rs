@@ -376,7 +376,15 @@ fn ghc_events_says_the_same() {
     if logs.is_empty() {
         logs = real_logs();
     }
+    let mut compared = 0;
     for (number, (name, bytes)) in logs.into_iter().enumerate() {
+        // It expects that a thread is woken where it stopped, and does not have it so in every log
+        // of a busy machine: other capabilities' messages can come first.
+        if !ghc_events(&bytes).unwrap().0 {
+            eprintln!("SKIPPED {name}: ghc-events takes the whole log for invalid");
+            continue;
+        }
+        compared += 1;
         let mut random = Random(number as u64);
         let blocks = Blocks {
             events: 1 + bytes.len() as u64 / 20 / 200,
@@ -409,6 +417,7 @@ fn ghc_events_says_the_same() {
             }
         }
     }
+    assert!(compared > 0, "no log that ghc-events takes for valid");
 }
 
 /// What has come of a block goes with the window, and the stream goes on in it.
