@@ -21,8 +21,11 @@ pub(crate) struct Cursor {
 
 #[derive(Debug, Default)]
 struct Place {
-    /// The piece to be read next.
+    /// The piece to be read next, and where it begins, in bytes of the stream.
     next: u64,
+    offset: u64,
+    /// The latest time of what was here to be read.
+    time: u64,
     /// The one before it, if only a part of it was read, and how much.
     part: Option<(Bytes, usize)>,
     /// The reader must not move: it is being taken off.
@@ -96,18 +99,22 @@ pub(crate) enum Moved {
     /// It was taken off.
     Off(Off),
     /// It is too late for that, even.
-    Lost,
+    Lost {
+        offset: u64,
+        time: u64,
+    },
     Ended(End),
     Closed,
 }
 
 impl Cursor {
-    /// A reader that is to read this piece next.
-    pub(crate) fn at(next: u64) -> Self {
+    /// A reader that is to read this piece next, which begins there.
+    pub(crate) fn at(next: u64, offset: u64) -> Self {
         Self {
             standing: AtomicU64::new(next),
             place: Mutex::new(Place {
                 next,
+                offset,
                 ..Place::default()
             }),
         }
@@ -149,9 +156,12 @@ impl Cursor {
             match ring.slices(place.next, most - here, &mut slices) {
                 Next::Closed => return Ok(Moved::Closed),
                 _ if parts > 0 => {}
-                Next::Here(_) => {}
+                Next::Here { time } => place.time = place.time.max(time),
                 Next::Nothing => return Ok(Moved::Waits),
-                Next::Gone => return Ok(Moved::Lost),
+                Next::Gone => {
+                    let Place { offset, time, .. } = *place;
+                    return Ok(Moved::Lost { offset, time });
+                }
                 Next::Ended(end) => return Ok(Moved::Ended(end)),
             }
         }
@@ -170,9 +180,13 @@ impl Cursor {
                         *at += left;
                     }
                 }
-                (false, true) => place.next += 1,
+                (false, true) => {
+                    place.next += 1;
+                    place.offset += slice.len() as u64;
+                }
                 (false, false) => {
                     place.next += 1;
+                    place.offset += slice.len() as u64;
                     place.part = Some((slice.clone(), left));
                 }
             }
@@ -207,10 +221,11 @@ impl Cursor {
     }
 
     /// Puts a reader that was taken off before this piece.
-    pub(crate) fn put_on(&self, next: u64) {
+    pub(crate) fn put_on(&self, next: u64, offset: u64) {
         let mut place = self.lock();
         *place = Place {
             next,
+            offset,
             ..Place::default()
         };
         self.standing.store(next, Ordering::Relaxed);

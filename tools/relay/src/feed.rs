@@ -1,7 +1,7 @@
 //! What one reader gets, from its first byte to its last: the same over a socket and in this
 //! process.
 
-use crate::cursor::{Cursor, Moved, Off};
+use crate::cursor::{Cursor, Moved, Off, Rest};
 use crate::event::{Event, Gone, Notices};
 use crate::fold::{self, Request, Resync};
 use crate::notes;
@@ -175,7 +175,12 @@ impl Feed {
                         }
                         Moved::Waits => return Ok(Step::Waits),
                         Moved::Off(off) => self.off(off),
-                        Moved::Lost => self.stage = Stage::Over(Gone::Lagged),
+                        Moved::Lost { offset, time } => self.off(Off {
+                            rest: Rest::default(),
+                            knows: None,
+                            offset,
+                            time,
+                        }),
                         Moved::Ended(end) => self.ended(end),
                         Moved::Closed => self.stage = Stage::Over(Gone::TooSlow),
                     }

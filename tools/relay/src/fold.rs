@@ -105,7 +105,7 @@ impl Handle {
 
     /// A reader from the first piece on.
     pub(crate) fn first(&self) -> Option<Arc<Cursor>> {
-        let cursor = Arc::new(Cursor::at(0));
+        let cursor = Arc::new(Cursor::at(0, 0));
         register(&self.readers, &cursor);
         (self.ring.range().0 == 0).then_some(cursor)
     }
@@ -319,7 +319,7 @@ impl Fold {
     }
 
     fn cursor(&self) -> Arc<Cursor> {
-        let cursor = Arc::new(Cursor::at(self.next));
+        let cursor = Arc::new(Cursor::at(self.next, self.offset));
         register(&self.readers, &cursor);
         cursor
     }
@@ -408,7 +408,7 @@ impl Fold {
             window.write(&mut |bytes| out(bytes));
         });
         self.status.resyncs += 1;
-        resync.cursor.put_on(self.next);
+        resync.cursor.put_on(self.next, self.offset);
         let _ = resync.reply.send(Start {
             cursor: resync.cursor,
             tell: Some(tell),

@@ -25,8 +25,9 @@ pub enum OnLag {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Bytes of a session that are kept for those who lag. A client that lags seven eighths of
-    /// them behind has missed something. 64 MiB by default, 64 KiB at least.
+    /// Bytes of a session that are kept for those who lag: 64 MiB by default, 64 KiB at least. A
+    /// client has missed something that lags further behind than seven eighths of them, less
+    /// what the largest blocks take.
     pub ring_bytes: usize,
     /// What becomes of a client that falls off the ring.
     pub on_lag: OnLag,
@@ -35,7 +36,7 @@ pub struct Options {
     pub follow_restarts: bool,
     /// How many clients may be connected to all addresses together: 512 by default.
     pub max_clients: usize,
-    /// Bytes that the state of a session waits for capabilities that lag; 64 MiB by default, as
+    /// Bytes that the state of a session waits for capabilities that lag; 16 MiB by default, as
     /// [`MergeOptions::max_bytes`](eventlog_state::MergeOptions::max_bytes).
     pub order_bytes: usize,
     pub(crate) notices: Notices,
@@ -48,7 +49,7 @@ impl Default for Options {
             on_lag: OnLag::default(),
             follow_restarts: false,
             max_clients: 512,
-            order_bytes: 64 << 20,
+            order_bytes: 16 << 20,
             notices: Notices::default(),
         }
     }

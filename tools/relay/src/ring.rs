@@ -15,7 +15,8 @@ use tokio::sync::watch;
 const OVERHEAD: u64 = 96;
 /// In how many segments the ring is divided.
 const SEGMENTS: u64 = 16;
-/// Readers in the oldest segments are taken off, so that what they need is still here.
+/// Readers in the oldest segments are taken off, so that what they need is still here: in these, and
+/// in what two of the largest pieces take, but not in more than half of all.
 const SPARED: u64 = 2;
 /// The smallest ring.
 const LEAST: u64 = 64 << 10;
@@ -39,6 +40,8 @@ struct State {
     /// What all pieces together have cost so far, and those that are gone.
     cost: u64,
     gone: u64,
+    /// What the largest piece has cost.
+    largest: u64,
     /// Where the stream ends.
     offset: u64,
     blocks: u64,
@@ -83,8 +86,8 @@ pub(crate) struct Numbered {
 /// What there is for a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// So many bytes.
-    Here(usize),
+    /// Something, up to this time.
+    Here { time: u64 },
     /// Nothing yet.
     Nothing,
     /// The next piece is gone.
@@ -270,16 +273,17 @@ impl Ring {
                 false => Next::Gone,
             };
         };
-        let mut length = 0;
+        let (mut length, mut time) = (0, 0);
         for entry in state.entries.iter().skip(index as usize) {
             if length >= most || out.len() >= SLICES {
                 break;
             }
             length += entry.piece.bytes.len();
+            time = entry.piece.end;
             out.push(entry.piece.bytes.clone());
         }
         match (length, state.ended) {
-            (1.., _) => Next::Here(length),
+            (1.., _) => Next::Here { time },
             _ if state.closed => Next::Closed,
             (_, Some(end)) => Next::Ended(end),
             (_, None) => Next::Nothing,
@@ -374,8 +378,9 @@ impl Ring {
     /// off.
     pub(crate) fn edge(&self) -> u64 {
         let state = self.lock();
-        let spared = self.limit / SEGMENTS * (SEGMENTS - SPARED);
-        let oldest = self.segment(state.cost.saturating_sub(spared));
+        let spared = self.limit / SEGMENTS * SPARED + 2 * state.largest;
+        let kept = self.limit - spared.min(self.limit / 2);
+        let oldest = self.segment(state.cost.saturating_sub(kept));
         let before = state
             .entries
             .partition_point(|entry| self.segment(entry.cost) < oldest);
@@ -428,6 +433,7 @@ impl State {
             PieceKind::Faulty => self.faulty += piece.bytes.len() as u64,
             _ => {}
         }
+        self.largest = self.largest.max(cost);
         let before = self.cost;
         self.cost += cost;
         self.entries.push_back(Entry {
