@@ -1,0 +1,212 @@
+//! Clients of all kinds, at real sockets.
+
+mod common;
+
+use common::logs::program::{Blocks, program};
+use common::logs::{block, event, header};
+use common::*;
+use eventlog_control::{Builtin, Frame, RtsCommand};
+use eventlog_relay::{Address, Error, Options, Relay, Start};
+use ghc_eventlog::EventBody;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{Duration, Instant};
+
+fn some_log() -> Vec<u8> {
+    let blocks = Blocks {
+        events: 20,
+        delay: 50,
+        global_at_exit: false,
+    };
+    without_end(&program(9, 400, blocks)).to_vec()
+}
+
+fn message(time: u64) -> Vec<u8> {
+    let message = "hello".into();
+    block(
+        Some(0),
+        time,
+        time,
+        &[event(time, EventBody::UserMsg { message })],
+    )
+}
+
+#[test]
+fn one_that_sends_garbage_one_that_says_nothing_and_one_that_reads_a_byte_at_a_time() {
+    let log = some_log();
+    let header = boundaries(&log).0;
+    let mut bed = Bed::new(Options::default());
+    let mut noisy = bed.connect_and_wait();
+    let silent = bed.connect_and_wait();
+    let slow = bed.connect_and_wait();
+    let half_closed = bed.connect_and_wait();
+    half_closed.0.shutdown(Shutdown::Write).unwrap();
+    noisy.send(b"GET / HTTP/1.1\r\n\r\n");
+    let mut writer = noisy.0.try_clone().unwrap();
+    let flood = std::thread::spawn(move || {
+        // More than is read in a while; it ends when the client is told to go.
+        for _ in 0..100 {
+            if writer.write_all(&[0xf0; 10_000]).is_err() {
+                break;
+            }
+        }
+    });
+    bed.begin(&header);
+    bed.give(&log[header.len()..]);
+    bed.settle();
+    bed.source.send(Does::End).unwrap();
+    for client in [silent, half_closed, noisy] {
+        assert!(client.read_all().starts_with(&log));
+    }
+    let mut slow = slow;
+    let mut got = Vec::new();
+    let mut byte = [0];
+    slow.0.set_read_timeout(Some(LONG)).unwrap();
+    while slow.0.read(&mut byte).unwrap() > 0 {
+        got.push(byte[0]);
+    }
+    assert!(got.starts_with(&log));
+    flood.join().unwrap();
+}
+
+#[test]
+fn commands_of_unix_clients_reach_the_program_and_those_of_tcp_clients_do_not() {
+    let mut bed = Bed::new(Options::default());
+    let tcp = bed
+        .relay
+        .serve(&"tcp:127.0.0.1:0".parse().unwrap(), None)
+        .unwrap();
+    let Address::Tcp(tcp) = tcp else { panic!() };
+    let (mut program, to) = UnixStream::pair().unwrap();
+    bed.source.send(Does::Commands(to.into())).unwrap();
+    bed.begin(header().as_bytes());
+    let mut far = TcpStream::connect(&tcp).unwrap();
+    let mut near = bed.connect();
+    let length = header().as_bytes().len();
+    assert_eq!(near.read_some(length), header().as_bytes());
+    let mut got = vec![0; length];
+    far.read_exact(&mut got).unwrap();
+    assert_eq!(got, header().as_bytes());
+    let (flush, census) = (
+        Frame::rts(RtsCommand::Flush),
+        Frame::builtin(Builtin::RequestHeapCensus),
+    );
+    far.write_all(flush.as_bytes()).unwrap();
+    near.send(b"no frame");
+    near.send(census.as_bytes());
+    let mut got = vec![0; census.as_bytes().len()];
+    program.set_read_timeout(Some(LONG)).unwrap();
+    program.read_exact(&mut got).unwrap();
+    assert_eq!(got, census.as_bytes());
+    assert_eq!(bed.relay.status().commands, 1);
+    // They both still get the log.
+    bed.give(&message(1));
+    assert_eq!(near.read_some(message(1).len()), message(1));
+    let mut got = vec![0; message(1).len()];
+    far.read_exact(&mut got).unwrap();
+    assert_eq!(got, message(1));
+    // That was all that came through.
+    program.set_nonblocking(true).unwrap();
+    assert!(program.read(&mut [0]).is_err());
+}
+
+#[test]
+fn there_are_only_so_many() {
+    let mut options = Options::default();
+    options.max_clients = 2;
+    let bed = Bed::new(options);
+    let one = bed.connect_and_wait();
+    let _two = bed.connect_and_wait();
+    let mut three = bed.connect();
+    three.0.set_read_timeout(Some(LONG)).unwrap();
+    assert_eq!(three.0.read(&mut [0]).unwrap(), 0);
+    assert_eq!(bed.relay.status().clients_refused, 1);
+    // One that leaves makes room, also while nothing comes.
+    drop(one);
+    bed.wait("room", |status| status.clients.len() == 1);
+    let _four = bed.connect_and_wait();
+}
+
+#[test]
+fn sockets_are_their_owners_and_their_files_are_not_left_behind() {
+    let dir = Dir::new();
+    let path = dir.0.join("a.sock");
+    let at = Address::Unix(path.clone());
+    let relay = Relay::start(Options::default()).unwrap();
+    relay.reserve("app").unwrap();
+    relay.serve(&at, None).unwrap();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // Somebody listens there.
+    let other = Relay::start(Options::default()).unwrap();
+    other.reserve("app").unwrap();
+    let error = other.serve(&at, None).unwrap_err();
+    assert!(matches!(error, Error::Serve { .. }), "{error}");
+    relay.drain(LONG);
+    assert!(!path.exists());
+    // A socket that nobody listens on is replaced.
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    other.serve(&at, None).unwrap();
+    UnixStream::connect(&path).unwrap();
+    // What is no socket is left alone.
+    let file = dir.0.join("file");
+    std::fs::write(&file, "text").unwrap();
+    other.serve(&Address::Unix(file.clone()), None).unwrap_err();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "text");
+    // So is what somebody else has put in the place of ours.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "text").unwrap();
+    drop(other);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "text");
+}
+
+#[test]
+fn a_relay_that_is_drained_ends_every_log() {
+    let log = some_log();
+    let header = boundaries(&log).0;
+    let mut bed = Bed::new(Options::default());
+    let early = bed.connect_and_wait();
+    bed.begin(&header);
+    bed.give(&log[header.len()..]);
+    // A part of a block, of which the rest never comes.
+    bed.give(&message(1 << 40)[..30]);
+    bed.given -= 30;
+    bed.settle();
+    let (late, mut got) = bed.join(&header);
+    let mut reader = bed.relay.reader("app", Start::Now).unwrap();
+    let other = bed.relay.clone();
+    let readers = std::thread::spawn(move || {
+        let early = early.read_all();
+        got.extend(late.read_all());
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        [early, got, read]
+    });
+    let at = bed.at.clone();
+    bed.relay.clone().drain(LONG);
+    for got in readers.join().unwrap() {
+        assert!(got.ends_with(&[0xff, 0xff]));
+        assert_eq!(fold(&got).0.difference(&fold(&log).0), None);
+    }
+    assert!(!at.exists() && UnixStream::connect(&at).is_err());
+    assert!(matches!(other.reserve("b"), Err(Error::Draining)));
+    assert_eq!(other.status().clients.len(), 0);
+}
+
+#[test]
+fn a_client_that_takes_nothing_does_not_keep_the_end_waiting() {
+    let mut bed = Bed::new(Options::default());
+    let _stalled = bed.connect_and_wait();
+    bed.begin(header().as_bytes());
+    for time in 1..20_000 {
+        bed.give(&message(time));
+    }
+    bed.settle();
+    let begun = Instant::now();
+    bed.relay.clone().drain(Duration::from_millis(100));
+    assert!(begun.elapsed() >= Duration::from_millis(100));
+    assert!(begun.elapsed() < LONG);
+}

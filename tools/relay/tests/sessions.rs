@@ -1,0 +1,373 @@
+//! Sources that begin, end, break, come back, or are none.
+
+mod common;
+
+use common::logs::program::{Blocks, program};
+use common::logs::{block, event, header, log};
+use common::*;
+use eventlog_relay::{Address, Error, Event, Intake, Options, Relay, Start};
+use eventlog_source::{Connecting, Reconnecting, Source, Wait};
+use ghc_eventlog::notes::Note;
+use ghc_eventlog::{DATA_END, EventBody};
+use std::io::Read;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn some_log(seed: u64) -> Vec<u8> {
+    let blocks = Blocks {
+        events: 20,
+        delay: 50,
+        global_at_exit: false,
+    };
+    without_end(&program(seed, 200, blocks)).to_vec()
+}
+
+/// What a relay tells, in words.
+fn told() -> (Options, Arc<Mutex<Vec<String>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let options = Options::default().notices(move |event: &Event<'_>| {
+        let text = format!("{event:?}");
+        let word = text.split([' ', '{']).next().unwrap().to_owned();
+        tell.lock().unwrap().push(word);
+    });
+    (options, told)
+}
+
+fn ends_lost(log: &[u8], relay: u64) -> bool {
+    let told = messages(log);
+    let last = told.last().and_then(|text| Note::parse(text));
+    last == Some(Note::SourceLost { relay }) && log.ends_with(&DATA_END.to_be_bytes())
+}
+
+#[test]
+fn whoever_was_there_gets_the_bytes_and_nothing_else() {
+    let log = [&some_log(1)[..], &DATA_END.to_be_bytes()].concat();
+    let header_length = boundaries(&log).0.len();
+    let mut bed = Bed::new(Options::default());
+    let client = bed.connect_and_wait();
+    let mut reader = bed.relay.reader("app", Start::Now).unwrap();
+    bed.begin(&log[..header_length]);
+    // A byte at a time.
+    for byte in &log[header_length..] {
+        bed.give(&[*byte]);
+    }
+    bed.settle();
+    // It is not over before the source says so.
+    let mut first = bed.relay.reader("app", Start::First).unwrap();
+    bed.source.send(Does::End).unwrap();
+    assert!(client.read_all() == log);
+    for reader in [&mut reader, &mut first] {
+        let mut got = Vec::new();
+        reader.read_to_end(&mut got).unwrap();
+        assert!(got == log);
+    }
+}
+
+#[test]
+fn a_program_that_is_killed_and_comes_back() {
+    let (options, told) = told();
+    let logs = [some_log(1), some_log(2)];
+    let mut bed = Bed::new(options);
+    let mut ends = Vec::new();
+    for (number, log) in logs.iter().enumerate() {
+        let client = bed.connect_and_wait();
+        let (header, boundaries) = boundaries(log);
+        bed.begin(&header);
+        // The last block breaks off.
+        bed.give(&log[header.len()..log.len() - 1]);
+        let last = boundaries[boundaries.len() - 2];
+        bed.given = (last - header.len()) as u64;
+        bed.settle();
+        bed.source.send(Does::Lost).unwrap();
+        let got = client.read_all();
+        assert!(got.starts_with(&log[..last]), "{number}");
+        assert!(ends_lost(&got, bed.relay.id()));
+        ends.push(got);
+        let status = bed.wait("end", |status| {
+            let session = status.sources[0].session.as_ref();
+            session.is_some_and(|it| it.ended && it.number == number as u64 + 1)
+        });
+        assert_eq!(status.sources[0].lost, number as u64 + 1);
+        assert!(!status.sources[0].session.as_ref().unwrap().marked);
+    }
+    // Nobody is served a session that is over while another one may come.
+    let late = bed.connect_and_wait();
+    bed.begin(header().as_bytes());
+    bed.source.send(Does::End).unwrap();
+    assert!(late.read_all().starts_with(header().as_bytes()));
+    let told = told.lock().unwrap();
+    let count = |word: &str| told.iter().filter(|told| *told == word).count();
+    assert_eq!(
+        (count("SessionBegan"), count("SessionEnded")),
+        (3, 3),
+        "{told:?}"
+    );
+    assert_eq!(
+        (count("SourceLost"), count("SourceEnded")),
+        (2, 1),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn clients_can_be_taken_along() {
+    let mut options = Options::default();
+    options.follow_restarts = true;
+    let (one, two) = (some_log(1), some_log(2));
+    let mut bed = Bed::new(options);
+    let client = bed.connect_and_wait();
+    let (header, _) = boundaries(&one);
+    bed.begin(&header);
+    bed.give(&one[header.len()..]);
+    bed.settle();
+    let (late, mut got_late) = bed.join(&header);
+    bed.source.send(Does::Lost).unwrap();
+    bed.begin(&header);
+    bed.give(&two[header.len()..]);
+    bed.settle();
+    // The program begins its log anew within the connection.
+    bed.give(&one);
+    bed.source.send(Does::End).unwrap();
+    let got = client.read_all();
+    assert!(got.starts_with(&one));
+    let ends: Vec<usize> = (0..got.len())
+        .filter(|&at| got[at..].starts_with(&header))
+        .collect();
+    assert_eq!(ends.len(), 3);
+    assert!(ends_lost(&got[..ends[1]], bed.relay.id()));
+    assert!(got[ends[1]..].starts_with(&two));
+    assert!(got[ends[2]..].starts_with(&one));
+    // Whoever came late is taken along, too.
+    got_late.extend(late.read_all());
+    assert!(got_late.ends_with(&got[ends[1]..]));
+}
+
+#[test]
+fn whoever_comes_when_all_is_over_gets_the_last_state() {
+    let log = some_log(3);
+    let (header, _) = boundaries(&log);
+    let mut bed = Bed::new(Options::default());
+    bed.begin(&header);
+    bed.give(&log[header.len()..]);
+    bed.source.send(Does::End).unwrap();
+    bed.wait("end", |status| status.sources[0].over);
+    let got = bed.connect().read_all();
+    assert_eq!(fold(&got).0.difference(&fold(&log).0), None);
+    assert!(ends_lost(&got, bed.relay.id()));
+    let mut first = bed.relay.reader("app", Start::First).unwrap();
+    let mut got = Vec::new();
+    first.read_to_end(&mut got).unwrap();
+    assert!(got.starts_with(&log));
+}
+
+#[test]
+fn what_is_no_log_is_not_served() {
+    let (options, told) = told();
+    let log = some_log(4);
+    let (header, _) = boundaries(&log);
+    let mut bed = Bed::new(options);
+    let client = bed.connect_and_wait();
+    bed.source.send(Does::NewLog).unwrap();
+    for _ in 0..10 {
+        bed.give(&[0x55; 100_000]);
+    }
+    bed.source.send(Does::Lost).unwrap();
+    bed.wait("garbage", |status| {
+        status.sources[0].garbage_bytes > 999_000 && status.sources[0].sessions == 0
+    });
+    bed.begin(&header);
+    bed.give(&log[header.len()..]);
+    bed.source.send(Does::End).unwrap();
+    assert!(client.read_all().starts_with(&log));
+    let told = told.lock().unwrap();
+    assert_eq!(
+        told.iter().filter(|it| *it == "Garbage").count(),
+        1,
+        "{told:?}"
+    );
+}
+
+#[test]
+fn garbage_within_a_log_is_handed_on_as_it_is() {
+    let log = some_log(5);
+    let (header, ends) = boundaries(&log);
+    let (before, after) = (&log[header.len()..ends[3]], &log[ends[3]..]);
+    let mut bed = Bed::new(Options::default());
+    let client = bed.connect_and_wait();
+    bed.begin(&header);
+    let all = [before, &[0xee; 5000], after].concat();
+    bed.give(&all);
+    bed.settle();
+    let (late, mut got_late) = bed.join(&header);
+    bed.source.send(Does::End).unwrap();
+    assert!(client.read_all().starts_with(&[&header[..], &all].concat()));
+    got_late.extend(late.read_all());
+    assert_eq!(fold(&got_late).0.difference(&fold(&log).0), None);
+    let status = bed.relay.status();
+    let session = status.sources[0].session.as_ref().unwrap();
+    assert_eq!(session.faulty_bytes, 5000);
+}
+
+#[test]
+fn a_relay_does_not_read_itself() {
+    let (options, told) = told();
+    let log = some_log(6);
+    let (header, _) = boundaries(&log);
+    let mut bed = Bed::new(options);
+    bed.begin(&header);
+    bed.give(&log[header.len()..]);
+    bed.settle();
+    let own = Source::Unix(bed.at.clone());
+    let how = Connecting::new().wait(Wait::Forever);
+    let intake = Intake::reconnecting(Reconnecting::new(own, how));
+    bed.relay.add("itself", intake).unwrap();
+    bed.wait("refusal", |status| status.sources[1].over);
+    assert!(told.lock().unwrap().contains(&"OwnStream".to_owned()));
+    assert_eq!(bed.relay.status().sources[1].sessions, 1);
+}
+
+#[test]
+fn a_relay_of_a_relay() {
+    let log = some_log(7);
+    let (header, ends) = boundaries(&log);
+    let middle = ends[ends.len() / 2];
+    let mut bed = Bed::new(Options::default());
+    bed.begin(&header);
+    bed.give(&log[header.len()..middle]);
+    bed.settle();
+    let second = Relay::start(Options::default()).unwrap();
+    let source = Source::Unix(bed.at.clone());
+    let how = Connecting::new().tick(Some(Duration::from_millis(50)));
+    let intake = Intake::reconnecting(Reconnecting::new(source, how));
+    second.add("app", intake).unwrap();
+    let mut reader = second.reader("app", Start::Now).unwrap();
+    let mut got = vec![0; header.len()];
+    reader.read_exact(&mut got).unwrap();
+    bed.give(&log[middle..]);
+    bed.settle();
+    bed.source.send(Does::End).unwrap();
+    reader.read_to_end(&mut got).unwrap();
+    assert_eq!(fold(&got).0.difference(&fold(&log).0), None);
+    let status = second.status();
+    let session = status.sources[0].session.as_ref().unwrap();
+    assert!(session.joined_late && session.marked);
+}
+
+#[test]
+fn several_sources() {
+    let dir = Dir::new();
+    let relay = Relay::start(Options::default()).unwrap();
+    let at = |name: &str| Address::Unix(dir.0.join(name));
+    let nothing = relay.serve(&at("x"), None).unwrap_err();
+    assert!(matches!(nothing, Error::NameNeeded { names } if names.is_empty()));
+    let logs = [some_log(1), some_log(2)];
+    let names = ["one", "two"];
+    for name in names {
+        relay.reserve(name).unwrap();
+        relay.serve(&at(name), Some(name)).unwrap();
+    }
+    let clients: Vec<_> = names
+        .iter()
+        .map(|name| Client(std::os::unix::net::UnixStream::connect(dir.0.join(name)).unwrap()))
+        .collect();
+    while relay.status().clients.len() < 2 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    for (name, log) in names.iter().zip(&logs) {
+        let read = Intake::read(std::io::Cursor::new(log.clone()));
+        relay.add(name, read).unwrap();
+    }
+    for (client, log) in clients.into_iter().zip(&logs) {
+        assert!(client.read_all().starts_with(log));
+    }
+    let ambiguous = relay.serve(&at("x"), None).unwrap_err();
+    assert!(ambiguous.to_string().contains("one, two"), "{ambiguous}");
+    let taken = relay
+        .add("one", Intake::read(std::io::empty()))
+        .unwrap_err();
+    assert!(matches!(taken, Error::NameTaken { .. }));
+    let unknown = relay.serve(&at("x"), Some("three")).unwrap_err();
+    assert!(matches!(unknown, Error::NoSource { .. }));
+    assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 2);
+}
+
+#[test]
+fn ten_thousand_threads_are_right() {
+    let threads = 10_000;
+    let mut events = vec![event(1, EventBody::CapCreate { created_cap: 0 })];
+    let global = block(None, 1, 1, &events);
+    events.clear();
+    for thread in 1..=threads {
+        let time = 1 + u64::from(thread);
+        events.push(event(time, EventBody::CreateThread { thread }));
+        let label = format!("worker {thread}");
+        let label = label.as_str().into();
+        events.push(event(time, EventBody::ThreadLabel { thread, label }));
+    }
+    let log = log(&[global, block(Some(0), 2, 20_000, &events)]);
+    let header = header().as_bytes();
+    let mut bed = Bed::new(Options::default());
+    bed.begin(header);
+    bed.give(&log[header.len()..]);
+    bed.settle();
+    let (client, mut got) = bed.join(header);
+    let status = bed.relay.status();
+    assert_eq!(
+        status.sources[0].session.as_ref().unwrap().fold.threads,
+        10_000
+    );
+    bed.source.send(Does::End).unwrap();
+    got.extend(client.read_all());
+    let state = fold(&got).0;
+    assert_eq!(state.thread_count(), 10_000);
+    assert_eq!(state.difference(&fold(&log).0), None);
+}
+
+/// A capability that is known and says nothing keeps nobody waiting for ever.
+#[test]
+fn a_capability_that_is_silent() {
+    let mut options = Options::default();
+    options.ring_bytes = 64 << 10;
+    let mut bed = Bed::new(options);
+    let mut reader = bed.relay.reader("app", Start::Now).unwrap();
+    let caps: Vec<_> = (0..2)
+        .map(|created_cap| event(1, EventBody::CapCreate { created_cap }))
+        .collect();
+    let header = header().as_bytes();
+    bed.begin(header);
+    bed.give(&block(None, 1, 1, &caps));
+    let mut got = vec![0; header.len() + 100];
+    for number in 0..400u32 {
+        let (time, thread) = (u64::from(number) * 10 + 2, number + 1);
+        let text = "x".repeat(300);
+        let events = [
+            event(time, EventBody::CreateThread { thread }),
+            event(
+                time,
+                EventBody::UserMsg {
+                    message: text.as_str().into(),
+                },
+            ),
+        ];
+        bed.give(&block(Some(0), time, time + 1, &events));
+        bed.settle();
+        if number == 0 {
+            reader.read_exact(&mut got).unwrap();
+        }
+    }
+    reader.set_tick(Some(LONG));
+    let mut buffer = [0; 4096];
+    while bed.relay.status().clients[0].resyncs == 0 {
+        let count = reader.read(&mut buffer).unwrap();
+        got.extend(&buffer[..count]);
+    }
+    bed.source.send(Does::End).unwrap();
+    reader.read_to_end(&mut got).unwrap();
+    let state = fold(&got).0;
+    assert_eq!(state.thread_count(), 400);
+    let told = messages(&got);
+    let notes: Vec<_> = told.iter().filter_map(|text| Note::parse(text)).collect();
+    assert!(matches!(notes[0], Note::RelayLoss(_)), "{told:?}");
+    assert!(matches!(notes[1], Note::NotWhole { .. }), "{told:?}");
+}
