@@ -12,6 +12,7 @@ mod files;
 mod filter;
 mod hints;
 mod input;
+mod launch;
 mod output;
 mod printable;
 mod progress;

@@ -3,27 +3,23 @@
 use crate::errors::{self, Advise};
 use crate::files;
 use crate::hints;
+use crate::launch::{self, RtsArgs};
 use crate::output;
 use crate::record::{Files, Queue, Rotation, Spool, Taken, Tee};
 use crate::units::Bytes;
 use crate::verbs::record::check_packing;
-use eventlog_source::program::{
-    self, ForwardSignals, PrepareError, Prepared, ProgramLog, RtsOptions,
-};
+use eventlog_source::program::{self, ForwardSignals, Prepared, ProgramLog};
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// The argument that makes a process the keeper of the FIFO.
-const KEEP: &str = "--keep-reading";
 /// How long the output may take nothing after the end of the program.
 const STALLED: Duration = Duration::from_secs(5);
 
@@ -60,19 +56,8 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Classes of events, as they follow the RTS's -l: -au, a, sgpu
-    #[arg(
-        long,
-        value_name = "CLASSES",
-        default_value = "",
-        hide_default_value = true
-    )]
-    #[arg(allow_hyphen_values = true)]
-    events: String,
-
-    /// More RTS options for the program
-    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
-    rts: Option<String>,
+    #[command(flatten)]
+    rts: RtsArgs,
 
     /// Memory for what the output has not taken yet
     #[arg(long, value_name = "SIZE", value_parser = crate::units::bytes, default_value = "64M")]
@@ -108,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(prepared) => prepared,
         Err(error) => {
             errors::report(&error);
-            return Ok(ExitCode::from(125));
+            return Ok(ExitCode::from(launch::NOT_RUN));
         }
     };
     let mut command = Command::new(program);
@@ -116,19 +101,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if files::is_standard_output(&output) {
         command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
     }
-    let options = RtsOptions {
-        classes: args.events,
-        more: args.rts.map(Into::into),
-    };
     let prepared = prepared.forward(ForwardSignals::catch()?);
-    let (mut running, log) = match prepared.start(&mut command, &options) {
+    let started = launch::start(prepared, program, &mut command, &args.rts.into());
+    let (mut running, log) = match started {
         Ok(started) => started,
-        Err(error) => {
-            let missing = error.kind() == io::ErrorKind::NotFound;
-            let program = program.to_string_lossy();
-            errors::fail(format_args!("cannot run {program}: {error}"));
-            return Ok(ExitCode::from(if missing { 127 } else { 126 }));
-        }
+        Err(code) => return Ok(code),
     };
     let queue = Arc::new(Queue::new(
         usize::try_from(args.buffer).unwrap_or(usize::MAX).max(1),
@@ -150,7 +127,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         (Ok(lost), Some(files)) => tell(&program.to_string_lossy(), lost, &files),
         _ => errors::warn("the output does not take the rest of the log; it is not complete"),
     }
-    Ok(exit_code(status.advise("lost the program", "")?))
+    Ok(launch::exit_code(status.advise("lost the program", "")?))
 }
 
 /// Whatever can go wrong should do so before the program has begun.
@@ -168,20 +145,7 @@ fn prepare(output: &Path) -> anyhow::Result<Prepared> {
             hints::missing_directory(output).unwrap_or("choose another --output".to_owned())
         ),
     )?;
-    let executable = program::own_executable();
-    let prepared = executable
-        .map_err(|cause| PrepareError::Make { cause })
-        .and_then(|own| Prepared::new(Command::new(own).arg0("eventlog").args(["run", KEEP])));
-    prepared.or_else(|error| match error {
-        PrepareError::Open { path, cause } => {
-            Err(cause).advise(format_args!("cannot open {}", path.display()), "")
-        }
-        PrepareError::Make { cause } => Err(cause).advise(
-            "cannot make a FIFO",
-            "set TMPDIR to a directory where you may write, without blanks in its name",
-        ),
-        other => Err(other.into()),
-    })
+    launch::prepare()
 }
 
 /// A log of an earlier run stays until this one has something to write.
@@ -299,13 +263,9 @@ fn tell(program: &str, lost: u64, written: &Written) {
         return;
     }
     if files.count == 0 {
-        errors::warn(format_args!(
-            "{program} wrote no eventlog, so there is none"
-        ));
-        errors::hint(
-            "before GHC 9.4 link it with -eventlog; it must not be linked with -rtsopts=none or ignore, \
-             nor run with an -ol of its own",
-        );
+        let [what, why] = launch::no_log(program);
+        errors::warn(what);
+        errors::hint(why);
         return;
     }
     if lost > 0 {
@@ -327,14 +287,4 @@ fn tell(program: &str, lost: u64, written: &Written) {
     } else if io::stderr().is_terminal() {
         errors::note(format_args!("{} in {}", Bytes(files.total), files.name()));
     }
-}
-
-fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = match (status.code(), status.signal()) {
-        (Some(code), _) => code,
-        (None, Some(signal)) => 128 + signal,
-        (None, None) => 1,
-    };
-    // The system hands on only eight bits anyway.
-    ExitCode::from(code as u8)
 }
