@@ -11,6 +11,7 @@ mod growth;
 mod log;
 mod notice;
 pub mod program;
+pub mod programs;
 mod reconnecting;
 mod replay;
 mod silence;

@@ -41,7 +41,7 @@ pub enum Source {
 const MAGIC: u64 = 4;
 
 /// The kernel takes no longer path of a socket.
-const LONGEST_SOCKET_PATH: usize = 107;
+pub(crate) const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Why a text names no source.
 #[derive(Clone, Debug, PartialEq, Eq)]

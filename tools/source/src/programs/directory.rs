@@ -1,0 +1,361 @@
+//! The directory with the sockets of programs.
+
+use super::program::Program;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the sockets of programs end in.
+const SOCKET: &[u8] = b".sock";
+
+/// Where the directory is, whether it is there or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    above: PathBuf,
+    name: OsString,
+}
+
+impl Place {
+    /// That of our own user: `$XDG_RUNTIME_DIR/eventlog`, or `/tmp/eventlog-UID` where that
+    /// variable is not set to an absolute path.
+    pub fn own() -> Self {
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        match runtime.filter(|path| path.is_absolute()) {
+            Some(above) => Self::below(above, "eventlog"),
+            None => Self::below("/tmp", format!("eventlog-{}", own_user())),
+        }
+    }
+
+    /// The directory of that name in another one.
+    pub fn below(above: impl Into<PathBuf>, name: impl Into<OsString>) -> Self {
+        let (above, name) = (above.into(), name.into());
+        Self { above, name }
+    }
+
+    /// The path of the directory.
+    pub fn path(&self) -> PathBuf {
+        self.above.join(&self.name)
+    }
+
+    /// Opens the directory; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened, is no directory, is another user's, or others may use it.
+    pub fn find(&self) -> Result<Option<Arc<Directory>>, DirectoryError> {
+        match self.open() {
+            Ok(directory) => Ok(Some(Arc::new(directory))),
+            Err(error) if matches!(error.trouble, Trouble::Missing) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the directory, and makes it first if there is none: with mode 0700.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made, and those of [`find`](Self::find).
+    pub fn make(&self) -> Result<Arc<Directory>, DirectoryError> {
+        let above = self.open_above()?;
+        match rustix::fs::mkdirat(&above, &self.name, Mode::RWXU) {
+            // Perhaps somebody else has just made it; what it is, is looked at in any case.
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(self.error(Trouble::Make(error.into()))),
+        }
+        self.open_in(&above).map(Arc::new)
+    }
+
+    fn open(&self) -> Result<Directory, DirectoryError> {
+        self.open_in(&self.open_above()?)
+    }
+
+    /// The directory above, in which nobody but us and root may exchange ours.
+    fn open_above(&self) -> Result<OwnedFd, DirectoryError> {
+        let told = |cause| DirectoryError {
+            path: self.above.clone(),
+            trouble: Trouble::Above(cause),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let above = rustix::fs::open(&self.above, flags, Mode::empty());
+        let above = above.map_err(|error| told(Some(error.into())))?;
+        let about = rustix::fs::fstat(&above).map_err(|error| told(Some(error.into())))?;
+        let trusted = about.st_uid == own_user() || about.st_uid == 0;
+        let mode = Mode::from_raw_mode(about.st_mode);
+        let shared = mode.intersects(Mode::WGRP | Mode::WOTH);
+        if !trusted || (shared && !mode.contains(Mode::SVTX)) {
+            return Err(told(None));
+        }
+        Ok(above)
+    }
+
+    fn open_in(&self, above: &OwnedFd) -> Result<Directory, DirectoryError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let descriptor = match rustix::fs::openat(above, &self.name, flags, Mode::empty()) {
+            Ok(descriptor) => descriptor,
+            Err(Errno::NOENT) => return Err(self.error(Trouble::Missing)),
+            // Which of the two a link leads to differs between systems.
+            Err(Errno::NOTDIR | Errno::LOOP) => return Err(self.error(Trouble::NoDirectory)),
+            Err(error) => {
+                // It may be another user's: that says more than that it cannot be opened.
+                let flags = AtFlags::SYMLINK_NOFOLLOW;
+                if let Ok(about) = rustix::fs::statat(above, &self.name, flags) {
+                    self.check(&about)?;
+                }
+                return Err(self.error(Trouble::Open(error.into())));
+            }
+        };
+        let about = rustix::fs::fstat(&descriptor);
+        let about = about.map_err(|error| self.error(Trouble::Open(error.into())))?;
+        self.check(&about)?;
+        Ok(Directory {
+            path: self.path(),
+            descriptor,
+            identity: identity(&about),
+        })
+    }
+
+    fn check(&self, about: &Stat) -> Result<(), DirectoryError> {
+        if FileType::from_raw_mode(about.st_mode) != FileType::Directory {
+            return Err(self.error(Trouble::NoDirectory));
+        }
+        if about.st_uid != own_user() {
+            return Err(self.error(Trouble::Foreign {
+                owner: about.st_uid,
+            }));
+        }
+        let mode = Mode::from_raw_mode(about.st_mode);
+        if mode.intersects(Mode::RWXG | Mode::RWXO) {
+            #[allow(clippy::useless_conversion, reason = "of another type elsewhere")]
+            let mode = u32::from(mode.bits()) & 0o7777;
+            return Err(self.error(Trouble::OpenToOthers { mode }));
+        }
+        Ok(())
+    }
+
+    fn error(&self, trouble: Trouble) -> DirectoryError {
+        let path = self.path();
+        DirectoryError { path, trouble }
+    }
+}
+
+/// The number of our own user.
+pub(super) fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// The directory, held open: our own user's, and nobody else may use it.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    descriptor: OwnedFd,
+    /// Device and number.
+    identity: (u64, u64),
+}
+
+impl Directory {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All programs that have a socket in it, by name. Whether they still run is another question:
+    /// [`Program::presence`].
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read.
+    pub fn programs(self: &Arc<Self>) -> io::Result<Vec<Program>> {
+        let mut programs = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.descriptor)? {
+            let entry = entry?;
+            let file = OsStr::from_bytes(entry.file_name().to_bytes());
+            programs.extend(self.program_of(file)?);
+        }
+        programs.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(programs)
+    }
+
+    /// The program of that name; `None` if it has no socket.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told.
+    pub fn program(self: &Arc<Self>, name: &OsStr) -> io::Result<Option<Program>> {
+        self.program_of(&with_suffix(name, SOCKET))
+    }
+
+    /// The program whose socket that is: one in this directory, by whatever path.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told.
+    pub fn program_at(self: &Arc<Self>, socket: &Path) -> io::Result<Option<Program>> {
+        let Some(file) = socket.file_name() else {
+            return Ok(None);
+        };
+        let above = match socket.parent() {
+            Some(above) if !above.as_os_str().is_empty() => above,
+            _ => Path::new("."),
+        };
+        match self.is_at(above) {
+            true => self.program_of(file),
+            false => Ok(None),
+        }
+    }
+
+    /// Whether this path leads to it.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        rustix::fs::stat(path).is_ok_and(|about| identity(&about) == self.identity)
+    }
+
+    /// The program of a file in it, if it is the socket of one.
+    fn program_of(self: &Arc<Self>, file: &OsStr) -> io::Result<Option<Program>> {
+        let Some(name) = file.as_bytes().strip_suffix(SOCKET) else {
+            return Ok(None);
+        };
+        if name.is_empty() || name.starts_with(b".") || name.contains(&b'/') {
+            return Ok(None);
+        }
+        let about = match rustix::fs::statat(&self.descriptor, file, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(about) => about,
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let socket = FileType::from_raw_mode(about.st_mode) == FileType::Socket;
+        Ok((socket && about.st_uid == own_user())
+            .then(|| Program::new(Arc::clone(self), OsStr::from_bytes(name), &about)))
+    }
+
+    /// A path of a file in it that is short, and leads into this very directory, where the system
+    /// has such paths.
+    pub(super) fn way_to(&self, file: &OsStr) -> PathBuf {
+        let short = PathBuf::from(format!("/proc/self/fd/{}", self.descriptor.as_raw_fd()));
+        match cfg!(target_os = "linux") && self.is_at(&short) {
+            true => short.join(file),
+            false => self.path.join(file),
+        }
+    }
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+/// Device and number of a file.
+#[allow(clippy::unnecessary_cast, reason = "of other types elsewhere")]
+pub(super) fn identity(about: &Stat) -> (u64, u64) {
+    (about.st_dev as u64, about.st_ino as u64)
+}
+
+/// The name with something behind it.
+pub(super) fn with_suffix(name: &OsStr, suffix: &[u8]) -> OsString {
+    let mut file = name.to_owned();
+    file.push(OsStr::from_bytes(suffix));
+    file
+}
+
+/// Why the directory of programs cannot be used. The text names it, and says what to do.
+#[derive(Debug)]
+pub struct DirectoryError {
+    path: PathBuf,
+    trouble: Trouble,
+}
+
+/// What is wrong with the directory.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// It is not there.
+    Missing,
+    /// The directory above cannot be opened, or (without a cause) others than its user could
+    /// exchange what is in it.
+    Above(Option<io::Error>),
+    /// It cannot be made.
+    Make(io::Error),
+    /// It cannot be opened.
+    Open(io::Error),
+    /// It is a file or a link.
+    NoDirectory,
+    /// It is another user's.
+    Foreign {
+        /// Whose.
+        owner: u32,
+    },
+    /// Others may look into it or write to it.
+    OpenToOthers {
+        /// Its permissions.
+        mode: u32,
+    },
+}
+
+impl DirectoryError {
+    /// Which directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is wrong.
+    pub fn trouble(&self) -> &Trouble {
+        &self.trouble
+    }
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.trouble {
+            Trouble::Missing => write!(f, "there is no directory {path}"),
+            Trouble::Above(Some(_)) => write!(
+                f,
+                "cannot open {path}, where the directory of running programs is; make it, or \
+                 unset XDG_RUNTIME_DIR"
+            ),
+            Trouble::Above(None) => write!(
+                f,
+                "others may exchange files in {path}, so it is not used for the directory of \
+                 running programs; take that permission away, or set XDG_RUNTIME_DIR to a \
+                 directory of your own"
+            ),
+            Trouble::Make(_) => write!(
+                f,
+                "cannot make {path}, the directory of running programs; may you write there?"
+            ),
+            Trouble::Open(_) => write!(f, "cannot open {path}, the directory of running programs"),
+            Trouble::NoDirectory => write!(
+                f,
+                "{path} should be the directory of running programs, and is no directory (links \
+                 are not followed); remove it, or set XDG_RUNTIME_DIR to another place"
+            ),
+            Trouble::Foreign { owner } => write!(
+                f,
+                "{path}, the directory of running programs, belongs to user {owner}, and you are \
+                 user {}; run this as that user, or set XDG_RUNTIME_DIR to a directory of your own",
+                own_user()
+            ),
+            Trouble::OpenToOthers { mode } => write!(
+                f,
+                "others may use {path}, the directory of running programs (its mode is {mode:04o}); \
+                 take that away: chmod 700 {path}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for DirectoryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.trouble {
+            Trouble::Above(Some(cause)) | Trouble::Make(cause) | Trouble::Open(cause) => {
+                Some(cause)
+            }
+            _ => None,
+        }
+    }
+}
