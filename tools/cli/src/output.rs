@@ -4,6 +4,7 @@
 use anstyle::Style;
 use clap::ValueEnum;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Large enough that a system call per flush does not show.
@@ -54,7 +55,16 @@ pub fn is_terminal() -> bool {
 /// Rows and columns of the terminal that standard output is, if it is one and
 /// tells its size.
 pub fn terminal_size() -> Option<(usize, usize)> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    size_of(io::stdout())
+}
+
+/// The same of standard error.
+pub fn error_terminal_size() -> Option<(usize, usize)> {
+    size_of(io::stderr())
+}
+
+fn size_of(terminal: impl AsFd) -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
     let (rows, columns) = (size.ws_row.into(), size.ws_col.into());
     (rows > 0 && columns > 0).then_some((rows, columns))
 }

@@ -1,11 +1,15 @@
-//! A progress bar, for people only: it appears on standard error when that is
-//! a terminal and standard output is not.
+//! What is drawn on standard error, for people only: a progress bar, which appears when that is
+//! a terminal and standard output is not, or lines about how things are.
 
+use crate::output;
 use eventlog_source::Connection;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// Where the terminal does not tell its size.
+const USUAL: (usize, usize) = (24, 80);
 
 /// The bar that is on the terminal.
 static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -79,6 +83,37 @@ impl Progress {
         if let Some(bar) = &self.0 {
             bar.inc(bytes);
         }
+    }
+}
+
+/// Some lines about how things are, below whatever else is written to the terminal that standard
+/// error is.
+pub struct Panel(ProgressBar);
+
+impl Panel {
+    /// Empty so far.
+    pub fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            bar.set_style(style);
+        }
+        *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+        Self(bar)
+    }
+
+    /// Draws other lines: of so many rows and columns at most, which are told.
+    pub fn draw(&self, lines: impl FnOnce((usize, usize)) -> Vec<String>) {
+        let (rows, columns) = output::error_terminal_size().unwrap_or(USUAL);
+        // The last row and column stay free: the cursor is there.
+        let lines = lines((rows.saturating_sub(1), columns.saturating_sub(1)));
+        self.0.set_message(lines.join("\n"));
+        self.0.tick();
+    }
+}
+
+impl Drop for Panel {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

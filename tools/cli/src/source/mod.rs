@@ -4,4 +4,4 @@ mod args;
 mod text;
 
 pub use args::{FlushArgs, ProtocolArg, SourceArgs, parser};
-pub use text::{connect, failed, hint, tell};
+pub use text::{connect, failed, hint, notice_text, reason, tell};

@@ -21,23 +21,33 @@ pub fn connect(source: &Source, how: Connecting) -> anyhow::Result<Connection> {
 /// Tells a notice; why a source is silent, only if that is wanted.
 pub fn tell(notice: &Notice<'_>, silence_too: bool) {
     match notice {
-        Notice::Waiting { source, cause } => {
-            errors::note(format_args!("waiting for {source} ({})", reason(cause)));
-        }
-        Notice::Silent { source, silence } if silence_too => {
-            if let Some(text) = silence_text(&source.to_string(), *silence) {
+        Notice::Silent { .. } => {
+            if let Some(text) = notice_text(notice).filter(|_| silence_too) {
                 errors::hint(text);
             }
         }
-        Notice::Restarted { source } => {
-            errors::note(format_args!("{source} was started anew"));
+        _ => {
+            if let Some(text) = notice_text(notice) {
+                errors::note(text);
+            }
         }
-        _ => {}
+    }
+}
+
+/// A notice in words.
+pub fn notice_text(notice: &Notice<'_>) -> Option<String> {
+    match notice {
+        Notice::Waiting { source, cause } => {
+            Some(format!("waiting for {source} ({})", reason(cause)))
+        }
+        Notice::Silent { source, silence } => silence_text(&source.to_string(), *silence),
+        Notice::Restarted { source } => Some(format!("{source} was started anew")),
+        _ => None,
     }
 }
 
 /// The reason of an error without its number.
-fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(at) => text[..at].to_owned(),

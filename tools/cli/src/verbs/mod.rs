@@ -9,6 +9,7 @@ pub mod export;
 pub mod merge;
 pub mod record;
 pub mod recover;
+pub mod relay;
 pub mod repair;
 pub mod run;
 pub mod show;
@@ -47,6 +48,7 @@ verbs! {
     Show = show,
     Record = record,
     Run = run,
+    Relay = relay,
     Control = control,
     Stats = stats,
     Validate = validate,

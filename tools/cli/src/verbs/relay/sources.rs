@@ -1,0 +1,168 @@
+//! What the relay reads, watched for those who like to know.
+
+use super::news::News;
+use super::teller::Told;
+use crate::source;
+use eventlog_relay::{Arrivals, Intake};
+use eventlog_source::{
+    Arrival, Connecting, Error, Notice, Reconnecting, Replay, Source, Speed, Wait,
+};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often the wish to stop is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Set once nothing is to be read any more.
+#[derive(Clone, Debug, Default)]
+pub struct Over(Arc<AtomicBool>);
+
+impl Over {
+    /// From now on.
+    pub fn set(&self) {
+        // It guards no other data.
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How sources are read.
+#[derive(Clone, Debug)]
+pub struct How {
+    /// How long to wait for one that is not there.
+    pub wait: Wait,
+    /// How often programs are asked for their events.
+    pub flush: Option<Duration>,
+    /// When to stop.
+    pub over: Over,
+    /// Whom to tell.
+    pub told: Told,
+}
+
+impl How {
+    fn connecting(&self, name: &str) -> Connecting {
+        let (over, told, name) = (self.over.clone(), self.told.clone(), name.to_owned());
+        Connecting::new()
+            .wait(self.wait)
+            // A program that is not up yet has no log, and no socket either.
+            .missing_ok(true)
+            .tick(Some(TICK))
+            .stop(move || over.is_set())
+            .notices(move |notice| tell(notice, &name, &told))
+    }
+
+    /// A source for as long as there is one: connected to again, and files as they grow.
+    pub fn live(&self, name: &str, source: &Source) -> Intake {
+        // Only sockets can be asked.
+        let flush = self.flush.filter(|_| source.is_socket());
+        let how = self.connecting(name).flush(flush);
+        Intake::new(Watched {
+            arrivals: Reconnecting::new(source.clone(), how),
+            name: name.to_owned(),
+            told: self.told.clone(),
+        })
+    }
+
+    /// A recording at the pace at which it was written, as soon as the gate is open.
+    pub fn replay(
+        &self,
+        name: &str,
+        source: &Source,
+        speed: Speed,
+        gate: Gate,
+    ) -> Result<Intake, Error> {
+        let how = self.connecting(name).wait(Duration::ZERO).missing_ok(false);
+        let log = source.connect(&how)?;
+        if !gate.wait(Duration::ZERO) {
+            let source = name.to_owned();
+            self.told.tell(News::ReplayWaits { source });
+        }
+        let over = self.over.clone();
+        let over_too = self.over.clone();
+        Ok(Intake::read(Gated {
+            log: Replay::new(log, speed).stop(move || over.is_set()),
+            gate: Some(gate),
+            over: over_too,
+        }))
+    }
+}
+
+fn tell(notice: &Notice<'_>, name: &str, told: &Told) {
+    if let Some(message) = source::notice_text(notice) {
+        let source = name.to_owned();
+        told.tell(News::SourceNotice { source, message });
+    }
+}
+
+/// A source whose connections are told.
+struct Watched {
+    arrivals: Reconnecting,
+    name: String,
+    told: Told,
+}
+
+impl Arrivals for Watched {
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Arrival, Error> {
+        let arrival = self.arrivals.next(buffer)?;
+        if matches!(arrival, Arrival::NewLog) {
+            self.told.tell(News::SourceConnected {
+                source: self.name.clone(),
+                from: self.arrivals.source().to_string(),
+            });
+        }
+        Ok(arrival)
+    }
+
+    fn commands(&mut self) -> Option<OwnedFd> {
+        Arrivals::commands(&mut self.arrivals)
+    }
+}
+
+/// Opened once, by the first client of a replay.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    /// Lets through whoever waits.
+    pub fn open(&self) {
+        let (open, changed) = &*self.0;
+        *open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
+    }
+
+    /// Waits for that, for a while. Whether it is open.
+    fn wait(&self, patience: Duration) -> bool {
+        let (open, changed) = &*self.0;
+        let open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = changed.wait_timeout_while(open, patience, |open| !*open);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// A log that is not read before its gate is open.
+struct Gated<R> {
+    log: R,
+    gate: Option<Gate>,
+    over: Over,
+}
+
+impl<R: Read> Read for Gated<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(gate) = &self.gate {
+            if self.over.is_set() {
+                return Ok(0);
+            }
+            if !gate.wait(TICK) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.gate = None;
+        }
+        self.log.read(buffer)
+    }
+}

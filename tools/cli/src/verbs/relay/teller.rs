@@ -1,0 +1,169 @@
+//! Tells what happens, on a thread of its own: whoever has to wait for the terminal, the relay does
+//! not.
+
+use super::news::{News, Weight};
+use super::view::View;
+use crate::errors;
+use crate::printable;
+use crate::progress::Panel;
+use eventlog_relay::{Relay, Status};
+use serde::Serialize;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Messages that may wait for somebody who takes them.
+const ROOM: usize = 1024;
+/// How often the state is drawn.
+const DRAW: Duration = Duration::from_millis(250);
+/// How long the last messages may take.
+const LAST: Duration = Duration::from_secs(1);
+
+/// How things are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Only what is wrong.
+    Quiet,
+    /// In words, one message after the other.
+    Words,
+    /// As JSON, one object a line.
+    Json,
+    /// The state is drawn on the terminal again and again; what is not to be seen there, in words.
+    Panel,
+}
+
+/// Takes messages from any thread.
+#[derive(Clone, Debug)]
+pub struct Told {
+    to: SyncSender<News>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Told {
+    /// Takes one. It never waits: a message for which there is no room is counted.
+    pub fn tell(&self, news: News) {
+        if let Err(TrySendError::Full(_)) = self.to.try_send(news) {
+            // It guards no other data.
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The messages on their way.
+#[derive(Debug)]
+pub struct Inbox {
+    from: Receiver<News>,
+    lost: Arc<AtomicU64>,
+}
+
+/// A way for messages, before there is anybody who tells them.
+pub fn channel() -> (Told, Inbox) {
+    let (to, from) = sync_channel(ROOM);
+    let lost = Arc::default();
+    let told = Told {
+        to,
+        lost: Arc::clone(&lost),
+    };
+    (told, Inbox { from, lost })
+}
+
+/// The thread that tells.
+#[derive(Debug)]
+pub struct Teller(JoinHandle<()>);
+
+impl Teller {
+    /// Starts it.
+    pub fn start(inbox: Inbox, manner: Manner, relay: &Relay) -> Self {
+        let relay = relay.clone();
+        Self(std::thread::spawn(move || run(&inbox, manner, relay)))
+    }
+
+    /// Waits until everything is told, but not for a terminal that takes nothing. All [`Told`] must
+    /// be gone, or have told [`News::Ended`].
+    pub fn finish(self) {
+        let start = Instant::now();
+        while !self.0.is_finished() && start.elapsed() < LAST {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn run(inbox: &Inbox, manner: Manner, relay: Relay) {
+    let mut panel = (manner == Manner::Panel).then(|| (Panel::new(), View::default()));
+    // Drained or not, the relay ends with whoever has the other handles.
+    let mut relay = Some(relay);
+    let mut next = Instant::now();
+    loop {
+        let news = match &panel {
+            None => inbox
+                .from
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
+            Some(_) => {
+                let left = next.saturating_duration_since(Instant::now());
+                inbox.from.recv_timeout(left)
+            }
+        };
+        match news {
+            Ok(News::Ended) => {
+                relay = None;
+                panel = None;
+                write(&News::Ended, manner);
+            }
+            Ok(news) => write(&news, manner),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                next = Instant::now() + DRAW;
+                if let (Some((panel, view)), Some(relay)) = (&mut panel, &relay) {
+                    let status: Status = relay.status();
+                    panel.draw(|room| view.lines(&status, room));
+                }
+            }
+        }
+        let lines = inbox.lost.swap(0, Ordering::Relaxed);
+        if lines > 0 {
+            write(&News::LinesLost { lines }, manner);
+        }
+        if relay.is_none() {
+            return;
+        }
+    }
+}
+
+fn write(news: &News, manner: Manner) {
+    if manner == Manner::Json {
+        return write_json(news);
+    }
+    let Some((weight, text)) = news.text() else {
+        return;
+    };
+    match (weight, manner) {
+        (Weight::Warning, _) => errors::warn(text),
+        (_, Manner::Quiet) | (Weight::Detail, Manner::Panel) => {}
+        (Weight::Hint, _) => errors::hint(text),
+        (Weight::Note | Weight::Detail, _) => errors::note(text),
+    }
+}
+
+/// A line with the time.
+#[derive(Serialize)]
+struct Line<'a> {
+    unix_s: f64,
+    #[serde(flatten)]
+    news: &'a News,
+}
+
+fn write_json(news: &News) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let unix_s = now.map_or(0.0, |now| (now.as_secs_f64() * 1e3).round() / 1e3);
+    let mut line = Vec::new();
+    let written = printable::write_json(&mut line, &Line { unix_s, news });
+    if written.is_ok() {
+        line.push(b'\n');
+        // If stderr is gone there is nobody to tell.
+        let _ = std::io::stderr().lock().write_all(&line);
+    }
+}
