@@ -1,4 +1,5 @@
--- | What is measured with a real runtime: PROGRAM fire|mixed|pause|stamps NUMBER [FILE].
+-- | What is measured with a real runtime:
+-- PROGRAM fire|mixed|pause|stamps|paced|crowded NUMBER [FILE].
 -- With N capabilities each does its part of NUMBER, on a thread of its own.
 module Main (main) where
 
@@ -9,6 +10,7 @@ import System.Environment (getArgs)
 
 import Fire (fire)
 import Mixed (mixed)
+import Paced (crowded, paced)
 import Pause (pause)
 import Stamps (stamps)
 
@@ -25,7 +27,9 @@ main = do
     "mixed" -> pure (mixed part)
     "pause" -> pause part capabilities
     "stamps" -> pure (const (stamps part))
-    _ -> fail "fire, mixed, pause or stamps"
+    "paced" -> pure (const (paced part))
+    "crowded" -> pure (const (crowded part))
+    _ -> fail "fire, mixed, pause, stamps, paced or crowded"
   -- Otherwise the first to start would have done its part before the last one starts.
   go <- newEmptyMVar
   done <- forM [0 .. capabilities - 1] $ \capability -> do

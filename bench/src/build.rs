@@ -8,6 +8,8 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::ghc::Ghc;
+
 /// What a program is linked with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Library {
@@ -192,13 +194,14 @@ impl Built {
     ///
     /// # Errors
     /// What GHC says.
-    pub fn haskell(&self, library: Library, ghc: &[String]) -> Result<PathBuf, String> {
+    pub fn haskell(&self, library: Library, ghc: &Ghc) -> Result<PathBuf, String> {
         let bench = repository().join("bench/programs");
         let mut making = Making::default();
         for name in [
             "Main.hs",
             "Fire.hs",
             "Mixed.hs",
+            "Paced.hs",
             "Pause.hs",
             "Stamps.hs",
             "program.c",
@@ -240,8 +243,24 @@ impl Built {
                 ]);
             }
         }
-        making.make(ghc)
+        if !ghc.at_least(9, 4) {
+            making.args(["-eventlog"]);
+        }
+        making.make(&ghc.call)
     }
+}
+
+/// The command line, `eventlog`, built.
+///
+/// # Errors
+/// What cargo says.
+pub fn command_line() -> Result<PathBuf, String> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--release", "-p", "eventlog-cli"]);
+    build.arg("--target-dir").arg(target());
+    run(build.current_dir(repository()))?;
+    Ok(target().join("release/eventlog"))
 }
 
 /// A call of a compiler in a directory with copies of the sources, where it makes

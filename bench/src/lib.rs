@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod client;
+pub mod ghc;
 pub mod process;
 pub mod queues;
 pub mod report;

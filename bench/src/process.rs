@@ -104,6 +104,11 @@ impl Running {
         })
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Wait for a line that begins with this word; the rest of it.
     ///
     /// # Errors
@@ -136,6 +141,33 @@ impl Running {
         });
         Ok(pairs.collect())
     }
+}
+
+/// What a process has used of processors so far.
+///
+/// # Errors
+/// It is gone.
+pub fn processor_time(pid: u32) -> Result<Duration, String> {
+    let path = format!("/proc/{pid}/stat");
+    let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    // Behind the name, which may have blanks in it.
+    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = rest.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.filter_map(|word| word.parse::<u64>().ok()).sum();
+    // USER_HZ is 100 on every Linux that this runs on.
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// The memory that a process occupies, in KiB.
+///
+/// # Errors
+/// It is gone.
+pub fn resident_kib(pid: u32) -> Result<f64, String> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or(format!("{path}: no VmRSS"))
 }
 
 impl Drop for Running {

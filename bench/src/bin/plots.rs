@@ -313,6 +313,7 @@ fn publish(directory: &Path, pictures: &[(&str, String)]) -> Result<(), String> 
         "program",
         "stream",
         "scaling",
+        "relay",
     ] {
         if let Ok(part) = fs::read_to_string(directory.join(format!("{name}.md"))) {
             results.push_str(&part);

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use bench::build::{Built, Library, repository, run};
+use bench::build::{Built, Library};
 use bench::client::{Address, Client, Manner, Seen};
+use bench::ghc::Ghc;
 use bench::process::{Figures, Running, Scratch};
 use bench::report::{Results, Text, experiment, human, markdown};
 use bench::scale::{Rounds, Scale};
@@ -60,54 +61,26 @@ struct Case {
     flush: Option<f64>,
 }
 
-/// The GHC: how it and its programs are run.
-struct Ghc {
-    prefix: Vec<String>,
-    version: String,
+/// The programs that a GHC has built.
+struct Programs {
+    ghc: Ghc,
     ours: PathBuf,
     peer: Option<PathBuf>,
 }
 
-impl Ghc {
-    /// `EVENTLOG_BENCH_GHC` (a path, or a suite of `scripts/ghc-matrix`), else 9.10.3 if
-    /// its root has been made, else `ghc`.
-    fn find(built: &Built) -> Result<Ghc, String> {
-        let roots = std::env::var_os("GHC_ROOTS").unwrap_or_else(|| "/opt/ghc-roots".into());
-        let made = PathBuf::from(roots).join("sid/usr/bin/ghc").exists();
-        let chosen = std::env::var("EVENTLOG_BENCH_GHC").ok();
-        let chosen = chosen.unwrap_or_else(|| if made { "sid" } else { "ghc" }.into());
-        let (prefix, name) = match chosen.as_str() {
-            "host" => (Vec::new(), "ghc".into()),
-            "sid" | "trixie" => {
-                let matrix = repository().join("scripts/ghc-matrix");
-                let matrix = matrix.display().to_string();
-                (vec![matrix, chosen.clone()], "ghc".into())
-            }
-            _ => (Vec::new(), chosen.clone()),
-        };
-        let ghc = [prefix.clone(), vec![name]].concat();
-        let version = run(Command::new(&ghc[0])
-            .args(&ghc[1..])
-            .arg("--numeric-version"))?;
-        let mut numbers = version
-            .trim()
-            .split('.')
-            .map(|n| n.parse::<u32>().unwrap_or(0));
-        if (numbers.next(), numbers.next()) < (Some(9), Some(4)) {
-            return Err(format!("GHC {} has no null writer", version.trim()));
+impl Programs {
+    fn new(built: &Built) -> Result<Programs, String> {
+        let ghc = Ghc::find()?;
+        if !ghc.at_least(9, 4) {
+            return Err(format!("GHC {} has no null writer", ghc.version));
         }
-        eprintln!("program: GHC {}", version.trim());
+        eprintln!("program: GHC {}", ghc.version);
         let ours = built.haskell(Library::Ours, &ghc)?;
         let peer = match built.among(&[Library::Peer]).is_empty() {
             true => None,
             false => Some(built.haskell(Library::Peer, &ghc)?),
         };
-        Ok(Ghc {
-            prefix,
-            version: version.trim().into(),
-            ours,
-            peer,
-        })
+        Ok(Programs { ghc, ours, peer })
     }
 
     fn run(&self, case: &Case) -> Result<(Figures, Vec<u64>, Seen), String> {
@@ -118,7 +91,7 @@ impl Ghc {
             Library::Peer => self.peer.as_ref().ok_or("there is no peer")?,
             _ => &self.ours,
         };
-        let line = [self.prefix.clone(), vec![program.display().to_string()]].concat();
+        let line = [self.ghc.prefix.clone(), vec![program.display().to_string()]].concat();
         let mut command = Command::new(&line[0]);
         command
             .args(&line[1..])
@@ -193,15 +166,15 @@ fn main() -> Result<(), String> {
     let built = Built::new()?;
     let mut text = Text::default();
     text.add("### A Haskell program");
-    match Ghc::find(&built) {
+    match Programs::new(&built) {
         Ok(ghc) => measure(scale, &ghc, &mut text)?,
         Err(why) => text.add(format!("Not measured: {why}")),
     }
     text.publish("program")
 }
 
-fn measure(scale: Scale, ghc: &Ghc, text: &mut Text) -> Result<(), String> {
-    text.add(format!("Made by GHC {}.", ghc.version));
+fn measure(scale: Scale, ghc: &Programs, text: &mut Text) -> Result<(), String> {
+    text.add(format!("Made by GHC {}.", ghc.ghc.version));
     let fire = loads(
         ghc,
         "fire",
@@ -226,7 +199,7 @@ fn measure(scale: Scale, ghc: &Ghc, text: &mut Text) -> Result<(), String> {
     delays(scale, ghc, text)
 }
 
-fn cases(ghc: &Ghc, what: &'static str, number: u64) -> Vec<(Vec<String>, Case)> {
+fn cases(ghc: &Programs, what: &'static str, number: u64) -> Vec<(Vec<String>, Case)> {
     let mut cases = Vec::new();
     for capabilities in [1, 2] {
         for mode in ghc.modes() {
@@ -245,7 +218,12 @@ fn cases(ghc: &Ghc, what: &'static str, number: u64) -> Vec<(Vec<String>, Case)>
 
 const LOADS: [&str; 4] = ["wall ms", "CPU ms", "lost %", "max RSS MiB"];
 
-fn loads(ghc: &Ghc, what: &'static str, number: u64, rounds: Rounds) -> Result<Results, String> {
+fn loads(
+    ghc: &Programs,
+    what: &'static str,
+    number: u64,
+    rounds: Rounds,
+) -> Result<Results, String> {
     let results = experiment(
         what,
         &["RTS", "eventlog"],
@@ -307,7 +285,7 @@ fn ratios(results: &Results) -> String {
     markdown(&head, 2, body)
 }
 
-fn pauses(scale: Scale, ghc: &Ghc, text: &mut Text) -> Result<(), String> {
+fn pauses(scale: Scale, ghc: &Programs, text: &mut Text) -> Result<(), String> {
     let columns = &["p50", "p99", "p99.9", "max", "lost %"];
     let number = scale.choose(1_000, 10_000);
     let results = experiment(
@@ -334,7 +312,7 @@ fn pauses(scale: Scale, ghc: &Ghc, text: &mut Text) -> Result<(), String> {
 }
 
 /// From an event to the client, when buffers are flushed every 10 ms.
-fn delays(scale: Scale, ghc: &Ghc, text: &mut Text) -> Result<(), String> {
+fn delays(scale: Scale, ghc: &Programs, text: &mut Text) -> Result<(), String> {
     let columns = &["p50", "p99", "max", "arrived %"];
     let modes = ghc.modes().into_iter();
     let modes = modes.filter(|mode| matches!(mode, Mode::Socket(_, Manner::Fast)));
