@@ -35,6 +35,8 @@ struct Reads {
     session: Option<Arc<Session>>,
     /// Pieces that were not handed on yet.
     pieces: Vec<Piece>,
+    /// The last piece was the mark at the end.
+    marked: bool,
     /// It is not to be read any more.
     refused: bool,
     /// A thread could not be started.
@@ -49,6 +51,7 @@ pub(crate) fn start(source: Arc<Source>, intake: Intake, how: How) -> std::io::R
         may_wait: intake.may_wait,
         session: None,
         pieces: Vec::new(),
+        marked: false,
         refused: false,
         failed: None,
     };
@@ -93,6 +96,8 @@ impl Reads {
                     self.source.end();
                     return ended(None);
                 }
+                // A file that is followed does not end when its log does.
+                Ok(Arrival::Idle) if self.marked => self.end(0),
                 Ok(_) => {}
                 Err(error) => {
                     self.finish(framer);
@@ -120,6 +125,7 @@ impl Reads {
                 if piece.offset == 0 {
                     self.look_at_first(&piece);
                 }
+                self.marked = piece.kind == PieceKind::End;
                 self.pieces.push(piece);
             }
             Framed::Garbage(error) => self.how.notices.tell(&Event::Garbage {
@@ -200,6 +206,7 @@ impl Reads {
 
     fn end(&mut self, cut_off: u64) {
         self.pieces.clear();
+        self.marked = false;
         let Some(session) = self.session.take() else {
             return;
         };
