@@ -12,6 +12,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -401,4 +402,59 @@ fn messages_do_not_disturb_what_is_drawn() {
         after.is_some_and(|after| after.contains("started anew"))
     };
     wait_until("the message, printed", after);
+}
+
+#[test]
+fn the_state_of_a_relay_fits_the_terminal() {
+    let dir = Dir::new();
+    let program = UnixListener::bind(dir.file("app.sock")).expect("a socket");
+    let terminal = Terminal::new(8, 40);
+    let mut child = Running::start(
+        command()
+            .args(["relay", "unix:app.sock", "--to=unix:fan.sock"])
+            .env("XDG_RUNTIME_DIR", dir.path())
+            .env("NO_COLOR", "1")
+            .current_dir(dir.path())
+            .stdout(Stdio::null())
+            .stderr(terminal.stdio()),
+    );
+    let mut stream = program.accept().expect("the relay").0;
+    let log = everything();
+    stream.write_all(&log[..log.len() - 2]).expect("sent");
+    let clients: Vec<UnixStream> = (0..10)
+        .map(|_| UnixStream::connect(dir.file("fan.sock")).expect("it listens"))
+        .collect();
+    // More than there is room for.
+    wait_until("it is drawn", || terminal.text().contains("more lines"));
+    let small = terminal.text();
+    assert!(
+        small.contains("relay: up") && small.contains("app: session 1"),
+        "{small:?}"
+    );
+    // It is as wide as the terminal, and cut.
+    assert!(small.contains('…'), "{small:?}");
+    terminal.resize(30, 100);
+    wait_until("all of it is drawn", || {
+        terminal.text().contains("client 10: got")
+    });
+    // What is not to be seen there is told above it.
+    drop(stream);
+    wait_until("the loss is told", || {
+        terminal.text().contains("the connection ended")
+    });
+    kill_process(Pid::from_child(&child.0), Signal::INT).expect("it runs");
+    assert_eq!(child.end(), Some(0));
+    drop(clients);
+    let text = terminal.text();
+    assert!(
+        !text.contains("\x1b[1m") && !text.contains("\x1b[3"),
+        "{text:?}"
+    );
+    // Nothing of the state is left.
+    let shown = || {
+        let text = terminal.text();
+        let wiped = text.rfind("\x1b[2K").map_or(0, |at| at + 4);
+        text[wiped..].trim().to_owned()
+    };
+    wait_until("it is wiped", || !shown().contains("client"));
 }

@@ -15,7 +15,7 @@ use crate::source::{self, FlushArgs};
 use crate::units;
 use clap::ValueEnum;
 use eventlog_relay::{Address, Event, Intake, OnLag, Options, Relay};
-use eventlog_source::program::{Prepared, heeded};
+use eventlog_source::program::{Prepared, Program, heeded};
 use eventlog_source::{Speed, Wait};
 use names::{Named, Target};
 use news::News;
@@ -161,6 +161,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ));
     }
     names::check_targets(&args.to, &sessions)?;
+    names::check_circles(&args.sources, &args.to)?;
     let addresses = serving::addresses(&args.to)?;
     if args.rts.is_given() && args.command.is_empty() {
         return Err(errors::usage(
@@ -218,16 +219,19 @@ fn relay(
         (signals, wake, &woken),
         &told,
     );
-    how.over.set();
     if let Ok(ended) = &outcome {
         let reason = ended.reason;
         told.tell(News::Draining { reason });
     }
     relay.drain(outcome.as_ref().map_or(Duration::ZERO, |_| args.drain));
+    // Not before that: to the relay, a source that ends is one that was lost.
+    how.over.set();
     drop(answering);
     told.tell(News::Ended);
     teller.finish();
-    match outcome?.code {
+    let Ended { code, kept, .. } = outcome?;
+    drop(kept);
+    match code {
         Code::Ours(code) => Ok(code),
         Code::Of(status) => Ok(launch::exit_code(status.advise("lost the program", "")?)),
     }
@@ -348,6 +352,8 @@ fn start(
 struct Ended {
     reason: &'static str,
     code: Code,
+    /// The program, as long as its log may have more.
+    kept: Option<Program>,
 }
 
 /// What to exit with.
@@ -362,6 +368,7 @@ impl Ended {
         Self {
             reason: "all sources have ended",
             code: Code::Ours(code),
+            kept: None,
         }
     }
 }
@@ -391,8 +398,9 @@ fn wait(
                 }
                 left.remove(name.as_str());
             }
-            Ok(Wake::ProgramEnded(status)) => {
+            Ok(Wake::ProgramEnded(status, program)) => {
                 ended.code = Code::Of(status);
+                ended.kept = Some(program);
                 waits_for_program = false;
             }
             Err(_) => break,

@@ -49,7 +49,7 @@ fn lines_of(stream: impl Read + Send + 'static) -> Lines {
 /// `eventlog relay`, running; killed when dropped.
 pub struct Relaying {
     pub child: Child,
-    /// What it printed first: the addresses.
+    /// What it printed first: the addresses, with whole paths.
     pub addresses: Vec<String>,
     out: Lines,
     told: Lines,
@@ -95,7 +95,13 @@ impl Relaying {
             assert!(!over || lines.len() >= addresses, "{}", relaying.text());
             lines.len() >= addresses
         });
-        relaying.addresses = relaying.lines()[..addresses].to_vec();
+        // Some are paths where the relay is, and we are not.
+        let at = command.get_current_dir().expect("it has one").to_owned();
+        let absolute = |line: &String| match line.strip_prefix("unix:") {
+            Some(path) => format!("unix:{}", at.join(path).display()),
+            None => line.clone(),
+        };
+        relaying.addresses = relaying.lines()[..addresses].iter().map(absolute).collect();
         relaying
     }
 
@@ -153,7 +159,7 @@ impl Relaying {
             .unwrap_or_else(|| 1000 + status.signal().unwrap_or(0))
     }
 
-    /// Bytes of memory that it occupies.
+    /// How many descriptors it has.
     pub fn descriptors(&self) -> usize {
         let fds = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
         fds.expect("it runs").count()
@@ -335,6 +341,15 @@ pub fn fold(log: &[u8]) -> State {
     follower.state().expect("there is a header").clone()
 }
 
+/// Fails unless a client has got all of this log, which has no end mark, and then one.
+#[track_caller]
+pub fn is_ended(received: &[u8], log: &[u8]) {
+    let rest = received.strip_prefix(log);
+    let rest = rest.unwrap_or_else(|| panic!("{} of {} bytes", received.len(), log.len()));
+    // There may be a note that says so.
+    assert!(rest.ends_with(END) && rest.len() < 500, "{rest:?}");
+}
+
 /// Fails unless both logs come to the same in the end.
 #[track_caller]
 pub fn end_alike(one: &[u8], other: &[u8]) {
@@ -343,11 +358,18 @@ pub fn end_alike(one: &[u8], other: &[u8]) {
     }
 }
 
+/// Fails unless our own check finds nothing wrong with a log.
+#[track_caller]
+pub fn is_valid_for_us(dir: &Dir, log: &[u8]) {
+    let path = dir.with("checked.eventlog", log);
+    crate::common::eventlog(&["validate", &path]).exits(0);
+}
+
 /// Fails unless our own check and GHC's find nothing wrong with a log.
 #[track_caller]
 pub fn is_valid(dir: &Dir, log: &[u8]) {
-    let path = dir.with("checked.eventlog", log);
-    crate::common::eventlog(&["validate", &path]).exits(0);
+    is_valid_for_us(dir, log);
+    let path = dir.file("checked.eventlog");
     if Command::new("ghc-events").arg("--help").output().is_err() {
         eprintln!("no ghc-events: not asked");
         return;

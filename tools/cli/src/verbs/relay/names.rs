@@ -179,6 +179,24 @@ pub fn check_targets(targets: &[Target], sessions: &[String]) -> anyhow::Result<
     Ok(())
 }
 
+/// Checks that no source is an address that is served here.
+///
+/// # Errors
+///
+/// One is.
+pub fn check_circles(sources: &[Named], targets: &[Target]) -> anyhow::Result<()> {
+    for named in sources {
+        let address = named.source.to_string();
+        let own = |target: &&Target| target.address.to_string_lossy() == address;
+        if named.source.is_socket() && targets.iter().any(|target| own(&target)) {
+            return Err(errors::usage(format_args!(
+                "{address} is both a source and served here: a relay cannot read itself"
+            )));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,8 +12,10 @@ use crate::printable;
 use eventlog_relay::{Relay, Status};
 use eventlog_source::programs::Place;
 use std::ffi::OsStr;
+use std::fs::Permissions;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +41,8 @@ impl Answering {
         // One of our number is over.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
+        // Others cannot enter the directory anyway.
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         let relay = relay.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {

@@ -160,3 +160,57 @@ fn client_line(client: &ClientStatus) -> String {
         Bytes(client.bytes)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a relay says of itself, as far as it says anything.
+    fn status(bytes: u64, uptime_s: f64) -> Status {
+        let mut status = Status::default();
+        status.uptime_s = uptime_s;
+        let mut source = SourceStatus::default();
+        source.name = "a name that is longer than it has to be".to_owned();
+        let mut session = eventlog_relay::SessionStatus::default();
+        (session.number, session.bytes) = (3, bytes);
+        source.session = Some(session);
+        for number in 1..=20 {
+            let mut client = ClientStatus::default();
+            client.source = source.name.clone();
+            (client.client, client.session) = (number, Some(3));
+            (client.missed_bytes, client.resyncs) = (1 << 20, 2);
+            status.clients.push(client);
+        }
+        status.sources.push(source);
+        status
+    }
+
+    #[test]
+    fn lines_fit_whatever_the_size() {
+        for (rows, columns) in [(0, 0), (1, 1), (2, 10), (5, 40), (23, 79), (100, 200)] {
+            let lines = View::default().lines(&status(1 << 30, 10.0), (rows, columns));
+            assert!(lines.len() <= rows, "{lines:?}");
+            assert!(
+                lines.iter().all(|line| columns::width(line) <= columns),
+                "{lines:?}"
+            );
+        }
+        let lines = View::default().lines(&status(1 << 30, 10.0), (5, 79));
+        assert_eq!(lines[4], "... 18 more lines: the window is too small");
+        let all = View::default().all(&status(1 << 30, 10.0));
+        assert_eq!(
+            all[2],
+            "    client 1: got 0 B, up to date, missed 1.00 MiB in 2 gaps"
+        );
+    }
+
+    #[test]
+    fn rates_are_of_the_time_since_the_last_ones() {
+        let mut view = View::default();
+        let mut rate = |bytes, at| view.lines(&status(bytes, at), (9, 99))[1].clone();
+        assert!(rate(10 << 20, 1.0).contains(", 10.0 MiB/s, 10.0 MiB,"));
+        // Too soon for another one.
+        assert!(rate(20 << 20, 1.5).contains(", 10.0 MiB/s, 20.0 MiB,"));
+        assert!(rate(50 << 20, 3.0).contains(", 20.0 MiB/s, 50.0 MiB,"));
+    }
+}

@@ -17,8 +17,9 @@ pub enum Wake {
     Stop(&'static str),
     /// There will be nothing more of a source.
     SourceEnded { name: String, failed: bool },
-    /// The program that was run has ended.
-    ProgramEnded(io::Result<ExitStatus>),
+    /// The program that was run has ended. It is to be kept until its log is read: without it,
+    /// the keeper would take what is left.
+    ProgramEnded(io::Result<ExitStatus>, Program),
 }
 
 /// Starts the program; what is told about it goes to the user at once.
@@ -41,7 +42,7 @@ pub fn watch(mut program: Program, wake: Sender<Wake>) {
     std::thread::spawn(move || {
         let status = program.wait();
         // If nobody waits for that any more, the relay is over.
-        let _ = wake.send(Wake::ProgramEnded(status));
+        let _ = wake.send(Wake::ProgramEnded(status, program));
     });
 }
 
