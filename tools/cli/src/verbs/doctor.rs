@@ -2,7 +2,7 @@
 
 mod ask;
 mod live;
-mod program;
+pub mod program;
 mod report;
 mod runtime;
 

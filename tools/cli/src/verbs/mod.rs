@@ -6,6 +6,7 @@ pub mod control;
 pub mod cut;
 pub mod doctor;
 pub mod export;
+pub mod list;
 pub mod merge;
 pub mod record;
 pub mod recover;
@@ -45,6 +46,7 @@ macro_rules! verbs {
 }
 
 verbs! {
+    List = list,
     Show = show,
     Record = record,
     Run = run,

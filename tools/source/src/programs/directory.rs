@@ -181,6 +181,39 @@ impl Directory {
         Ok(programs)
     }
 
+    /// Removes what is left of programs that are gone altogether: what a holder of their slot made,
+    /// and was killed before it removed it.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read, or something cannot be removed.
+    pub fn sweep(self: &Arc<Self>) -> io::Result<()> {
+        for entry in rustix::fs::Dir::read_from(&self.descriptor)? {
+            let entry = entry?;
+            let file = entry.file_name().to_bytes();
+            let visible = file.strip_suffix(b".lock").or(file.strip_suffix(b".relay"));
+            let hidden = file.strip_prefix(b".");
+            let name = visible.or(hidden.and_then(|file| file.strip_suffix(b".own")));
+            let Some(name) = name.filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            let name = OsStr::from_bytes(name);
+            let about = rustix::fs::statat(
+                &self.descriptor,
+                entry.file_name(),
+                AtFlags::SYMLINK_NOFOLLOW,
+            );
+            let Ok(about) = about else { continue };
+            let kind = FileType::from_raw_mode(about.st_mode);
+            let ours = matches!(kind, FileType::Socket | FileType::RegularFile);
+            if ours && about.st_uid == own_user() && self.program(name)?.is_none() {
+                // Whoever has the slot cleans up. If nobody has, this does.
+                drop(Program::new(Arc::clone(self), name, &about).take_slot("list")?);
+            }
+        }
+        Ok(())
+    }
+
     /// The program of that name; `None` if it has no socket.
     ///
     /// # Errors

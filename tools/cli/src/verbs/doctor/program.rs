@@ -10,8 +10,9 @@ use super::runtime::{self, Version, Way};
 use crate::errors::{self, Advise};
 use crate::printable::shell_word;
 use anyhow::Result;
-use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
+use object::{Object, ObjectSection, ObjectSymbol, ReadCache, ReadRef, SectionKind};
 use regex::bytes::Regex;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -86,6 +87,17 @@ pub fn examine(path: &Path, may_ask: bool) -> Result<Report> {
     })
 }
 
+/// The version of the GHC that compiled a program, as its file tells it. Only what is needed of the
+/// file is read.
+pub fn ghc_version(path: &Path) -> Option<String> {
+    let cache = ReadCache::new(File::open(path).ok()?);
+    let file = object::File::parse(&cache).ok()?;
+    let mut facts = Facts::default();
+    facts.read_libraries(section(&file, ".dynstr").unwrap_or_default());
+    facts.read_comment(section(&file, ".comment").unwrap_or_default());
+    facts.version_text
+}
+
 /// The bytes of a file, not of a device or pipe that never ends.
 fn contents(path: &Path) -> io::Result<Vec<u8>> {
     match std::fs::metadata(path)?.is_file() {
@@ -120,7 +132,10 @@ fn read(bytes: &[u8]) -> Result<Facts, String> {
     }
 }
 
-fn section<'a>(file: &object::File<'a>, name: &str) -> Option<&'a [u8]> {
+fn section<'a, R>(file: &object::File<'a, R>, name: &str) -> Option<&'a [u8]>
+where
+    R: ReadRef<'a>,
+{
     file.section_by_name(name)?.data().ok()
 }
 
