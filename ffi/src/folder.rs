@@ -172,7 +172,8 @@ impl Folder {
     }
 
     /// The same. Directories that are missing are made, only for our own user, if they are
-    /// below one that is ours.
+    /// below one that is ours; and where others cannot touch what we make, as in `/tmp`, the
+    /// one in which programs of our user are looked for: `eventlog-UID`.
     pub(crate) fn open_or_make(path: &CStr) -> io::Result<Folder> {
         match Folder::open(path) {
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
@@ -194,11 +195,13 @@ impl Folder {
                 opened => break opened?,
             }
         };
-        if !folder.found.is_ours() {
+        let names = path[known.len()..].split(|byte| *byte == b'/');
+        let mut names = names.filter(|name| !name.is_empty() && *name != b".");
+        let found_there = |name| folder.is_for_everybody() && is_where_we_are_found(name);
+        if !folder.found.is_ours() && !names.clone().next().is_some_and(found_there) {
             return Err(error(libc::ENOENT));
         }
-        let names = path[known.len()..].split(|byte| *byte == b'/');
-        for name in names.filter(|name| !name.is_empty() && *name != b".") {
+        for name in &mut names {
             // What is above a directory that is not there?
             if name == b".." {
                 return Err(error(libc::ENOENT));
@@ -245,6 +248,13 @@ impl Folder {
     pub(crate) fn others_may_write(&self) -> bool {
         let owner = self.found.owner;
         (owner != 0 && owner != own_user()) || self.found.mode & 0o022 != 0
+    }
+
+    /// It is as `/tmp`: everybody may make something in it, and nobody but root may touch what
+    /// is another's.
+    fn is_for_everybody(&self) -> bool {
+        let sticky = libc::S_ISVTX | libc::S_IWOTH;
+        self.found.owner == 0 && self.found.mode & sticky == sticky
     }
 
     /// What was found in it may be replaced, removed or changed.
@@ -329,6 +339,17 @@ impl Folder {
         }
         self.rename(name, to)
     }
+}
+
+/// A name of the directory in which tools look for the programs of our user.
+fn is_where_we_are_found(name: &[u8]) -> bool {
+    let Some(user) = name.strip_prefix(b"eventlog-") else {
+        return false;
+    };
+    let digits = std::str::from_utf8(user).ok();
+    let number = digits
+        .filter(|_| user.iter().all(u8::is_ascii_digit) && !(user.len() > 1 && user[0] == b'0'));
+    number.and_then(|digits| digits.parse().ok()) == Some(own_user())
 }
 
 /// What this absolute path leads to; `None` for nothing. If it is a link, then that.

@@ -141,6 +141,52 @@ fn the_environment_of_a_setuid_program_is_not_read() {
     }
 }
 
+/// As `/tmp` is: everybody may make something there, and nobody may touch what is another's. The
+/// directory in which the programs of a user are looked for is made there, and no other.
+#[test]
+fn where_programs_are_found_is_made_in_a_directory_for_everybody() {
+    need!(two_users());
+    let dir = TempDir::new();
+    let program = dir.join("program");
+    std::fs::copy(probe(), &program).expect("a copy");
+    for (name, mode) in [("sticky", 0o1777), ("open", 0o777), ("closed", 0o1755)] {
+        let path = dir.join(name);
+        std::fs::create_dir(&path).expect("a directory");
+        set_mode(&path, mode);
+    }
+    let start = |socket: &Path| {
+        let mut command = Command::new(&program);
+        command.args(["init-unix", text(socket)]).env_clear();
+        command.uid(OTHER).gid(OTHER);
+        let mut running = Running::spawn(command);
+        let mut said = Vec::new();
+        while let Some(line) = running.line() {
+            said.push(line);
+        }
+        assert!(running.wait().success(), "{said:?}");
+        said.join("\n")
+    };
+    let own = dir.join("sticky/eventlog-65534");
+    for _ in 0..2 {
+        let said = start(&own.join("socket"));
+        assert!(said.contains("init: 0 "), "{said}");
+        let about = std::fs::symlink_metadata(&own).expect("it was made");
+        assert_eq!((about.uid(), about.mode() & 0o7777), (OTHER, 0o700));
+    }
+    for refused in [
+        "sticky/eventlog-1",
+        "sticky/eventlog-065534",
+        "sticky/eventlog-",
+        "sticky/mine",
+        "open/eventlog-65534",
+        "closed/eventlog-65534",
+    ] {
+        let said = start(&dir.join(refused).join("socket"));
+        assert!(!said.contains("init: 0 "), "{refused}: {said}");
+        assert!(!dir.join(refused).exists(), "{refused}");
+    }
+}
+
 /// Somebody puts a link in the place of the socket as soon as that is there.
 #[test]
 fn the_mode_of_another_file_is_not_changed() {
