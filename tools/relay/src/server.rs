@@ -10,6 +10,7 @@ use crate::source::Source;
 use crate::start::Start;
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
@@ -18,6 +19,8 @@ use tokio::task::JoinSet;
 
 /// After an attempt to accept that failed, the next one waits for this long.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long to wait for the thread to stop listening.
+const STOPPING: Duration = Duration::from_secs(2);
 
 /// How to tell the thread.
 #[derive(Debug)]
@@ -30,8 +33,8 @@ pub(crate) struct Server {
 #[derive(Debug)]
 enum Order {
     Serve(Served),
-    /// Nobody new is served.
-    StopListening,
+    /// Nobody new is served; told back when the files of the sockets are gone.
+    StopListening(SyncSender<()>),
 }
 
 /// Where clients come, and what they get.
@@ -72,8 +75,13 @@ impl Server {
         let _ = self.orders.send(Order::Serve(served));
     }
 
+    /// Returns when nobody can come any more, and the files of the sockets are gone: the process
+    /// may end right after that.
     pub(crate) fn stop_listening(&self) {
-        let _ = self.orders.send(Order::StopListening);
+        let (done, is_done) = sync_channel(1);
+        let _ = self.orders.send(Order::StopListening(done));
+        // Bounded, as this may be called by the thread that would have to do it.
+        let _ = is_done.recv_timeout(STOPPING);
     }
 }
 
@@ -98,7 +106,10 @@ async fn run(mut orders: UnboundedReceiver<Order>, shared: Shared) {
             Order::Serve(served) => {
                 listeners.spawn(listen(served, shared.clone()));
             }
-            Order::StopListening => listeners.shutdown().await,
+            Order::StopListening(done) => {
+                listeners.shutdown().await;
+                let _ = done.send(());
+            }
         }
     }
 }

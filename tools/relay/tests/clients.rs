@@ -100,7 +100,8 @@ fn commands_of_unix_clients_reach_the_program_and_those_of_tcp_clients_do_not() 
     program.set_read_timeout(Some(LONG)).unwrap();
     program.read_exact(&mut got).unwrap();
     assert_eq!(got, census.as_bytes());
-    assert_eq!(bed.relay.status().commands, 1);
+    // It is counted just after it was sent.
+    bed.wait("it is counted", |status| status.commands == 1);
     // They both still get the log.
     bed.give(&message(1));
     assert_eq!(near.read_some(message(1).len()), message(1));
@@ -194,6 +195,16 @@ fn a_relay_that_is_drained_ends_every_log() {
     assert!(!at.exists() && UnixStream::connect(&at).is_err());
     assert!(matches!(other.reserve("b"), Err(Error::Draining)));
     assert_eq!(other.status().clients.len(), 0);
+}
+
+/// Whoever has drained it may end the process, whoever else still has the relay.
+#[test]
+fn a_relay_that_is_drained_leaves_no_socket() {
+    for _ in 0..200 {
+        let bed = Bed::new(Options::default());
+        bed.relay.clone().drain(LONG);
+        assert!(!bed.at.exists());
+    }
 }
 
 #[test]
