@@ -39,6 +39,8 @@ pub(crate) enum Request {
     Join(oneshot::Sender<Start>),
     /// Somebody who was taken off is to be brought up to date.
     Resync(Resync),
+    /// A recorder comes late: the piece that it begins with.
+    Record(oneshot::Sender<u64>),
     /// A file is to go on at this piece.
     Cut {
         piece: u64,
@@ -124,8 +126,6 @@ pub(crate) struct Following {
     pub(crate) session: u64,
     pub(crate) order_bytes: usize,
     pub(crate) on_lag: OnLag,
-    /// The source may be kept waiting for the fold.
-    pub(crate) may_wait: bool,
     /// The name of the source, and whom to tell that something was missed.
     pub(crate) source: Arc<str>,
     pub(crate) notices: Notices,
@@ -144,9 +144,6 @@ pub(crate) fn start(
         readers: Arc::default(),
         report: Arc::default(),
     };
-    if how.may_wait {
-        ring.hold(Hold::Fold, Some(0));
-    }
     let mut fold = Fold {
         follower: follower(&header, &how),
         header,
@@ -250,16 +247,15 @@ impl Fold {
             if self.segment != Some(numbered.segment) {
                 self.segment = Some(numbered.segment);
                 self.checkpoints.add(self.next, &mut self.follower);
-                self.checkpoints.keep(&self.standing());
+                let recorder = self.ring.held(Hold::Recorder);
+                self.checkpoints.keep(&self.standing(), recorder);
             }
             push(&mut self.follower, &numbered.piece.bytes);
             self.next = numbered.number + 1;
             self.offset = numbered.piece.reaches();
         }
         self.answer_cuts();
-        if self.how.may_wait {
-            self.ring.hold(Hold::Fold, Some(self.next));
-        }
+        self.ring.hold(Hold::Fold, Some(self.next));
     }
 
     /// Goes on behind a gap.
@@ -291,8 +287,7 @@ impl Fold {
     fn standing(&self) -> Vec<u64> {
         let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let standing = readers.iter().filter_map(Weak::upgrade);
-        let standing = standing.map(|cursor| cursor.standing());
-        standing.chain(self.ring.held(Hold::Recorder)).collect()
+        standing.map(|cursor| cursor.standing()).collect()
     }
 
     /// Answers what was asked; `false` when nobody is left to ask.
@@ -303,6 +298,9 @@ impl Fold {
                     let start = self.join();
                     self.status.joins += u64::from(start.tell.is_some());
                     let _ = reply.send(start);
+                }
+                Ok(Request::Record(reply)) => {
+                    let _ = reply.send(self.record());
                 }
                 Ok(Request::Resync(resync)) => self.waiting.push((Instant::now(), resync)),
                 Ok(Request::Cut { piece, reply }) => {

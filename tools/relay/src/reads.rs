@@ -137,13 +137,12 @@ impl Reads {
 
     fn begin(&mut self, header: Arc<Header>) {
         let number = self.source.next_number();
-        let ring = Arc::new(Ring::new(self.how.ring_bytes));
+        let ring = Arc::new(Ring::new(self.how.ring_bytes, self.may_wait));
         let following = fold::Following {
             relay: self.how.relay,
             session: number,
             order_bytes: self.how.order_bytes,
             on_lag: self.how.on_lag,
-            may_wait: self.may_wait,
             source: self.source.name.clone(),
             notices: self.how.notices.clone(),
         };

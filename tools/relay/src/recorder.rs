@@ -94,9 +94,15 @@ pub struct Cut {
 }
 
 impl Recording {
-    fn new(session: Arc<Session>) -> Self {
-        // What is still here, but nothing before that: from now on it stays.
-        let next = session.ring.hold_oldest();
+    /// From its first piece on, unless the recorder comes late.
+    fn new(session: Arc<Session>, late: bool) -> Self {
+        let mut next = 0;
+        if late {
+            let (reply, answer) = oneshot::channel();
+            session.fold.ask(Request::Record(reply));
+            // There is always an answer, unless the relay is gone.
+            next = block_on(answer, None).and_then(Result::ok).unwrap_or(0);
+        }
         Self {
             told: false,
             offset: session.ring.offset_of(next),
@@ -138,9 +144,12 @@ impl Recorder {
         loop {
             let Some(recording) = &mut self.session else {
                 self.changed.borrow_and_update();
-                let first = self.first.take().map(Found::Session);
-                match first.unwrap_or_else(|| self.source.to_record()) {
-                    Found::Session(session) => self.session = Some(Recording::new(session)),
+                if let Some(first) = self.first.take() {
+                    self.session = Some(Recording::new(first, true));
+                    continue;
+                }
+                match self.source.to_record() {
+                    Found::Session(session) => self.session = Some(Recording::new(session, false)),
                     Found::Over => return Recorded::Over,
                     Found::Nothing { .. } => {
                         if block_on(self.changed.changed(), Some(until)).is_none() {

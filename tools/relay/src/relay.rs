@@ -196,16 +196,13 @@ impl Relay {
     pub fn recorder(&self, name: &str) -> Result<Recorder, Error> {
         self.inner.is_open()?;
         let source = self.inner.source(name)?;
-        let Some(first) = source.take_recorder() else {
+        let Some(session) = source.take_recorder() else {
             return Err(Error::NoRecorder {
                 name: name.to_owned(),
                 reason: "it has a recorder already",
             });
         };
-        if let Some(first) = &first {
-            first.ring.hold_oldest();
-        }
-        Ok(Recorder::new(source, first))
+        Ok(Recorder::new(source, session))
     }
 
     /// How things are.

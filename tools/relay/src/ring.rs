@@ -49,9 +49,11 @@ struct State {
     latest: u64,
     ended: Option<End>,
     closed: bool,
-    /// Who may keep the source waiting: the recorder, and for some sources the fold.
+    /// Who may keep the source waiting: the recorder, which also keeps what comes before it in
+    /// its segment; and the fold, if the source waits anyhow, or can.
     recorder: Option<u64>,
     fold: Option<u64>,
+    can_wait: bool,
     pokes: u64,
     waits: u64,
 }
@@ -133,9 +135,14 @@ pub(crate) struct Fill {
 }
 
 impl Ring {
-    pub(crate) fn new(limit: usize) -> Self {
+    /// `can_wait`: the source can be kept waiting.
+    pub(crate) fn new(limit: usize, can_wait: bool) -> Self {
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                can_wait,
+                fold: Some(0),
+                ..State::default()
+            }),
             changed: Condvar::new(),
             wake: watch::Sender::new(()),
             limit: (limit as u64).max(LEAST),
@@ -175,7 +182,7 @@ impl Ring {
                 if state.closed || state.ended.is_some() {
                     return false;
                 }
-                if !state.is_held() {
+                if !self.is_held(&state) {
                     state.evict();
                     continue;
                 }
@@ -345,6 +352,20 @@ impl Ring {
         self.lock().closed
     }
 
+    /// Whether somebody may keep the oldest piece, and does.
+    fn is_held(&self, state: &State) -> bool {
+        let begins = |index: u64| {
+            let entry = state.entries.get(index as usize);
+            self.segment(entry.map_or(state.cost, |entry| entry.cost))
+        };
+        let by_recorder = state.recorder.is_some_and(|from| {
+            let index = from.saturating_sub(state.first);
+            begins(index) <= begins(0)
+        });
+        let waits = state.can_wait || state.recorder.is_some();
+        by_recorder || (waits && state.fold.is_some_and(|from| from <= state.first))
+    }
+
     fn numbered(&self, state: &State, from: u64, most: usize) -> Vec<Numbered> {
         let mut length = 0;
         let index = (from - state.first) as usize;
@@ -411,13 +432,6 @@ impl Ring {
 }
 
 impl State {
-    /// Whether somebody may keep the oldest piece, and does.
-    fn is_held(&self) -> bool {
-        let first = self.first;
-        let holds = |from: Option<u64>| from.is_some_and(|from| from <= first);
-        holds(self.recorder) || holds(self.fold)
-    }
-
     fn evict(&mut self) {
         if self.entries.pop_front().is_some() {
             self.first += 1;

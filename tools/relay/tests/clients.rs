@@ -1,10 +1,8 @@
 //! Clients of all kinds, at real sockets.
 
-mod common;
-
-use common::logs::program::{Blocks, program};
-use common::logs::{block, event, header};
-use common::*;
+use crate::common::logs::program::{Blocks, program};
+use crate::common::logs::{block, event, header};
+use crate::common::*;
 use eventlog_control::{Builtin, Frame, RtsCommand};
 use eventlog_relay::{Address, Error, Options, Relay, Start};
 use ghc_eventlog::EventBody;

@@ -1,10 +1,8 @@
 //! Whoever comes late knows in the end what one knows who was there from the beginning.
 
-mod common;
-
-use common::logs::program::{Blocks, program, rewritten};
-use common::logs::{Random, real_logs};
-use common::*;
+use crate::common::logs::program::{Blocks, program, rewritten};
+use crate::common::logs::{Random, real_logs};
+use crate::common::*;
 use eventlog_relay::{Options, Start};
 use ghc_eventlog::notes::Note;
 use ghc_eventlog::{Item, Reader};

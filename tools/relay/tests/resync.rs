@@ -1,10 +1,8 @@
 //! Whoever falls behind is told what it missed, and knows in the end what the others know.
 
-mod common;
-
-use common::logs::program::{Blocks, program, rewritten};
-use common::logs::{Random, block, event, header, real_logs};
-use common::*;
+use crate::common::logs::program::{Blocks, program, rewritten};
+use crate::common::logs::{Random, block, event, header, real_logs};
+use crate::common::*;
 use eventlog_relay::{OnLag, Options, Reader, Start};
 use ghc_eventlog::notes::Note;
 use ghc_eventlog::{EventBody, Item};

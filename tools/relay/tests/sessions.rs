@@ -1,10 +1,8 @@
 //! Sources that begin, end, break, come back, or are none.
 
-mod common;
-
-use common::logs::program::{Blocks, program};
-use common::logs::{block, event, header, log};
-use common::*;
+use crate::common::logs::program::{Blocks, program};
+use crate::common::logs::{block, event, header, log};
+use crate::common::*;
 use eventlog_relay::{Address, Error, Event, Intake, Options, Relay, Start};
 use eventlog_source::{Connecting, Reconnecting, Source, Wait};
 use ghc_eventlog::notes::Note;

@@ -31,12 +31,16 @@ impl Checkpoints {
         self.0.insert(piece, follower.checkpoint());
     }
 
-    /// The last one before those who stand there, and the newest.
-    pub(super) fn keep(&mut self, standing: &[u64]) {
+    /// The last one before those who stand there, and the newest; and for the recorder all from the
+    /// last one before it on.
+    pub(super) fn keep(&mut self, standing: &[u64], recorder: Option<u64>) {
         let newest = self.0.keys().next_back().copied();
         let needed = standing.iter().filter_map(|&piece| self.key(piece));
         let needed: BTreeSet<u64> = needed.chain(newest).collect();
-        self.0.retain(|piece, _| needed.contains(piece));
+        let recorded = recorder.and_then(|piece| self.key(piece));
+        self.0.retain(|&piece, _| {
+            needed.contains(&piece) || recorded.is_some_and(|from| piece >= from)
+        });
     }
 
     fn key(&self, piece: u64) -> Option<u64> {
@@ -49,11 +53,11 @@ impl Checkpoints {
         Some((key, follower.checkpoint()))
     }
 
-    /// Drops those before a piece, but for one that somebody needs who stands there.
-    fn drop_before(&mut self, edge: u64, standing: Option<u64>) {
-        let needed = standing.and_then(|piece| self.key(piece));
+    /// Drops those before a piece, but for those that the recorder needs.
+    fn drop_before(&mut self, edge: u64, recorder: Option<u64>) {
+        let recorded = recorder.and_then(|piece| self.key(piece));
         self.0
-            .retain(|&piece, _| piece >= edge || Some(piece) == needed);
+            .retain(|&piece, _| piece >= edge || recorded.is_some_and(|from| piece >= from));
     }
 }
 
@@ -108,6 +112,33 @@ impl Fold {
         }
         let recorder = self.ring.held(Hold::Recorder);
         self.checkpoints.drop_before(edge, recorder);
+    }
+
+    /// A recorder begins: with the first piece, if it is here, or else with the next one. From there
+    /// on it can cut the log.
+    pub(super) fn record(&mut self) -> u64 {
+        if self.ring.hold_oldest() > 0 {
+            self.ring.hold(Hold::Recorder, Some(self.next));
+            self.checkpoints.add(self.next, &mut self.follower);
+            return self.next;
+        }
+        let mut follower = super::follower(&self.header, &self.how);
+        let (mut at, mut segment) = (0, None);
+        while at < self.next {
+            let pieces = self.ring.pieces(at, self.next, BATCH);
+            let Some(last) = pieces.last().map(|last| last.number) else {
+                break;
+            };
+            for numbered in pieces {
+                if segment != Some(numbered.segment) {
+                    segment = Some(numbered.segment);
+                    self.checkpoints.add(numbered.number, &mut follower);
+                }
+                push(&mut follower, &numbered.piece.bytes);
+            }
+            at = last + 1;
+        }
+        0
     }
 
     /// A copy of the follower at a place before a piece.

@@ -1,0 +1,155 @@
+//! What a relay takes of the system stays as it is, however long it runs and whoever comes. One
+//! test: it looks at the whole process.
+
+mod common;
+
+use common::logs::{block, event, header};
+use common::*;
+use eventlog_relay::{Address, Options, Status};
+use ghc_eventlog::EventBody;
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+fn count(dir: &str) -> usize {
+    std::fs::read_dir(dir).unwrap().count()
+}
+
+/// About a thousand events of a thread that comes and goes.
+fn lively(number: u64) -> Vec<u8> {
+    let mut events = Vec::new();
+    for n in 0..250 {
+        let time = number * 1000 + n * 4;
+        let thread = (number * 250 + n) as u32;
+        events.push(event(time, EventBody::CreateThread { thread }));
+        events.push(event(time + 1, EventBody::RunThread { thread }));
+        events.push(event(
+            time + 2,
+            EventBody::StopThread {
+                thread,
+                status: ghc_eventlog::StopStatus::FINISHED,
+                info: Some(0),
+            },
+        ));
+    }
+    block(Some(0), number * 1000, number * 1000 + 999, &events)
+}
+
+#[test]
+fn nothing_leaks_and_memory_is_bounded() {
+    let mut options = Options::default();
+    options.ring_bytes = 4 << 20;
+    let mut bed = Bed::new(options);
+    let tcp = bed
+        .relay
+        .serve(&"tcp:127.0.0.1:0".parse().unwrap(), None)
+        .unwrap();
+    let Address::Tcp(tcp) = tcp else { panic!() };
+    let nobody = |status: &Status| status.clients.is_empty();
+
+    // Clients that come and go before there is a session.
+    for n in 0..50 {
+        let client = bed.connect();
+        if n % 2 == 0 {
+            client.0.shutdown(Shutdown::Write).unwrap();
+        }
+    }
+    bed.wait("clients to leave", |status| {
+        status.clients_total >= 50 && nobody(status)
+    });
+    bed.begin(header().as_bytes());
+    for number in 0..200 {
+        bed.give(&lively(number));
+    }
+    bed.settle();
+    bed.join(header().as_bytes());
+    bed.wait("clients to leave", nobody);
+    let before = (count("/proc/self/fd"), count("/proc/self/task"));
+
+    let came = bed.relay.status().clients_total;
+    let mut number = 200;
+    for n in 0..1000 {
+        match n % 5 {
+            0 => drop(bed.connect()),
+            1 => drop(TcpStream::connect(&tcp).unwrap()),
+            2 => drop(bed.join(header().as_bytes())),
+            3 => {
+                let mut client = bed.connect();
+                client.send(b"garbage");
+                client.0.shutdown(Shutdown::Write).unwrap();
+            }
+            _ => {
+                // In the middle of its beginning.
+                let mut client = bed.connect();
+                client.read_some(100);
+            }
+        }
+        if n % 10 == 0 {
+            bed.give(&lively(number));
+            number += 1;
+        }
+    }
+    // TCP clients that say nothing are noticed when something is sent to them.
+    let mut rounds = 0;
+    loop {
+        bed.give(&lively(number));
+        number += 1;
+        rounds += 1;
+        let status = bed.relay.status();
+        if status.clients_total >= came + 1000 && nobody(&status) {
+            break;
+        }
+        assert!(rounds < 10_000, "{status:#?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    bed.settle();
+    // What the last of them has left is closed a moment later.
+    let mut after = (0, 0);
+    for _ in 0..1000 {
+        after = (count("/proc/self/fd"), count("/proc/self/task"));
+        if after == before {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(after, before, "descriptors and threads");
+
+    // A client that stalls, one that follows, and a stream that goes on and on.
+    let (_stalled, _) = bed.join(header().as_bytes());
+    let (mut follows, _) = bed.join(header().as_bytes());
+    let read = std::thread::spawn(move || {
+        let mut sum = 0;
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = std::io::Read::read(&mut follows.0, &mut buffer) {
+            sum += count;
+        }
+        sum
+    });
+    let mut steady = 0;
+    for round in 0..40 {
+        for _ in 0..100 {
+            bed.give(&lively(number));
+            number += 1;
+        }
+        bed.settle();
+        let status = bed.relay.status();
+        let session = status.sources[0].session.as_ref().unwrap();
+        assert!(session.ring.bytes <= 4 << 20);
+        match round {
+            10 => steady = status.resident_bytes,
+            11.. => {
+                let more = status.resident_bytes.saturating_sub(steady);
+                assert!(more < 8 << 20, "{more} bytes more in round {round}");
+            }
+            _ => {}
+        }
+    }
+    // Of threads that are over nothing is left.
+    let status = bed.relay.status();
+    assert_eq!(status.sources[0].session.as_ref().unwrap().fold.threads, 0);
+    let text = serde_json::to_string(&status).unwrap();
+    let again: Status = serde_json::from_str(&text).unwrap();
+    assert_eq!(again.clients.len(), 2);
+    bed.relay.clone().drain(Duration::from_secs(1));
+    drop(bed);
+    assert!(read.join().unwrap() > 10 << 20);
+}
