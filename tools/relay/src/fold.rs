@@ -343,6 +343,9 @@ impl Fold {
                 if !whole {
                     out(&notes::not_whole(&header, relay, time));
                 }
+                if beginning.state().is_incomplete() {
+                    out(&notes::not_all(&header, time));
+                }
                 beginning.write(&mut |bytes| out(bytes));
             });
             tell

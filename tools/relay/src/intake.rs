@@ -64,7 +64,11 @@ impl Intake {
     /// One log to its end, from whatever can be read: a program's output, a recording that is
     /// played at its own pace.
     pub fn read(log: impl Read + Send + 'static) -> Self {
-        Self::new(Once { log, begun: false })
+        Self::new(Once {
+            log,
+            begun: false,
+            broken: false,
+        })
     }
 }
 
@@ -104,12 +108,17 @@ impl Arrivals for Following {
 struct Once<R> {
     log: R,
     begun: bool,
+    /// It cannot be read any more.
+    broken: bool,
 }
 
 impl<R: Read + Send> Arrivals for Once<R> {
     fn next(&mut self, buffer: &mut [u8]) -> Result<Arrival, Error> {
         if !std::mem::replace(&mut self.begun, true) {
             return Ok(Arrival::NewLog);
+        }
+        if self.broken {
+            return Ok(Arrival::End);
         }
         loop {
             return match self.log.read(buffer) {
@@ -118,7 +127,10 @@ impl<R: Read + Send> Arrivals for Once<R> {
                 Err(error) => match error.kind() {
                     std::io::ErrorKind::Interrupted => continue,
                     std::io::ErrorKind::WouldBlock => Ok(Arrival::Idle),
-                    _ => Ok(Arrival::Lost(Some(error))),
+                    _ => {
+                        self.broken = true;
+                        Ok(Arrival::Lost(Some(error)))
+                    }
                 },
             };
         }

@@ -35,6 +35,11 @@ pub(crate) fn not_whole(header: &Header, relay: u64, time: u64) -> Vec<u8> {
     block(header, time, &Note::NotWhole { relay })
 }
 
+/// There was too much to keep all of it.
+pub(crate) fn not_all(header: &Header, time: u64) -> Vec<u8> {
+    block(header, time, &Note::NotAllRepeated)
+}
+
 /// The reader has missed something.
 pub(crate) fn loss(header: &Header, loss: RelayLoss) -> Vec<u8> {
     block(header, loss.between.1, &Note::RelayLoss(loss))

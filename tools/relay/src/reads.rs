@@ -77,7 +77,9 @@ impl Reads {
                     self.source.commands.connect(intake.arrivals.commands());
                 }
                 Ok(Arrival::Bytes(count)) => {
+                    let garbage = framer.garbage();
                     framer.filled(count, &mut |framed| self.take(framed));
+                    self.source.garbage(framer.garbage() - garbage);
                     if !self.hand_on() {
                         break;
                     }
@@ -197,7 +199,6 @@ impl Reads {
 
     /// The log is over, or its source.
     fn finish(&mut self, framer: Framer) {
-        self.source.garbage(framer.garbage());
         let cut_off = framer.finish(&mut |framed| self.take(framed));
         self.hand_on();
         self.end(cut_off);

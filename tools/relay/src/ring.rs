@@ -22,6 +22,8 @@ const SPARED: u64 = 2;
 const LEAST: u64 = 64 << 10;
 /// How many slices one write is made of at most.
 const SLICES: usize = 64;
+/// How many pieces are handed out at a time at most: others want the lock, too.
+const PIECES: usize = 2048;
 
 /// Pieces of a session.
 #[derive(Debug)]
@@ -369,7 +371,7 @@ impl Ring {
     fn numbered(&self, state: &State, from: u64, most: usize) -> Vec<Numbered> {
         let mut length = 0;
         let index = (from - state.first) as usize;
-        let entries = state.entries.iter().enumerate().skip(index);
+        let entries = state.entries.iter().enumerate().skip(index).take(PIECES);
         entries
             .take_while(|(_, entry)| {
                 let more = length < most;

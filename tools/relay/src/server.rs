@@ -167,6 +167,8 @@ impl Accept {
                 let stream = listener.accept().await?.0;
                 // A client that vanishes is noticed at last.
                 let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
+                // What there is to send is sent: blocks come whole.
+                let _ = stream.set_nodelay(true);
                 Ok(Socket::Tcp(stream))
             }
         }

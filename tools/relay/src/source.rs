@@ -141,7 +141,9 @@ impl Source {
     }
 
     pub(crate) fn garbage(&self, bytes: u64) {
-        self.lock().garbage += bytes;
+        if bytes > 0 {
+            self.lock().garbage += bytes;
+        }
     }
 
     /// A session for somebody who has seen those up to `seen`. One that has ended is for those who

@@ -218,6 +218,7 @@ fn a_client_that_stalls_and_one_that_does_not() {
         bed.give(block);
         // It gets every block although the other one does not move.
         got.extend(busy.read_some(block.len()));
+        bed.settle();
     }
     let status = bed.relay.status();
     let lag = status.clients.iter().map(|client| client.lag_bytes).max();
@@ -255,8 +256,8 @@ fn a_client_that_is_not_to_lose_anything_is_disconnected() {
     let mut got = read(&mut reader, header().as_bytes().len());
     for block in numbered(1500, 20) {
         bed.give(&block);
+        bed.settle();
     }
-    bed.settle();
     reader.read_to_end(&mut got).unwrap();
     for log in [got, stalled.read_all()] {
         let numbers = numbers(&log);

@@ -290,6 +290,37 @@ fn several_sources() {
     assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 2);
 }
 
+/// A log, and then an error for ever.
+struct Breaks(std::io::Cursor<Vec<u8>>);
+
+impl Read for Breaks {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(std::io::ErrorKind::ConnectionReset.into()),
+            count => Ok(count),
+        }
+    }
+}
+
+#[test]
+fn a_source_that_cannot_be_read_any_more_is_over() {
+    let (options, told) = told();
+    let relay = Relay::start(options).unwrap();
+    relay.reserve("app").unwrap();
+    let mut reader = relay.reader("app", Start::Now).unwrap();
+    let log = some_log(8);
+    let breaks = Breaks(std::io::Cursor::new(log.clone()));
+    relay.add("app", Intake::read(breaks)).unwrap();
+    let mut got = Vec::new();
+    reader.read_to_end(&mut got).unwrap();
+    assert!(got.starts_with(&log) && ends_lost(&got, relay.id()));
+    while !relay.status().sources[0].over {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let told = told.lock().unwrap();
+    assert_eq!(told.iter().filter(|it| *it == "SourceLost").count(), 1);
+}
+
 #[test]
 fn ten_thousand_threads_are_right() {
     let threads = 10_000;

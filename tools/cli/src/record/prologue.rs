@@ -6,7 +6,7 @@
 //! that whoever puts the files together can drop it: what is left is the
 //! stream, byte for byte.
 
-use eventlog_state::{Follower, Keep, State};
+use eventlog_state::{Follower, Keep};
 use ghc_eventlog::notes::Note;
 use ghc_eventlog::{BlockBuilder, EventBody, Header};
 
@@ -31,7 +31,7 @@ pub fn prologue(
     let (begin, end) = (beginning.begins_at(), beginning.ends_at());
     let mut out = header.as_bytes().to_vec();
     tell(header, begin, Note::Prologue { offset, file }, &mut out);
-    if is_incomplete(beginning.state()) {
+    if beginning.state().is_incomplete() {
         tell(header, begin, Note::NotAllRepeated, &mut out);
     }
     beginning.write(&mut |bytes| out.extend_from_slice(bytes));
@@ -48,20 +48,4 @@ fn tell(header: &Header, time: u64, note: Note<'_>, out: &mut Vec<u8>) {
     if block.push_body(header, time, &body).is_ok() {
         out.extend_from_slice(block.finish());
     }
-}
-
-/// Whether there was too much to keep all of it.
-fn is_incomplete(state: &State) -> bool {
-    let (threads, labels) = state.refused();
-    let definitions = state.definitions();
-    let symbols = definitions.symbols();
-    let refused = [
-        threads,
-        labels,
-        definitions.refused(),
-        definitions.messages().refused(),
-        symbols.refused_cost_centres(),
-        symbols.refused_info_tables(),
-    ];
-    refused.iter().any(|&count| count > 0)
 }

@@ -138,6 +138,23 @@ impl State {
         )
     }
 
+    /// Whether something was refused because of [`Limits`](crate::Limits) that a log which
+    /// begins with this state should tell.
+    pub fn is_incomplete(&self) -> bool {
+        let (threads, labels) = self.refused();
+        let definitions = self.definitions();
+        let symbols = definitions.symbols();
+        let refused = [
+            threads,
+            labels,
+            definitions.refused(),
+            definitions.messages().refused(),
+            symbols.refused_cost_centres(),
+            symbols.refused_info_tables(),
+        ];
+        refused.iter().any(|&count| count > 0)
+    }
+
     /// Nanoseconds that all capabilities have spent so, up to their last changes of state.
     pub fn total(&self, state: CapState) -> u64 {
         self.caps().map(|(_, cap)| cap.total(state)).sum()

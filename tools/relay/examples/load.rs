@@ -1,0 +1,225 @@
+//! How much a relay costs: `load CLIENTS MB_PER_SECOND SECONDS`, then `load join THREADS COUNT`.
+//!
+//! The source is made up and paced; the clients are those of another process, `load read PATH
+//! COUNT`, so that what they cost does not count.
+
+use eventlog_relay::{Address, Intake, Options, Relay};
+use ghc_eventlog::{BlockBuilder, EventBody, Header, StopStatus};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["read", path, count] => read(Path::new(path), count.parse()?),
+        ["join", threads, count] => join(threads.parse()?, count.parse()?),
+        [clients, rate, seconds] => load(clients.parse()?, rate.parse()?, seconds.parse()?),
+        _ => Err("usage: load CLIENTS MB_PER_SECOND SECONDS | load join THREADS COUNT".into()),
+    }
+}
+
+/// Events of threads that switch, in a block of 64 KiB.
+fn block(header: &Header, time: &mut u64) -> Result<Vec<u8>> {
+    let mut block = BlockBuilder::new(Some(0));
+    let mut thread = 0;
+    while block.len() < 64 << 10 {
+        *time += 1000;
+        thread = thread % 50 + 1;
+        let run = EventBody::RunThread { thread };
+        let stop = EventBody::StopThread {
+            thread,
+            status: StopStatus::YIELDING,
+            info: Some(0),
+        };
+        block.push_body(header, *time, &run)?;
+        block.push_body(header, *time + 500, &stop)?;
+    }
+    Ok(block.finish().to_vec())
+}
+
+fn threads(header: &Header, count: u32) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut block = BlockBuilder::new(None);
+    block.push_body(header, 1, &EventBody::CapCreate { created_cap: 0 })?;
+    bytes.extend_from_slice(block.finish());
+    let mut block = BlockBuilder::new(Some(0));
+    for thread in 1..=count {
+        block.push_body(header, 2, &EventBody::CreateThread { thread })?;
+        let label = format!("worker {thread}");
+        let label = label.as_str().into();
+        block.push_body(header, 2, &EventBody::ThreadLabel { thread, label })?;
+    }
+    bytes.extend_from_slice(block.finish());
+    Ok(bytes)
+}
+
+/// Processor time of this process, in seconds.
+fn processor_time() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let rest = stat.rsplit_once(')').ok_or("no stat")?.1;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+    Ok(ticks / 100.0)
+}
+
+struct Bed {
+    relay: Relay,
+    program: UnixStream,
+    path: std::path::PathBuf,
+    header: Header,
+}
+
+fn bed() -> Result<Bed> {
+    let relay = Relay::start(Options::default())?;
+    let (program, log) = UnixStream::pair()?;
+    relay.add("app", Intake::read(log))?;
+    let path = std::env::temp_dir().join(format!("relay-load-{}.sock", std::process::id()));
+    relay.serve(&Address::Unix(path.clone()), None)?;
+    Ok(Bed {
+        relay,
+        program,
+        path,
+        header: Header::standard(),
+    })
+}
+
+fn load(clients: usize, rate: f64, seconds: f64) -> Result<()> {
+    let mut bed = bed()?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("read")
+        .arg(&bed.path)
+        .arg(clients.to_string())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    while bed.relay.status().clients.len() < clients {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    bed.program.write_all(bed.header.as_bytes())?;
+    bed.program.write_all(&threads(&bed.header, 50)?)?;
+    let mut time = 10;
+    let (begun, before) = (Instant::now(), processor_time()?);
+    let mut sent = 0usize;
+    let mut worst = 0;
+    while begun.elapsed().as_secs_f64() < seconds {
+        let block = block(&bed.header, &mut time)?;
+        bed.program.write_all(&block)?;
+        sent += block.len();
+        let due = sent as f64 / (rate * 1e6);
+        let ahead = due - begun.elapsed().as_secs_f64();
+        if ahead > 0.0 {
+            std::thread::sleep(Duration::from_secs_f64(ahead));
+        }
+        let lag = bed
+            .relay
+            .status()
+            .clients
+            .iter()
+            .map(|it| it.lag_bytes)
+            .max();
+        worst = worst.max(lag.unwrap_or(0));
+    }
+    let took = begun.elapsed().as_secs_f64();
+    let cores = (processor_time()? - before) / took;
+    let status = bed.relay.status();
+    let ring = status.sources[0]
+        .session
+        .as_ref()
+        .map_or(0, |it| it.ring.bytes);
+    println!(
+        "{clients} clients, {:.1} MB/s for {took:.1} s: {cores:.2} cores (making the events \
+         included), resident {:.1} MiB of which ring {:.1} MiB, worst lag {} KiB, resyncs {}",
+        sent as f64 / 1e6 / took,
+        status.resident_bytes as f64 / 1048576.0,
+        ring as f64 / 1048576.0,
+        worst >> 10,
+        status.clients.iter().map(|it| it.resyncs).sum::<u64>(),
+    );
+    drop(bed.program);
+    bed.relay.drain(Duration::from_secs(10));
+    child.wait()?;
+    Ok(())
+}
+
+/// So many clients that read, with a thread each.
+fn read(path: &Path, count: usize) -> Result<()> {
+    let threads: Vec<_> = (0..count)
+        .map(|_| {
+            let mut client = UnixStream::connect(path)?;
+            Ok(std::thread::spawn(move || {
+                let mut buffer = vec![0; 64 << 10];
+                while matches!(client.read(&mut buffer), Ok(1..)) {}
+            }))
+        })
+        .collect::<std::io::Result<_>>()?;
+    for thread in threads {
+        let _ = thread.join();
+    }
+    Ok(())
+}
+
+/// How long it takes from connecting to the whole beginning.
+fn join(count: u32, times: usize) -> Result<()> {
+    let mut bed = bed()?;
+    bed.program.write_all(bed.header.as_bytes())?;
+    bed.program.write_all(&threads(&bed.header, count)?)?;
+    let ready = |bed: &Bed| {
+        let status = bed.relay.status();
+        let session = status.sources[0].session.as_ref();
+        session.is_some_and(|it| it.fold.threads == u64::from(count) && it.fold.lag_bytes == 0)
+    };
+    while !ready(&bed) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The stream goes on meanwhile, at about 10 MB/s.
+    let mut program = bed.program.try_clone()?;
+    let header = bed.header.clone();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let writes = std::thread::spawn(move || {
+        let mut time = 10;
+        while stopped.recv_timeout(Duration::from_micros(6500)).is_err() {
+            let Ok(block) = block(&header, &mut time) else {
+                return;
+            };
+            if program.write_all(&block).is_err() {
+                return;
+            }
+        }
+    });
+    let mut took: Vec<Duration> = Vec::new();
+    let mut buffer = vec![0; 64 << 10];
+    for _ in 0..times {
+        let begun = Instant::now();
+        let mut client = UnixStream::connect(&bed.path)?;
+        let (mut got, mut created) = (Vec::new(), 0u32);
+        // As many threads as there are: then it knows all.
+        let mut from = 0;
+        while created < count {
+            let read = client.read(&mut buffer)?;
+            got.extend_from_slice(&buffer[..read]);
+            let text = b"worker ";
+            while let Some(at) = got[from..].windows(text.len()).position(|it| it == text) {
+                created += 1;
+                from += at + text.len();
+            }
+            from = from.max(got.len().saturating_sub(text.len()));
+        }
+        took.push(begun.elapsed());
+    }
+    drop(stop);
+    let _ = writes.join();
+    took.sort();
+    let at = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
+    println!(
+        "{times} joins with {count} threads: p50 {:.1?}, p99 {:.1?}, longest {:.1?}",
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+    Ok(())
+}
