@@ -19,6 +19,8 @@ pub(crate) struct Source {
     recorded: Condvar,
 }
 
+/// Sessions that are kept at most for those who have not read them to their end.
+const BEFORE: usize = 64;
 /// Sessions that the recorder may be behind.
 const BEHIND: usize = 2;
 
@@ -29,14 +31,37 @@ struct State {
     over: bool,
     /// The latest session, live or ended.
     latest: Option<Arc<Session>>,
-    /// The one before it, while it still has readers.
-    before: Option<Weak<Session>>,
+    /// Those before it, while they still have readers.
+    before: VecDeque<Weak<Session>>,
     sessions: u64,
     lost: u64,
     garbage: u64,
     /// Whether there is a recorder, and the sessions that it has not begun with.
     recorder: bool,
     to_record: VecDeque<Arc<Session>>,
+}
+
+impl State {
+    /// The sessions before the present one that are not kept any more: all together may take as
+    /// much as a ring. The last one is always kept, and what the recorder needs.
+    fn too_old(&mut self, limit: u64) -> Vec<Arc<Session>> {
+        let (mut bytes, mut kept) = (0, VecDeque::new());
+        let mut old = Vec::new();
+        for before in std::mem::take(&mut self.before) {
+            let Some(session) = before.upgrade() else {
+                continue;
+            };
+            bytes += session.ring.fill().bytes;
+            let small = bytes <= limit && kept.len() < BEFORE;
+            if kept.is_empty() || small || session.ring.held(Hold::Recorder).is_some() {
+                kept.push_back(before);
+            } else {
+                old.push(session);
+            }
+        }
+        self.before = kept;
+        old
+    }
 }
 
 /// What there is for somebody who comes.
@@ -89,8 +114,8 @@ impl Source {
         self.lock().sessions + 1
     }
 
-    /// A session begins. Of those before, only the last one is kept for its readers; the recorder
-    /// is waited for if it is further behind.
+    /// A session begins. Of those before, only the last ones are kept for their readers; the
+    /// recorder is waited for if it is further behind.
     pub(crate) fn begin(&self, session: Arc<Session>) {
         let mut state = self.lock();
         while state.recorder && state.to_record.len() >= BEHIND && !state.over {
@@ -102,14 +127,14 @@ impl Source {
             session.ring.hold(Hold::Recorder, Some(0));
             state.to_record.push_back(session.clone());
         }
-        let last = state.latest.replace(session);
-        let last = last.as_ref().map(Arc::downgrade);
-        let before = std::mem::replace(&mut state.before, last);
+        let limit = session.ring.fill().limit;
+        if let Some(last) = state.latest.replace(session) {
+            state.before.push_front(Arc::downgrade(&last));
+        }
+        let old = state.too_old(limit);
         drop(state);
-        if let Some(before) = before.and_then(|it| it.upgrade())
-            && before.ring.held(Hold::Recorder).is_none()
-        {
-            before.ring.close();
+        for session in old {
+            session.ring.close();
         }
         self.changed.send_replace(());
     }
@@ -207,7 +232,7 @@ impl Source {
         state.over = true;
         let mut sessions: Vec<_> = state.to_record.drain(..).collect();
         sessions.extend(state.latest.take());
-        sessions.extend(state.before.take().and_then(|it| it.upgrade()));
+        sessions.extend(state.before.drain(..).filter_map(|it| it.upgrade()));
         drop(state);
         for session in sessions {
             session.ring.close();

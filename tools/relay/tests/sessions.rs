@@ -400,3 +400,92 @@ fn a_capability_that_is_silent() {
     assert!(matches!(notes[0], Note::RelayLoss(_)), "{told:?}");
     assert!(matches!(notes[1], Note::NotWhole { .. }), "{told:?}");
 }
+
+/// A source that is faster than its state can be followed: nobody waits, and it is told.
+#[test]
+fn a_state_that_falls_behind_says_so() {
+    let (mut options, told) = told();
+    options.ring_bytes = 64 << 10;
+    let blocks = Blocks {
+        events: 20,
+        delay: 0,
+        global_at_exit: false,
+    };
+    let log = program(1, 60_000, blocks);
+    let log = without_end(&log);
+    assert!(log.len() > 600_000);
+    let relay = Relay::start(options).unwrap();
+    // A program must not wait, so the ring is overrun; a file can.
+    let run = |name: &str, may_wait: bool| {
+        let read = Intake::read(std::io::Cursor::new(log.to_vec()));
+        relay.add(name, read.may_wait(may_wait)).unwrap();
+        loop {
+            let status = relay.status();
+            let source = status.sources.iter().find(|it| it.name == name).unwrap();
+            let session = source.session.as_ref();
+            if let Some(session) = session.filter(|it| it.ended && it.fold.lag_bytes == 0) {
+                break session.clone();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    let late = |name: &str| {
+        let mut got = Vec::new();
+        let mut reader = relay.reader(name, Start::Now).unwrap();
+        reader.read_to_end(&mut got).unwrap();
+        let told = messages(&got);
+        let whole = told
+            .iter()
+            .all(|text| !matches!(Note::parse(text), Some(Note::NotWhole { .. })));
+        (fold(&got).0, whole)
+    };
+    let session = run("program", false);
+    assert!(
+        session.fold.missed_bytes > 0 && session.ring.waits == 0,
+        "{session:#?}"
+    );
+    assert!(told.lock().unwrap().contains(&"FoldMissed".to_owned()));
+    assert!(!late("program").1);
+    let session = run("file", true);
+    assert!(
+        session.fold.missed_bytes == 0 && session.ring.waits > 0,
+        "{session:#?}"
+    );
+    let (state, whole) = late("file");
+    assert!(whole);
+    assert_eq!(state.difference(&fold(log).0), None);
+}
+
+/// Sessions that are over are kept for those who have not read them to their end, as far as they
+/// fit into a ring.
+#[test]
+fn old_sessions_are_not_kept() {
+    let mut options = Options::default();
+    options.ring_bytes = 64 << 10;
+    let mut bed = Bed::new(options);
+    let mut readers = Vec::new();
+    let header = header().as_bytes();
+    let text = "x".repeat(40_000);
+    let message = text.as_str().into();
+    let one = block(Some(0), 1, 1, &[event(1, EventBody::UserMsg { message })]);
+    for number in 1..=3 {
+        let mut reader = bed.relay.reader("app", Start::Now).unwrap();
+        bed.begin(header);
+        bed.give(&one);
+        bed.wait("session", |status| status.sources[0].sessions == number);
+        bed.settle();
+        let mut got = vec![0; header.len()];
+        reader.read_exact(&mut got).unwrap();
+        readers.push(reader);
+        bed.source.send(Does::Lost).unwrap();
+        bed.wait("end", |status| status.sources[0].lost == number);
+    }
+    let rest = readers.iter_mut().map(|reader| {
+        let mut got = Vec::new();
+        reader.read_to_end(&mut got).unwrap();
+        got
+    });
+    let rest: Vec<Vec<u8>> = rest.collect();
+    assert!(rest[0].is_empty(), "{}", rest[0].len());
+    assert!(rest[1].starts_with(&one) && rest[2].starts_with(&one));
+}
