@@ -191,6 +191,10 @@ fn everybody_gets_every_byte() {
     }
     let told = relaying.tells("client_gone", 5);
     assert!(
+        told.iter()
+            .all(|line| line["bytes"] == log.len() && line["missed_bytes"] == 0)
+    );
+    assert!(
         told.iter().all(|line| line["reason"] == "ended"),
         "{told:?}"
     );

@@ -273,9 +273,18 @@ fn a_slow_client_is_brought_up_to_date() {
     assert!(client.end() == log);
     slow.read_to_end(&mut received).expect("the rest");
     assert!(received.len() < log.len() / 2, "{} bytes", received.len());
-    assert!(received.ends_with(END));
+    let gone = setting.relaying.tells("client_gone", 2);
+    assert!(received.ends_with(END), "{gone:?}");
     let told = setting.relaying.tells("resynced", 1);
     assert!(told[0]["missed_bytes"].as_u64().expect("a number") > 0);
+    let gone = setting.relaying.tells("client_gone", 2);
+    let slow = gone
+        .iter()
+        .find(|line| line["client"] == 1)
+        .expect("it was the first");
+    assert_eq!(slow["bytes"], received.len());
+    assert_eq!(slow["resyncs"], told.len());
+    assert_eq!(gone.len(), 2);
     end_alike(&received, &log);
     is_valid(&setting.dir, &received);
     // The log itself says that something is missing.

@@ -10,6 +10,7 @@ use rustix::net::{Shutdown, shutdown};
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
@@ -144,6 +145,7 @@ pub(crate) async fn serve(
     (clients, notices): (Arc<Clients>, Notices),
 ) {
     let is_tcp = matches!(socket, Socket::Tcp(_));
+    let (name, got) = (source.name.clone(), feed.got().clone());
     let mut input = Input {
         source: (!is_tcp).then_some(source),
         commands: FromClient::default(),
@@ -165,7 +167,14 @@ pub(crate) async fn serve(
     drop(socket);
     let client = registered.number;
     drop(registered);
-    notices.tell(&Event::ClientGone { client, reason });
+    notices.tell(&Event::ClientGone {
+        client,
+        source: &name,
+        reason,
+        bytes: got.bytes.load(Ordering::Relaxed),
+        missed_bytes: got.missed.load(Ordering::Relaxed),
+        resyncs: got.resyncs.load(Ordering::Relaxed),
+    });
 }
 
 impl Input {

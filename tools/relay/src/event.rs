@@ -67,8 +67,16 @@ pub enum Event<'a> {
     ClientGone {
         /// Its number.
         client: u64,
+        /// The name of the source.
+        source: &'a str,
         /// Why.
         reason: Gone,
+        /// Bytes that it got.
+        bytes: u64,
+        /// Bytes that it missed.
+        missed_bytes: u64,
+        /// How often it was brought up to date.
+        resyncs: u64,
     },
     /// A client was refused: there are as many as may be.
     ClientRefused {

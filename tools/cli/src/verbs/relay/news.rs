@@ -67,8 +67,12 @@ pub enum News {
     },
     ClientGone {
         client: u64,
+        source: String,
         reason: &'static str,
         message: String,
+        bytes: u64,
+        missed_bytes: u64,
+        resyncs: u64,
     },
     ClientRefused {
         address: String,
@@ -155,10 +159,21 @@ impl News {
                 source: own(source),
                 address: at.to_string(),
             },
-            Event::ClientGone { client, reason } => Self::ClientGone {
+            Event::ClientGone {
+                client,
+                source,
+                reason,
+                bytes,
+                missed_bytes,
+                resyncs,
+            } => Self::ClientGone {
                 client: *client,
+                source: own(source),
                 reason: name_of(*reason),
                 message: reason.to_string(),
+                bytes: *bytes,
+                missed_bytes: *missed_bytes,
+                resyncs: *resyncs,
             },
             Event::ClientRefused { at, limit } => Self::ClientRefused {
                 address: at.to_string(),
@@ -251,8 +266,22 @@ impl News {
                 format!("client {client} of {source} has come to {address}"),
             ),
             Self::ClientGone {
-                client, message, ..
-            } => (Detail, format!("client {client} is gone: {message}")),
+                client,
+                source,
+                message,
+                bytes,
+                missed_bytes,
+                ..
+            } => {
+                let missed = match missed_bytes {
+                    0 => String::new(),
+                    bytes => format!(", and missed {}", Bytes(*bytes)),
+                };
+                let got = Bytes(*bytes);
+                let text =
+                    format!("client {client} of {source} is gone: {message}; it got {got}{missed}");
+                (Detail, text)
+            }
             Self::ClientRefused { address, limit } => (
                 Warning,
                 format!(
