@@ -2,7 +2,9 @@
 
 mod common;
 use common::Dir;
-use eventlog_source::programs::{Directory, Place, Presence, Processes, Program, Trouble};
+use eventlog_source::programs::{
+    Directory, Holder, Place, Presence, Processes, Program, Slot, Trouble, clean,
+};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -34,7 +36,7 @@ fn listen(directory: &Directory, file: &OsStr) -> UnixListener {
 }
 
 fn program(directory: &Arc<Directory>, name: &str) -> Program {
-    let program = directory.program(OsStr::new(name)).expect("it can be read");
+    let program = Program::named(directory, OsStr::new(name)).expect("it can be read");
     program.expect("a program")
 }
 
@@ -131,12 +133,12 @@ fn sockets_are_programs_and_nothing_else_is() {
     fs::write(directory.path().join("file.sock"), "").expect("a file");
     fs::create_dir(directory.path().join("directory.sock")).expect("a directory");
     symlink("app-12.sock", directory.path().join("link.sock")).expect("a link");
-    let programs = directory.programs().expect("it can be read");
+    let programs = Program::all(&directory).expect("it can be read");
     let names: BTreeSet<&[u8]> = programs.iter().map(|it| it.name().as_bytes()).collect();
     assert_eq!(names, BTreeSet::from(odd));
     for program in &programs {
         assert!(matches!(program.presence(), Presence::Alive), "{program:?}");
-        let by_path = directory.program_at(&program.socket()).expect("no error");
+        let by_path = Program::at(&directory, &program.socket()).expect("no error");
         assert_eq!(by_path.expect("a program").name(), program.name());
     }
     drop(listeners);
@@ -146,8 +148,7 @@ fn sockets_are_programs_and_nothing_else_is() {
     let elsewhere = dir.path().join("elsewhere.sock");
     let _elsewhere = UnixListener::bind(&elsewhere).expect("a socket");
     assert!(
-        directory
-            .program_at(&elsewhere)
+        Program::at(&directory, &elsewhere)
             .expect("no error")
             .is_none()
     );
@@ -162,7 +163,7 @@ fn to_ask_whether_a_program_lives_does_not_disturb_it() {
     let app = program(&directory, "app");
     for _ in 0..1000 {
         assert!(matches!(app.presence(), Presence::Alive));
-        assert!(app.holder().expect("no error").is_none());
+        assert!(Holder::of(&app).expect("no error").is_none());
     }
     let nobody = listener.accept().expect_err("nobody has connected");
     assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
@@ -201,20 +202,18 @@ fn the_slot_has_one_holder_who_is_named() {
     let directory = directory(&dir);
     let _listener = listen(&directory, OsStr::new("app.sock"));
     let app = program(&directory, "app");
-    let slot = app
-        .take_slot("show")
+    let slot = Slot::take(&app, "show")
         .expect("no error")
         .expect("it is free");
-    assert!(app.take_slot("record").expect("no error").is_none());
-    let holder = app.holder().expect("no error").expect("a holder");
+    assert!(Slot::take(&app, "record").expect("no error").is_none());
+    let holder = Holder::of(&app).expect("no error").expect("a holder");
     assert_eq!(holder.pid, Some(std::process::id()));
     assert_eq!(holder.verb.as_deref(), Some("show"));
     // What is left there by one that was killed is in nobody's way.
     drop(slot);
     drop(UnixListener::bind(app.relay()).expect("a socket"));
     assert!(app.relay().exists());
-    let slot = app
-        .take_slot("record")
+    let slot = Slot::take(&app, "record")
         .expect("no error")
         .expect("it is free");
     assert!(!app.relay().exists());
@@ -222,7 +221,7 @@ fn the_slot_has_one_holder_who_is_named() {
     drop(slot);
     let left = fs::read_dir(directory.path()).expect("it can be read");
     assert_eq!(left.count(), 1, "only the socket of the program");
-    assert!(app.holder().expect("no error").is_none());
+    assert!(Holder::of(&app).expect("no error").is_none());
 }
 
 #[test]
@@ -236,8 +235,8 @@ fn those_who_want_the_slot_at_once_have_it_one_after_the_other() {
             scope.spawn(|| {
                 let app = program(&directory, "app");
                 while turns.load(Ordering::SeqCst) < 100 {
-                    let _ = app.holder().expect("no error");
-                    let Some(_slot) = app.take_slot("show").expect("no error") else {
+                    let _ = Holder::of(&app).expect("no error");
+                    let Some(_slot) = Slot::take(&app, "show").expect("no error") else {
                         continue;
                     };
                     assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
@@ -262,11 +261,11 @@ fn only_what_is_dead_is_cleaned_away() {
     let again = program(&directory, "again");
     fs::rename(again.socket(), dir.path().join("before")).expect("it is there");
     let _again = listen(&directory, OsStr::new("again.sock"));
-    assert!(!program(&directory, "alive").clean().expect("no error"));
-    assert!(!again.clean().expect("no error"), "another has its name");
+    assert!(!clean(&program(&directory, "alive")).expect("no error"));
+    assert!(!clean(&again).expect("no error"), "another has its name");
     let dead = program(&directory, "dead");
-    assert!(dead.clean().expect("no error"));
-    assert!(!dead.clean().expect("no error"));
+    assert!(clean(&dead).expect("no error"));
+    assert!(!clean(&dead).expect("no error"));
     let left = fs::read_dir(directory.path()).expect("it can be read");
     let left: BTreeSet<_> = left
         .map(|entry| entry.expect("a name").file_name())

@@ -6,7 +6,9 @@ use crate::errors::{self, Advise};
 use crate::output;
 use crate::printable;
 use anyhow::Result;
-use eventlog_source::programs::{Directory, Holder, Place, Presence, Processes, Program};
+use eventlog_source::programs::{
+    Directory, Holder, Place, Presence, Processes, Program, clean, sweep,
+};
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::io::Write;
@@ -52,7 +54,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let mut programs = programs(&directory)?;
     if args.clean {
         programs = cleaned(programs)?;
-        directory.sweep().advise(cannot_clean(&directory), "")?;
+        sweep(&directory).advise(cannot_clean(&directory), "")?;
     }
     let processes = Processes::look();
     let found = programs.iter().map(|it| Found::of(it, &processes));
@@ -83,7 +85,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 }
 
 fn programs(directory: &Arc<Directory>) -> Result<Vec<Program>> {
-    let programs = directory.programs();
+    let programs = Program::all(directory);
     programs.advise(
         format_args!("cannot read {}", directory.path().display()),
         "",
@@ -99,11 +101,7 @@ fn cleaned(programs: Vec<Program>) -> Result<Vec<Program>> {
     let mut kept = Vec::new();
     for program in programs {
         let dead = matches!(program.presence(), Presence::Dead);
-        if dead
-            && program
-                .clean()
-                .advise(cannot_clean(program.directory()), "")?
-        {
+        if dead && clean(&program).advise(cannot_clean(program.directory()), "")? {
             errors::note(format_args!("removed {}", program.socket().display()));
         } else {
             kept.push(program);
@@ -158,7 +156,7 @@ impl Found {
         let image = process.as_ref().map(|it| it.image());
         let executable = process.as_ref().and_then(|it| it.executable.as_deref());
         // Where it cannot be told nobody is known.
-        let holder = program.holder().ok().flatten();
+        let holder = Holder::of(program).ok().flatten();
         Self {
             name: text(program.name()),
             socket: text(program.socket().as_os_str()),

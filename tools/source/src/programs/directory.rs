@@ -1,7 +1,6 @@
 //! The directory with the sockets of programs.
 
-use super::program::Program;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,9 +9,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What the sockets of programs end in.
-const SOCKET: &[u8] = b".sock";
 
 /// Where the directory is, whether it is there or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,105 +160,36 @@ impl Directory {
         &self.path
     }
 
-    /// All programs that have a socket in it, by name. Whether they still run is another question:
-    /// [`Program::presence`].
-    ///
-    /// # Errors
-    ///
-    /// If the directory cannot be read.
-    pub fn programs(self: &Arc<Self>) -> io::Result<Vec<Program>> {
-        let mut programs = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&self.descriptor)? {
+    /// The names of all files in it.
+    pub(super) fn files(&self) -> io::Result<Vec<OsString>> {
+        let mut files = Vec::new();
+        for entry in Dir::read_from(&self.descriptor)? {
             let entry = entry?;
-            let file = OsStr::from_bytes(entry.file_name().to_bytes());
-            programs.extend(self.program_of(file)?);
+            files.push(OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
         }
-        programs.sort_by(|a, b| a.name().cmp(b.name()));
-        Ok(programs)
+        Ok(files)
     }
 
-    /// Removes what is left of programs that are gone altogether: what a holder of their slot made,
-    /// and was killed before it removed it.
-    ///
-    /// # Errors
-    ///
-    /// If the directory cannot be read, or something cannot be removed.
-    pub fn sweep(self: &Arc<Self>) -> io::Result<()> {
-        for entry in rustix::fs::Dir::read_from(&self.descriptor)? {
-            let entry = entry?;
-            let file = entry.file_name().to_bytes();
-            let visible = file.strip_suffix(b".lock").or(file.strip_suffix(b".relay"));
-            let hidden = file.strip_prefix(b".");
-            let name = visible.or(hidden.and_then(|file| file.strip_suffix(b".own")));
-            let Some(name) = name.filter(|name| !name.is_empty()) else {
-                continue;
-            };
-            let name = OsStr::from_bytes(name);
-            let about = rustix::fs::statat(
-                &self.descriptor,
-                entry.file_name(),
-                AtFlags::SYMLINK_NOFOLLOW,
-            );
-            let Ok(about) = about else { continue };
-            let kind = FileType::from_raw_mode(about.st_mode);
-            let ours = matches!(kind, FileType::Socket | FileType::RegularFile);
-            if ours && about.st_uid == own_user() && self.program(name)?.is_none() {
-                // Whoever has the slot cleans up. If nobody has, this does.
-                drop(Program::new(Arc::clone(self), name, &about).take_slot("list")?);
-            }
+    /// What has this name in it, if anything has. Links are not followed.
+    pub(super) fn look(&self, file: &OsStr) -> io::Result<Option<Stat>> {
+        match rustix::fs::statat(&self.descriptor, file, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(about) => Ok(Some(about)),
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
 
-    /// The program of that name; `None` if it has no socket.
-    ///
-    /// # Errors
-    ///
-    /// If that cannot be told.
-    pub fn program(self: &Arc<Self>, name: &OsStr) -> io::Result<Option<Program>> {
-        self.program_of(&with_suffix(name, SOCKET))
-    }
-
-    /// The program whose socket that is: one in this directory, by whatever path.
-    ///
-    /// # Errors
-    ///
-    /// If that cannot be told.
-    pub fn program_at(self: &Arc<Self>, socket: &Path) -> io::Result<Option<Program>> {
-        let Some(file) = socket.file_name() else {
-            return Ok(None);
-        };
-        let above = match socket.parent() {
-            Some(above) if !above.as_os_str().is_empty() => above,
-            _ => Path::new("."),
-        };
-        match self.is_at(above) {
-            true => self.program_of(file),
-            false => Ok(None),
+    /// Removes a file from it, if it is there.
+    pub(super) fn remove(&self, file: &OsStr) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.descriptor, file, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// Whether this path leads to it.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         rustix::fs::stat(path).is_ok_and(|about| identity(&about) == self.identity)
-    }
-
-    /// The program of a file in it, if it is the socket of one.
-    fn program_of(self: &Arc<Self>, file: &OsStr) -> io::Result<Option<Program>> {
-        let Some(name) = file.as_bytes().strip_suffix(SOCKET) else {
-            return Ok(None);
-        };
-        if name.is_empty() || name.starts_with(b".") || name.contains(&b'/') {
-            return Ok(None);
-        }
-        let about = match rustix::fs::statat(&self.descriptor, file, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(about) => about,
-            Err(Errno::NOENT | Errno::NAMETOOLONG) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let socket = FileType::from_raw_mode(about.st_mode) == FileType::Socket;
-        Ok((socket && about.st_uid == own_user())
-            .then(|| Program::new(Arc::clone(self), OsStr::from_bytes(name), &about)))
     }
 
     /// A path of a file in it that is short, and leads into this very directory, where the system
@@ -286,13 +213,6 @@ impl AsFd for Directory {
 #[allow(clippy::unnecessary_cast, reason = "of other types elsewhere")]
 pub(super) fn identity(about: &Stat) -> (u64, u64) {
     (about.st_dev as u64, about.st_ino as u64)
-}
-
-/// The name with something behind it.
-pub(super) fn with_suffix(name: &OsStr, suffix: &[u8]) -> OsString {
-    let mut file = name.to_owned();
-    file.push(OsStr::from_bytes(suffix));
-    file
 }
 
 /// Why the directory of programs cannot be used. The text names it, and says what to do.

@@ -6,11 +6,13 @@
 //! `DIR/NAME.lock`, which it keeps locked, and may serve others at `DIR/NAME.relay`. Nothing that
 //! ends in `.sock` is ever made by whoever watches.
 
+mod clean;
 mod directory;
 mod processes;
 mod program;
 mod slot;
 
+pub use clean::{clean, sweep};
 pub use directory::{Directory, DirectoryError, Place, Trouble};
 pub use processes::{Process, Processes};
 pub use program::{Presence, Program};

@@ -1,14 +1,14 @@
 //! A program that was found.
 
-use super::directory::{Directory, identity, with_suffix};
-use super::slot::{self, Holder, Slot};
+use super::directory::{Directory, identity, own_user};
 use crate::source::Source;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,7 +37,70 @@ pub enum Presence {
     Unknown(io::Error),
 }
 
+/// What the sockets of programs end in.
+const SOCKET: &[u8] = b".sock";
+
 impl Program {
+    /// All that have a socket in the directory, by name. Whether they still run is another
+    /// question: [`presence`](Self::presence).
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read.
+    pub fn all(directory: &Arc<Directory>) -> io::Result<Vec<Self>> {
+        let mut programs = Vec::new();
+        for file in directory.files()? {
+            programs.extend(Self::of_file(directory, &file)?);
+        }
+        programs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(programs)
+    }
+
+    /// The one of that name; `None` if it has no socket.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told.
+    pub fn named(directory: &Arc<Directory>, name: &OsStr) -> io::Result<Option<Self>> {
+        Self::of_file(directory, &with_suffix(name, SOCKET))
+    }
+
+    /// The one whose socket that is: one in this directory, by whatever path.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told.
+    pub fn at(directory: &Arc<Directory>, socket: &Path) -> io::Result<Option<Self>> {
+        let Some(file) = socket.file_name() else {
+            return Ok(None);
+        };
+        let above = match socket.parent() {
+            Some(above) if !above.as_os_str().is_empty() => above,
+            _ => Path::new("."),
+        };
+        match directory.is_at(above) {
+            true => Self::of_file(directory, file),
+            false => Ok(None),
+        }
+    }
+
+    /// The program of a file, if it is the socket of one.
+    fn of_file(directory: &Arc<Directory>, file: &OsStr) -> io::Result<Option<Self>> {
+        let Some(name) = file.as_bytes().strip_suffix(SOCKET) else {
+            return Ok(None);
+        };
+        if name.is_empty() || name.starts_with(b".") || name.contains(&b'/') {
+            return Ok(None);
+        }
+        let Some(about) = directory.look(file)? else {
+            return Ok(None);
+        };
+        let socket = FileType::from_raw_mode(about.st_mode) == FileType::Socket;
+        let ours = socket && about.st_uid == own_user();
+        let name = OsStr::from_bytes(name);
+        Ok(ours.then(|| Self::new(Arc::clone(directory), name, &about)))
+    }
+
     pub(super) fn new(directory: Arc<Directory>, name: &OsStr, socket: &Stat) -> Self {
         let since = Duration::new(
             u64::try_from(socket.st_mtime).unwrap_or(0),
@@ -89,6 +152,13 @@ impl Program {
         with_suffix(&self.name, b".relay")
     }
 
+    /// Of a socket that no one is to find.
+    pub(super) fn private_name(&self) -> OsString {
+        let mut hidden = OsString::from(".");
+        hidden.push(with_suffix(&self.name, b".own"));
+        hidden
+    }
+
     pub(super) fn lock_name(&self) -> OsString {
         with_suffix(&self.name, b".lock")
     }
@@ -106,8 +176,20 @@ impl Program {
         }
     }
 
+    /// Whether that is its socket: not that of another one with its name.
+    pub(super) fn is_file(&self, about: Option<&Stat>) -> bool {
+        about.is_some_and(|about| identity(about) == self.file)
+    }
+
+    /// Whether this very program is still there: not another one with its name.
+    pub fn is_still_there(&self) -> bool {
+        let name = self.socket_name();
+        self.is_file(self.directory.look(&name).ok().flatten().as_ref())
+            && matches!(self.presence(), Presence::Alive)
+    }
+
     /// Connects to the program itself. That takes its slot, if it is free: see
-    /// [`take_slot`](Self::take_slot).
+    /// [`Slot`](super::Slot).
     ///
     /// # Errors
     ///
@@ -124,52 +206,13 @@ impl Program {
     pub fn connect_to_relay(&self) -> io::Result<UnixStream> {
         UnixStream::connect(self.directory.way_to(&self.relay_name()))
     }
+}
 
-    /// Who holds the slot of the program.
-    ///
-    /// # Errors
-    ///
-    /// If that cannot be told.
-    pub fn holder(&self) -> io::Result<Option<Holder>> {
-        slot::holder(self)
-    }
-
-    /// Takes the slot of the program, for a verb of that name; `None` if somebody has it.
-    ///
-    /// # Errors
-    ///
-    /// If the file that stands for the slot cannot be made or locked.
-    pub fn take_slot(&self, verb: &str) -> io::Result<Option<Slot>> {
-        Slot::take(self, verb)
-    }
-
-    /// Removes the socket of a program that is dead, and what was made beside it. `false` if the
-    /// program lives, or another has taken its place: then nothing is done.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be removed.
-    pub fn clean(&self) -> io::Result<bool> {
-        // A program that starts removes what it finds dead, and makes its own socket, under this
-        // lock: so what is dead now stays that, until it is removed here.
-        let directory = &self.directory;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let turn = rustix::fs::openat(directory, ".", flags, Mode::empty())?;
-        rustix::fs::flock(&turn, FlockOperation::LockExclusive)?;
-        let name = self.socket_name();
-        let about = match rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => return Ok(false),
-            about => about?,
-        };
-        if identity(&about) != self.file || !matches!(self.presence(), Presence::Dead) {
-            return Ok(false);
-        }
-        rustix::fs::unlinkat(directory, &name, AtFlags::empty())?;
-        // Nobody can serve a program that is dead; whoever still has the slot will see that, and
-        // clean up.
-        drop(self.take_slot("list")?);
-        Ok(true)
-    }
+/// The name with something behind it.
+fn with_suffix(name: &OsStr, suffix: &[u8]) -> OsString {
+    let mut file = name.to_owned();
+    file.push(OsStr::from_bytes(suffix));
+    file
 }
 
 /// Connects with a socket of the wrong type, which the kernel refuses if it finds somebody there.

@@ -3,10 +3,12 @@
 //! Among whoever watches, the slot is a file that is locked: the lock ends with the process that
 //! has it, however that ends. The file says who it is.
 
-use super::directory::own_user;
+use super::directory::{identity, own_user};
 use super::program::Program;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use crate::source::LONGEST_SOCKET_PATH;
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -41,7 +43,12 @@ pub struct Slot {
 }
 
 impl Slot {
-    pub(super) fn take(program: &Program, verb: &str) -> io::Result<Option<Self>> {
+    /// Takes the slot of the program, for a verb of that name; `None` if somebody has it.
+    ///
+    /// # Errors
+    ///
+    /// If the file that stands for the slot cannot be made or locked.
+    pub fn take(program: &Program, verb: &str) -> io::Result<Option<Self>> {
         let (directory, name) = (program.directory(), program.lock_name());
         for _ in 0..ATTEMPTS {
             let flags = OFlags::RDWR
@@ -68,7 +75,8 @@ impl Slot {
                 program: program.clone(),
                 _file: file,
             };
-            slot.remove_relay()?;
+            slot.remove(&program.relay_name())?;
+            slot.remove_private()?;
             return Ok(Some(slot));
         }
         Ok(None)
@@ -90,57 +98,78 @@ impl Slot {
 
     /// Where to serve others. Nothing is there.
     pub fn relay(&self) -> PathBuf {
-        let path = self.program.relay();
-        match path.as_os_str().len() <= crate::source::LONGEST_SOCKET_PATH {
+        self.address(self.program.relay(), &self.program.relay_name())
+    }
+
+    /// A place for a socket that nobody else looks for. Nothing is there.
+    pub fn private(&self) -> PathBuf {
+        let name = self.program.private_name();
+        self.address(self.program.directory().path().join(&name), &name)
+    }
+
+    /// Removes what was made at [`private`](Self::private).
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn remove_private(&self) -> io::Result<()> {
+        self.remove(&self.program.private_name())
+    }
+
+    /// The path, or another one that fits an address.
+    fn address(&self, path: PathBuf, file: &OsStr) -> PathBuf {
+        match path.as_os_str().len() <= LONGEST_SOCKET_PATH {
             true => path,
-            false => self.program.directory().way_to(&self.program.relay_name()),
+            false => self.program.directory().way_to(file),
         }
     }
 
     /// What is there was left by a holder that was killed, or is our own and done with.
-    fn remove_relay(&self) -> io::Result<()> {
-        let (directory, name) = (self.program.directory(), self.program.relay_name());
-        match rustix::fs::unlinkat(directory, &name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+    fn remove(&self, file: &OsStr) -> io::Result<()> {
+        self.program.directory().remove(file)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let _ = self.remove_relay();
+        let _ = self.remove(&self.program.relay_name());
+        let _ = self.remove_private();
         // While it is locked: whoever has it open already sees that it lost its name.
-        let (directory, name) = (self.program.directory(), self.program.lock_name());
-        let _ = rustix::fs::unlinkat(directory, &name, AtFlags::empty());
+        let _ = self.remove(&self.program.lock_name());
     }
 }
 
-/// Who holds the slot.
-pub(super) fn holder(program: &Program) -> io::Result<Option<Holder>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let name = program.lock_name();
-    let file = match rustix::fs::openat(program.directory(), &name, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    check(&file)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-        // It ends with the descriptor; whoever wanted the slot just then tries again.
-        Ok(()) => return Ok(None),
-        Err(Errno::WOULDBLOCK) => {}
-        Err(error) => return Err(error.into()),
+impl Holder {
+    /// Who holds the slot of the program.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told.
+    pub fn of(program: &Program) -> io::Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let name = program.lock_name();
+        let file = match rustix::fs::openat(program.directory(), &name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        check(&file)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            // It ends with the descriptor; whoever wanted the slot just then tries again.
+            Ok(()) => return Ok(None),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut text = Vec::new();
+        (&file).take(LONGEST).read_to_end(&mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        let mut words = text.split_whitespace();
+        Ok(Some(Self {
+            pid: words.next().and_then(|pid| pid.parse().ok()),
+            verb: words.next().map(str::to_owned),
+            since: file.metadata()?.modified()?,
+        }))
     }
-    let mut text = Vec::new();
-    (&file).take(LONGEST).read_to_end(&mut text)?;
-    let text = String::from_utf8_lossy(&text);
-    let mut words = text.split_whitespace();
-    Ok(Some(Holder {
-        pid: words.next().and_then(|pid| pid.parse().ok()),
-        verb: words.next().map(str::to_owned),
-        since: file.metadata()?.modified()?,
-    }))
 }
 
 /// It is made by whoever watches, in a directory of our own user: anything else is a mistake, and
@@ -156,11 +185,7 @@ fn check(file: &File) -> io::Result<()> {
 
 /// Whether the file still has the name of the lock.
 fn is_named(program: &Program, file: &impl AsFd) -> io::Result<bool> {
-    let (directory, name) = (program.directory(), program.lock_name());
-    let own = rustix::fs::fstat(file)?;
-    match rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(named) => Ok((named.st_dev, named.st_ino) == (own.st_dev, own.st_ino)),
-        Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    let own = identity(&rustix::fs::fstat(file)?);
+    let named = program.directory().look(&program.lock_name())?;
+    Ok(named.is_some_and(|named| identity(&named) == own))
 }
