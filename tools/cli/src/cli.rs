@@ -67,6 +67,9 @@ Sources:
   -               standard input
   unix:PATH       the Unix socket of a running program
   tcp:HOST:PORT   its TCP socket
+  NAME            a program that `eventlog list` shows, or the beginning of its name; if a file
+                  is called so, the file
+  (none)          the one program that runs
 
 Exit codes:
   0  done
@@ -84,4 +87,5 @@ Examples:
   eventlog run -- ./program +RTS -N4        record an unmodified program
   eventlog stats program.eventlog           sum up its log
   eventlog show program.eventlog | less     read its log
-  eventlog show --json unix:/tmp/app.sock   watch a running program";
+  eventlog show --json unix:/tmp/app.sock   watch a running program
+  eventlog list                             show the programs that run and can be watched";

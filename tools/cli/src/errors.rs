@@ -64,6 +64,11 @@ pub fn usage(message: impl fmt::Display) -> anyhow::Error {
     told(USAGE, message, None)
 }
 
+/// The same, with what to do about it.
+pub fn usage_with(message: impl fmt::Display, hint: impl fmt::Display) -> anyhow::Error {
+    told(USAGE, message, Some(hint.to_string()))
+}
+
 /// A file would be written over that is there already.
 pub fn exists(path: &Path) -> anyhow::Error {
     usage(format_args!(
@@ -83,6 +88,11 @@ pub fn input_is_output(path: &Path) -> anyhow::Error {
 /// Something cannot be opened, read or written: exit code 3.
 pub fn io(message: impl fmt::Display) -> anyhow::Error {
     told(IO, message, None)
+}
+
+/// The same, with what to do about it.
+pub fn io_with(message: impl fmt::Display, hint: impl fmt::Display) -> anyhow::Error {
+    told(IO, message, Some(hint.to_string()))
 }
 
 /// Adds context and advice to an error, keeping its exit code.

@@ -15,7 +15,8 @@ pub fn about(verb: &str) {
     let _ = VERB.set(verb.to_owned());
 }
 
-fn verb() -> &'static str {
+/// What the user called.
+pub fn verb() -> &'static str {
     VERB.get().map_or("show", |verb| verb)
 }
 

@@ -47,11 +47,11 @@ pub struct Outcome {
 impl Input {
     /// Opens the source.
     pub fn open(args: &SourceArgs, reading: Reading) -> anyhow::Result<Self> {
-        let mut connection = args.connect(reading.tick)?;
+        let how = args.how(reading.tick).flush(args.flush.every);
+        let mut connection = args.flush.connect(&args.source, &how)?;
         if let Some(label) = reading.progress.filter(|_| !args.follow) {
             Progress::new(label, args.source.log_size()).watch(&mut connection);
         }
-        let how = args.how(reading.tick).flush(args.flush.every);
         let reading = eventlog_source::Reading {
             follow: args.follow,
             recover: reading.recover,

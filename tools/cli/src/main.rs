@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     printable::choose_raw(cli.raw);
     signals::survive_file_size_limit();
     let done = cli.verb.run(cli::Cli::command);
+    source::leave();
     // A thread that the verb has left behind may still be busy with it.
     progress::clear();
     match done {

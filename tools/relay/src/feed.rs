@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) struct How {
     pub(crate) relay: u64,
     pub(crate) follow_restarts: bool,
+    pub(crate) mark_ends: bool,
     pub(crate) notices: Notices,
 }
 
@@ -363,7 +364,7 @@ impl Feed {
             return;
         };
         let mut queue = VecDeque::new();
-        if !end.marked {
+        if !end.marked && self.how.mark_ends {
             let mut bytes = notes::source_lost(&reading.session.header, self.how.relay, end.latest);
             bytes.extend(DATA_END.to_be_bytes());
             queue.push_back(bytes.into());

@@ -24,6 +24,7 @@ mod relay;
 mod ring;
 mod server;
 mod session;
+pub mod share;
 mod source;
 mod start;
 mod status;

@@ -59,6 +59,7 @@ impl Relay {
             how: feed::How {
                 relay: id,
                 follow_restarts: options.follow_restarts,
+                mark_ends: true,
                 notices: options.notices.clone(),
             },
             notices: options.notices.clone(),
@@ -143,6 +144,26 @@ impl Relay {
     ///
     /// If nobody can listen there, or it is not clear which source is meant.
     pub fn serve(&self, at: &Address, of: Option<&str>) -> Result<Address, Error> {
+        self.serve_with(at, of, true)
+    }
+
+    /// The same for those who would read the source itself if this relay did not. Whatever ends their
+    /// log, it gets no end mark that the source has not sent: so they know whether to look for the
+    /// source.
+    ///
+    /// # Errors
+    ///
+    /// As for [`serve`](Self::serve).
+    pub fn serve_instead(&self, at: &Address, of: Option<&str>) -> Result<Address, Error> {
+        self.serve_with(at, of, false)
+    }
+
+    fn serve_with(
+        &self,
+        at: &Address,
+        of: Option<&str>,
+        mark_ends: bool,
+    ) -> Result<Address, Error> {
         self.inner.is_open()?;
         let source = match of {
             Some(name) => self.inner.source(name)?,
@@ -160,6 +181,7 @@ impl Relay {
             listening,
             at: bound.clone(),
             source,
+            mark_ends,
         });
         Ok(bound)
     }
@@ -176,6 +198,7 @@ impl Relay {
         let how = feed::How {
             relay: self.inner.id,
             follow_restarts: options.follow_restarts,
+            mark_ends: true,
             notices: options.notices.clone(),
         };
         let mut feed = Feed::new(source.clone(), how, start);

@@ -43,6 +43,8 @@ pub(crate) struct Served {
     pub(crate) listening: Listening,
     pub(crate) at: Address,
     pub(crate) source: Arc<Source>,
+    /// Whether logs may get an end mark that is not the source's.
+    pub(crate) mark_ends: bool,
 }
 
 /// What all clients share.
@@ -114,12 +116,14 @@ async fn run(mut orders: UnboundedReceiver<Order>, shared: Shared) {
     }
 }
 
-async fn listen(served: Served, shared: Shared) {
+async fn listen(served: Served, mut shared: Shared) {
     let Served {
         listening,
         at,
         source,
+        mark_ends,
     } = served;
+    shared.how.mark_ends &= mark_ends;
     // Removed when this task ends.
     let (listener, _file) = match listening {
         Listening::Unix(listener, file) => (

@@ -3,6 +3,7 @@
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::notice::{Notice, Notices};
+use crate::programs::{Place, Program};
 use crate::source::Source;
 use crate::wait::Wait;
 use eventlog_control::{Frame, RtsCommand};
@@ -45,7 +46,10 @@ pub struct Connecting {
     pub(crate) flush: Option<Duration>,
     pub(crate) notices: Notices,
     stop: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    attach: Option<Arc<Attach>>,
 }
+
+type Attach = dyn Fn(&Program) -> io::Result<UnixStream> + Send + Sync;
 
 impl Default for Connecting {
     /// Waits for 30 s for a program that is not up yet, and then reads whatever comes.
@@ -57,6 +61,7 @@ impl Default for Connecting {
             flush: None,
             notices: Notices::default(),
             stop: None,
+            attach: None,
         }
     }
 }
@@ -109,6 +114,21 @@ impl Connecting {
         Self { stop, ..self }
     }
 
+    /// How to connect to a program that [was found](crate::programs): others may want to as well,
+    /// and it serves one client. Without this it is connected to directly. A [`Log`](crate::Log)
+    /// of such a program goes on when the connection is lost, and the program is still there.
+    ///
+    /// `NotFound` and `ConnectionRefused` mean that the program is gone, `ResourceBusy` that another
+    /// attempt may help.
+    #[must_use]
+    pub fn programs(
+        self,
+        attach: impl Fn(&Program) -> io::Result<UnixStream> + Send + Sync + 'static,
+    ) -> Self {
+        let attach: Option<Arc<Attach>> = Some(Arc::new(attach));
+        Self { attach, ..self }
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop())
     }
@@ -138,7 +158,7 @@ impl Source {
         let mut pause = FIRST_PAUSE;
         let mut told = false;
         loop {
-            let cause = match self.try_connect() {
+            let cause = match self.try_connect(how) {
                 Ok(connection) => return self.ready(connection, how),
                 Err(cause) => cause,
             };
@@ -175,13 +195,13 @@ impl Source {
         Ok(connection)
     }
 
-    fn try_connect(&self) -> io::Result<Connection> {
+    fn try_connect(&self, how: &Connecting) -> io::Result<Connection> {
         match self {
             Self::Stdin => Ok(Connection::file(File::from(
                 io::stdin().as_fd().try_clone_to_owned()?,
             ))),
-            Self::File(path) => open_file(path),
-            Self::Unix(path) => UnixStream::connect(path).map(Connection::unix),
+            Self::File(path) => open_file(path, how),
+            Self::Unix(path) => connect_unix(path, how),
             Self::Tcp(address) => connect_tcp(address).map(Connection::tcp),
         }
     }
@@ -191,8 +211,10 @@ impl Source {
         use io::ErrorKind::*;
         match self {
             Self::Stdin => false,
-            Self::File(_) => how.missing_ok && error.kind() == NotFound,
-            Self::Unix(_) => matches!(error.kind(), NotFound | ConnectionRefused),
+            Self::File(_) => {
+                error.kind() == ResourceBusy || (how.missing_ok && error.kind() == NotFound)
+            }
+            Self::Unix(_) => matches!(error.kind(), NotFound | ConnectionRefused | ResourceBusy),
             Self::Tcp(_) => matches!(
                 error.kind(),
                 ConnectionRefused
@@ -205,7 +227,24 @@ impl Source {
     }
 }
 
-fn open_file(path: &Path) -> io::Result<Connection> {
+/// Connects to whatever listens there; if that is a program that was found, as it is wanted.
+fn connect_unix(path: &Path, how: &Connecting) -> io::Result<Connection> {
+    if let Some(attach) = &how.attach
+        && let Some(program) = found(path)
+    {
+        return attach(&program).map(|stream| Connection::program(stream, program));
+    }
+    UnixStream::connect(path).map(Connection::unix)
+}
+
+/// The program whose socket that is, if it is one that is found by itself.
+fn found(socket: &Path) -> Option<Program> {
+    // Where the directory cannot be used, the socket may be all the same.
+    let directory = Place::own().find().ok()??;
+    Program::at(&directory, socket).ok()?
+}
+
+fn open_file(path: &Path, how: &Connecting) -> io::Result<Connection> {
     let kind = std::fs::metadata(path)?.file_type();
     if kind.is_dir() {
         return Err(io::Error::new(
@@ -215,7 +254,7 @@ fn open_file(path: &Path) -> io::Result<Connection> {
     }
     if kind.is_socket() {
         // Whoever names the path of a socket means the socket.
-        return UnixStream::connect(path).map(Connection::unix);
+        return connect_unix(path, how);
     }
     if kind.is_fifo() {
         // An ordinary open would hang until there is a writer, deaf to

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::notice::{Notice, Notices};
+use crate::programs::Program;
 use crate::silence::{Listening, Silent};
 use crate::source::Source;
 use crate::system;
@@ -34,6 +35,7 @@ pub struct Connection {
     requests: Option<Requests>,
     explained: Option<Explained>,
     on_read: Option<OnRead>,
+    program: Option<Program>,
 }
 
 type OnRead = Box<dyn FnMut(usize) + Send>;
@@ -70,6 +72,7 @@ impl Connection {
             requests: None,
             explained: None,
             on_read: None,
+            program: None,
         }
     }
 
@@ -96,6 +99,19 @@ impl Connection {
     /// Reads a Unix socket.
     pub fn unix(stream: UnixStream) -> Self {
         Self::new(Stream::Unix(stream))
+    }
+
+    /// Reads the log of a program that was found, from itself or from whoever serves it.
+    pub fn program(stream: UnixStream, program: Program) -> Self {
+        Self {
+            program: Some(program),
+            ..Self::unix(stream)
+        }
+    }
+
+    /// The program that it is a connection to, if it was found.
+    pub fn as_program(&self) -> Option<&Program> {
+        self.program.as_ref()
     }
 
     /// Reads a TCP socket.

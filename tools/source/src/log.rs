@@ -1,7 +1,8 @@
 //! A log that is read item by item: opening, following a file that grows, ticks for live displays,
 //! and how it ended.
 
-use crate::connect::Connecting;
+use crate::backoff::Backoff;
+use crate::connect::{Connecting, PATIENCE};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::growth::{Growth, growth};
@@ -14,6 +15,7 @@ use ghc_eventlog::{
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What [`Log::for_each`] hands on.
 #[derive(Debug)]
@@ -24,9 +26,17 @@ pub enum Step<'a> {
     Item(Item<'a>),
     /// The events just before, once more and all together: for whoever keeps their bytes.
     Run(Run<'a>),
+    /// The connection to a program was lost, and there is another one now. The next step is the
+    /// header of the same log once more; what came in between is missing.
+    Rejoined,
     /// Nothing has come for a while: time to flush, or to draw.
     Idle,
 }
+
+/// Connections in a row that bring nothing, after which a program counts as gone.
+const FRUITLESS: u32 = 8;
+/// How often the program is looked for while another one takes over.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How a log is read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,6 +74,8 @@ pub struct Log {
     reader: Reader<Connection>,
     /// Whether the file is another one by now, and this one is read to its end.
     replaced: bool,
+    /// Connections in a row that brought nothing.
+    fruitless: u32,
 }
 
 /// How the reading of a log ended.
@@ -110,6 +122,7 @@ impl Log {
             reading,
             reader: reader(connection, reading),
             replaced: false,
+            fruitless: 0,
         }
     }
 
@@ -148,13 +161,16 @@ impl Log {
                 Ok(ControlFlow::Break(Pause::Enough)) => return Ok(self.outcome(None, true)),
                 Ok(ControlFlow::Break(Pause::Failed(error))) => return Err(error),
                 Ok(ControlFlow::Continue(())) => {
-                    if !self.reading.follow
-                        || self.reader.ending().marked
-                        || !self.wait_for_more()?
-                    {
+                    if self.reader.ending().marked {
                         return Ok(self.outcome(None, false));
                     }
-                    Step::Idle
+                    if self.rejoin()? {
+                        Step::Rejoined
+                    } else if self.reading.follow && self.wait_for_more()? {
+                        Step::Idle
+                    } else {
+                        return Ok(self.outcome(None, false));
+                    }
                 }
                 Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     Step::Idle
@@ -165,6 +181,12 @@ impl Log {
                         damage,
                         ..self.outcome(None, false)
                     });
+                }
+                // As when whoever served it is killed before it has read a command.
+                Err(ReadError::Io(error))
+                    if error.kind() == io::ErrorKind::ConnectionReset && self.rejoin()? =>
+                {
+                    Step::Rejoined
                 }
                 Err(ReadError::Io(cause)) => {
                     let from = self.source;
@@ -199,6 +221,47 @@ impl Log {
         Ok(true)
     }
 
+    /// The connection has ended before the log did. If it was to a program that is still there, it
+    /// is whoever served it that is gone, and somebody else does now, or is this process itself.
+    fn rejoin(&mut self) -> Result<bool, Error> {
+        let Some(program) = self.reader.get_ref().as_program().cloned() else {
+            return Ok(false);
+        };
+        self.fruitless = match self.reader.get_ref().position() {
+            0 => self.fruitless + 1,
+            _ => 0,
+        };
+        if self.fruitless > 0 {
+            std::thread::sleep(Backoff::default().random_pause(self.fruitless - 1));
+        }
+        let once = self.how.clone().wait(Duration::ZERO);
+        let since = Instant::now();
+        let mut told = false;
+        while self.fruitless < FRUITLESS
+            && program.is_still_there()
+            && !self.how.wait.left(since.elapsed()).is_zero()
+            && !self.how.is_stopped()
+        {
+            let (source, notices) = (&self.source, &self.how.notices);
+            let cause = match source.connect(&once) {
+                Ok(connection) => {
+                    notices.tell(&Notice::Rejoined { source });
+                    self.reader = reader(connection, self.reading);
+                    return Ok(true);
+                }
+                Err(Error::Open { cause, .. }) if is_turmoil(&cause) => cause,
+                Err(error) => return Err(error),
+            };
+            if !told && since.elapsed() > PATIENCE {
+                told = true;
+                let cause = &cause;
+                notices.tell(&Notice::Waiting { source, cause });
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(false)
+    }
+
     /// A source that ends within a few bytes is still undecided for the
     /// decoder. It is worth saying what it is if it cannot be a log.
     fn foreign(&self) -> Option<ghc_eventlog::Error> {
@@ -224,6 +287,15 @@ impl Log {
             source: self.source,
         }
     }
+}
+
+/// Whether it may just be that somebody else is about to serve the program, or has just ended.
+fn is_turmoil(cause: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound, ResourceBusy};
+    matches!(
+        cause.kind(),
+        NotFound | ConnectionRefused | ConnectionReset | ResourceBusy
+    )
 }
 
 /// Why the inner loop was left.

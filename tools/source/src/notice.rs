@@ -24,6 +24,12 @@ pub enum Notice<'a> {
         /// What is known about the reason.
         silence: Silence,
     },
+    /// Whoever served the log of a program has ended, and the program goes on: so does the log,
+    /// without what came in between.
+    Rejoined {
+        /// The program.
+        source: &'a Source,
+    },
     /// A file that is followed was truncated or replaced, and is read from its beginning.
     Restarted {
         /// The file.

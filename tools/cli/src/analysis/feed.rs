@@ -26,6 +26,12 @@ pub trait Sink {
         Ok(())
     }
 
+    /// A header of the log that came before, after the connection was lost and somebody else serves
+    /// the program: the log goes on, without what came in between.
+    fn rejoined(&mut self, header: &Arc<Header>) -> Result<()> {
+        self.session(header)
+    }
+
     /// A block begins; also in time order it is told when it arrives.
     fn block(&mut self, _block: &Block<'_>) -> Result<()> {
         Ok(())
@@ -156,6 +162,7 @@ impl Fed {
 pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut S) -> Result<Fed> {
     let mut order = mode.order(args.follow || args.source.is_socket());
     let mut told = Handing::default();
+    let mut rejoined = false;
     let reading = Reading {
         runs_only: order.is_some(),
         ..reading
@@ -187,8 +194,12 @@ pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut
                     order.header(&header);
                     told.hand_on(order, sink)?;
                 }
-                sink.session(&header)?;
+                match std::mem::take(&mut rejoined) {
+                    true => sink.rejoined(&header)?,
+                    false => sink.session(&header)?,
+                }
             }
+            (Step::Rejoined, _) => rejoined = true,
             (Step::Idle, _) => sink.idle()?,
         }
         Ok(match sink.has_enough() {

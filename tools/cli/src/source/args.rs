@@ -1,6 +1,6 @@
 //! Arguments that name a source, and how to open it.
 
-use super::text;
+use super::{find, share, text};
 use crate::errors;
 use crate::units;
 use clap::ValueEnum;
@@ -17,8 +17,13 @@ pub fn parser() -> impl TypedValueParser<Value = Source> {
 /// The source and how to open it: what verbs that read one log take.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SourceArgs {
-    /// FILE, a FIFO, - for standard input, unix:PATH, or tcp:HOST:PORT
-    #[arg(value_parser = parser())]
+    /// FILE, a FIFO, - for standard input, unix:PATH, tcp:HOST:PORT, or the NAME of a program that
+    /// `eventlog list` shows; without it, the one program that runs
+    #[arg(value_name = "SOURCE", value_parser = parser())]
+    pub given: Option<Source>,
+
+    /// What is read, once it is found.
+    #[arg(skip = Source::Stdin)]
     pub source: Source,
 
     /// How long to wait for a program that is not up yet: 10s, 2m, forever
@@ -66,6 +71,23 @@ impl FlushArgs {
 }
 
 impl SourceArgs {
+    /// What was named, or found.
+    pub fn of(source: Source, wait: Wait) -> Self {
+        Self {
+            given: Some(source.clone()),
+            source,
+            wait,
+            follow: false,
+            flush: FlushArgs::default(),
+        }
+    }
+
+    /// Finds out what is meant: to be called before anything else.
+    pub fn find(&mut self) -> anyhow::Result<()> {
+        self.source = find::source(self.given.take())?;
+        Ok(())
+    }
+
     /// How it is opened. Reads then fail with `WouldBlock` whenever nothing has come
     /// for as long as `tick`, if that is given.
     pub fn how(&self, tick: Option<Duration>) -> Connecting {
@@ -73,6 +95,7 @@ impl SourceArgs {
             .wait(self.wait)
             .missing_ok(self.follow)
             .tick(tick)
+            .programs(share::attach)
             .notices(|notice| text::tell(notice, true))
     }
 

@@ -1,6 +1,7 @@
 //! What the user is told about a source: that it is waited for, why nothing comes, and what to do
 //! when it cannot be opened.
 
+use super::find;
 use crate::errors::{self, Advise};
 use crate::hints;
 use crate::printable::shell_word;
@@ -40,7 +41,17 @@ pub fn notice_text(notice: &Notice<'_>) -> Option<String> {
         Notice::Waiting { source, cause } => {
             Some(format!("waiting for {source} ({})", reason(cause)))
         }
-        Notice::Silent { source, silence } => silence_text(&source.to_string(), *silence),
+        Notice::Silent { source, silence } => match find::other_holder(source) {
+            Some(holder) => Some(format!(
+                "nothing new from {source}, which {holder} reads for all others: if that is not \
+                 stopped (Ctrl-Z), the program has nothing to tell, does not flush (--flush 1s asks \
+                 it to), or has a client that does not share it"
+            )),
+            None => silence_text(&source.to_string(), *silence),
+        },
+        Notice::Rejoined { source } => Some(format!(
+            "whoever read {source} has ended, and it goes on here; what came in between is missing"
+        )),
         Notice::Restarted { source } => Some(format!("{source} was started anew")),
         _ => None,
     }
@@ -144,7 +155,7 @@ pub fn hint(source: &Source, error: &io::Error) -> String {
         }
         (Source::File(_), NotFound) => {
             "a GHC program writes PROGRAM.eventlog when run with `+RTS -l`; \
-             `eventlog run -- PROGRAM` does the rest"
+             `eventlog run -- PROGRAM` does the rest, and `eventlog list` shows programs that run"
         }
         (Source::File(_), _) => "",
         (Source::Unix(_), ConnectionRefused) => {

@@ -1,9 +1,11 @@
 //! `eventlog control`.
 
 use crate::errors::{self, Advise};
+use crate::printable::shell_word;
 use crate::source::{self, ProtocolArg};
 use eventlog_source::control::{Command, Delivery, InvalidCommand, Protocol, linger};
 use eventlog_source::{Connecting, Source, Wait};
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -26,27 +28,27 @@ use std::time::Duration;
 /// Programs with libeventlog_socket.a take commands over a Unix socket from their own user and root,
 /// and over TCP only if told to, as with GHC_EVENTLOG_CONTROL=on.
 ///
-/// A program serves one client at a time. While another one is connected, commands wait for their
-/// turn. What the program logs while `control` is connected is thrown away, and that is where flush
-/// and sync go: to control a program that is being recorded, use `record --control`.
+/// Commands to a program that `eventlog list` shows reach it through whoever reads it at the time.
+/// Any other program serves one client at a time: while one is connected, commands wait for their
+/// turn, and what such a program logs while `control` is connected is thrown away, and that is where
+/// flush and sync go. To control one that is being recorded, use `record --control`.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "eventlog control [OPTIONS] [SOURCE] COMMAND...")]
 #[command(after_long_help = "\
 Examples:
   eventlog control unix:/tmp/app.sock request-heap-census
   eventlog control tcp:localhost:4242 start-heap-profiling --linger 10s
   eventlog control unix:/tmp/app.sock stop-scheduler stop-gc
+  eventlog control app-1234 flush
   eventlog control unix:/tmp/app.sock my-namespace/3
   eventlog control --protocol gctl unix:/tmp/app.sock stop-heap-profiling
   eventlog record unix:/tmp/app.sock -o app.eventlog --control start-heap-profiling
   eventlog record unix:/tmp/app.sock -o app.eventlog --control sync")]
 pub struct Args {
-    /// unix:PATH or tcp:HOST:PORT
-    #[arg(value_parser = source::parser())]
-    source: Source,
-
-    /// The commands, sent in this order
-    #[arg(required = true)]
-    commands: Vec<Command>,
+    /// unix:PATH, tcp:HOST:PORT, or the NAME of a program that `eventlog list` shows (without it: the
+    /// one program that runs); then the commands, sent in this order
+    #[arg(required = true, value_name = "COMMAND")]
+    words: Vec<OsString>,
 
     /// The wire protocol
     #[arg(long, value_enum, default_value = "v0")]
@@ -63,13 +65,16 @@ pub struct Args {
 
 /// Sends.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let (given, commands) = words(&args.words)?;
     // Nothing is sent unless everything can be.
-    let frames = frames(&args.commands, args.protocol)?;
-    let mut connection = source::connect(&args.source, Connecting::new().wait(args.wait))?;
-    let sent = connection.send(&args.source, &frames);
+    let frames = frames(&commands, args.protocol)?;
+    let source = source::source(given)?;
+    let how = Connecting::new().wait(args.wait).programs(source::visit);
+    let mut connection = source::connect(&source, how)?;
+    let sent = connection.send(&source, &frames);
     sent.map_err(source::failed)?;
     let delivery = linger(&mut connection, args.linger, args.wait)
-        .advise(format_args!("lost {}", args.source), "")?;
+        .advise(format_args!("lost {source}"), "")?;
     Ok(match delivery {
         Delivery::Served => ExitCode::SUCCESS,
         Delivery::Closed => {
@@ -84,6 +89,36 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             ExitCode::from(errors::IO)
         }
     })
+}
+
+/// A source, unless the first word is a command, and the commands.
+fn words(words: &[OsString]) -> anyhow::Result<(Option<Source>, Vec<Command>)> {
+    let command = |word: &OsString| {
+        let text = word.to_string_lossy();
+        text.parse::<Command>().map_err(|error| {
+            errors::usage(format_args!("{} is no command: {error}", shell_word(&text)))
+        })
+    };
+    let Some((first, rest)) = words.split_first() else {
+        return Ok((None, Vec::new()));
+    };
+    let source = Source::try_from(first.clone()).map_err(errors::usage);
+    // What has a slash may be a path, or a command of the program's own.
+    let named = match &source {
+        Ok(Source::File(path)) => path.exists(),
+        Ok(_) | Err(_) => true,
+    };
+    if !named && command(first).is_ok() {
+        let commands: anyhow::Result<_> = words.iter().map(command).collect();
+        return Ok((None, commands?));
+    }
+    if rest.is_empty() {
+        return Err(errors::usage(
+            "say which command to send: `eventlog control --help` has them",
+        ));
+    }
+    let commands: anyhow::Result<_> = rest.iter().map(command).collect();
+    Ok((Some(source?), commands?))
 }
 
 /// The commands as they go over the wire.

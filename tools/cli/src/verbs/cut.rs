@@ -78,7 +78,8 @@ Examples:
 Exit codes: 0 done, 1 the log is faulty (what came before is cut), 3 cannot read or write.";
 
 /// Cuts.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub fn run(mut args: Args) -> Result<ExitCode> {
+    args.input.find()?;
     if args.from.zip(args.to).is_some_and(|(from, to)| from >= to) {
         return Err(errors::usage("--from must be earlier than --to"));
     }

@@ -8,7 +8,7 @@ mod runtime;
 
 use crate::errors;
 use crate::output;
-use crate::source::{FlushArgs, SourceArgs};
+use crate::source::{self, SourceArgs};
 use crate::units;
 use anyhow::Result;
 use eventlog_source::{Source, Wait};
@@ -24,14 +24,16 @@ use std::time::Duration;
 /// Of the file of a program it is read how it was linked: its runtime system,
 /// the options that it allows and has, the library in it. The program is not
 /// run, unless --ask says so. Of a program that runs the live stream is read
-/// for a while: who it is, which events come, and how they are flushed. That
-/// takes the place of its client for so long.
+/// for a while: who it is, which events come, and how they are flushed. If it
+/// is not one that `eventlog list` shows, that takes the place of its client
+/// for so long.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// PROGRAM (a file, or a name in PATH), unix:PATH, or tcp:HOST:PORT
+    /// PROGRAM (a file, or a name in PATH), unix:PATH, tcp:HOST:PORT, or a NAME that
+    /// `eventlog list` shows; without it, the one program that runs
     #[arg(value_name = "PROGRAM", value_parser = crate::source::parser())]
-    target: Source,
+    target: Option<Source>,
 
     /// Run `PROGRAM +RTS --info` if the file does not tell enough (it has been
     /// stripped). A program that ignores such options (-rtsopts=ignore) then
@@ -68,11 +70,16 @@ Exit codes: 0 nothing is missing, 1 something is, or PROGRAM is not of GHC, 3 ca
 
 /// Examines.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let report = match &args.target {
+    let target = match args.target.clone() {
+        // What is installed wins over what runs.
+        Some(Source::File(path)) if find(&path).is_file() => Source::File(path),
+        given => source::source(given)?,
+    };
+    let report = match &target {
         Source::Stdin => return Err(errors::usage("name a program or a socket, not `-`")),
-        Source::File(path) if is_socket(path) => listen(&args)?,
+        Source::File(path) if is_socket(path) => listen(&target, &args)?,
         Source::File(path) => program::examine(&find(path), args.ask)?,
-        _ => listen(&args)?,
+        _ => listen(&target, &args)?,
     };
     let mut out = output::out();
     match args.json {
@@ -86,13 +93,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }))
 }
 
-fn listen(args: &Args) -> Result<Report> {
-    let source = SourceArgs {
-        source: args.target.clone(),
-        wait: args.wait,
-        follow: false,
-        flush: FlushArgs::default(),
-    };
+fn listen(target: &Source, args: &Args) -> Result<Report> {
+    let source = SourceArgs::of(target.clone(), args.wait);
     live::examine(&source, args.listen)
 }
 

@@ -143,7 +143,8 @@ Examples:
 Exit codes: 0 done, 1 the log is faulty or has nothing to export, 3 cannot read or write.";
 
 /// Converts.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub fn run(mut args: Args) -> Result<ExitCode> {
+    args.input.find()?;
     let what = choose(args.format, args.what)?;
     let rules = Rules::named(&args.start, &args.stop).map_err(errors::usage)?;
     if args.from.zip(args.to).is_some_and(|(from, to)| from >= to) {

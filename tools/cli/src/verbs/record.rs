@@ -41,8 +41,13 @@ Examples:
   eventlog record unix:/tmp/app.sock -o heap.eventlog --for 30s --control start-heap-profiling
   mkfifo /tmp/log; eventlog record /tmp/log -o app.eventlog & ./app +RTS -l -ol/tmp/log")]
 pub struct Args {
-    /// unix:PATH, tcp:HOST:PORT, a FIFO, FILE, or - for standard input
-    #[arg(value_parser = source::parser())]
+    /// unix:PATH, tcp:HOST:PORT, the NAME of a program that `eventlog list` shows, a FIFO, FILE, or
+    /// - for standard input; without it, the one program that runs
+    #[arg(value_name = "SOURCE", value_parser = source::parser())]
+    given: Option<Source>,
+
+    /// What is recorded, once it is found.
+    #[arg(skip = Source::Stdin)]
     source: Source,
 
     /// The file to write, packed if its name ends in .zst; - for standard output
@@ -109,7 +114,8 @@ enum Reconnect {
 }
 
 /// Records.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
+    args.source = source::source(args.given.take())?;
     let frames = frames(&args.control, args.protocol)?;
     check_output(&args)?;
     let rotation = Rotation {
@@ -291,7 +297,10 @@ impl Recording {
             if let Some(ending) = tee.ends_in_header() {
                 code = errors::ending(&self.args.source.to_string(), &ending);
             }
-            if !self.goes_on(&end) {
+            let program = connection.as_program();
+            let other = program.is_some_and(|program| program.is_still_there());
+            drop(connection);
+            if !self.goes_on(&end, other) {
                 break;
             }
             if self.files.total == before {
@@ -307,18 +316,27 @@ impl Recording {
             .wait(self.args.wait)
             .tick(Some(TICK))
             .stop(move || over.is_now())
+            .programs(source::attach)
             .notices(move |notice| source::tell(notice, !quiet));
         self.args.flush.connect(&self.args.source, &how)
     }
 
-    /// Whether to connect again, after telling why the stream ended.
-    fn goes_on(&self, end: &End) -> bool {
+    /// Whether to connect again, after telling why the stream ended: perhaps because `other`
+    /// has ended who read the program before.
+    fn goes_on(&self, end: &End, other: bool) -> bool {
         let lasting = self.args.source.is_socket()
             || (self.args.reconnect == Reconnect::Always && self.args.source.size().is_none());
         let source = &self.args.source;
         match end {
             End::Stopped => false,
             End::Complete => lasting && self.args.reconnect == Reconnect::Always,
+            End::Lost(_) if other && lasting && self.args.reconnect != Reconnect::Never => {
+                errors::note(format_args!(
+                    "whoever read {source} has ended; the next file goes on, without what came in \
+                     between"
+                ));
+                true
+            }
             End::Lost(error) => {
                 let reason = error
                     .as_ref()

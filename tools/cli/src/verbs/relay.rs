@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::{ExitCode, ExitStatus};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use teller::{Manner, Teller, Told};
@@ -52,7 +53,8 @@ use waking::Wake;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// unix:PATH, tcp:HOST:PORT, a FIFO, FILE, or - for standard input; NAME=SOURCE names it
+    /// unix:PATH, tcp:HOST:PORT, a FIFO, FILE, - for standard input, or the name of a program that
+    /// `eventlog list` shows; NAME=SOURCE names it. Without any, the one program that runs
     #[arg(value_name = "SOURCE", value_parser = names::named())]
     sources: Vec<Named>,
 
@@ -145,9 +147,12 @@ fn ring_size(text: &str) -> Result<u64, String> {
 }
 
 /// Relays.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     if let Some(of) = &args.status {
         return status::print(of.as_deref(), args.json);
+    }
+    if args.command.is_empty() || !args.sources.is_empty() {
+        args.sources = names::found(args.sources)?;
     }
     let sessions = names::sessions(&args.sources, args.command.first().map(|it| it.as_os_str()))?;
     if sessions.is_empty() {
@@ -196,9 +201,11 @@ fn relay(
         flush: args.flush.every,
         over: Over::default(),
         told: told.clone(),
+        relay: Arc::default(),
     };
     let intakes = intakes(&args, sessions, &gates, &how)?;
     let relay = start(&args, told.clone(), gates, wake.clone())?;
+    let _ = how.relay.set(relay.clone());
     for name in sessions {
         relay.reserve(name)?;
     }

@@ -45,7 +45,8 @@ Exit codes: 0 there is a valid log now, 1 there was nothing to be saved, 3 canno
 const LARGEST: usize = 8 << 20;
 
 /// Repairs.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub fn run(mut args: Args) -> Result<ExitCode> {
+    args.input.find()?;
     let reading = Reading {
         recover: true,
         progress: Some("repairing"),

@@ -69,7 +69,8 @@ pub struct Args {
 }
 
 /// Prints.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
+    args.input.find()?;
     let filter = args.filter.build()?;
     let format = if args.json {
         Format::Json
@@ -82,6 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         left: args.limit.unwrap_or(u64::MAX),
         flushed: Instant::now(),
         live: is_live(&args.input),
+        rejoined: false,
     };
     if args.wall {
         printer.lines.with_wall(find_wall_clock(&args)?);
@@ -111,6 +113,8 @@ struct Printer {
     left: u64,
     flushed: Instant,
     live: bool,
+    /// The next header is that of the same log once more.
+    rejoined: bool,
 }
 
 impl Printer {
@@ -142,7 +146,10 @@ impl Printer {
 
     fn header(&mut self) -> anyhow::Result<()> {
         self.filter.restart();
-        self.lines.session()?;
+        match std::mem::take(&mut self.rejoined) {
+            true => self.lines.rejoined()?,
+            false => self.lines.session()?,
+        }
         Ok(())
     }
 
@@ -167,6 +174,7 @@ fn show_plain(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
         match step {
             Step::Header(_) => printer.header()?,
             Step::Item(item) => return printer.item(&item),
+            Step::Rejoined => printer.rejoined = true,
             Step::Run(_) => {}
             Step::Idle => printer.idle()?,
         }
@@ -200,6 +208,7 @@ fn show_live_sorted(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCo
                     return drain(&mut order, printer);
                 }
             }
+            Step::Rejoined => printer.rejoined = true,
             Step::Run(_) => {}
             Step::Idle => {
                 let flow = drain(&mut order, printer)?;

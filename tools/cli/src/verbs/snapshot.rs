@@ -3,8 +3,10 @@
 use super::recover;
 use crate::analysis::target::TargetArgs;
 use crate::errors::{self, Advise};
+use crate::source;
 use anyhow::Result;
 use eventlog_ring_file::RingReader;
+use eventlog_source::programs::{Processes, Program};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
@@ -22,9 +24,10 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// The number of a process, or a ring file (one whose name is a number: ./123)
-    #[arg(value_name = "PID|RING_FILE")]
-    program: OsString,
+    /// The number of a process, a ring file (one whose name is a number: ./123), or the NAME of a
+    /// program that `eventlog list` shows; without it, the one program that runs
+    #[arg(value_name = "PID|RING_FILE|NAME")]
+    program: Option<OsString>,
 
     #[command(flatten)]
     target: TargetArgs,
@@ -32,6 +35,7 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  eventlog snapshot app -o now.eventlog
   eventlog snapshot $(pidof app) -o now.eventlog
   eventlog snapshot app.ring -o - | eventlog stats -
 
@@ -40,17 +44,36 @@ that does not record, or it cannot be read.";
 
 /// Takes one.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let text = args.program.to_str().unwrap_or_default();
+    let given = args.program.map(PathBuf::from);
+    let text = given.as_deref().and_then(Path::to_str).unwrap_or_default();
     let number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let Some(pid) = text.parse::<u32>().ok().filter(|_| number) else {
-        let path = PathBuf::from(args.program);
-        let name = path.display().to_string();
-        return recover::recover(recover::open(&path, &name)?, &name, &path, &args.target);
+    let named = text.parse::<u32>().ok().filter(|_| number);
+    let pid = match named {
+        Some(pid) => pid,
+        None => match (source::found(given.as_deref())?, given) {
+            (Some(program), _) => pid_of(&program)?,
+            (None, given) => {
+                let path = given.unwrap_or_default();
+                let name = path.display().to_string();
+                return recover::recover(recover::open(&path, &name)?, &name, &path, &args.target);
+            }
+        },
     };
     let (file, mapped) = find(pid)?;
     // Not the file itself, if that was deleted; then nothing can be in the way.
     let name = format!("process {pid} ({})", mapped.path.display());
     recover::recover(file, &name, &mapped.path, &args.target)
+}
+
+/// The process of a program that was found.
+fn pid_of(program: &Program) -> Result<u32> {
+    let process = Processes::look().of(program);
+    let name = program.name().to_string_lossy();
+    process.map(|process| process.pid).ok_or_else(|| {
+        errors::io(format_args!(
+            "this system does not say which process {name} is; name its number or its ring file"
+        ))
+    })
 }
 
 /// A file that a process has in its memory from the start.

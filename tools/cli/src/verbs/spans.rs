@@ -106,7 +106,8 @@ Exit codes: 0 done, 1 the log is faulty (what came before is used), 3 cannot rea
 const MOST_ROWS: usize = 1000;
 
 /// Measures.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub fn run(mut args: Args) -> Result<ExitCode> {
+    args.input.find()?;
     let rules = match (&args.from, &args.to) {
         (Some(from), Some(to)) => Rules::between(from, to),
         _ => Rules::named(&args.start, &args.stop),

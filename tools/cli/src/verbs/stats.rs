@@ -12,6 +12,7 @@ use crate::units;
 use anyhow::Result;
 use eventlog_state::report::Report;
 use eventlog_state::{Keep, State, Totals, Turn};
+use ghc_eventlog::notes::Note;
 use ghc_eventlog::{Block, Event, Gap, Header};
 use screen::Screen;
 use std::io::Write;
@@ -67,7 +68,8 @@ Exit codes: 0 done, 1 the log is faulty (what came before is summarised), 3 cann
 const NOTICE: Duration = Duration::from_millis(100);
 
 /// Summarises.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub fn run(mut args: Args) -> Result<ExitCode> {
+    args.input.find()?;
     let interval = args.interval.max(Duration::from_millis(10));
     let live = args.input.follow.then_some(interval);
     let draws = live.is_some() && !args.json && output::is_terminal();
@@ -116,6 +118,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
 struct Session {
     state: State,
     totals: Totals,
+    /// Somebody else serves the program now. What a relay tells of what was before this is counted
+    /// already.
+    told_again: Option<u64>,
 }
 
 impl Session {
@@ -127,14 +132,27 @@ impl Session {
         Self {
             state: State::new(header, keep),
             totals: threads.map_or_else(Totals::new, Totals::with_threads),
+            told_again: None,
         }
     }
 
     #[inline]
     fn event(&mut self, event: &Event<'_>, turn: Turn) {
-        self.totals.event(event);
+        if self.told_again.is_none() || self.is_new(event) {
+            self.totals.event(event);
+        }
         self.state
             .apply(event, turn, &mut |fact| self.totals.see(&fact));
+    }
+
+    /// Whether an event after a connection that was lost is one to be counted.
+    #[cold]
+    fn is_new(&mut self, event: &Event<'_>) -> bool {
+        if let Some(Note::Joined(joined)) = Note::of(event) {
+            self.told_again = Some(joined.at);
+            return false;
+        }
+        self.told_again.is_none_or(|until| event.time > until)
     }
 
     /// What has come so far, or all of it.
@@ -227,6 +245,16 @@ impl Sink for Stats {
         self.sessions += 1;
         self.session = Some(Box::new(Session::new(header, self.threads)));
         Ok(())
+    }
+
+    fn rejoined(&mut self, header: &Arc<Header>) -> Result<()> {
+        match &mut self.session {
+            Some(session) if session.state.header().as_bytes() == header.as_bytes() => {
+                session.told_again = Some(0);
+                Ok(())
+            }
+            _ => self.session(header),
+        }
     }
 
     fn block(&mut self, block: &Block<'_>) -> Result<()> {

@@ -62,7 +62,8 @@ Examples:
 Exit codes: 0 no errors, 1 errors (or warnings with --strict), 3 cannot read.";
 
 /// Checks.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub fn run(mut args: Args) -> Result<ExitCode> {
+    args.input.find()?;
     let mut findings = Findings::new(args.json, args.quiet, args.max);
     let reading = Reading {
         recover: true,
@@ -101,7 +102,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
                     runtime.check(order, &mut findings)?;
                 }
             }
-            Step::Idle => {}
+            Step::Rejoined | Step::Idle => {}
         }
         Ok(ControlFlow::Continue(()))
     })?;

@@ -66,6 +66,8 @@ pub fn command() -> Command {
     command
         .env_remove("NO_COLOR")
         .env_remove("GHCRTS")
+        // No program that happens to run here is meant.
+        .env("XDG_RUNTIME_DIR", "/nonexistent")
         .stdin(Stdio::null());
     command
 }

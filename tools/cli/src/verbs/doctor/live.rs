@@ -54,7 +54,7 @@ pub fn examine(source: &SourceArgs, listen: Duration) -> Result<Report> {
             Step::Header(header) => seen.state = Some(listening(&header)),
             Step::Item(Item::Event(event)) => seen.event(&event),
             Step::Item(Item::Block(block)) => seen.block(block.size, now),
-            Step::Item(_) | Step::Run(_) | Step::Idle => {}
+            Step::Item(_) | Step::Run(_) | Step::Rejoined | Step::Idle => {}
         }
         Ok(match now < until {
             true => ControlFlow::Continue(()),

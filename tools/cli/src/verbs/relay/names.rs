@@ -2,6 +2,7 @@
 
 use crate::errors;
 use crate::printable::shell_word;
+use crate::source;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use eventlog_source::Source;
 use std::collections::BTreeSet;
@@ -38,6 +39,20 @@ pub fn named() -> impl TypedValueParser<Value = Named> {
         };
         Source::try_from(source).map(|source| Named { name, source })
     })
+}
+
+/// What is meant where a program is named in short; if nothing is named, the one that runs.
+pub fn found(sources: Vec<Named>) -> anyhow::Result<Vec<Named>> {
+    if sources.is_empty() {
+        let source = source::perhaps()?;
+        let named = |source| Named { name: None, source };
+        return Ok(source.map(named).into_iter().collect());
+    }
+    let find = |named: Named| {
+        let source = source::source(Some(named.source))?;
+        Ok(Named { source, ..named })
+    };
+    sources.into_iter().map(find).collect()
 }
 
 /// Reads a [`Target`].

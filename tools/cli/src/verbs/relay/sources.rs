@@ -3,14 +3,14 @@
 use super::news::News;
 use super::teller::Told;
 use crate::source;
-use eventlog_relay::{Arrivals, Intake};
+use eventlog_relay::{Address, Arrivals, Intake, Relay};
 use eventlog_source::{
     Arrival, Connecting, Error, Notice, Reconnecting, Replay, Source, Speed, Wait,
 };
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// How often the wish to stop is looked at.
@@ -43,12 +43,23 @@ pub struct How {
     pub over: Over,
     /// Whom to tell.
     pub told: Told,
+    /// The relay itself, once it is there: programs that are found are shared.
+    pub relay: Arc<OnceLock<Relay>>,
 }
 
 impl How {
     fn connecting(&self, name: &str) -> Connecting {
         let (over, told, name) = (self.over.clone(), self.told.clone(), name.to_owned());
+        let (relay, source) = (self.relay.clone(), name.clone());
         Connecting::new()
+            .programs(move |program| {
+                source::attach_and(program, |slot| {
+                    let at = Address::Unix(slot.relay());
+                    let relay = relay.get().ok_or(io::ErrorKind::NotConnected)?;
+                    let served = relay.serve_instead(&at, Some(&source));
+                    served.map(drop).map_err(io::Error::other)
+                })
+            })
             .wait(self.wait)
             // A program that is not up yet has no log, and no socket either.
             .missing_ok(true)

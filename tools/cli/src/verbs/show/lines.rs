@@ -68,6 +68,16 @@ impl Lines {
         }
     }
 
+    /// The same log goes on.
+    pub fn rejoined(&mut self) -> io::Result<()> {
+        match self.format {
+            Format::Text => {
+                self.remark("the log goes on here; some of what came before this is missing")
+            }
+            Format::Json => writeln!(self.out, "{{\"rejoined\":true}}"),
+        }
+    }
+
     pub fn gap(&mut self, gap: &Gap) -> io::Result<()> {
         let (offset, length, kind) = (gap.error.offset, gap.length, gap.error.kind);
         match self.format {

@@ -1,0 +1,39 @@
+//! The slots of programs that are found by themselves: this process shares them with others.
+
+use crate::hints;
+use eventlog_relay::share::Share;
+use eventlog_source::programs::{Program, Slot};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
+
+static SHARE: OnceLock<Share> = OnceLock::new();
+
+fn share() -> &'static Share {
+    SHARE.get_or_init(|| Share::new(hints::verb()))
+}
+
+/// Connects to a program, or to whoever serves it; if nobody does, this process does from now on.
+pub fn attach(program: &Program) -> io::Result<UnixStream> {
+    share().attach(program)
+}
+
+/// The same with a relay of one's own, which `serve` has serve others.
+pub fn attach_and(
+    program: &Program,
+    serve: impl Fn(&Slot) -> io::Result<()>,
+) -> io::Result<UnixStream> {
+    share().attach_and(program, serve)
+}
+
+/// Connects to a program, or to whoever serves it, for a moment.
+pub fn visit(program: &Program) -> io::Result<UnixStream> {
+    share().visit(program)
+}
+
+/// Gives up what is held; others get what has come so far. At the end of the process.
+pub fn leave() {
+    if let Some(share) = SHARE.get() {
+        share.leave();
+    }
+}

@@ -1,0 +1,340 @@
+//! The one place for a client that a program has, shared by all who want it.
+//!
+//! A program serves one client. Of all tools that want the log of a program that was
+//! [found](eventlog_source::programs), one holds the slot, with a relay for the others at
+//! `DIR/NAME.relay`, and reads from that relay itself. When it ends, however that happens, the
+//! others lose their connections; each attaches again, and one of them has the slot then.
+
+use crate::{Address, Arrivals, Event, Intake, Options, Relay};
+use eventlog_source::programs::{Holder, Presence, Program, Slot};
+use eventlog_source::{Arrival, Connection, Error};
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long somebody may have the slot before they serve others.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often that is looked at.
+const PAUSE: Duration = Duration::from_millis(5);
+/// How long to look whether a connection lasts.
+const GLANCE: Duration = Duration::from_millis(20);
+/// How long a thread of our own relay may take for what it does at once.
+const SOON: Duration = Duration::from_secs(10);
+/// How often the source looks whether it is to end.
+const TICK: Duration = Duration::from_millis(50);
+/// How long others may take to get the rest when we end.
+const REST: Duration = Duration::from_secs(2);
+
+/// A tool that reads programs which others may want to read, too.
+///
+/// Dropped, it gives up what it holds: whoever reads through it gets what has come until then.
+#[derive(Debug)]
+pub struct Share {
+    verb: String,
+    /// By the path of the program's socket.
+    held: Mutex<BTreeMap<PathBuf, Mine>>,
+}
+
+/// The slot of a program, held by us.
+#[derive(Debug)]
+enum Mine {
+    /// And served.
+    Served(Holding),
+    /// For a moment, or served by another relay.
+    Alone(#[expect(dead_code, reason = "it is kept for what its drop does")] Slot),
+}
+
+impl Mine {
+    /// Reads no more.
+    fn stop(&self) {
+        if let Self::Served(holding) = self {
+            holding.stop();
+        }
+    }
+}
+
+impl Share {
+    /// For a verb of that name: what others are told when they ask who holds a slot.
+    pub fn new(verb: impl Into<String>) -> Self {
+        Self {
+            verb: verb.into(),
+            held: Mutex::default(),
+        }
+    }
+
+    /// Connects to whoever serves the program. If nobody does, that is us from now on, until the
+    /// program ends or this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` and `ConnectionRefused` if the program is gone, `ResourceBusy` if another has
+    /// the slot and does not serve us; and those of the system.
+    pub fn attach(&self, program: &Program) -> io::Result<UnixStream> {
+        self.attach_or(program, |slot| {
+            let (holding, stream) = Holding::begin(slot)?;
+            Ok((Mine::Served(holding), stream))
+        })
+    }
+
+    /// The same, for a moment: if nobody serves the program we connect to it, and serve nobody.
+    ///
+    /// # Errors
+    ///
+    /// As for [`attach`](Self::attach).
+    pub fn visit(&self, program: &Program) -> io::Result<UnixStream> {
+        self.attach_or(program, |slot| {
+            let stream = slot.connect()?;
+            Ok((Mine::Alone(slot), stream))
+        })
+    }
+
+    /// Gives up what is held. Others get what has come until then.
+    pub fn leave(&self) {
+        let held = std::mem::take(&mut *self.held());
+        // They end at the same time, and are waited for one after the other.
+        held.values().for_each(Mine::stop);
+        drop(held);
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Mine>> {
+        // Nothing is ever left half done under this lock.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, with a relay of the caller's own: it has the slot, connects to the program, and
+    /// `serve` begins to serve others at [`Slot::relay`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`attach`](Self::attach), and those of `serve`.
+    pub fn attach_and(
+        &self,
+        program: &Program,
+        serve: impl Fn(&Slot) -> io::Result<()>,
+    ) -> io::Result<UnixStream> {
+        self.attach_or(program, |slot| {
+            let stream = slot.connect()?;
+            serve(&slot)?;
+            Ok((Mine::Alone(slot), stream))
+        })
+    }
+
+    fn attach_or(
+        &self,
+        program: &Program,
+        hold: impl Fn(Slot) -> io::Result<(Mine, UnixStream)>,
+    ) -> io::Result<UnixStream> {
+        let since = Instant::now();
+        loop {
+            match program.connect_to_relay() {
+                Ok(stream) if is_served(&stream)? => return Ok(stream),
+                Ok(_) => {}
+                Err(error) if is_nobody(&error) => {}
+                Err(error) => return Err(error),
+            }
+            match program.presence() {
+                Presence::Dead => return Err(ErrorKind::ConnectionRefused.into()),
+                Presence::Gone => return Err(ErrorKind::NotFound.into()),
+                _ => {}
+            }
+            if let Some(slot) = Slot::take(program, &self.verb)? {
+                let (mine, stream) = hold(slot)?;
+                // What was held of it before has ended.
+                let before = self.held().insert(program.socket(), mine);
+                drop(before);
+                return Ok(stream);
+            }
+            if since.elapsed() > PATIENCE {
+                return Err(busy(program));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// Whether a connection is not that to somebody who is about to end: of those the kernel takes
+/// some more, and then it drops them. Mostly something comes at once.
+fn is_served(stream: &UnixStream) -> io::Result<bool> {
+    stream.set_read_timeout(Some(GLANCE))?;
+    let peeked = rustix::net::recv(stream, &mut [0; 1], RecvFlags::PEEK);
+    stream.set_read_timeout(None)?;
+    Ok(!matches!(
+        peeked,
+        Ok((_, 0)) | Err(Errno::CONNRESET | Errno::PIPE)
+    ))
+}
+
+/// There is no relay, or none any more.
+fn is_nobody(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused
+    )
+}
+
+fn busy(program: &Program) -> io::Error {
+    let holder = Holder::of(program).ok().flatten();
+    let verb = holder.as_ref().and_then(|it| it.verb.as_deref());
+    let verb = verb.map_or("another tool".to_owned(), |verb| format!("eventlog {verb}"));
+    let pid = holder.as_ref().and_then(|it| it.pid);
+    let pid = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
+    let message = format!("{verb}{pid} reads it, and does not serve others at this moment");
+    io::Error::new(ErrorKind::ResourceBusy, message)
+}
+
+/// A program that is read and served by us.
+#[derive(Debug)]
+struct Holding {
+    relay: Relay,
+    /// The number of our own client.
+    own: u64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Holding {
+    fn begin(slot: Slot) -> io::Result<(Self, UnixStream)> {
+        let program = slot.program().clone();
+        let name = program.name().to_string_lossy().into_owned();
+        let connection = Connection::unix(slot.connect()?);
+        let (came, clients) = mpsc::channel();
+        let mut options = Options::default().notices(move |event| {
+            if let Event::ClientCame { client, .. } = event {
+                let _ = came.send(*client);
+            }
+        });
+        // As where nobody is in between: a log that begins anew comes in the same connection.
+        options.follow_restarts = true;
+        let relay = Relay::start(options).map_err(io::Error::other)?;
+        relay.reserve(&name).map_err(io::Error::other)?;
+        // Our own client comes first, and so gets every byte. Nobody else knows this address.
+        let private = slot.private();
+        let served = relay.serve_instead(&Address::Unix(private.clone()), Some(&name));
+        let stream = served
+            .map_err(io::Error::other)
+            .and_then(|_| UnixStream::connect(&private))?;
+        let own = wait_for(&clients)?;
+        slot.remove_private()?;
+        let at = Address::Unix(slot.relay());
+        let stop = Arc::new(AtomicBool::new(false));
+        let (ready, asked) = mpsc::channel();
+        let held = Held {
+            reading: Some((connection, slot)),
+            begun: false,
+            stop: Arc::clone(&stop),
+            ready,
+        };
+        let holding = Self { relay, own, stop };
+        let relay = &holding.relay;
+        relay
+            .add(&name, Intake::new(held))
+            .map_err(io::Error::other)?;
+        // From then on commands reach the program.
+        wait_for(&asked)?;
+        relay
+            .serve_instead(&at, Some(&name))
+            .map_err(io::Error::other)?;
+        Ok((holding, stream))
+    }
+}
+
+impl Holding {
+    fn stop(&self) {
+        // Relaxed: it guards no other data.
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn wait_for<T>(channel: &Receiver<T>) -> io::Result<T> {
+    let got = channel.recv_timeout(SOON);
+    got.map_err(|_| io::Error::new(ErrorKind::TimedOut, "the relay in this process hangs"))
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.stop();
+        let since = Instant::now();
+        while since.elapsed() < REST {
+            let status = self.relay.status();
+            let others = status.clients.iter().any(|it| it.client != self.own);
+            if !others && status.sources.iter().all(|source| source.over) {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// The log of a program whose slot we hold.
+struct Held {
+    /// Until the end: the slot is free from then on.
+    reading: Option<(Connection, Slot)>,
+    begun: bool,
+    stop: Arc<AtomicBool>,
+    /// Told once the relay knows where commands go.
+    ready: Sender<()>,
+}
+
+impl Held {
+    /// Gives the slot up.
+    fn end(&mut self) {
+        if let Some((connection, slot)) = self.reading.take() {
+            // The relay has a duplicate, for commands.
+            let _ = rustix::net::shutdown(&connection, rustix::net::Shutdown::Both);
+            drop(connection);
+            drop(slot);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Arrivals for Held {
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Arrival, Error> {
+        let Some((connection, slot)) = &mut self.reading else {
+            return Ok(Arrival::End);
+        };
+        if !std::mem::replace(&mut self.begun, true) {
+            connection.set_tick(Some(TICK));
+            return Ok(Arrival::NewLog);
+        }
+        // Relaxed: it guards no other data.
+        if self.stop.load(Ordering::Relaxed) {
+            self.end();
+            return Ok(Arrival::End);
+        }
+        match connection.read(buffer) {
+            Ok(0) => {}
+            Ok(count) => return Ok(Arrival::Bytes(count)),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::Interrupted => return Ok(Arrival::Idle),
+                // A program that is killed leaves this, or just the end.
+                ErrorKind::ConnectionReset => {}
+                _ => {
+                    let from = slot.program().source();
+                    self.end();
+                    return Err(Error::Read { from, cause: error });
+                }
+            },
+        }
+        self.end();
+        Ok(Arrival::End)
+    }
+
+    fn commands(&mut self) -> Option<OwnedFd> {
+        let _ = self.ready.send(());
+        let (connection, _) = self.reading.as_ref()?;
+        connection.as_fd().try_clone_to_owned().ok()
+    }
+}
