@@ -64,15 +64,19 @@ fn holder(machine: &Machine) -> Option<(u64, String)> {
     Some((by["pid"].as_u64()?, by["verb"].as_str()?.to_owned()))
 }
 
-/// The session of a report, and how many messages were counted in it.
+/// The session of a report, how many threads were created in it, and how many messages it counts.
 #[track_caller]
-fn messages(report: &str) -> (u64, u64) {
+fn counts(report: &str) -> [u64; 3] {
     let report: serde_json::Value = serde_json::from_str(report).expect("JSON");
-    let count = report["stream"]["user_messages"].as_u64();
-    (
-        report["session"].as_u64().expect("a number"),
-        count.unwrap_or_else(|| panic!("{report:#}")),
-    )
+    let count = |value: &serde_json::Value| {
+        let count = value.as_u64();
+        count.unwrap_or_else(|| panic!("{report:#}"))
+    };
+    [
+        count(&report["session"]),
+        count(&report["threads"]["created"]),
+        count(&report["stream"]["user_messages"]),
+    ]
 }
 
 #[test]
@@ -138,9 +142,15 @@ fn others_go_on_when_the_holder_is_killed() {
         tool.prints_more_than(50);
     }
     stats.prints_more_than(3);
-    let before = messages(stats.lines().last().expect("a report"));
+    let before = counts(stats.lines().last().expect("a report"));
     let printed = others.each_ref().map(Tool::count);
+    // So that it is not the one that has the slot next, which would be told nothing again.
+    stats.signal(Signal::STOP);
     first.kill();
+    until("another has the slot", || {
+        holder(&machine).is_some_and(|(pid, _)| pid != u64::from(first.child.id()))
+    });
+    stats.signal(Signal::CONT);
     for (tool, printed) in others.iter_mut().zip(printed) {
         tool.prints_more_than(printed + 300);
     }
@@ -162,6 +172,9 @@ fn others_go_on_when_the_holder_is_killed() {
     until("the next file has something", || {
         std::fs::metadata(&next).is_ok_and(|about| about.len() > 10_000)
     });
+    // At its end the program makes more threads.
+    let during = counts(stats.lines().last().expect("a report"));
+    assert_eq!(during[..2], before[..2]);
     program.end();
     for tool in others.iter_mut().chain([&mut record, &mut stats]) {
         let status = tool.end();
@@ -180,12 +193,15 @@ fn others_go_on_when_the_holder_is_killed() {
     let after = stats
         .lines()
         .iter()
-        .map(|line| messages(line))
+        .map(|line| counts(line))
         .collect::<Vec<_>>();
     assert!(after.is_sorted(), "{after:?}");
-    let (session, count) = *after.last().expect("a report");
-    assert_eq!(session, before.0);
-    assert!(count > before.1 + 300 && count <= last, "{count} of {last}");
+    let [session, _, messages] = *after.last().expect("a report");
+    assert_eq!(session, before[0]);
+    assert!(
+        messages > before[2] + 300 && messages <= last,
+        "{messages} of {last}"
+    );
     assert!(
         record.told().contains("the next file goes on"),
         "{}",
