@@ -44,6 +44,71 @@ pub struct Event<'a> {
     pub(crate) form: Form,
 }
 
+/// An event that is found, and not decoded: for whoever wants little of each, or
+/// only some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoded<'a> {
+    /// As [`Event::time`].
+    pub time: u64,
+    /// As [`Event::cap`].
+    pub cap: Option<u16>,
+    /// As [`Event::raw`].
+    pub raw: &'a [u8],
+    /// As [`Event::offset`].
+    pub offset: u64,
+    pub(crate) id: u16,
+    pub(crate) form: Form,
+}
+
+impl<'a> Encoded<'a> {
+    pub(crate) fn from_raw(raw: &'a [u8], form: Form, cap: Option<u16>, offset: u64) -> Self {
+        let time = raw[2..]
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        Self {
+            time,
+            cap,
+            raw,
+            offset,
+            id: u16::from_be_bytes([raw[0], raw[1]]),
+            form,
+        }
+    }
+
+    /// The number of the event's type.
+    #[inline(always)]
+    pub fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// What happened.
+    #[inline(always)]
+    pub fn body(&self) -> EventBody<'a> {
+        self.body_as(self.id)
+    }
+
+    /// What happened, if the event is of this type. Where that is known, little is
+    /// left of decoding: a few loads.
+    #[inline(always)]
+    pub fn body_as(&self, id: u16) -> EventBody<'a> {
+        debug_assert_eq!(self.id, id);
+        self.form.decode(id, &self.raw[self.form.payload_at()..])
+    }
+
+    /// The event.
+    #[inline(always)]
+    pub fn decode(&self) -> Event<'a> {
+        Event {
+            time: self.time,
+            cap: self.cap,
+            body: self.body(),
+            raw: self.raw,
+            offset: self.offset,
+            form: self.form,
+        }
+    }
+}
+
 impl<'a> From<Event<'a>> for Run<'a> {
     fn from(event: Event<'a>) -> Self {
         Self {
@@ -56,24 +121,25 @@ impl<'a> From<Event<'a>> for Run<'a> {
 
 impl<'a> Event<'a> {
     pub(crate) fn from_raw(raw: &'a [u8], form: Form, cap: Option<u16>, offset: u64) -> Self {
-        let id = u16::from_be_bytes([raw[0], raw[1]]);
-        let time = raw[2..]
-            .first_chunk()
-            .map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        let body = form.decode(id, &raw[form.payload_at()..]);
-        Self {
-            time,
-            cap,
-            body,
-            raw,
-            offset,
-            form,
-        }
+        Encoded::from_raw(raw, form, cap, offset).decode()
     }
 
     /// The number of the event's type.
     pub fn id(&self) -> u16 {
         u16::from_be_bytes([self.raw[0], self.raw[1]])
+    }
+
+    /// The event as it was before it was decoded.
+    #[inline]
+    pub fn encoded(&self) -> Encoded<'a> {
+        Encoded {
+            time: self.time,
+            cap: self.cap,
+            raw: self.raw,
+            offset: self.offset,
+            id: self.id(),
+            form: self.form,
+        }
     }
 
     /// The machine name of the event's type; `"unknown"` if it has none.

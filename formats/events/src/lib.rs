@@ -108,7 +108,7 @@ pub use decoder::Decoder;
 pub use definition::{Definition, definition, definition_of};
 pub use encode::{EncodeError, Writer, encode_event};
 pub use error::{Error, ErrorKind, LooksLike};
-pub use event::{Block, Ending, Event, Gap, Item, Run};
+pub use event::{Block, Encoded, Ending, Event, Gap, Item, Run};
 pub use event_type::{DATA_END, EventType};
 pub use header::Header;
 pub use ids::BLOCK_MARKER;

@@ -1,10 +1,11 @@
 //! How fast a log is folded, beside a plain count of its events: `speed FILE`.
 //!
 //! All ways through the log are taken by turns, several times; the medians count, and
-//! what they are in proportion to the count.
+//! what they are in proportion to the count. `speed FILE ROUNDS WAY` takes one of them
+//! alone, for a profiler.
 
-use eventlog_state::{Fact, Keep, Merge, MergeOptions, State, Step, Turn};
-use ghc_eventlog::{Item, Reader};
+use eventlog_state::{Fact, Keep, Merge, MergeOptions, State, Step, Take, Turn};
+use ghc_eventlog::{Encoded, Item, Reader};
 use std::error::Error;
 use std::fs::File;
 use std::hint::black_box;
@@ -23,8 +24,16 @@ const WAYS: [Way; 4] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let path = args.next().ok_or("usage: speed FILE [ROUNDS]")?;
+    let path = args.next().ok_or("usage: speed FILE [ROUNDS [WAY]]")?;
     let rounds: usize = args.next().map_or(Ok(5), |rounds| rounds.parse())?;
+    if let Some(name) = args.next() {
+        let way = WAYS.iter().find(|(way, _)| *way == name);
+        let (_, way) = way.ok_or("there is no such way")?;
+        for _ in 0..rounds {
+            println!("{}", way(&path)?);
+        }
+        return Ok(());
+    }
     let size = std::fs::metadata(&path)?.len() as f64;
     let mut took = [const { Vec::new() }; WAYS.len()];
     let mut answers = [0; WAYS.len()];
@@ -81,7 +90,7 @@ fn fold(path: &str) -> Result<u64, Box<dyn Error>> {
 
 /// All steps of a log in the order of time.
 #[inline(always)]
-fn steps(path: &str, mut each: impl FnMut(Step<'_>)) -> Result<Merge, Box<dyn Error>> {
+fn steps(path: &str, each: &mut impl Take) -> Result<(), Box<dyn Error>> {
     let mut merge = Merge::new(MergeOptions::default());
     let mut file = File::open(path)?;
     let mut buffer = vec![0; 256 << 10];
@@ -91,16 +100,16 @@ fn steps(path: &str, mut each: impl FnMut(Step<'_>)) -> Result<Merge, Box<dyn Er
             0 => merge.flush(),
             length => merge.push_bytes(&buffer[..length]),
         }
-        merge.drain(&mut each)?;
+        merge.drain_to(each)?;
         if length == 0 {
-            return Ok(merge);
+            return Ok(());
         }
     }
 }
 
 fn merge(path: &str) -> Result<u64, Box<dyn Error>> {
     let mut count = 0;
-    steps(path, |step| {
+    steps(path, &mut |step: Step<'_>| {
         if let Step::Event(event, _) = step {
             count += 1;
             black_box(event.time);
@@ -109,17 +118,32 @@ fn merge(path: &str) -> Result<u64, Box<dyn Error>> {
     Ok(count)
 }
 
-fn merge_and_fold(path: &str) -> Result<u64, Box<dyn Error>> {
-    let mut state = None;
-    let mut facts = 0;
-    steps(path, |step| {
-        let see = &mut |_: Fact<'_>| facts += 1;
-        match (step, &mut state) {
-            (Step::Event(event, turn), Some(state)) => State::apply(state, event, turn, see),
+/// Folds what comes in the order of time.
+#[derive(Default)]
+struct Fold {
+    state: Option<State>,
+    facts: u64,
+}
+
+impl Take for Fold {
+    fn step(&mut self, step: Step<'_>) {
+        let see = &mut |_: Fact<'_>| self.facts += 1;
+        match (step, &mut self.state) {
             (Step::Session(header), state) => *state = Some(State::new(header, Keep::all())),
             (Step::Block(block), Some(state)) => state.block(block, see),
             _ => {}
         }
-    })?;
-    Ok(facts)
+    }
+
+    fn event(&mut self, event: &Encoded<'_>, turn: Turn) {
+        if let Some(state) = &mut self.state {
+            state.apply_encoded(event, turn, &mut |_| self.facts += 1);
+        }
+    }
+}
+
+fn merge_and_fold(path: &str) -> Result<u64, Box<dyn Error>> {
+    let mut fold = Fold::default();
+    steps(path, &mut fold)?;
+    Ok(fold.facts)
 }

@@ -144,6 +144,12 @@ impl Cap {
         self.sparks.map(|(_, sparks)| sparks)
     }
 
+    /// One of its threads was ready to run, and one is.
+    #[inline]
+    pub(crate) fn ready(&mut self, was: bool, is: bool) {
+        self.runnable = self.runnable.saturating_sub(was.into()) + u32::from(is);
+    }
+
     /// What it does according to what is known now. `alone`: it is the only capability.
     fn doing(&self, alone: bool) -> CapState {
         if let Some(collection) = self.collecting {

@@ -3,10 +3,11 @@
 use crate::beginning::Beginning;
 use crate::fact::Fact;
 use crate::limits::Keep;
-use crate::merge::{Merge, MergeOptions, Position, Step, Window};
+use crate::merge::{Merge, MergeOptions, Position, Step, Take, Window};
 use crate::snapshot::Snapshot;
 use crate::state::State;
-use ghc_eventlog::{Error, Header, Item};
+use crate::turn::Turn;
+use ghc_eventlog::{Encoded, Error, Header, Item};
 use std::sync::Arc;
 
 /// Follows a stream, and can bring others to where it is.
@@ -122,32 +123,12 @@ impl Follower {
     }
 
     fn fold(&mut self, see: &mut impl FnMut(Fact<'_>)) -> Result<(), Error> {
-        let (keep, state) = (&self.keep, &mut self.state);
-        let (at_end, global_end) = (&mut self.at_end, &mut self.global_end);
-        self.merge.drain(&mut |step| match step {
-            Step::Event(event, turn) => {
-                *at_end = false;
-                if let Some(state) = state {
-                    state.apply(event, turn, see);
-                }
-            }
-            Step::Block(block) => {
-                *at_end = false;
-                if block.cap.is_none() {
-                    *global_end = block.end.max(*global_end);
-                }
-                if let Some(state) = state {
-                    state.block(block, see);
-                }
-            }
-            Step::Session(header) => {
-                (*at_end, *global_end) = (false, 0);
-                if let Some(mut before) = state.replace(State::new(header, *keep)) {
-                    before.finish(see);
-                }
-            }
-            Step::End => *at_end = true,
-            Step::Gap(_) => {}
+        self.merge.drain_to(&mut Fold {
+            keep: &self.keep,
+            state: &mut self.state,
+            at_end: &mut self.at_end,
+            global_end: &mut self.global_end,
+            see,
         })
     }
 
@@ -250,5 +231,47 @@ impl Follower {
         // A fault is told to whoever pushes.
         let _ = follower.fold(&mut |_| {});
         follower.state.as_mut().map(State::snapshot)
+    }
+}
+
+/// Takes what the merge hands on into the state.
+struct Fold<'a, S> {
+    keep: &'a Keep,
+    state: &'a mut Option<State>,
+    at_end: &'a mut bool,
+    global_end: &'a mut u64,
+    see: &'a mut S,
+}
+
+impl<S: FnMut(Fact<'_>)> Take for Fold<'_, S> {
+    #[inline]
+    fn event(&mut self, event: &Encoded<'_>, turn: Turn) {
+        *self.at_end = false;
+        if let Some(state) = self.state {
+            state.apply_encoded(event, turn, self.see);
+        }
+    }
+
+    fn step(&mut self, step: Step<'_>) {
+        match step {
+            Step::Event(event, turn) => self.event(&event.encoded(), turn),
+            Step::Block(block) => {
+                *self.at_end = false;
+                if block.cap.is_none() {
+                    *self.global_end = block.end.max(*self.global_end);
+                }
+                if let Some(state) = self.state {
+                    state.block(block, self.see);
+                }
+            }
+            Step::Session(header) => {
+                (*self.at_end, *self.global_end) = (false, 0);
+                if let Some(mut before) = self.state.replace(State::new(header, *self.keep)) {
+                    before.finish(self.see);
+                }
+            }
+            Step::End => *self.at_end = true,
+            Step::Gap(_) => {}
+        }
     }
 }

@@ -35,7 +35,9 @@ mod session;
 mod window;
 
 use crate::turn::Turn;
-use ghc_eventlog::{Block, Decoder, Ending, Error, Event, Gap, Header, Item, Run, Watermark};
+use ghc_eventlog::{
+    Block, Decoder, Encoded, Ending, Error, Event, Gap, Header, Item, Run, Watermark,
+};
 use piece::Pieces;
 use session::Session;
 use std::collections::VecDeque;
@@ -79,6 +81,26 @@ pub enum Step<'a> {
     Gap(&'a Gap),
     /// The mark at the end of a log, after everything before it.
     End,
+}
+
+/// Who takes what a [`Merge`] hands on: a function that takes each [`Step`], or who
+/// would rather have events before they are decoded.
+pub trait Take {
+    /// Takes a step.
+    fn step(&mut self, step: Step<'_>);
+
+    /// Takes an event.
+    #[inline]
+    fn event(&mut self, event: &Encoded<'_>, turn: Turn) {
+        self.step(Step::Event(&event.decode(), turn));
+    }
+}
+
+impl<F: FnMut(Step<'_>)> Take for F {
+    #[inline]
+    fn step(&mut self, step: Step<'_>) {
+        self(step);
+    }
 }
 
 /// Bytes that are added to an incomplete item at a time, at least.
@@ -340,6 +362,16 @@ impl Merge {
     /// is final.
     #[inline]
     pub fn drain(&mut self, each: &mut impl FnMut(Step<'_>)) -> Result<(), Error> {
+        self.drain_to(each)
+    }
+
+    /// The same for one who need not have every event decoded.
+    ///
+    /// # Errors
+    ///
+    /// As [`drain`](Self::drain).
+    #[inline]
+    pub fn drain_to(&mut self, each: &mut impl Take) -> Result<(), Error> {
         self.before_draining();
         while let Some(session) = self.sessions.front_mut() {
             if let Err(error) = session.drain(&self.options, &mut self.pieces, each) {
@@ -364,13 +396,13 @@ impl Merge {
 
     /// Leaves a session that is over; whether there is another one.
     #[inline(never)]
-    fn next_session(&mut self, each: &mut dyn FnMut(Step<'_>)) -> bool {
+    fn next_session(&mut self, each: &mut dyn Take) -> bool {
         let more = self.sessions.len() > 1;
         let Some(session) = self.sessions.front_mut() else {
             return false;
         };
         if std::mem::take(&mut session.ended) {
-            each(Step::End);
+            each.step(Step::End);
         }
         if more && let Some(before) = self.sessions.pop_front() {
             self.late += before.late;

@@ -1,6 +1,6 @@
 //! What no runtime system writes, or writes only into part of a log.
 
-use ghc_eventlog::Event;
+use ghc_eventlog::{Encoded, Event};
 use std::fmt;
 
 /// How bad it is.
@@ -45,6 +45,15 @@ pub struct At {
 impl At {
     /// Where an event lies.
     pub fn event(event: &Event<'_>) -> Self {
+        Self {
+            offset: event.offset,
+            time: Some(event.time),
+            cap: event.cap,
+        }
+    }
+
+    /// Where an event lies that is not decoded.
+    pub fn encoded(event: &Encoded<'_>) -> Self {
         Self {
             offset: event.offset,
             time: Some(event.time),

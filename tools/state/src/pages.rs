@@ -106,13 +106,9 @@ impl<T: Clone> Pages<T> {
         if self.last.0 != key {
             self.last = (key, *self.index.get(&key)?);
         }
-        let slot = self.slots.get_mut(self.last.1 as usize)?;
-        if let Slot::Shared(_) = slot {
-            own(slot);
-        }
-        match slot {
+        match self.slots.get_mut(self.last.1 as usize)? {
             Slot::Own(page) => Some(page),
-            _ => None,
+            slot => own(slot),
         }
     }
 
@@ -228,9 +224,13 @@ impl<T: Clone> Pages<T> {
 
 /// The page is to be written to: of a shared one, that takes a copy.
 #[cold]
-fn own<T: Clone>(slot: &mut Slot<T>) {
+fn own<T: Clone>(slot: &mut Slot<T>) -> Option<&mut Page<T>> {
     if let Slot::Shared(page) = std::mem::replace(slot, Slot::Empty) {
         *slot = Slot::Own(Box::new(Arc::unwrap_or_clone(page)));
+    }
+    match slot {
+        Slot::Own(page) => Some(page),
+        _ => None,
     }
 }
 

@@ -10,17 +10,21 @@
 //! A wake-up is a change of state only if the owner of the thread tells it; one
 //! from another capability is a message that the owner may take up much later.
 
+mod unusual;
+
 use crate::cap::Cap;
+use crate::context::{Context, Place};
 use crate::fact::{Fact, Migration, Wakeup};
 use crate::finished::Finished;
 use crate::limits::Keep;
-use crate::oddity::Odd;
+use crate::oddity::{At, Odd};
 use crate::pages::Pages;
 use crate::states::ThreadState;
 use crate::thread::Thread;
 use crate::turn::Turn;
 use ghc_eventlog::{Event, StopStatus, Text};
 use std::sync::Arc;
+use unusual::runs_while_collecting;
 
 /// All threads and capabilities of one session.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +32,8 @@ pub(crate) struct Scheduler {
     pub(crate) threads: Pages<Thread>,
     pub(crate) caps: Vec<Cap>,
     seen: u32,
+    /// The capability that the latest event came from.
+    spoke_last: Option<u16>,
     finished: Arc<Finished>,
     labels: usize,
     /// Threads and labels that were too many.
@@ -35,7 +41,7 @@ pub(crate) struct Scheduler {
     pub(crate) refused_labels: u64,
     /// Threads that the log does not create, and the first of them.
     pub(crate) uncreated: u64,
-    pub(crate) first_uncreated: Option<(crate::oddity::At, u32)>,
+    pub(crate) first_uncreated: Option<(At, u32)>,
     /// An event about threads could not be understood (logs of GHC 6): from
     /// there on nothing is certain.
     pub(crate) blind: bool,
@@ -61,14 +67,20 @@ impl Scheduler {
         self.caps[index].seen = true;
     }
 
-    /// An event came from a capability.
+    /// An event came from a capability, which is met by that.
     #[inline]
-    pub(crate) fn spoke(&mut self, event: &Event<'_>) {
-        if let Some(number) = event.cap {
-            let cap = self.cap(number);
-            if cap.first.is_none() {
-                cap.first = Some(crate::oddity::At::event(event));
-            }
+    pub(crate) fn spoke(&mut self, event: &impl Place) {
+        // Mostly it is the one of the event before.
+        if event.cap() != self.spoke_last {
+            self.speaks(event);
+        }
+    }
+
+    #[inline(never)]
+    fn speaks(&mut self, event: &impl Place) {
+        self.spoke_last = event.cap();
+        if let Some(number) = event.cap() {
+            self.cap(number).first.get_or_insert(event.at());
         }
     }
 
@@ -78,19 +90,7 @@ impl Scheduler {
         self.seen <= 1
     }
 
-    /// A capability, and whether it is the only one.
-    #[inline]
-    fn cap_alone(&mut self, number: u16) -> (&mut Cap, bool) {
-        let index = usize::from(number);
-        if self.caps.len() <= index || !self.caps[index].seen {
-            self.meet(index);
-        }
-        let alone = self.alone();
-        (&mut self.caps[index], alone)
-    }
-
     /// Something about a capability may have changed; `thread` ran until now.
-    #[inline]
     pub(crate) fn update(
         &mut self,
         number: u16,
@@ -98,25 +98,25 @@ impl Scheduler {
         thread: Option<u32>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
-        let (cap, alone) = self.cap_alone(number);
-        cap.update(number, (time, thread, alone), see);
+        self.cap(number);
+        let alone = self.alone();
+        self.caps[usize::from(number)].update(number, (time, thread, alone), see);
     }
 
     pub(crate) fn create(
         &mut self,
-        event: &Event<'_>,
         id: u32,
-        (turn, keep): (Turn, &Keep),
+        with: Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
-    ) -> Option<Odd> {
-        if !keep.threads {
-            return None;
+    ) {
+        if !with.keep.threads {
+            return;
         }
-        let time = event.time;
+        let time = with.event.time();
         if let Some(thread) = self.threads.get_mut(id) {
             // Met before it was created: its capability tells it now.
-            if thread.state == ThreadState::Unknown || turn != Turn::Certain {
-                thread.set_created(time, event.cap);
+            if thread.state == ThreadState::Unknown || with.is_late() {
+                thread.set_created(time, with.event.cap());
                 // Nothing was known of it but its name.
                 if thread.state == ThreadState::Unknown && thread.is_new() {
                     thread.enter(id, time, ThreadState::Runnable);
@@ -125,256 +125,187 @@ impl Scheduler {
                         self.update(cap, time, None, see);
                     }
                 }
-                return None;
+                return;
             }
-            return Some(Odd::ThreadCreatedTwice { thread: id });
-        }
-        if turn == Turn::Late && self.finished.contains(id) {
-            return None;
+            return self.odd(Odd::ThreadCreatedTwice { thread: id }, with, see);
         }
         // Numbers may be used again after the thread is gone.
         if self.finished.contains(id) {
+            if with.turn == Turn::Late {
+                return;
+            }
             Arc::make_mut(&mut self.finished).remove(id);
         }
-        if self.threads.len() >= keep.limits.threads {
+        if self.threads.len() >= with.keep.limits.threads {
             self.refused_threads += 1;
-            return None;
+            return;
         }
-        self.threads.insert(id, Thread::created_on(event.cap, time));
-        if let Some(cap) = event.cap {
+        self.threads
+            .insert(id, Thread::created_on(with.event.cap(), time));
+        if let Some(cap) = with.event.cap() {
             self.cap(cap).runnable += 1;
             self.update(cap, time, None, see);
         }
-        None
     }
 
-    /// A thread starts. The answer is what is odd about it: at most two things.
+    /// A thread starts.
     #[inline]
     pub(crate) fn run(
         &mut self,
-        event: &Event<'_>,
         id: u32,
-        (turn, keep): (Turn, &Keep),
+        with: Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
-    ) -> [Option<Odd>; 2] {
-        let mut odd = [None, None];
-        let Some(number) = event.cap else { return odd };
-        let time = event.time;
-        let (cap, alone) = self.cap_alone(number);
-        let before = cap.running.replace((id, time));
+    ) {
+        let Some(number) = with.event.cap() else {
+            return;
+        };
+        let index = usize::from(number);
+        let before = self.caps[index].running.map(|(other, _)| other);
+        if let Some(other) = before {
+            self.takes_over(id, (other, number), with, see);
+        }
+        let was_ready = with.keep.threads && self.thread_runs(id, number, with, see);
+        let alone = self.alone();
+        let cap = &mut self.caps[index];
+        cap.running = Some((id, with.event.time()));
         cap.runs += 1;
+        cap.ready(was_ready, false);
         if cap.collecting.is_none() {
             cap.requested = None;
         }
-        if !keep.threads && !keep.oddities {
-            let before = before.map(|(other, _)| other);
-            cap.update(number, (time, before, alone), see);
-            return odd;
-        }
-        if let Some((other, _)) = before {
-            odd[0] = (!turn.is_late()).then_some(Odd::CapRunsTwoThreads { thread: id, other });
-            if other != id {
-                self.lose(other, number, time, see);
+        cap.update(number, (with.event.time(), before, alone), see);
+        if with.keep.oddities {
+            cap.collections_known = true;
+            if let Some(collection) = cap.collecting {
+                runs_while_collecting(id, collection, with, see);
             }
         }
-        if keep.threads {
-            odd[1] = self.thread_runs(event, (id, number), (turn, keep), see);
-        }
-        self.update(number, time, before.map(|(other, _)| other), see);
-        odd
     }
 
+    /// The answer is whether it was ready to run on this capability.
     #[inline]
     fn thread_runs(
         &mut self,
-        event: &Event<'_>,
-        (id, number): (u32, u16),
-        (turn, keep): (Turn, &Keep),
+        id: u32,
+        number: u16,
+        with: Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
-    ) -> Option<Odd> {
-        let time = event.time;
-        let mut odd = None;
+    ) -> bool {
+        let time = with.event.time();
         let Some(thread) = self.threads.get_mut(id) else {
-            return self.stranger(
-                event,
-                id,
-                (turn, keep),
-                ThreadState::Running { cap: number },
-            );
+            self.stranger(id, ThreadState::Running { cap: number }, false, with, see);
+            return false;
         };
         thread.started();
-        if time < thread.since() && turn.is_late() {
-            return None;
+        if time < thread.since() && with.is_late() {
+            return false;
         }
-        if let ThreadState::Running { cap: other } = thread.state
-            && other != number
-            && turn == Turn::Certain
-        {
-            odd = Some(Odd::ThreadRunsTwice { thread: id, other });
-        }
-        let was = thread.state.is_runnable().then(|| thread.cap()).flatten();
+        let (before, cap) = (thread.state, thread.cap());
         thread.set_cap(number);
         if let Some(ended) = thread.enter(id, time, ThreadState::Running { cap: number }) {
             see(Fact::Thread(ended));
         }
-        self.left(was, number, time, see);
-        odd
-    }
-
-    /// A thread that was ready belongs to this capability no more, or is not ready any more.
-    #[inline]
-    fn left(&mut self, was: Option<u16>, here: u16, time: u64, see: &mut impl FnMut(Fact<'_>)) {
-        let Some(was) = was else { return };
-        let cap = self.cap(was);
-        cap.runnable = cap.runnable.saturating_sub(1);
-        if was != here {
-            self.update(was, time, None, see);
+        if before.is_runnable() {
+            return cap == Some(number) || self.leaves(cap, time, see);
         }
-    }
-
-    /// A thread that the log has not created: it is older, or over.
-    #[cold]
-    fn stranger(
-        &mut self,
-        event: &Event<'_>,
-        id: u32,
-        (turn, keep): (Turn, &Keep),
-        state: ThreadState,
-    ) -> Option<Odd> {
-        if self.finished.contains(id) {
-            let odd = match state {
-                ThreadState::Running { .. } => Odd::FinishedThreadStarts { thread: id },
-                _ => Odd::FinishedThreadStops { thread: id },
-            };
-            return (!turn.is_late()).then_some(odd);
-        }
-        if self.threads.len() >= keep.limits.threads {
-            self.refused_threads += 1;
-            return None;
-        }
-        self.uncreated += 1;
-        let at = crate::oddity::At::event(event);
-        self.first_uncreated.get_or_insert((at, id));
-        if state == ThreadState::Finished {
-            Arc::make_mut(&mut self.finished).add(id);
-            return None;
-        }
-        let mut thread = Thread::met(state, event.time);
-        if let Some(cap) = event.cap {
-            thread.set_cap(cap);
-        }
-        if let ThreadState::Running { .. } = state {
-            thread.started();
-        }
-        if let (ThreadState::Runnable, Some(cap)) = (state, event.cap) {
-            self.cap(cap).runnable += 1;
-        }
-        self.threads.insert(id, thread);
-        None
-    }
-
-    /// The thread was said to run, but another runs in its place: the log does
-    /// not tell what became of it.
-    #[cold]
-    fn lose(&mut self, id: u32, number: u16, time: u64, see: &mut impl FnMut(Fact<'_>)) {
-        if let Some(thread) = self.threads.get_mut(id)
-            && thread.state == (ThreadState::Running { cap: number })
-            && let Some(ended) = thread.enter(id, time, ThreadState::Unknown)
+        if let ThreadState::Running { cap: other } = before
+            && other != number
+            && with.turn == Turn::Certain
         {
-            see(Fact::Thread(ended));
+            self.odd(Odd::ThreadRunsTwice { thread: id, other }, with, see);
         }
+        false
     }
 
-    /// A thread stops. The answer is what is odd about it: at most two things.
+    /// A thread that was ready to run on this capability is so no more.
+    #[inline(never)]
+    fn leaves(&mut self, cap: Option<u16>, time: u64, see: &mut impl FnMut(Fact<'_>)) -> bool {
+        if let Some(number) = cap {
+            let cap = self.cap(number);
+            cap.runnable = cap.runnable.saturating_sub(1);
+            self.update(number, time, None, see);
+        }
+        false
+    }
+
+    /// A thread stops.
     #[inline]
     pub(crate) fn stop(
         &mut self,
-        event: &Event<'_>,
         (id, status, info): (u32, StopStatus, Option<u32>),
-        (turn, keep): (Turn, &Keep),
+        with: Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
-    ) -> [Option<Odd>; 2] {
-        let mut odd = [None, None];
-        let Some(number) = event.cap else { return odd };
-        let time = event.time;
-        let (cap, alone) = self.cap_alone(number);
-        let before = cap.running.take();
+    ) {
+        let Some(number) = with.event.cap() else {
+            return;
+        };
+        let index = usize::from(number);
+        let before = self.caps[index].running;
+        let since = match before {
+            Some((other, since)) if other == id => Some(since),
+            Some((other, _)) => {
+                self.stops_other(id, (other, number), with, see);
+                None
+            }
+            None => None,
+        };
+        let (fewer, more) = match with.keep.threads {
+            true => self.thread_stops((id, number, since), (status, info), with, see),
+            false => (false, false),
+        };
+        let alone = self.alone();
+        let cap = &mut self.caps[index];
+        cap.running = None;
         if let Some((_, since)) = before {
-            cap.ran = cap.ran.saturating_add(time.saturating_sub(since));
+            let took = with.event.time().saturating_sub(since);
+            cap.ran = cap.ran.saturating_add(took);
         }
-        if !keep.threads && !keep.oddities {
-            let before = before.map(|(other, _)| other);
-            cap.update(number, (time, before, alone), see);
-            return odd;
-        }
-        if let Some((other, _)) = before
-            && other != id
-        {
-            odd[0] = (!turn.is_late()).then_some(Odd::WrongThreadStops { thread: id, other });
-            self.lose(other, number, time, see);
-        }
-        if keep.threads {
-            let since = before.and_then(|(other, since)| (other == id).then_some(since));
-            let state = ThreadState::after(status, info);
-            odd[1] = self.thread_stops(event, (id, number, since), (turn, keep), state, see);
-        }
-        self.update(number, time, before.map(|(other, _)| other), see);
-        odd
+        cap.ready(fewer, more);
+        let before = before.map(|(other, _)| other);
+        cap.update(number, (with.event.time(), before, alone), see);
     }
 
+    /// The answer is whether it was ready to run on this capability, and whether it is.
     #[inline]
     fn thread_stops(
         &mut self,
-        event: &Event<'_>,
         (id, number, since): (u32, u16, Option<u64>),
-        (turn, keep): (Turn, &Keep),
-        state: ThreadState,
+        (status, info): (StopStatus, Option<u32>),
+        with: Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
-    ) -> Option<Odd> {
-        let time = event.time;
+    ) -> (bool, bool) {
+        let time = with.event.time();
         let Some(thread) = self.threads.get_mut(id) else {
-            let odd = self.stranger(event, id, (turn, keep), state);
-            return odd.filter(|_| since.is_none());
+            let state = ThreadState::after(status, info);
+            self.stranger(id, state, since.is_some(), with, see);
+            return (false, false);
         };
-        let mut odd = None;
-        match thread.state {
-            ThreadState::Running { cap } if cap == number => {}
-            // Told by another capability, or late: the run counts, whatever the thread does now.
-            before => {
-                if let Some(since) = since {
-                    thread.ran_before(time.saturating_sub(since));
-                }
-                // If it ran here, whoever told otherwise was odd, and not this.
-                if turn == Turn::Certain && since.is_none() {
-                    odd = match before {
-                        ThreadState::Running { cap: other } => {
-                            Some(Odd::ThreadRunsElsewhere { thread: id, other })
-                        }
-                        ThreadState::Unknown | ThreadState::Finished => None,
-                        _ => Some(Odd::IdleThreadStops { thread: id }),
-                    };
-                }
+        let state = ThreadState::after(status, info);
+        let (before, cap) = (thread.state, thread.cap());
+        let here = matches!(before, ThreadState::Running { cap } if cap == number);
+        // Told by another capability, or late: the run counts, whatever the thread does now.
+        if let (false, Some(since)) = (here, since) {
+            thread.ran_before(time.saturating_sub(since));
+        }
+        let over = matches!(state, ThreadState::Finished);
+        let (mut was_ready, mut is_ready) = (false, false);
+        if time >= thread.since() || !with.is_late() || over {
+            thread.set_cap(number);
+            if let Some(ended) = thread.enter(id, time, state) {
+                see(Fact::Thread(ended));
+            }
+            was_ready =
+                before.is_runnable() && (cap == Some(number) || self.leaves(cap, time, see));
+            is_ready = state.is_runnable();
+            if over {
+                self.over(id, see);
             }
         }
-        let over = state == ThreadState::Finished;
-        if time < thread.since() && turn.is_late() && !over {
-            return odd;
+        // If it ran here, whoever told otherwise was odd, and not this.
+        if !here && since.is_none() {
+            self.stops_unexpectedly(id, before, with, see);
         }
-        let was = thread.state.is_runnable().then(|| thread.cap()).flatten();
-        thread.set_cap(number);
-        if let Some(ended) = thread.enter(id, time, state) {
-            see(Fact::Thread(ended));
-        }
-        if was.is_some() {
-            self.left(was, number, time, see);
-        }
-        if state == ThreadState::Runnable {
-            self.cap(number).runnable += 1;
-        }
-        if over {
-            self.over(id, see);
-        }
-        odd
+        (was_ready, is_ready)
     }
 
     fn over(&mut self, id: u32, see: &mut impl FnMut(Fact<'_>)) {
@@ -390,75 +321,75 @@ impl Scheduler {
 
     pub(crate) fn migrate(
         &mut self,
-        event: &Event<'_>,
         (id, to): (u32, u16),
-        (turn, keep): (Turn, &Keep),
+        with: Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
-    ) -> Option<Odd> {
-        let from = event.cap?;
+    ) {
+        let Some(from) = with.event.cap() else { return };
+        let time = with.event.time();
         see(Fact::Migration(Migration {
             thread: id,
             from,
             to,
-            time: event.time,
+            time,
         }));
-        if !keep.threads {
-            return None;
+        if !with.keep.threads {
+            return;
         }
-        let thread = self.threads.get_mut(id)?;
-        thread.migrated();
-        if event.time < thread.since() && turn.is_late() {
-            return None;
-        }
-        let odd = match thread.state {
-            ThreadState::Running { cap: other } if turn == Turn::Certain => {
-                Some(Odd::RunningThreadMigrates { thread: id, other })
-            }
-            _ => None,
+        let Some(thread) = self.threads.get_mut(id) else {
+            return;
         };
-        let was = thread.cap();
-        thread.set_cap(to);
-        if thread.state.is_runnable() {
-            self.left(was, to, event.time, see);
-            self.cap(to).runnable += 1;
-            self.update(from, event.time, None, see);
-            self.update(to, event.time, None, see);
+        thread.migrated();
+        if time < thread.since() && with.is_late() {
+            return;
         }
-        odd
+        let (state, was) = (thread.state, thread.cap());
+        thread.set_cap(to);
+        if state.is_runnable() {
+            let fewer = was == Some(to) || self.leaves(was, time, see);
+            self.cap(to).ready(fewer, true);
+            self.update(from, time, None, see);
+            self.update(to, time, None, see);
+        }
+        if let (ThreadState::Running { cap: other }, Turn::Certain) = (state, with.turn) {
+            self.odd(Odd::RunningThreadMigrates { thread: id, other }, with, see);
+        }
     }
 
+    #[inline]
     pub(crate) fn wakeup(
         &mut self,
-        event: &Event<'_>,
         (id, to): (u32, u16),
-        (turn, keep): (Turn, &Keep),
+        with: Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
-        let Some(from) = event.cap else { return };
-        let time = event.time;
+        let Some(from) = with.event.cap() else { return };
+        let time = with.event.time();
+        let alone = self.alone();
+        let cap = &mut self.caps[usize::from(from)];
         see(Fact::Wakeup(Wakeup {
             thread: id,
-            by: self.cap(from).running.map(|(thread, _)| thread),
+            by: cap.running.map(|(thread, _)| thread),
             from,
             to,
             time,
         }));
-        if !keep.threads || from != to {
+        if !with.keep.threads || from != to {
             return;
         }
         let Some(thread) = self.threads.get_mut(id) else {
             return;
         };
         let blocked = matches!(thread.state, ThreadState::Blocked { .. });
-        let too_late = time < thread.since() && turn.is_late();
+        let too_late = time < thread.since() && with.is_late();
         if !blocked || thread.cap() != Some(to) || too_late {
             return;
         }
         if let Some(ended) = thread.enter(id, time, ThreadState::Runnable) {
             see(Fact::Thread(ended));
         }
-        self.cap(to).runnable += 1;
-        self.update(to, time, None, see);
+        cap.runnable += 1;
+        cap.update(to, (time, None, alone), see);
     }
 
     pub(crate) fn label(&mut self, event: &Event<'_>, id: u32, label: Text<'_>, keep: &Keep) {

@@ -1,9 +1,11 @@
 //! The fold: what the events so far say about the runtime system.
 
 mod queries;
+mod threads;
 
 use crate::cap::{Allocated, Collector, InCollection};
 use crate::collections::Collections;
+use crate::context::Context;
 use crate::definitions::Definitions;
 use crate::fact::{Fact, HeapKind, HeapValue, Part};
 use crate::heap::Heaps;
@@ -85,59 +87,9 @@ impl State {
         }
     }
 
-    /// Takes an event.
-    #[inline]
-    pub fn apply(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {
-        self.time = self.time.max(event.time);
-        self.first = self.first.min(event.time);
-        if self.keep.oddities {
-            self.scheduler.spoke(event);
-        }
-        let with = (turn, &self.keep);
+    #[inline(never)]
+    pub(super) fn rare(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {
         match event.body {
-            EventBody::RunThread { thread } => {
-                self.tells.scheduler = true;
-                let odd = self.scheduler.run(event, thread, with, see);
-                if self.keep.oddities {
-                    self.thread_oddities(event, odd, see);
-                    self.check_run(event, thread, turn, see);
-                }
-            }
-            EventBody::StopThread {
-                thread,
-                status,
-                info,
-            } => {
-                self.tells.scheduler = true;
-                let odd = self
-                    .scheduler
-                    .stop(event, (thread, status, info), with, see);
-                if self.keep.oddities {
-                    self.thread_oddities(event, odd, see);
-                }
-            }
-            EventBody::ThreadWakeup { thread, other_cap } => {
-                self.tells.scheduler = true;
-                let told = (thread, other_cap);
-                self.scheduler.wakeup(event, told, with, see);
-            }
-            _ => self.rare(event, turn, see),
-        }
-    }
-
-    fn rare(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {
-        let with = (turn, &self.keep);
-        match event.body {
-            EventBody::CreateThread { thread } => {
-                self.tells.scheduler = true;
-                let odd = self.scheduler.create(event, thread, with, see);
-                self.thread_oddities(event, [odd, None], see);
-            }
-            EventBody::MigrateThread { thread, new_cap } => {
-                self.tells.scheduler = true;
-                let odd = self.scheduler.migrate(event, (thread, new_cap), with, see);
-                self.thread_oddities(event, [odd, None], see);
-            }
             EventBody::ThreadLabel { thread, label } => {
                 self.scheduler.label(event, thread, label, &self.keep);
             }
@@ -325,50 +277,15 @@ impl State {
         }
     }
 
-    #[inline]
-    fn thread_oddities(
-        &self,
-        event: &Event<'_>,
-        odd: [Option<Odd>; 2],
-        see: &mut impl FnMut(Fact<'_>),
-    ) {
-        for odd in odd.into_iter().flatten() {
-            if !self.scheduler.blind {
-                self.odd(event, odd, see);
-            }
-        }
-    }
-
     #[cold]
     fn odd(&self, event: &Event<'_>, odd: Odd, see: &mut impl FnMut(Fact<'_>)) {
-        // The capabilities of a recovered log begin at different times: until
-        // the last of them does, what they say of each other is incomplete.
-        let partial = self.losses.whole_from.is_some_and(|from| event.time < from);
-        if self.keep.oddities && !(partial && event.cap.is_some()) {
-            let at = At::event(event);
-            see(Fact::Odd(Oddity { at, odd }));
-        }
-    }
-
-    /// A thread starts: not in a collection.
-    #[inline]
-    fn check_run(
-        &mut self,
-        event: &Event<'_>,
-        thread: u32,
-        turn: Turn,
-        see: &mut impl FnMut(Fact<'_>),
-    ) {
-        let Some(number) = event.cap else { return };
-        let cap = self.scheduler.cap(number);
-        cap.collections_known = true;
-        if let Some(collection) = cap.collecting
-            && event.time > collection.since
-            && turn != Turn::Late
-        {
-            let since = collection.offset;
-            self.odd(event, Odd::RunsWhileCollecting { thread, since }, see);
-        }
+        let with = Context {
+            event,
+            turn: Turn::Certain,
+            keep: &self.keep,
+            losses: &self.losses,
+        };
+        with.odd(odd, see);
     }
 
     fn collection(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {

@@ -9,6 +9,9 @@ use ghc_eventlog::StopStatus;
     derive(serde::Serialize),
     serde(tag = "state", rename_all = "snake_case")
 )]
+// A tag of its own: it is looked at for each event, and within `by` it would first have to be
+// told from a thread.
+#[repr(u8)]
 pub enum ThreadState {
     /// Not known: the log does not begin early enough to tell.
     Unknown,
@@ -67,9 +70,22 @@ impl ThreadState {
         }
     }
 
+    /// Where the time in this state is added up, if it is.
+    #[inline]
+    pub(crate) fn index(self) -> Option<usize> {
+        match self {
+            Self::Runnable => Some(0),
+            Self::Running { .. } => Some(1),
+            Self::Foreign => Some(2),
+            Self::Blocked { .. } => Some(3),
+            Self::Unknown | Self::Finished => None,
+        }
+    }
+
     /// Whether it is ready to run.
+    #[inline]
     pub fn is_runnable(self) -> bool {
-        self == Self::Runnable
+        matches!(self, Self::Runnable)
     }
 }
 

@@ -16,10 +16,8 @@ pub struct Thread {
     since: u64,
     created: u64,
     label: Option<Arc<Box<str>>>,
-    running: u64,
-    runnable: u64,
-    foreign: u64,
-    blocked: u64,
+    /// In each state, as [`ThreadState::index`] says.
+    spent: [u64; 4],
     runs: u32,
     migrations: u32,
 }
@@ -36,10 +34,7 @@ impl Thread {
             since: time,
             created: NEVER,
             label: None,
-            running: 0,
-            runnable: 0,
-            foreign: 0,
-            blocked: 0,
+            spent: [0; 4],
             runs: 0,
             migrations: 0,
         }
@@ -84,22 +79,26 @@ impl Thread {
 
     /// For how long it has run, up to its last change of state.
     pub fn running(&self) -> u64 {
-        self.running
+        let [_, running, ..] = self.spent;
+        running
     }
 
     /// For how long it was ready and did not run.
     pub fn runnable(&self) -> u64 {
-        self.runnable
+        let [runnable, ..] = self.spent;
+        runnable
     }
 
     /// For how long it was in foreign calls.
     pub fn foreign(&self) -> u64 {
-        self.foreign
+        let [.., foreign, _] = self.spent;
+        foreign
     }
 
     /// For how long it was blocked.
     pub fn blocked(&self) -> u64 {
-        self.blocked
+        let [.., blocked] = self.spent;
+        blocked
     }
 
     /// How often it was started.
@@ -115,8 +114,8 @@ impl Thread {
     /// For how long it has run up to this moment.
     pub fn ran_until(&self, time: u64) -> u64 {
         match self.state {
-            ThreadState::Running { .. } => self.running + time.saturating_sub(self.since),
-            _ => self.running,
+            ThreadState::Running { .. } => self.running() + time.saturating_sub(self.since),
+            _ => self.running(),
         }
     }
 
@@ -161,7 +160,8 @@ impl Thread {
 
     /// It ran for so long at a time that is over already.
     pub(crate) fn ran_before(&mut self, took: u64) {
-        self.running = self.running.saturating_add(took);
+        let [_, running, ..] = &mut self.spent;
+        *running = running.saturating_add(took);
     }
 
     /// Goes over to another state; the answer is the interval that ends, unless
@@ -176,12 +176,8 @@ impl Thread {
         let from = self.since.min(time);
         let took = time - from;
         let ended = self.state;
-        match ended {
-            ThreadState::Runnable => self.runnable += took,
-            ThreadState::Running { .. } => self.running += took,
-            ThreadState::Foreign => self.foreign += took,
-            ThreadState::Blocked { .. } => self.blocked += took,
-            ThreadState::Unknown | ThreadState::Finished => {}
+        if let Some(index) = ended.index() {
+            self.spent[index] += took;
         }
         (self.state, self.since) = (state, time);
         (ended != ThreadState::Unknown).then_some(ThreadInterval {

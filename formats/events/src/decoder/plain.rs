@@ -5,7 +5,7 @@
 //! out of the ordinary, faults included, is declined and left to `framing.rs`.
 
 use crate::body::EventBody;
-use crate::event::{Event, Run};
+use crate::event::{Encoded, Event, Run};
 use crate::ids::CREATE_THREAD;
 use crate::layout::EVENT_HEAD;
 use crate::old::Form;
@@ -35,6 +35,19 @@ impl Plain {
     #[inline(always)]
     pub(crate) fn time(&self) -> u64 {
         self.time
+    }
+
+    /// The event that lies in these bytes, not decoded.
+    #[inline(always)]
+    pub(crate) fn encoded<'a>(&self, raw: &'a [u8]) -> Encoded<'a> {
+        Encoded {
+            time: self.time,
+            cap: self.cap,
+            raw,
+            offset: self.offset,
+            id: self.id,
+            form: self.form,
+        }
     }
 
     /// The event that lies in these bytes.

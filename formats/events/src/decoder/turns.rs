@@ -1,8 +1,8 @@
 //! Through blocks that are here whole, by turns: the events of several
 //! capabilities in the order of time, each decoded where it lies.
 
-use super::{Decoder, Frame, State, build};
-use crate::event::{Block, Event, Item};
+use super::{Decoder, Frame, State};
+use crate::event::{Block, Encoded};
 use crate::layout::{HEADER_BEGIN, HEADER_SIGN};
 
 impl Decoder {
@@ -53,7 +53,7 @@ impl Decoder {
         input: &mut &'a [u8],
         reached: &mut u64,
         limit: u64,
-        mut each: impl FnMut(&Event<'a>),
+        mut each: impl FnMut(Encoded<'a>),
     ) -> Option<u64> {
         loop {
             let mut place = self.place();
@@ -68,7 +68,7 @@ impl Decoder {
                 }
                 latest = time;
                 let (raw, after) = rest.split_at(plain.length);
-                each(&plain.event(raw));
+                each(plain.encoded(raw));
                 place.offset += plain.length as u64;
                 rest = after;
             }
@@ -81,16 +81,14 @@ impl Decoder {
             let before = self.offset;
             let frame = self.other_event(rest)?;
             let (bytes, after) = rest.split_at((self.offset - before) as usize);
-            let Item::Event(event) = build(&frame, bytes) else {
-                return None;
-            };
+            let event = encoded(&frame, bytes)?;
             let time = event.time.max(latest);
             if time > limit {
                 self.offset = before;
                 return Some(time);
             }
             *reached = time;
-            each(&event);
+            each(event);
             *input = after;
         }
     }
@@ -175,4 +173,19 @@ impl Decoder {
             .is_none()
             && all.is_empty()
     }
+}
+
+/// The event of a frame; `bytes` ends with its bytes.
+fn encoded<'a>(frame: &Frame, bytes: &'a [u8]) -> Option<Encoded<'a>> {
+    let Frame::Event {
+        form,
+        cap,
+        length,
+        offset,
+    } = *frame
+    else {
+        return None;
+    };
+    let raw = &bytes[bytes.len() - length as usize..];
+    Some(Encoded::from_raw(raw, form, cap, offset))
 }

@@ -9,7 +9,7 @@ use crate::errors;
 use crate::input::{Input, Outcome, Reading, Step};
 use crate::source::SourceArgs;
 use anyhow::Result;
-use eventlog_state::{Merge, MergeOptions, Step as Told, Turn};
+use eventlog_state::{Merge, MergeOptions, Step as Told, Take, Turn};
 use ghc_eventlog::{Block, Event, Gap, Header, Item, Run};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -119,6 +119,11 @@ impl InOrder {
     /// There is nothing more to come.
     pub(crate) fn flush(&mut self) {
         self.merge.flush();
+    }
+
+    /// Hands on whatever is certain by now.
+    pub(crate) fn drain_to(&mut self, each: &mut impl Take) -> Result<()> {
+        Ok(self.merge.drain_to(each)?)
     }
 
     /// Hands on whatever is certain by now.

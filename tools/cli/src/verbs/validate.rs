@@ -11,9 +11,9 @@ use crate::output;
 use crate::source::SourceArgs;
 use crate::units;
 use anyhow::Result;
-use eventlog_state::{Fact, Keep, Oddity, State, Step as Told, Turn};
+use eventlog_state::{Fact, Keep, Oddity, State, Step as Told, Take, Turn};
 use findings::{At, Findings, Severity};
-use ghc_eventlog::{Ending, Error, Event, Header, Item};
+use ghc_eventlog::{Encoded, Ending, Error, Header, Item};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -67,6 +67,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
     let mut findings = Findings::new(args.json, args.quiet, args.max);
     let reading = Reading {
         recover: true,
+        runs_only: true,
         progress: Some("checking"),
         ..Reading::default()
     };
@@ -97,6 +98,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
                 }
             }
             Step::Run(run) => {
+                structure.run(run, &mut findings)?;
                 if let Some(order) = &mut order {
                     order.run(run);
                     runtime.check(order, &mut findings)?;
@@ -150,11 +152,13 @@ struct Runtime {
 impl Runtime {
     /// Takes whatever is certain by now.
     fn check(&mut self, order: &mut InOrder, findings: &mut Findings) -> Result<()> {
-        order.drain(&mut |told| match told {
-            Told::Session(header) => self.begin(header, findings),
-            Told::Event(event, turn) => self.event(event, turn, findings),
-            _ => Ok(()),
-        })
+        let mut checking = Checking {
+            runtime: self,
+            findings,
+            failed: None,
+        };
+        order.drain_to(&mut checking)?;
+        checking.failed.map_or(Ok(()), Err)
     }
 
     fn begin(&mut self, header: &Arc<Header>, findings: &mut Findings) -> Result<()> {
@@ -170,14 +174,14 @@ impl Runtime {
     }
 
     #[inline]
-    fn event(&mut self, event: &Event<'_>, turn: Turn, findings: &mut Findings) -> Result<()> {
+    fn event(&mut self, event: &Encoded<'_>, turn: Turn, findings: &mut Findings) -> Result<()> {
         if turn == Turn::Late {
             self.late += 1;
-            self.late_at.get_or_insert(At::event(event));
+            self.late_at.get_or_insert(At::encoded(event));
         }
         let found = &mut self.found;
         if let Some(state) = &mut self.state {
-            state.apply(event, turn, &mut |fact| note(&fact, found));
+            state.apply_encoded(event, turn, &mut |fact| note(&fact, found));
         }
         match self.found.is_empty() {
             true => Ok(()),
@@ -210,6 +214,28 @@ impl Runtime {
             })?;
         }
         Ok(())
+    }
+}
+
+/// Takes events in their turn, until it cannot tell what it finds.
+struct Checking<'a> {
+    runtime: &'a mut Runtime,
+    findings: &'a mut Findings,
+    failed: Option<anyhow::Error>,
+}
+
+impl Take for Checking<'_> {
+    fn step(&mut self, step: Told<'_>) {
+        if let (Told::Session(header), None) = (step, &self.failed) {
+            self.failed = self.runtime.begin(header, self.findings).err();
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, event: &Encoded<'_>, turn: Turn) {
+        if self.failed.is_none() {
+            self.failed = self.runtime.event(event, turn, self.findings).err();
+        }
     }
 }
 

@@ -6,6 +6,9 @@ use ghc_eventlog::{Block, Decoder, Error, ErrorKind, Gap, Item, Run};
 /// another piece: so that memory stays bounded however long the block is.
 pub(crate) const PIECE: usize = 1 << 20;
 
+/// What the memory of long blocks is rounded up to.
+const ROUND: usize = 64 << 10;
+
 /// What the marker of a block says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Marker {
@@ -235,7 +238,12 @@ impl Pieces {
         let fits = |bytes: &Vec<u8>| (size..=size.saturating_mul(2)).contains(&bytes.capacity());
         match self.spare.iter().position(fits) {
             Some(at) => self.spare.swap_remove(at),
-            None => Vec::with_capacity(size.min(4 * PIECE)),
+            // Full blocks of a runtime system differ by a few bytes in size: each is to
+            // have room in the memory of any other.
+            None if size >= PIECE / 4 => {
+                Vec::with_capacity(size.next_multiple_of(ROUND).min(4 * PIECE))
+            }
+            None => Vec::with_capacity(size),
         }
     }
 

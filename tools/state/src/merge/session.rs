@@ -2,9 +2,9 @@
 
 use super::fronts::Fronts;
 use super::piece::{Piece, Pieces, take_apart};
-use super::{MergeOptions, Step};
+use super::{MergeOptions, Step, Take};
 use crate::turn::Turn;
-use ghc_eventlog::{Decoder, Error, Event, EventBody, Gap, Header, Item, Run, Watermark};
+use ghc_eventlog::{Decoder, Encoded, Error, EventBody, Gap, Header, Item, Run, Watermark};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -237,7 +237,7 @@ impl Session {
         &mut self,
         options: &MergeOptions,
         pieces: &mut Pieces,
-        each: &mut impl FnMut(Step<'_>),
+        each: &mut impl Take,
     ) -> Result<(), Error> {
         self.begin(each);
         if !self.globals.is_empty() {
@@ -285,7 +285,7 @@ impl Session {
             let mut count = 0;
             let mut next = decoder.events_until(&mut rest, &mut lane.reached, limit, |event| {
                 count += 1;
-                each(Step::Event(event, turn));
+                each.event(&event, turn);
             });
             let taken = enough - rest.len();
             lane.at += taken;
@@ -314,7 +314,7 @@ impl Session {
         index: usize,
         options: &MergeOptions,
         pieces: &mut Pieces,
-        each: &mut dyn FnMut(Step<'_>),
+        each: &mut dyn Take,
     ) -> Result<(), Error> {
         let lane = &mut self.lanes[index];
         let Some(piece) = lane.pieces.pop_front() else {
@@ -348,7 +348,7 @@ impl Session {
         piece: &Piece,
         at: usize,
         options: &MergeOptions,
-        each: &mut dyn FnMut(Step<'_>),
+        each: &mut dyn Take,
     ) -> Result<(), Error> {
         let Some(header) = self.header.clone() else {
             return Ok(());
@@ -380,7 +380,7 @@ impl Session {
             return Err(gap.error);
         }
         for gap in gaps {
-            each(Step::Gap(&gap));
+            each.step(Step::Gap(&gap));
         }
         Ok(())
     }
@@ -404,12 +404,12 @@ impl Session {
             .insert(place.max(usize::from(lane.at > 0)), Arc::new(piece));
     }
 
-    fn begin(&mut self, each: &mut dyn FnMut(Step<'_>)) {
+    fn begin(&mut self, each: &mut dyn Take) {
         if !std::mem::replace(&mut self.began, true)
             && !self.continues
             && let Some(header) = &self.header
         {
-            each(Step::Session(header));
+            each.step(Step::Session(header));
         }
     }
 
@@ -419,19 +419,19 @@ impl Session {
         &mut self,
         options: &MergeOptions,
         pieces: &mut Pieces,
-        each: &mut dyn FnMut(Step<'_>),
+        each: &mut dyn Take,
     ) -> Result<(), Error> {
         while let Some(global) = self.globals.pop_front() {
             let piece = match global {
                 Global::Piece(piece) => piece,
                 Global::Gap(gap) => {
-                    each(Step::Gap(&gap));
+                    each.step(Step::Gap(&gap));
                     continue;
                 }
             };
             self.held -= piece.bytes.capacity();
             if let Some(block) = piece.block() {
-                each(Step::Block(&block));
+                each.step(Step::Block(&block));
             }
             let Some(decoder) = &mut self.decoder else {
                 continue;
@@ -440,8 +440,8 @@ impl Session {
             let mut rest = &piece.bytes[piece.begin..];
             let (watermark, settled) = (&mut self.watermark, &mut self.settled);
             decoder.events_until(&mut rest, &mut 0, u64::MAX, |event| {
-                *settled |= learn(watermark, event);
-                each(Step::Event(event, Turn::Certain));
+                *settled |= learn(watermark, &event);
+                each.event(&event, Turn::Certain);
             });
             if !rest.is_empty() {
                 let at = piece.bytes.len() - rest.len();
@@ -457,8 +457,8 @@ impl Session {
 }
 
 /// Learns which capabilities there are. Whether the event says so.
-fn learn(watermark: &mut Watermark, event: &Event<'_>) -> bool {
-    match event.body {
+fn learn(watermark: &mut Watermark, event: &Encoded<'_>) -> bool {
+    match event.body() {
         EventBody::CapCreate { created_cap: cap }
         | EventBody::CapsetAssignCap {
             assigned_cap: cap, ..
@@ -479,6 +479,6 @@ fn learn(watermark: &mut Watermark, event: &Event<'_>) -> bool {
 
 /// The same in one place: only events are worth more.
 #[cold]
-fn tell(each: &mut dyn FnMut(Step<'_>), step: Step<'_>) {
-    each(step);
+fn tell(each: &mut dyn Take, step: Step<'_>) {
+    each.step(step);
 }

@@ -3,8 +3,9 @@
 use super::findings::{At, Findings, Severity, at_block, at_byte};
 use crate::input::Outcome;
 use anyhow::Result;
-use ghc_eventlog::{Block, Event, EventBody, Header, Item, names};
+use ghc_eventlog::{Block, Decoder, Event, EventBody, Header, Item, Run, names};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug)]
 struct Open {
@@ -32,12 +33,16 @@ pub struct Structure {
     short: BTreeSet<u16>,
     /// Types of declared size.
     fixed: BTreeSet<u16>,
+    /// By type: whether all has been said about the length of its payload.
+    said: Vec<bool>,
+    /// Finds the events of a run.
+    decoder: Option<Decoder>,
     /// The end of the last item.
     position: u64,
 }
 
 impl Structure {
-    pub fn header(&mut self, header: &Header, findings: &mut Findings) -> Result<()> {
+    pub fn header(&mut self, header: &Arc<Header>, findings: &mut Findings) -> Result<()> {
         self.sessions += 1;
         let at = at_byte(self.position);
         if self.sessions > 1 {
@@ -76,6 +81,8 @@ impl Structure {
             .filter(|t| t.size.is_some())
             .map(|t| t.id)
             .collect();
+        self.said = vec![false; 256];
+        self.decoder = Some(Decoder::at(Arc::clone(header), None, 0, 0));
         self.short.clear();
         self.block = None;
         self.ends.clear();
@@ -100,6 +107,49 @@ impl Structure {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Events that were not told one by one. They are all in the open block, or all outside
+    /// any.
+    pub fn run(&mut self, run: &Run<'_>, findings: &mut Findings) -> Result<()> {
+        // Those that were told as items are behind us.
+        if run.offset < self.position {
+            return Ok(());
+        }
+        let Some(mut decoder) = self.decoder.take() else {
+            return Ok(());
+        };
+        let end = run.offset + run.raw.len() as u64;
+        let inside = |open: &Open| open.until.is_none_or(|until| run.offset < until);
+        let block = self.block.filter(inside).filter(|_| !self.marked);
+        // Of nearly all events there is nothing to say, and no need to decode them.
+        let (begin, last) = block.map_or((1, 0), |open| (open.begin, open.end));
+        let mut result = Ok(());
+        let mut ordinary = 0;
+        decoder.seek(run.cap, run.offset, end);
+        decoder.events_until(&mut &*run.raw, &mut 0, u64::MAX, |event| {
+            let said = self.said.get(usize::from(event.id())) == Some(&true);
+            if said && begin <= event.time && event.time <= last {
+                ordinary += 1;
+            } else if result.is_ok() {
+                result = self.event(&event.decode(), findings);
+                self.says_no_more(event.id());
+            }
+        });
+        self.events += ordinary;
+        self.position = end;
+        self.decoder = Some(decoder);
+        result
+    }
+
+    /// An event of this type was looked at. If all have the same size, the others are no
+    /// different.
+    #[cold]
+    fn says_no_more(&mut self, id: u16) {
+        let fixed = self.fixed.contains(&id);
+        if let Some(said) = self.said.get_mut(usize::from(id)) {
+            *said = fixed;
+        }
     }
 
     fn block(&mut self, block: &Block<'_>, findings: &mut Findings) -> Result<()> {

@@ -1,0 +1,86 @@
+//! What it takes to fold one event, besides the state and what the event says.
+
+use crate::fact::Fact;
+use crate::limits::Keep;
+use crate::losses::Losses;
+use crate::oddity::{At, Odd, Oddity};
+use crate::turn::Turn;
+use ghc_eventlog::{Encoded, Event};
+
+/// An event, and what of it is wanted.
+//
+// Small, and all that an event says of itself behind a pointer: most of it is for what
+// rarely happens.
+pub(crate) struct Context<'a, E> {
+    pub(crate) event: &'a E,
+    pub(crate) turn: Turn,
+    pub(crate) keep: &'a Keep,
+    pub(crate) losses: &'a Losses,
+}
+
+impl<E> Clone for Context<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Context<'_, E> {}
+
+/// An event, decoded or not: when and where it happened.
+pub(crate) trait Place {
+    fn time(&self) -> u64;
+    fn cap(&self) -> Option<u16>;
+    fn offset(&self) -> u64;
+
+    fn at(&self) -> At {
+        At {
+            offset: self.offset(),
+            time: Some(self.time()),
+            cap: self.cap(),
+        }
+    }
+}
+
+macro_rules! place {
+    ($Event:ident) => {
+        impl Place for $Event<'_> {
+            #[inline(always)]
+            fn time(&self) -> u64 {
+                self.time
+            }
+
+            #[inline(always)]
+            fn cap(&self) -> Option<u16> {
+                self.cap
+            }
+
+            #[inline(always)]
+            fn offset(&self) -> u64 {
+                self.offset
+            }
+        }
+    };
+}
+place!(Event);
+place!(Encoded);
+
+impl<E: Place> Context<'_, E> {
+    /// Whether the event comes in an order that is not that of time, or may not be.
+    #[inline]
+    pub(crate) fn is_late(&self) -> bool {
+        self.turn.is_late()
+    }
+
+    /// Tells what is odd about the event.
+    #[cold]
+    pub(crate) fn odd(&self, odd: Odd, see: &mut impl FnMut(Fact<'_>)) {
+        // The capabilities of a recovered log begin at different times: until
+        // the last of them does, what they say of each other is incomplete.
+        let whole_from = self.losses.whole_from;
+        let partial = whole_from.is_some_and(|from| self.event.time() < from);
+        if self.keep.oddities && !(partial && self.event.cap().is_some()) {
+            let at = self.event.at();
+            see(Fact::Odd(Oddity { at, odd }));
+        }
+    }
+}
