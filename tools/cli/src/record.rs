@@ -3,7 +3,6 @@
 
 mod files;
 mod packed;
-mod prologue;
 mod queue;
 mod spool;
 mod tee;

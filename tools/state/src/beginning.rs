@@ -124,6 +124,11 @@ impl Beginning {
         &self.state
     }
 
+    /// The moment of the state: what capabilities have told of later is not in it.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
     /// The time for a global block before it.
     pub fn begins_at(&self) -> u64 {
         self.global_at

@@ -16,6 +16,7 @@
 //! | [`Merge`] | the events of all capabilities in the order of time, decoded where they lie |
 //! | [`Follower`] | both of a live stream: at any moment the state, and the bytes that are not in it yet |
 //! | [`Beginning`] | what a log begins with that goes on in the middle of a stream |
+//! | [`Prologue`] | the same as a part of a recording has it, so that it can be dropped again |
 //! | [`Spans`] | pairs of messages, by any rule |
 //! | [`Totals`] | sums, distributions and extremes over a session, and the [`report`] of them |
 //!
@@ -86,6 +87,7 @@ mod oddity;
 mod pages;
 mod profile;
 mod program;
+mod prologue;
 mod raw;
 pub mod report;
 mod scheduler;
@@ -125,6 +127,7 @@ pub use merge::{Merge, MergeOptions, Position, Step, Take, Window};
 pub use oddity::{At, Odd, Oddity, Severity};
 pub use profile::{Band, Frames, HeapProfile, Sample, Samples};
 pub use program::{Capset, HeapParameters, Program, Programs};
+pub use prologue::{Prologue, PrologueSearch};
 pub use snapshot::Snapshot;
 pub use spans::{OpenSpan, Pairs, Rule, Running, Span, Spans, StartStop};
 pub use sparks::SparkCounters;

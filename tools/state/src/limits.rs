@@ -81,6 +81,16 @@ impl Keep {
         }
     }
 
+    /// What a log can begin with that goes on in the middle of a stream. The names
+    /// of info tables are not repeated there.
+    pub fn for_beginnings() -> Self {
+        Self {
+            info_tables: false,
+            oddities: false,
+            ..Self::all()
+        }
+    }
+
     /// All that a log can tell.
     pub fn all() -> Self {
         Self {

@@ -4,8 +4,7 @@
 //! bytes themselves are handed on; the decoder runs beside them and only tells
 //! where a file may end and another one begin.
 
-use super::prologue::{keep, prologue};
-use eventlog_state::{Follower, MergeOptions};
+use eventlog_state::{Follower, Keep, MergeOptions};
 use ghc_eventlog::{Ending, Error, Header, Item, Stream};
 use std::io;
 use std::sync::Arc;
@@ -41,8 +40,8 @@ impl Cut<'_> {
     /// What a file must begin with to go on from here, behind this one; `None` if
     /// it cannot.
     pub fn prologue(&mut self, file: &str) -> Option<Vec<u8>> {
-        let follower = self.follower.as_mut()?;
-        prologue(follower, self.header, self.offset, file)
+        let beginning = self.follower.as_mut()?.beginning()?;
+        Some(beginning.prologue(self.offset, file))
     }
 
     /// The header of the log.
@@ -172,7 +171,8 @@ impl Tee {
                     }
                     done = at;
                     self.begin = self.offset + at as u64;
-                    self.follower = self.options.map(|options| Follower::new(options, keep()));
+                    let follower = |options| Follower::new(options, Keep::for_beginnings());
+                    self.follower = self.options.map(follower);
                     each(Piece::Session)?;
                 }
                 _ => {}

@@ -235,7 +235,7 @@ impl Sink for Cut {
         self.sessions += 1;
         if self.before.is_none() {
             self.out.write_all(header.for_new_blocks().as_bytes())?;
-            self.before = Some(State::new(header, keep()));
+            self.before = Some(State::new(header, Keep::for_beginnings()));
         }
         Ok(())
     }
@@ -326,14 +326,5 @@ impl Cut {
             self.place = Place::After;
         }
         Ok(())
-    }
-}
-
-/// What must be known to begin a log: not the names of things.
-fn keep() -> Keep {
-    Keep {
-        info_tables: false,
-        oddities: false,
-        ..Keep::all()
     }
 }

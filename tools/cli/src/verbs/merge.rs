@@ -1,7 +1,6 @@
 //! `eventlog merge`: several logs into one.
 
 mod join;
-mod prologue;
 mod renumber;
 mod stack_profiler;
 mod survey;

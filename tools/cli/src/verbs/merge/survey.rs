@@ -1,12 +1,12 @@
 //! What must be known of a log before it can be merged with others.
 
-use super::prologue::{Prologue, Search};
 use crate::errors::{self, Advise};
 use crate::hints;
 use crate::printable::shell_word;
 use crate::source;
 use anyhow::Result;
 use eventlog_source::{Connection, Source};
+use eventlog_state::{Prologue, PrologueSearch};
 use ghc_eventlog::{DATA_END, Error, EventBody, Header, Item, ReadError, Reader, WallClock};
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub fn survey(path: &Path) -> Result<Survey> {
     }
     let mut reader = Reader::new(file);
     let mut survey: Option<Survey> = None;
-    let mut search = Search::default();
+    let mut search = PrologueSearch::default();
     loop {
         match reader.next_item() {
             Ok(Some(Item::Header)) => {
