@@ -40,6 +40,8 @@ const PROLOGUE_ENDS: &str = " of the stream, after what was told first";
 const CONTINUES: &str = "eventlog record: this file continues";
 const REPEATED: &str = "; what was defined before is repeated here";
 const NOT_ALL_REPEATED: &str = "not all definitions are repeated: there are too many";
+const RECORD_LOST: &str = "eventlog record: lost ";
+const NOT_WRITTEN: &str = ", which could not be written";
 const RELAY: &str = "eventlog relay ";
 const JOINED_SESSION: &str = ": session ";
 const JOINED_AT: &str = " goes on from ";
@@ -90,6 +92,9 @@ pub enum Note<'a> {
     },
     /// `eventlog record`: what precedes this is not all that was defined.
     NotAllRepeated,
+    /// `eventlog sessions export`: a part of the stream is missing here, because
+    /// whoever recorded it could not write.
+    RecordLoss(RecordLoss),
     /// A relay: a log of which the beginning is made up goes on here. First comes
     /// what holds at that time, then the stream, byte for byte.
     Joined(Joined),
@@ -134,6 +139,15 @@ pub struct RunLoss<'a> {
     pub since: &'a str,
     /// Until when.
     pub until: &'a str,
+}
+
+/// A part of the stream that could not be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordLoss {
+    /// How many bytes.
+    pub bytes: u64,
+    /// From when to when, in nanoseconds.
+    pub between: (u64, u64),
 }
 
 /// Where a reader joined a log at a relay.
@@ -219,6 +233,13 @@ impl fmt::Display for Note<'_> {
             Self::PrologueEnd { offset } => write!(f, "{AT_BYTE}{offset}{PROLOGUE_ENDS}"),
             Self::Continues { file } => write!(f, "{CONTINUES} {file}{REPEATED}"),
             Self::NotAllRepeated => f.write_str(NOT_ALL_REPEATED),
+            Self::RecordLoss(RecordLoss {
+                bytes,
+                between: (since, until),
+            }) => write!(
+                f,
+                "{RECORD_LOST}{bytes} bytes, between {since} ns and {until} ns{NOT_WRITTEN}"
+            ),
             Self::Joined(Joined { relay, session, at }) => write!(
                 f,
                 "{RELAY}{relay:016x}{JOINED_SESSION}{session}{JOINED_AT}{at} ns{TOLD_FIRST}"
@@ -288,7 +309,8 @@ impl<'a> Note<'a> {
             | Self::Continues { .. }
             | Self::NotAllRepeated => !by_program,
             // A header can lack the messages of the runtime system.
-            Self::Joined(_)
+            Self::RecordLoss(_)
+            | Self::Joined(_)
             | Self::RelayLoss(_)
             | Self::NotWhole { .. }
             | Self::SourceLost { .. } => true,
@@ -324,6 +346,10 @@ impl<'a> Note<'a> {
         if text == NOT_ALL_REPEATED {
             return Some(Self::NotAllRepeated);
         }
+        if let Some(rest) = text.strip_prefix(RECORD_LOST) {
+            let (bytes, between) = lost_between(rest.strip_suffix(NOT_WRITTEN)?)?;
+            return Some(Self::RecordLoss(RecordLoss { bytes, between }));
+        }
         if let Some(rest) = text.strip_prefix(RELAY) {
             return Self::of_relay(rest);
         }
@@ -344,15 +370,11 @@ impl<'a> Note<'a> {
             return Some(Self::SourceLost { relay });
         }
         if let Some(rest) = rest.strip_prefix(RELAY_LOST) {
-            let (bytes, rest) = rest.split_once(" bytes, between ")?;
-            let (since, until) = rest.split_once(" ns and ")?;
+            let (bytes, between) = lost_between(rest)?;
             return Some(Self::RelayLoss(RelayLoss {
                 relay,
-                bytes: bytes.parse().ok()?,
-                between: (
-                    since.parse().ok()?,
-                    until.strip_suffix(" ns")?.parse().ok()?,
-                ),
+                bytes,
+                between,
             }));
         }
         let rest = rest.strip_prefix(JOINED_SESSION)?;
@@ -429,6 +451,15 @@ impl Overwritten {
             whole_from: seconds.checked_mul(1_000_000_000)?.checked_add(nanos)?,
         })
     }
+}
+
+/// `N bytes, between A ns and B ns`.
+fn lost_between(text: &str) -> Option<(u64, (u64, u64))> {
+    let (bytes, rest) = text.split_once(" bytes, between ")?;
+    let (since, until) = rest.split_once(" ns and ")?;
+    let until = until.strip_suffix(" ns")?;
+    let between = (since.parse().ok()?, until.parse().ok()?);
+    Some((bytes.parse().ok()?, between))
 }
 
 /// Seconds with a fraction as nanoseconds, in whole microseconds.

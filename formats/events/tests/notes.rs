@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use ghc_eventlog::notes::{Joined, Loss, Note, Overwritten, Recovered, RelayLoss, RunLoss};
+use ghc_eventlog::notes::{Joined, Loss, Note, Overwritten, RecordLoss, Recovered, RelayLoss, RunLoss};
 use ghc_eventlog::{EventBody, Item, Reader};
 
 /// Every kind of note, beside its text in the recordings that exist.
@@ -92,6 +92,14 @@ fn notes() -> Vec<(Note<'static>, &'static str)> {
              between 1 ns and 2000000000 ns",
         ),
         (
+            Note::RecordLoss(RecordLoss {
+                bytes: 4096,
+                between: (1, 2_000_000_000),
+            }),
+            "eventlog record: lost 4096 bytes, between 1 ns and 2000000000 ns, \
+             which could not be written",
+        ),
+        (
             Note::NotWhole { relay: 1 },
             "eventlog relay 0000000000000001: what follows is not all that holds",
         ),
@@ -151,6 +159,7 @@ fn each_is_found_in_the_kind_of_message_that_has_it() {
             || matches!(
                 note,
                 Note::Loss(_)
+                    | Note::RecordLoss(_)
                     | Note::Joined(_)
                     | Note::RelayLoss(_)
                     | Note::NotWhole { .. }

@@ -42,6 +42,13 @@ pub enum Lost {
         /// From when to when.
         between: (u64, u64),
     },
+    /// Bytes that a recorder could not write.
+    Unwritten {
+        /// How many.
+        bytes: u64,
+        /// From when to when.
+        between: (u64, u64),
+    },
     /// The oldest chunks of a ring that was full.
     Overwritten {
         /// How many.
@@ -59,7 +66,8 @@ pub struct Losses {
     pub notes: u64,
     /// Chunks that were dropped.
     pub chunks: u64,
-    /// Their bytes, and those for which a reader of a relay was too slow.
+    /// Their bytes, those for which a reader of a relay was too slow, and those
+    /// that could not be recorded.
     pub bytes: u64,
     /// Blocks that were dropped by a recorder, which does not tell their bytes
     /// as a number.
@@ -106,6 +114,14 @@ impl Losses {
                     between: loss.between,
                 }
             }
+            Note::RecordLoss(loss) => {
+                self.notes += 1;
+                self.bytes = self.bytes.saturating_add(loss.bytes);
+                Lost::Unwritten {
+                    bytes: loss.bytes,
+                    between: loss.between,
+                }
+            }
             Note::Recovered(Recovered::Overwritten(ring)) => {
                 self.whole_from = self.whole_from.max(Some(ring.whole_from));
                 Lost::Overwritten {
@@ -124,7 +140,7 @@ mod tests {
     use super::*;
     use crate::test_log::Log;
     use ghc_eventlog::EventBody;
-    use ghc_eventlog::notes::{Loss as Told, Overwritten, RelayLoss};
+    use ghc_eventlog::notes::{Loss as Told, Overwritten, RecordLoss, RelayLoss};
 
     #[test]
     fn sums_and_tells() {
@@ -149,6 +165,10 @@ mod tests {
                 bytes: 100,
                 between: (3, 4),
             }),
+            Note::RecordLoss(RecordLoss {
+                bytes: 1000,
+                between: (5, 6),
+            }),
             Note::Recovered(Recovered::Overwritten(ring)),
         ] {
             let text = note.to_string();
@@ -172,12 +192,16 @@ mod tests {
             bytes: 100,
             between: (3, 4),
         };
-        assert_eq!(lost, [chunks, chunks, relayed, overwritten]);
+        let unwritten = Lost::Unwritten {
+            bytes: 1000,
+            between: (5, 6),
+        };
+        assert_eq!(lost, [chunks, chunks, relayed, unwritten, overwritten]);
         assert!(seen.iter().all(|loss| loss.time == 9));
         let total = Losses {
-            notes: 3,
+            notes: 4,
             chunks: 6,
-            bytes: 8292,
+            bytes: 9292,
             blocks: 0,
             whole_from: Some(77),
         };
