@@ -65,6 +65,11 @@ pub struct PrologueSearch {
 }
 
 impl PrologueSearch {
+    /// Whether no event has come yet.
+    pub fn is_new(&self) -> bool {
+        self.events == 0
+    }
+
     /// Takes note of an event, from the first one on.
     #[inline]
     pub fn event(&mut self, event: &Event<'_>) -> Option<Prologue> {

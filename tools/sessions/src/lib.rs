@@ -1,0 +1,58 @@
+//! Sessions on disk: live eventlogs recorded in parts, and read again.
+//!
+//! A *session* is one run of a program's log. A directory of recordings has a
+//! directory for each session, and that has
+//!
+//! | file | what |
+//! |---|---|
+//! | `0001.eventlog`, `0002.eventlog`, ... | the parts: each is a log by itself, for any tool. All but the first begin with what holds at their place, between two notes; without that, they are the stream, byte for byte |
+//! | `0001.index`, ... | where the blocks of a part lie, and from when to when they reach |
+//! | `manifest.json` | the name of the session, the program, the parts, how it ended |
+//! | `notes.jsonl` | what people have noted about it |
+//!
+//! Only the parts are needed. An index that is missing, short or damaged is made
+//! anew from its part, and so is what the manifest says of the program.
+//!
+//! [`Store`] and [`Recording`] write; [`Session`] and [`Joined`] read. Whoever
+//! records holds a lock on the directory of the session, which ends with the
+//! process, however it ends. Files are for their owner alone.
+#![forbid(unsafe_code)]
+
+/// The example of the README is tested too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod clock;
+mod entry;
+mod error;
+mod files;
+mod index;
+mod joined;
+mod learned;
+mod manifest;
+mod notes;
+mod notice;
+mod part;
+mod piece;
+mod recording;
+mod room;
+mod rotation;
+mod scan;
+mod session;
+mod store;
+
+pub use entry::{Entry, Head};
+pub use error::Error;
+pub use files::NAME_BYTES;
+pub use index::Index;
+pub use joined::{Joined, Missing, Range};
+pub use learned::{Learned, StreamLosses};
+pub use manifest::{Ended, How, Lost, Manifest, PartSummary};
+pub use notes::Note;
+pub use notice::{Notice, Status};
+pub use piece::{Cut, Piece};
+pub use recording::Recording;
+pub use rotation::Rotation;
+pub use session::{Part, Session, State};
+pub use store::{Limits, Origin, Store};

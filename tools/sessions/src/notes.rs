@@ -1,0 +1,46 @@
+//! What people have noted about a session.
+//!
+//! In a file of their own, to which a line is added for each: whoever records the
+//! session writes the manifest, and nobody else may.
+
+use crate::error::{Doing, Error};
+use crate::files::NOTES;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// A note.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// When it was made, in nanoseconds since 1970.
+    pub at_unix_ns: u64,
+    /// What it says.
+    pub text: String,
+}
+
+/// Adds a note.
+pub(crate) fn add(session: &Path, note: &Note) -> Result<(), Error> {
+    let path = session.join(NOTES);
+    let json = serde_json::to_string(note).map_err(io::Error::other);
+    let written = json.and_then(|mut line| {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        let mut file = options.open(&path)?;
+        // One that broke off must not spoil this one.
+        if fs::read(&path)?.last().is_some_and(|last| *last != b'\n') {
+            line.insert(0, '\n');
+        }
+        line.push('\n');
+        file.write_all(line.as_bytes())
+    });
+    written.doing("write", &path)
+}
+
+/// The notes, oldest first. A line that is no note is passed over.
+pub(crate) fn read(session: &Path) -> Vec<Note> {
+    let text = fs::read_to_string(session.join(NOTES)).unwrap_or_default();
+    let notes = text.lines().map(serde_json::from_str);
+    notes.filter_map(Result::ok).collect()
+}

@@ -1,0 +1,78 @@
+//! What becomes of a recording: what is told when it happens, and what can be asked.
+
+use crate::error::Error;
+use crate::manifest::Lost;
+use serde::Serialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Something that has happened to a recording.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice<'a> {
+    /// A session is recorded in this directory.
+    Began {
+        /// The directory.
+        session: &'a Path,
+    },
+    /// Nothing can be recorded for now. What comes is lost.
+    Failed {
+        /// The name of the source.
+        source: &'a str,
+        /// What cannot be done.
+        error: &'a Error,
+    },
+    /// Recording goes on, in a new part.
+    Resumed {
+        /// The directory.
+        session: &'a Path,
+        /// Blocks that were lost since it failed.
+        blocks: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Began { session } => write!(f, "recording into {}", session.display()),
+            Self::Failed { source, error } => {
+                write!(f, "{source} is not recorded any more: {error}")?;
+                if let Some(cause) = std::error::Error::source(error) {
+                    write!(f, ": {cause}")?;
+                }
+                f.write_str("; what comes is lost until it can be written again")
+            }
+            Self::Resumed {
+                session,
+                blocks,
+                bytes,
+            } => write!(
+                f,
+                "recording into {} again; {blocks} blocks, {bytes} bytes, were lost",
+                session.display()
+            ),
+        }
+    }
+}
+
+/// What a recording is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// The name of the source.
+    pub source: String,
+    /// The directory of the session; `None` if none could be made.
+    pub directory: Option<PathBuf>,
+    /// The part that is written.
+    pub part: u32,
+    /// Bytes of the stream that were written.
+    pub bytes: u64,
+    /// What was lost.
+    pub lost: Lost,
+    /// Why nothing can be written now; `None`: all is well.
+    pub failing: Option<String>,
+    /// Whether it is over.
+    pub ended: bool,
+}

@@ -1,0 +1,210 @@
+//! Writing a part and its index.
+
+use crate::entry::{Entry, Head};
+use crate::error::{Doing, Error};
+use crate::files::{create_file, create_with, index_path, is_same, part_path};
+use crate::manifest::PartSummary;
+use crate::piece::Piece;
+use ghc_eventlog::DATA_END;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A part being written.
+#[derive(Debug)]
+pub(crate) struct Part {
+    path: PathBuf,
+    index_path: PathBuf,
+    file: File,
+    /// `None` after an error: whoever reads makes it anew.
+    index: Option<File>,
+    summary: PartSummary,
+    prologue: u64,
+    opened: Instant,
+    /// What has not been written yet, and of the index.
+    pending: Vec<u8>,
+    pending_index: Vec<u8>,
+    pending_pieces: u64,
+}
+
+/// What was not written.
+#[derive(Debug)]
+pub(crate) struct Unwritten {
+    pub(crate) error: io::Error,
+    pub(crate) pieces: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Part {
+    /// Begins a part with these bytes, behind which the stream goes on. Of one that cannot be
+    /// begun nothing is left.
+    pub(crate) fn begin(
+        session: &Path,
+        number: u32,
+        begins: &[u8],
+        head: Head,
+    ) -> Result<Self, Error> {
+        let path = part_path(session, number);
+        if path.exists() {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists)).doing("make", &path);
+        }
+        let file = create_with(&path, begins).doing("make", &path)?;
+        let index_path = index_path(session, number);
+        // One that is left over belongs to a part that is gone.
+        let _ = fs::remove_file(&index_path);
+        let index = create_file(&index_path).and_then(|mut index| {
+            index.write_all(&head.to_record())?;
+            Ok(index)
+        });
+        let bytes = begins.len() as u64;
+        Ok(Self {
+            path,
+            index_path,
+            file,
+            index: index.ok(),
+            summary: PartSummary {
+                number,
+                bytes,
+                offset: head.offset,
+                begin: u64::MAX,
+                ..PartSummary::default()
+            },
+            prologue: if head.at > 0 || head.offset != head.body {
+                bytes
+            } else {
+                0
+            },
+            opened: Instant::now(),
+            pending: Vec::new(),
+            pending_index: Vec::new(),
+            pending_pieces: 0,
+        })
+    }
+
+    /// Takes a piece, to be written by [`flush`](Self::flush).
+    pub(crate) fn push(&mut self, piece: &Piece<'_>, events: u32) {
+        let entry = Entry {
+            offset: self.bytes(),
+            begin: piece.begin,
+            end: piece.end,
+            size: u32::try_from(piece.bytes.len()).unwrap_or(u32::MAX),
+            events,
+            cap: piece.cap,
+            is_block: piece.is_block,
+        };
+        self.pending.extend_from_slice(piece.bytes);
+        self.pending_index.extend_from_slice(&entry.to_record());
+        self.pending_pieces += 1;
+        self.summary.events += u64::from(events);
+        if piece.is_block {
+            self.summary.blocks += 1;
+            self.summary.begin = self.summary.begin.min(piece.begin);
+            self.summary.end = self.summary.end.max(piece.end);
+        }
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Its bytes, with those that are not written yet.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.summary.bytes + self.pending.len() as u64
+    }
+
+    /// Bytes before the stream itself, if it goes on in the middle.
+    pub(crate) fn prologue(&self) -> u64 {
+        self.prologue
+    }
+
+    pub(crate) fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    /// The part in short, as far as it is written.
+    pub(crate) fn summary(&self) -> PartSummary {
+        let begin = if self.summary.blocks == 0 {
+            0
+        } else {
+            self.summary.begin
+        };
+        PartSummary {
+            begin,
+            ..self.summary
+        }
+    }
+
+    /// Writes what waits. After an error the part ends behind the last piece that is whole.
+    pub(crate) fn flush(&mut self) -> Result<(), Unwritten> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.file.write_all(&self.pending) {
+            // A piece of a block is of no use. If this fails, readers find the end themselves.
+            let _ = self.file.set_len(self.summary.bytes);
+            let unwritten = Unwritten {
+                error,
+                pieces: self.pending_pieces,
+                bytes: self.pending.len() as u64,
+            };
+            self.forget_pending();
+            return Err(unwritten);
+        }
+        self.summary.bytes += self.pending.len() as u64;
+        if let Some(index) = &mut self.index
+            && index.write_all(&self.pending_index).is_err()
+        {
+            self.index = None;
+        }
+        self.forget_pending();
+        Ok(())
+    }
+
+    fn forget_pending(&mut self) {
+        self.pending.clear();
+        self.pending_index.clear();
+        self.pending_pieces = 0;
+        // A large piece must not keep its memory for good.
+        self.pending.shrink_to(1 << 20);
+    }
+
+    /// Ends it where the stream goes on in another part: with an end mark of its own.
+    pub(crate) fn end_with_mark(mut self) -> PartSummary {
+        let mark = DATA_END.to_be_bytes();
+        // If there is no room, it is a log without an end mark.
+        if self.pending.is_empty() && self.file.write_all(&mark).is_ok() {
+            let entry = Entry {
+                offset: self.summary.bytes,
+                begin: 0,
+                end: 0,
+                size: mark.len() as u32,
+                events: 0,
+                cap: None,
+                is_block: false,
+            };
+            self.summary.bytes += mark.len() as u64;
+            if let Some(index) = &mut self.index {
+                let _ = index.write_all(&entry.to_record());
+            }
+        }
+        self.summary()
+    }
+
+    /// Whether its name still stands for it.
+    pub(crate) fn is_in_place(&self) -> bool {
+        is_same(&self.path, &self.file)
+    }
+
+    /// Removes it: there is nothing of the stream in it.
+    pub(crate) fn discard(self) {
+        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(&self.index_path);
+    }
+
+    /// Whether nothing of the stream is in it.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.summary.blocks == 0 && self.summary.events == 0 && self.pending.is_empty()
+    }
+}
