@@ -208,6 +208,7 @@ impl Bridge {
                 let note = note(lost, between);
                 let mut bytes = Vec::new();
                 let mut write = |of: &[u8]| bytes.extend_from_slice(of);
+                let state = state.resuming(known);
                 transition_blocks(Some(known), &state, until, Some(&note), &mut write);
                 window.write(&mut write);
                 return Ok(Self {

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::manifest::Lost;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub enum Notice<'a> {
     /// A session is recorded in this directory.
     Began {
+        /// The name of the source.
+        source: &'a str,
         /// The directory.
         session: &'a Path,
     },
@@ -24,6 +26,8 @@ pub enum Notice<'a> {
     },
     /// Recording goes on, in a new part.
     Resumed {
+        /// The name of the source.
+        source: &'a str,
         /// The directory.
         session: &'a Path,
         /// Blocks that were lost since it failed.
@@ -36,7 +40,9 @@ pub enum Notice<'a> {
 impl fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Began { session } => write!(f, "recording into {}", session.display()),
+            Self::Began { source, session } => {
+                write!(f, "{source} is recorded in {}", session.display())
+            }
             Self::Failed { source, error } => {
                 write!(f, "{source} is not recorded any more: {error}")?;
                 if let Some(cause) = std::error::Error::source(error) {
@@ -45,12 +51,13 @@ impl fmt::Display for Notice<'_> {
                 f.write_str("; what comes is lost until it can be written again")
             }
             Self::Resumed {
+                source,
                 session,
                 blocks,
                 bytes,
             } => write!(
                 f,
-                "recording into {} again; {blocks} blocks, {bytes} bytes, were lost",
+                "{source} is recorded again, in {}; {blocks} blocks, {bytes} bytes, were lost",
                 session.display()
             ),
         }
@@ -58,7 +65,8 @@ impl fmt::Display for Notice<'_> {
 }
 
 /// What a recording is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Status {
     /// The name of the source.

@@ -292,6 +292,7 @@ impl Recording {
         self.write_manifest(true);
         if let Some(home) = &self.home {
             self.store.tell(&Notice::Resumed {
+                source: &self.origin.name,
                 session: home.path(),
                 blocks: self.lost.blocks - failure.lost.blocks,
                 bytes: self.lost.bytes - failure.lost.bytes,
@@ -483,8 +484,8 @@ impl Recording {
 
     fn tell_began(&self) {
         if let Some(home) = &self.home {
-            let session = home.path();
-            self.store.tell(&Notice::Began { session });
+            let (source, session) = (&*self.origin.name, home.path());
+            self.store.tell(&Notice::Began { source, session });
         }
     }
 

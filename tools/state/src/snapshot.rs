@@ -16,6 +16,24 @@ impl Deref for Snapshot {
     }
 }
 
+impl Snapshot {
+    /// The same, for a [`transition`](crate::transition()) from the state of somebody who has
+    /// followed an earlier stretch of the log, and not what lies between: a thread that both
+    /// know is one thread, whenever this one was told of its creation. (The runtime system
+    /// does not use numbers again; nothing else tells threads apart.)
+    #[must_use]
+    pub fn resuming(mut self, before: &Self) -> Self {
+        let threads = &mut self.0.scheduler.threads;
+        for (id, thread) in before.threads() {
+            if let Some(same) = threads.get_mut(id) {
+                same.was_created_as(thread);
+            }
+        }
+        threads.seal();
+        self
+    }
+}
+
 impl State {
     /// The runtime system as it is now.
     pub fn snapshot(&mut self) -> Snapshot {

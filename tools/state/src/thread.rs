@@ -138,6 +138,11 @@ impl Thread {
         may_be && (before.label.is_none() || self.label.is_some())
     }
 
+    /// It is the same thread as one that was followed elsewhere.
+    pub(crate) fn was_created_as(&mut self, other: &Self) {
+        self.created = other.created;
+    }
+
     pub(crate) fn set_label(&mut self, label: Option<Arc<Box<str>>>) {
         self.label = label;
     }
