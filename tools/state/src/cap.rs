@@ -124,6 +124,11 @@ impl Cap {
         self.announced
     }
 
+    /// Whether its end was told.
+    pub fn is_deleted(&self) -> bool {
+        self.known && !self.announced
+    }
+
     /// Whether it is not used at present.
     pub fn is_disabled(&self) -> bool {
         self.disabled

@@ -58,16 +58,24 @@ impl InfoTable<'_> {
         (!self.location.is_empty()).then_some((&self.module, &self.location))
     }
 
-    /// What a reader is to see.
-    fn title(&self) -> String {
+    /// The binding, or else the table, with its module if that is known.
+    pub fn name_in_module(&self) -> String {
         let name = match self.label.is_empty() {
             true => &self.name,
             false => &self.label,
         };
-        match (self.module.is_empty(), self.location.is_empty()) {
-            (true, _) => name.clone().into_owned(),
-            (false, true) => format!("{}.{name}", self.module),
-            (false, false) => format!("{}.{name} ({})", self.module, self.location),
+        match self.module.is_empty() {
+            true => name.clone().into_owned(),
+            false => format!("{}.{name}", self.module),
+        }
+    }
+
+    /// What a reader is to see.
+    fn title(&self) -> String {
+        let name = self.name_in_module();
+        match self.module.is_empty() || self.location.is_empty() {
+            true => name,
+            false => format!("{name} ({})", self.location),
         }
     }
 }
@@ -184,6 +192,12 @@ impl Symbols {
     /// A band of a heap profile by info table is a bare address; this is what
     /// it stands for: the same for all tables of one place in the source.
     pub fn band(&self, band: &str) -> Option<String> {
+        self.table_of_band(band).map(|table| table.title())
+    }
+
+    /// The info table that a band of a heap profile by info table stands for: of
+    /// all tables of one place in the source the first one.
+    pub fn table_of_band(&self, band: &str) -> Option<InfoTable<'_>> {
         if !self.named {
             return None;
         }
@@ -195,7 +209,7 @@ impl Symbols {
             .and_then(|place| self.info_table(*self.places.get(hash(info, place))?))
             // The hash of another place can be the same.
             .filter(|first| first.place() == own.place());
-        Some(first.unwrap_or(own).title())
+        Some(first.unwrap_or(own))
     }
 
     /// How many cost centres were refused, as there are too many.
