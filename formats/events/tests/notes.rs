@@ -4,7 +4,9 @@
 mod common;
 
 use common::*;
-use ghc_eventlog::notes::{Joined, Loss, Note, Overwritten, RecordLoss, Recovered, RelayLoss, RunLoss};
+use ghc_eventlog::notes::{
+    Joined, Loss, Note, Overwritten, RecordLoss, Recovered, RelayLoss, RunLoss,
+};
 use ghc_eventlog::{EventBody, Item, Reader};
 
 /// Every kind of note, beside its text in the recordings that exist.
