@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -179,10 +180,11 @@ fn join(count: u32, times: usize) -> Result<()> {
     // The stream goes on meanwhile, at about 10 MB/s.
     let mut program = bed.program.try_clone()?;
     let header = bed.header.clone();
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let (stop, stopped) = channel::<()>();
     let writes = std::thread::spawn(move || {
         let mut time = 10;
-        while stopped.recv_timeout(Duration::from_micros(6500)).is_err() {
+        let pause = Duration::from_micros(6500);
+        while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
             let Ok(block) = block(&header, &mut time) else {
                 return;
             };
