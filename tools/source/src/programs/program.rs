@@ -4,12 +4,10 @@ use super::directory::{Directory, identity, own_user};
 use crate::source::Source;
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -169,10 +167,13 @@ impl Program {
         match knock(&self.directory.way_to(&self.socket_name())) {
             // It is there, and streams, which this socket does not. The kernel says so before it
             // asks the program.
-            Err(Errno::PROTOTYPE) | Ok(()) => Presence::Alive,
-            Err(Errno::CONNREFUSED) => Presence::Dead,
-            Err(Errno::NOENT) => Presence::Gone,
-            Err(error) => Presence::Unknown(error.into()),
+            Ok(()) => Presence::Alive,
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::PROTOTYPE) => Presence::Alive,
+                Some(Errno::CONNREFUSED) => Presence::Dead,
+                Some(Errno::NOENT) => Presence::Gone,
+                _ => Presence::Unknown(error),
+            },
         }
     }
 
@@ -216,13 +217,6 @@ fn with_suffix(name: &OsStr, suffix: &[u8]) -> OsString {
 }
 
 /// Connects with a socket of the wrong type, which the kernel refuses if it finds somebody there.
-fn knock(path: &Path) -> Result<(), Errno> {
-    let address = SocketAddrUnix::new(path)?;
-    let socket: OwnedFd = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )?;
-    rustix::net::connect(&socket, &address)
+fn knock(path: &Path) -> io::Result<()> {
+    UnixDatagram::unbound()?.connect(path)
 }
