@@ -247,24 +247,30 @@ fn clients_that_take_nothing_cost_the_others_nothing() {
     drop(stalled);
 }
 
-/// It reads a few bytes now and then, falls behind, and is brought up to date.
+/// It takes a byte now and then, falls behind, and is brought up to date.
 #[test]
 fn a_slow_client_is_brought_up_to_date() {
-    let setting = Setting::new(&["--ring=256K"]);
+    let setting = Setting::new(&["--ring=4M"]);
     let mut slow = Socket::connect(&setting.relaying.addresses[0]);
     setting.relaying.tells("client_came", 1);
     let client = setting.client();
     let mut stream = setting.begun();
     let mut log = [header(), cap()].concat();
     let mut received = Vec::new();
-    for number in 0..1000 {
+    for number in 0..600 {
         stream.write_all(&work(number)).expect("sent");
         log.extend(work(number));
-        if number % 5 == 4 {
+        if number % 10 == 9 {
             client.gets(log.len());
             let mut few = [0; 1];
             slow.read_exact(&mut few).expect("a byte");
             received.extend(few);
+            // On a machine that is too busy, the relay would not know what the client knows.
+            until("the relay knows the state", || {
+                let status = setting.relaying.status();
+                let session = &status["sources"][0]["session"];
+                session["bytes"] == body(&log).len() && session["fold"]["lag_bytes"] == 0
+            });
         }
     }
     stream.write_all(END).expect("sent");
@@ -272,19 +278,21 @@ fn a_slow_client_is_brought_up_to_date() {
     log.extend(END);
     assert!(client.end() == log);
     slow.read_to_end(&mut received).expect("the rest");
-    assert!(received.len() < log.len() / 2, "{} bytes", received.len());
+    assert!(
+        received.len() < log.len() * 3 / 4,
+        "{} bytes",
+        received.len()
+    );
     let gone = setting.relaying.tells("client_gone", 2);
     assert!(received.ends_with(END), "{gone:?}");
     let told = setting.relaying.tells("resynced", 1);
     assert!(told[0]["missed_bytes"].as_u64().expect("a number") > 0);
-    let gone = setting.relaying.tells("client_gone", 2);
     let slow = gone
         .iter()
         .find(|line| line["client"] == 1)
         .expect("it was the first");
     assert_eq!(slow["bytes"], received.len());
     assert_eq!(slow["resyncs"], told.len());
-    assert_eq!(gone.len(), 2);
     end_alike(&received, &log);
     is_valid(&setting.dir, &received);
     // The log itself says that something is missing.

@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -51,6 +52,7 @@ pub struct Relaying {
     pub child: Child,
     /// What it printed first: the addresses, with whole paths.
     pub addresses: Vec<String>,
+    dir: PathBuf,
     out: Lines,
     told: Lines,
 }
@@ -83,9 +85,11 @@ impl Relaying {
             .expect("the relay starts");
         let out = lines_of(child.stdout.take().expect("a pipe"));
         let told = lines_of(child.stderr.take().expect("a pipe"));
+        let at = command.get_current_dir().expect("it has one").to_owned();
         let mut relaying = Self {
             child,
             addresses: Vec::new(),
+            dir: at.clone(),
             out,
             told,
         };
@@ -96,7 +100,6 @@ impl Relaying {
             lines.len() >= addresses
         });
         // Some are paths where the relay is, and we are not.
-        let at = command.get_current_dir().expect("it has one").to_owned();
         let absolute = |line: &String| match line.strip_prefix("unix:") {
             Some(path) => format!("unix:{}", at.join(path).display()),
             None => line.clone(),
@@ -157,6 +160,16 @@ impl Relaying {
         status
             .code()
             .unwrap_or_else(|| 1000 + status.signal().unwrap_or(0))
+    }
+
+    /// What it says of itself when it is asked.
+    pub fn status(&self) -> serde_json::Value {
+        let path = format!("eventlog/relay-{}.status", self.child.id());
+        let mut text = String::new();
+        UnixStream::connect(self.dir.join(path))
+            .and_then(|mut stream| stream.read_to_string(&mut text))
+            .expect("a status");
+        serde_json::from_str(&text).expect("JSON")
     }
 
     /// How many descriptors it has.

@@ -73,11 +73,14 @@ impl How {
         // Only sockets can be asked.
         let flush = self.flush.filter(|_| source.is_socket());
         let how = self.connecting(name).flush(flush);
-        Intake::new(Watched {
+        let intake = Intake::new(Watched {
             arrivals: Reconnecting::new(source.clone(), how),
             name: name.to_owned(),
             told: self.told.clone(),
-        })
+        });
+        // Of a file nothing is lost when it is read later. Everything else has a program at its
+        // other end, which must not wait.
+        intake.may_wait(source.size().is_some())
     }
 
     /// A recording at the pace at which it was written, as soon as the gate is open.
@@ -96,11 +99,12 @@ impl How {
         }
         let over = self.over.clone();
         let over_too = self.over.clone();
-        Ok(Intake::read(Gated {
+        let intake = Intake::read(Gated {
             log: Replay::new(log, speed).stop(move || over.is_set()),
             gate: Some(gate),
             over: over_too,
-        }))
+        });
+        Ok(intake.may_wait(source.size().is_some()))
     }
 }
 
