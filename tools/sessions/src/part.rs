@@ -24,8 +24,7 @@ pub(crate) struct Part {
     opened: Instant,
     /// What has not been written yet, and of the index.
     pending: Vec<u8>,
-    pending_index: Vec<u8>,
-    pending_pieces: u64,
+    pending_entries: Vec<Entry>,
 }
 
 /// What was not written.
@@ -77,8 +76,7 @@ impl Part {
             },
             opened: Instant::now(),
             pending: Vec::new(),
-            pending_index: Vec::new(),
-            pending_pieces: 0,
+            pending_entries: Vec::new(),
         })
     }
 
@@ -94,14 +92,7 @@ impl Part {
             is_block: piece.is_block,
         };
         self.pending.extend_from_slice(piece.bytes);
-        self.pending_index.extend_from_slice(&entry.to_record());
-        self.pending_pieces += 1;
-        self.summary.events += u64::from(events);
-        if piece.is_block {
-            self.summary.blocks += 1;
-            self.summary.begin = self.summary.begin.min(piece.begin);
-            self.summary.end = self.summary.end.max(piece.end);
-        }
+        self.pending_entries.push(entry);
     }
 
     /// Bytes that wait to be written.
@@ -141,33 +132,52 @@ impl Part {
         if self.pending.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.file.write_all(&self.pending) {
-            // A piece of a block is of no use. If this fails, readers find the end themselves.
-            let _ = self.file.set_len(self.summary.bytes);
-            let unwritten = Unwritten {
-                error,
-                pieces: self.pending_pieces,
-                bytes: self.pending.len() as u64,
-            };
-            self.forget_pending();
-            return Err(unwritten);
+        let written = self.file.write_all(&self.pending);
+        let entries = std::mem::take(&mut self.pending_entries);
+        let outcome = match written {
+            Ok(()) => {
+                self.commit(&entries);
+                Ok(())
+            }
+            Err(error) => {
+                // Of what there was room for, the whole pieces stay.
+                let length = self.file.metadata().map_or(0, |about| about.len());
+                let whole = entries.partition_point(|entry| entry.reaches() <= length);
+                let (whole, lost) = entries.split_at(whole);
+                self.commit(whole);
+                // If this fails, readers find the end themselves.
+                let _ = self.file.set_len(self.summary.bytes);
+                Err(Unwritten {
+                    error,
+                    pieces: lost.len() as u64,
+                    bytes: lost.iter().map(|entry| u64::from(entry.size)).sum(),
+                })
+            }
+        };
+        self.pending.clear();
+        // A large piece must not keep its memory for good.
+        self.pending.shrink_to(1 << 20);
+        outcome
+    }
+
+    /// These pieces are written.
+    fn commit(&mut self, entries: &[Entry]) {
+        let mut records = Vec::new();
+        for entry in entries {
+            records.extend_from_slice(&entry.to_record());
+            self.summary.bytes += u64::from(entry.size);
+            self.summary.events += u64::from(entry.events);
+            if entry.is_block {
+                self.summary.blocks += 1;
+                self.summary.begin = self.summary.begin.min(entry.begin);
+                self.summary.end = self.summary.end.max(entry.end);
+            }
         }
-        self.summary.bytes += self.pending.len() as u64;
         if let Some(index) = &mut self.index
-            && index.write_all(&self.pending_index).is_err()
+            && index.write_all(&records).is_err()
         {
             self.index = None;
         }
-        self.forget_pending();
-        Ok(())
-    }
-
-    fn forget_pending(&mut self) {
-        self.pending.clear();
-        self.pending_index.clear();
-        self.pending_pieces = 0;
-        // A large piece must not keep its memory for good.
-        self.pending.shrink_to(1 << 20);
     }
 
     /// Ends it where the stream goes on in another part: with an end mark of its own.
