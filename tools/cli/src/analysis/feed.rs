@@ -10,7 +10,8 @@ use crate::input::{Input, Outcome, Reading, Step};
 use crate::source::SourceArgs;
 use anyhow::Result;
 use eventlog_state::{Merge, MergeOptions, Step as Told, Take, Turn};
-use ghc_eventlog::{Block, Event, Gap, Header, Item, Run};
+use ghc_eventlog::{Block, Error, Event, Gap, Header, Item, Part, ReadError, Reader, Run};
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -218,6 +219,48 @@ pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut
     }
     let late = told.late;
     Ok(Fed { outcome, late })
+}
+
+/// Reads a log that comes from elsewhere than a source, in the order of time. The answer is the
+/// fault that ended it, if one did.
+pub fn feed_from<S: Sink>(log: impl Read, bytes: u64, sink: &mut S) -> Result<Option<Error>> {
+    let mut reader = Reader::new(log);
+    let Some(mut order) = Mode::Time(bytes).order(false) else {
+        return Ok(None);
+    };
+    let mut told = Handing::default();
+    let fault = loop {
+        // The header cannot be asked for while the reader is at work.
+        let flow = reader.for_each_run(|part| {
+            match part {
+                Part::Item(Item::Header) => return ControlFlow::Break(Ok(())),
+                // They come as a run, too.
+                Part::Item(Item::Event(_)) => return ControlFlow::Continue(()),
+                Part::Item(item) => order.item(&item),
+                Part::Run(run) => order.run(&run),
+            }
+            match told.hand_on(&mut order, sink) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(Err(error)),
+            }
+        });
+        match flow {
+            Ok(ControlFlow::Break(paused)) => {
+                paused?;
+                if let Some(header) = reader.header() {
+                    order.header(header);
+                    told.hand_on(&mut order, sink)?;
+                    sink.session(header)?;
+                }
+            }
+            Ok(ControlFlow::Continue(())) => break None,
+            Err(ReadError::Format(fault)) => break Some(fault),
+            Err(ReadError::Io(error)) => return Err(error.into()),
+        }
+    };
+    order.flush();
+    told.hand_on(&mut order, sink)?;
+    Ok(fault)
 }
 
 /// Hands on events in the order of time.

@@ -3,7 +3,7 @@
 mod early;
 mod selection;
 
-use crate::analysis::feed::{Mode, Sink, feed};
+use crate::analysis::feed::{Mode, Sink, feed, feed_from};
 use crate::analysis::target::{Target, TargetArgs};
 use crate::errors;
 use crate::input::Reading;
@@ -15,7 +15,7 @@ use eventlog_state::{Keep, State, Turn, transition};
 use ghc_eventlog::{Blocks, DATA_END, Event, EventBody, Header, definition};
 use regex::bytes::Regex;
 use selection::Selection;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -89,46 +89,47 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
         ..Reading::default()
     };
     let (input, memory) = (args.input.clone(), args.memory);
-    let mut cut = Cut {
-        selection: Selection::new(&args.caps, &args.types, &args.exclude)?,
-        early: Early::new(args.memory),
-        args,
-        out: target,
-        before: None,
-        blocks: Blocks::default(),
-        place: Place::Before,
-        begins_at: 0,
-        sample: None,
-        events: 0,
-        sessions: 0,
+    let selection = Selection::new(&args.caps, &args.types, &args.exclude)?;
+    let range = Range {
+        from: args.from,
+        to: args.to,
+        from_marker: args.from_marker,
+        to_marker: args.to_marker,
     };
+    let mut cut = Cut::new(range, selection, memory, target);
+    cut.live = input.follow || input.source.is_socket();
     let fed = feed(&input, reading, Mode::Time(memory), &mut cut)?;
-    if cut.before.is_none() {
-        return Ok(fed.report());
-    }
-    cut.early_until(u64::MAX)?;
-    if cut.place == Place::Before {
-        let what = if cut.args.from_marker.is_some() {
-            "marker"
-        } else {
-            "time"
-        };
-        errors::warn(format_args!(
-            "the log has no such {what}: there are only definitions in the result"
-        ));
-        cut.begin(cut.args.from.unwrap_or(0))?;
-    }
-    cut.blocks.flush_together(&mut cut.out)?;
-    cut.out.write_all(&DATA_END.to_be_bytes())?;
-    let (events, more) = (cut.events, cut.sessions > 1);
-    cut.out.finish()?;
-    if more {
-        errors::warn(
-            "only the first session was cut; take another with `eventlog repair --session N`",
-        );
-    }
-    errors::note(format_args!("{events} events kept"));
+    cut.finish()?;
     Ok(fed.report())
+}
+
+/// Cuts a range of times out of a log that comes from elsewhere than a source. The answer is the
+/// fault that ended the log, if one did.
+pub fn cut_times(
+    log: impl Read,
+    (from, to): (Option<u64>, Option<u64>),
+    out: Target,
+) -> Result<Option<ghc_eventlog::Error>> {
+    const MEMORY: u64 = 64 << 20;
+    let range = Range {
+        from,
+        to,
+        ..Range::default()
+    };
+    let selection = Selection::new(&[], &[], &[])?;
+    let mut cut = Cut::new(range, selection, MEMORY, out);
+    let fault = feed_from(log, MEMORY, &mut cut)?;
+    cut.finish()?;
+    Ok(fault)
+}
+
+/// What of the log is wanted.
+#[derive(Debug, Default)]
+struct Range {
+    from: Option<u64>,
+    to: Option<u64>,
+    from_marker: Option<Regex>,
+    to_marker: Option<Regex>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +140,9 @@ enum Place {
 }
 
 struct Cut {
-    args: Args,
+    range: Range,
+    /// Whether the program still runs.
+    live: bool,
     selection: Selection,
     early: Early,
     out: Target,
@@ -164,6 +167,53 @@ fn dated(raw: &[u8], time: u64) -> Vec<u8> {
 }
 
 impl Cut {
+    fn new(range: Range, selection: Selection, memory: u64, out: Target) -> Self {
+        Self {
+            range,
+            live: false,
+            selection,
+            early: Early::new(memory),
+            out,
+            before: None,
+            blocks: Blocks::default(),
+            place: Place::Before,
+            begins_at: 0,
+            sample: None,
+            events: 0,
+            sessions: 0,
+        }
+    }
+
+    /// There is no more: completes the result, unless there was no log at all.
+    fn finish(mut self) -> Result<()> {
+        if self.before.is_none() {
+            return Ok(());
+        }
+        self.early_until(u64::MAX)?;
+        if self.place == Place::Before {
+            let what = if self.range.from_marker.is_some() {
+                "marker"
+            } else {
+                "time"
+            };
+            errors::warn(format_args!(
+                "the log has no such {what}: there are only definitions in the result"
+            ));
+            self.begin(self.range.from.unwrap_or(0))?;
+        }
+        self.blocks.flush_together(&mut self.out)?;
+        self.out.write_all(&DATA_END.to_be_bytes())?;
+        self.out.finish()?;
+        if self.sessions > 1 {
+            errors::warn(
+                "only the first session was cut; take another with `eventlog repair --session N`",
+            );
+        }
+        let events = self.events;
+        errors::note(format_args!("{events} events kept"));
+        Ok(())
+    }
+
     /// The range begins: brings the reader up to date.
     fn begin(&mut self, time: u64) -> Result<()> {
         (self.place, self.begins_at) = (Place::Inside, time);
@@ -227,8 +277,7 @@ impl Sink for Cut {
     /// Of a program that runs, what comes after the end will never be wanted.
     /// Of a file it may be: GHC 9.0 tells at the end what the program was.
     fn has_enough(&self) -> bool {
-        let live = self.args.input.follow || self.args.input.source.is_socket();
-        live && self.place == Place::After && self.sample != Some(true)
+        self.live && self.place == Place::After && self.sample != Some(true)
     }
 
     fn session(&mut self, header: &Arc<Header>) -> Result<()> {
@@ -281,7 +330,7 @@ impl Cut {
     /// Takes an event in the order of time.
     fn in_turn(&mut self, event: &Event<'_>, late: bool) -> Result<()> {
         if self.place == Place::Before {
-            let begins = match (&self.args.from_marker, self.args.from) {
+            let begins = match (&self.range.from_marker, self.range.from) {
                 (Some(rule), _) => Self::matches(Some(rule), event),
                 (None, Some(from)) => event.time >= from,
                 (None, None) => true,
@@ -292,10 +341,10 @@ impl Cut {
                     before.apply(event, turn, &mut |_| {});
                 }
             } else {
-                self.begin(self.args.from.unwrap_or(event.time))?;
+                self.begin(self.range.from.unwrap_or(event.time))?;
             }
         }
-        let inside = self.place == Place::Inside && self.args.to.is_none_or(|to| event.time < to);
+        let inside = self.place == Place::Inside && self.range.to.is_none_or(|to| event.time < to);
         // GHC 9.0 tells what the program is, and what its heap was, when it ends.
         let too_late = late && event.time < self.begins_at;
         // A sample stays whole: it belongs to where it begins.
@@ -319,10 +368,10 @@ impl Cut {
         } else if sample.unwrap_or(inside || belated) {
             self.keep(event, event.time)?;
         }
-        if self.place == Place::Inside && Self::matches(self.args.to_marker.as_ref(), event) {
+        if self.place == Place::Inside && Self::matches(self.range.to_marker.as_ref(), event) {
             self.place = Place::After;
         }
-        if self.args.to.is_some_and(|to| event.time >= to) {
+        if self.range.to.is_some_and(|to| event.time >= to) {
             self.place = Place::After;
         }
         Ok(())

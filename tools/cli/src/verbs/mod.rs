@@ -13,6 +13,7 @@ pub mod recover;
 pub mod relay;
 pub mod repair;
 pub mod run;
+pub mod sessions;
 pub mod show;
 pub mod snapshot;
 pub mod sort;
@@ -51,6 +52,7 @@ verbs! {
     Record = record,
     Run = run,
     Relay = relay,
+    Sessions = sessions,
     Control = control,
     Stats = stats,
     Validate = validate,

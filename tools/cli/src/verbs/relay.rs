@@ -2,12 +2,14 @@
 
 mod names;
 mod news;
+mod recording;
 mod serving;
 mod sources;
 mod status;
 mod teller;
 mod view;
 mod waking;
+mod watch;
 
 use crate::errors::{self, Advise};
 use crate::launch::{self, RtsArgs};
@@ -19,6 +21,7 @@ use eventlog_source::program::{Prepared, Program, heeded};
 use eventlog_source::{Speed, Wait};
 use names::{Named, Target};
 use news::News;
+use recording::{Orders, RecordArgs, Recorders};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use sources::{Gate, How, Over};
@@ -32,6 +35,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use teller::{Manner, Teller, Told};
 use waking::Wake;
+use watch::Watch;
 
 /// Serve the log of one program to any number of clients, whenever they come
 ///
@@ -91,6 +95,9 @@ pub struct Args {
     drain: Duration,
 
     #[command(flatten)]
+    recording: RecordArgs,
+
+    #[command(flatten)]
     flush: FlushArgs,
 
     #[command(flatten)]
@@ -124,6 +131,7 @@ Examples:
   eventlog relay --to tcp:127.0.0.1:4242 -- ./program +RTS -l
   eventlog relay a=unix:/run/a.sock b=unix:/run/b.sock --to unix:/run/1=a --to unix:/run/2=b
   eventlog relay program.eventlog --speed 1x --to unix:/tmp/replay.sock
+  eventlog relay unix:/run/app.sock --record logs --rotate-size 256M --max-bytes 10G
   eventlog relay --status
   eventlog show unix:/run/fan.sock";
 
@@ -160,9 +168,9 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
             "what is to be relayed? Name a SOURCE, or a program to run behind --",
         ));
     }
-    if args.to.is_empty() {
+    if args.to.is_empty() && args.recording.record.is_none() {
         return Err(errors::usage(
-            "where is it to be served? Say --to unix:PATH or --to tcp:HOST:PORT",
+            "where is it to be served? Say --to unix:PATH or --to tcp:HOST:PORT (or --record DIR)",
         ));
     }
     names::check_targets(&args.to, &sessions)?;
@@ -203,29 +211,39 @@ fn relay(
         told: told.clone(),
         relay: Arc::default(),
     };
+    let store = args.recording.store(&told)?;
+    let origins = origins(&args, sessions);
     let intakes = intakes(&args, sessions, &gates, &how)?;
     let relay = start(&args, told.clone(), gates, wake.clone())?;
     let _ = how.relay.set(relay.clone());
     for name in sessions {
         relay.reserve(name)?;
     }
+    let recorders = match &store {
+        Some(store) => Recorders::start(&relay, store, origins)?,
+        None => Recorders::default(),
+    };
     let signals = Signals::new(heeded(&[SIGINT, SIGTERM, SIGHUP]))?;
     serving::serve(&relay, &args.to, addresses, sessions, &told)
         .inspect_err(|_| relay.clone().drain(Duration::ZERO))?;
-    let answering = Answering::start(&relay)
+    let watch = Watch::new(&relay, recorders.recordings());
+    let answering = Answering::start(&watch)
         .inspect_err(|error| {
             let message = format!("--status will not find this relay: {error:#}");
             told.tell(News::NoStatus { message });
         })
         .ok();
-    let teller = Teller::start(inbox, manner(&args), &relay);
+    let teller = Teller::start(inbox, manner(&args), watch);
     let outcome = run_to_end(
         &relay,
         (sessions, intakes),
         prepared.map(|prepared| (prepared, args.command, args.rts)),
-        (signals, wake, &woken),
+        (signals, wake, &woken, recorders.orders()),
         &told,
     );
+    if !matches!(&outcome, Ok(ended) if ended.reason == SOURCES_ENDED) {
+        recorders.stop();
+    }
     if let Ok(ended) = &outcome {
         let reason = ended.reason;
         told.tell(News::Draining { reason });
@@ -233,6 +251,9 @@ fn relay(
     relay.drain(outcome.as_ref().map_or(Duration::ZERO, |_| args.drain));
     // Not before that: to the relay, a source that ends is one that was lost.
     how.over.set();
+    if !recorders.finish(args.drain) {
+        told.tell(News::RecordingUnfinished);
+    }
     drop(answering);
     told.tell(News::Ended);
     teller.finish();
@@ -251,6 +272,19 @@ fn manner(args: &Args) -> Manner {
         _ if io::stderr().is_terminal() => Manner::Panel,
         _ => Manner::Words,
     }
+}
+
+/// The names of the sessions, and what they come from, for people.
+fn origins(args: &Args, sessions: &[String]) -> Vec<(String, String)> {
+    let sources = args.sources.iter().map(|named| named.source.to_string());
+    let program = args.command.iter().map(|word| word.to_string_lossy());
+    let program = program.collect::<Vec<_>>().join(" ");
+    let program = (!program.is_empty()).then_some(program);
+    sessions
+        .iter()
+        .cloned()
+        .zip(sources.chain(program))
+        .collect()
 }
 
 /// What is read, by the names of the sessions.
@@ -277,7 +311,7 @@ fn run_to_end(
     relay: &Relay,
     (sessions, intakes): (&[String], Vec<Intake>),
     program: Option<(Prepared, Vec<OsString>, RtsArgs)>,
-    (signals, wake, woken): (Signals, Sender<Wake>, &Receiver<Wake>),
+    (signals, wake, woken, orders): (Signals, Sender<Wake>, &Receiver<Wake>, Option<Orders>),
     told: &Told,
 ) -> anyhow::Result<Ended> {
     for (name, intake) in sessions.iter().zip(intakes) {
@@ -293,7 +327,7 @@ fn run_to_end(
         pid = Some(running.id());
         waking::watch(running, wake.clone());
     }
-    waking::heed(signals, wake, pid);
+    waking::heed(signals, wake, pid, orders);
     Ok(wait(woken, sessions, pid.is_some(), relay, told))
 }
 
@@ -355,6 +389,9 @@ fn start(
     Ok(Relay::start(options)?)
 }
 
+/// Nobody has wanted the end.
+const SOURCES_ENDED: &str = "all sources have ended";
+
 /// How it came to an end.
 struct Ended {
     reason: &'static str,
@@ -373,7 +410,7 @@ enum Code {
 impl Ended {
     fn with(code: ExitCode) -> Self {
         Self {
-            reason: "all sources have ended",
+            reason: SOURCES_ENDED,
             code: Code::Ours(code),
             kept: None,
         }

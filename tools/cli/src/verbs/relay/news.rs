@@ -99,6 +99,27 @@ pub enum News {
     NoStatus {
         message: String,
     },
+    RecordingBegan {
+        source: String,
+        directory: String,
+        #[serde(skip)]
+        message: String,
+    },
+    /// What comes is not recorded for now.
+    RecordingFailed {
+        source: String,
+        message: String,
+    },
+    RecordingResumed {
+        source: String,
+        directory: String,
+        lost_blocks: u64,
+        lost_bytes: u64,
+        #[serde(skip)]
+        message: String,
+    },
+    /// The last of a recording could not be written in time.
+    RecordingUnfinished,
     Draining {
         reason: &'static str,
     },
@@ -314,6 +335,13 @@ impl News {
             ),
             Self::NoLog { message, hint } => (Warning, format!("{message}; {hint}")),
             Self::NoStatus { message } => (Warning, message.clone()),
+            Self::RecordingBegan { message, .. } => (Note, message.clone()),
+            Self::RecordingFailed { message, .. } => (Warning, message.clone()),
+            Self::RecordingResumed { message, .. } => (Warning, message.clone()),
+            Self::RecordingUnfinished => (
+                Warning,
+                "the disk is too slow: the ends of some recordings are not written".to_owned(),
+            ),
             Self::Draining { reason } => (
                 Detail,
                 format!("{reason}: clients get what is left, and the end mark"),

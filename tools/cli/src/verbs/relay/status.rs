@@ -6,10 +6,10 @@
 //! alone. Whoever connects gets the status as JSON, and the end. Nothing is read.
 
 use super::view::View;
+use super::watch::{Watch, Whole};
 use crate::errors::{self, Advise};
 use crate::output;
 use crate::printable;
-use eventlog_relay::{Relay, Status};
 use eventlog_source::programs::Place;
 use std::ffi::OsStr;
 use std::fs::Permissions;
@@ -34,7 +34,7 @@ pub struct Answering {
 
 impl Answering {
     /// From now on whoever asks is answered.
-    pub fn start(relay: &Relay) -> anyhow::Result<Self> {
+    pub fn start(watch: &Watch) -> anyhow::Result<Self> {
         let directory = Place::own().make()?;
         let name = format!("relay-{}.status", std::process::id());
         let path = directory.path().join(name);
@@ -43,12 +43,12 @@ impl Answering {
         let listener = UnixListener::bind(&path)?;
         // Others cannot enter the directory anyway.
         std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        let relay = relay.clone();
+        let watch = watch.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 match stream {
                     // If the other side is gone, or takes nothing, there is nobody to tell.
-                    Ok(stream) => drop(answer(&stream, &relay.status())),
+                    Ok(stream) => drop(answer(&stream, &watch.status())),
                     // There may be descriptors again later.
                     Err(_) => std::thread::sleep(Duration::from_millis(100)),
                 }
@@ -65,7 +65,7 @@ impl Drop for Answering {
     }
 }
 
-fn answer(mut stream: &UnixStream, status: &Status) -> io::Result<()> {
+fn answer(mut stream: &UnixStream, status: &Whole) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let text = serde_json::to_vec(status).map_err(io::Error::other)?;
     stream.write_all(&text)
@@ -87,7 +87,13 @@ pub fn print(of: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     if let Some(address) = of {
-        relays.retain(|(_, status)| status.addresses.iter().any(|at| at.address == address));
+        relays.retain(|(_, status)| {
+            status
+                .relay
+                .addresses
+                .iter()
+                .any(|at| at.address == address)
+        });
     }
     if relays.is_empty() {
         let none = match of {
@@ -140,7 +146,7 @@ fn pid_of(name: &OsStr) -> Option<u32> {
         .ok()
 }
 
-fn ask(path: &Path) -> io::Result<Status> {
+fn ask(path: &Path) -> io::Result<Whole> {
     let stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut text = Vec::new();

@@ -3,10 +3,10 @@
 
 use super::news::{News, Weight};
 use super::view::View;
+use super::watch::{Watch, Whole};
 use crate::errors;
 use crate::printable;
 use crate::progress::Panel;
-use eventlog_relay::{Relay, Status};
 use serde::Serialize;
 use std::io::Write;
 use std::sync::Arc;
@@ -76,9 +76,8 @@ pub struct Teller(JoinHandle<()>);
 
 impl Teller {
     /// Starts it.
-    pub fn start(inbox: Inbox, manner: Manner, relay: &Relay) -> Self {
-        let relay = relay.clone();
-        Self(std::thread::spawn(move || run(&inbox, manner, relay)))
+    pub fn start(inbox: Inbox, manner: Manner, watch: Watch) -> Self {
+        Self(std::thread::spawn(move || run(&inbox, manner, watch)))
     }
 
     /// Waits until everything is told, but not for a terminal that takes nothing. All [`Told`] must
@@ -91,10 +90,10 @@ impl Teller {
     }
 }
 
-fn run(inbox: &Inbox, manner: Manner, relay: Relay) {
+fn run(inbox: &Inbox, manner: Manner, watch: Watch) {
     let mut panel = (manner == Manner::Panel).then(|| (Panel::new(), View::default()));
     // Drained or not, the relay ends with whoever has the other handles.
-    let mut relay = Some(relay);
+    let mut watch = Some(watch);
     let mut next = Instant::now();
     loop {
         let news = match &panel {
@@ -109,7 +108,7 @@ fn run(inbox: &Inbox, manner: Manner, relay: Relay) {
         };
         match news {
             Ok(News::Ended) => {
-                relay = None;
+                watch = None;
                 panel = None;
                 write(&News::Ended, manner);
             }
@@ -117,8 +116,8 @@ fn run(inbox: &Inbox, manner: Manner, relay: Relay) {
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
                 next = Instant::now() + DRAW;
-                if let (Some((panel, view)), Some(relay)) = (&mut panel, &relay) {
-                    let status: Status = relay.status();
+                if let (Some((panel, view)), Some(watch)) = (&mut panel, &watch) {
+                    let status: Whole = watch.status();
                     panel.draw(|room| view.lines(&status, room));
                 }
             }
@@ -127,7 +126,7 @@ fn run(inbox: &Inbox, manner: Manner, relay: Relay) {
         if lines > 0 {
             write(&News::LinesLost { lines }, manner);
         }
-        if relay.is_none() {
+        if watch.is_none() {
             return;
         }
     }

@@ -1,5 +1,6 @@
 //! The state of a relay in lines.
 
+use super::watch::Whole;
 use crate::columns;
 use crate::printable::printable;
 use crate::units::{Bytes, Nanos};
@@ -20,8 +21,8 @@ pub struct View {
 
 impl View {
     /// Lines that fit so many rows and columns.
-    pub fn lines(&mut self, status: &Status, (rows, columns): (usize, usize)) -> Vec<String> {
-        self.take_rates(status);
+    pub fn lines(&mut self, status: &Whole, (rows, columns): (usize, usize)) -> Vec<String> {
+        self.take_rates(&status.relay);
         let mut lines = self.all(status);
         if lines.len() > rows {
             let left_out = lines.len() - rows.saturating_sub(1);
@@ -36,7 +37,9 @@ impl View {
     }
 
     /// All lines, of whatever length.
-    pub fn all(&self, status: &Status) -> Vec<String> {
+    pub fn all(&self, status: &Whole) -> Vec<String> {
+        let recordings = &status.recordings;
+        let status = &status.relay;
         let mut lines = vec![summary(status)];
         let mut clients: BTreeMap<&str, Vec<&ClientStatus>> = BTreeMap::new();
         for client in &status.clients {
@@ -56,6 +59,9 @@ impl View {
                 ));
             }
             let clients = clients.remove(source.name.as_str());
+            let recordings = recordings.iter();
+            let recordings = recordings.filter(|it| it.source == source.name);
+            lines.extend(recordings.map(recording_line));
             lines.extend(clients.into_iter().flatten().map(client_line));
         }
         lines
@@ -141,6 +147,23 @@ fn summary(status: &Status) -> String {
     line
 }
 
+fn recording_line(recording: &eventlog_sessions::Status) -> String {
+    let place = recording.directory.as_ref();
+    let place = place.map_or_else(String::new, |place| format!(" in {}", place.display()));
+    let place = printable(&place).into_owned();
+    let size = Bytes(recording.bytes);
+    let lost = match recording.lost.bytes {
+        0 => String::new(),
+        bytes => format!(", lost {} in {} gaps", Bytes(bytes), recording.lost.times),
+    };
+    let how = match &recording.failing {
+        Some(error) => format!(", NOT RECORDED: {}", printable(error)),
+        None if recording.ended => ", over".to_owned(),
+        None => format!(", part {}", recording.part),
+    };
+    format!("  recorded{place}: {size}{lost}{how}")
+}
+
 fn client_line(client: &ClientStatus) -> String {
     let behind = match client.lag_bytes {
         0 => "up to date".to_owned(),
@@ -166,7 +189,7 @@ mod tests {
     use super::*;
 
     /// What a relay says of itself, as far as it says anything.
-    fn status(bytes: u64, uptime_s: f64) -> Status {
+    fn status(bytes: u64, uptime_s: f64) -> Whole {
         let mut status = Status::default();
         status.uptime_s = uptime_s;
         let mut source = SourceStatus::default();
@@ -182,7 +205,10 @@ mod tests {
             status.clients.push(client);
         }
         status.sources.push(source);
-        status
+        Whole {
+            relay: status,
+            recordings: Vec::new(),
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the main thread waits for: signals, and the ends of sources and of the program.
 
+use super::recording::Orders;
 use crate::errors;
 use crate::launch::{self, RtsArgs};
 use eventlog_source::program::{Prepared, Program, ProgramLog};
@@ -49,11 +50,21 @@ pub fn watch(mut program: Program, wake: Sender<Wake>) {
 /// Takes signals, elsewhere. The second one that means the end ends the process at once.
 ///
 /// SIGTERM and SIGHUP go to the program that the relay runs as well: that ends, and with it its log.
-/// An interrupt comes from a terminal, and the program has got it by itself.
-pub fn heed(mut signals: Signals, wake: Sender<Wake>, program: Option<u32>) {
+/// An interrupt comes from a terminal, and the program has got it by itself. If anything is recorded,
+/// SIGHUP means to open that anew, and nothing else.
+pub fn heed(
+    mut signals: Signals,
+    wake: Sender<Wake>,
+    program: Option<u32>,
+    recorders: Option<Orders>,
+) {
     std::thread::spawn(move || {
         let mut asked = false;
         for signal in signals.forever() {
+            if let (SIGHUP, Some(recorders)) = (signal, &recorders) {
+                recorders.reopen();
+                continue;
+            }
             let news = match signal {
                 _ if asked => signal_hook::low_level::exit(128 + signal),
                 SIGHUP => Wake::Stop("hung up"),
