@@ -188,9 +188,9 @@ fn link() -> Option<PathBuf> {
         .arg(target)
         .current_dir(&repository);
     done(&mut cargo).exits(0);
-    // One for each process that tests: they may be of different versions.
+    // One for each set of tests: those may run at the same time.
     let objects =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("numbers-{}", std::process::id()));
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("numbers-", env!("CARGO_CRATE_NAME")));
     std::fs::create_dir_all(&objects).expect("a directory");
     std::fs::write(objects.join("Main.hs"), MAIN).expect("a file");
     let version = done(Command::new("ghc").arg("--numeric-version")).stdout;
