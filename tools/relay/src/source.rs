@@ -21,6 +21,9 @@ pub(crate) struct Source {
 
 /// Sessions that are kept at most for those who have not read them to their end.
 const BEFORE: usize = 64;
+/// So much of a ring may sessions take that are kept without a reader, and so many there may be.
+const SHORT: u64 = 16;
+const FEW: usize = 8;
 /// Sessions that the recorder may be behind.
 const BEHIND: usize = 2;
 
@@ -31,8 +34,8 @@ struct State {
     over: bool,
     /// The latest session, live or ended.
     latest: Option<Arc<Session>>,
-    /// Those before it, while they still have readers.
-    before: VecDeque<Weak<Session>>,
+    /// Those before it, the latest first.
+    before: VecDeque<Before>,
     sessions: u64,
     lost: u64,
     garbage: u64,
@@ -41,17 +44,31 @@ struct State {
     to_record: VecDeque<Arc<Session>>,
 }
 
+/// A session that is over. It is there while it still has readers, and a small one a little
+/// longer: those who wait for it may not have seen yet that it has begun.
+#[derive(Debug)]
+struct Before {
+    session: Weak<Session>,
+    kept: Option<Arc<Session>>,
+}
+
 impl State {
     /// The sessions before the present one that are not kept any more: all together may take as
     /// much as a ring. The last one is always kept, and what the recorder needs.
     fn too_old(&mut self, limit: u64) -> Vec<Arc<Session>> {
-        let (mut bytes, mut kept) = (0, VecDeque::new());
+        let (mut bytes, mut short, mut kept) = (0, 0, VecDeque::new());
         let mut old = Vec::new();
-        for before in std::mem::take(&mut self.before) {
-            let Some(session) = before.upgrade() else {
+        for mut before in std::mem::take(&mut self.before) {
+            let Some(session) = before.session.upgrade() else {
                 continue;
             };
-            bytes += session.ring.fill().bytes;
+            let of_this = session.ring.fill().bytes;
+            bytes += of_this;
+            if short + of_this > limit / SHORT || kept.len() >= FEW {
+                before.kept = None;
+            } else {
+                short += of_this;
+            }
             let small = bytes <= limit && kept.len() < BEFORE;
             if kept.is_empty() || small || session.ring.held(Hold::Recorder).is_some() {
                 kept.push_back(before);
@@ -129,7 +146,10 @@ impl Source {
         }
         let limit = session.ring.fill().limit;
         if let Some(last) = state.latest.replace(session) {
-            state.before.push_front(Arc::downgrade(&last));
+            state.before.push_front(Before {
+                session: Arc::downgrade(&last),
+                kept: Some(last),
+            });
         }
         let old = state.too_old(limit);
         drop(state);
@@ -175,6 +195,15 @@ impl Source {
     /// `waited` for it, and for those who come when nothing else is to be expected.
     pub(crate) fn find(&self, seen: u64, waited: bool) -> Found {
         let state = self.lock();
+        // Who waited misses none that is still there.
+        let mut missed = state.before.iter().rev().filter(|_| waited);
+        let missed = missed.find_map(|before| {
+            let session = before.session.upgrade()?;
+            (session.number > seen).then_some(session)
+        });
+        if let Some(session) = missed {
+            return Found::Session(session);
+        }
         let latest = state.latest.as_ref();
         let latest = latest.filter(|session| session.number > seen);
         match latest {
@@ -232,7 +261,7 @@ impl Source {
         state.over = true;
         let mut sessions: Vec<_> = state.to_record.drain(..).collect();
         sessions.extend(state.latest.take());
-        sessions.extend(state.before.drain(..).filter_map(|it| it.upgrade()));
+        sessions.extend(state.before.drain(..).filter_map(|it| it.session.upgrade()));
         drop(state);
         for session in sessions {
             session.ring.close();

@@ -489,3 +489,32 @@ fn old_sessions_are_not_kept() {
     assert!(rest[0].is_empty(), "{}", rest[0].len());
     assert!(rest[1].starts_with(&one) && rest[2].starts_with(&one));
 }
+
+/// Whoever is taken along misses no session because it was slow to look.
+#[test]
+fn a_program_that_starts_again_and_again() {
+    let mut options = Options::default();
+    options.follow_restarts = true;
+    let mut bed = Bed::new(options);
+    let mut reader = bed.relay.reader("app", Start::Now).unwrap();
+    let logs: Vec<Vec<u8>> = (0..4).map(some_log).collect();
+    for log in &logs {
+        let (header, _) = boundaries(log);
+        bed.begin(&header);
+        bed.give(&log[header.len()..]);
+        bed.source.send(Does::Lost).unwrap();
+    }
+    bed.source.send(Does::End).unwrap();
+    bed.wait("end", |status| status.sources[0].over);
+    let mut got = Vec::new();
+    reader.read_to_end(&mut got).unwrap();
+    let mut rest = &got[..];
+    for log in &logs {
+        assert!(rest.starts_with(log));
+        let next = rest[log.len()..]
+            .windows(8)
+            .position(|it| it == b"hdrbhetb");
+        rest = &rest[next.map_or(rest.len(), |next| log.len() + next)..];
+    }
+    assert!(rest.is_empty());
+}
