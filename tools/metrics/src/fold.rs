@@ -1,0 +1,630 @@
+//! From events to metrics: the one fold for all formats.
+
+mod tally;
+mod values;
+
+use crate::bands::Bands;
+use crate::collected::Collected;
+use crate::counts::{Counts, Loser};
+use crate::record::{Batch, LogRecord, Records, Severity, SpanKey, SpanRecord};
+use crate::resource::{About, Identity, Resource};
+use eventlog_state::{Collection, Keep, Limits, Programs, Span, State, Turn};
+use ghc_eventlog::notes::Note;
+use ghc_eventlog::{Block, Event, EventBody, Gap, Header, WallClock};
+use rustc_hash::FxHashSet;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tally::Tally;
+pub use values::{Live, Process};
+
+/// How to fold.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is known of the program besides.
+    pub about: About,
+    /// Hand the metrics on at each multiple of this, in nanoseconds of the log. Without it only
+    /// when they are asked for.
+    pub interval: Option<u64>,
+    /// What is told one by one.
+    pub records: Records,
+    /// Hand nothing on before it is known which program it is, and the time of day.
+    pub need_clock: bool,
+    /// The clock, if it was found before.
+    pub clock: Option<WallClock>,
+    /// The program, if it was found before: logs of GHC 9.0 tell it at their end.
+    pub programs: Option<Programs>,
+    /// So many bands of the heap profile, and so many names of spans.
+    pub most: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            about: About::default(),
+            interval: None,
+            records: Records::default(),
+            need_clock: false,
+            clock: None,
+            programs: None,
+            most: 50,
+        }
+    }
+}
+
+/// What a fold hands on.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// The metrics at a moment of the log.
+    Metrics(Collected),
+    /// What has happened since the last of these.
+    Records(Batch),
+}
+
+/// Whoever takes it.
+pub type Out<'a> = &'a mut dyn FnMut(Output);
+
+/// What waits for the time of day, at most.
+const HELD: usize = 256;
+/// Records are handed on together, at most so many.
+const BATCH: usize = 512;
+/// Bytes of definitions, which are kept to name the bands of heap profiles.
+const DEFINITIONS: usize = 256 << 20;
+/// OS threads beyond this are not told apart.
+const TASKS: usize = 1 << 20;
+
+/// Folds the log of one program, and of the same program over several connections.
+#[derive(Debug)]
+pub struct Fold {
+    options: Options,
+    session: Option<Box<Session>>,
+    /// What was counted in the sessions before.
+    earlier: Option<Earlier>,
+    held: VecDeque<Output>,
+    /// Bytes received before the present session.
+    received: u64,
+    /// Nobody waits any more for what the log does not tell.
+    assumed: bool,
+}
+
+/// A log.
+#[derive(Debug)]
+struct Session {
+    state: State,
+    tally: Tally,
+    bands: Bands,
+    tasks: FxHashSet<u64>,
+    tells_tasks: bool,
+    /// The time of the first event of all.
+    observed: Option<u64>,
+    /// The latest time of an event of a capability.
+    reached: u64,
+    /// The next multiple of the interval.
+    next: Option<u64>,
+    clock: Option<WallClock>,
+    identity: Option<Identity>,
+    /// The times of capabilities as they were told last: they never go back.
+    told: Vec<[u64; 7]>,
+    logs: Vec<LogRecord>,
+    spans: Vec<SpanRecord>,
+}
+
+#[derive(Debug)]
+struct Earlier {
+    identity: Identity,
+    clock: Option<WallClock>,
+    counts: Counts,
+    observed: Option<u64>,
+    told: Vec<[u64; 7]>,
+}
+
+impl Fold {
+    /// Nothing has come yet.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            session: None,
+            earlier: None,
+            held: VecDeque::new(),
+            received: 0,
+            assumed: false,
+        }
+    }
+
+    /// Whether a program is there.
+    pub fn is_begun(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Which program it is.
+    pub fn resource(&self) -> Option<Arc<Resource>> {
+        let session = self.session.as_ref()?;
+        Some(session.resource(&self.options))
+    }
+
+    /// What the log tells of its programs.
+    pub fn programs(&self) -> Option<&Programs> {
+        self.session
+            .as_ref()
+            .map(|session| session.state.programs())
+    }
+
+    /// The latest time of the log. Nanoseconds.
+    pub fn reached(&self) -> u64 {
+        self.session.as_ref().map_or(0, |session| session.at())
+    }
+
+    /// Whether it is known which program it is, and when its time 0 was.
+    pub fn is_identified(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.clock.is_some() && session.identity.is_some())
+            || self.assumed
+    }
+
+    /// The time of day, for a program that does not tell it.
+    pub fn assume_clock(&mut self, clock: WallClock, out: Out<'_>) {
+        self.options.clock.get_or_insert(clock);
+        self.assumed = true;
+        if let Some(session) = &mut self.session {
+            session.clock.get_or_insert(clock);
+        }
+        self.release(false, out);
+    }
+
+    /// The process that wrote the log, and when it started, in nanoseconds of Unix time.
+    pub fn process(&self) -> Option<(u32, i128)> {
+        let session = self.session.as_ref()?;
+        let pid = session.state.programs().first()?.pid?;
+        Some((pid, session.clock?.at(0).unix_nanos()))
+    }
+
+    /// A header: a log begins, of a program or of the same one once more.
+    pub fn session(&mut self, header: &Arc<Header>, out: Out<'_>) {
+        self.end(out);
+        if self.session.is_some() {
+            // That was of the log before.
+            (self.options.clock, self.options.programs) = (None, None);
+        }
+        let keep = Keep {
+            definitions: false,
+            oddities: false,
+            limits: Limits {
+                definition_bytes: DEFINITIONS,
+                ..Limits::default()
+            },
+            ..Keep::all()
+        };
+        let mut tally = Tally::new(self.options.records, self.options.most);
+        tally.counts.received = std::mem::take(&mut self.received);
+        self.session = Some(Box::new(Session {
+            state: State::new(header, keep),
+            tally,
+            bands: Bands::default(),
+            tasks: FxHashSet::default(),
+            tells_tasks: false,
+            observed: None,
+            reached: 0,
+            next: None,
+            clock: self.options.clock,
+            identity: None,
+            told: Vec::new(),
+            logs: Vec::new(),
+            spans: Vec::new(),
+        }));
+        self.describe();
+    }
+
+    /// So many bytes were received, whatever they are.
+    pub fn received(&mut self, bytes: usize) {
+        match &mut self.session {
+            Some(session) => session.tally.counts.received += bytes as u64,
+            None => self.received += bytes as u64,
+        }
+    }
+
+    /// Bytes could not be decoded.
+    pub fn gap(&mut self, gap: &Gap) {
+        if let Some(session) = &mut self.session {
+            session.tally.counts.lost(Loser::Exporter, 0, gap.length);
+        }
+    }
+
+    /// A block begins, in the turn of its first event.
+    pub fn block(&mut self, block: &Block<'_>) {
+        if let Some(session) = &mut self.session {
+            let tally = &mut session.tally;
+            session
+                .state
+                .block(block, &mut |fact| tally.see(&fact, None));
+        }
+    }
+
+    /// Takes an event.
+    pub fn event(&mut self, event: &Event<'_>, turn: Turn, out: Out<'_>) {
+        if let (Some(interval), Some(session)) = (self.options.interval, &self.session)
+            && event.cap.is_some()
+            && turn != Turn::Late
+        {
+            match session.next {
+                Some(next) if event.time >= next => self.interval(event.time, interval, out),
+                Some(_) => {}
+                None => {
+                    let next = (event.time / interval + 1).saturating_mul(interval);
+                    if let Some(session) = &mut self.session {
+                        session.next = Some(next);
+                    }
+                }
+            }
+        }
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let describes = session.event(event, turn, &self.options);
+        if describes {
+            self.describe();
+        } else if session.logs.len() + session.spans.len() >= BATCH {
+            self.records(out);
+        }
+    }
+
+    /// An event tells something of the program.
+    fn describe(&mut self) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let known = session.identity.is_some() && session.clock.is_some();
+        if known {
+            return;
+        }
+        let program = session.state.programs().first();
+        let told = program.and_then(|program| program.wall_clock);
+        session.clock = told.or(session.clock);
+        let host = self.options.about.host.as_deref().unwrap_or_default();
+        let before = self.earlier.as_ref().map(|earlier| earlier.identity);
+        let programs = session.programs(&self.options);
+        session.identity = Identity::of(programs, session.clock, host, before);
+        if let Some(identity) = session.identity
+            && let Some(earlier) = self.earlier.take()
+            && earlier.identity == identity
+        {
+            // The same program: its counters go on.
+            let later = std::mem::replace(&mut session.tally.counts, earlier.counts);
+            session.tally.counts.add(later);
+            session.observed = earlier.observed.or(session.observed);
+            session.clock = earlier.clock.or(session.clock);
+            session.told = earlier.told;
+        }
+    }
+
+    /// An event has come at or after the next multiple of the interval.
+    #[cold]
+    fn interval(&mut self, time: u64, interval: u64, out: Out<'_>) {
+        let latest = time / interval * interval;
+        let next = self.session.as_ref().and_then(|session| session.next);
+        for at in [
+            next,
+            Some(latest).filter(|at| next.is_some_and(|next| next < *at)),
+        ] {
+            let Some(at) = at else { continue };
+            self.records(out);
+            if let Some(collected) = self.collect_at(at, None) {
+                self.hand_on(Output::Metrics(collected), out);
+            }
+            if let Some(session) = &mut self.session {
+                session.bands.told();
+            }
+        }
+        if let Some(session) = &mut self.session {
+            session.next = Some(latest.saturating_add(interval));
+        }
+    }
+
+    fn records(&mut self, out: Out<'_>) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        if session.logs.is_empty() && session.spans.is_empty() {
+            return;
+        }
+        let batch = Batch {
+            logs: std::mem::take(&mut session.logs),
+            spans: std::mem::take(&mut session.spans),
+            clock: session.clock,
+            resource: session.resource(&self.options),
+        };
+        self.hand_on(Output::Records(batch), out);
+    }
+
+    /// Hands something on, once it is known when it was.
+    fn hand_on(&mut self, output: Output, out: Out<'_>) {
+        if self.options.need_clock && !self.is_identified() {
+            self.held.push_back(output);
+            // Enough waiting: the oldest goes without.
+            if self.held.len() > HELD
+                && let Some(oldest) = self.held.pop_front()
+            {
+                out(oldest);
+            }
+            return;
+        }
+        self.release(false, out);
+        out(output);
+    }
+
+    /// Hands on what has waited for the clock, if it is there or there is no hope.
+    fn release(&mut self, anyway: bool, out: Out<'_>) {
+        let Some(session) = &self.session else {
+            return;
+        };
+        if self.held.is_empty() || !(anyway || self.is_identified()) {
+            return;
+        }
+        let resource = session.resource(&self.options);
+        let clock = session.clock;
+        for mut output in self.held.drain(..) {
+            match &mut output {
+                Output::Metrics(collected) => {
+                    collected.clock = clock;
+                    collected.resource = Arc::clone(&resource);
+                }
+                Output::Records(batch) => {
+                    batch.clock = clock;
+                    batch.resource = Arc::clone(&resource);
+                }
+            }
+            out(output);
+        }
+    }
+
+    /// The metrics now; with what is known of a program that runs. `None` if there is no program.
+    pub fn collect(&mut self, live: Option<&Live>) -> Option<Collected> {
+        let at = self.session.as_ref()?.at();
+        self.collect_at(at, live)
+    }
+
+    fn collect_at(&mut self, at: u64, live: Option<&Live>) -> Option<Collected> {
+        let session = self.session.as_mut()?;
+        session.tally.counts.spans.settle(self.options.most);
+        session.keep_told(at);
+        Some(Collected {
+            resource: session.resource(&self.options),
+            time: at,
+            clock: session.clock,
+            families: values::families(session, at, live),
+        })
+    }
+
+    /// Only what is known of a program that runs, as of now.
+    pub fn live(&self, live: &Live) -> Option<Collected> {
+        let session = self.session.as_ref()?;
+        let now = ghc_eventlog::UnixTime::from_unix_nanos(live.now.into());
+        Some(Collected {
+            resource: session.resource(&self.options),
+            time: session.clock?.log_time(now)?,
+            clock: session.clock,
+            families: values::live_families(session, live),
+        })
+    }
+
+    /// There is nothing more: hands on the rest, and the metrics at the end.
+    pub fn finish(&mut self, out: Out<'_>) {
+        self.end(out);
+    }
+
+    /// The present log is over.
+    fn end(&mut self, out: Out<'_>) {
+        self.records(out);
+        if self.options.interval.is_some()
+            && let Some(collected) = self.collect(None)
+        {
+            self.hand_on(Output::Metrics(collected), out);
+        }
+        self.release(true, out);
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        if let Some(identity) = session.identity {
+            self.earlier = Some(Earlier {
+                identity,
+                clock: session.clock,
+                counts: session.tally.counts.clone(),
+                observed: session.observed,
+                told: session.told.clone(),
+            });
+        }
+    }
+}
+
+impl Session {
+    /// Up to when it has come.
+    fn at(&self) -> u64 {
+        match self.reached {
+            0 => self.state.time(),
+            reached => reached,
+        }
+    }
+
+    /// What the log tells of its program, or what was known before it did.
+    fn programs<'a>(&'a self, options: &'a Options) -> &'a Programs {
+        let own = self.state.programs();
+        let tells = own.first().is_some_and(|program| program.pid.is_some());
+        options.programs.as_ref().filter(|_| !tells).unwrap_or(own)
+    }
+
+    fn resource(&self, options: &Options) -> Arc<Resource> {
+        let programs = self.programs(options);
+        Arc::new(Resource::of(programs, &options.about, self.identity))
+    }
+
+    /// Takes an event. The answer is whether it tells something of the program.
+    #[inline]
+    fn event(&mut self, event: &Event<'_>, turn: Turn, options: &Options) -> bool {
+        if self.observed.is_none() {
+            self.observed = Some(event.time);
+        }
+        if event.cap.is_some() {
+            self.reached = self.reached.max(event.time);
+        }
+        let tally = &mut self.tally;
+        tally.counts.events += 1;
+        let mut describes = false;
+        let mut counters = false;
+        match event.body {
+            EventBody::RunThread { .. } | EventBody::ThreadWakeup { .. } => {}
+            EventBody::StopThread { status, .. } => tally.stop(status),
+            EventBody::CreateThread { .. } => tally.counts.created += 1,
+            EventBody::UserMsg { .. } => {
+                tally.counts.messages += 1;
+                self.message(event, options.records);
+            }
+            EventBody::UserMarker { .. } => {
+                tally.counts.markers += 1;
+                self.message(event, options.records);
+            }
+            EventBody::SparkCounters { .. } => counters = true,
+            EventBody::TaskCreate { task, .. } => {
+                self.tells_tasks = true;
+                if self.tasks.len() < TASKS {
+                    self.tasks.insert(task);
+                }
+            }
+            EventBody::TaskDelete { task } => {
+                self.tells_tasks = true;
+                self.tasks.remove(&task);
+            }
+            EventBody::MemReturn { returned, .. } => {
+                let bytes = u64::from(returned).saturating_mul(values::megablock(&self.state));
+                let counts = &mut self.tally.counts;
+                counts.returned = counts.returned.saturating_add(bytes);
+            }
+            EventBody::WallClockTime { .. } => {
+                // Until it is known whose clock it is.
+                self.clock = self.clock.or_else(|| WallClock::from_event(event));
+                describes = true;
+            }
+            EventBody::OsprocessPid { .. }
+            | EventBody::CapsetAssignCap { .. }
+            | EventBody::CapsetCreate { .. } => describes = true,
+            _ => {}
+        }
+        let tally = &mut self.tally;
+        self.state
+            .apply(event, turn, &mut |fact| tally.see(&fact, Some(&event.body)));
+        if tally.has_more() {
+            self.more(options);
+        }
+        if counters && let Some(number) = event.cap {
+            let sparks = self.state.cap(number).and_then(|cap| cap.sparks());
+            self.tally.counts.cap(number).sparks = sparks;
+        }
+        describes
+    }
+
+    /// A message of the program.
+    fn message(&mut self, event: &Event<'_>, records: Records) {
+        if !records.logs || Note::of(event).is_some() {
+            return;
+        }
+        let (kind, body) = match event.body {
+            EventBody::UserMsg { message } => ("ghc.user.message", message),
+            EventBody::UserMarker { marker } => ("ghc.user.marker", marker),
+            _ => return,
+        };
+        let mut attributes = Vec::new();
+        if let Some(cap) = event.cap {
+            attributes.push(("ghc.capability.id", cap.into()));
+            let running = self.state.cap(cap).and_then(|cap| cap.running());
+            if let Some((thread, _)) = running {
+                let number = crate::collected::Attribute::Int(thread.into());
+                attributes.push(("thread.id", number));
+                let label = self.state.thread(thread).and_then(|thread| thread.label());
+                attributes.extend(label.map(|label| ("thread.name", label.into())));
+            }
+        }
+        self.logs.push(LogRecord {
+            time: event.time,
+            severity: Severity::Info,
+            event: kind,
+            body: body.to_string_lossy().into_owned(),
+            attributes,
+        });
+    }
+
+    /// The tally has kept something that the state is needed for.
+    #[cold]
+    fn more(&mut self, options: &Options) {
+        if let Some(sample) = self.tally.sample.take() {
+            let symbols = self.state.definitions().symbols();
+            self.bands.sample(&sample, symbols, options.most);
+            if options.interval.is_none() {
+                // Nobody waits for each value.
+                self.bands.told();
+            }
+        }
+        for span in std::mem::take(&mut self.tally.ended) {
+            self.spans.push(nested(&span, &self.state));
+        }
+        self.spans.append(&mut self.tally.spans);
+        self.logs.append(&mut self.tally.logs);
+        for collection in std::mem::take(&mut self.tally.collections) {
+            self.spans.push(collected(&collection));
+        }
+    }
+}
+
+/// A span of the program, and in which others it lies: those of its thread that have begun before
+/// it and are still open.
+fn nested(span: &Span, state: &State) -> SpanRecord {
+    let around = state.spans().open().filter(|open| {
+        open.thread == span.thread && open.thread.is_some() && open.start <= span.start
+    });
+    let around: Vec<SpanKey> = around.map(SpanKey::of_open).collect();
+    let key = SpanKey::of(span);
+    let mut attributes = Vec::new();
+    if let Some(thread) = span.thread {
+        let number = crate::collected::Attribute::Int(thread.into());
+        attributes.push(("thread.id", number));
+    }
+    if let Some(label) = &span.label {
+        attributes.push(("thread.name", label.as_str().into()));
+    }
+    let mut figure = |name, value: Option<u64>| {
+        let value = value.and_then(|value| i64::try_from(value).ok());
+        attributes.extend(value.map(|value| (name, crate::collected::Attribute::Int(value))));
+    };
+    figure("ghc.user_span.id", span.id);
+    figure("ghc.user_span.running_ns", span.running);
+    figure("ghc.user_span.gc_ns", span.paused);
+    SpanRecord {
+        end: span.end,
+        root: around.first().unwrap_or(&key).clone(),
+        parent: around.last().cloned(),
+        key,
+        attributes,
+    }
+}
+
+/// A collection as a span.
+fn collected(collection: &Collection) -> SpanRecord {
+    let key = SpanKey {
+        kind: "collection",
+        name: "garbage collection".into(),
+        start: collection.start,
+        numbers: (Some(collection.cap.into()), None),
+    };
+    let mut attributes = vec![("ghc.capability.id", collection.cap.into())];
+    if let Some(stats) = collection.stats {
+        let copied = i64::try_from(stats.copied).unwrap_or(i64::MAX);
+        attributes.push(("ghc.gc.generation", stats.generation.into()));
+        attributes.push(("ghc.gc.copied", crate::collected::Attribute::Int(copied)));
+    }
+    SpanRecord {
+        end: collection.end,
+        root: key.clone(),
+        parent: None,
+        key,
+        attributes,
+    }
+}
+
+#[cfg(test)]
+mod tests;

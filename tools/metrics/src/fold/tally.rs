@@ -1,0 +1,174 @@
+//! What the facts of a state add up to.
+
+use crate::counts::{Counts, REASONS, record};
+use crate::record::{LogRecord, Records, Severity, SpanKey, SpanRecord, loss};
+use eventlog_state::{
+    Collection, Fact, HeapKind, PhaseKind, Sample, Span, ThreadInterval, ThreadState,
+};
+use ghc_eventlog::{EventBody, StopStatus};
+
+/// Counts what it is told, and keeps what can only be told with a look at the state.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(crate) counts: Counts,
+    records: Records,
+    most: usize,
+    /// A heap sample that is complete.
+    pub(crate) sample: Option<Sample>,
+    /// Fragmentation and slop after the last collection.
+    pub(crate) last: Option<(u64, u64)>,
+    pub(crate) ended: Vec<Span>,
+    pub(crate) collections: Vec<Collection>,
+    pub(crate) spans: Vec<SpanRecord>,
+    pub(crate) logs: Vec<LogRecord>,
+    more: bool,
+}
+
+/// Intervals of a thread are in one trace for so long: no trace grows without end.
+const WINDOW: u64 = 60_000_000_000;
+
+impl Tally {
+    pub(crate) fn new(records: Records, most: usize) -> Self {
+        Self {
+            counts: Counts::default(),
+            records,
+            most,
+            sample: None,
+            last: None,
+            ended: Vec::new(),
+            collections: Vec::new(),
+            spans: Vec::new(),
+            logs: Vec::new(),
+            more: false,
+        }
+    }
+
+    /// Whether something was kept since the last time.
+    #[inline]
+    pub(crate) fn has_more(&mut self) -> bool {
+        std::mem::take(&mut self.more)
+    }
+
+    #[inline]
+    pub(crate) fn stop(&mut self, status: StopStatus) {
+        self.counts.stops[usize::from(status.0).min(REASONS - 1)] += 1;
+        self.counts.finished += u64::from(status == StopStatus::FINISHED);
+    }
+
+    /// Takes a fact. `body`: the event that tells it.
+    #[inline]
+    pub(crate) fn see(&mut self, fact: &Fact<'_>, body: Option<&EventBody<'_>>) {
+        match fact {
+            Fact::Thread(interval) => self.thread(interval, body),
+            Fact::Cap(interval) => {
+                let took = interval.to - interval.from;
+                self.counts.cap(interval.cap).time[interval.state as usize] += took;
+            }
+            Fact::Migration(_) => self.counts.migrations += 1,
+            Fact::Wakeup(_) | Fact::Gone { .. } | Fact::Part(_) => {}
+            _ => self.rare(fact),
+        }
+    }
+
+    fn rare(&mut self, fact: &Fact<'_>) {
+        match fact {
+            Fact::Collection(collection) => {
+                self.counts.collection(collection);
+                if let Some(stats) = collection.stats {
+                    self.last = Some((stats.fragmentation, stats.slop));
+                }
+                if self.records.traces {
+                    self.collections.push(**collection);
+                    self.more = true;
+                }
+            }
+            Fact::Phase(phase) => {
+                let took = phase.to - phase.from;
+                match phase.kind {
+                    PhaseKind::Mark => record(&mut self.counts.mark, took),
+                    PhaseKind::Sync => record(&mut self.counts.final_sync, took),
+                    PhaseKind::Sweep => {}
+                }
+            }
+            Fact::Heap(value) => {
+                if let (HeapKind::Allocated, Some(cap)) = (value.kind, value.cap) {
+                    self.counts.cap(cap).allocated = Some(value.bytes);
+                }
+            }
+            Fact::Sample(sample) => {
+                self.sample = Some((*sample).clone());
+                self.more = true;
+            }
+            Fact::Span(span) => {
+                let took = span.end - span.start;
+                self.counts.spans.record(&span.name, took, self.most);
+                if self.records.traces {
+                    self.ended.push((*span).clone());
+                    self.more = true;
+                }
+            }
+            Fact::Loss(lost) => {
+                self.counts.loss(lost);
+                if self.records.logs {
+                    self.logs.push(LogRecord {
+                        time: lost.time,
+                        severity: Severity::Warn,
+                        event: "ghc.eventlog.loss",
+                        body: loss(&lost.lost),
+                        attributes: Vec::new(),
+                    });
+                    self.more = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn thread(&mut self, interval: &ThreadInterval, body: Option<&EventBody<'_>>) {
+        let took = interval.to - interval.from;
+        match interval.state {
+            ThreadState::Runnable => {
+                let runs = matches!(body, Some(&EventBody::RunThread { thread })
+                    if thread == interval.thread);
+                if runs {
+                    record(&mut self.counts.schedule, took);
+                }
+            }
+            ThreadState::Blocked { why, .. } => {
+                record(self.counts.blocked.entry(reason(why)).or_default(), took);
+            }
+            _ => {}
+        }
+        if self.records.threads {
+            self.interval(interval);
+        }
+    }
+
+    fn interval(&mut self, interval: &ThreadInterval) {
+        let window = interval.from / WINDOW * WINDOW;
+        let key = |name: &str, start| SpanKey {
+            kind: "thread",
+            name: name.into(),
+            start,
+            numbers: (Some(interval.thread), None),
+        };
+        let number = crate::collected::Attribute::Int(interval.thread.into());
+        self.spans.push(SpanRecord {
+            key: key(interval.state.name(), interval.from),
+            end: interval.to,
+            parent: None,
+            root: key("", window),
+            attributes: vec![("thread.id", number)],
+        });
+        self.more = true;
+    }
+}
+
+/// Reasons that have no name are one.
+pub(crate) fn reason(why: StopStatus) -> u16 {
+    match why.name() {
+        Some(_) => why.0,
+        None => u16::MAX,
+    }
+}

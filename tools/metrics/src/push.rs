@@ -1,0 +1,341 @@
+//! Pushing to a receiver of OpenTelemetry's protocol.
+//!
+//! Each signal has a queue and a thread of its own, so that none waits for the others. A queue is
+//! bounded: when it is full, the oldest is given up, counted and told. With a directory the queue
+//! lies on disk and survives the end of this process, however that comes.
+
+mod client;
+mod queue;
+mod retry;
+mod split;
+
+use crate::own::{Own, Reason, Signal};
+use client::{Client, Outcome};
+pub use client::{Endpoint, Identity};
+use prost::Message;
+use queue::Queue;
+use retry::Backoff;
+pub(crate) use split::points;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How to push.
+pub struct Options {
+    /// Where each signal goes. One that goes nowhere is not taken.
+    pub endpoints: Vec<(Signal, Endpoint)>,
+    /// Bytes that may wait, of each signal.
+    pub queue_bytes: u64,
+    /// Where they wait, if not in memory.
+    pub queue_dir: Option<PathBuf>,
+    /// The pause after the first failure, and the longest.
+    pub pauses: (Duration, Duration),
+    /// Whom to tell what is worth knowing.
+    pub notices: Arc<dyn Fn(&Notice) + Send + Sync>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("endpoints", &self.endpoints)
+            .field("queue_bytes", &self.queue_bytes)
+            .field("queue_dir", &self.queue_dir)
+            .field("pauses", &self.pauses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is worth knowing.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A request failed and is tried again.
+    Failing {
+        /// Where it goes.
+        url: String,
+        /// Why.
+        why: String,
+    },
+    /// The receiver takes requests again.
+    Recovered {
+        /// Which.
+        url: String,
+    },
+    /// Something was given up.
+    Dropped {
+        /// What.
+        signal: Signal,
+        /// How much.
+        items: u64,
+        /// Why.
+        reason: Reason,
+        /// What the receiver says, if it says something.
+        why: String,
+    },
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) signal: Signal,
+    /// Data points, records or spans.
+    pub(crate) items: u64,
+    /// The message, not compressed.
+    pub(crate) body: Vec<u8>,
+}
+
+/// What one worker shares with the rest.
+struct Shared {
+    queue: Queue,
+    own: Arc<Own>,
+    notices: Arc<dyn Fn(&Notice) + Send + Sync>,
+    /// The end has come: give up soon.
+    stop: AtomicBool,
+    pauses: (Duration, Duration),
+}
+
+impl Shared {
+    fn dropped(&self, signal: Signal, reason: Reason, items: u64, why: &str) {
+        self.own.dropped(signal, reason, items);
+        (self.notices)(&Notice::Dropped {
+            signal,
+            items,
+            reason,
+            why: why.to_owned(),
+        });
+    }
+}
+
+/// Pushes what it is given.
+pub struct Pusher {
+    workers: Vec<(Signal, Arc<Shared>, JoinHandle<()>)>,
+    own: Arc<Own>,
+    limit: u64,
+    on_disk: bool,
+}
+
+impl std::fmt::Debug for Pusher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pusher").finish_non_exhaustive()
+    }
+}
+
+/// What was left at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Requests that wait on disk for the next time.
+    pub kept: u64,
+    /// Items that were given up.
+    pub dropped: u64,
+}
+
+impl Pusher {
+    /// Starts. What waits on disk from before goes first.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be used, or another process uses it; or a certificate is none.
+    pub fn start(options: Options, own: &Arc<Own>) -> std::io::Result<Self> {
+        let mut workers = Vec::new();
+        for (signal, endpoint) in options.endpoints {
+            let dir = options
+                .queue_dir
+                .as_ref()
+                .map(|dir| dir.join(signal.name()));
+            let client = Client::new(endpoint)?;
+            let shared = Arc::new(Shared {
+                queue: Queue::open(signal, options.queue_bytes, dir)?,
+                own: Arc::clone(own),
+                notices: Arc::clone(&options.notices),
+                stop: AtomicBool::new(false),
+                pauses: options.pauses,
+            });
+            let of_thread = Arc::clone(&shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("push-{}", signal.name()))
+                .spawn(move || work(&client, &of_thread))?;
+            workers.push((signal, shared, thread));
+        }
+        let pusher = Self {
+            workers,
+            own: Arc::clone(own),
+            limit: options.queue_bytes,
+            on_disk: options.queue_dir.is_some(),
+        };
+        pusher.tell_queue();
+        Ok(pusher)
+    }
+
+    fn worker(&self, signal: Signal) -> Option<&Arc<Shared>> {
+        let mut workers = self.workers.iter();
+        workers
+            .find(|(of, ..)| *of == signal)
+            .map(|(_, shared, _)| shared)
+    }
+
+    /// Whether anybody wants this signal.
+    pub fn wants(&self, signal: Signal) -> bool {
+        self.worker(signal).is_some()
+    }
+
+    /// Takes a message. `wait`: until there is room for it, for a source that can wait, unless
+    /// `stop` says so; otherwise the oldest makes room.
+    pub fn push(
+        &self,
+        signal: Signal,
+        message: &impl Message,
+        items: u64,
+        wait: bool,
+        stop: &dyn Fn() -> bool,
+    ) {
+        let Some(shared) = self.worker(signal) else {
+            return;
+        };
+        let request = Request {
+            signal,
+            items,
+            body: message.encode_to_vec(),
+        };
+        while wait && !stop() && !shared.queue.has_room(request.body.len() as u64) {
+            shared.queue.wait_for_change(Duration::from_millis(50));
+        }
+        for lost in shared.queue.push(request) {
+            shared.dropped(signal, lost.reason, lost.items, &lost.why);
+        }
+        self.tell_queue();
+    }
+
+    fn tell_queue(&self) {
+        let (mut requests, mut bytes) = (0, 0);
+        for (_, shared, _) in &self.workers {
+            let (count, size) = shared.queue.size();
+            requests += count;
+            bytes += size;
+        }
+        let limit = self.limit.saturating_mul(self.workers.len() as u64);
+        self.own.queue(requests, bytes, limit);
+    }
+
+    /// Waits until everything was sent, for at most this long, or until `stop` says so.
+    pub fn drain(&self, limit: Duration, stop: &dyn Fn() -> bool) {
+        let began = Instant::now();
+        let busy = |(_, shared, _): &(Signal, Arc<Shared>, JoinHandle<()>)| !shared.queue.is_idle();
+        while self.workers.iter().any(busy) && began.elapsed() < limit && !stop() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends. What is left is kept on disk, or given up.
+    pub fn finish(self) -> Left {
+        let mut left = Left::default();
+        for (_, shared, _) in &self.workers {
+            // Pairs with the load in `work`; the queue's lock orders the rest.
+            shared.stop.store(true, Ordering::Release);
+            shared.queue.close();
+        }
+        for (signal, shared, thread) in self.workers {
+            // A worker does not panic; if it did, there is nothing to be done about it now.
+            let _ = thread.join();
+            let (requests, items) = shared.queue.left();
+            if self.on_disk {
+                left.kept += requests;
+            } else if items > 0 {
+                left.dropped += items;
+                shared.dropped(signal, Reason::Ended, items, "");
+            }
+        }
+        left
+    }
+}
+
+/// Sends what is in the queue, for as long as there is one.
+fn work(client: &Client, shared: &Shared) {
+    let mut largest = usize::MAX;
+    let mut failing = false;
+    while let Some(taken) = shared.queue.take() {
+        let request = match taken {
+            Ok(request) => request,
+            Err(lost) => {
+                shared.dropped(lost.signal, lost.reason, lost.items, &lost.why);
+                shared.queue.done();
+                continue;
+            }
+        };
+        match deliver(client, shared, &request, &mut largest, &mut failing) {
+            true => shared.queue.done(),
+            // The end has come: it stays where it is.
+            false => {
+                shared.queue.put_back(request);
+                return;
+            }
+        }
+    }
+}
+
+/// Sends a request until the receiver has it, or it is given up. `false`: the end came before.
+fn deliver(
+    client: &Client,
+    shared: &Shared,
+    request: &Request,
+    largest: &mut usize,
+    failing: &mut bool,
+) -> bool {
+    let (signal, items) = (request.signal, request.items);
+    let url = || client.url().to_owned();
+    let mut backoff = Backoff::new(shared.pauses);
+    loop {
+        let outcome = match request.body.len() > *largest {
+            true => Outcome::TooLarge,
+            false => client.send(signal, &request.body),
+        };
+        match outcome {
+            Outcome::Taken { rejected, why } => {
+                if std::mem::take(failing) {
+                    (shared.notices)(&Notice::Recovered { url: url() });
+                }
+                let rejected = rejected.min(items);
+                shared.own.sent(signal, items - rejected);
+                if rejected > 0 {
+                    shared.dropped(signal, Reason::Rejected, rejected, &why);
+                }
+                return true;
+            }
+            Outcome::Refused(why) => {
+                shared.dropped(signal, Reason::Rejected, items, &why);
+                return true;
+            }
+            Outcome::TooLarge => {
+                *largest = (*largest).min(request.body.len().saturating_sub(1));
+                let Some(halves) = split::halves(request) else {
+                    // Others of this size may well consist of more.
+                    *largest = usize::MAX;
+                    let why = format!("{} bytes are too many", request.body.len());
+                    shared.dropped(signal, Reason::TooLarge, items, &why);
+                    return true;
+                };
+                return halves
+                    .iter()
+                    .all(|half| deliver(client, shared, half, largest, failing));
+            }
+            Outcome::Again { after, why } => {
+                if !std::mem::replace(failing, true) {
+                    (shared.notices)(&Notice::Failing { url: url(), why });
+                }
+                let until = Instant::now() + backoff.pause(after);
+                while Instant::now() < until {
+                    // Pairs with the store in `finish`.
+                    if shared.stop.load(Ordering::Acquire) {
+                        return false;
+                    }
+                    let left = until.saturating_duration_since(Instant::now());
+                    std::thread::sleep(left.min(Duration::from_millis(50)));
+                }
+                if shared.stop.load(Ordering::Acquire) {
+                    return false;
+                }
+                shared.own.retried();
+            }
+        }
+    }
+}
