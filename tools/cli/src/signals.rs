@@ -49,6 +49,12 @@ impl Stop {
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Stops for another reason than a signal.
+    pub fn set(&self) {
+        // It guards no other data.
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A file that exceeds the limit of the user (`ulimit -f`) is from now on a file that cannot be

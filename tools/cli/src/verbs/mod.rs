@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod export;
 pub mod list;
 pub mod merge;
+pub mod metrics;
 pub mod record;
 pub mod recover;
 pub mod relay;
@@ -65,5 +66,6 @@ verbs! {
     Sort = sort,
     Spans = spans,
     Export = export,
+    Metrics = metrics,
     Types = types,
 }

@@ -1,0 +1,102 @@
+//! Metrics on standard output.
+
+use super::{Format, Names};
+use crate::output::Out;
+use crate::printable;
+use anyhow::Result;
+use eventlog_metrics::encode::otlp::{self, Deltas, Histograms};
+use eventlog_metrics::encode::text::{self, Text};
+use eventlog_metrics::encode::{Target, json};
+use eventlog_metrics::{Collected, Output, eventlog_live};
+use std::borrow::Cow;
+use std::io::Write;
+
+/// Prints them as they come.
+pub struct Printer {
+    format: Format,
+    names: Names,
+}
+
+impl Printer {
+    pub fn new(format: Format, names: Names) -> Self {
+        Self { format, names }
+    }
+
+    /// Prints what one program tells.
+    pub fn print(&mut self, told: &Output, out: &mut Out) -> Result<()> {
+        match told {
+            Output::Metrics(collected) => self.print_all(std::slice::from_ref(collected), out),
+            Output::Records(batch) if self.format == Format::OtlpJson => {
+                if let Some(logs) = otlp::logs(batch) {
+                    printable::write_json(&mut *out, &logs)?;
+                    writeln!(out)?;
+                }
+                if let Some(spans) = otlp::traces(batch) {
+                    printable::write_json(&mut *out, &spans)?;
+                    writeln!(out)?;
+                }
+                Ok(())
+            }
+            Output::Records(_) => Ok(()),
+        }
+    }
+
+    /// Prints the metrics of several programs.
+    pub fn print_all(&mut self, all: &[Collected], out: &mut Out) -> Result<()> {
+        let all: Vec<Collected> = match self.names {
+            Names::Opentelemetry => all.to_vec(),
+            Names::EventlogLive => all.iter().map(eventlog_live::rename).collect(),
+        };
+        let text = match self.format {
+            Format::Prometheus => Text::Prometheus,
+            Format::Openmetrics => Text::OpenMetrics,
+            Format::Json => {
+                for collected in &all {
+                    printable::write_json(&mut *out, &json::encode(collected))?;
+                    writeln!(out)?;
+                }
+                return Ok(());
+            }
+            Format::OtlpJson => {
+                for collected in &all {
+                    let mut deltas = Deltas::default();
+                    let request = otlp::metrics(collected, Histograms::default(), &mut deltas);
+                    printable::write_json(&mut *out, &request)?;
+                    writeln!(out)?;
+                }
+                return Ok(());
+            }
+        };
+        if all.is_empty() {
+            return Ok(());
+        }
+        let targets = all.iter().map(|collected| Target {
+            collected,
+            labelled: true,
+        });
+        let encoded = text::encode(&targets.collect::<Vec<_>>(), text);
+        for line in encoded.lines() {
+            writeln!(out, "{}", shown(line))?;
+        }
+        Ok(())
+    }
+}
+
+/// A line as it may be printed, and as the format allows it: a character that is a command is
+/// written as `\\u{1b}`, with the backslash escaped.
+fn shown(line: &str) -> Cow<'_, str> {
+    if printable::printable(line) == line {
+        return Cow::Borrowed(line);
+    }
+    let mut shown = String::with_capacity(line.len() + 16);
+    for c in line.chars() {
+        let mut buffer = [0; 4];
+        let own = &*c.encode_utf8(&mut buffer);
+        let safe = printable::printable(own);
+        if safe != own {
+            shown.push('\\');
+        }
+        shown.push_str(&safe);
+    }
+    Cow::Owned(shown)
+}

@@ -1,0 +1,205 @@
+//! Reading the logs, each on a thread of its own.
+
+use super::Sources;
+use crate::errors;
+use crate::source::{self, tell};
+use anyhow::Result;
+use eventlog_metrics::{Output, Program};
+use eventlog_source::{Connecting, Connection, Log, Reading, Reconnecting, Source, Step};
+use eventlog_state::{Keep, Programs, State, Turn};
+use ghc_eventlog::{Item, UnixTime, WallClock};
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+/// What the threads may be ahead of whoever takes what they tell.
+const AHEAD: usize = 16;
+/// How soon a signal is noticed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What is worth doing something.
+pub enum Told {
+    /// A program tells something. `wait`: its log can wait until there is room for it.
+    Output { told: Output, wait: bool },
+    /// It is time to tell what changes without events.
+    Tick,
+}
+
+/// What a thread has to say.
+enum Said {
+    Told(Told),
+    /// The source is over.
+    Over(Result<ExitCode>),
+}
+
+/// Reads all of them. `each` gets what they tell, one after the other. The answer is the worst of
+/// all exit codes.
+pub fn all(
+    how: &Sources,
+    given: Vec<(Source, Arc<Program>)>,
+    each: &mut dyn FnMut(Told) -> Result<()>,
+) -> Result<ExitCode> {
+    let (sender, told) = sync_channel(AHEAD);
+    let mut left = given.len();
+    let several = left > 1;
+    let mut code = ExitCode::SUCCESS;
+    std::thread::scope(|scope| {
+        for (source, program) in given {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let result = one(how, &source, &program, &sender);
+                // Nobody may be there any more.
+                let _ = sender.send(Said::Over(result));
+            });
+        }
+        drop(sender);
+        let mut next = how.tick.map(|tick| Instant::now() + tick);
+        let mut failed = None;
+        while left > 0 {
+            let said = match next {
+                // Its time has come, however much there is to be told.
+                Some(next) if Instant::now() >= next => Err(RecvTimeoutError::Timeout),
+                None => told.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(next) => told.recv_timeout(next.saturating_duration_since(Instant::now())),
+            };
+            let told = match said {
+                Ok(Said::Told(told)) => told,
+                Err(RecvTimeoutError::Timeout) => {
+                    next = next.zip(how.tick).map(|(_, tick)| Instant::now() + tick);
+                    Told::Tick
+                }
+                Ok(Said::Over(result)) => {
+                    left -= 1;
+                    match result {
+                        Ok(result) if result == ExitCode::SUCCESS => {}
+                        Ok(result) => code = result,
+                        // One that fails does not end the others.
+                        Err(error) if several => code = errors::report(&error),
+                        Err(error) => failed = failed.take().or(Some(error)),
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if failed.is_none()
+                && let Err(error) = each(told)
+            {
+                failed = Some(error);
+                how.stop.set();
+            }
+        }
+        if failed.is_none() && how.tick.is_some() {
+            failed = each(Told::Tick).err();
+        }
+        failed.map_or(Ok(code), Err)
+    })
+}
+
+/// Reads one.
+fn one(
+    how: &Sources,
+    source: &Source,
+    program: &Program,
+    sender: &SyncSender<Said>,
+) -> Result<ExitCode> {
+    let stop = how.stop.clone();
+    let connecting = Connecting::new()
+        .wait(how.wait)
+        .missing_ok(how.follow)
+        .tick(Some(TICK))
+        .stop(move || stop.is_set())
+        .notices(|notice| tell(notice, true));
+    // A program that runs is not kept waiting.
+    let wait = !how.follow && !source.is_socket();
+    let mut out = |told| {
+        // Without anybody who takes it, the end is near.
+        let _ = sender.send(Said::Told(Told::Output { told, wait }));
+    };
+    if how.follow || (how.reconnect && source.is_socket()) {
+        let connecting = connecting.flush(how.flush.every);
+        let log = Reconnecting::new(source.clone(), connecting);
+        // A log that is followed is over when it is complete.
+        let until_end = !(how.reconnect && source.is_socket());
+        return match program.follow(log, until_end, &mut out) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => Err(source::failed(error)),
+        };
+    }
+    let mut connection = how.flush.connect(source, &connecting)?;
+    let read = program.read(&mut connection, || how.stop.is_set(), &mut out);
+    let fault = read.map_err(|cause| {
+        let from = source.clone();
+        source::failed(eventlog_source::Error::Read { from, cause })
+    })?;
+    match fault {
+        Err(fault) if !program.is_begun() => {
+            Err(anyhow::Error::new(fault).context(source.to_string()))
+        }
+        Err(fault) => {
+            errors::fault(&source.to_string(), fault);
+            Ok(ExitCode::from(errors::INPUT))
+        }
+        Ok(()) if !program.is_begun() && !how.stop.is_set() => {
+            Err(errors::no_header(&source.to_string()))
+        }
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// What a complete log tells of its program and its clock, which GHC 9.0 does at its end: of a
+/// file that can be read twice.
+pub fn known(source: &Source) -> (Option<WallClock>, Option<Programs>) {
+    found(source).unwrap_or_default()
+}
+
+fn found(source: &Source) -> Option<(Option<WallClock>, Option<Programs>)> {
+    let Source::File(path) = source else {
+        return None;
+    };
+    source.size()?;
+    let connection = Connection::open(path).ok()?;
+    let log = Log::over(connection, source, &Connecting::new(), Reading::default());
+    let mut state = None;
+    let mut last = 0;
+    // What is wrong with the file is told when it is read.
+    let _ = log.for_each(|step| {
+        match &step {
+            Step::Header(header) => {
+                if state.is_some() {
+                    // Another log follows.
+                    return Ok(ControlFlow::Break(()));
+                }
+                state = Some(State::new(header, Keep::least()));
+            }
+            Step::Item(Item::Event(event)) => {
+                last = last.max(event.time);
+                if let (None, Some(state)) = (event.cap, &mut state) {
+                    state.apply(event, Turn::Early, &mut |_| {});
+                }
+            }
+            _ => {}
+        }
+        let program = state.as_ref().and_then(|state| state.programs().first());
+        let whole = program.is_some_and(|program| {
+            program.pid.is_some() && program.wall_clock.is_some() && !program.args.is_empty()
+        });
+        Ok::<_, eventlog_source::Error>(match whole {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    });
+    let programs = state.map(|state| state.programs().clone());
+    let program = programs.as_ref().and_then(|programs| programs.first());
+    let clock = program.and_then(|program| program.wall_clock);
+    // Without any, its last event was when the file was written last.
+    let clock = clock.or_else(|| {
+        let written = std::fs::metadata(path).ok()?.modified().ok()?;
+        let written = written.duration_since(UNIX_EPOCH).ok()?.as_nanos() as i128;
+        let start = UnixTime::from_unix_nanos(written - i128::from(last)).unix_nanos();
+        let seconds = u64::try_from(start / 1_000_000_000).ok()?;
+        Some(WallClock::new(0, seconds, (start % 1_000_000_000) as u32))
+    });
+    Some((clock, programs))
+}

@@ -1,0 +1,332 @@
+//! `eventlog metrics --prometheus`: what a scraper gets.
+
+mod common;
+
+use common::{Dir, Log, command, wait_until};
+use prost::Message;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// The server, and what it says.
+struct Server {
+    child: Child,
+    address: String,
+    says: Receiver<String>,
+}
+
+impl Server {
+    fn start(args: &[&str]) -> Self {
+        let mut child = command()
+            .arg("metrics")
+            .args(args)
+            .args(["--prometheus", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (sender, says) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let line = says
+            .recv_timeout(Duration::from_secs(60))
+            .expect("its address");
+        let address = line
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next());
+        let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
+        Self {
+            child,
+            address,
+            says,
+        }
+    }
+
+    /// Status, headers and body.
+    fn ask(&self, request: &str) -> (u16, String, Vec<u8>) {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        let (line, rest) = request.split_once('\n').unwrap_or((request, ""));
+        let head = format!("{line} HTTP/1.1\r\nHost: x:1\r\nConnection: close\r\n{rest}\r\n");
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        let end = answer
+            .windows(4)
+            .position(|it| it == b"\r\n\r\n")
+            .expect("a head");
+        let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|it| it.parse().ok())
+            .expect("a status");
+        (status, head, answer[end + 4..].to_vec())
+    }
+
+    fn text(&self, path: &str) -> String {
+        let (status, _, body) = self.ask(&format!("GET {path}"));
+        assert_eq!(status, 200, "{path}");
+        String::from_utf8(body).expect("UTF-8")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.says.try_iter().for_each(|line| eprintln!("{line}"));
+    }
+}
+
+fn log() -> String {
+    let log = "/../../formats/events/corpus/9.0.2-hello.eventlog";
+    format!("{}{log}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The value of the first series that begins so.
+fn value(text: &str, series: &str) -> Option<f64> {
+    let line = text.lines().find(|line| line.starts_with(series))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+/// The messages of Prometheus' protocol that are looked at, by the numbers of its definition.
+#[derive(Clone, PartialEq, Message)]
+struct MetricFamily {
+    #[prost(string, optional, tag = "1")]
+    name: Option<String>,
+    #[prost(int32, optional, tag = "3")]
+    kind: Option<i32>,
+    #[prost(message, repeated, tag = "4")]
+    metric: Vec<Metric>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Metric {
+    #[prost(message, optional, tag = "7")]
+    histogram: Option<Histogram>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Histogram {
+    #[prost(uint64, optional, tag = "1")]
+    count: Option<u64>,
+    #[prost(sint32, optional, tag = "5")]
+    schema: Option<i32>,
+    #[prost(uint64, optional, tag = "7")]
+    zero: Option<u64>,
+    #[prost(sint64, repeated, tag = "13")]
+    deltas: Vec<i64>,
+}
+
+#[test]
+fn formats_are_negotiated() {
+    let server = Server::start(&[&log()]);
+    wait_until("the log is read", || server.ask("GET /-/ready").0 == 200);
+    let accept = |accept: &str| server.ask(&format!("GET /metrics\nAccept: {accept}\r\n"));
+    let (_, head, body) = accept("*/*");
+    assert!(
+        head.contains("content-type: text/plain; version=0.0.4"),
+        "{head}"
+    );
+    let text = String::from_utf8(body).expect("UTF-8");
+    assert!(!text.ends_with("# EOF\n"));
+    let (_, head, body) = accept("application/openmetrics-text;version=1.0.0");
+    assert!(
+        head.contains("application/openmetrics-text; version=1.0.0"),
+        "{head}"
+    );
+    assert!(body.ends_with(b"# EOF\n"));
+    let protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+        encoding=delimited;q=0.8,text/plain;q=0.2";
+    let (_, head, body) = accept(protobuf);
+    assert!(head.contains("application/vnd.google.protobuf"), "{head}");
+    let mut rest = &body[..];
+    let mut names = Vec::new();
+    while !rest.is_empty() {
+        let family = MetricFamily::decode_length_delimited(&mut rest).expect("a family");
+        for histogram in family
+            .metric
+            .iter()
+            .filter_map(|metric| metric.histogram.as_ref())
+        {
+            assert_eq!((family.kind, histogram.schema), (Some(4), Some(3)));
+            let mut sum = histogram.zero.expect("a count of zeros") as i64;
+            let mut count = 0;
+            for delta in &histogram.deltas {
+                count += delta;
+                sum += count;
+            }
+            assert_eq!(Some(sum as u64), histogram.count, "{:?}", family.name);
+        }
+        names.extend(family.name);
+    }
+    // The same families in each format.
+    let of_text = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let of_text: Vec<&str> = of_text.filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, of_text);
+    // Scrapes carry no times: a line is a name, labels and a value.
+    let times = text.lines().filter(|line| !line.starts_with('#'));
+    for line in times {
+        let rest = line
+            .rsplit_once('}')
+            .map_or_else(|| line.split_once(' '), Some);
+        let (_, value) = rest.unwrap_or_else(|| panic!("{line}"));
+        assert!(value.trim().parse::<f64>().is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn each_program_can_be_scraped_alone() {
+    let log = log();
+    let server = Server::start(&[&log]);
+    wait_until("the log is read", || server.ask("GET /-/ready").0 == 200);
+    let (status, head, body) = server.ask("GET /sd");
+    assert_eq!(status, 200);
+    assert!(head.contains("application/json"), "{head}");
+    let groups: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let group = &groups[0];
+    assert_eq!(group["targets"][0], "x:1");
+    let path = group["labels"]["__metrics_path__"]
+        .as_str()
+        .expect("a path");
+    let one = server.text(path);
+    assert!(!one.contains("job=\""), "whoever scrapes adds that: {one}");
+    assert!(one.contains("ghc_heap_size_bytes "));
+    let all = server.text("/metrics");
+    let job = group["labels"]["job"].as_str().expect("a job");
+    let instance = group["labels"]["instance"].as_str().expect("an instance");
+    assert!(all.contains(&format!("{{job=\"{job}\",instance=\"{instance}\"")));
+    assert!(all.contains("eventlog_exporter_scrapes_total{"));
+    assert_eq!(server.text("/-/healthy"), "healthy\n");
+    assert_eq!(server.ask("GET /metrics/nothing").0, 404);
+    assert_eq!(server.ask("GET /nothing").0, 404);
+    let (status, head, _) = server.ask("POST /metrics");
+    assert_eq!(status, 405);
+    assert!(head.contains("allow: get, head"), "{head}");
+    let (status, _, body) = server.ask("HEAD /metrics");
+    assert_eq!((status, body.len()), (200, 0));
+}
+
+/// A program: it was started at 1000 s of Unix time, and has told so much by `at` milliseconds.
+fn program(pid: u32, at: u64) -> Vec<u8> {
+    use ghc_eventlog::{CapsetType, EventBody};
+    let ms = 1_000_000;
+    let now = at * ms;
+    let global = [
+        (
+            now,
+            EventBody::CapsetCreate {
+                capset: 0,
+                capset_type: CapsetType::OS_PROCESS,
+            },
+        ),
+        (now, EventBody::OsprocessPid { capset: 0, pid }),
+        (
+            now,
+            EventBody::WallClockTime {
+                capset: 0,
+                seconds: 1000 + at / 1000,
+                // Not to the nanosecond the same each time.
+                nanoseconds: ((at % 1000) * ms) as u32 + pid + at as u32 % 7,
+            },
+        ),
+    ];
+    let message = |time| {
+        (
+            time,
+            EventBody::UserMsg {
+                message: "hello".into(),
+            },
+        )
+    };
+    let allocated = (
+        now,
+        EventBody::HeapAllocated {
+            capset: 0,
+            bytes: 1000 + at,
+        },
+    );
+    let own = [message(now), message(now + 1), allocated];
+    Log::new().block(None, &global).block(Some(0), &own).end()
+}
+
+/// What connects to the program, when it does.
+fn client(listener: &UnixListener) -> UnixStream {
+    listener.accept().expect("a client").0
+}
+
+#[test]
+fn counters_go_on_over_a_reconnection_and_begin_anew_at_a_restart() {
+    let dir = Dir::new();
+    let socket = dir.file("app.sock");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let server = Server::start(&[&format!("unix:{socket}")]);
+    assert_eq!(server.ask("GET /-/ready").0, 503);
+    let messages = |server: &Server| value(&server.text("/metrics"), "ghc_user_messages_total");
+    let instance = |server: &Server| -> String {
+        let text = server.text("/metrics");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("ghc_user_messages_total"));
+        let line = line.expect("the messages");
+        line.split("instance=\"").nth(1).expect("an instance")[..36].to_owned()
+    };
+    let mut first = client(&listener);
+    first.write_all(&program(7, 10)).expect("it reads");
+    wait_until("two messages", || messages(&server) == Some(2.0));
+    let text = server.text("/metrics");
+    assert_eq!(value(&text, "ghc_eventlog_connection_count{"), Some(1.0));
+    assert_eq!(value(&text, "ghc_eventlog_reconnections_total{"), Some(0.0));
+    // It is old: the program was there 50 years ago.
+    assert!(value(&text, "ghc_eventlog_lag_seconds{").is_some_and(|lag| lag > 1e9));
+    let before = instance(&server);
+    drop(first);
+    wait_until("no connection", || {
+        value(&server.text("/metrics"), "ghc_eventlog_connection_count{") == Some(0.0)
+    });
+    // The same program once more, later.
+    let mut second = client(&listener);
+    second.write_all(&program(7, 5_000)).expect("it reads");
+    wait_until("four messages", || messages(&server) == Some(4.0));
+    assert_eq!(instance(&server), before);
+    let text = server.text("/metrics");
+    assert_eq!(
+        value(&text, "ghc_heap_allocated_bytes_total{"),
+        Some(6000.0)
+    );
+    assert_eq!(value(&text, "ghc_eventlog_reconnections_total{"), Some(1.0));
+    drop(second);
+    // Another program.
+    let mut third = client(&listener);
+    third.write_all(&program(8, 20)).expect("it reads");
+    wait_until("two messages", || messages(&server) == Some(2.0));
+    assert_ne!(instance(&server), before);
+    drop(third);
+}
+
+#[test]
+fn it_ends_when_asked_to() {
+    let mut server = Server::start(&[&log()]);
+    wait_until("the log is read", || server.ask("GET /-/ready").0 == 200);
+    let pid = server.child.id().to_string();
+    let kill = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(kill.expect("kill").success());
+    assert!(server.child.wait().expect("it ends").success());
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_an_error() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().expect("an address").to_string();
+    let args = ["metrics", &log(), "--prometheus", &at];
+    common::eventlog(&args).exits(3).says("--prometheus");
+    common::eventlog(&["metrics", &log(), "--prometheus", "nowhere"]).exits(2);
+}

@@ -1,0 +1,205 @@
+//! A receiver of OpenTelemetry's protocol that answers as a test wants it to.
+#![allow(dead_code)]
+
+use flate2::read::GzDecoder;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub path: String,
+    pub headers: BTreeMap<String, String>,
+    /// Bytes on the way.
+    pub length: usize,
+    /// The message, as its own JSON.
+    pub message: Value,
+    pub at: Instant,
+    /// What was answered.
+    pub status: u16,
+}
+
+impl Seen {
+    /// The attribute of the program that has sent it.
+    pub fn resource(&self, key: &str) -> Option<String> {
+        let kinds = ["resourceMetrics", "resourceLogs", "resourceSpans"];
+        let of = kinds
+            .iter()
+            .find_map(|kind| self.message[kind].as_array())?;
+        let attributes = of.first()?["resource"]["attributes"].as_array()?;
+        let found = attributes.iter().find(|pair| pair["key"] == key)?;
+        found["value"]["stringValue"].as_str().map(str::to_owned)
+    }
+
+    /// Whether the exporter tells of itself.
+    pub fn is_own(&self) -> bool {
+        self.resource("service.name").as_deref() == Some("eventlog")
+    }
+
+    /// Each data point, with the name of its metric.
+    pub fn points(&self) -> Vec<(String, Value)> {
+        let mut all = Vec::new();
+        let of = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+        for resource in of(&self.message, "resourceMetrics") {
+            for scope in of(&resource, "scopeMetrics") {
+                for metric in of(&scope, "metrics") {
+                    let name = metric["name"].as_str().expect("a name").to_owned();
+                    for kind in ["sum", "gauge", "histogram", "exponentialHistogram"] {
+                        let points = of(&metric[kind], "dataPoints");
+                        all.extend(points.into_iter().map(|point| (name.clone(), point)));
+                    }
+                }
+            }
+        }
+        all
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+    pub delay: Duration,
+}
+
+impl Reply {
+    pub fn status(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            delay: Duration::ZERO,
+        }
+    }
+}
+
+type Answers = Box<dyn FnMut(&Seen) -> Reply + Send>;
+
+/// It listens for as long as the test runs.
+pub struct Receiver {
+    pub url: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Receiver {
+    pub fn new(answers: impl FnMut(&Seen) -> Reply + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::on(listener, answers)
+    }
+
+    pub fn on(listener: TcpListener, answers: impl FnMut(&Seen) -> Reply + Send + 'static) -> Self {
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        let answers: Arc<Mutex<Answers>> = Arc::new(Mutex::new(Box::new(answers)));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (log, answers) = (Arc::clone(&log), Arc::clone(&answers));
+                // One that hangs keeps nobody else waiting.
+                std::thread::spawn(move || serve(stream, &log, &answers));
+            }
+        });
+        Self { url, seen }
+    }
+
+    /// All requests so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("the requests").clone()
+    }
+
+    /// Those that were taken, of programs.
+    pub fn taken(&self) -> Vec<Seen> {
+        let mut all = self.seen();
+        all.retain(|seen| seen.status == 200 && !seen.is_own());
+        all
+    }
+}
+
+fn serve(stream: TcpStream, log: &Mutex<Vec<Seen>>, answers: &Mutex<Answers>) {
+    let mut reader = BufReader::new(stream);
+    while let Some(seen) = request(&mut reader) {
+        let reply = (answers.lock().expect("the answers"))(&seen);
+        let status = reply.status;
+        log.lock()
+            .expect("the requests")
+            .push(Seen { status, ..seen });
+        std::thread::sleep(reply.delay);
+        let mut head = format!(
+            "HTTP/1.1 {status} Said\r\nContent-Length: {}\r\n",
+            reply.body.len()
+        );
+        for (name, value) in &reply.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        let stream = reader.get_mut();
+        let written = stream.write_all(head.as_bytes());
+        if written
+            .and_then(|()| stream.write_all(&reply.body))
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn request(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
+    let mut line = String::new();
+    reader
+        .read_line(&mut line)
+        .ok()
+        .filter(|&count| count > 0)?;
+    let path = line.split(' ').nth(1)?.to_owned();
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim().split_once(':') else {
+            break;
+        };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let length: usize = headers.get("content-length")?.parse().ok()?;
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    if headers
+        .get("content-encoding")
+        .is_some_and(|it| it == "gzip")
+    {
+        let mut plain = Vec::new();
+        GzDecoder::new(&body[..])
+            .read_to_end(&mut plain)
+            .expect("gzip");
+        body = plain;
+    }
+    let json = |value: serde_json::Result<Value>| value.expect("JSON");
+    let message = match path.rsplit('/').next() {
+        Some("logs") => json(serde_json::to_value(
+            ExportLogsServiceRequest::decode(&body[..]).expect("logs"),
+        )),
+        Some("traces") => json(serde_json::to_value(
+            ExportTraceServiceRequest::decode(&body[..]).expect("traces"),
+        )),
+        _ => json(serde_json::to_value(
+            ExportMetricsServiceRequest::decode(&body[..]).expect("metrics"),
+        )),
+    };
+    Some(Seen {
+        path,
+        headers,
+        length,
+        message,
+        at: Instant::now(),
+        status: 0,
+    })
+}
