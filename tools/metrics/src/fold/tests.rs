@@ -359,3 +359,30 @@ fn another_program_in_the_same_file_is_another_one() {
     assert_eq!(told[1].1, 1);
     assert_ne!(told[1].0, told[0].0);
 }
+
+#[test]
+fn an_event_that_is_dated_back_makes_no_counter_smaller() {
+    let stop = EventBody::StopThread {
+        thread: 1,
+        status: StopStatus::YIELDING,
+        info: Some(0),
+    };
+    let log = Log::new().block(
+        Some(0),
+        &[
+            (100, EventBody::RunThread { thread: 1 }),
+            (1_100, message("the first interval is over")),
+            // It ran until before the end of that.
+            (950, stop),
+            (2_100, message("so is the second")),
+        ],
+    );
+    let (moments, _) = fold(&log.bytes, every(1_000));
+    let ran = |moment: &Collected| {
+        let times = values(moment, "ghc.capability.time");
+        let ran = times.into_iter().find(|(of, _)| of == "0 mutator");
+        ran.expect("the capability").1
+    };
+    let ran: Vec<u64> = moments.iter().map(ran).collect();
+    assert_eq!(ran, [900, 900, 900]);
+}
