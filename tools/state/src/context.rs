@@ -26,7 +26,7 @@ impl<E> Clone for Context<'_, E> {
 
 impl<E> Copy for Context<'_, E> {}
 
-/// An event, decoded or not: when and where it happened.
+/// When and where an event happened.
 pub(crate) trait Place {
     fn time(&self) -> u64;
     fn cap(&self) -> Option<u16>;
@@ -41,9 +41,30 @@ pub(crate) trait Place {
     }
 }
 
+/// That of a decoded event.
+//
+// A copy: events are large, and callers that pass one on need not copy all of it only as long
+// as it is plain to the compiler that nobody keeps its address.
+pub(crate) struct Moment {
+    time: u64,
+    cap: Option<u16>,
+    offset: u64,
+}
+
+impl Moment {
+    #[inline(always)]
+    pub(crate) fn of(event: &Event<'_>) -> Self {
+        Self {
+            time: event.time,
+            cap: event.cap,
+            offset: event.offset,
+        }
+    }
+}
+
 macro_rules! place {
-    ($Event:ident) => {
-        impl Place for $Event<'_> {
+    ($Type:ty) => {
+        impl Place for $Type {
             #[inline(always)]
             fn time(&self) -> u64 {
                 self.time
@@ -61,8 +82,8 @@ macro_rules! place {
         }
     };
 }
-place!(Event);
-place!(Encoded);
+place!(Moment);
+place!(Encoded<'_>);
 
 impl<E: Place> Context<'_, E> {
     /// Whether the event comes in an order that is not that of time, or may not be.

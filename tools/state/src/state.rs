@@ -5,7 +5,7 @@ mod threads;
 
 use crate::cap::{Allocated, Collector, InCollection};
 use crate::collections::Collections;
-use crate::context::Context;
+use crate::context::{Context, Moment};
 use crate::definitions::Definitions;
 use crate::fact::{Fact, HeapKind, HeapValue, Part};
 use crate::heap::Heaps;
@@ -87,7 +87,6 @@ impl State {
         }
     }
 
-    #[inline(never)]
     pub(super) fn rare(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {
         match event.body {
             EventBody::ThreadLabel { thread, label } => {
@@ -280,7 +279,7 @@ impl State {
     #[cold]
     fn odd(&self, event: &Event<'_>, odd: Odd, see: &mut impl FnMut(Fact<'_>)) {
         let with = Context {
-            event,
+            event: &Moment::of(event),
             turn: Turn::Certain,
             keep: &self.keep,
             losses: &self.losses,

@@ -2,7 +2,7 @@
 //! first.
 
 use super::State;
-use crate::context::{Context, Place};
+use crate::context::{Context, Moment, Place};
 use crate::fact::Fact;
 use crate::turn::Turn;
 use ghc_eventlog::{Encoded, Event, EventBody, ids};
@@ -25,22 +25,23 @@ impl State {
     /// Takes an event.
     #[inline]
     pub fn apply(&mut self, event: &Event<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {
-        self.happens(event);
+        let place = &Moment::of(event);
+        self.happens(place);
         match event.body {
-            EventBody::RunThread { thread } => schedule!(self.run(thread), event, turn, see),
+            EventBody::RunThread { thread } => schedule!(self.run(thread), place, turn, see),
             EventBody::StopThread {
                 thread,
                 status,
                 info,
-            } => schedule!(self.stop((thread, status, info)), event, turn, see),
+            } => schedule!(self.stop((thread, status, info)), place, turn, see),
             EventBody::ThreadWakeup { thread, other_cap } => {
-                schedule!(self.wakeup((thread, other_cap)), event, turn, see)
+                schedule!(self.wakeup((thread, other_cap)), place, turn, see)
             }
             EventBody::CreateThread { thread } => {
-                schedule!(self.create(thread), event, turn, see)
+                schedule!(self.create(thread), place, turn, see)
             }
             EventBody::MigrateThread { thread, new_cap } => {
-                schedule!(self.migrate((thread, new_cap)), event, turn, see)
+                schedule!(self.migrate((thread, new_cap)), place, turn, see)
             }
             _ => self.rare(event, turn, see),
         }
