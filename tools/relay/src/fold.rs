@@ -233,6 +233,7 @@ impl Fold {
                 }
             }
             self.keep_readers();
+            self.let_go();
             if !self.answer() {
                 return;
             }
@@ -255,7 +256,21 @@ impl Fold {
             self.offset = numbered.piece.reaches();
         }
         self.answer_cuts();
-        self.ring.hold(Hold::Fold, Some(self.next));
+    }
+
+    /// Lets go of what is not needed any more, if the source may be kept waiting for this: what was
+    /// folded, but not what readers stand at that have yet to be taken off.
+    fn let_go(&self) {
+        if self.finished {
+            return;
+        }
+        let spared = self.edge.min(self.next);
+        let from = match self.ring.asks_fold() {
+            // A block is so large that there is no room for it otherwise.
+            Some(first) if spared <= first => self.next,
+            _ => spared,
+        };
+        self.ring.hold(Hold::Fold, Some(from));
     }
 
     /// Goes on behind a gap.

@@ -55,6 +55,8 @@ struct State {
     /// its segment; and the fold, if the source waits anyhow, or can.
     recorder: Option<u64>,
     fold: Option<u64>,
+    /// The source waits for the fold to let go of the oldest piece.
+    asks_fold: bool,
     can_wait: bool,
     pokes: u64,
     waits: u64,
@@ -189,9 +191,13 @@ impl Ring {
                     continue;
                 }
                 state.waits += u64::from(!std::mem::replace(&mut waited, true));
+                // The fold may let more go than it has, if it is asked.
+                state.asks_fold = state.is_held_by_fold();
+                state.pokes += u64::from(state.asks_fold);
                 self.wake();
-                let waited = self.changed.wait(state);
-                state = waited.unwrap_or_else(PoisonError::into_inner);
+                let woken = self.changed.wait(state);
+                state = woken.unwrap_or_else(PoisonError::into_inner);
+                state.asks_fold = false;
             }
             if state.closed || state.ended.is_some() {
                 return false;
@@ -238,13 +244,17 @@ impl Ring {
     /// From which piece on the source is kept waiting for this one; `None`: not any more.
     pub(crate) fn hold(&self, who: Hold, from: Option<u64>) {
         let mut state = self.lock();
-        match who {
-            Hold::Recorder => state.recorder = from,
-            Hold::Fold => state.fold = from,
-        }
+        let holds = match who {
+            Hold::Recorder => &mut state.recorder,
+            Hold::Fold => &mut state.fold,
+        };
+        let changes = *holds != from;
+        *holds = from;
         drop(state);
         // The source may wait for just that.
-        self.changed.notify_all();
+        if changes {
+            self.changed.notify_all();
+        }
     }
 
     /// Keeps the source waiting for the recorder from the oldest piece on that is here. Which.
@@ -252,6 +262,12 @@ impl Ring {
         let mut state = self.lock();
         let first = state.first;
         *state.recorder.get_or_insert(first)
+    }
+
+    /// Whether the source waits for the fold to let go of the oldest piece, and which that is.
+    pub(crate) fn asks_fold(&self) -> Option<u64> {
+        let state = self.lock();
+        state.asks_fold.then_some(state.first)
     }
 
     /// From which piece on the source is kept waiting for this one.
@@ -364,8 +380,7 @@ impl Ring {
             let index = from.saturating_sub(state.first);
             begins(index) <= begins(0)
         });
-        let waits = state.can_wait || state.recorder.is_some();
-        by_recorder || (waits && state.fold.is_some_and(|from| from <= state.first))
+        by_recorder || state.is_held_by_fold()
     }
 
     fn numbered(&self, state: &State, from: u64, most: usize) -> Vec<Numbered> {
@@ -434,6 +449,11 @@ impl Ring {
 }
 
 impl State {
+    fn is_held_by_fold(&self) -> bool {
+        let waits = self.can_wait || self.recorder.is_some();
+        waits && self.fold.is_some_and(|from| from <= self.first)
+    }
+
     fn evict(&mut self) {
         if self.entries.pop_front().is_some() {
             self.first += 1;

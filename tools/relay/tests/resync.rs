@@ -245,6 +245,41 @@ fn a_client_that_stalls_and_one_that_does_not() {
     assert!((losses as f64 - lost).abs() < 20_000.0, "{losses} {lost}");
 }
 
+/// A file is read as fast as it can be, but not so fast that it cannot be told any more what
+/// a client knows that fell behind.
+#[test]
+fn a_source_that_can_wait_does_not_outrun_the_fold() {
+    for large in [20, 200] {
+        let mut bed = Bed::of_file(small_ring());
+        let stalled = bed.connect_and_wait();
+        bed.begin(header().as_bytes());
+        // Much more than the ring and the buffers of the socket hold.
+        let count = 60_000 / large;
+        let blocks = numbered(count + 1, large);
+        for block in &blocks[..count as usize] {
+            bed.give(block);
+        }
+        bed.settle();
+        let status = bed.relay.status();
+        assert_eq!(status.clients_lagged, 0, "blocks of {large}");
+        let read = std::thread::spawn(move || stalled.read_all());
+        bed.wait("resync", |status| {
+            let mut clients = status.clients.iter();
+            status.clients_lagged > 0 || clients.any(|it| it.resyncs > 0 && it.lag_bytes == 0)
+        });
+        bed.give(&blocks[count as usize]);
+        bed.source.send(Does::End).unwrap();
+        let late = read.join().unwrap();
+        let status = bed.relay.status();
+        assert_eq!(status.clients_lagged, 0, "blocks of {large}");
+        assert!(late.ends_with(&[0xff, 0xff]));
+        let numbers = numbers(&late);
+        let all = (count + 1) * large;
+        assert!(numbers.is_sorted() && numbers.len() < all as usize);
+        assert_eq!(numbers.last(), Some(&all), "blocks of {large}");
+    }
+}
+
 #[test]
 fn a_client_that_is_not_to_lose_anything_is_disconnected() {
     let mut options = small_ring();

@@ -104,10 +104,19 @@ pub struct Bed {
 
 impl Bed {
     pub fn new(options: Options) -> Self {
+        Self::reading(options, |intake| intake)
+    }
+
+    /// One whose source can be kept waiting, as a file can.
+    pub fn of_file(options: Options) -> Self {
+        Self::reading(options, |intake| intake.may_wait(true))
+    }
+
+    fn reading(options: Options, how: impl FnOnce(Intake) -> Intake) -> Self {
         let dir = Dir::new();
         let relay = Relay::start(options).unwrap();
         let (source, intake) = source();
-        relay.add("app", intake).unwrap();
+        relay.add("app", how(intake)).unwrap();
         let at = dir.0.join("app.relay");
         relay.serve(&Address::Unix(at.clone()), None).unwrap();
         Self {
