@@ -11,6 +11,7 @@ mod place;
 mod seconds;
 mod speedscope;
 mod stacks;
+mod stopping;
 pub mod text;
 mod trace_events;
 

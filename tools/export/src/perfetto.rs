@@ -21,6 +21,7 @@ pub use packets::Written;
 
 use crate::exporter::{Error, Exporter, Range};
 use crate::place::{self, Place};
+use crate::stopping::Stopping;
 use eventlog_state::{
     CapInterval, CapState, Collection, Fact, HeapKind, HeapValue, Phase, Span, SparkCounters,
     State, ThreadInterval, ThreadState,
@@ -56,7 +57,7 @@ pub struct Perfetto<W> {
     /// The capability that tells the present event.
     told_by: Option<u16>,
     /// The thread that stops now, and its name: it may be over when that is told.
-    stopping: (u32, String),
+    stopping: Stopping,
 }
 
 /// Allocation over time.
@@ -88,7 +89,7 @@ impl<W: Write> Perfetto<W> {
             rates: FxHashMap::default(),
             sparks: FxHashMap::default(),
             told_by: None,
-            stopping: (0, String::new()),
+            stopping: Stopping::default(),
         }
     }
 
@@ -98,17 +99,6 @@ impl<W: Write> Perfetto<W> {
     pub fn most_threads(mut self, most: usize) -> Self {
         self.most_threads = most;
         self
-    }
-
-    /// A thread's name, while it is alive and when it has just stopped.
-    fn label<'a>(&'a self, state: &'a State, thread: u32) -> Option<&'a str> {
-        match state.thread(thread) {
-            Some(thread) => thread.label(),
-            None if self.stopping.0 == thread && !self.stopping.1.is_empty() => {
-                Some(&self.stopping.1)
-            }
-            None => None,
-        }
     }
 
     /// The track of a thread, if it can have one.
@@ -121,7 +111,7 @@ impl<W: Write> Perfetto<W> {
         if self.tracks.is_full(thread, self.most_threads) {
             return Ok(None);
         }
-        let label = self.label(state, thread).map(str::to_owned);
+        let label = self.stopping.label(state, thread).map(str::to_owned);
         let program = match self.tracks.has_thread(thread) {
             true => 0,
             false => place::of_thread(state, thread, told_by),
@@ -227,7 +217,7 @@ impl<W: Write> Perfetto<W> {
         let thread = interval.thread;
         let arg = thread.map(|thread| Arg("thread", thread.into()));
         let name = match thread {
-            Some(thread) => match self.label(state, thread) {
+            Some(thread) => match self.stopping.label(state, thread) {
                 Some(label) => label.to_owned(),
                 None => format!("thread {thread}"),
             },
@@ -510,7 +500,7 @@ impl<W: Write> Exporter for Perfetto<W> {
         self.rates.clear();
         self.sparks.clear();
         self.told_by = None;
-        self.stopping = (0, String::new());
+        self.stopping = Stopping::default();
         Ok(())
     }
 
@@ -518,11 +508,7 @@ impl<W: Write> Exporter for Perfetto<W> {
         self.told_by = event.cap;
         match event.body {
             EventBody::StopThread { thread, .. } => {
-                self.stopping.0 = thread;
-                self.stopping.1.clear();
-                if let Some(label) = state.thread(thread).and_then(|thread| thread.label()) {
-                    self.stopping.1.push_str(label);
-                }
+                self.stopping.stops(state, thread);
                 Ok(())
             }
             EventBody::UserMsg { message } => {

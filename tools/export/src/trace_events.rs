@@ -6,6 +6,7 @@
 
 use crate::exporter::{Error, Exporter, Range};
 use crate::place::{self, Place};
+use crate::stopping::Stopping;
 use crate::text::write_json;
 use eventlog_state::{
     Collection, Fact, HeapKind, HeapValue, Phase, Span, State, ThreadInterval, ThreadState,
@@ -47,7 +48,7 @@ pub struct TraceEvents<W> {
     /// The capability that tells the present event.
     told_by: Option<u16>,
     /// The thread that stops now, and its name: it may be over when that is told.
-    stopping: (u32, String),
+    stopping: Stopping,
     dropped: u64,
 }
 
@@ -73,7 +74,7 @@ impl<W: Write> TraceEvents<W> {
             named: HashSet::new(),
             tracks: HashMap::new(),
             told_by: None,
-            stopping: (0, String::new()),
+            stopping: Stopping::default(),
             dropped: 0,
         }
     }
@@ -225,21 +226,10 @@ impl<W: Write> TraceEvents<W> {
         Ok(Some(track))
     }
 
-    /// A thread's name, while it is alive and when it has just stopped.
-    fn label<'a>(&'a self, state: &'a State, thread: u32) -> Option<&'a str> {
-        match state.thread(thread) {
-            Some(thread) => thread.label(),
-            None if self.stopping.0 == thread && !self.stopping.1.is_empty() => {
-                Some(&self.stopping.1)
-            }
-            None => None,
-        }
-    }
-
     fn interval(&mut self, state: &State, interval: &ThreadInterval) -> Result<(), Error> {
         let thread = interval.thread;
         let times = (interval.from, interval.to);
-        let label = self.label(state, thread).map(str::to_owned);
+        let label = self.stopping.label(state, thread).map(str::to_owned);
         let label = label.as_deref();
         if let ThreadState::Running { cap } = interval.state {
             let name = match label {
@@ -393,11 +383,7 @@ impl<W: Write> Exporter for TraceEvents<W> {
         self.told_by = event.cap;
         match event.body {
             EventBody::StopThread { thread, .. } => {
-                self.stopping.0 = thread;
-                self.stopping.1.clear();
-                if let Some(label) = state.thread(thread).and_then(|thread| thread.label()) {
-                    self.stopping.1.push_str(label);
-                }
+                self.stopping.stops(state, thread);
                 Ok(())
             }
             EventBody::UserMsg { message } => {
