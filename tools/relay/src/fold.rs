@@ -164,8 +164,18 @@ pub(crate) fn start(
     };
     std::thread::Builder::new()
         .name("relay-fold".into())
-        .spawn(move || fold.run())?;
+        .spawn(move || {
+            give_way();
+            fold.run();
+        })?;
     Ok(handle)
+}
+
+/// Where processors are short, blocks are handed on first, and folded then.
+fn give_way() {
+    // On Linux this is about the calling thread alone, elsewhere about the whole process.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(5);
 }
 
 fn follower(header: &Header, how: &Following) -> Follower {
