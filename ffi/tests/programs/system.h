@@ -38,7 +38,7 @@ bool exchange(const char *words);
 
 /** Seconds by which the wall clock is set forth and back between any two who read it. */
 extern atomic_long clock_step;
-/** The next reading of the monotonic clock raises this signal in the thread that reads. */
+/** The main thread's next reading of the monotonic clock raises this signal in it. */
 extern atomic_int raise_at_clock;
 /** Before each wake-up of the poll thread another one fills its eventfd. */
 extern atomic_bool fill_eventfd;
