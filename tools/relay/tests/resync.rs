@@ -99,8 +99,11 @@ fn check(name: &str, log: &[u8], random: &mut Random) -> usize {
             assert!(got.starts_with(log), "{name}");
         }
     }
-    let fold = bed.relay.status().sources[0].session.clone().unwrap().fold;
-    assert_eq!(fold.resyncs, resyncs, "{name}");
+    // It is told just after the reader was put on again.
+    bed.wait("count of resyncs", |status| {
+        let session = status.sources[0].session.as_ref();
+        session.is_some_and(|session| session.fold.resyncs == resyncs)
+    });
     assert!(status.sources[0].session.as_ref().unwrap().ring.bytes <= limit);
     missed
 }
