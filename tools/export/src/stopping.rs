@@ -1,4 +1,4 @@
-//! The name of a thread that has just stopped for ever.
+//! The name of a thread that has just finished.
 //!
 //! What it did last is told when it is not in the state any more.
 
@@ -12,7 +12,7 @@ pub(crate) struct Stopping {
 }
 
 impl Stopping {
-    /// This thread stops, perhaps for ever.
+    /// This thread stops: it may be its last time.
     pub(crate) fn stops(&mut self, state: &State, thread: u32) {
         self.thread = thread;
         self.label.clear();

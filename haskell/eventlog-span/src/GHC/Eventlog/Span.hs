@@ -130,8 +130,8 @@ isAsynchronous exception = case fromException exception of
 
 -- | Throws an asynchronous exception on.
 --
--- Inside of a pure value, @throwIO@ would make it the value's own for ever. Thrown in this
--- way it only interrupts the evaluation, and whoever needs the value next goes on behind this.
+-- With @throwIO@ inside of a pure value, whoever needs the value later would get the exception,
+-- too. Thrown in this way it only interrupts the evaluation, which then goes on behind this.
 interrupted :: SomeException -> IO ()
 interrupted exception = do
   self <- myThreadId
@@ -147,7 +147,7 @@ newtype Message = Message (ForeignPtr Word8)
 
 encode :: String -> IO Message
 encode name = do
-  -- Not masked: evaluating a name may take for ever.
+  -- Not masked: evaluating a name may never end.
   bytes <- evaluated
   let message = plain "START " ++ bytes ++ [0]
   place <- mallocForeignPtrBytes (length message)
