@@ -133,6 +133,33 @@ fn a_thread_runs_on_one_capability() {
 }
 
 #[test]
+fn a_capability_whose_beginning_is_overwritten_may_begin_with_a_stop() {
+    let caps = [0, 1].map(|created_cap| (0, EventBody::CapCreate { created_cap }));
+    let passed_on = [
+        (1, create(1)),
+        (2, run(1)),
+        (3, stop(1, StopStatus::YIELDING)),
+    ];
+    let log = |second: &[(u64, EventBody)]| {
+        Log::new()
+            .block(None, &caps)
+            .block(Some(0), &at(&passed_on))
+            .block(Some(1), &at(second))
+            .end()
+    };
+    // That it was passed on and started lies in the block that is missing.
+    let (other, over) = (create(2), stop(1, StopStatus::FINISHED));
+    validate(&log(&[(7, other), (8, over)])).exits(0);
+    // Here nothing can be missing: it stops twice.
+    let twice = log(&[
+        (7, stop(1, StopStatus::YIELDING)),
+        (8, stop(1, StopStatus::YIELDING)),
+    ]);
+    let done = validate(&twice).exits(1);
+    assert_eq!(kinds(&done, "error"), ["idle_thread_stops"]);
+}
+
+#[test]
 fn collections_begin_and_end() {
     let (start, end) = (EventBody::GcStart, EventBody::GcEnd);
     // Statistics before the end, with a later time, and in a sorted log.

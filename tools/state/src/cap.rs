@@ -40,6 +40,8 @@ pub struct Cap {
     pub(crate) requested: Option<u64>,
     pub(crate) collecting: Option<InCollection>,
     pub(crate) collected_until: u64,
+    /// It has told which thread runs on it, or that none does any more.
+    pub(crate) scheduled: bool,
     /// What it did so far says whether it was collecting.
     pub(crate) collections_known: bool,
     /// Threads that it owns and could run.

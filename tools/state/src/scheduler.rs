@@ -168,6 +168,7 @@ impl Scheduler {
         let alone = self.alone();
         let cap = &mut self.caps[index];
         cap.running = Some((id, with.event.time()));
+        cap.scheduled = true;
         cap.runs += 1;
         cap.ready(was_ready, false);
         if cap.collecting.is_none() {
@@ -256,6 +257,7 @@ impl Scheduler {
         let alone = self.alone();
         let cap = &mut self.caps[index];
         cap.running = None;
+        cap.scheduled = true;
         if let Some((_, since)) = before {
             let took = with.event.time().saturating_sub(since);
             cap.ran = cap.ran.saturating_add(took);
@@ -282,6 +284,7 @@ impl Scheduler {
         };
         let state = ThreadState::after(status, info);
         let (before, cap) = (thread.state, thread.cap());
+        let told = thread.since();
         let here = matches!(before, ThreadState::Running { cap } if cap == number);
         // Told by another capability, or late: the run counts, whatever the thread does now.
         if let (false, Some(since)) = (here, since) {
@@ -303,7 +306,7 @@ impl Scheduler {
         }
         // If it ran here, whoever told otherwise was odd, and not this.
         if !here && since.is_none() {
-            self.stops_unexpectedly(id, before, with, see);
+            self.stops_unexpectedly((id, number), (before, told), with, see);
         }
         (was_ready, is_ready)
     }

@@ -119,16 +119,23 @@ impl Scheduler {
         self.lose(other, number, with, see);
     }
 
-    /// A thread stops of which nobody said that it runs here.
+    /// A thread stops of which nobody said that it runs here. `before`: its state so far,
+    /// and since when.
     #[cold]
     pub(super) fn stops_unexpectedly(
         &mut self,
-        id: u32,
-        before: ThreadState,
+        (id, number): (u32, u16),
+        (before, told): (ThreadState, u64),
         with: Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         if with.turn != Turn::Certain {
+            return;
+        }
+        // What a capability did before its first event in this log is not known: where the
+        // oldest blocks are overwritten, that it took the thread over and started it.
+        let cap = &self.caps[usize::from(number)];
+        if !cap.scheduled && cap.first.and_then(|first| first.time) > Some(told) {
             return;
         }
         match before {
