@@ -1,7 +1,6 @@
 //! The command line as a whole: help, completions, man pages, exit codes.
 
-mod common;
-use common::{Dir, command, done, eventlog};
+use crate::common::{Dir, command, done, eventlog};
 
 fn verbs() -> Vec<String> {
     let help = eventlog(&["help"]).exits(0).stdout;

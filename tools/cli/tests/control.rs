@@ -1,7 +1,6 @@
 //! `eventlog control`, against servers that look at what arrives.
 
-mod common;
-use common::{Dir, Log, eventlog};
+use crate::common::{Dir, Log, eventlog};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;

@@ -1,11 +1,8 @@
 //! `eventlog doctor`: programs linked in several ways, and streams.
 
-mod common;
-mod program;
-
-use common::{Dir, Done, Log, command, done, eventlog};
+use crate::common::{Dir, Done, Log, command, done, eventlog};
+use crate::program::{at, create, gc_stats, message, run};
 use ghc_eventlog::{CapsetType, EventBody, Texts};
-use program::{at, create, gc_stats, message, run};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -379,7 +376,7 @@ fn beginning(args: &'static [u8]) -> Vec<u8> {
 }
 
 /// Blocks, without a header before them.
-fn block(events: &[program::Timed<'_>]) -> Vec<u8> {
+fn block(events: &[crate::program::Timed<'_>]) -> Vec<u8> {
     let header = Log::new().bytes.len();
     Log::new()
         .block(Some(0), &at(events))

@@ -1,11 +1,8 @@
 //! `eventlog export`.
 
-mod common;
-mod program;
-
-use common::{Dir, Done, Log, eventlog, eventlog_with};
+use crate::common::{Dir, Done, Log, eventlog, eventlog_with};
+use crate::program::{at, everything, message};
 use ghc_eventlog::{EventBody, Stack};
-use program::{at, everything, message};
 
 fn export(args: &[&str], log: &[u8]) -> Done {
     eventlog_with(&[&["export"], args, &["-"]].concat(), log)

@@ -1,10 +1,7 @@
 //! Filters that can match nothing say so, and why.
 
-mod common;
-mod program;
-
-use common::{Dir, eventlog};
-use program::everything;
+use crate::common::{Dir, eventlog};
+use crate::program::everything;
 
 #[test]
 fn filters_that_contradict_themselves_are_errors_of_usage() {

@@ -1,10 +1,7 @@
 //! Errors name the cause that applies, and the file, and what to do.
 
-mod common;
-mod program;
-
-use common::{Dir, command, done, eventlog, eventlog_with};
-use program::everything;
+use crate::common::{Dir, command, done, eventlog, eventlog_with};
+use crate::program::everything;
 
 /// A file of each kind, and what the hint has to say. `LOG` stands for its name.
 fn cases() -> Vec<(&'static str, Vec<u8>, &'static str)> {

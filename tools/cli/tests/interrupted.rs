@@ -3,12 +3,9 @@
 //!
 //! `EVENTLOG_TEST_INTERRUPTIONS` says how often each verb is stopped, `EVENTLOG_TEST_SEED` when.
 
-mod common;
-mod program;
-mod ring;
-use common::{Dir, Log, command, eventlog, wait_until};
-use program::everything;
-use ring::Ring;
+use crate::common::{Dir, Log, command, eventlog, wait_until};
+use crate::program::everything;
+use crate::ring::Ring;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -264,7 +261,7 @@ fn recovering_a_ring_file() {
     let dir = Dir::new();
     let ring = Ring::with_header(dir.file("ring"));
     for number in 0..2000 {
-        ring.push(&ring::numbered(number, Some(0), 300));
+        ring.push(&crate::ring::numbered(number, Some(0), 300));
     }
     let image = ring.image();
     for verb in ["recover", "snapshot"] {

@@ -1,7 +1,6 @@
 //! Watching programs that run: asking them to flush, and telling why nothing comes.
 
-mod common;
-use common::{Dir, Log, command, eventlog};
+use crate::common::{Dir, Log, command, eventlog};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Stdio};

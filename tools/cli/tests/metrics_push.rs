@@ -1,14 +1,11 @@
 //! `eventlog metrics --otlp`: what a receiver gets, however it answers.
 
-mod common;
-mod receiver;
-
-use common::{Dir, Done, command, done, finished};
+use crate::common::{Dir, Done, command, done, finished};
+use crate::receiver::{Receiver, Reply, Seen};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
 use prost::Message;
-use receiver::{Receiver, Reply, Seen};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -49,7 +46,7 @@ fn printed() -> Vec<Value> {
         "--interval",
         "200us",
     ];
-    common::eventlog(&args).exits(0).json()
+    crate::common::eventlog(&args).exits(0).json()
 }
 
 /// What tells a data point apart: its metric, attributes and time.
@@ -300,7 +297,7 @@ fn a_queue_on_disk_survives_the_end_of_the_exporter() {
         .iter()
         .filter(|it| it.get("resourceMetrics").is_some())
         .count();
-    common::wait_until("all of it waits", || files() >= moments);
+    crate::common::wait_until("all of it waits", || files() >= moments);
     // Another one must not use it at the same time.
     push(&nowhere, &more).exits(3).says("another process");
     child.kill().expect("SIGKILL");

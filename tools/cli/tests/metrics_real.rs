@@ -3,9 +3,7 @@
 //! `EVENTLOG_PROMETHEUS` and `EVENTLOG_VICTORIA_METRICS` are their programs (`scripts/counterparts`
 //! gets them). Without these nothing is asked.
 
-mod common;
-
-use common::{Dir, command, done};
+use crate::common::{Dir, command, done};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -178,7 +176,7 @@ fn all_ways_lead_to_the_same_values() {
             && query(&prometheus_at, None, "count by (via) (ghc_heap_size_bytes)").len() == 4
     });
     // What was pushed has the time of the log's end.
-    let printed = common::eventlog(&["metrics", &log, "--print", "json"]).json();
+    let printed = crate::common::eventlog(&["metrics", &log, "--print", "json"]).json();
     let end = printed[0]["time"].as_str().expect("a time").to_owned();
     let end = done(Command::new("date").args(["-d", &end, "+%s.%N"])).exits(0);
     let end: f64 = end.stdout.trim().parse().expect("seconds");

@@ -1,8 +1,6 @@
 //! `eventlog metrics --prometheus`: what a scraper gets.
 
-mod common;
-
-use common::{Dir, Log, command, wait_until};
+use crate::common::{Dir, Log, command, wait_until};
 use prost::Message;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -327,6 +325,6 @@ fn an_address_that_cannot_be_had_is_an_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = taken.local_addr().expect("an address").to_string();
     let args = ["metrics", &log(), "--prometheus", &at];
-    common::eventlog(&args).exits(3).says("--prometheus");
-    common::eventlog(&["metrics", &log(), "--prometheus", "nowhere"]).exits(2);
+    crate::common::eventlog(&args).exits(3).says("--prometheus");
+    crate::common::eventlog(&["metrics", &log(), "--prometheus", "nowhere"]).exits(2);
 }

@@ -1,7 +1,6 @@
 //! `eventlog metrics --print`: every value is what another decoder computes from the same log.
 
-mod common;
-use common::{Dir, command, done, eventlog, eventlog_with};
+use crate::common::{Dir, command, done, eventlog, eventlog_with};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -208,7 +207,7 @@ fn a_file_gives_the_series_that_the_live_run_gave() {
                 client.write_all(piece).expect("it reads");
             }
         });
-        let live = common::finished(child.wait_with_output().expect("it ends")).exits(0);
+        let live = crate::common::finished(child.wait_with_output().expect("it ends")).exits(0);
         feeder.join().expect("all of it was written");
         let (file, live) = (file.json(), live.json());
         assert!(file.len() > 3, "{path}: {} moments", file.len());

@@ -1,9 +1,7 @@
 //! Logs that are packed with gzip or zstd: read by every verb, written by those that are asked to.
 
-mod common;
-mod program;
-use common::{Dir, Done, Log, command, done, eventlog, eventlog_with, wait_until};
-use program::everything;
+use crate::common::{Dir, Done, Log, command, done, eventlog, eventlog_with, wait_until};
+use crate::program::everything;
 use std::io::Write;
 use std::process::Stdio;
 

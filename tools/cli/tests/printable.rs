@@ -1,11 +1,8 @@
 //! Texts of a log cannot command the terminal, whatever prints them.
 
-mod common;
-mod program;
-
-use common::{Dir, Done, Log, command, done, eventlog};
+use crate::common::{Dir, Done, Log, command, done, eventlog};
+use crate::program::{at, create, marker, message, run, stop};
 use ghc_eventlog::{Breakdown, CapsetType, EventBody, StopStatus, Text, Texts};
-use program::{at, create, marker, message, run, stop};
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 

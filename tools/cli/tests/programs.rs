@@ -1,11 +1,8 @@
 //! Programs that are found by themselves: `eventlog list`, and sources that are named in short or
 //! not at all.
 
-mod common;
-mod found;
-
-use common::{Log, done};
-use found::Machine;
+use crate::common::{Log, done};
+use crate::found::Machine;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::fs::{PermissionsExt, symlink};

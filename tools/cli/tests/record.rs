@@ -1,7 +1,6 @@
 //! `eventlog record`.
 
-mod common;
-use common::{Dir, Log, command, eventlog, eventlog_with, finished, wait_until};
+use crate::common::{Dir, Log, command, eventlog, eventlog_with, finished, wait_until};
 use ghc_eventlog::{EventBody, StopStatus};
 use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -54,7 +53,7 @@ impl Recorder {
         assert!(status.success());
     }
 
-    fn end(self) -> (common::Done, Dir) {
+    fn end(self) -> (crate::common::Done, Dir) {
         (
             finished(self.child.wait_with_output().expect("it ends")),
             self.dir,

@@ -1,13 +1,10 @@
 //! `eventlog recover`: ring files that are whole, or being written.
 
-mod common;
-mod ring;
-
-use common::{Dir, eventlog};
-use ghc_eventlog::{EventBody, Header};
-use ring::{
+use crate::common::{Dir, eventlog};
+use crate::ring::{
     CAPACITY, Ring, block, each_event, events, info_table, message, numbered, recover, recovered,
 };
+use ghc_eventlog::{EventBody, Header};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
@@ -34,7 +31,7 @@ fn less_than_a_lap_comes_back_byte_for_byte() {
     assert_eq!(log, expected);
     done.says("100 chunks, ")
         .says("from 0.000000 s to 0.000099 s; 0 overwritten, 0 torn");
-    let mut command = common::command();
+    let mut command = crate::common::command();
     let output = command.args(["recover", &ring.path, "-o", "-"]).output();
     assert_eq!(output.expect("it runs").stdout, expected);
 }
@@ -198,7 +195,7 @@ fn tasks_that_do_something_were_created_before() {
     });
     assert_eq!(made_up, [(1, 0, 10), (2, 3, 10), (3, 3, 10)]);
     assert_eq!(count, 7);
-    let (_, others) = ring::messages(&log);
+    let (_, others) = crate::ring::messages(&log);
     assert_eq!(others.len(), 1, "{others:?}");
     assert!(
         others[0].contains("older 3 tasks: created before"),

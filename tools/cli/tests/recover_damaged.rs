@@ -1,13 +1,12 @@
 //! `eventlog recover` of ring files that are damaged, cut off, or none.
 
-mod common;
-mod ring;
-
-use common::{Dir, Done, eventlog};
+use crate::common::{Dir, Done, eventlog};
+use crate::ring::{
+    CAPACITY, Ring, block, each_event, events, info_table, messages, numbered, recovered,
+};
 use eventlog_ring::header_index;
 use eventlog_ring_file::{Layout, Slot};
 use ghc_eventlog::{EventBody, Header};
-use ring::{CAPACITY, Ring, block, each_event, events, info_table, messages, numbered, recovered};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -69,7 +68,7 @@ impl Noise {
 fn with_little_memory(dir: &Dir, file: &str, code: i32, text: &str) -> u64 {
     let (program, out) = (env!("CARGO_BIN_EXE_eventlog"), dir.file("out.eventlog"));
     let script = format!("ulimit -v 300000; exec {program} recover {file} -o {out} --force");
-    let done = common::done(std::process::Command::new("sh").args(["-c", &script]));
+    let done = crate::common::done(std::process::Command::new("sh").args(["-c", &script]));
     done.exits(code).says(text);
     std::fs::metadata(&out).map_or(0, |about| about.len())
 }

@@ -1,15 +1,11 @@
 //! `eventlog relay`: arguments, what it serves, what it tells, and how it ends.
 
-mod common;
-mod program;
-mod relaying;
-
-use common::{Dir, Log, done, eventlog};
-use ghc_eventlog::{EventBody, StopStatus};
-use program::{at, create, everything, message, run, stop};
-use relaying::{
+use crate::common::{Dir, Log, done, eventlog};
+use crate::program::{at, create, everything, message, run, stop};
+use crate::relaying::{
     Client, END, Program, Relaying, Socket, body, end_alike, is_ended, is_valid, relay, until,
 };
+use ghc_eventlog::{EventBody, StopStatus};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;

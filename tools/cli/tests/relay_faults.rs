@@ -1,15 +1,11 @@
 //! `eventlog relay` among sources and clients that break, hang, flood and lie.
 
-mod common;
-mod program;
-mod relaying;
-
-use common::{Dir, Log, eventlog};
-use ghc_eventlog::{EventBody, StopStatus};
-use program::{at, create, everything, run, stop};
-use relaying::{
+use crate::common::{Dir, Log, eventlog};
+use crate::program::{at, create, everything, run, stop};
+use crate::relaying::{
     Client, END, Program, Relaying, Socket, body, end_alike, fold, is_ended, is_valid, until,
 };
+use ghc_eventlog::{EventBody, StopStatus};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -35,7 +31,7 @@ fn work(number: u64) -> Vec<u8> {
         &at(&[
             (begin + 1, create(thread)),
             (begin + 2, run(thread)),
-            (begin + 3, program::message(&text)),
+            (begin + 3, crate::program::message(&text)),
             (begin + 4, stop(thread, StopStatus::MVAR)),
         ]),
     );

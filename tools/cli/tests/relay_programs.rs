@@ -2,14 +2,11 @@
 //!
 //! The GHC is `EVENTLOG_TEST_GHC`, a suite of `scripts/ghc-matrix` (default `host`).
 
-mod common;
-mod relaying;
-
-use common::{Dir, done};
-use ghc_eventlog::{EventBody, Item, Reader};
-use relaying::{
+use crate::common::{Dir, done};
+use crate::relaying::{
     Client, END, Relaying, Socket, fold, is_valid, is_valid_for_us, relay, signal, until,
 };
+use ghc_eventlog::{EventBody, Item, Reader};
 use rustix::process::Signal;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,10 @@
 //! The verbs that write logs: `repair`, `cut`, `merge`, `sort`.
 
-mod common;
-mod program;
-
-use common::{Dir, Log, eventlog, eventlog_with};
+use crate::common::{Dir, Log, eventlog, eventlog_with};
+use crate::program::{at, create, everything, identity, marker, message, run, stop};
 use ghc_eventlog::{
     Breakdown, Decoder, EventBody, EventType, Header, Item, Reader, StopStatus, Text,
 };
-use program::{at, create, everything, identity, marker, message, run, stop};
 use std::collections::BTreeMap;
 
 /// Times, capabilities and bodies of all events, as text.
@@ -566,7 +563,7 @@ fn smaller_events_of_older_systems_are_widened() {
     let header = Header::from_types(types.collect()).expect("a header");
     let mut bytes = header.as_bytes().to_vec();
     let mut block = ghc_eventlog::BlockBuilder::new(Some(0));
-    let mut stats = program::gc_stats(1);
+    let mut stats = crate::program::gc_stats(1);
     if let EventBody::GcStatsGhc {
         par_balanced_copied,
         ..
@@ -669,7 +666,7 @@ fn a_limit_on_file_sizes_is_an_error_like_another() {
         "ulimit -f 8; exec {program} sort {log} -o {}",
         dir.file("out")
     );
-    let done = common::done(std::process::Command::new("sh").args(["-c", &text]));
+    let done = crate::common::done(std::process::Command::new("sh").args(["-c", &text]));
     done.exits(3).says("File too large");
     assert_eq!(dir.names(), ["log"]);
 }

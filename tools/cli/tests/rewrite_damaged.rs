@@ -3,14 +3,12 @@
 //!
 //! `EVENTLOG_FUZZ` sets how many damaged logs, `EVENTLOG_FUZZ_SEED` sets another start.
 
-mod common;
-mod ring;
 #[path = "../../../formats/events/tests/common/mod.rs"]
 mod shapes;
 
-use common::{Dir, Done, eventlog};
+use crate::common::{Dir, Done, eventlog};
+use crate::ring::Ring;
 use ghc_eventlog::{DATA_END, EventBody, EventType, Header, Text};
-use ring::Ring;
 use std::collections::HashSet;
 use std::os::unix::fs::FileExt;
 
@@ -268,7 +266,7 @@ fn made(verb: &[&str], inputs: &[&str], out: &str) -> (Done, Vec<String>) {
 /// chunk is lost in the middle, one may be deleted twice.)
 fn unmatched(log: &[u8]) -> Option<u64> {
     let (mut created, mut found) = (HashSet::new(), None);
-    ring::each_event(log, |event| match event.body {
+    crate::ring::each_event(log, |event| match event.body {
         EventBody::TaskCreate { task, .. } => _ = created.insert(task),
         EventBody::TaskMigrate { task, .. } | EventBody::TaskDelete { task }
             if !created.contains(&task) =>

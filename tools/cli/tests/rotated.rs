@@ -1,12 +1,9 @@
 //! Recordings in several files: each is a valid log, and together they are the stream.
 
-mod common;
-mod program;
-
-use common::{Dir, Log, eventlog, eventlog_with};
+use crate::common::{Dir, Log, eventlog, eventlog_with};
+use crate::program::{at, create, identity, message, run, stop};
 use eventlog_state::{Follower, Keep, MergeOptions, State};
 use ghc_eventlog::{Breakdown, EventBody, Item, Reader, StopStatus, Text};
-use program::{at, create, identity, message, run, stop};
 
 /// The state at the end of a log.
 fn state(log: &[u8]) -> State {
@@ -213,7 +210,7 @@ fn what_holds_at_the_beginning_of_a_file_is_told_there() {
 
 #[test]
 fn a_recording_goes_on_from_any_of_its_files() {
-    let log = program::everything();
+    let log = crate::program::everything();
     // Blocks of a few events each.
     let mut reader = Reader::new(&log[..]);
     let mut small = Log::new();

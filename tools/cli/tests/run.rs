@@ -1,8 +1,7 @@
 //! `eventlog run`. Mostly with shell scripts that do what a GHC program does:
 //! open the FIFO that GHCRTS names for reading and writing, and write a log.
 
-mod common;
-use common::{Dir, Done, Log, command, done, eventlog, finished, wait_until};
+use crate::common::{Dir, Done, Log, command, done, eventlog, finished, wait_until};
 use ghc_eventlog::EventBody;
 use std::fs::File;
 use std::io::Read;

@@ -1,13 +1,9 @@
 //! `eventlog relay --record` and `eventlog sessions`.
 
-mod common;
-mod program;
-mod relaying;
-
-use common::{Dir, Log, done, eventlog, eventlog_with};
+use crate::common::{Dir, Log, done, eventlog, eventlog_with};
+use crate::program::{at, create, identity, message, run, stop};
+use crate::relaying::{Client, Program, Relaying, end_alike, is_valid, relay, until};
 use ghc_eventlog::{EventBody, Item, Reader, StopStatus};
-use program::{at, create, identity, message, run, stop};
-use relaying::{Client, Program, Relaying, end_alike, is_valid, relay, until};
 use rustix::process::Signal;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -314,9 +310,9 @@ fn a_stopped_relay_has_written_everything() {
     }
 }
 
-fn eventlog_in(dir: &Dir, args: &[&str]) -> common::Done {
+fn eventlog_in(dir: &Dir, args: &[&str]) -> crate::common::Done {
     done(
-        common::command()
+        crate::common::command()
             .args(args)
             .env("XDG_RUNTIME_DIR", dir.path()),
     )
@@ -461,6 +457,8 @@ fn a_full_disk_costs_only_the_recording() {
         .stdin(Stdio::null());
     let mut relay = Relaying::spawn(&mut limited, 1);
     let client = Client::connect(&format!("unix:{}", dir.file("fan.sock")));
+    // One that comes later would get the state instead of what led to it.
+    relay.tells("client_came", 1);
     let mut stream = source.accept();
     stream.write_all(&log[..begins[1500]]).expect("sent");
     let failed = relay.tells("recording_failed", 1);

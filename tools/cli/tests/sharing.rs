@@ -1,10 +1,7 @@
 //! The one place for a client that a program has, shared by all that want it.
 
-mod common;
-mod found;
-
-use common::{Log, eventlog};
-use found::{LIMIT, Machine, Running, Tool, until};
+use crate::common::{Log, eventlog};
+use crate::found::{LIMIT, Machine, Running, Tool, until};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::Shutdown;

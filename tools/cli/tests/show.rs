@@ -1,7 +1,6 @@
 //! `eventlog show`.
 
-mod common;
-use common::{Dir, Log, command, done, eventlog, eventlog_with, finished};
+use crate::common::{Dir, Log, command, done, eventlog, eventlog_with, finished};
 use ghc_eventlog::{EventBody, StopStatus, Text};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
@@ -69,7 +68,7 @@ fn sample() -> Vec<u8> {
         .end()
 }
 
-fn show(args: &[&str]) -> common::Done {
+fn show(args: &[&str]) -> crate::common::Done {
     let mut all = vec!["show", "-"];
     all.extend(args);
     eventlog_with(&all, &sample())

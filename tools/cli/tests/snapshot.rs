@@ -1,10 +1,7 @@
 //! `eventlog snapshot`, of this test program itself: there is but one ring file in it.
 
-mod common;
-mod ring;
-
-use common::{Dir, eventlog};
-use ring::{Ring, messages, numbered};
+use crate::common::{Dir, eventlog};
+use crate::ring::{Ring, messages, numbered};
 use std::process::Command;
 
 #[test]

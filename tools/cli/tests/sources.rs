@@ -1,7 +1,6 @@
 //! Sources: sockets, FIFOs, patience, and what happens without them.
 
-mod common;
-use common::{Dir, Log, command, done, eventlog, finished};
+use crate::common::{Dir, Log, command, done, eventlog, finished};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;

@@ -1,8 +1,6 @@
 //! `eventlog spans` on what the Haskell package `eventlog-span` writes.
 
-mod common;
-
-use common::{Dir, done, eventlog};
+use crate::common::{Dir, done, eventlog};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;

@@ -1,11 +1,8 @@
 //! `eventlog spans`.
 
-mod common;
-mod program;
-
-use common::{Log, eventlog_with};
+use crate::common::{Log, eventlog_with};
+use crate::program::{Timed, at, create, everything, message, run, stop};
 use ghc_eventlog::StopStatus;
-use program::{Timed, at, create, everything, message, run, stop};
 
 fn list(options: &[&str], log: &[u8]) -> Vec<(String, u64, serde_json::Value)> {
     let args = [&["spans", "--list", "--json"], options, &["-"]].concat();

@@ -1,12 +1,9 @@
 //! `eventlog stats`.
 
-mod common;
-mod program;
-
-use common::{Dir, Log, eventlog, eventlog_with};
+use crate::common::{Dir, Log, eventlog, eventlog_with};
+use crate::program::{at, create, everything, message, run, stop};
 use ghc_eventlog::notes::{Note, RunLoss};
 use ghc_eventlog::{EventBody, StopStatus};
-use program::{at, create, everything, message, run, stop};
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 

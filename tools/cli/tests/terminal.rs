@@ -1,11 +1,8 @@
 //! What is drawn on a terminal fits it, and leaves it as it was.
 
-mod common;
-mod program;
-
-use common::{Dir, Log, command, eventlog, wait_until};
+use crate::common::{Dir, Log, command, eventlog, wait_until};
+use crate::program::{at, create, everything, message, run, stop};
 use ghc_eventlog::EventBody;
-use program::{at, create, everything, message, run, stop};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};

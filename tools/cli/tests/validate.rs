@@ -1,11 +1,8 @@
 //! `eventlog validate`.
 
-mod common;
-mod program;
-
-use common::{Dir, Done, Log, eventlog, eventlog_with};
+use crate::common::{Dir, Done, Log, eventlog, eventlog_with};
+use crate::program::{Timed, at, create, everything, gc_stats, run, stop};
 use ghc_eventlog::{EventBody, Header, StopStatus};
-use program::{Timed, at, create, everything, gc_stats, run, stop};
 
 fn validate(log: &[u8]) -> Done {
     eventlog_with(&["validate", "--json", "-"], log)

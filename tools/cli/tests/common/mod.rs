@@ -1,5 +1,4 @@
 //! What the tests share: calling the program, and making small logs.
-#![allow(dead_code)]
 
 use ghc_eventlog::{BlockBuilder, EventBody, Header};
 use std::ffi::OsStr;

@@ -1,5 +1,4 @@
 //! Programs that are found by themselves: a place for them, and some that do what is wanted.
-#![allow(dead_code)]
 
 use crate::common::{Dir, Done, command, done};
 use rustix::process::{Pid, Signal, kill_process};
@@ -122,11 +121,6 @@ impl Running {
 
     pub fn pid(&self) -> u32 {
         self.0.id()
-    }
-
-    pub fn kill(&mut self) {
-        self.0.kill().expect("it runs");
-        self.0.wait().expect("it ends");
     }
 
     /// Lets it come to its end.

@@ -1,6 +1,5 @@
 //! A small log of a program that never ran: two capabilities, two threads,
 //! spans, collections, a heap profile, sparks.
-#![allow(dead_code)]
 
 use crate::common::Log;
 use ghc_eventlog::{Breakdown, CapsetType, EventBody, StopStatus, Text, Texts};

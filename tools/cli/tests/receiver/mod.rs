@@ -1,5 +1,4 @@
 //! A receiver of OpenTelemetry's protocol that answers as a test wants it to.
-#![allow(dead_code)]
 
 use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;

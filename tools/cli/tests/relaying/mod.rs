@@ -1,5 +1,4 @@
 //! A relay that runs, programs for it to read, and clients that read what it serves.
-#![allow(dead_code)]
 
 use crate::common::{Dir, Log, command};
 use eventlog_state::{Follower, Keep, MergeOptions, State};

@@ -1,5 +1,5 @@
 //! Ring files for tests: made as a program makes them, with a recorder in a mapping.
-#![allow(dead_code, unsafe_code)]
+#![allow(unsafe_code)]
 
 use crate::common::{Dir, Done, eventlog};
 use eventlog_ring::{Recorder, Storage};
