@@ -125,8 +125,8 @@ impl Counts {
     }
 
     pub(crate) fn collection(&mut self, collection: &Collection) {
-        if let (Some(requested), Some(synced)) = (collection.requested, collection.synced) {
-            record(&mut self.sync, synced.saturating_sub(requested));
+        if let Some(took) = collection.sync() {
+            record(&mut self.sync, took);
         }
         let stats = collection.stats;
         let number = stats.map(|stats| stats.generation.min(GENERATIONS));

@@ -141,7 +141,7 @@ metrics! {
         "GC_START, GC_END";
     /// From the request for a collection until all capabilities had stopped.
     GC_SYNC_DURATION = "ghc.gc.sync.duration" "s" Histogram Observed []
-        "REQUEST_*_GC, GC_GLOBAL_SYNC";
+        "REQUEST_*_GC, GC_START";
     /// Memory copied by collections.
     GC_COPIED = "ghc.gc.copied" "By" Counter Observed ["ghc.gc.generation"] "GC_STATS";
     /// Memory copied by parallel collections.

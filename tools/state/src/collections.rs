@@ -16,9 +16,7 @@ pub struct Collection {
     /// When the leader asked for it; `None` if that is not in the log (systems
     /// that are not threaded write it nowhere).
     pub requested: Option<u64>,
-    /// When all capabilities had stopped.
-    pub synced: Option<u64>,
-    /// When it began.
+    /// When all capabilities had stopped, and it began.
     pub start: u64,
     /// When the program could go on; never before `start`.
     pub end: u64,
@@ -30,6 +28,13 @@ impl Collection {
     /// For how long the program was stopped, in nanoseconds.
     pub fn pause(&self) -> u64 {
         self.end - self.start
+    }
+
+    /// From the request until all capabilities had stopped, in nanoseconds. `GC_GLOBAL_SYNC` does
+    /// not say when that was: it has the time at which it is written, near the end.
+    pub fn sync(&self) -> Option<u64> {
+        self.requested
+            .map(|requested| self.start.saturating_sub(requested))
     }
 }
 
@@ -102,7 +107,6 @@ pub struct Phase {
 struct Told {
     start: Option<u64>,
     requested: Option<u64>,
-    synced: Option<u64>,
     stats: Option<CollectionStats>,
     /// A part that is over, of which it is not known whether it was the
     /// leader's.
@@ -160,14 +164,12 @@ impl Collections {
         let told = self.told(cap);
         match event.body {
             EventBody::RequestSeqGc | EventBody::RequestParGc => {
-                (told.requested, told.synced) = (Some(time), None);
+                told.requested = Some(time);
             }
-            EventBody::GcGlobalSync => told.synced = Some(time),
             EventBody::GcStart => {
                 *told = Told {
                     start: Some(time),
                     requested: told.requested,
-                    synced: told.synced,
                     ..Told::default()
                 }
             }
@@ -185,7 +187,6 @@ impl Collections {
                             step.collection = Some(Collection {
                                 cap,
                                 requested: told.requested.take(),
-                                synced: told.synced.take(),
                                 start,
                                 end,
                                 stats: None,
@@ -263,7 +264,6 @@ impl Told {
         Collection {
             cap,
             requested: self.requested.take(),
-            synced: self.synced.take(),
             start,
             end,
             stats: Some(stats),

@@ -340,9 +340,9 @@ class Runtime:
         done = None
         if event.id in (11, 12):
             cap.requested = True
-            told["requested"], told["synced"] = time, None
+            told["requested"] = time
         elif event.id == 54:
-            told["synced"] = time
+            pass  # It says only when it was written.
         elif event.id == 9:
             cap.collecting = "silent"
             told.update(start=time, stats=None, over=None)
@@ -369,10 +369,9 @@ class Runtime:
         if done is None:
             return
         (start, end), (generation, copied, slop, fragmentation, threads, _, total, balanced) = done
-        requested, synced = told.get("requested"), told.get("synced")
-        told["requested"] = told["synced"] = None
-        if requested is not None and synced is not None:
-            self.sync.record(max(0, synced - requested))
+        requested = told.pop("requested", None)
+        if requested is not None:
+            self.sync.record(max(0, start - requested))
         of = self.gc.setdefault(generation, [0, Histogram(), 0])
         of[0] += 1
         of[1].record(end - start)

@@ -101,6 +101,48 @@ fn sample(time: u64, bands: &[(&'static str, u64)]) -> Vec<(u64, EventBody<'stat
 }
 
 #[test]
+fn a_synchronisation_ends_when_the_collection_begins() {
+    let stats = EventBody::GcStatsGhc {
+        capset: 0,
+        generation: 1,
+        copied: 1000,
+        slop: 10,
+        fragmentation: 4096,
+        par_threads: 2,
+        par_max_copied: 500,
+        par_tot_copied: 1000,
+        par_balanced_copied: Some(0),
+    };
+    // As runtime systems write it: the other capability joins early, and the word of the global
+    // synchronisation comes near the end.
+    let leader = [
+        (1_000, EventBody::RequestParGc),
+        (1_500, EventBody::GcStart),
+        (9_000, EventBody::GcGlobalSync),
+        (9_100, stats),
+        (9_050, EventBody::GcEnd),
+    ];
+    let other = [(1_200, EventBody::GcStart), (9_060, EventBody::GcEnd)];
+    let log = Log::new()
+        .block(Some(0), &leader)
+        .block(Some(1), &other)
+        .block(None, &[(9_200, EventBody::CapCreate { created_cap: 0 })]);
+    let (moments, _) = fold(&log.bytes, every(100_000));
+    let end = moments.last().expect("the end");
+    for (name, nanos) in [
+        ("ghc.gc.sync.duration", 500),
+        ("ghc.gc.pause.duration", 7_550),
+    ] {
+        let family = end.family(name).expect("it is told");
+        let told = family.points.iter().filter_map(|point| match &point.value {
+            Value::Histogram(of) if of.count() > 0 => Some((of.count(), of.sum())),
+            _ => None,
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [(1, nanos)], "{name}");
+    }
+}
+
+#[test]
 fn counters_are_there_from_the_first_moment() {
     let log = Log::new().block(Some(0), &[(5, EventBody::CreateThread { thread: 1 })]);
     let (moments, _) = fold(&log.bytes, every(1_000));
