@@ -6,39 +6,41 @@
 
 use crate::collected::{Attribute, Attributes, Collected, Family, Point, Value};
 use crate::table::{
-    CAPABILITY_TIME, HEAP_ALLOCATED, HEAP_IN_USE, HEAP_LIVE, HEAP_PROFILE_SIZE, HEAP_SIZE, Kind,
-    MEMORY_COMMITTED, MEMORY_NEEDED, MEMORY_RETURNED, Metric, Since,
+    CAPABILITY_TIME, HEAP_ALLOCATED, HEAP_IN_USE, HEAP_LIVE, HEAP_PROFILE_SIZE, HEAP_SIZE,
+    MEMORY_COMMITTED, MEMORY_NEEDED, MEMORY_RETURNED, metrics,
 };
 use std::collections::BTreeMap;
 
-macro_rules! metrics {
-    ($($CONST:ident = $name:literal $unit:literal $kind:ident [$($attribute:literal),*] $help:literal;)*) => {
-        $(static $CONST: Metric = Metric {
-            name: $name,
-            unit: $unit,
-            kind: Kind::$kind,
-            since: Since::Program,
-            help: $help,
-            attributes: &[$($attribute),*],
-            events: "",
-        };)*
-        #[cfg(test)]
-        static ALL: &[&Metric] = &[$(&$CONST),*];
-    };
-}
-
 metrics! {
-    ALLOCATED = "ghc_eventlog_HeapAllocated" "By" Counter ["evCap"] "Memory allocated.";
-    SIZE = "ghc_eventlog_HeapSize" "By" Gauge [] "Size of the heap.";
-    BLOCKS = "ghc_eventlog_BlocksSize" "By" Gauge [] "Memory in blocks that are in use.";
-    LIVE = "ghc_eventlog_HeapLive" "By" Gauge [] "Live data.";
-    CURRENT = "ghc_eventlog_MemCurrent" "{mblock}" Gauge [] "Megablocks held.";
-    NEEDED = "ghc_eventlog_MemNeeded" "{mblock}" Gauge [] "Megablocks needed.";
-    RETURNED = "ghc_eventlog_MemReturned" "{mblock}" Gauge [] "Megablocks given back.";
-    SAMPLE = "ghc_eventlog_HeapProfSample" "By" Gauge
-        ["heapProfBreakdown", "heapProfLabel", "ipSrcLoc"] "Memory by band of the heap profile.";
-    USAGE = "ghc_eventlog_CapabilityUsageDuration" "ns" Counter ["cap", "category"]
-        "Time that capabilities have spent.";
+    /// All of them.
+    METRICS;
+    /// Memory allocated.
+    ALLOCATED = "ghc_eventlog_HeapAllocated" "By" Counter Program ["evCap"]
+        "";
+    /// Size of the heap.
+    SIZE = "ghc_eventlog_HeapSize" "By" Gauge Program []
+        "";
+    /// Memory in blocks that are in use.
+    BLOCKS = "ghc_eventlog_BlocksSize" "By" Gauge Program []
+        "";
+    /// Live data.
+    LIVE = "ghc_eventlog_HeapLive" "By" Gauge Program []
+        "";
+    /// Megablocks held.
+    CURRENT = "ghc_eventlog_MemCurrent" "{mblock}" Gauge Program []
+        "";
+    /// Megablocks needed.
+    NEEDED = "ghc_eventlog_MemNeeded" "{mblock}" Gauge Program []
+        "";
+    /// Megablocks given back.
+    RETURNED = "ghc_eventlog_MemReturned" "{mblock}" Gauge Program []
+        "";
+    /// Memory by band of the heap profile.
+    SAMPLE = "ghc_eventlog_HeapProfSample" "By" Gauge Program ["heapProfBreakdown", "heapProfLabel", "ipSrcLoc"]
+        "";
+    /// Time that capabilities have spent.
+    USAGE = "ghc_eventlog_CapabilityUsageDuration" "ns" Counter Program ["cap", "category"]
+        "";
 }
 
 /// A megablock is a megabyte.
@@ -179,7 +181,10 @@ mod tests {
 
     #[test]
     fn names_are_those_that_its_dashboards_ask_for() {
-        let names: Vec<String> = ALL.iter().map(|metric| metric.prometheus_name()).collect();
+        let names: Vec<String> = METRICS
+            .iter()
+            .map(|metric| metric.prometheus_name())
+            .collect();
         assert_eq!(
             names,
             [

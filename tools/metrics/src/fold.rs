@@ -1,20 +1,19 @@
 //! From events to metrics: the one fold for all formats.
 
+mod records;
+mod session;
 mod tally;
 mod values;
 
-use crate::bands::Bands;
 use crate::collected::Collected;
 use crate::counts::{Counts, Loser};
-use crate::record::{Batch, LogRecord, Records, Severity, SpanKey, SpanRecord};
+use crate::record::{Batch, Records};
 use crate::resource::{About, Identity, Resource};
-use eventlog_state::{Collection, Keep, Limits, Programs, Span, State, Turn};
-use ghc_eventlog::notes::Note;
-use ghc_eventlog::{Block, Event, EventBody, Gap, Header, WallClock};
-use rustc_hash::FxHashSet;
+use eventlog_state::{Programs, Turn};
+use ghc_eventlog::{Block, Event, Gap, Header, WallClock};
+use session::Session;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tally::Tally;
 pub use values::{Live, Process};
 
 /// How to fold.
@@ -67,10 +66,6 @@ pub type Out<'a> = &'a mut dyn FnMut(Output);
 const HELD: usize = 256;
 /// Records are handed on together, at most so many.
 const BATCH: usize = 512;
-/// Bytes of definitions, which are kept to name the bands of heap profiles.
-const DEFINITIONS: usize = 256 << 20;
-/// OS threads beyond this are not told apart.
-const TASKS: usize = 1 << 20;
 
 /// Folds the log of one program, and of the same program over several connections.
 #[derive(Debug)]
@@ -84,28 +79,6 @@ pub struct Fold {
     received: u64,
     /// Nobody waits any more for what the log does not tell.
     assumed: bool,
-}
-
-/// A log.
-#[derive(Debug)]
-struct Session {
-    state: State,
-    tally: Tally,
-    bands: Bands,
-    tasks: FxHashSet<u64>,
-    tells_tasks: bool,
-    /// The time of the first event of all.
-    observed: Option<u64>,
-    /// The latest time of an event of a capability.
-    reached: u64,
-    /// The next multiple of the interval.
-    next: Option<u64>,
-    clock: Option<WallClock>,
-    identity: Option<Identity>,
-    /// The times of capabilities as they were told last: they never go back.
-    told: Vec<[u64; 7]>,
-    logs: Vec<LogRecord>,
-    spans: Vec<SpanRecord>,
 }
 
 #[derive(Debug)]
@@ -184,32 +157,9 @@ impl Fold {
             // That was of the log before.
             (self.options.clock, self.options.programs) = (None, None);
         }
-        let keep = Keep {
-            definitions: false,
-            oddities: false,
-            limits: Limits {
-                definition_bytes: DEFINITIONS,
-                ..Limits::default()
-            },
-            ..Keep::all()
-        };
-        let mut tally = Tally::new(self.options.records, self.options.most);
-        tally.counts.received = std::mem::take(&mut self.received);
-        self.session = Some(Box::new(Session {
-            state: State::new(header, keep),
-            tally,
-            bands: Bands::default(),
-            tasks: FxHashSet::default(),
-            tells_tasks: false,
-            observed: None,
-            reached: 0,
-            next: None,
-            clock: self.options.clock,
-            identity: None,
-            told: Vec::new(),
-            logs: Vec::new(),
-            spans: Vec::new(),
-        }));
+        let received = std::mem::take(&mut self.received);
+        let session = Session::new(header, &self.options, received);
+        self.session = Some(Box::new(session));
         self.describe();
     }
 
@@ -431,198 +381,6 @@ impl Fold {
                 told: session.told.clone(),
             });
         }
-    }
-}
-
-impl Session {
-    /// Up to when it has come.
-    fn at(&self) -> u64 {
-        match self.reached {
-            0 => self.state.time(),
-            reached => reached,
-        }
-    }
-
-    /// What the log tells of its program, or what was known before it did.
-    fn programs<'a>(&'a self, options: &'a Options) -> &'a Programs {
-        let own = self.state.programs();
-        let tells = own.first().is_some_and(|program| program.pid.is_some());
-        options.programs.as_ref().filter(|_| !tells).unwrap_or(own)
-    }
-
-    fn resource(&self, options: &Options) -> Arc<Resource> {
-        let programs = self.programs(options);
-        Arc::new(Resource::of(programs, &options.about, self.identity))
-    }
-
-    /// Takes an event. The answer is whether it tells something of the program.
-    #[inline]
-    fn event(&mut self, event: &Event<'_>, turn: Turn, options: &Options) -> bool {
-        if self.observed.is_none() {
-            self.observed = Some(event.time);
-        }
-        if event.cap.is_some() {
-            self.reached = self.reached.max(event.time);
-        }
-        let tally = &mut self.tally;
-        tally.counts.events += 1;
-        let mut describes = false;
-        let mut counters = false;
-        match event.body {
-            EventBody::RunThread { .. } | EventBody::ThreadWakeup { .. } => {}
-            EventBody::StopThread { status, .. } => tally.stop(status),
-            EventBody::CreateThread { .. } => tally.counts.created += 1,
-            EventBody::UserMsg { .. } => {
-                tally.counts.messages += 1;
-                self.message(event, options.records);
-            }
-            EventBody::UserMarker { .. } => {
-                tally.counts.markers += 1;
-                self.message(event, options.records);
-            }
-            EventBody::SparkCounters { .. } => counters = true,
-            EventBody::TaskCreate { task, .. } => {
-                self.tells_tasks = true;
-                if self.tasks.len() < TASKS {
-                    self.tasks.insert(task);
-                }
-            }
-            EventBody::TaskDelete { task } => {
-                self.tells_tasks = true;
-                self.tasks.remove(&task);
-            }
-            EventBody::MemReturn { returned, .. } => {
-                let bytes = u64::from(returned).saturating_mul(values::megablock(&self.state));
-                let counts = &mut self.tally.counts;
-                counts.returned = counts.returned.saturating_add(bytes);
-            }
-            EventBody::WallClockTime { .. } => {
-                // Until it is known whose clock it is.
-                self.clock = self.clock.or_else(|| WallClock::from_event(event));
-                describes = true;
-            }
-            EventBody::OsprocessPid { .. }
-            | EventBody::CapsetAssignCap { .. }
-            | EventBody::CapsetCreate { .. } => describes = true,
-            _ => {}
-        }
-        let tally = &mut self.tally;
-        self.state
-            .apply(event, turn, &mut |fact| tally.see(&fact, Some(&event.body)));
-        if tally.has_more() {
-            self.more(options);
-        }
-        if counters && let Some(number) = event.cap {
-            let sparks = self.state.cap(number).and_then(|cap| cap.sparks());
-            self.tally.counts.cap(number).sparks = sparks;
-        }
-        describes
-    }
-
-    /// A message of the program.
-    fn message(&mut self, event: &Event<'_>, records: Records) {
-        if !records.logs || Note::of(event).is_some() {
-            return;
-        }
-        let (kind, body) = match event.body {
-            EventBody::UserMsg { message } => ("ghc.user.message", message),
-            EventBody::UserMarker { marker } => ("ghc.user.marker", marker),
-            _ => return,
-        };
-        let mut attributes = Vec::new();
-        if let Some(cap) = event.cap {
-            attributes.push(("ghc.capability.id", cap.into()));
-            let running = self.state.cap(cap).and_then(|cap| cap.running());
-            if let Some((thread, _)) = running {
-                let number = crate::collected::Attribute::Int(thread.into());
-                attributes.push(("thread.id", number));
-                let label = self.state.thread(thread).and_then(|thread| thread.label());
-                attributes.extend(label.map(|label| ("thread.name", label.into())));
-            }
-        }
-        self.logs.push(LogRecord {
-            time: event.time,
-            severity: Severity::Info,
-            event: kind,
-            body: body.to_string_lossy().into_owned(),
-            attributes,
-        });
-    }
-
-    /// The tally has kept something that the state is needed for.
-    #[cold]
-    fn more(&mut self, options: &Options) {
-        if let Some(sample) = self.tally.sample.take() {
-            let symbols = self.state.definitions().symbols();
-            self.bands.sample(&sample, symbols, options.most);
-            if options.interval.is_none() {
-                // Nobody waits for each value.
-                self.bands.told();
-            }
-        }
-        for span in std::mem::take(&mut self.tally.ended) {
-            self.spans.push(nested(&span, &self.state));
-        }
-        self.spans.append(&mut self.tally.spans);
-        self.logs.append(&mut self.tally.logs);
-        for collection in std::mem::take(&mut self.tally.collections) {
-            self.spans.push(collected(&collection));
-        }
-    }
-}
-
-/// A span of the program, and in which others it lies: those of its thread that have begun before
-/// it and are still open.
-fn nested(span: &Span, state: &State) -> SpanRecord {
-    let around = state.spans().open().filter(|open| {
-        open.thread == span.thread && open.thread.is_some() && open.start <= span.start
-    });
-    let around: Vec<SpanKey> = around.map(SpanKey::of_open).collect();
-    let key = SpanKey::of(span);
-    let mut attributes = Vec::new();
-    if let Some(thread) = span.thread {
-        let number = crate::collected::Attribute::Int(thread.into());
-        attributes.push(("thread.id", number));
-    }
-    if let Some(label) = &span.label {
-        attributes.push(("thread.name", label.as_str().into()));
-    }
-    let mut figure = |name, value: Option<u64>| {
-        let value = value.and_then(|value| i64::try_from(value).ok());
-        attributes.extend(value.map(|value| (name, crate::collected::Attribute::Int(value))));
-    };
-    figure("ghc.user_span.id", span.id);
-    figure("ghc.user_span.running_ns", span.running);
-    figure("ghc.user_span.gc_ns", span.paused);
-    SpanRecord {
-        end: span.end,
-        root: around.first().unwrap_or(&key).clone(),
-        parent: around.last().cloned(),
-        key,
-        attributes,
-    }
-}
-
-/// A collection as a span.
-fn collected(collection: &Collection) -> SpanRecord {
-    let key = SpanKey {
-        kind: "collection",
-        name: "garbage collection".into(),
-        start: collection.start,
-        numbers: (Some(collection.cap.into()), None),
-    };
-    let mut attributes = vec![("ghc.capability.id", collection.cap.into())];
-    if let Some(stats) = collection.stats {
-        let copied = i64::try_from(stats.copied).unwrap_or(i64::MAX);
-        attributes.push(("ghc.gc.generation", stats.generation.into()));
-        attributes.push(("ghc.gc.copied", crate::collected::Attribute::Int(copied)));
-    }
-    SpanRecord {
-        end: collection.end,
-        root: key.clone(),
-        parent: None,
-        key,
-        attributes,
     }
 }
 

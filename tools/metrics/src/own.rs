@@ -2,40 +2,36 @@
 
 use crate::collected::{Attribute, Collected, Family, Point, Value};
 use crate::resource::Resource;
-use crate::table::{Kind, Metric, Since};
+use crate::table::{Metric, metrics};
 use crate::watch::now;
 use ghc_eventlog::WallClock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-macro_rules! metrics {
-    ($($CONST:ident = $name:literal $unit:literal $kind:ident [$($attribute:literal),*] $help:literal;)*) => {
-        $(static $CONST: Metric = Metric {
-            name: $name,
-            unit: $unit,
-            kind: Kind::$kind,
-            since: Since::Program,
-            help: $help,
-            attributes: &[$($attribute),*],
-            events: "the exporter itself",
-        };)*
-        /// The metrics of the exporter itself.
-        pub static OWN: &[&Metric] = &[$(&$CONST),*];
-    };
-}
-
 metrics! {
-    SCRAPES = "eventlog.exporter.scrapes" "{scrape}" Counter [] "Scrapes of all programs.";
-    SENT = "eventlog.exporter.sent" "{item}" Counter ["eventlog.exporter.signal"]
-        "Data points, log records and spans that a receiver has taken.";
-    DROPPED = "eventlog.exporter.dropped" "{item}" Counter
-        ["eventlog.exporter.signal", "eventlog.exporter.reason"]
-        "Data points, log records and spans that were given up.";
-    RETRIES = "eventlog.exporter.retries" "{request}" Counter [] "Requests that were sent again.";
-    QUEUE_COUNT = "eventlog.exporter.queue.requests" "{request}" UpDownCounter []
-        "Requests that wait for their receiver.";
-    QUEUE_SIZE = "eventlog.exporter.queue.size" "By" UpDownCounter [] "Size of these.";
-    QUEUE_LIMIT = "eventlog.exporter.queue.limit" "By" UpDownCounter [] "Size that they may have.";
+    /// The metrics of the exporter itself.
+    OWN;
+    /// Scrapes of all programs.
+    SCRAPES = "eventlog.exporter.scrapes" "{scrape}" Counter Program []
+        "the exporter itself";
+    /// Data points, log records and spans that a receiver has taken.
+    SENT = "eventlog.exporter.sent" "{item}" Counter Program ["eventlog.exporter.signal"]
+        "the exporter itself";
+    /// Data points, log records and spans that were given up.
+    DROPPED = "eventlog.exporter.dropped" "{item}" Counter Program ["eventlog.exporter.signal", "eventlog.exporter.reason"]
+        "the exporter itself";
+    /// Requests that were sent again.
+    RETRIES = "eventlog.exporter.retries" "{request}" Counter Program []
+        "the exporter itself";
+    /// Requests that wait for their receiver.
+    QUEUE_COUNT = "eventlog.exporter.queue.requests" "{request}" UpDownCounter Program []
+        "the exporter itself";
+    /// Size of these.
+    QUEUE_SIZE = "eventlog.exporter.queue.size" "By" UpDownCounter Program []
+        "the exporter itself";
+    /// Size that they may have.
+    QUEUE_LIMIT = "eventlog.exporter.queue.limit" "By" UpDownCounter Program []
+        "the exporter itself";
 }
 
 /// What is pushed.

@@ -94,25 +94,30 @@ pub fn prometheus_word(name: &str) -> String {
     word
 }
 
+/// A table of metrics: statics, and a list of them. What each is, is its doc comment.
 macro_rules! metrics {
-    ($($(#[doc = $help:literal])+ $CONST:ident = $name:literal $unit:literal $kind:ident $since:ident
-        [$($attribute:literal),*] $events:literal;)*) => {
+    ($(#[doc = $about:literal])* $list:ident;
+        $($(#[doc = $help:literal])+ $CONST:ident = $name:literal $unit:literal $kind:ident
+        $since:ident [$($attribute:literal),*] $events:literal;)*) => {
         $($(#[doc = $help])+
-        pub static $CONST: Metric = Metric {
+        pub static $CONST: $crate::table::Metric = $crate::table::Metric {
             name: $name,
             unit: $unit,
-            kind: Kind::$kind,
-            since: Since::$since,
+            kind: $crate::table::Kind::$kind,
+            since: $crate::table::Since::$since,
             help: concat!($($help),+),
             attributes: &[$($attribute),*],
             events: $events,
         };)*
-        /// All of them that a log can tell, in the order in which they are listed.
-        pub static METRICS: &[&Metric] = &[$(&$CONST),*];
+        $(#[doc = $about])*
+        pub static $list: &[&$crate::table::Metric] = &[$(&$CONST),*];
     };
 }
+pub(crate) use metrics;
 
 metrics! {
+    /// All of them that a log can tell, in the order in which they are listed.
+    METRICS;
     /// Live data, as the last major collection found it.
     HEAP_LIVE = "ghc.heap.live" "By" UpDownCounter Program [] "HEAP_LIVE";
     /// Size of the heap.
