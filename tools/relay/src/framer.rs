@@ -1,4 +1,5 @@
-//! The bytes of a source as they come, cut into pieces that can be handed on by themselves.
+//! The bytes of a source as they come, cut into pieces that can be handed on by themselves: what a
+//! relay does first, for others who read sources.
 //!
 //! Blocks are not decoded: the next one is found by the length that each tells. What the bytes are is
 //! looked at only where that does not hold: events outside blocks, blocks without a length, damage.
@@ -20,7 +21,8 @@ const WHOLE: u32 = 16 << 20;
 
 /// What comes out.
 #[derive(Debug)]
-pub(crate) enum Framed {
+#[non_exhaustive]
+pub enum Framed {
     /// A log begins.
     Began(Arc<Header>),
     /// The next piece of it.
@@ -49,9 +51,10 @@ enum Mode {
     Raw(Box<Decoder>),
 }
 
-/// Cuts a stream.
+/// Cuts a stream: read into its [room](Self::room), tell it [how much](Self::filled) that was, and
+/// when there is nothing more to come [finish](Self::finish) it.
 #[derive(Debug)]
-pub(crate) struct Framer {
+pub struct Framer {
     decoder: Decoder,
     mode: Mode,
     /// What is here and was not handed on, and how many bytes of it are filled.
@@ -72,8 +75,15 @@ pub(crate) struct Framer {
     garbage_told: bool,
 }
 
+impl Default for Framer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Framer {
-    pub(crate) fn new() -> Self {
+    /// Nothing has come yet.
+    pub fn new() -> Self {
         Self {
             decoder: Decoder::new().with_recovery(true),
             mode: Mode::Items,
@@ -91,12 +101,12 @@ impl Framer {
     }
 
     /// Bytes so far that belong to no log.
-    pub(crate) fn garbage(&self) -> u64 {
+    pub fn garbage(&self) -> u64 {
         self.garbage
     }
 
     /// Where to read to. Whatever is read has to be [told](Self::filled).
-    pub(crate) fn room(&mut self) -> &mut [u8] {
+    pub fn room(&mut self) -> &mut [u8] {
         if self.buffer.len() - self.filled < LEAST_READ {
             let missing = match self.mode {
                 Mode::Raw(_) => self.decoder.left_of_block().unwrap_or(0),
@@ -111,7 +121,7 @@ impl Framer {
     }
 
     /// So many bytes were read into the room.
-    pub(crate) fn filled(&mut self, count: usize, each: &mut dyn FnMut(Framed)) {
+    pub fn filled(&mut self, count: usize, each: &mut dyn FnMut(Framed)) {
         self.filled += count;
         while self.step(each) {}
         // What is certain must not wait.
@@ -343,7 +353,7 @@ impl Framer {
 
     /// There is nothing more to come. What is here whole of a block that is not is handed on as a
     /// shorter block. Returns how many bytes of the log are left out.
-    pub(crate) fn finish(mut self, each: &mut dyn FnMut(Framed)) -> u64 {
+    pub fn finish(mut self, each: &mut dyn FnMut(Framed)) -> u64 {
         if self.base.is_none() {
             return 0;
         }

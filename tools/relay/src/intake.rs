@@ -78,6 +78,16 @@ impl fmt::Debug for Intake {
     }
 }
 
+impl Arrivals for Intake {
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Arrival, Error> {
+        self.arrivals.next(buffer)
+    }
+
+    fn commands(&mut self) -> Option<OwnedFd> {
+        self.arrivals.commands()
+    }
+}
+
 /// A socket takes commands, a file does not.
 fn socket(connection: &mut Connection) -> Option<OwnedFd> {
     connection.writer()?;

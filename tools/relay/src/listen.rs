@@ -37,7 +37,7 @@ pub(crate) enum Listening {
 
 /// The file of a socket; removed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct SocketFile {
+pub struct SocketFile {
     folder: OwnedFd,
     name: OsString,
     identity: (u64, u64),
@@ -59,7 +59,12 @@ pub(crate) fn start(at: &Address) -> io::Result<(Listening, Address)> {
     }
 }
 
-fn unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+/// Listens at a path, without blocking.
+///
+/// # Errors
+///
+/// There is something else in its place, somebody listens there already, or one of the system's.
+pub fn unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let above = match path.parent() {
         Some(above) if !above.as_os_str().is_empty() => above,
