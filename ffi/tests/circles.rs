@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 /// The crates that are looked at, by their folders in the repository.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "ffi",
     "formats/control",
     "formats/events",
@@ -18,6 +18,7 @@ const CRATES: [&str; 10] = [
     "tools/cli",
     "tools/export",
     "tools/relay",
+    "tools/series",
     "tools/sessions",
     "tools/source",
     "tools/state",

@@ -76,6 +76,7 @@ fn exists(test: &str) -> bool {
         "tools/cli/tests",
         "tools/export/tests",
         "tools/relay/tests",
+        "tools/series/tests",
         "tools/sessions/tests",
         "tools/source/tests",
         "tools/state/tests",

@@ -1,0 +1,37 @@
+//! Timelines of eventlogs, exact to the pixel.
+//!
+//! | | |
+//! |---|---|
+//! | [`Rows`] | the index of a log: what capabilities and threads do, and how long, for any time |
+//! | [`Row`], [`Interval`], [`Doing`] | a row, and what goes on in it |
+//! | [`Tile`] | a piece of a row as it is drawn: intervals, or the share of each state in each pixel |
+//! | [`ReadAt`] | where the log is read again |
+//! | [`Pyramid`] | values over time: least, largest, sum and count of any time |
+//! | [`Forest`] | many intervals, the longest first |
+//!
+//! There is no input here and no clock: blocks come in, and the log is read again
+//! through [`ReadAt`].
+//!
+//! The names of states are those of `eventlog-state`. For distributions of durations
+//! there is `eventlog_state::Distribution`.
+#![forbid(unsafe_code)]
+
+/// The example of the README is tested too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod forest;
+mod pyramid;
+mod read_at;
+mod row;
+mod rows;
+mod tile;
+mod varint;
+
+pub use forest::Forest;
+pub use pyramid::{Bucket, Pyramid};
+pub use read_at::ReadAt;
+pub use row::{Doing, Interval, Life, Row, reasons};
+pub use rows::Rows;
+pub use tile::{PIXELS, Shows, Tile, span};

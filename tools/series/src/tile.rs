@@ -1,0 +1,110 @@
+//! Tiles: pieces of a row, as they are drawn.
+
+use crate::row::{Interval, Row};
+
+/// Pixels of a tile.
+pub const PIXELS: usize = 512;
+
+/// The most intervals that a tile lists.
+pub(crate) const MOST_INTERVALS: usize = 1024;
+
+/// A piece of a row: tile `index` at zoom `z` covers the times from
+/// `index * 512 << z` to `(index + 1) * 512 << z`; a pixel of it is `1 << z`
+/// nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tile {
+    /// What is in it.
+    pub shows: Shows,
+    /// Nothing of it will change any more, whatever is added to the log.
+    pub is_final: bool,
+}
+
+/// What is in a tile. What it does not tell is unknown: nothing is known of that
+/// time, or something was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// Nothing is known.
+    Unknown,
+    /// All intervals, in the order of time, cut to the tile. None is unknown.
+    Intervals(Vec<Interval>),
+    /// For each state but `unknown` ([`Row::states`]), for each of 512 pixels: its
+    /// share of the time, of 255.
+    Shares(Vec<u8>),
+}
+
+/// The time that a tile covers: from, and to (exclusive). As far as times go.
+pub fn span(z: u8, index: u64) -> (u64, u64) {
+    let at = |index: u64| {
+        let pixels = index.checked_mul(PIXELS as u64);
+        let time = pixels.and_then(|pixels| match z {
+            0..64 => pixels.checked_mul(1 << z),
+            _ => (pixels == 0).then_some(0),
+        });
+        time.unwrap_or(u64::MAX)
+    };
+    (at(index), index.checked_add(1).map_or(u64::MAX, at))
+}
+
+impl Tile {
+    /// The tile as bytes.
+    ///
+    /// The first byte is the kind: 0 nothing known, 1 intervals, 2 shares; the second
+    /// is 1 if the tile is final. Then, of intervals, LEB128 numbers: how many, and of
+    /// each how long after the end of the one before it begins (the first: after the
+    /// start of the tile), its length, its state ([`Doing::index`](crate::Doing::index))
+    /// and what else is told of it ([`Doing::detail`](crate::Doing::detail)). Of
+    /// shares, 512 bytes for each state but `unknown`.
+    pub fn encode(&self, z: u8, index: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        let kind = match &self.shows {
+            Shows::Unknown => 0,
+            Shows::Intervals(_) => 1,
+            Shows::Shares(_) => 2,
+        };
+        out.extend([kind, self.is_final.into()]);
+        match &self.shows {
+            Shows::Unknown => {}
+            Shows::Intervals(intervals) => {
+                crate::varint::push(&mut out, intervals.len() as u64);
+                let (mut end, _) = span(z, index);
+                for interval in intervals {
+                    let gap = interval.from.saturating_sub(end);
+                    let length = interval.to.saturating_sub(interval.from);
+                    let state = interval.doing.index() as u64;
+                    for number in [gap, length, state, interval.doing.detail()] {
+                        crate::varint::push(&mut out, number);
+                    }
+                    end = interval.to;
+                }
+            }
+            Shows::Shares(shares) => out.extend(shares),
+        }
+        out
+    }
+}
+
+/// Sums of time by state at the 513 edges of pixels, made into shares.
+///
+/// `edges` are the sums of each known state, at each edge; `whole` is what a pixel's
+/// sums are shares of.
+pub(crate) fn shares(row: Row, edges: &[[u64; 8]], whole: impl Fn(usize) -> u64) -> Shows {
+    let states = row.known_states();
+    let mut shares = vec![0; states * PIXELS];
+    let mut any = false;
+    for (pixel, pair) in edges.windows(2).take(PIXELS).enumerate() {
+        let whole = u128::from(whole(pixel));
+        if whole == 0 {
+            continue;
+        }
+        for state in 0..states {
+            let spent = u128::from(pair[1][state].wrapping_sub(pair[0][state]));
+            let share = (spent * 255 + whole / 2) / whole;
+            any |= spent > 0;
+            shares[state * PIXELS + pixel] = share.min(255) as u8;
+        }
+    }
+    match any {
+        true => Shows::Shares(shares),
+        false => Shows::Unknown,
+    }
+}

@@ -1,0 +1,48 @@
+//! Numbers of seven bits a byte (LEB128).
+
+/// Appends a number.
+#[inline]
+pub(crate) fn push(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Takes a number off the front; 0 if there is none.
+#[inline]
+#[cfg(test)]
+pub(crate) fn take(input: &mut &[u8]) -> u64 {
+    let mut number = 0;
+    let mut shift = 0;
+    while let Some((&byte, rest)) = input.split_first() {
+        *input = rest;
+        number |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+        if byte < 0x80 {
+            break;
+        }
+        shift += 7;
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back() {
+        let mut out = Vec::new();
+        let numbers = [0, 1, 127, 128, 300, 1 << 32, u64::MAX - 1, u64::MAX];
+        for number in numbers {
+            push(&mut out, number);
+        }
+        let mut input = &out[..];
+        for number in numbers {
+            assert_eq!(take(&mut input), number);
+        }
+        assert!(input.is_empty());
+        assert_eq!(take(&mut input), 0);
+    }
+}
