@@ -58,15 +58,22 @@ fn there_is_a_man_page_for_every_verb() {
     let target = dir.file("new/man1");
     eventlog(&["man", &target]).exits(0);
     let page = std::fs::read_to_string(format!("{target}/eventlog.1")).expect("a man page");
-    assert!(
-        page.contains("EXIT CODES") || page.contains("Exit codes"),
-        "{page}"
-    );
+    assert!(page.contains(".SH EXIT CODES\n"), "{page}");
+    assert!(page.contains(".SH ENVIRONMENT\n"), "{page}");
     for verb in verbs() {
-        assert!(
-            std::path::Path::new(&format!("{target}/eventlog-{verb}.1")).exists(),
-            "{verb}"
-        );
+        let page = std::fs::read_to_string(format!("{target}/eventlog-{verb}.1")).expect(&verb);
+        // Lines of examples are not filled, and so can be copied from the page.
+        assert!(page.contains(".SH EXAMPLES\n.nf\n"), "{page}");
+        assert!(page.contains(&format!("\neventlog {verb}")), "{page}");
+    }
+    let page = std::fs::read_to_string(format!("{target}/eventlog-record.1")).expect("a man page");
+    for part in [
+        "\neventlog record [OPTIONS] \\-\\-output <FILE> [SOURCE]\n",
+        "\\fI<SIZE>\\fR",
+        "\n.IP \\(bu 2\nlost: ",
+        "\neventlog record unix:/tmp/app.sock \\-o app.eventlog.zst \\-\\-flush 1s\n",
+    ] {
+        assert!(page.contains(part), "{part:?} is not in {page}");
     }
     let file = dir.with("file", b"");
     eventlog(&["man", &format!("{file}/dir")])
