@@ -10,8 +10,8 @@ use crate::reservation::Reservation;
 use crate::ring::Ring;
 use crate::shim::{Ordering, pause};
 
-/// Why a chunk was not taken. The ring forms no opinion on whether it is lost now: the caller may retry, wait, or give it
-/// up and say so with `record_loss`.
+/// Why a chunk was not taken. It does not count as lost yet: the caller may retry, wait, or give it up and report that
+/// with `record_loss`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushError {
     /// There is no room for it now.
@@ -63,7 +63,7 @@ struct Admitted {
 
 /// Claims `need` granules, and one more for a note if losses are pending and the room allows.
 ///
-/// Lock-free: a turn is repeated only when another producer has claimed or the consumer has released in the meantime.
+/// Lock-free: an attempt is repeated only when another producer has claimed or the consumer has released in the meantime.
 #[inline]
 fn claim(ring: &Ring<'_>, side: &mut impl Side, need: u64) -> Option<Claim> {
     let capacity = ring.storage.granules() + u64::from(bug!("one_too_many"));

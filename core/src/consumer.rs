@@ -1,4 +1,4 @@
-//! The consuming end: looking at records, releasing them, and ruling the gate.
+//! The consuming end: looking at records, releasing them, and controlling the gate.
 
 use core::cell::Cell;
 use core::fmt;
@@ -128,7 +128,7 @@ impl<'r> Consumer<'r> {
     }
 
     fn claimed(&self) -> u64 {
-        // Relaxed: not behind our head, as every record we released happened-before; how far ahead is anybody's guess.
+        // Relaxed: not behind our head, as every record we released happened-before; how far ahead may be stale.
         self.ring.producers.tail.load(Ordering::Relaxed) - self.head
     }
 
@@ -146,8 +146,8 @@ impl<'r> Consumer<'r> {
         self.ring.producers.gate.read().open
     }
 
-    /// Ends the session at once: closes, makes every record of it stale, also those still being copied, and forgets
-    /// pending losses. Waits for nobody; stale records are to be released like others, when they come.
+    /// Ends the session at once: closes the gate, makes every record of it stale, also those still being copied, and
+    /// forgets pending losses. Does not wait for producers; stale records are released like others, when they are committed.
     pub fn reset(&mut self) {
         self.session = self.ring.producers.gate.condemn();
         if bug!("reset_jumps") {

@@ -1,4 +1,4 @@
-//! What became of the records, counted by whoever decided it.
+//! Counts of what happened to records, each kept by the side that decides it.
 
 use core::fmt;
 
@@ -25,7 +25,7 @@ impl Tally {
     }
 }
 
-/// Totals since the ring was made. Each is exact; taken together while producers run they are not one instant.
+/// Totals since the ring was made. Each is exact, but while producers run they are not all of the same instant.
 ///
 /// Once nobody is inside a call, `accepted == delivered + discarded + still in the ring` and
 /// `reserved == accepted + aborted`, where *accepted* are the pushes and commits that succeeded.
@@ -66,7 +66,7 @@ impl SharedTally {
         if bug!("torn_count") {
             return self.add_alone(tally);
         }
-        // Relaxed, here and below: a total guards nothing.
+        // Relaxed, here and below: nothing is published through a total.
         self.records.fetch_add(tally.records, Ordering::Relaxed);
         self.bytes.fetch_add(tally.bytes, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Waking a sleeping consumer, at no system call while it is awake.
+//! Wakes a sleeping consumer, without a system call while it is awake.
 
 use core::fmt;
 
@@ -42,7 +42,7 @@ impl Doorbell {
         }
     }
 
-    /// For a producer, after its commit: `true` makes waking the consumer the caller's duty, and the caller's alone.
+    /// For a producer, after its commit: if `true`, this caller has to wake the consumer, and no other will.
     #[inline]
     #[must_use = "the consumer sleeps on unless the caller wakes it"]
     pub fn ring(&self) -> bool {
@@ -73,9 +73,9 @@ impl Doorbell {
         }
     }
 
-    /// For the consumer, when it is awake again or stays so. A wake may still be under way: it must be harmless.
+    /// For the consumer, when it is awake again or stays so. A wake-up may still arrive: it must be harmless.
     pub fn disarm(&self) {
-        // Relaxed: a producer that misses it wakes in vain.
+        // Relaxed: a producer that does not see it yet makes a needless wake-up.
         self.0.store(AWAKE, Ordering::Relaxed);
     }
 }

@@ -10,7 +10,7 @@ use crate::shim::{AtomicU64, Ordering};
 
 /// One session of the ring, from [`open`](crate::Consumer::open) to the next one.
 ///
-/// Counted modulo 2^29 and moved at most twice per session: one would have to be kept for 2^28 sessions to be mistaken for
+/// Counted modulo 2^29 and moved at most twice per session: an epoch would have to be kept for 2^28 sessions to be mistaken for
 /// a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(u32);
@@ -63,7 +63,7 @@ impl Gate {
     /// Refuses from now on, keeping the epoch. Any thread may.
     pub(crate) fn close(&self) {
         // Release pairs with the Acquire in `read`: whoever is refused sees what was done before closing. The read half
-        // needs nothing: the epoch bits stay as they are whatever they are.
+        // needs no ordering: the epoch bits are kept, whatever they are.
         let order = unless_bug!("relaxed_close", Ordering::Release);
         if bug!("torn_close") {
             let word = self.0.load(Ordering::Relaxed);

@@ -48,7 +48,7 @@ impl Default for Granule {
 
 impl fmt::Debug for Granule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The bytes may be somebody's to write right now.
+        // Not the bytes: a producer may be writing them right now.
         f.write_str("Granule(..)")
     }
 }

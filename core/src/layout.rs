@@ -1,4 +1,4 @@
-//! The shadow header word and where it lies.
+//! The header word of a granule, and where it is stored.
 //!
 //! Headers live in an array of their own, one word per granule, so that a header is never a byte some payload may have
 //! held before: a word is either zero or a commit, exactly. Only the word of a record's first granule is ever set.
@@ -8,7 +8,7 @@ use core::fmt;
 use crate::gate::Epoch;
 use crate::shim::{AtomicU64, const_unless_loom};
 
-/// Granule positions count up for ever and are never reused, so nothing can be mistaken for what was there a lap ago.
+/// Granule positions count up forever and are never reused, so nothing can be mistaken for what was there a lap ago.
 pub(crate) type Position = u64;
 
 /// Size of one payload granule in bytes.
@@ -23,7 +23,7 @@ const NOTE: u64 = 1 << 61;
 const EPOCH_SHIFT: u32 = 32;
 const EPOCH_MASK: u64 = (1 << EPOCH_BITS) - 1;
 
-/// The shadow header of one granule.
+/// The header word of one granule, stored apart from it.
 ///
 /// ```text
 ///  63       62      61     60 .. 32   31 .. 0
@@ -110,8 +110,8 @@ const WINDOW: usize = 512;
 /// Maps the index of a granule to the index of its header word. `capacity` is how many granules the ring has.
 ///
 /// Inside each window the nine index bits are rotated by three, which puts the headers of neighbouring granules on
-/// different cache lines: else eight small records in a row would make their producers and the consumer fight over one
-/// line. Arrays shorter than a window keep the natural order.
+/// different cache lines: otherwise the producers of eight small records in a row, and the consumer, would contend for
+/// one line. Arrays shorter than a window keep the natural order.
 #[inline]
 pub fn header_index(granule: usize, capacity: usize) -> usize {
     if capacity < WINDOW {

@@ -2,7 +2,7 @@
 //! A [`Recorder`] is the same memory in another mode: it keeps the newest records, and has no consumer.
 //!
 //! Producers copy chunks in and never wait, so they may be signal handlers; the consumer reads them in place, in the order
-//! they were claimed, and releases them in batches. The consumer also rules the *gate*: it ends a session and begins
+//! they were claimed, and releases them in batches. The consumer also controls the *gate*: it ends a session and begins
 //! the next without waiting for a producer in the middle of a copy, and nothing of the old session is delivered in the new.
 //!
 //! ```
@@ -41,7 +41,7 @@
 //!                `---- records() ----------´ stops here; E waits behind D
 //! ```
 //!
-//! * Positions of head and tail are granules counted up for ever. A record takes the granules from its position on and may
+//! * Positions of head and tail are granules counted up forever. A record takes the granules from its position on and may
 //!   continue at the start of the array: it is handed out as two slices, of which the second is nearly always empty.
 //! * A push reads the gate, claims granules by moving the tail, copies, and commits by storing the header of the first
 //!   granule. Headers are kept apart from payload, so that no byte of payload can ever be mistaken for one and only the
@@ -50,8 +50,8 @@
 //!   *stale*, whenever it is committed; so ending a session is a store.
 //! * What the caller declares lost is summed up until a record is claimed with room for one granule more, and travels in
 //!   that granule as a note: the consumer learns of a loss in the place where it happened. The note says of which session
-//!   it is, and counts in that one whatever its record is: nothing that was taken for a note is ever put back.
-//! * Sleeping and waking are the caller's business; a [`Doorbell`] tells when a wake is needed.
+//!   it is, and counts in that one whatever its record is: what was taken for a note is never put back.
+//! * The caller does the sleeping and waking; a [`Doorbell`] tells when a wake-up is needed.
 //!
 //! # Invariants
 //!
@@ -61,7 +61,7 @@
 //! * **I2** A header is not zero only if it is that of the first granule of a committed record not yet released.
 //! * **I3** A record's payload and note happen-before its delivery, and its delivery happens-before any reuse of its granules.
 //! * **I4** Records are delivered in the order of their claims; those of one producer in the order it pushed them.
-//! * **I5** Counts are exact: accepted = delivered + discarded + in the ring; told by notes + pending = lost, but for what a
+//! * **I5** Counts are exact: accepted = delivered + discarded + in the ring; told by notes + pending = lost, except for what a
 //!   reset or the next session forgets. A loss is told in the session in which it was recorded, or not at all.
 //! * **I6** Tail and head are never further apart than the capacity. A record that can never fit is refused for good.
 //! * **I7** The consumer is asleep only while nothing is committed at the head or a wake is under way.
@@ -73,11 +73,11 @@
 //! # Progress
 //!
 //! Producers are lock-free: one repeats its claim only when another has claimed or the consumer has released meanwhile, and
-//! the single producer of [`spsc`] is wait-free but for such releases. The consumer is wait-free, but it delivers in the
-//! order of claims: behind a producer that was stopped in the middle of a copy, everything claimed later waits. Nobody
-//! spins for that; producers get `Full` in the end. A reservation that is forgotten stops the ring for good.
+//! the single producer of [`spsc`] is wait-free except for such releases. The consumer is wait-free, but it delivers in the
+//! order of claims: behind a producer that was stopped in the middle of a copy, everything claimed later waits. Nothing
+//! spins meanwhile; producers get `Full` in the end. A reservation that is leaked stops the ring for good.
 //!
-//! Closing the gate is no barrier: a producer that had passed it may still claim after the consumer found the ring idle.
+//! Closing the gate is not a barrier: a producer that had passed it may still claim after the consumer found the ring idle.
 //! Such a record stays in the ring, and is stale in the next session.
 //!
 //! # Memory ordering
@@ -96,7 +96,7 @@
 //!   other's (I7).
 //!
 //! All of it is explored by loom, see the crate `loom-tests`: with `--cfg loom` this crate takes its atomics and cells from
-//! loom and is otherwise the same code. `--cfg ring_bug` makes places that can be broken on purpose, to see that a model
+//! loom and is otherwise the same code. `--cfg ring_bug` adds switches that break the ring on purpose, to see that a model
 //! notices.
 //!
 //! The invariants of the recorder, and its ordering, are in [its module](recorder).

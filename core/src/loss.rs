@@ -1,4 +1,4 @@
-//! Losses: what the caller gave up, until a note in the ring has told the consumer.
+//! Losses: records that the caller gave up, counted until a note in the ring tells the consumer.
 
 use crate::bug::{bug, unless_bug};
 use crate::gate::Epoch;
@@ -30,13 +30,13 @@ pub(crate) struct SessionLoss {
 }
 
 impl SessionLoss {
-    /// Of no session, and nothing.
+    /// No loss, of no session.
     pub(crate) const NONE: Self = Self {
         loss: Loss::NONE,
         session: 0,
     };
 
-    /// The note as it lies in the ring. It never leaves this process, hence native endian.
+    /// The note as it lies in the ring. It never leaves this process, so its byte order is native.
     pub(crate) fn to_note(self) -> [u8; NOTE_BYTES] {
         let mut note = [0; NOTE_BYTES];
         let Loss {
@@ -99,12 +99,12 @@ const BYTES: u64 = (1 << BYTES_BITS) - 1;
 /// The losses that no note carries yet.
 ///
 /// The fields are separate words, so a loss recorded while another thread takes can be split: its bytes and times go with
-/// this note, its record count with the next. The count is written last and taken first, hence a note that counts a record
-/// has its bytes (or an earlier note had), and once everybody has finished nothing but whole losses remains. Sums are exact.
+/// this note, its record count with the next. The count is written last and taken first, so a note that counts a record has
+/// its bytes (or an earlier note had), and once all have finished only whole losses remain. Sums are exact.
 ///
 /// Count and bytes carry their session. It is changed by the consumer alone, and every loss is counted in the session that
-/// it finds in the word: so whoever takes a loss knows whose it is, however long that takes, and takes no bytes of another
-/// session for it. Nothing is ever put back.
+/// it finds in the word: so whoever takes a loss knows its session, however long that takes, and does not count bytes of another
+/// session with it. Nothing is ever put back.
 pub(crate) struct Pending {
     records: AtomicU64,
     bytes: AtomicU64,
@@ -132,10 +132,10 @@ impl Pending {
         (tag << RECORDS_BITS, tag << BYTES_BITS)
     }
 
-    /// A hint: the taker finds out for itself.
+    /// A hint: `take` looks again.
     #[inline]
     pub(crate) fn any(&self) -> bool {
-        // Relaxed: decides nothing but whether to make room for a note.
+        // Relaxed: it only decides whether to make room for a note.
         self.records.load(Ordering::Relaxed) & RECORDS != 0
     }
 

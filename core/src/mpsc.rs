@@ -34,7 +34,7 @@ impl Side for Shared {
 
     #[inline]
     fn remember_head(&mut self, ring: &Ring<'_>, head: Position) {
-        // A slower producer may put an older head back. That costs a refresh, nothing else.
+        // A slower producer may store an older head. That only costs a reload.
         // Release pairs with the Acquire in `seen_head`.
         let order = unless_bug!("relaxed_head_cache", Ordering::Release);
         ring.producers.head_cache.store(head, order);
@@ -66,7 +66,7 @@ impl<'r> Producer<'r> {
         Self { ring }
     }
 
-    /// The epoch of the gate now, be it open or closed.
+    /// The epoch of the gate now, whether it is open or closed.
     pub fn epoch(&self) -> Epoch {
         self.ring.producers.gate.read().epoch
     }
@@ -108,7 +108,7 @@ impl<'r> Producer<'r> {
     }
 
     /// Counts records that the caller has given up; the next record with room for it carries a note of them. A loss of no
-    /// records is none.
+    /// records is ignored.
     pub fn record_loss(&self, loss: Loss) {
         self.ring.record_loss(loss);
     }

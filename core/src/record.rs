@@ -8,14 +8,14 @@ use crate::granule::Span;
 use crate::layout::Header;
 use crate::loss::{Loss, NOTE_BYTES, SessionLoss};
 
-/// What a record is to the present session.
+/// How a record relates to the current session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordState {
     /// Of this session: to be delivered.
     Live,
-    /// Of an earlier session: to be released unread, but for its [note](Record::loss_before).
+    /// Of an earlier session: to be released unread, except for its [note](Record::loss_before).
     Stale,
-    /// Given up by its producer: to be released unread, but for its [note](Record::loss_before).
+    /// Given up by its producer: to be released unread, except for its [note](Record::loss_before).
     Aborted,
 }
 
@@ -97,8 +97,8 @@ impl<'c> Record<'c> {
         unsafe { self.payload.read(offset, to) }
     }
 
-    /// What had been lost in the present session, and not yet told, when room for this record was claimed. Of a record in
-    /// any state: whoever claimed first has what was lost before, even if it was late, or gave up.
+    /// What had been lost in the present session, and not yet told, when room for this record was claimed. Records in
+    /// any state can have one: the first to claim gets what was lost before, even if it is stale or aborted.
     pub fn loss_before(&self) -> Option<Loss> {
         let span = self.note?;
         if bug!("live_notes") && !self.is_live() {

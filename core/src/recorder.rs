@@ -1,7 +1,7 @@
 //! The mode of a flight recorder: the newest records stay, whole, and the oldest make room.
 //!
 //! There is no consumer. Whoever wants to know what was recorded looks at the memory from outside, perhaps after the program
-//! was killed; so everything needed for that lies in the [`Storage`], and nothing in it is ever half true:
+//! was killed; so everything needed for that lies in the [`Storage`], and it is consistent at every moment:
 //!
 //! ```text
 //!         head                                                     tail
@@ -11,8 +11,8 @@
 //!
 //! * A producer that finds no room moves the head over as many whole records as it needs, then claims as always, by moving
 //!   the tail. Head and tail are in the program's own memory: if somebody else writes to the words, in a file, claims stay in
-//!   bounds and none is of a position that was claimed before. What that can do is to spoil or hide records, or to stop the
-//!   recorder, if it is the word at the head.
+//!   bounds and none is of a position that was claimed before. The worst that can happen is that records are spoilt or hidden, or, if it is
+//!   the word at the head, that the recorder stops.
 //! * The header word (a [`Stamp`]) is written twice: *claimed* before the first byte of payload, *committed* after the last.
 //!   So a record that was cut off in the middle is known as such.
 //! * A word names its lap. The words of overwritten records need not be cleared, and a reader finds the end of the claims by
@@ -26,10 +26,10 @@
 //! * **R2** The head passes only records that are settled, and only as many as a claim needs. (Somebody else may be faster,
 //!   and have that room.)
 //! * **R3** The copies into a granule happen one after the other: a record's copy happens-before the next one there.
-//! * **R4** When a byte of a record is written, a word that claims it is there to be seen. So a reader that has copied a
+//! * **R4** Before a byte of a record is written, the word that claims it is visible. So a reader that has copied a
 //!   record, and then still finds no claim that reaches it, has copied what its producer wrote.
-//! * **R5** Who is refused met a record in the making: it was not settled when its producer last claimed one of the records
-//!   that fill the ring. A refusal claims nothing and waits for nobody.
+//! * **R5** A push is refused only because of a record that is still being copied: it was not settled when the refused
+//!   producer last claimed one of the records that fill the ring. A refusal claims nothing and does not wait.
 //!
 //! # Memory ordering
 //!
@@ -37,8 +37,8 @@
 //!   the head with Release; who finds the head moved loads it with Acquire.
 //! * **R4** is a sequence lock without a counter: *claimed* is stored, then a Release fence, then the payload. A reader that
 //!   saw a byte of that payload, and then has an Acquire fence, sees the word.
-//! * **The tail**, other than in the other modes, is moved with Release and loaded with Acquire. Who sees the ring full sees
-//!   what those who filled it had settled before: else a word or a head of old could cause a refusal (R5). It is loaded
+//! * **The tail**, unlike in the other modes, is moved with Release and loaded with Acquire. A producer that sees the ring
+//!   full sees what those who filled it had settled before: otherwise an old word or head could cause a refusal (R5). It is loaded
 //!   after a head and never behind it, as whoever moved that head had seen a tail at least as far.
 
 use core::fmt;
@@ -64,9 +64,9 @@ struct Ends {
     head: AtomicU64,
 }
 
-/// What a recorder no longer has: in memory of the caller's, so that it can be where the records are.
+/// Counts of what a recorder no longer has, in memory of the caller, so that they can be stored with the records.
 ///
-/// Each number is right, their moments differ.
+/// Each number is exact, but they are not all of the same instant.
 #[repr(C)]
 #[derive(Debug)]
 pub struct RecorderCounters {
@@ -131,7 +131,7 @@ pub struct Recorder<'a> {
     counters: &'a RecorderCounters,
 }
 
-/// What came of trying to make room.
+/// The result of trying to make room.
 enum Room {
     Made,
     /// Another producer has moved the head meanwhile.
@@ -166,7 +166,7 @@ impl<'a> Recorder<'a> {
     /// Records a chunk, at the cost of the oldest.
     ///
     /// # Errors
-    /// [`PushError::Full`] if a record is in the way that has been in the making for a whole lap, [`PushError::Oversize`]
+    /// [`PushError::Full`] if a record is in the way that has been copied for a whole lap, [`PushError::Oversize`]
     /// if the chunk is larger than the ring. Both are counted.
     #[inline]
     pub fn push(&self, chunk: &[u8]) -> Result<(), PushError> {
@@ -225,9 +225,9 @@ impl<'a> Recorder<'a> {
         Ok(claim)
     }
 
-    /// Claims so many granules, which are not more than there are. `None` if a record in the making is in the way.
+    /// Claims so many granules, which are not more than there are. `None` if a record that is being copied is in the way.
     ///
-    /// Lock-free: a turn is repeated only when another producer has moved an end, and never waits for one that is stopped.
+    /// Lock-free: an attempt is repeated only when another producer has moved an end, and never waits for one that is stopped.
     #[inline]
     fn claim(&self, need: u64) -> Option<Position> {
         let capacity = self.storage.granules();
@@ -330,7 +330,7 @@ impl<'a> Recorder<'a> {
     /// Hands over the records that are there, oldest first. Skips what was given up or [forgotten](mem::forget).
     pub fn for_each(&mut self, mut take: impl FnMut(Recorded<'_>)) {
         let granules = self.storage.granules();
-        // Relaxed: nobody else is here.
+        // Relaxed: the recorder is borrowed uniquely.
         let tail = self.ends.tail.load(Ordering::Relaxed);
         let mut position = self.ends.head.load(Ordering::Relaxed);
         while position < tail {
@@ -352,7 +352,7 @@ impl<'a> Recorder<'a> {
 
 impl fmt::Debug for Recorder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Relaxed: a snapshot for people.
+        // Relaxed: for display only.
         f.debug_struct("Recorder")
             .field("storage", &self.storage)
             .field("head", &self.ends.head.load(Ordering::Relaxed))

@@ -13,8 +13,8 @@ use crate::ring::Ring;
 /// Room for one record, to be filled and [committed](Self::commit). Dropped without that, it is aborted: the consumer
 /// skips it.
 ///
-/// Until then the consumer delivers nothing that was claimed later, so do not dawdle, and never forget
-/// ([`mem::forget`]) a reservation: the ring would stop for good. What is not written holds bytes of earlier records.
+/// Until then the consumer delivers nothing that was claimed later. Keep a reservation short-lived; leaking one
+/// ([`mem::forget`]) stops the ring for good. Bytes that are not written are those of earlier records.
 ///
 /// # Examples
 /// ```
@@ -143,7 +143,7 @@ impl<'r> Reservation<'r> {
 }
 
 impl Drop for Reservation<'_> {
-    /// Aborts: the record becomes one of which the consumer reads nothing but the note.
+    /// Aborts: of such a record the consumer reads only the note.
     fn drop(&mut self) {
         if bug!("swallowed_note") {
             self.loss = None;

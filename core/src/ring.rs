@@ -15,7 +15,7 @@ use crate::{GRANULE, Storage, Tally, mpsc, spsc};
 pub(crate) struct ProducerSide {
     /// Next position to claim. With several producers moved by compare-exchange, with one by a store.
     pub(crate) tail: AtomicU64,
-    /// A head that some producer has seen. May lag behind, which errs on the side of a full ring and gets refreshed.
+    /// A head that some producer has seen. May lag behind: then the ring seems fuller than it is, and the head is loaded again.
     pub(crate) head_cache: AtomicU64,
     pub(crate) gate: Gate,
     pub(crate) pending: Pending,
@@ -30,7 +30,7 @@ pub(crate) struct ConsumerSide {
     pub(crate) aborted: SharedTally,
 }
 
-/// Totals of what never got in.
+/// Totals of what was not accepted.
 pub(crate) struct Refusals {
     pub(crate) lost: SharedTally,
     pub(crate) refused_closed: SharedTally,
@@ -153,7 +153,7 @@ impl<'a> Ring<'a> {
 impl fmt::Debug for Ring<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pass = self.producers.gate.read();
-        // Relaxed: a snapshot for people.
+        // Relaxed: for display only.
         f.debug_struct("Ring")
             .field("storage", &self.storage)
             .field("open", &pass.open)

@@ -1,4 +1,4 @@
-//! The few primitives the ring is built from, in loom's vocabulary.
+//! The atomics and cells that the ring is built from: the standard ones, or loom's.
 //!
 //! Everything else in this crate takes its atomics, its fence and its granule cells from here, so that the code that
 //! ships is the code that the models explore. Two things differ between the two builds and only here: constructors are
@@ -10,14 +10,14 @@ pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-/// Eases the core for a moment after a lost race. A model has no use for it: loom would take it for a yield.
+/// Spins briefly after a lost race. Not in a model: loom would take it for a yield.
 #[inline]
 pub(crate) fn pause() {
     #[cfg(not(loom))]
     core::hint::spin_loop();
 }
 
-/// Declares a constructor that is `const` unless loom, whose atomics register themselves at run time, is in charge.
+/// Declares a constructor that is `const` except under loom, whose atomics register themselves at run time.
 macro_rules! const_unless_loom {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty $body:block) => {
         #[cfg(not(loom))]

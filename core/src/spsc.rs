@@ -90,7 +90,7 @@ impl<'r> Producer<'r> {
         }
     }
 
-    /// The epoch of the gate now, be it open or closed.
+    /// The epoch of the gate now, whether it is open or closed.
     pub fn epoch(&self) -> Epoch {
         self.ring.producers.gate.read().epoch
     }
@@ -132,7 +132,7 @@ impl<'r> Producer<'r> {
     }
 
     /// Counts records that the caller has given up; the next record with room for it carries a note of them. A loss of no
-    /// records is none.
+    /// records is ignored.
     pub fn record_loss(&self, loss: Loss) {
         self.ring.record_loss(loss);
     }

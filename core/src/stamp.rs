@@ -1,4 +1,4 @@
-//! The header word of a [`Recorder`](crate::Recorder): whose granule it is, and of which lap.
+//! The header word of a [`Recorder`](crate::Recorder): the state, lap and length of the record that begins there.
 //!
 //! Nobody clears the words of records that were overwritten. So a word says of which lap it is, which with its place in the
 //! array gives the position that it speaks of: one that speaks of a position too far back is of a record that is gone.
@@ -130,7 +130,7 @@ impl Stamp {
     /// The position after its last granule.
     #[inline]
     pub fn end(self) -> u64 {
-        // Saturating: nobody knows who has written the word.
+        // Saturating: the word may have been written by anything.
         self.position
             .saturating_add(payload_granules(self.len as usize))
     }

@@ -7,10 +7,10 @@ use crate::granule::{Granule, Span};
 use crate::layout::{HeaderWord, Position, header_index};
 use crate::shim::Ordering;
 
-/// Why some memory cannot be a ring's.
+/// Why memory cannot hold a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageError {
-    /// The capacity is no power of two.
+    /// The capacity is not a power of two.
     NotPowerOfTwo,
     /// There are fewer than two granules.
     TooSmall,
@@ -83,7 +83,7 @@ impl<'a> Storage<'a> {
     /// A ring in one region of memory, as a mapping provides it. Touches none of it.
     ///
     /// # Errors
-    /// [`StorageError`] if `capacity` is no power of two of at least 128, or the region is not aligned.
+    /// [`StorageError`] if `capacity` is not a power of two of at least 128, or the region is not aligned.
     ///
     /// # Safety
     /// For all of `'a` the region must be valid for reads and writes of [`region_size(capacity)`](Self::region_size)
@@ -104,7 +104,7 @@ impl<'a> Storage<'a> {
         if !region.cast::<Granule>().is_aligned() {
             return Err(StorageError::Misaligned);
         }
-        // SAFETY: the caller vouches for validity, exclusiveness and zeroes, which are valid granules and free headers
+        // SAFETY: the caller guarantees validity, exclusive use and zeroes, which are valid granules and free headers
         // (I2); the alignment was checked, and the headers start at a multiple of 64 from an aligned start.
         unsafe {
             let granules = core::slice::from_raw_parts(region.as_ptr().cast(), count);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bed, drain, times};
+use common::{RingMemory, drain, times};
 use eventlog_ring::{GRANULE, Loss, PushError, RecordState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -19,8 +19,8 @@ const fn loss(records: u64, bytes: u64, since: u64, until: u64) -> Loss {
 
 #[test]
 fn the_next_record_carries_the_note() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.push(b"before").unwrap();
     producer.record_loss(loss(1, 10, 5, 6));
@@ -34,13 +34,13 @@ fn the_next_record_carries_the_note() {
     assert!(consumer.is_idle());
     let counters = consumer.counters();
     assert_eq!((counters.lost.records, counters.lost.bytes), (3, 30));
-    assert_eq!(counters.delivered.bytes, 16, "a note is no payload");
+    assert_eq!(counters.delivered.bytes, 16, "a note is not payload");
 }
 
 #[test]
 fn a_note_may_be_the_last_granule_and_its_record_the_first() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (mut producer, mut consumer) = ring.spsc();
     producer.push(&[0; 3 * GRANULE]).unwrap();
     drain(&mut consumer);
@@ -53,8 +53,8 @@ fn a_note_may_be_the_last_granule_and_its_record_the_first() {
 
 #[test]
 fn a_note_waits_for_a_record_that_leaves_it_room() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.record_loss(loss(1, 10, 5, 6));
     producer.push(&[1; 4 * GRANULE]).unwrap();
@@ -68,8 +68,8 @@ fn a_note_waits_for_a_record_that_leaves_it_room() {
 
 #[test]
 fn a_note_never_makes_a_record_fail() {
-    let mut bed = Bed::new(2);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(2);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.push(b"").unwrap();
     producer.record_loss(loss(1, 1, 1, 1));
@@ -81,8 +81,8 @@ fn a_note_never_makes_a_record_fail() {
 
 #[test]
 fn an_aborted_record_keeps_its_note() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.record_loss(loss(2, 20, 3, 4));
     drop(producer.reserve(10).unwrap());
@@ -103,8 +103,8 @@ fn an_aborted_record_keeps_its_note() {
 
 #[test]
 fn no_records_are_no_loss() {
-    let mut bed = Bed::new(2);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(2);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.spsc();
     producer.record_loss(loss(0, 10, 1, 1));
     assert_eq!(consumer.take_loss(), None);
@@ -115,8 +115,8 @@ fn no_records_are_no_loss() {
 fn notes_add_up_under_many_threads() {
     const THREADS: u64 = 4;
     let attempts = times(20_000, 30);
-    let mut bed = Bed::new(16);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(16);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     let (accepted, lost, lost_bytes, running) = (
         AtomicU64::new(0),

@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::{Bed, bytes, drain, pattern};
+use common::{RingMemory, bytes, drain, pattern};
 use eventlog_ring::{GRANULE, PushError};
 
 #[test]
 fn records_come_in_order_and_stay_until_released() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     for chunk in [&b"one"[..], b"two", b"three"] {
         producer.push(chunk).unwrap();
@@ -25,8 +25,8 @@ fn records_come_in_order_and_stay_until_released() {
 
 #[test]
 fn the_iterator_goes_on_with_what_is_committed_meanwhile() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, consumer) = ring.mpsc();
     let mut records = consumer.records();
     assert!(records.next().is_none());
@@ -36,8 +36,8 @@ fn the_iterator_goes_on_with_what_is_committed_meanwhile() {
 
 #[test]
 fn a_record_behind_one_still_being_copied_waits() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     let mut slow = producer.reserve(4).unwrap();
     producer.push(b"fast").unwrap();
@@ -50,8 +50,8 @@ fn a_record_behind_one_still_being_copied_waits() {
 
 #[test]
 fn an_empty_record_is_a_record() {
-    let mut bed = Bed::new(2);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(2);
+    let mut ring = memory.ring();
     let (mut producer, mut consumer) = ring.spsc();
     producer.push(b"").unwrap();
     producer.push(b"").unwrap();
@@ -67,8 +67,8 @@ fn an_empty_record_is_a_record() {
 #[test]
 fn a_record_may_fill_the_ring_from_any_granule() {
     for start in 0..4 {
-        let mut bed = Bed::new(4);
-        let mut ring = bed.ring();
+        let mut memory = RingMemory::new(4);
+        let mut ring = memory.ring();
         let capacity = ring.capacity();
         let (producer, mut consumer) = ring.mpsc();
         for _ in 0..start {
@@ -95,8 +95,8 @@ fn a_record_may_fill_the_ring_from_any_granule() {
 fn every_length_survives_every_place() {
     // Laps over a small ring, with all lengths up to its capacity at shifting positions.
     let granules = 8;
-    let mut bed = Bed::new(granules);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(granules);
+    let mut ring = memory.ring();
     let (mut producer, mut consumer) = ring.spsc();
     let step = if cfg!(miri) { 13 } else { 1 };
     for len in (0..=granules * GRANULE).step_by(step) {
@@ -118,8 +118,8 @@ fn a_ring_larger_than_the_header_permutation_window_keeps_order() {
     } else {
         (1024, 4, 8)
     };
-    let mut bed = Bed::new(granules);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(granules);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     for lap in 0..laps {
         let mut pushed = Vec::new();
@@ -136,8 +136,8 @@ fn a_ring_larger_than_the_header_permutation_window_keeps_order() {
 
 #[test]
 fn releasing_more_than_there_is_stops_at_the_end() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     for _ in 0..4 {
         producer.push(b"x").unwrap();
@@ -149,8 +149,8 @@ fn releasing_more_than_there_is_stops_at_the_end() {
 
 #[test]
 fn records_outlast_their_handles() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (producer, consumer) = ring.mpsc();
     producer.push(b"first").unwrap();
     assert_eq!(consumer.records().count(), 1);

@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::{Bed, drain};
+use common::{RingMemory, drain};
 use eventlog_ring::{Counters, Epoch, GRANULE, PushError, Tally};
 
 #[test]
 fn full_until_something_is_released() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.push(&[1; 3 * GRANULE]).unwrap();
     assert_eq!(producer.push(&[2; GRANULE + 1]), Err(PushError::Full));
@@ -22,8 +22,8 @@ fn full_until_something_is_released() {
 
 #[test]
 fn oversize_is_told_at_once() {
-    let mut bed = Bed::new(2);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(2);
+    let mut ring = memory.ring();
     assert_eq!(ring.capacity(), 2 * GRANULE);
     let (mut producer, _consumer) = ring.spsc();
     assert_eq!(
@@ -39,8 +39,8 @@ fn oversize_is_told_at_once() {
 
 #[test]
 fn closed_by_either_end_and_counted() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     assert!(consumer.is_open());
     consumer.close();
@@ -65,8 +65,8 @@ fn closed_by_either_end_and_counted() {
 
 #[test]
 fn stale_when_the_epoch_has_moved_on() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     let first = producer.epoch();
     producer.push_in(first, b"in time").unwrap();
@@ -90,8 +90,8 @@ fn stale_when_the_epoch_has_moved_on() {
 
 #[test]
 fn an_epoch_is_its_number() {
-    let mut bed = Bed::new(2);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(2);
+    let mut ring = memory.ring();
     let (mut producer, _consumer) = ring.spsc();
     let epoch = producer.epoch();
     assert_eq!(Epoch::from_bits(epoch.bits()), epoch);

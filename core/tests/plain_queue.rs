@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bed, Random, bytes, pattern};
+use common::{Random, RingMemory, bytes, pattern};
 use eventlog_ring::{Counters, GRANULE, Loss, PushError, RecordState, Tally};
 use std::collections::VecDeque;
 
@@ -104,8 +104,8 @@ macro_rules! histories {
             for seed in 1..=histories {
                 let mut random = Random::new(seed);
                 let capacity = 2 << random.below(if cfg!(miri) { 4 } else { 10 });
-                let mut bed = Bed::new(capacity);
-                let mut ring = bed.ring();
+                let mut memory = RingMemory::new(capacity);
+                let mut ring = memory.ring();
                 #[allow(unused_mut, reason = "one of the two kinds needs it")]
                 let (mut producer, mut consumer) = ring.$kind();
                 let mut plain = Plain {

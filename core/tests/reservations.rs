@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::{Bed, drain, pattern};
+use common::{RingMemory, drain, pattern};
 use eventlog_ring::{GRANULE, RecordState, Tally};
 
 #[test]
 fn two_slices_at_the_wrap() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (mut producer, mut consumer) = ring.spsc();
     for _ in 0..3 {
         producer.push(b"").unwrap();
@@ -28,8 +28,8 @@ fn two_slices_at_the_wrap() {
 
 #[test]
 fn one_slice_when_the_record_ends_with_the_ring() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.push(b"").unwrap();
     drain(&mut consumer);
@@ -44,8 +44,8 @@ fn one_slice_when_the_record_ends_with_the_ring() {
 fn pieces_may_be_written_in_any_order_across_the_wrap() {
     let chunk = pattern(3, 3 * GRANULE - 1);
     for cut in [0, 1, GRANULE - 1, GRANULE, GRANULE + 1, chunk.len()] {
-        let mut bed = Bed::new(4);
-        let mut ring = bed.ring();
+        let mut memory = RingMemory::new(4);
+        let mut ring = memory.ring();
         let (producer, mut consumer) = ring.mpsc();
         producer.push(&[0; 3 * GRANULE]).unwrap();
         drain(&mut consumer);
@@ -63,8 +63,8 @@ fn pieces_may_be_written_in_any_order_across_the_wrap() {
 
 #[test]
 fn a_dropped_reservation_is_skipped() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.push(b"before").unwrap();
     let given_up = producer.reserve(100).unwrap();
@@ -86,8 +86,8 @@ fn a_dropped_reservation_is_skipped() {
 
 #[test]
 fn a_panic_while_writing_aborts() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     let result = std::panic::catch_unwind(|| {
         let mut reservation = producer.reserve(4).unwrap();
@@ -101,8 +101,8 @@ fn a_panic_while_writing_aborts() {
 #[test]
 #[should_panic(expected = "past the end")]
 fn an_offset_past_the_end_is_refused() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (producer, _consumer) = ring.mpsc();
     producer.reserve(4).unwrap().write(usize::MAX, b"");
 }
@@ -110,8 +110,8 @@ fn an_offset_past_the_end_is_refused() {
 #[test]
 #[should_panic(expected = "length of a reservation")]
 fn a_whole_copy_has_the_whole_length() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (producer, _consumer) = ring.mpsc();
     producer.reserve(4).unwrap().copy_from_slice(b"abc");
 }

@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::{Bed, bytes, drain};
+use common::{RingMemory, bytes, drain};
 use eventlog_ring::{Loss, RecordState};
 
 #[test]
 fn a_reservation_held_across_a_reset_is_stale_when_committed() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     let mut slow = producer.reserve(3).unwrap();
     let old = slow.epoch();
@@ -36,8 +36,8 @@ fn a_reservation_held_across_a_reset_is_stale_when_committed() {
 
 #[test]
 fn the_same_with_one_producer() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (mut producer, mut consumer) = ring.spsc();
     producer.push(b"committed").unwrap();
     let slow = producer.reserve(3).unwrap();
@@ -51,8 +51,8 @@ fn the_same_with_one_producer() {
 
 #[test]
 fn a_reset_makes_stale_even_before_the_next_session() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.push(b"x").unwrap();
     assert!(consumer.records().all(|record| record.is_live()));
@@ -67,8 +67,8 @@ fn a_reset_makes_stale_even_before_the_next_session() {
 
 #[test]
 fn closing_leaves_the_session_to_be_drained() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.push(b"one").unwrap();
     let mut held = producer.reserve(3).unwrap();
@@ -84,8 +84,8 @@ fn closing_leaves_the_session_to_be_drained() {
 
 #[test]
 fn opening_makes_what_was_left_stale() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.push(b"left").unwrap();
     consumer.close();
@@ -98,8 +98,8 @@ fn opening_makes_what_was_left_stale() {
 
 #[test]
 fn a_partly_sent_record_can_be_thrown_away() {
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     producer.push(b"half sent").unwrap();
     let sent = bytes(&consumer.records().next().unwrap())[..4].to_vec();
@@ -120,8 +120,8 @@ fn a_loss_does_not_outlive_its_session() {
         until: 1,
     };
     for close in [false, true] {
-        let mut bed = Bed::new(8);
-        let mut ring = bed.ring();
+        let mut memory = RingMemory::new(8);
+        let mut ring = memory.ring();
         let (producer, mut consumer) = ring.mpsc();
         producer.record_loss(loss);
         if close {
@@ -139,8 +139,8 @@ fn a_loss_does_not_outlive_its_session() {
 
 #[test]
 fn many_sessions() {
-    let mut bed = Bed::new(4);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring = memory.ring();
     let (mut producer, mut consumer) = ring.spsc();
     let sessions = if cfg!(miri) { 20 } else { 10_000_u64 };
     for n in 0..sessions {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Bed, Random, times};
+use common::{Random, RingMemory, times};
 use eventlog_ring::{
     Consumer, Epoch, GRANULE, Loss, PushError, Record, RecordState, Tally, mpsc, spsc,
 };
@@ -366,8 +366,8 @@ fn audit(plan: Plan, produced: &[Produced], consumed: &Consumed) -> (u64, u64) {
 
 /// What came of a round: discarded, lost, refused, oversize.
 fn round(plan: Plan) -> [u64; 4] {
-    let mut bed = Bed::new(plan.granules);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(plan.granules);
+    let mut ring = memory.ring();
     let running = AtomicUsize::new(usize::from(plan.producers));
     let finish = |book| {
         // Pairs with the Acquire in `consume`.

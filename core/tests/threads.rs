@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bed, bytes, times};
+use common::{RingMemory, bytes, times};
 use eventlog_ring::{Doorbell, Epoch, PushError, RecordState, Ring};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -31,8 +31,8 @@ fn dissect(chunk: &[u8]) -> (u64, u64, Epoch) {
 fn producers_that_retry_lose_nothing() {
     const THREADS: u64 = 3;
     let records = times(30_000, 12);
-    let mut bed = Bed::new(32);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(32);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     let epoch = producer.epoch();
     thread::scope(|scope| {
@@ -71,8 +71,8 @@ fn producers_that_retry_lose_nothing() {
 #[test]
 fn one_producer_loses_nothing_over_many_laps() {
     let records = times(100_000, 40);
-    let mut bed = Bed::new(8);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(8);
+    let mut ring = memory.ring();
     let (mut producer, mut consumer) = ring.spsc();
     let epoch = producer.epoch();
     thread::scope(|scope| {
@@ -104,8 +104,8 @@ fn one_producer_loses_nothing_over_many_laps() {
 fn nothing_of_an_old_session_is_live_in_a_new_one() {
     const THREADS: u64 = 3;
     let sessions = times(2_000, 4);
-    let mut bed = Bed::new(64);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(64);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     let (stop, accepted, reserved) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
@@ -182,8 +182,8 @@ fn a_sleeping_consumer_is_woken() {
     const THREADS: u64 = 2;
     let records = times(20_000, 10);
     let bell = Doorbell::new();
-    let mut bed = Bed::new(16);
-    let mut ring = bed.ring();
+    let mut memory = RingMemory::new(16);
+    let mut ring = memory.ring();
     let (producer, mut consumer) = ring.mpsc();
     let sleeper = thread::current();
     thread::scope(|scope| {
@@ -222,8 +222,8 @@ fn a_sleeping_consumer_is_woken() {
 fn closing_is_seen_by_every_producer_and_leaves_what_was_accepted() {
     const THREADS: u64 = 3;
     for _ in 0..times(300, 1) {
-        let mut bed = Bed::new(64);
-        let mut ring = bed.ring();
+        let mut memory = RingMemory::new(64);
+        let mut ring = memory.ring();
         let (accepted, closer) = (AtomicU64::new(0), AtomicU64::new(0));
         let (producer, mut consumer) = ring.mpsc();
         thread::scope(|scope| {
@@ -267,8 +267,8 @@ fn closing_is_seen_by_every_producer_and_leaves_what_was_accepted() {
 fn handles_may_cross_threads() {
     fn crosses<T: Send>(_: &T) {}
     fn is_shared<T: Sync>(_: &T) {}
-    let mut bed = Bed::new(4);
-    let mut ring: Ring<'_> = bed.ring();
+    let mut memory = RingMemory::new(4);
+    let mut ring: Ring<'_> = memory.ring();
     is_shared(&ring);
     {
         let (producer, consumer) = ring.mpsc();

@@ -1,8 +1,8 @@
 //! What the models in `tests/` share. Without `--cfg loom` there is nothing here, and nothing there.
 //!
-//! Each model makes a small ring, lets two or three threads loose on it, and looks at everything that came out. Loom runs
+//! Each model makes a small ring, runs two or three threads on it, and looks at everything that came out. Loom runs
 //! it once for every order that the memory model allows, within the bound on preemptions. `run.sh` runs them all, and
-//! breaks the ring in one place after the other to see that they notice.
+//! breaks the ring in one place after the other to see that the models notice.
 #![cfg(loom)]
 
 use std::ptr::NonNull;
@@ -59,9 +59,9 @@ pub fn explore(
     );
 }
 
-/// Something on the heap that lives in a ring's memory, to be lent to threads.
+/// A ring or recorder with its memory, on the heap, which is lent to threads.
 #[derive(Debug)]
-pub struct Bed<T = Ring<'static>> {
+pub struct RingMemory<T = Ring<'static>> {
     headers: NonNull<[HeaderWord]>,
     granules: NonNull<[Granule]>,
     /// Only if it is a recorder.
@@ -80,7 +80,7 @@ fn storage(granules: usize) -> (NonNull<[HeaderWord]>, NonNull<[Granule]>, Stora
     )
 }
 
-impl Bed {
+impl RingMemory {
     /// A ring of so many granules.
     pub fn new(granules: usize) -> Self {
         let (headers, granules, storage) = storage(granules);
@@ -92,10 +92,10 @@ impl Bed {
         }
     }
 
-    /// The ring, as if it lived for ever: loom's threads cannot borrow.
+    /// The ring, as if it lived forever: loom's threads cannot borrow.
     ///
     /// # Safety
-    /// Called once, and everything borrowed from the ring is gone before the bed is.
+    /// Called once, and everything borrowed from the ring is gone before the memory is.
     #[allow(clippy::mut_from_ref, reason = "called once")]
     pub unsafe fn ring(&self) -> &'static mut Ring<'static> {
         // SAFETY: leaked above, unique as the caller asks only once.
@@ -103,7 +103,7 @@ impl Bed {
     }
 }
 
-impl Bed<Recorder<'static>> {
+impl RingMemory<Recorder<'static>> {
     /// A recorder of so many granules.
     pub fn recording(granules: usize) -> Self {
         let (headers, granules, storage) = storage(granules);
@@ -118,10 +118,10 @@ impl Bed<Recorder<'static>> {
         }
     }
 
-    /// The recorder, as if it lived for ever.
+    /// The recorder, as if it lived forever.
     ///
     /// # Safety
-    /// What is borrowed from it is gone before the bed is, and before [`kept`](Self::kept) is called.
+    /// What is borrowed from it is gone before the memory is, and before [`kept`](Self::kept) is called.
     pub unsafe fn recorder(&self) -> &'static Recorder<'static> {
         // SAFETY: leaked above, borrowed uniquely only after the last use of this.
         unsafe { &*self.occupant.as_ptr() }
@@ -144,7 +144,7 @@ impl Bed<Recorder<'static>> {
     }
 }
 
-impl<T> Drop for Bed<T> {
+impl<T> Drop for RingMemory<T> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // Other threads of the model may still be using it.
@@ -162,29 +162,29 @@ impl<T> Drop for Bed<T> {
     }
 }
 
-/// A word of the caller's that nothing orders but what the ring promises: loom fails a model that reads it while it may
-/// still be written.
+/// A flag without any ordering of its own: only what the ring guarantees orders it. Loom fails a model that reads it while
+/// it may still be written.
 #[derive(Debug)]
-pub struct Errand(UnsafeCell<bool>);
+pub struct PlainFlag(UnsafeCell<bool>);
 
 // SAFETY: accessed through loom alone, which fails the model on concurrent accesses.
-unsafe impl Sync for Errand {}
+unsafe impl Sync for PlainFlag {}
 
-impl Errand {
-    /// One to be run.
+impl PlainFlag {
+    /// A flag that is not set.
     #[allow(clippy::new_without_default, reason = "of no use")]
     pub fn new() -> Self {
         Self(UnsafeCell::new(false))
     }
 
-    /// Runs it.
-    pub fn run(&self) {
+    /// Sets it.
+    pub fn set(&self) {
         // SAFETY: unique, or loom fails the model.
         self.0.with_mut(|done| unsafe { *done = true });
     }
 
-    /// Whether it was run.
-    pub fn is_done(&self) -> bool {
+    /// Whether it is set.
+    pub fn is_set(&self) -> bool {
         // SAFETY: not being written, or loom fails the model.
         self.0.with(|done| unsafe { *done })
     }

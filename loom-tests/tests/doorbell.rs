@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eventlog_ring::{Consumer, Doorbell, RecordState};
 use loom::thread;
-use loom_tests::{Bed, Outcomes, chunk, explore};
+use loom_tests::{Outcomes, RingMemory, chunk, explore};
 
 /// Releases records and sleeps whenever there is nothing, until that many have come; what they were.
 fn consume(
@@ -34,10 +34,10 @@ fn consume(
 
 fn woken_by(producers: u8, records: u8) {
     explore(&["slept"], move |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         let bell = Arc::new(Doorbell::new());
         // SAFETY: all threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let sleeper = thread::current();
         let threads: Vec<_> = (0..producers)
             .map(|who| {
@@ -77,10 +77,10 @@ fn two_producers_wake_the_consumer() {
 #[test]
 fn a_wake_is_asked_for_once_and_only_of_an_armed_bell() {
     explore(&["woken", "seen without a wake"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         let bell = Arc::new(Doorbell::new());
         // SAFETY: all threads are joined and the handles done with at the end of the model.
-        let (producer, consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, consumer) = unsafe { memory.ring() }.mpsc();
         let sleeper = thread::current();
         assert!(!bell.ring(), "awake from the start");
         let threads = [0, 1].map(|who| {
@@ -118,10 +118,10 @@ fn a_wake_is_asked_for_once_and_only_of_an_armed_bell() {
 #[test]
 fn a_sleeper_is_woken_across_a_reset() {
     explore(&["slept"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         let bell = Arc::new(Doorbell::new());
         // SAFETY: the thread is joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let half = producer.reserve(1).unwrap();
         let (old, sleeper) = (half.epoch(), thread::current());
         let other = thread::spawn({
@@ -157,10 +157,10 @@ fn a_sleeper_is_woken_across_a_reset() {
 #[test]
 fn a_sleeper_is_woken_by_the_last_record_after_closing() {
     explore(&["slept"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         let bell = Arc::new(Doorbell::new());
         // SAFETY: the thread is joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let half = producer.reserve(1).unwrap();
         let sleeper = thread::current();
         let other = thread::spawn({

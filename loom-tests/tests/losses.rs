@@ -3,7 +3,7 @@
 
 use eventlog_ring::{Consumer, GRANULE, Loss, PushError, Tally};
 use loom::thread;
-use loom_tests::{Bed, explore};
+use loom_tests::{RingMemory, explore};
 
 const fn loss(records: u64, bytes: u64, since: u64, until: u64) -> Loss {
     Loss {
@@ -47,9 +47,9 @@ fn losses_add_up() {
             "told after the threads",
         ],
         |outcomes| {
-            let bed = Bed::new(8);
+            let memory = RingMemory::new(8);
             // SAFETY: both threads are joined and the handles done with at the end of the model.
-            let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+            let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
             let threads = [loss(1, 10, 5, 6), loss(2, 30, 4, 4)].map(|loss| {
                 thread::spawn(move || {
                     producer.record_loss(loss);
@@ -84,9 +84,9 @@ fn losses_add_up() {
 #[test]
 fn losses_taken_halfway_add_up() {
     explore(&["split over two takes"], |outcomes| {
-        let bed = Bed::new(2);
+        let memory = RingMemory::new(2);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let threads = [loss(1, 10, 5, 6), loss(1, 30, 4, 4)]
             .map(|loss| thread::spawn(move || producer.record_loss(loss)));
         let mut told = NOTHING_TOLD;
@@ -111,9 +111,9 @@ fn losses_taken_halfway_add_up() {
 fn every_attempt_is_delivered_or_told() {
     const LEN: usize = GRANULE + 1;
     explore(&["lost", "told by a note"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let attempt = move || match producer.push(&[0; LEN]) {
             Ok(()) => {}
             Err(error) => {
@@ -145,9 +145,9 @@ fn every_attempt_is_delivered_or_told() {
 #[test]
 fn an_old_record_swallows_no_new_loss() {
     explore(&["old record, new loss"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let first = producer.epoch();
         let pushing = thread::spawn(move || producer.push_in(first, b"old").is_ok());
         let losing = thread::spawn(move || {
@@ -179,9 +179,9 @@ fn an_old_record_swallows_no_new_loss() {
 #[test]
 fn a_loss_stays_in_its_session() {
     explore(&["taken, and too late", "both"], |outcomes| {
-        let bed = Bed::new(8);
+        let memory = RingMemory::new(8);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let first = producer.epoch();
         producer.record_loss(loss(1, 1000, 1, 1));
         let taking = thread::spawn(move || match producer.reserve_in(first, 3) {
@@ -225,9 +225,9 @@ fn a_loss_stays_in_its_session() {
 #[test]
 fn an_aborted_record_passes_its_note_on() {
     explore(&[], |_| {
-        let bed = Bed::new(8);
+        let memory = RingMemory::new(8);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let other = thread::spawn(move || {
             producer.record_loss(loss(1, 10, 5, 6));
             drop(producer.reserve(1).unwrap());
@@ -246,9 +246,9 @@ fn an_aborted_record_passes_its_note_on() {
 #[test]
 fn totals_miss_nothing() {
     explore(&[], |_| {
-        let bed = Bed::new(2);
+        let memory = RingMemory::new(2);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, consumer) = unsafe { memory.ring() }.mpsc();
         producer.close();
         let threads = [3, 4].map(|len| {
             thread::spawn(move || {

@@ -3,7 +3,7 @@
 
 use eventlog_ring::{Consumer, GRANULE, PushError};
 use loom::thread;
-use loom_tests::{Bed, chunk, explore, numbers, whole};
+use loom_tests::{RingMemory, chunk, explore, numbers, whole};
 
 /// Looks once at what is there and releases it; adds who and which to `seen`.
 fn look(consumer: &mut Consumer<'_>, seen: &mut Vec<(u8, u8)>) {
@@ -22,9 +22,9 @@ fn look(consumer: &mut Consumer<'_>, seen: &mut Vec<(u8, u8)>) {
 #[test]
 fn nothing_is_lost_doubled_or_torn() {
     explore(&["all accepted", "met a full ring"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let threads: Vec<_> = (0..2_u8)
             .map(|who| {
                 thread::spawn(move || {
@@ -65,9 +65,9 @@ fn nothing_is_lost_doubled_or_torn() {
 #[test]
 fn room_is_reused_only_when_the_consumer_is_done() {
     explore(&["reused at once", "full"], |outcomes| {
-        let bed = Bed::new(2);
+        let memory = RingMemory::new(2);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         producer.push(&chunk(2, 0, GRANULE)).unwrap();
         producer.push(&chunk(2, 1, GRANULE)).unwrap();
         let threads: Vec<_> = (0..2)
@@ -90,9 +90,9 @@ fn room_is_reused_only_when_the_consumer_is_done() {
 #[test]
 fn an_aborted_record_is_skipped() {
     explore(&[], |_| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let other = thread::spawn(move || {
             let mut reservation = producer.reserve(GRANULE + 1).unwrap();
             reservation.write(GRANULE, &[1]);

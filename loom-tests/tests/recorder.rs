@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eventlog_ring::{GRANULE, PushError, Recorder, Stamp, StampState, Tally};
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
-use loom_tests::{Bed, chunk, explore, numbers};
+use loom_tests::{RingMemory, chunk, explore, numbers};
 
 /// Pushes records of these lengths; the numbers of those that were taken.
 fn push(recorder: &Recorder<'_>, who: u8, lens: &[usize]) -> Vec<u8> {
@@ -35,9 +35,9 @@ fn overwritten(kept: &[(u8, u8)], who: u8, taken: &[u8]) -> usize {
 #[test]
 fn copies_into_a_granule_never_race() {
     explore(&["all taken", "refused"], |outcomes| {
-        let mut bed = Bed::recording(2);
+        let mut memory = RingMemory::recording(2);
         // SAFETY: both threads are joined before `kept`.
-        let recorder = unsafe { bed.recorder() };
+        let recorder = unsafe { memory.recorder() };
         let lens = [GRANULE, 1];
         let mut taken = vec![push(recorder, 0, &lens)];
         let threads: Vec<_> = (1..3)
@@ -46,7 +46,7 @@ fn copies_into_a_granule_never_race() {
         taken.extend(threads.into_iter().map(|thread| thread.join().unwrap()));
         let counters = recorder.counters();
         // SAFETY: nobody is left.
-        let kept = unsafe { bed.kept() };
+        let kept = unsafe { memory.kept() };
         let gone: usize = taken
             .iter()
             .zip(0..)
@@ -65,14 +65,14 @@ fn copies_into_a_granule_never_race() {
 #[test]
 fn room_that_another_made_is_settled() {
     explore(&["all taken", "refused"], |outcomes| {
-        let mut bed = Bed::recording(2);
+        let mut memory = RingMemory::recording(2);
         // SAFETY: both threads are joined before `kept`.
-        let recorder = unsafe { bed.recorder() };
+        let recorder = unsafe { memory.recorder() };
         let threads = [1, 2].map(|who| thread::spawn(move || push(recorder, who, &[1, 1])));
         let taken = threads.map(|thread| thread.join().unwrap());
         let all = taken.concat().len();
         // SAFETY: nobody is left.
-        let kept = unsafe { bed.kept() };
+        let kept = unsafe { memory.kept() };
         let gone = overwritten(&kept, 1, &taken[0]) + overwritten(&kept, 2, &taken[1]);
         assert_eq!((kept.len(), gone), (2, all - 2));
         outcomes.saw(if all == 4 { "all taken" } else { "refused" });
@@ -84,9 +84,9 @@ fn room_that_another_made_is_settled() {
 #[test]
 fn two_that_make_room_take_what_they_need() {
     explore(&["the larger first", "the smaller first"], |outcomes| {
-        let mut bed = Bed::recording(4);
+        let mut memory = RingMemory::recording(4);
         // SAFETY: both threads are joined before `kept`.
-        let recorder = unsafe { bed.recorder() };
+        let recorder = unsafe { memory.recorder() };
         assert_eq!(push(recorder, 0, &[1, 2, 3, 4]).len(), 4);
         let threads = [(1, GRANULE + 1), (2, 1)]
             .map(|(who, len)| thread::spawn(move || push(recorder, who, &[len])));
@@ -97,7 +97,7 @@ fn two_that_make_room_take_what_they_need() {
         assert_eq!((gone.records, gone.bytes), (3, 1 + 2 + 3));
         assert_eq!(recorder.counters().refused(), Tally::default());
         // SAFETY: nobody is left.
-        let kept = unsafe { bed.kept() };
+        let kept = unsafe { memory.kept() };
         assert_eq!(kept[0], (0, 3));
         outcomes.saw(match kept[1..] {
             [(1, 0), (2, 0)] => "the larger first",
@@ -114,9 +114,9 @@ fn a_record_in_the_making_is_not_overwritten() {
     explore(
         &["in the way until the end", "refused once", "overwritten"],
         |outcomes| {
-            let mut bed = Bed::recording(2);
+            let mut memory = RingMemory::recording(2);
             // SAFETY: the thread is joined and the recording settled before `kept`.
-            let recorder = unsafe { bed.recorder() };
+            let recorder = unsafe { memory.recorder() };
             let mut half = recorder.reserve(GRANULE).unwrap();
             let other = thread::spawn(move || push(recorder, 1, &[1, 2, 3]));
             half.write(0, &chunk(0, 0, GRANULE));
@@ -127,7 +127,7 @@ fn a_record_in_the_making_is_not_overwritten() {
                 recorder.counters().refused(),
             );
             // SAFETY: nobody is left.
-            let kept = unsafe { bed.kept() };
+            let kept = unsafe { memory.kept() };
             match taken[..] {
                 [0] => {
                     assert_eq!(kept, [(0, 0), (1, 0)]);
@@ -159,16 +159,16 @@ fn a_record_in_the_making_is_not_overwritten() {
 #[test]
 fn a_lone_push_is_not_refused() {
     explore(&["among the others", "the last"], |outcomes| {
-        let mut bed = Bed::recording(2);
+        let mut memory = RingMemory::recording(2);
         // SAFETY: the thread is joined before `kept`.
-        let recorder = unsafe { bed.recorder() };
+        let recorder = unsafe { memory.recorder() };
         let other = thread::spawn(move || push(recorder, 1, &[1, 1, 1]));
         recorder
             .push(&chunk(0, 0, 1))
             .expect("nothing is in the way");
         other.join().unwrap();
         // SAFETY: nobody is left.
-        let kept = unsafe { bed.kept() };
+        let kept = unsafe { memory.kept() };
         outcomes.saw(if kept.last() == Some(&(0, 0)) {
             "the last"
         } else {
@@ -182,9 +182,9 @@ fn a_lone_push_is_not_refused() {
 #[test]
 fn a_push_within_a_push_does_not_wait() {
     explore(&["came round", "did not"], |outcomes| {
-        let mut bed = Bed::recording(2);
+        let mut memory = RingMemory::recording(2);
         // SAFETY: the thread is joined and the recording settled before `kept`.
-        let recorder = unsafe { bed.recorder() };
+        let recorder = unsafe { memory.recorder() };
         let other = thread::spawn(move || push(recorder, 1, &[1]));
         let mut half = recorder.reserve(GRANULE).unwrap();
         half.write(0, &chunk(0, 0, 1));
@@ -195,7 +195,7 @@ fn a_push_within_a_push_does_not_wait() {
         let refused = recorder.counters().refused().records as usize;
         assert_eq!(within.len() + others.len() + refused, 2);
         // SAFETY: nobody is left.
-        let kept = unsafe { bed.kept() };
+        let kept = unsafe { memory.kept() };
         for (who, taken) in [(0, &vec![0]), (1, &others), (2, &within)] {
             overwritten(&kept, who, taken);
         }
@@ -217,9 +217,9 @@ fn present(recorder: &Recorder<'_>, granules: u64) -> (u64, Vec<Stamp>) {
 fn a_reader_from_outside_keeps_only_what_is_whole() {
     const GRANULES: u64 = 2;
     explore(&["kept all", "dropped", "saw the new"], |outcomes| {
-        let bed = Bed::recording(GRANULES as usize);
+        let memory = RingMemory::recording(GRANULES as usize);
         // SAFETY: the thread is joined before the end.
-        let recorder = unsafe { bed.recorder() };
+        let recorder = unsafe { memory.recorder() };
         // In the place of the granules, as loom lets nobody read what is perhaps being written. Nothing orders it.
         let payload: Arc<Vec<AtomicU64>> =
             Arc::new((0..GRANULES).map(|_| AtomicU64::new(0)).collect());

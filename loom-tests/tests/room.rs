@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eventlog_ring::{Consumer, Doorbell, GRANULE, PushError};
 use loom::thread;
-use loom_tests::{Bed, Outcomes, chunk, explore, numbers, whole};
+use loom_tests::{Outcomes, RingMemory, chunk, explore, numbers, whole};
 
 /// What a caller does that would rather wait than lose: a doorbell of its own, the other way round.
 fn push_or_sleep(
@@ -64,9 +64,9 @@ fn serve(
 #[test]
 fn a_producer_that_waits_for_room_gets_it() {
     explore(&["slept"], |outcomes| {
-        let bed = Bed::new(2);
+        let memory = RingMemory::new(2);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
-        let (mut producer, mut consumer) = unsafe { bed.ring() }.spsc();
+        let (mut producer, mut consumer) = unsafe { memory.ring() }.spsc();
         let bell = Arc::new(Doorbell::new());
         let waiting = thread::spawn({
             let bell = Arc::clone(&bell);
@@ -88,9 +88,9 @@ fn a_producer_that_waits_for_room_gets_it() {
 #[test]
 fn two_producers_that_wait_for_room_get_it() {
     explore(&["slept"], |outcomes| {
-        let bed = Bed::new(2);
+        let memory = RingMemory::new(2);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let (threads, sleepers): (Vec<_>, Vec<_>) = (0..2)
             .map(|who| {
                 let bell = Arc::new(Doorbell::new());
@@ -117,9 +117,9 @@ fn two_producers_that_wait_for_room_get_it() {
 #[test]
 fn the_last_room_goes_to_one_of_two() {
     explore(&["first", "second"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, consumer) = unsafe { memory.ring() }.mpsc();
         let threads = [(0, 2), (1, 3)].map(|(who, granules)| {
             thread::spawn(move || producer.push(&chunk(who, 0, granules * GRANULE)))
         });

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use eventlog_ring::{Consumer, Epoch, GRANULE, PushError};
 use loom::thread;
-use loom_tests::{Bed, Errand, explore};
+use loom_tests::{PlainFlag, RingMemory, explore};
 
 /// The epoch in which a record was begun, written at both its ends.
 fn begun(epoch: Epoch) -> Vec<u8> {
@@ -36,9 +36,9 @@ fn look(consumer: &mut Consumer<'_>, session: Epoch) -> usize {
 #[test]
 fn nothing_old_is_live_in_the_next_session() {
     explore(&["old", "new", "neither"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let threads: Vec<_> = (0..2)
             .map(|_| {
                 thread::spawn(move || {
@@ -78,9 +78,9 @@ fn nothing_old_is_live_in_the_next_session() {
 #[test]
 fn nothing_old_is_live_with_one_producer() {
     explore(&["old", "new"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
-        let (mut producer, mut consumer) = unsafe { bed.ring() }.spsc();
+        let (mut producer, mut consumer) = unsafe { memory.ring() }.spsc();
         let first = producer.epoch();
         let other = thread::spawn(move || {
             let mut committed = 0;
@@ -114,9 +114,9 @@ fn nothing_old_is_live_with_one_producer() {
 #[test]
 fn two_resets_leave_nothing_live() {
     explore(&["first", "second", "third", "refused"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let first = producer.epoch();
         let mut slow = producer.reserve(begun(first).len()).unwrap();
         let copying = thread::spawn(move || {
@@ -160,9 +160,9 @@ fn two_resets_leave_nothing_live() {
 #[test]
 fn closing_elsewhere_revives_no_session() {
     explore(&["ends open", "ends closed", "accepted"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: both threads are joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         // Not of loom: set before any other thread goes on, so it tells which of the two came first.
         let closed = Arc::new(AtomicBool::new(false));
         let closing = thread::spawn({
@@ -210,9 +210,9 @@ fn closing_elsewhere_revives_no_session() {
 #[test]
 fn closing_keeps_what_was_accepted() {
     explore(&["0", "1", "2"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let session = producer.epoch();
         let other = thread::spawn(move || {
             let accepted = [(); 2].map(|()| producer.push(&begun(producer.epoch())));
@@ -244,23 +244,23 @@ fn closing_keeps_what_was_accepted() {
 #[test]
 fn opening_publishes() {
     explore(&["accepted"], |outcomes| {
-        let bed = Bed::new(2);
+        let memory = RingMemory::new(2);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
-        let (producer, mut consumer) = unsafe { bed.ring() }.mpsc();
-        let errand = Arc::new(Errand::new());
+        let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
+        let flag = Arc::new(PlainFlag::new());
         let first = producer.epoch();
         let pushing = thread::spawn({
-            let errand = Arc::clone(&errand);
+            let flag = Arc::clone(&flag);
             move || {
                 let epoch = producer.epoch();
                 if epoch != first && producer.push_in(epoch, b"new").is_ok() {
-                    assert!(errand.is_done());
+                    assert!(flag.is_set());
                     outcomes.saw("accepted");
                 }
             }
         });
         consumer.reset();
-        errand.run();
+        flag.set();
         consumer.open();
         pushing.join().unwrap();
     });
@@ -270,19 +270,19 @@ fn opening_publishes() {
 #[test]
 fn closing_publishes() {
     explore(&["refused"], |outcomes| {
-        let bed = Bed::new(2);
+        let memory = RingMemory::new(2);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
-        let (producer, _consumer) = unsafe { bed.ring() }.mpsc();
-        let errand = Arc::new(Errand::new());
+        let (producer, _consumer) = unsafe { memory.ring() }.mpsc();
+        let flag = Arc::new(PlainFlag::new());
         let closing = thread::spawn({
-            let errand = Arc::clone(&errand);
+            let flag = Arc::clone(&flag);
             move || {
-                errand.run();
+                flag.set();
                 producer.close();
             }
         });
         if producer.push(b"late") == Err(PushError::Closed) {
-            assert!(errand.is_done());
+            assert!(flag.is_set());
             outcomes.saw("refused");
         }
         closing.join().unwrap();

@@ -3,16 +3,16 @@
 
 use eventlog_ring::{GRANULE, PushError};
 use loom::thread;
-use loom_tests::{Bed, chunk, explore, whole};
+use loom_tests::{RingMemory, chunk, explore, whole};
 
 /// I1 to I4, I6: records that fill the ring and wrap around its end, padded to granules, come out whole, once, and in the
 /// order they were pushed; what is refused is not there at all.
 #[test]
 fn records_wrap_whole_and_in_order() {
     explore(&["all accepted", "met a full ring"], |outcomes| {
-        let bed = Bed::new(4);
+        let memory = RingMemory::new(4);
         // SAFETY: the thread is joined and the handles done with at the end of the model.
-        let (mut producer, mut consumer) = unsafe { bed.ring() }.spsc();
+        let (mut producer, mut consumer) = unsafe { memory.ring() }.spsc();
         let other = thread::spawn(move || {
             let mut accepted = Vec::new();
             for (n, len) in [

@@ -5,12 +5,12 @@ use eventlog_ring::{Consumer, Granule, HeaderWord, Record, Ring, Storage};
 
 /// Memory for a ring.
 #[derive(Debug)]
-pub struct Bed {
+pub struct RingMemory {
     headers: Vec<HeaderWord>,
     granules: Vec<Granule>,
 }
 
-impl Bed {
+impl RingMemory {
     pub fn new(granules: usize) -> Self {
         Self {
             headers: (0..granules).map(|_| HeaderWord::new()).collect(),

@@ -10,7 +10,7 @@ use eventlog_ring::{
 };
 
 use crate::common::{Random, pattern, times};
-use crate::{Bed, bytes, kept};
+use crate::{RingMemory, bytes, kept};
 
 /// What is in the ring, kept the simple way.
 #[derive(Default)]
@@ -51,8 +51,8 @@ fn any_history_leaves_the_newest() {
     for seed in 1..=times(40, 3) {
         let mut random = Random::new(seed);
         let granules = 2 << random.below(6);
-        let (mut bed, mut simple) = (Bed::new(granules), Simple::default());
-        let mut recorder = bed.recorder();
+        let (mut memory, mut simple) = (RingMemory::new(granules), Simple::default());
+        let mut recorder = memory.recorder();
         for n in 0..times(400, 60) {
             let longest = [9, 200, granules * GRANULE + 20][random.below(3) as usize];
             let chunk = pattern(n, random.below(longest as u64 + 1) as usize);

@@ -11,13 +11,13 @@ use eventlog_ring::recorder::Recorded;
 use eventlog_ring::{Granule, HeaderWord, Recorder, RecorderCounters, Storage, Tally};
 
 /// Memory for a recorder.
-struct Bed {
+struct RingMemory {
     headers: Vec<HeaderWord>,
     granules: Vec<Granule>,
     counters: RecorderCounters,
 }
 
-impl Bed {
+impl RingMemory {
     fn new(granules: usize) -> Self {
         Self {
             headers: (0..granules).map(|_| HeaderWord::new()).collect(),

@@ -5,12 +5,12 @@ use std::mem;
 use eventlog_ring::{GRANULE, PushError, Stamp, StampState, Tally};
 
 use crate::common::{pattern, times};
-use crate::{Bed, kept, tally};
+use crate::{RingMemory, kept, tally};
 
 #[test]
 fn a_new_recorder_holds_nothing() {
-    let mut bed = Bed::new(4);
-    let mut recorder = bed.recorder();
+    let mut memory = RingMemory::new(4);
+    let mut recorder = memory.recorder();
     assert_eq!(recorder.capacity(), 4 * GRANULE);
     assert!(kept(&mut recorder).is_empty());
     assert_eq!(recorder.stamps().count(), 0);
@@ -21,8 +21,8 @@ fn a_new_recorder_holds_nothing() {
 
 #[test]
 fn every_length_up_to_the_capacity_is_kept_whole() {
-    let mut bed = Bed::new(8);
-    let mut recorder = bed.recorder();
+    let mut memory = RingMemory::new(8);
+    let mut recorder = memory.recorder();
     let capacity = recorder.capacity();
     let step = times(1, 41) as usize;
     for len in (0..=capacity).step_by(step.max(1)).chain([capacity]) {
@@ -38,8 +38,8 @@ fn every_length_up_to_the_capacity_is_kept_whole() {
 
 #[test]
 fn what_is_larger_than_the_ring_is_refused_and_changes_nothing() {
-    let mut bed = Bed::new(4);
-    let mut recorder = bed.recorder();
+    let mut memory = RingMemory::new(4);
+    let mut recorder = memory.recorder();
     recorder.push(&[1; 3]).unwrap();
     recorder.push(&[2; GRANULE]).unwrap();
     let stamps: Vec<_> = recorder.stamps().collect();
@@ -57,8 +57,8 @@ fn what_is_larger_than_the_ring_is_refused_and_changes_nothing() {
 
 #[test]
 fn a_record_of_the_whole_ring_takes_the_place_of_all_others() {
-    let mut bed = Bed::new(4);
-    let mut recorder = bed.recorder();
+    let mut memory = RingMemory::new(4);
+    let mut recorder = memory.recorder();
     for n in 0..3 {
         recorder.push(&[n; 1]).unwrap();
     }
@@ -74,8 +74,8 @@ fn a_record_of_the_whole_ring_takes_the_place_of_all_others() {
 
 #[test]
 fn a_record_in_the_making_is_in_the_way_after_one_lap() {
-    let mut bed = Bed::new(4);
-    let mut recorder = bed.recorder();
+    let mut memory = RingMemory::new(4);
+    let mut recorder = memory.recorder();
     let mut half = recorder.reserve(GRANULE + 1).unwrap();
     assert_eq!(half.position(), 0);
     half.write(0, &[7; GRANULE]);
@@ -99,8 +99,8 @@ fn a_record_in_the_making_is_in_the_way_after_one_lap() {
 
 #[test]
 fn a_record_that_was_given_up_is_no_record() {
-    let mut bed = Bed::new(4);
-    let mut recorder = bed.recorder();
+    let mut memory = RingMemory::new(4);
+    let mut recorder = memory.recorder();
     recorder.push(&[1]).unwrap();
     let mut given_up = recorder.reserve(2 * GRANULE).unwrap();
     given_up.write(3, &[9]);
@@ -115,8 +115,8 @@ fn a_record_that_was_given_up_is_no_record() {
 
 #[test]
 fn a_forgotten_record_stops_the_recorder_after_a_lap() {
-    let mut bed = Bed::new(4);
-    let mut recorder = bed.recorder();
+    let mut memory = RingMemory::new(4);
+    let mut recorder = memory.recorder();
     recorder.push(&[0]).unwrap();
     mem::forget(recorder.reserve(1).unwrap());
     // The place of the first, too.
@@ -133,15 +133,15 @@ fn a_forgotten_record_stops_the_recorder_after_a_lap() {
 #[test]
 #[should_panic(expected = "write past the end")]
 fn nothing_is_written_behind_a_record() {
-    let mut bed = Bed::new(4);
-    let recorder = bed.recorder();
+    let mut memory = RingMemory::new(4);
+    let recorder = memory.recorder();
     recorder.reserve(10).unwrap().write(8, &[0; 3]);
 }
 
 #[test]
 fn the_words_tell_where_records_are_and_how_far_they_have_come() {
-    let mut bed = Bed::new(4);
-    let recorder = bed.recorder();
+    let mut memory = RingMemory::new(4);
+    let recorder = memory.recorder();
     let stamp = |state, position, len| Stamp {
         state,
         position,

@@ -5,7 +5,7 @@ use std::thread;
 use eventlog_ring::{Recorder, Stamp, Tally};
 
 use crate::common::{Random, times};
-use crate::{Bed, bytes, tally};
+use crate::{RingMemory, bytes, tally};
 
 const LONGEST: u64 = if cfg!(miri) { 300 } else { 3 << 20 };
 /// Who, which one: the rest follows from these.
@@ -101,8 +101,8 @@ fn round(seed: u64) -> [u64; 3] {
         _ => 1 + random.below(most.into()) as u8,
     };
     let attempts = times(2000, 10) as u32;
-    let mut bed = Bed::new(granules);
-    let mut recorder = bed.recorder();
+    let mut memory = RingMemory::new(granules);
+    let mut recorder = memory.recorder();
     let mut seen = vec![None; granules];
     let books: Vec<_> = thread::scope(|scope| {
         let recorder = &recorder;
