@@ -1,18 +1,28 @@
-# Makefile - build and install the library.
+# Makefile - build, install and package the library and the command line.
 #
-#   make             the library, static and shared
-#   make install     both, the header, the RTS part and a pkg-config file
-#   make uninstall   removes them; takes the same variables as install
-#   make check       scripts/package-test
+#   make                    the library, static and shared, and `eventlog`
+#   make install            all of it: install-library and install-tools
+#   make install-library    the library, the header, the RTS part, the Haskell packages'
+#                           sources, and a pkg-config file
+#   make install-tools      `eventlog`, its manual pages, and completions
+#   make uninstall          removes what install has installed; takes the same variables
+#   make dist               an archive of the stripped `eventlog` with its documents
+#   make check              scripts/package-test
 #
 # Needs cargo, rustc and GNU binutils.
 
 PREFIX = /usr/local
+BINDIR = $(PREFIX)/bin
 LIBDIR = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
 DATADIR = $(PREFIX)/share
 PKGCONFIGDIR = $(LIBDIR)/pkgconfig
 RTSDIR = $(DATADIR)/eventlog-socket
+HASKELLDIR = $(RTSDIR)/haskell
+MANDIR = $(DATADIR)/man
+BASHDIR = $(DATADIR)/bash-completion/completions
+ZSHDIR = $(DATADIR)/zsh/site-functions
+FISHDIR = $(DATADIR)/fish/vendor_completions.d
 # What stands before all of these while a package is made.
 DESTDIR =
 
@@ -23,6 +33,7 @@ RUSTC = rustc
 LD = ld
 OBJCOPY = objcopy
 AR = ar
+STRIP = strip
 INSTALL = install
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -35,13 +46,19 @@ OUT = $(TARGET)/package
 STATIC = $(OUT)/libeventlog_socket.a
 SHARED = $(OUT)/libeventlog_socket.so.$(VERSION)
 NATIVE_LIBS = $(OUT)/native-libs
+# The command line. One that is built already can be named here.
+EVENTLOG_PROGRAM ?= $(RELEASE)/eventlog
+TEXTS = $(OUT)/texts
+DIST = $(TARGET)/dist
 
 # Whether one of them matters is for cargo to say. Without a change cargo is not
 # called at all: root, who installs, may have none.
 SOURCES := $(shell find . -name target -prune -o \
 	'(' -name '*.rs' -o -name 'Cargo.*' ')' -print)
 
-all: $(STATIC) $(SHARED) $(NATIVE_LIBS)
+all: library tools
+library: $(STATIC) $(SHARED) $(NATIVE_LIBS)
+tools: $(TEXTS)/made
 
 $(OUT)/built: $(SOURCES)
 	mkdir -p $(OUT)
@@ -82,41 +99,110 @@ $(NATIVE_LIBS): $(OUT)/built Makefile
 	rm -f $(OUT)/empty.a $@.all
 	test -s $@
 
+$(RELEASE)/eventlog: $(SOURCES)
+	$(CARGO) build --release -p eventlog-cli $(CARGOFLAGS)
+	touch $@
+
+# Manual pages and completions, which the program makes from its own arguments.
+$(TEXTS)/made: $(EVENTLOG_PROGRAM) Makefile
+	rm -rf $(TEXTS)
+	mkdir -p $(TEXTS)/bash $(TEXTS)/zsh $(TEXTS)/fish
+	$(EVENTLOG_PROGRAM) man $(TEXTS)/man
+	$(EVENTLOG_PROGRAM) completions bash >$(TEXTS)/bash/eventlog
+	$(EVENTLOG_PROGRAM) completions zsh >$(TEXTS)/zsh/_eventlog
+	$(EVENTLOG_PROGRAM) completions fish >$(TEXTS)/fish/eventlog.fish
+	touch $@
+
+# Every file that is installed is listed here, for uninstall. What an earlier install has
+# listed stays in the list.
+INSTALLED = $(RTSDIR)/installed
+
+# $(call put,MODE,DIRECTORY,FILES): installs the files, which may be patterns of the shell.
+# Directories can be read by all, whatever the umask is.
+put = umask 022 && mkdir -p "$(DESTDIR)$(2)" "$(DESTDIR)$(RTSDIR)" && \
+	for file in $(3); do \
+	  $(INSTALL) -m $(1) "$$file" "$(DESTDIR)$(2)" && $(call list,$(2)/$$(basename "$$file")) || exit 1; \
+	done
+# $(call link,TARGET,FILE)
+link = ln -sf $(1) "$(DESTDIR)$(2)" && $(call list,$(2))
+list = printf '%s\n' "$(1)" >>"$(DESTDIR)$(INSTALLED)"
+# Each file once in the list, which is itself the last to go.
+listed = LC_ALL=C sort -u -o "$(DESTDIR)$(INSTALLED)" "$(DESTDIR)$(INSTALLED)" && \
+	chmod 644 "$(DESTDIR)$(INSTALLED)"
+
+install: install-library install-tools
+
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 
-install: all
-	mkdir -p "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(INCLUDEDIR)" \
-		"$(DESTDIR)$(RTSDIR)" "$(DESTDIR)$(PKGCONFIGDIR)"
-	$(INSTALL) -m 644 $(STATIC) "$(DESTDIR)$(LIBDIR)"
-	$(INSTALL) -m 755 $(SHARED) "$(DESTDIR)$(LIBDIR)"
-	ln -sf libeventlog_socket.so.$(VERSION) \
-		"$(DESTDIR)$(LIBDIR)/libeventlog_socket.so.$(ABI)"
-	ln -sf libeventlog_socket.so.$(ABI) "$(DESTDIR)$(LIBDIR)/libeventlog_socket.so"
-	$(INSTALL) -m 644 include/eventlog_socket.h "$(DESTDIR)$(INCLUDEDIR)"
-	$(INSTALL) -m 644 ffi/rts/eventlog_socket_rts.c ffi/rts/eventlog_socket_rts.h \
-		"$(DESTDIR)$(RTSDIR)"
-	sed -e 's|@PREFIX@|$(PREFIX)|' \
+install-library: library
+	@echo "installing the library in $(DESTDIR)$(LIBDIR)"
+	@$(call put,644,$(LIBDIR),$(STATIC))
+	@$(call put,755,$(LIBDIR),$(SHARED))
+	@$(call link,libeventlog_socket.so.$(VERSION),$(LIBDIR)/libeventlog_socket.so.$(ABI))
+	@$(call link,libeventlog_socket.so.$(ABI),$(LIBDIR)/libeventlog_socket.so)
+	@$(call put,644,$(INCLUDEDIR),include/eventlog_socket.h)
+	@$(call put,644,$(RTSDIR),ffi/rts/eventlog_socket_rts.c ffi/rts/eventlog_socket_rts.h)
+	@for folder in $$(cd haskell && find eventlog-socket eventlog-socket-control eventlog-span \
+	    -name 'dist*' -prune -o -type d -print); do \
+	  for file in haskell/$$folder/*; do \
+	    case $$file in *.o | *.hi | *.eventlog | *'*') continue ;; esac; \
+	    [ -f "$$file" ] || continue; \
+	    $(call put,644,$(HASKELLDIR)/$$folder,$$file) || exit 1; \
+	  done || exit 1; \
+	done
+	@sed -e 's|@PREFIX@|$(PREFIX)|' \
 		-e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
 		-e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|' \
 		-e 's|@RTSDIR@|$(call below_prefix,$(RTSDIR))|' \
+		-e 's|@HASKELLDIR@|$(call below_prefix,$(HASKELLDIR))|' \
 		-e 's|@VERSION@|$(VERSION)|' \
 		-e "s|@NATIVE_LIBS@|$$(cat $(NATIVE_LIBS))|" \
-		ffi/eventlog_socket.pc.in >"$(DESTDIR)$(PKGCONFIGDIR)/eventlog_socket.pc"
-	chmod 644 "$(DESTDIR)$(PKGCONFIGDIR)/eventlog_socket.pc"
+		ffi/eventlog_socket.pc.in | \
+	{ umask 022 && mkdir -p "$(DESTDIR)$(PKGCONFIGDIR)" && \
+	  cat >"$(DESTDIR)$(PKGCONFIGDIR)/eventlog_socket.pc"; }
+	@chmod 644 "$(DESTDIR)$(PKGCONFIGDIR)/eventlog_socket.pc"
+	@$(call list,$(PKGCONFIGDIR)/eventlog_socket.pc)
+	@$(listed)
 
+install-tools: tools
+	@echo "installing eventlog in $(DESTDIR)$(BINDIR)"
+	@$(call put,755,$(BINDIR),$(EVENTLOG_PROGRAM))
+	@$(call put,644,$(MANDIR)/man1,$(TEXTS)/man/*.1)
+	@$(call put,644,$(BASHDIR),$(TEXTS)/bash/eventlog)
+	@$(call put,644,$(ZSHDIR),$(TEXTS)/zsh/_eventlog)
+	@$(call put,644,$(FISHDIR),$(TEXTS)/fish/eventlog.fish)
+	@$(listed)
+
+# Nothing but what is in the list, and the directories of our own.
 uninstall:
-	rm -f "$(DESTDIR)$(LIBDIR)/libeventlog_socket.a" \
-		"$(DESTDIR)$(LIBDIR)/libeventlog_socket.so" \
-		"$(DESTDIR)$(LIBDIR)/libeventlog_socket.so.$(ABI)" \
-		"$(DESTDIR)$(LIBDIR)/libeventlog_socket.so.$(VERSION)" \
-		"$(DESTDIR)$(INCLUDEDIR)/eventlog_socket.h" \
-		"$(DESTDIR)$(RTSDIR)/eventlog_socket_rts.c" \
-		"$(DESTDIR)$(RTSDIR)/eventlog_socket_rts.h" \
-		"$(DESTDIR)$(PKGCONFIGDIR)/eventlog_socket.pc"
-	-rmdir "$(DESTDIR)$(RTSDIR)"
+	@[ ! -e "$(DESTDIR)$(INSTALLED)" ] || { \
+	  while IFS= read -r file; do rm -f "$(DESTDIR)$$file"; done <"$(DESTDIR)$(INSTALLED)"; \
+	  rm -f "$(DESTDIR)$(INSTALLED)"; \
+	  find "$(DESTDIR)$(RTSDIR)" -depth -type d -empty -exec rmdir {} ';'; \
+	}
+
+SYSTEM = $(shell $(RUSTC) -vV | sed -n 's/^host: //p')
+NAME = eventlog-$(VERSION)-$(SYSTEM)
+
+# The same bytes from the same files.
+dist: tools
+	@rm -rf "$(DIST)/$(NAME)"
+	@umask 022 && mkdir -p "$(DIST)/$(NAME)/completions" "$(DIST)/$(NAME)/man"
+	@cp README.md CHANGELOG.md LICENSE "$(DIST)/$(NAME)"
+	@cp -R docs "$(DIST)/$(NAME)"
+	@cp $(TEXTS)/man/*.1 "$(DIST)/$(NAME)/man"
+	@cp $(TEXTS)/bash/eventlog "$(DIST)/$(NAME)/completions/eventlog.bash"
+	@cp $(TEXTS)/zsh/_eventlog $(TEXTS)/fish/eventlog.fish "$(DIST)/$(NAME)/completions"
+	@cp $(EVENTLOG_PROGRAM) "$(DIST)/$(NAME)/eventlog"
+	@$(STRIP) "$(DIST)/$(NAME)/eventlog"
+	@chmod -R u=rwX,go=rX "$(DIST)/$(NAME)"
+	@tar -c -C "$(DIST)" --sort=name --owner=0 --group=0 --numeric-owner \
+		--mtime=@0 "$(NAME)" | gzip -9n >"$(DIST)/$(NAME).tar.gz"
+	@echo "$(DIST)/$(NAME).tar.gz: $$(wc -c <"$(DIST)/$(NAME).tar.gz") bytes;" \
+		"eventlog in it, stripped: $$(wc -c <"$(DIST)/$(NAME)/eventlog") bytes"
 
 check:
 	scripts/package-test
 
 .DELETE_ON_ERROR:
-.PHONY: all install uninstall check
+.PHONY: all library tools install install-library install-tools uninstall dist check
