@@ -365,7 +365,7 @@ void eventlog_socket_wrap_hs_main(
  * one that is still running gets two seconds; if it is in Haskell then, the RTS says
  * `interrupted` on stderr.
  *
- * Where the exit cannot be hooked (README) no thread of the library's may enter the RTS
+ * Where the exit cannot be hooked (docs/environment.md) no thread of the library's may enter the RTS
  * safely: if the program uses the Haskell package, a thread of Haskell's calls the
  * handlers. Otherwise, and without -threaded, where no other thread may enter the RTS,
  * hooks are called by eventlog_socket_signal_ghc_rts_ready (or _start), and by the exit
@@ -380,7 +380,7 @@ typedef enum {
   /** The log ends: its client has gone, or the program is about to exit (what is
    *  logged then still reaches the client). When somebody else ends the log with
    *  endEventLogging, this comes after it. Not called at the exit of a program
-   *  whose exit cannot be hooked (README). */
+   *  whose exit cannot be hooked (docs/environment.md). */
   EVENTLOG_SOCKET_HOOK_PRE_END_EVENT_LOGGING = 1
 } EventlogSocketHook;
 

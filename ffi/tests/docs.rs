@@ -153,6 +153,118 @@ fn every_defect_has_a_test() {
     assert!(seen.len() >= 37, "{}", seen.len());
 }
 
+/// All documents of the repository, by their paths in it.
+fn documents(dir: &Path, found: &mut Vec<PathBuf>) {
+    let entries = std::fs::read_dir(dir).unwrap_or_else(|error| panic!("{dir:?}: {error}"));
+    for entry in entries {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let made = name.starts_with('.')
+            || ["target", "node_modules", "dist-newstyle"].contains(&name.as_ref());
+        if path.is_dir() && !made {
+            documents(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The lines of a document that are not in a block of code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut fenced = false;
+    text.lines().filter(move |line| {
+        let fence = line.starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence && !line.starts_with("    ")
+    })
+}
+
+/// What the links of a document lead to: neither other hosts, nor names of items, which
+/// rustdoc checks.
+fn links(text: &str) -> Vec<&str> {
+    let targets = prose(text).flat_map(|line| line.split("](").skip(1));
+    let targets = targets.filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
+    let elsewhere = ["://", "::", "mailto:", "("];
+    targets
+        .filter(|target| !elsewhere.iter().any(|sign| target.contains(sign)))
+        .collect()
+}
+
+/// The anchors that the headings of a document have, as the pages of forges make them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = prose(text).filter(|line| line.starts_with('#'));
+    let anchors = headings.map(|line| {
+        let kept = line.trim_start_matches('#').trim().chars();
+        let kept = kept.filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    });
+    anchors.collect()
+}
+
+/// The links of a document that lead nowhere.
+fn broken(document: &Path, text: &str) -> Vec<String> {
+    let folder = document.parent().expect("a folder");
+    let leads_nowhere = |link: &&str| {
+        let (path, anchor) = link
+            .split_once('#')
+            .map_or((*link, None), |(path, anchor)| {
+                (path, Some(anchor.to_string()))
+            });
+        let target = if path.is_empty() {
+            document.into()
+        } else {
+            folder.join(path)
+        };
+        !target.exists() || anchor.is_some_and(|anchor| !anchors(&read(&target)).contains(&anchor))
+    };
+    links(text)
+        .into_iter()
+        .filter(leads_nowhere)
+        .map(String::from)
+        .collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut found = Vec::new();
+    documents(&repository(), &mut found);
+    assert!(found.len() > 20, "{found:?}");
+    let mut count = 0;
+    for document in found {
+        let text = read(&document);
+        count += links(&text).len();
+        let broken = broken(&document, &text);
+        assert!(
+            broken.is_empty(),
+            "{document:?} has links that lead nowhere: {broken:?}"
+        );
+    }
+    assert!(count > 100, "{count}");
+}
+
+#[test]
+fn links_that_lead_nowhere_are_found_out() {
+    let document = repository().join("README.md");
+    let text = "# One `two`, three\n[a](ffi) [b](no-such) [c](#one-two-three) [d](#four)\n\
+                [e](https://example.org) [f](a::B) ![g](no.png)\n```\n[h](no)\n```\n    [i](no)\n\
+                [j](ffi/tests/docs.rs#none)\n";
+    assert_eq!(
+        links(text),
+        [
+            "ffi",
+            "no-such",
+            "#one-two-three",
+            "#four",
+            "no.png",
+            "ffi/tests/docs.rs#none"
+        ]
+    );
+    assert_eq!(
+        broken(&document, text),
+        ["no-such", "#four", "no.png", "ffi/tests/docs.rs#none"]
+    );
+}
+
 /// The check above can fail.
 #[test]
 fn tests_that_are_none_are_found_out() {
