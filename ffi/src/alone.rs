@@ -1,8 +1,8 @@
 //! The end of a process in which only threads of this library are left.
 //!
 //! A program may leave `main` with `pthread_exit` and go on in other threads; when the last of
-//! them ends, the C library ends the process. Threads of ours must not prevent that: nobody
-//! would be left who ends the process, or whom a signal could reach.
+//! them ends, the C library ends the process. Threads of this library must not prevent that: nothing
+//! would be left that ends the process, or that a signal could reach.
 //!
 //! So the poll thread looks, but only in a process whose main thread is gone: a destructor of
 //! thread-specific data, which runs when a thread ends and not at `exit`, tells it. Then it
@@ -98,7 +98,7 @@ pub(crate) fn watch(wake: fn()) {
     ask_main();
     // SAFETY: no pointers.
     let here = unsafe { libc::getpid() };
-    // Relaxed: whoever reads it too early is woken below, or looks in vain once more.
+    // Relaxed: a thread that reads the old value is woken below, or looks once more for nothing.
     ASKED.store(
         MAIN_TELLS.load(Ordering::Relaxed) == here,
         Ordering::Relaxed,
@@ -193,7 +193,7 @@ fn is_alone() -> bool {
 }
 
 /// A thread that ends the process as the C library does when the last thread has ended. Not
-/// this one, which the exit waits for. False if there is none to be had.
+/// this one, which the exit waits for. False if it cannot be started.
 fn spawn_exit() -> bool {
     threads::start(Signals::Inherited, exit, std::ptr::null_mut()).is_ok()
 }

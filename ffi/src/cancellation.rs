@@ -1,11 +1,11 @@
 //! Threads of the program that are cancelled (`pthread_cancel`) while they are in here.
 //!
-//! That acts at a system call, any one, and unwinds the stack: what is locked there stays
-//! locked, what is half done half done. So it is put off until the call is over.
+//! Cancellation acts at any system call and unwinds the stack: what is locked there stays
+//! locked, what is half done stays half done. So it is deferred until the call is over.
 
 use crate::system::CANCEL_DISABLE;
 
-/// Do something in which this thread is not cancelled.
+/// Call something with cancellation of this thread deferred.
 pub(crate) fn put_off<T>(work: impl FnOnce() -> T) -> T {
     use std::ffi::c_int;
     unsafe extern "C" {

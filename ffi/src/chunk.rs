@@ -38,13 +38,13 @@ pub(crate) enum Chunk {
     Capability(BlockMarker),
     /// The end of the log, alone.
     End,
-    /// Nothing the RTS of GHC 9.0 to 9.14 writes.
+    /// Something else, which no RTS of GHC 9.0 to 9.14 writes.
     Other,
 }
 
 impl Chunk {
-    /// Looks at no more than the first 36 bytes. Never fails: the callback has
-    /// nobody to tell.
+    /// Looks at no more than the first 36 bytes. Never fails: the callback could
+    /// not report it.
     pub(crate) fn of(bytes: &[u8]) -> Chunk {
         if bytes.starts_with(HEADER_SIGN) {
             return Chunk::Header { offset: 0 };

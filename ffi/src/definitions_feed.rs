@@ -64,7 +64,7 @@ impl DefinitionsFeed {
     }
 
     /// Give the pages back first: the ring is far larger than what it usually
-    /// carries, and would otherwise come to be resident whole, lap by lap.
+    /// carries, and would otherwise become resident as a whole, lap by lap.
     fn release(&mut self) {
         let mut run: Option<(usize, usize)> = None;
         for record in self.ring.records().take(self.held) {
@@ -115,20 +115,20 @@ fn give_back(from: usize, to: usize) {
     }
 }
 
-/// Room for a record that wraps around the end of its ring, so that it can be read as
+/// A buffer for a record that wraps around the end of its ring, so that it can be read as
 /// one piece.
 #[derive(Debug, Default)]
-pub(crate) struct Seam(Vec<u8>);
+pub(crate) struct WrapBuffer(Vec<u8>);
 
 /// What a chunk of the RTS has at most; the pages are used as far as one needs them.
 const SEAM: usize = 2 << 20;
 
-impl Seam {
+impl WrapBuffer {
     /// Enough for every chunk that the RTS makes.
-    pub(crate) fn with_room() -> Result<Seam, OutOfMemory> {
+    pub(crate) fn with_room() -> Result<WrapBuffer, OutOfMemory> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(SEAM)?;
-        Ok(Seam(bytes))
+        Ok(WrapBuffer(bytes))
     }
 
     /// The bytes of a record; copied only where it wraps around. There may be no memory
@@ -138,7 +138,7 @@ impl Seam {
         if second.is_empty() {
             return Ok(first);
         }
-        let Seam(bytes) = self;
+        let WrapBuffer(bytes) = self;
         bytes.clear();
         bytes.try_reserve(first.len() + second.len())?;
         bytes.extend_from_slice(first);

@@ -18,10 +18,10 @@ const STUCK: Duration = Duration::from_secs(2);
 /// that does not return), and whoever waits for room waits by the rules of the exit.
 pub(crate) fn rts_exiting() {
     if let Some(instance) = Instance::get() {
-        // Nobody who waits for a client keeps the program.
+        // Release callers blocked in wait(), so that the exit can proceed.
         instance.progress(|progress| progress.closed = true);
         // What the hooks log now is part of the log that ends. The program still runs:
-        // nothing yet goes by the rules of the exit.
+        // the rules of the exit do not apply yet.
         control::finish();
         // Relaxed: the wake-up below is ordered by the futex word.
         instance.exiting.store(true, Ordering::Relaxed);
@@ -38,7 +38,7 @@ const ENDING: u32 = 1;
 const ENDED: u32 = 2;
 
 thread_local! {
-    /// This thread is about it.
+    /// This thread is doing it.
     static ENDS: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -44,7 +44,7 @@ fn append_pid(to: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     }
 }
 
-/// A name as a part of a name: it leads to no other directory, and hides no file.
+/// A name as a part of a file name: it leads to no other directory, and makes no hidden file.
 fn append_name(to: &mut Vec<u8>, name: &[u8]) -> Result<(), OutOfMemory> {
     let start = to.len();
     append(to, name)?;

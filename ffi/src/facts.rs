@@ -12,7 +12,7 @@ use ghc_eventlog::definition::Class;
 use ghc_eventlog::layout::EVENT_HEAD;
 use ghc_eventlog::{CapsetType, RawEvent, ids};
 
-use crate::definitions::Gaps;
+use crate::definitions::FillGaps;
 use crate::format::{fixed_event, variable_event};
 use crate::memory::{OutOfMemory, copied, push};
 
@@ -197,11 +197,11 @@ pub(crate) unsafe extern "C" fn collect_cost_centre(
 }
 
 impl Facts {
-    /// Write what `definitions` lacks. `moment` is for an RTS that does not repeat
+    /// Add what `definitions` lacks. `moment` is for an RTS that does not repeat
     /// the wall clock. If there is no memory for all of it, it can be done again.
     pub(crate) fn fill_gaps(
         &self,
-        definitions: &mut impl Gaps,
+        definitions: &mut impl FillGaps,
         moment: Moment,
     ) -> Result<(), OutOfMemory> {
         let (log, keyed) = definitions.parts();
@@ -271,7 +271,7 @@ impl Facts {
         }
         if !definitions.has_cost_centres() {
             for centre in &self.cost_centres {
-                // They are told apart by nothing, and not added again.
+                // They have no key that tells them apart, so they are not added again.
                 let added = centre.event(time).and_then(|event| {
                     definitions.add_cost_centre(&RawEvent {
                         id: ids::HEAP_PROF_COST_CENTRE,

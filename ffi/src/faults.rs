@@ -1,8 +1,8 @@
 //! What went wrong on the way to a client, counted.
 //!
 //! Nothing here changes what the library does: each counter stands where a failure of
-//! the system or of a client is dealt with, so that one which is dealt with is not
-//! unseen. One set for the process: descriptors are used before an instance exists.
+//! the system or of a client is dealt with, so that it can be seen
+//! nevertheless. One set for the process: descriptors are used before an instance exists.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,7 +19,7 @@ pub(crate) unsafe fn renew() {
     unsafe { FAULTS.renew(Faults::new()) };
 }
 
-/// Statistics, all of them Relaxed: each is right, their moments differ.
+/// Statistics, all of them Relaxed: each is exact, but they are not of one instant.
 #[derive(Debug)]
 pub(crate) struct Faults {
     /// Calls that a signal interrupted, and that were made again.
@@ -28,21 +28,21 @@ pub(crate) struct Faults {
     pub sends_partial: Counter,
     /// Sends that met a full socket.
     pub sends_full: Counter,
-    /// Sends put off for want of memory.
+    /// Sends deferred for lack of memory.
     pub sends_deferred: Counter,
     /// Connections that were gone before they could be accepted.
     pub accepts_aborted: Counter,
-    /// Accepts put off, for want of descriptors or memory, or for another reason.
+    /// Accepts deferred, for lack of descriptors or memory, or for another reason.
     pub accepts_deferred: Counter,
     pub polls_failed: Counter,
     /// Wake-ups that found the eventfd full.
     pub wakeups_pending: Counter,
     pub wakeups_failed: Counter,
-    /// Options of a socket that were wished for and could not be set.
+    /// Options of a socket that could not be set, which does no harm.
     pub options_failed: Counter,
     /// Connections that an error ended: a reset, a broken pipe.
     pub clients_broken: Counter,
-    /// Clients that said they would send nothing more, and perhaps went.
+    /// Clients that have closed their sending side, and perhaps have gone.
     pub clients_half_closed: Counter,
     /// Clients that took nothing for too long while another waited.
     pub clients_displaced: Counter,
@@ -50,7 +50,7 @@ pub(crate) struct Faults {
     pub socket_files_removed: Counter,
     /// Times that it was made again.
     pub socket_files_remade: Counter,
-    /// Clients that were turned away for want of memory.
+    /// Clients that were refused for lack of memory.
     pub clients_refused: Counter,
 }
 

@@ -6,7 +6,7 @@
 //! program: the RTS may start a worker from it, which inherits the mask.
 //!
 //! While somebody listens (a client, or a ring file), it flushes by interval. An interval of
-//! the RTS's own is taken over for as long: two who flush at once are one too many.
+//! the RTS's own is taken over meanwhile, so that two do not flush at once.
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
@@ -67,8 +67,8 @@ pub(crate) fn request() {
     WORK_CHANGED.tell();
 }
 
-/// Whose turn it is to flush: two at once, waiting for the same capabilities, is what the RTS
-/// meets nowhere else. Nothing that would be dropped: a flush may never return.
+/// Whose turn it is to flush: the RTS never has two flushes that wait for the same capabilities
+/// at once. Not a guard that is dropped: a flush may never return.
 static TURN: AtomicU32 = AtomicU32::new(NOBODY);
 const NOBODY: u32 = 0;
 const SOMEBODY: u32 = 1;
@@ -92,7 +92,7 @@ fn end_turn() {
     futex::wake_all(&TURN);
 }
 
-/// The RTS is exiting, and the gate is closed: whoever waits for a turn waits in vain.
+/// The RTS is exiting, and the gate is closed: callers that wait for a turn give up.
 pub(crate) fn stop() {
     // Relaxed: it publishes nothing.
     TURN.store(EXIT, Ordering::Relaxed);
@@ -209,7 +209,7 @@ fn next(instance: &Instance, interval: &Interval, flushed: Duration) -> Next {
         if listened != interval.in_use {
             return Next::Listened(listened);
         }
-        // Nobody listens, or nobody wants it: no reason to wake up.
+        // No listener, or no interval: no reason to wake up.
         let by_interval = interval
             .get()
             .map(|time| flushes.next().max(flushed + time));

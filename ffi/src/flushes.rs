@@ -7,8 +7,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A flush that nobody asked for comes so many times what the last one took after it: all of
-/// them together take at most a hundredth of the time.
+/// A flush by interval is made no sooner than this many times the duration of the last one after
+/// it: together they take at most a hundredth of the time.
 const PAUSE: u32 = 100;
 /// The same for one that a client or a hook waits for.
 const PAUSE_IF_AWAITED: u32 = 10;
@@ -40,7 +40,7 @@ impl Flushes {
             .fetch_max(after(PAUSE_IF_AWAITED), Ordering::Relaxed);
     }
 
-    /// No flush that nobody asked for before this time.
+    /// No flush by interval before this time.
     pub(crate) fn next(&self) -> Duration {
         Duration::from_nanos(self.next.load(Ordering::Relaxed))
     }
@@ -81,7 +81,7 @@ mod tests {
         flushes.note(seconds(10), seconds(12));
         assert_eq!(flushes.next(), seconds(212));
         assert_eq!(flushes.next_if_awaited(), seconds(32));
-        // A short one, on demand, ends no pause.
+        // A short one, on demand, does not end a pause.
         flushes.note(seconds(20), seconds(20) + Duration::from_millis(1));
         assert_eq!(flushes.next(), seconds(212));
         assert_eq!(flushes.next_if_awaited(), seconds(32));

@@ -278,14 +278,13 @@ impl Folder {
         look_at(self.fd(), name)
     }
 
-    /// Open what has this name now, if it is no link.
+    /// Open what has this name now, if it is not a link.
     pub(crate) fn open_file(&self, name: &CStr, flags: c_int) -> io::Result<File> {
         let flags = flags | libc::O_NOFOLLOW | libc::O_NONBLOCK;
         open_at(self.fd(), name, flags, 0o600).map(File::from)
     }
 
-    /// A descriptor of what has this name now, with which nothing can be done but to look
-    /// at it.
+    /// A descriptor of what has this name now, which only allows to look at it.
     #[cfg(target_os = "linux")]
     pub(crate) fn open_to_look(&self, name: &CStr) -> io::Result<OwnedFd> {
         open_at(self.fd(), name, LOOK | libc::O_NOFOLLOW, 0)

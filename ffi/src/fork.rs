@@ -38,13 +38,13 @@ pub(crate) enum Slot {
 static INERT: AtomicBool = AtomicBool::new(false);
 /// The RTS works in this child, and its writer is ours.
 static HAS_RTS: AtomicBool = AtomicBool::new(false);
-/// How old what this library knows is.
+/// Whether the state of this library is this process's own.
 static AGE: AtomicU32 = AtomicU32::new(OWN);
 /// It is this process's own.
 const OWN: u32 = 0;
 /// It is the parent's.
 const PARENTS: u32 = 1;
-/// It is being made anew.
+/// It is being renewed.
 const RENEWED: u32 = 2;
 
 /// What else a child does at once; set by [`in_each_child`].
@@ -134,7 +134,7 @@ pub(crate) fn has_inherited_writer() -> bool {
     HAS_RTS.load(Ordering::Relaxed)
 }
 
-/// What this library knows is a parent's, with locks that may be held forever.
+/// The state of this library is a parent's, with locks that may be held forever.
 pub(crate) fn has_state_of_parent() -> bool {
     // Relaxed: set before this process goes on; who renews it, or has waited for that, sees
     // its own stores.
@@ -184,12 +184,12 @@ extern "C" fn in_child() {
 /// Have this called in each child before `fork` returns there. It must be async-signal-safe;
 /// only the first one counts.
 pub(crate) fn in_each_child(at_once: fn()) {
-    // Another one is there already: the same, as there is one caller.
+    // One is there already: the same, as there is only one caller.
     let _ = AT_ONCE.set(at_once);
 }
 
-/// Once in a process: a second time does no harm. An error, by its number, if there is no
-/// memory to note it: a child would take itself for its parent.
+/// Once in a process: a second time does no harm. The errno if there is no
+/// memory to register it: a child would take itself for its parent.
 pub(crate) fn watch() -> Result<(), c_int> {
     static WATCHES: AtomicBool = AtomicBool::new(false);
     // Relaxed: it publishes nothing.

@@ -70,7 +70,7 @@ pub(crate) fn variable_event(
 /// Bytes of the longest [`Block`]: one with the message of a loss.
 const BLOCK: usize = 192;
 
-/// A small block of our own, which takes no memory but its own.
+/// A small block made by this library, without allocation.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     bytes: [u8; BLOCK],
@@ -78,7 +78,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// As much of these bytes as has room.
+    /// As many of these bytes as there is room for.
     pub(crate) fn of(bytes: &[u8]) -> Block {
         let mut block = Block {
             bytes: [0; BLOCK],
@@ -128,7 +128,7 @@ pub(crate) fn note_block(begin: u64, end: u64, note: Note<'_>) -> Block {
     block
 }
 
-/// What is said in the stream where chunks are missing from it.
+/// The message in the stream where chunks are missing from it.
 pub(crate) fn loss_block(now: u64, loss: &Loss) -> Block {
     let loss = notes::Loss {
         chunks: loss.records,

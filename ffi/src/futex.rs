@@ -1,4 +1,4 @@
-//! Sleeping until a word changes, and waking who sleeps: async-signal-safe, and without a descriptor.
+//! Sleep until a word changes, and wake sleepers: async-signal-safe, and without a descriptor.
 
 use std::sync::atomic::AtomicU32;
 #[cfg(target_os = "linux")]

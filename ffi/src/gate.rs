@@ -50,8 +50,7 @@ impl Gate {
 
     /// The call has returned.
     pub(crate) fn leave(&self) {
-        // Release: pairs with the Acquire in `close`, whose caller goes on as if the call had
-        // never been.
+        // Release: pairs with the Acquire in `close`; its caller sees what the call did.
         if self.state.fetch_sub(1, Ordering::Release) == CLOSED + 1 {
             futex::wake_all(&self.state);
         }

@@ -22,7 +22,7 @@ impl OwnDescriptor {
         }
     }
 
-    /// It is still the one that was opened: not closed, nor another file's by now.
+    /// It is still the one that was opened: neither closed nor reused for another file.
     pub(crate) fn is_still_open(&self) -> bool {
         self.identity.is_some() && identity(self.as_raw_fd()) == self.identity
     }

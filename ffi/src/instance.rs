@@ -44,7 +44,7 @@ pub(crate) struct Progress {
     pub connected: bool,
     /// Ends of the log that were dealt with.
     pub finished: u64,
-    /// No client can come any more.
+    /// No client can connect any more.
     pub closed: bool,
     /// Why the poll thread gave up.
     pub failure: Option<Error>,
@@ -78,7 +78,7 @@ pub(crate) struct Instance {
     pub space: Space,
     pub tuning: Tuning,
     pub recording: Option<&'static Recording>,
-    /// Clients can come.
+    /// Clients can connect.
     pub has_socket: bool,
 
     /// Global chunks go the way of all chunks: the RTS has written what it
@@ -93,7 +93,7 @@ pub(crate) struct Instance {
     pub logs_nothing: AtomicBool,
     /// `signal_ghc_rts_ready` was called.
     pub ready: AtomicBool,
-    /// What came of that call.
+    /// The result of that call.
     pub readied: OnceLock<Result<()>>,
     /// Clients may begin before that call: the older API did not ask for it.
     pub begin_unready: AtomicBool,
@@ -109,7 +109,7 @@ pub(crate) struct Instance {
     pub serving: AtomicBool,
     /// Writers inside a push, counted with the `block` policy.
     pub inside: AtomicU32,
-    /// The program exits: nobody but the exiting thread is kept waiting.
+    /// The program exits: only the exiting thread may wait.
     pub exiting: AtomicBool,
     /// Nanoseconds that waiting may still delay the exit.
     pub exit_budget: AtomicU64,
@@ -204,13 +204,13 @@ impl Instance {
         INSTANCE.store(std::ptr::from_ref(instance).cast_mut(), Ordering::Release);
     }
 
-    /// In a child: the parent's is none of ours.
+    /// In a child: the parent's is not used.
     pub(crate) fn forget() {
         // Relaxed: `fork` publishes it.
         INSTANCE.store(std::ptr::null_mut(), Ordering::Relaxed);
     }
 
-    /// What came of `ready`, if that was an error.
+    /// The result of `ready`, if that was an error.
     pub(crate) fn failed(&self) -> Option<Error> {
         self.readied.get().and_then(|outcome| outcome.err())
     }
@@ -223,7 +223,7 @@ impl Instance {
         accepted.saturating_sub(definitions.globals_of_ring)
     }
 
-    /// Wake the poll thread, whatever it waits for.
+    /// Wake the poll thread.
     pub(crate) fn wake_poll_thread(&self) {
         self.wake.wake();
     }
@@ -277,7 +277,7 @@ impl Instance {
     }
 
     pub(crate) fn knows_the_moment(&self) -> bool {
-        // Relaxed: who does not see it notes the same once more.
+        // Relaxed: a thread that does not see it notes the same once more.
         self.log_epoch.load(Ordering::Relaxed) != 0
     }
 

@@ -63,7 +63,7 @@ pub(crate) unsafe fn renew() {
     unsafe { LAST.renew(Lock::new(None)) };
 }
 
-/// Without memory for the text, nothing is known of it.
+/// Without memory for the text it is not kept.
 pub(crate) fn keep(part: Part, text: &[u8], cause: Cause, foreign: bool) {
     let mut kept = Vec::new();
     let variable = variable_of(part, text);
@@ -79,7 +79,7 @@ pub(crate) fn keep(part: Part, text: &[u8], cause: Cause, foreign: bool) {
     }
 }
 
-/// A start begins: what was wrong before is not wrong with it.
+/// A start begins: forget the problem of an earlier one.
 pub(crate) fn forget() {
     if let Some(mut last) = unless_forked(&LAST) {
         *last = None;

@@ -28,7 +28,7 @@ use crate::memory::{OutOfMemory, Shared, boxed};
 use crate::net::client::ClientOptions;
 use crate::net::listener::{self, Address, Listener};
 use crate::poll_thread::{self, PollThread};
-use crate::recording::{self, Wish};
+use crate::recording::{self, RingFileRequest};
 use crate::renewable::{Renewable, unless_forked};
 use crate::rts::Rts;
 use crate::status::{self, Error, Result};
@@ -87,19 +87,19 @@ pub(crate) fn set_tuning(tuning: Tuning) -> Result<()> {
     Ok(())
 }
 
-/// What is recorded into, from the next `init` on.
-pub(crate) fn set_ring_file(wish: Option<Wish>) -> Result<()> {
+/// Set the file that is recorded into, from the next `init` on.
+pub(crate) fn set_ring_file(request: Option<RingFileRequest>) -> Result<()> {
     if fork::is_inert() {
         return Err(Error::Sys(libc::EOPNOTSUPP));
     }
     // Held, so that `init` has either not begun or is over.
     let _turn = TUNING.lock().unwrap_or_else(|e| e.into_inner());
     not_started_before()?;
-    recording::wish(wish);
+    recording::request(request);
     Ok(())
 }
 
-/// What a program wishes of a client's socket; 0 for nothing.
+/// What a program has asked for a client's socket; 0 for the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SocketOptions {
     /// Bytes.
@@ -131,7 +131,7 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
     // Before there is a file that would stay behind.
     exit::register();
     listener::tell_ports_in(tuning::port_file_from_env()?);
-    // In this order, so that a failure leaves nothing: what fails likely comes
+    // In this order, so that a failure leaves nothing behind: what is likely to fail comes
     // first, and memory that cannot be taken back comes last.
     let listener = address
         .as_ref()
@@ -141,8 +141,8 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
     let poll_thread = poll_thread::prepare()?;
     let definitions_kept = Definitions::with_room()?;
     let place = boxed(MaybeUninit::<Instance>::uninit())?;
-    let wish = recording::wished()?;
-    if address.is_none() && wish.is_none() {
+    let request = recording::requested()?;
+    if address.is_none() && request.is_none() {
         // Neither a socket nor a file.
         return Err(Error::Sys(libc::EINVAL));
     }
@@ -151,7 +151,7 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
         RingMemory::for_definitions()?,
     );
     // The file before this one is `PATH.1` from here on.
-    let recording = wish.as_ref().map(recording::prepare).transpose()?;
+    let recording = request.as_ref().map(recording::prepare).transpose()?;
     let recording = recording.map(|prepared| prepared.start()).transpose()?;
     let (chunks, memory) = chunks.leak()?;
     let (definitions, _) = definitions.leak()?;
@@ -272,7 +272,7 @@ fn begin(instance: &'static Instance) -> Result<()> {
 /// `init` and `ready`, for an RTS that runs.
 pub(crate) fn start(address: Option<Address>, wishes: SocketOptions) -> Result<()> {
     let rts = Rts::get().ok_or(Error::RtsNoSupport)?;
-    // An instance is for good: what is known to keep it from working is told before there
+    // An instance stays for good: what would keep it from working is reported before there
     // is one, so that the program can try again.
     if Instance::get().is_none() {
         rts.can_attach()?;
@@ -297,7 +297,7 @@ fn wait_until(deadline: Option<std::time::Duration>, before: &mut Option<u64>) -
         return Err(not_started());
     };
     let came = instance.await_progress(deadline, |progress| {
-        // One that came and left while nobody looked counts, too.
+        // One that came and left in between counts, too.
         let begun = *before.get_or_insert(progress.begun);
         if progress.connected || progress.begun > begun {
             Some(true)

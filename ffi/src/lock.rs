@@ -118,7 +118,7 @@ impl Changes {
         futex::wake_all(&self.0);
     }
 
-    /// Let go of the data until something changes, for `limit` at most (`None`: forever).
+    /// Release the lock until something changes, for `limit` at most (`None`: forever).
     /// Returns for any reason: the caller looks again.
     pub(crate) fn wait<'a, T>(
         &self,

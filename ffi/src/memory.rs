@@ -1,4 +1,4 @@
-//! Memory that may not be had.
+//! Allocation that can fail.
 //!
 //! The program may run out of memory at any time, and must not notice that this library does, too: the standard library's
 //! own answer is a message on stderr and an abort. So whatever is allocated here is asked for in a way that can fail, and

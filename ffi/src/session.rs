@@ -84,7 +84,7 @@ pub(crate) struct Session {
     next_global: Option<(usize, u64)>,
 }
 
-/// What a client said.
+/// What a client has sent.
 #[derive(Debug)]
 pub(crate) enum Said<'a> {
     /// A whole command, and whether this client may command.
@@ -93,9 +93,9 @@ pub(crate) enum Said<'a> {
     Garbage(u64),
 }
 
-/// Where a round of sending ended.
+/// The outcome of a round of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Round {
+pub(crate) enum SendOutcome {
     /// There is more, and the socket may take it.
     More,
     /// Everything there is was sent.
@@ -165,7 +165,7 @@ impl Session {
         }
     }
 
-    /// Nothing more is received: what is left of a command is none.
+    /// Nothing more is received: drop an incomplete command.
     pub(crate) fn stop_receiving(&self, hear: &mut impl FnMut(Said<'_>)) {
         hear(Said::Garbage(self.commands.pending() as u64));
     }
@@ -314,9 +314,9 @@ impl Session {
         &mut self,
         ring: &mut Consumer<'static>,
         definitions: &mut Definitions,
-    ) -> Round {
+    ) -> SendOutcome {
         if !self.begun {
-            return Round::Idle;
+            return SendOutcome::Idle;
         }
         // A chunk that is partly sent goes first.
         if !self.queue.is_empty() && self.is_between_chunks() {
@@ -325,7 +325,7 @@ impl Session {
         self.send_chunks(ring, definitions)
     }
 
-    fn send_queue(&mut self) -> Round {
+    fn send_queue(&mut self) -> SendOutcome {
         let mut pieces = [IoSlice::new(&[]); PIECES];
         let (mut used, mut bytes) = (0, 0);
         let mut skip = self.queue_sent;
@@ -349,14 +349,14 @@ impl Session {
             self.queue_sent -= piece.len();
             self.queue.pop_front();
         }
-        Round::More
+        SendOutcome::More
     }
 
     fn send_chunks(
         &mut self,
         ring: &mut Consumer<'static>,
         definitions: &mut Definitions,
-    ) -> Round {
+    ) -> SendOutcome {
         self.keep_out_what_is_late(ring);
         if let Some(record) = ring.records().next()
             && !record.is_live()
@@ -364,7 +364,7 @@ impl Session {
             // What it tells is of this session, though it is not itself.
             if let Some(loss) = record.loss_before() {
                 if self.make_room().is_err() {
-                    return Round::Later;
+                    return SendOutcome::Later;
                 }
                 self.tell_loss(&loss, definitions, ring);
             }
@@ -373,7 +373,7 @@ impl Session {
             self.release(ring, 1);
             // If there is no memory, as soon as there is.
             let _ = self.tell_delta(definitions, ring);
-            return Round::More;
+            return SendOutcome::More;
         }
         let mut pieces = [IoSlice::new(&[]); PIECES];
         let (mut used, mut bytes) = (0, 0);
@@ -396,11 +396,11 @@ impl Session {
                     // goes first.
                     if index == 0 {
                         if self.make_room().is_err() {
-                            return Round::Later;
+                            return SendOutcome::Later;
                         }
                         self.tell_loss(&loss, definitions, ring);
                         self.admit(definitions, &record);
-                        return Round::More;
+                        return SendOutcome::More;
                     }
                     break;
                 }
@@ -417,7 +417,7 @@ impl Session {
             }
         }
         if used == 0 && self.admitted == 0 {
-            return Round::Idle;
+            return SendOutcome::Idle;
         }
         let sent = match used {
             0 => 0,
@@ -427,7 +427,7 @@ impl Session {
             },
         };
         self.release_sent(ring, sent);
-        Round::More
+        SendOutcome::More
     }
 
     /// The end mark of the log is sent: what else is in the ring, or still comes, is for
@@ -532,13 +532,13 @@ pub(crate) fn begin_of_global(record: &Record<'_>) -> Option<u64> {
     Some(marker.begin.max(first))
 }
 
-impl From<Sent> for Round {
-    fn from(sent: Sent) -> Round {
+impl From<Sent> for SendOutcome {
+    fn from(sent: Sent) -> SendOutcome {
         match sent {
-            Sent::Bytes(_) => Round::More,
-            Sent::Full => Round::Full,
-            Sent::Later => Round::Later,
-            Sent::Gone => Round::Gone,
+            Sent::Bytes(_) => SendOutcome::More,
+            Sent::Full => SendOutcome::Full,
+            Sent::Later => SendOutcome::Later,
+            Sent::Gone => SendOutcome::Gone,
         }
     }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::futex;
 
-/// The longest single sleep: a bound on what any oversight could cost. The tests below
-/// would not see one that it mends.
+/// The longest single sleep: it bounds what a missed wake-up could cost. The tests below would
+/// not notice one that this hides.
 const NAP: Duration = if cfg!(test) {
     Duration::MAX
 } else {

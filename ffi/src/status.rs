@@ -46,7 +46,7 @@ pub struct RawStatus {
     error: c_int,
 }
 
-/// Why something failed. What it needs in words is kept elsewhere, so that to copy it takes no memory.
+/// Why something failed. Its texts are kept elsewhere, so that copying it takes no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Error {
     RtsNoSupport,
@@ -177,7 +177,7 @@ impl Error {
         Error::Sys(problem.errno)
     }
 
-    /// A host or a port that is none, or that cannot be listened at.
+    /// A host or a port that is invalid, or that cannot be listened on.
     pub(crate) fn inet(part: Part, text: &[u8], cause: Cause) -> Error {
         last_problem::keep(part, text, cause, false);
         match cause {
@@ -311,7 +311,7 @@ impl fmt::Display for RawStatus {
     }
 }
 
-/// Without memory for its path, nothing is known of the file.
+/// Without memory for its path, the file is not named.
 fn keep(path: &[&[u8]], problem: Problem) {
     let path = join(path).ok();
     if let Some(mut last) = unless_forked(&RING_FILE) {

@@ -15,7 +15,7 @@ use crate::system;
 /// the poll thread is behind, and given back: the size costs nothing, and lets
 /// a table of any realistic size pass in one burst.
 const DEFINITIONS_RING: usize = 64 << 20;
-/// Where that much address space is not to be had.
+/// Where that much address space is not available.
 const SMALL_DEFINITIONS_RING: usize = 16 << 20;
 
 /// How much of a ring is populated ahead of its use.
@@ -42,7 +42,7 @@ impl RingMemory {
             .map_anon()
             .map_err(Error::from)?;
         let map = MmapRaw::from(map);
-        // A core dump of the program is about the program.
+        // Keep the ring out of core dumps (best effort).
         system::keep_from_dumps(&map);
         Ok(RingMemory {
             map,

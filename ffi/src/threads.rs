@@ -1,4 +1,4 @@
-//! Every thread of this library begins here.
+//! How every thread of this library is started.
 //!
 //! By `pthread_create` rather than by Rust's library, which cannot say that it found no memory, and which makes stacks of a
 //! size that is wrong in some programs: glibc takes the thread-local variables of the program and of all its libraries out

@@ -38,7 +38,7 @@ pub(crate) enum Overflow {
     Block(Option<Duration>),
 }
 
-/// Whose commands are obeyed.
+/// Whose commands are executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Control {
     /// Those of this process's user, over a Unix socket.

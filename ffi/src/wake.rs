@@ -36,13 +36,13 @@ impl Wake {
 
     /// Make `poll` return.
     pub(crate) fn wake(&self) {
-        // Relaxed: whoever is a moment too early writes where the descriptor was.
+        // Relaxed: a thread that reads the old value writes to the descriptor that was.
         if self.lost.load(Ordering::Relaxed) {
             return;
         }
         match self.bell.ring() {
             Ok(()) => {}
-            // Full, so readable.
+            // Full: so it is readable already.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 FAULTS.wakeups_pending.count();
             }

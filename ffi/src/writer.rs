@@ -18,7 +18,7 @@ use ghc_eventlog::layout::MARKER_LEN;
 
 use crate::chunk::{BlockMarker, Chunk, is_header};
 use crate::instance::Instance;
-use crate::recording::Way;
+use crate::recording::RecordPath;
 use crate::rts::{EventLogWriter, Rts};
 use crate::system;
 use crate::tuning::Overflow;
@@ -104,7 +104,7 @@ fn accept(instance: &Instance, bytes: &[u8]) {
             return;
         }
         if BlockMarker::parse(bytes).is_some() && !is_header(&bytes[MARKER_LEN..]) {
-            // The first, and spoilt: the next flush has one that is not.
+            // The first, and damaged: the next flush brings a good one.
             miss(instance, &chunk, bytes);
             return;
         }
@@ -123,7 +123,7 @@ fn accept(instance: &Instance, bytes: &[u8]) {
             instance
                 .header_hash
                 .store(hash_of(header), Ordering::Relaxed);
-            record(instance, &chunk, header, Way::Definitions);
+            record(instance, &chunk, header, RecordPath::Definitions);
             keep_or_lose(instance, &chunk, header);
         }
         Chunk::End if restarting => {}
@@ -136,12 +136,12 @@ fn accept(instance: &Instance, bytes: &[u8]) {
         // a global chunk that was written after it flows for certain.
         Chunk::Global(_) if !instance.globals_flow.load(Ordering::Acquire) => {
             if !is_empty_block(bytes) {
-                record(instance, &chunk, bytes, Way::Definitions);
+                record(instance, &chunk, bytes, RecordPath::Definitions);
                 keep_or_lose(instance, &chunk, bytes);
             }
         }
         _ => {
-            record(instance, &chunk, bytes, Way::Records);
+            record(instance, &chunk, bytes, RecordPath::Records);
             deliver(instance, &chunk, bytes);
         }
     }
@@ -166,7 +166,7 @@ fn count_global(instance: &Instance) {
 
 /// The first chunk of a log that was started again, which has its header. GHC 9.0 does not
 /// keep threads without a capability out of the buffer meanwhile: what they log may be
-/// before, after or inside the header, and spoil it. Such a chunk is of no use to anybody.
+/// before, after or inside the header, and damage it. Such a chunk cannot be used.
 fn header_again(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
     let alone = match chunk {
         Chunk::Header { offset } => {
@@ -179,12 +179,12 @@ fn header_again(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
     }
 }
 
-/// A chunk that is of no use: neither the file nor the client has it.
+/// Drop a chunk that is of no use: neither the file nor the client gets it.
 fn miss(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
     if let Some(recording) = instance.recording {
         recording.refuse(bytes);
     }
-    // Relaxed: who sees it late has not missed anything yet, or is not there any more.
+    // Relaxed: a client that sees it late has not missed anything yet, or is gone.
     if instance.serving.load(Ordering::Relaxed) {
         lose(instance, chunk, bytes);
     }
@@ -198,9 +198,9 @@ fn hash_of(bytes: &[u8]) -> u64 {
 }
 
 /// Hand it to the flight recorder, if there is one.
-fn record(instance: &Instance, chunk: &Chunk, bytes: &[u8], way: Way) {
+fn record(instance: &Instance, chunk: &Chunk, bytes: &[u8], record_path: RecordPath) {
     if let Some(recording) = instance.recording {
-        recording.accept(chunk, bytes, way);
+        recording.accept(chunk, bytes, record_path);
     }
 }
 
@@ -210,8 +210,8 @@ fn is_empty_block(bytes: &[u8]) -> bool {
 }
 
 /// Put a chunk where it is not lost: whatever it defines is kept for every
-/// client. False if the poll thread is further behind than any table is long: it
-/// does not run.
+/// client. False if the ring of definitions is full, that is, the poll thread has
+/// stopped.
 fn keep(instance: &Instance, bytes: &[u8]) -> bool {
     let kept = instance.definitions.push(bytes).is_ok();
     if kept && instance.definitions_bell.ring() {
@@ -268,7 +268,7 @@ fn deliver(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
             return;
         }
         Err(PushError::Full | PushError::Oversize) => lose(instance, chunk, bytes),
-        // Nobody listens.
+        // No client is connected.
         Err(PushError::Closed | PushError::Stale) => {}
     }
     if matches!(chunk, Chunk::Global(_)) && !is_empty_block(bytes) {
@@ -277,7 +277,7 @@ fn deliver(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
     }
 }
 
-/// The client will not get this chunk, and is told.
+/// The client will not get this chunk: count it, so that the stream says so.
 fn lose(instance: &Instance, chunk: &Chunk, bytes: &[u8]) {
     instance.chunks.record_loss(loss_of(instance, chunk, bytes));
     // No chunk may come for long that would tell of it.
@@ -300,7 +300,7 @@ pub(crate) fn insert(instance: &Instance, block: &[u8]) {
                 .chunks
                 .record_loss(loss_of(instance, &Chunk::of(block), block));
         }
-        // Nobody listens.
+        // No client is connected.
         Err(PushError::Closed | PushError::Stale) => return,
     }
     if instance.chunks_bell.ring() {
@@ -310,7 +310,7 @@ pub(crate) fn insert(instance: &Instance, block: &[u8]) {
 
 /// The same, into the file of the flight recorder.
 pub(crate) fn insert_into_file(instance: &Instance, block: &[u8]) {
-    record(instance, &Chunk::of(block), block, Way::Records);
+    record(instance, &Chunk::of(block), block, RecordPath::Records);
 }
 
 /// Wait for room, if that is the policy, or if the program exits and this is its
@@ -320,7 +320,7 @@ pub(crate) fn insert_into_file(instance: &Instance, block: &[u8]) {
 /// which this call, in a signal handler, has interrupted: no room can come before
 /// it goes on.
 fn push_patiently(instance: &Instance, bytes: &[u8], nested: bool) -> Result<(), PushError> {
-    // Relaxed: whoever sees it late drops or waits once more.
+    // Relaxed: a thread that sees it late drops or waits once more.
     if !instance.serving.load(Ordering::Relaxed) {
         return Err(PushError::Full);
     }
@@ -355,7 +355,7 @@ fn push_patiently(instance: &Instance, bytes: &[u8], nested: bool) -> Result<(),
     outcome.unwrap_or(Err(PushError::Full))
 }
 
-/// All waiting at the exit, by whomever, has one budget.
+/// All threads that wait at the exit share one budget.
 fn spend_exit_budget(instance: &Instance, spent: Duration) {
     let spent = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
     // Relaxed: the stop callback reads it on the same thread, or after the others

@@ -26,7 +26,7 @@ fn starting(work: impl FnOnce() -> Result<()>) -> Status {
     })
 }
 
-/// Do what C has called for: its outcome as a status, and no cancellation meanwhile.
+/// Do what C has called for, with cancellation deferred, and return the outcome as a status.
 fn status(work: impl FnOnce() -> Result<()>) -> Status {
     cancellation::put_off(|| Status::of(work()))
 }

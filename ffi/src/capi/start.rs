@@ -7,7 +7,7 @@ use super::types::{EventlogSocketAddr, EventlogSocketOpts, EventlogSocketTuning,
 use super::{starting, status};
 use crate::lifecycle::{self, SocketOptions};
 use crate::net::listener::Address;
-use crate::recording::Wish;
+use crate::recording::RingFileRequest;
 use crate::status::{Error, Result, Status};
 use crate::tuning;
 
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn eventlog_socket_start(
     starting(|| {
         // SAFETY: the contract is the same.
         let args = unsafe { arguments(addr, opts) }?;
-        // Without a socket nobody could come.
+        // Without a socket no client can connect.
         let wait = args.wait && args.address.is_some();
         lifecycle::start(args.address, args.options)?;
         if wait { lifecycle::wait() } else { Ok(()) }
@@ -119,7 +119,7 @@ fn set_ring_file(path: Option<Vec<u8>>, size: u64) -> Result<()> {
     };
     let size = size.ok_or(Error::Sys(libc::EINVAL))?;
     let path = path.filter(|path| !path.is_empty());
-    lifecycle::set_ring_file(path.map(|path| Wish {
+    lifecycle::set_ring_file(path.map(|path| RingFileRequest {
         path: OsString::from_vec(path).into(),
         size,
     }))

@@ -67,7 +67,7 @@ static_assertions::const_assert_eq!(size_of::<EventlogSocketStats>(), 48 * 8);
 
 impl EventlogSocketStats {
     fn read(instance: &Instance) -> EventlogSocketStats {
-        // Relaxed: each counter is right, their moments differ.
+        // Relaxed: each counter is exact, but they are not of one instant.
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let ring = instance.chunks.counters();
         let published = &instance.published;

@@ -13,14 +13,14 @@ use crate::gate::GATE;
 use crate::instance::Instance;
 use crate::rts::Rts;
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Outcome {
     Run,
     Unknown,
     /// Not here: see [`crate::rts::Rts::command`].
     Refused,
-    /// It is the program's: this call is to be made.
+    /// It is one of the program's own: make this call.
     Handler(Registered),
 }
 
@@ -55,7 +55,7 @@ impl Commands {
         } else {
             self.named(command.name(), command.id)
         };
-        // One collection does for a row of them.
+        // One collection serves several of them in a row.
         if self.census && !INBOX.has_commands() {
             self.settle();
         }

@@ -17,10 +17,10 @@ pub(crate) struct Delegate {
 
 #[derive(Debug)]
 struct State {
-    /// It has said that it will come.
+    /// The thread has announced itself.
     expected: bool,
     due: Option<Call>,
-    /// Fetched, and not done.
+    /// Fetched, and not finished.
     fetched: bool,
 }
 
@@ -54,7 +54,7 @@ impl Delegate {
         self.changed.wait(&self.state, state, None)
     }
 
-    /// A thread will come for handlers.
+    /// A thread of the program will fetch handlers.
     pub(crate) fn expect(&self) {
         self.state().expected = true;
     }

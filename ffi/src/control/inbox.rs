@@ -184,7 +184,7 @@ impl Inbox {
     /// Somebody has registered a hook.
     pub(crate) fn hook_registered(&self) {
         let mut state = self.state();
-        // A log that has ended is none of its business, though its end be told later.
+        // Not for a log that has ended, even if its end is still to be announced.
         state.newcomers |= state.runs;
         drop(state);
         self.something.tell();
@@ -247,7 +247,7 @@ impl Inbox {
         Ok(state.commands.try_reserve_exact(more)?)
     }
 
-    /// There is a control thread, or none any more.
+    /// The control thread has started, or has ended.
     pub(crate) fn thread_works(&self, working: bool) {
         self.state().working = working;
         self.done.tell();
@@ -302,7 +302,7 @@ impl Inbox {
     /// Running a command of a crowd took so much of a processor.
     pub(crate) fn spend(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        // Relaxed: an account, nothing is ordered by it.
+        // Relaxed: a sum; nothing is ordered by it.
         self.spent.fetch_add(nanos, Ordering::Relaxed);
     }
 

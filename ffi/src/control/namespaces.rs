@@ -84,7 +84,7 @@ pub(crate) fn register(name: &[u8]) -> Result<&'static Namespace> {
     let mut handlers = Vec::new();
     handlers.try_reserve_exact(256).map_err(OutOfMemory::from)?;
     handlers.resize(256, None);
-    // Nothing fails any more.
+    // Nothing can fail from here on.
     let namespace: &'static Namespace = Box::leak(boxed(Namespace { name })?);
     all.push(Entry {
         namespace,

@@ -104,7 +104,7 @@ fn spawn(instance: &'static Instance) -> Result<()> {
     let signals = if super::threads_may_enter() {
         Signals::Inherited
     } else {
-        // Signals interrupt the one thread of the RTS, nobody else.
+        // Signals interrupt the one thread of the RTS, not this one.
         Signals::Blocked
     };
     let rts = Rts::get();

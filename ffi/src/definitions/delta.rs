@@ -10,7 +10,7 @@ use crate::memory::{OutOfMemory, append, copied};
 
 /// Definitions that one client has not been told yet: those of refused chunks.
 ///
-/// What came and went meanwhile leaves no trace, so it stays as small as what is
+/// What was defined and deleted meanwhile is not kept, so it stays as small as what is
 /// alive and what the client knows, however long it takes.
 #[derive(Debug, Default)]
 pub(crate) struct Delta {
@@ -29,15 +29,15 @@ struct Untold {
     fresh: bool,
 }
 
-/// Events to tell, and the times between which they lie.
+/// Events that the client has missed, and the times between which they lie.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Missed {
     pub events: Vec<u8>,
     pub begin: u64,
     pub end: u64,
 }
 
-impl Told {
+impl Missed {
     fn add(&mut self, event: &mut Vec<u8>) {
         let time = time_of(event);
         self.events.append(event);
@@ -104,13 +104,13 @@ impl Delta {
     }
 
     /// The events up to this time, which are not left; or all is left if there is no memory.
-    pub(crate) fn take(&mut self, until: u64) -> Result<Told, OutOfMemory> {
+    pub(crate) fn take(&mut self, until: u64) -> Result<Missed, OutOfMemory> {
         let parts = self.parts.iter().take_while(|(_, latest)| *latest <= until);
         let parts = parts.count();
         let mut order: Vec<Key> = Vec::new();
         order.try_reserve_exact(self.keyed.len())?;
         order.extend(self.keyed.keys());
-        // Each once, so that an unstable order is none.
+        // Each occurs once, so an unstable sort gives the same order.
         order.sort_unstable();
         let keyed = self.keyed.values();
         let len: usize = keyed
@@ -118,22 +118,22 @@ impl Delta {
             .sum();
         let bulk = self.parts[..parts].last().map_or(0, |(end, _)| *end);
         let whole_bulk = len == 0 && bulk == self.bulk.len();
-        let mut told = Told {
+        let mut missed = Missed {
             events: Vec::new(),
             begin: u64::MAX,
             end: 0,
         };
         if !whole_bulk {
-            told.events.try_reserve_exact(len + bulk)?;
+            missed.events.try_reserve_exact(len + bulk)?;
         }
-        // Nothing fails any more.
+        // Nothing can fail from here on.
         for key in &order {
             let Some(untold) = self.keyed.get_mut(key) else {
                 continue;
             };
             for event in [&mut untold.gone, &mut untold.defined] {
                 if !event.is_empty() && time_of(event) <= until {
-                    told.add(event);
+                    missed.add(event);
                     untold.fresh = true;
                 }
             }
@@ -143,15 +143,15 @@ impl Delta {
         if let Some(&(end, latest)) = self.parts[..parts].last() {
             let begin = time_of(&self.bulk);
             if whole_bulk {
-                told.events = std::mem::take(&mut self.bulk);
+                missed.events = std::mem::take(&mut self.bulk);
             } else {
-                told.events.extend(self.bulk.drain(..end));
+                missed.events.extend(self.bulk.drain(..end));
             }
-            told.begin = told.begin.min(begin);
-            told.end = told.end.max(latest);
+            missed.begin = missed.begin.min(begin);
+            missed.end = missed.end.max(latest);
             self.parts.drain(..parts);
             self.parts.iter_mut().for_each(|(at, _)| *at -= end);
         }
-        Ok(told)
+        Ok(missed)
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Keyed {
     deleted: usize,
     /// With more of them than this, it is time to look which can be forgotten.
     too_many: usize,
-    /// They are not as they were when last asked.
+    /// They have changed since this was last asked.
     changed: bool,
 }
 
@@ -69,7 +69,7 @@ impl Keyed {
         std::mem::take(&mut self.changed)
     }
 
-    /// Whoever asks next is to be told that they have.
+    /// Report them as changed the next time that somebody asks.
     pub(crate) fn change(&mut self) {
         self.changed = true;
     }
@@ -133,7 +133,7 @@ impl Keyed {
         Ok(known)
     }
 
-    /// Know nothing of this key any more.
+    /// Forget this key.
     pub(crate) fn forget(&mut self, key: &Key) {
         let Some(known) = self.all.remove(key) else {
             return;
@@ -172,7 +172,7 @@ impl Keyed {
                 });
             }
         }
-        // Each key once, so that an unstable order is none.
+        // Each key occurs once, so an unstable sort gives the same order.
         order.sort_unstable_by_key(|defined| defined.key);
         Ok(order)
     }

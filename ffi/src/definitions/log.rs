@@ -8,7 +8,7 @@ use ghc_eventlog::{BLOCK_MARKER, ErrorKind, RawEvent, RawEvents, SizeTable, defi
 
 use super::Key;
 use crate::chunk::{BlockMarker, Chunk, END_MARKER};
-use crate::definitions_feed::Seam;
+use crate::definitions_feed::WrapBuffer;
 use crate::memory::OutOfMemory;
 
 /// Bytes of a header for which there is room from the start: more than any GHC writes.
@@ -29,7 +29,7 @@ pub(crate) struct Log {
     latest: u64,
     /// Bytes of definitions for which there was no memory.
     left_out: u64,
-    seam: Seam,
+    seam: WrapBuffer,
 }
 
 /// What definitions are handed to. If there is no memory for one, it is left out.
@@ -63,7 +63,7 @@ impl Log {
     pub(crate) fn with_room() -> Result<Log, OutOfMemory> {
         let mut log = Log {
             sizes: SizeTable::with_room(HIGH_TYPES)?,
-            seam: Seam::with_room()?,
+            seam: WrapBuffer::with_room()?,
             ..Log::default()
         };
         log.header.try_reserve_exact(HEADER)?;
@@ -134,7 +134,7 @@ impl Log {
         }
     }
 
-    /// False if it is none.
+    /// False if it is not one.
     fn read_header(&mut self, header: &[u8]) -> Result<bool, OutOfMemory> {
         let more = header.len().saturating_sub(self.header.len());
         self.header.try_reserve(more)?;

@@ -58,8 +58,8 @@ struct Store {
     info_tables: Bulk,
 }
 
-/// Definitions in which gaps can be filled.
-pub(crate) trait Gaps {
+/// Definitions to which what the RTS did not write can be added.
+pub(crate) trait FillGaps {
     fn parts(&mut self) -> (&mut Log, &mut Keyed);
     fn has_cost_centres(&self) -> bool;
     /// Add a cost centre that the RTS did not write.
@@ -83,7 +83,7 @@ impl Definitions {
         !self.log.header().is_empty()
     }
 
-    /// Bytes that were left out so far, be it here or for one client.
+    /// Bytes that were left out so far, here or for one client.
     pub(crate) fn left_out(&self) -> u64 {
         self.log.left_out()
     }
@@ -190,7 +190,7 @@ impl Definitions {
 /// The pieces of a stream to begin with, and when its first block ends.
 type Replay = (Vec<Shared<Vec<u8>>>, u64);
 
-impl Gaps for Definitions {
+impl FillGaps for Definitions {
     fn parts(&mut self) -> (&mut Log, &mut Keyed) {
         (&mut self.log, &mut self.store.keyed)
     }

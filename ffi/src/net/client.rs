@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use super::{peer, tcp, wish};
+use super::{peer, set_best_effort, tcp};
 use crate::faults::FAULTS;
 use crate::fork;
 use crate::identity::OwnDescriptor;
@@ -21,7 +21,7 @@ const RECEIVE: usize = 16 * 1024;
 /// from being served.
 const READS_PER_ROUND: usize = 16;
 
-/// What is wished of a client's socket, 0 for nothing; and what it may.
+/// The options of a client's socket, 0 for the default; and whether it may send commands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientOptions {
     /// Bytes.
@@ -48,7 +48,7 @@ pub(crate) struct Client {
     input: Vec<u8>,
 }
 
-/// What became of sending.
+/// The outcome of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     Bytes(usize),
@@ -75,10 +75,10 @@ impl Client {
         }
         // The system caps it as it likes.
         match options.sndbuf {
-            1.. => wish(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, options.sndbuf),
+            1.. => set_best_effort(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, options.sndbuf),
             // TCP finds its own size, unless it is given one.
             _ if is_tcp => {}
-            _ => wish(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, UNIX_SNDBUF),
+            _ => set_best_effort(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, UNIX_SNDBUF),
         }
         Ok(Client {
             may_command: peer::may_command(&socket, is_tcp, options.control),
@@ -107,7 +107,7 @@ impl Client {
         (self.is_tcp || system::HALF_CLOSED == 0) && self.at_eof
     }
 
-    /// Its machine can be gone without a word.
+    /// Its machine may vanish without closing the connection.
     pub(crate) fn can_vanish(&self) -> bool {
         self.is_tcp
     }
@@ -160,7 +160,7 @@ impl Client {
         }
     }
 
-    /// Take what the client says off the socket, whether anybody cares or not, so that
+    /// Read what the client has sent, even if it is dropped, so that
     /// a close resets nothing that is still on its way; up to a limit, and while
     /// `goes_on` says so. False if the connection is broken.
     pub(crate) fn receive(
@@ -212,7 +212,7 @@ impl Client {
                 l_onoff: 1,
                 l_linger: self.linger,
             };
-            wish(&self.socket, libc::SOL_SOCKET, libc::SO_LINGER, linger);
+            set_best_effort(&self.socket, libc::SOL_SOCKET, libc::SO_LINGER, linger);
         }
         // SAFETY: an open descriptor.
         unsafe { libc::shutdown(self.fd(), libc::SHUT_WR) };

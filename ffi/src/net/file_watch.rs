@@ -3,8 +3,8 @@
 //! Cleaners of temporary directories remove it, and so does who makes its directory anew:
 //! nobody could come any more, and nothing would say so. The system tells of it through an
 //! inotify descriptor in the set that the poll thread sleeps on, so that an idle program
-//! sleeps on; a clock would wake it for nothing, ever again. There is a clock only where
-//! that cannot be had (a user may have 128 such descriptors, as a rule), and then while
+//! sleeps on; a timer would keep waking it for nothing. There is a timer only where inotify
+//! is not available (a user may have 128 such descriptors, usually), and then while
 //! nobody is connected; and while the file is missing and could not be made again.
 //!
 //! What is watched is the file itself, and that its directory is not moved or removed: not
@@ -24,12 +24,12 @@ use crate::system;
 /// How often the file is looked for where nothing tells; and how long the pauses between
 /// two attempts to make it again become.
 const SLOWLY: Duration = Duration::from_secs(30);
-/// The shortest time between two looks: who plays with the file must not keep us busy.
+/// The shortest time between two looks: somebody who keeps changing the file must not keep us busy.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct FileWatch {
-    /// None after it has told something, and where it cannot be had.
+    /// None after it has reported something, and where there is no inotify.
     watch: Option<Watch>,
     /// Look then.
     due: Option<Duration>,
@@ -81,7 +81,7 @@ impl FileWatch {
         self.due.filter(|_| alone || self.urgent)
     }
 
-    /// The descriptor could be read, or is not open any more. It has served its purpose.
+    /// The descriptor could be read, or is not open any more: it is not needed any longer.
     pub(crate) fn told(&mut self) {
         self.watch = None;
         self.due = Some(self.looked + PAUSE);

@@ -75,16 +75,16 @@ pub(crate) struct Listener {
     watch: Option<FileWatch>,
 }
 
-/// What came of trying to accept.
+/// The outcome of an accept.
 #[derive(Debug)]
 pub(crate) enum Accepted {
     Client(Client),
     /// Nobody is there.
     Nobody,
     /// The system is out of descriptors or memory, or refuses for another reason: try
-    /// again later, or whoever waits would be found at once and forever.
+    /// again later; at once it would fail again, forever.
     Later,
-    /// The descriptor is none, or not that of a listener: the program has closed it.
+    /// The descriptor is closed, or not that of a listener: the program has closed it.
     Lost,
 }
 
@@ -184,7 +184,7 @@ impl Listener {
     }
 
     pub(crate) fn accept(&self) -> Accepted {
-        // Not forever, if nobody ever is still there.
+        // Not forever, if each of them is gone by then.
         for _ in 0..BACKLOG {
             let error = match system::accept(self.fd()) {
                 Ok(socket) => {

@@ -47,8 +47,8 @@ fn set_option<T>(socket: &impl AsRawFd, level: c_int, name: c_int, value: T) -> 
     Ok(())
 }
 
-/// Set an option that the stream does without.
-fn wish<T>(socket: &impl AsRawFd, level: c_int, name: c_int, value: T) {
+/// Set an option that the stream works without (best effort).
+fn set_best_effort<T>(socket: &impl AsRawFd, level: c_int, name: c_int, value: T) {
     if set_option(socket, level, name, value).is_err() {
         FAULTS.options_failed.count();
     }

@@ -1,6 +1,6 @@
 //! The file that tells the port of a TCP socket, for a port that the system chooses.
 //!
-//! It has the number and a newline, and is there, whole, when the socket listens. What is no such file is never replaced;
+//! It has the number and a newline, and is there, whole, when the socket listens. Any other file is never replaced;
 //! nor, where others may write to the directory, one of another user. At the end it is removed if it is still the one that
 //! was made here.
 

@@ -144,15 +144,15 @@ fn local_port(socket: &OwnedFd) -> io::Result<u16> {
 }
 
 /// What a connection for a stream wants: no waiting for full segments, and a
-/// peer that vanished without a word noticed within a minute.
+/// peer that has vanished noticed within a minute.
 pub(crate) fn prepare_client(client: &OwnedFd) {
-    super::wish(client, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
-    super::wish(client, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+    super::set_best_effort(client, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+    super::set_best_effort(client, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
     // While the stream is quiet the system asks after 10, 20 and 30 s, and gives up after
     // 40. TCP_USER_TIMEOUT would do the same for a stream that is not quiet, but would end
     // a peer that is there and has closed its window, too: hence `silence`.
     for &(option, value) in system::KEEP_ALIVE {
-        super::wish(client, libc::IPPROTO_TCP, option, value);
+        super::set_best_effort(client, libc::IPPROTO_TCP, option, value);
     }
 }
 

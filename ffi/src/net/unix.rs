@@ -74,7 +74,7 @@ impl SocketFile {
         if !folder.is_as_safe_as(&self.folder) {
             return Err(Problem::new(libc::EPERM));
         }
-        // Whoever keeps that does not keep us: nothing is removed here.
+        // A lock that somebody keeps does not stop us: nothing is removed here.
         let _turn = try_to_lock(&folder);
         if folder.look(name)?.is_some() {
             return Err(Problem::new(libc::EADDRINUSE));
@@ -184,7 +184,7 @@ fn restrict(folder: &Folder, name: &CStr, made: &Found) -> io::Result<()> {
     match change_mode(folder, name, made.identity) {
         // The owner may do less than was asked for, and nobody else anything.
         Err(_) if made.mode & 0o077 == 0 => Ok(()),
-        // Nobody else can have put something else there.
+        // Nobody else can have replaced it.
         Err(_) if !folder.others_may_write() => folder.change_mode(name, 0o600),
         changed => changed,
     }
@@ -268,8 +268,8 @@ fn make_way(folder: &Folder, place: &Place) -> Result<(), Problem> {
     }
 }
 
-/// Connect to this very file without waiting. A path could lead elsewhere by then, and who
-/// listens there would have a guest.
+/// Connect to this very file without waiting. A path could lead elsewhere by then, to
+/// somebody else's socket.
 #[cfg(target_os = "linux")]
 fn probe(folder: &Folder, place: &Place, file: Identity) -> io::Result<OwnedFd> {
     let descriptor = folder.open_to_look(&place.name)?;

@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{PollThread, RETRY, Rest};
+use super::{Activity, PollThread, RETRY};
 use crate::clock::monotonic;
 use crate::control;
 use crate::faults::FAULTS;
 use crate::net::BACKLOG;
 use crate::net::listener::{Accepted, Listener};
-use crate::session::{Round, Session};
+use crate::session::{SendOutcome, Session};
 
 /// How long a client that spoke may take to close its end, at the end.
 const LINGER: Duration = Duration::from_millis(250);
@@ -42,15 +42,15 @@ impl PollThread {
     }
 
     /// End the stream when all of it is sent, or its time is over.
-    pub(super) fn end_if_due(&mut self, served: Rest) -> Rest {
+    pub(super) fn end_if_due(&mut self, served: Activity) -> Activity {
         let Some(deadline) = self.finish else {
             return served;
         };
         self.chunks.close();
         if monotonic() < deadline
-            && let Some(rest) = self.still_delivering(served)
+            && let Some(activity) = self.still_delivering(served)
         {
-            return rest;
+            return activity;
         }
         // A reset for what nobody has read would take the end of the stream with it.
         if self.input.rests_until(monotonic()).is_some() {
@@ -72,7 +72,7 @@ impl PollThread {
             progress.finished += 1;
             progress.closed = true;
         });
-        Rest::Busy
+        Activity::Busy
     }
 
     /// Those who waited for their turn get a log that has ended, not a reset.
@@ -94,7 +94,7 @@ impl PollThread {
             {
                 session.tell_end(None, &self.definitions, &self.chunks);
                 // As much as the socket takes at once; the ring has nothing live.
-                while session.send(&mut self.chunks, &mut self.definitions) == Round::More {}
+                while session.send(&mut self.chunks, &mut self.definitions) == SendOutcome::More {}
             }
             session.client.end_stream(Duration::ZERO);
             self.received += session.client.received();
@@ -103,12 +103,12 @@ impl PollThread {
 
     /// How to wait for the rest of the stream to be sent; `None` if it is, or if
     /// there is nobody to send it to.
-    fn still_delivering(&mut self, served: Rest) -> Option<Rest> {
+    fn still_delivering(&mut self, served: Activity) -> Option<Activity> {
         let session = self
             .session
             .as_mut()
             .filter(|session| session.has_begun())?;
-        let drained = served == Rest::Idle
+        let drained = served == Activity::Idle
             && self.retry.is_none()
             && self.chunks.is_idle()
             && self.feed.is_empty();
@@ -117,10 +117,10 @@ impl PollThread {
         }
         if session.make_room().is_err() {
             self.retry = Some(monotonic() + RETRY);
-            return Some(Rest::Idle);
+            return Some(Activity::Idle);
         }
         let loss = self.chunks.take_loss();
         let told = session.tell_end(loss, &self.definitions, &self.chunks);
-        told.then_some(Rest::Busy)
+        told.then_some(Activity::Busy)
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Whoever may connect can send as fast as the program reads. So reading, and running what
 //! was read, have a share of one processor: when it is spent nothing is read for a while,
-//! the sockets' buffers fill, and the sender waits. Nothing that was sent is lost. Who sends
-//! as people and tools do never comes to the end of it.
+//! the sockets' buffers fill, and the sender waits. Nothing that was sent is lost. Normal clients
+//! never use it up.
 //!
 //! Clients that come and go have a share of their own: when it is spent, the next one waits
 //! in the queue for a moment.
@@ -14,16 +14,16 @@ use std::time::Duration;
 const SHARE: u32 = 40;
 /// What may be spent at once after a quiet time: tens of thousands of commands.
 const BURST: Duration = Duration::from_millis(40);
-/// What may be owed at most: no rest is longer than `SHARE` times this.
+/// The largest debt: no pause is longer than `SHARE` times this.
 const DEBT: Duration = Duration::from_millis(500);
-/// The same for clients that come and go: no rest of theirs is longer than 400 ms.
+/// The same for clients that come and go: no pause of theirs is longer than 400 ms.
 const DEBT_OF_VISITS: Duration = Duration::from_millis(10);
 /// For what one of them costs besides what is measured: accepting it, and the flush that it
 /// gets from another thread.
 pub(super) const VISIT: Duration = Duration::from_micros(100);
 /// For being woken, which is not measured: a byte at a time costs more than it seems to.
 const WAKE_UP: Duration = Duration::from_micros(10);
-/// No rest is shorter: it ends with a wake-up.
+/// No pause is shorter, as each ends with a wake-up.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// When more commands wait than are run soon, reading waits for room; but no longer than
 /// this while none is run at all: a client that is not read from can lose what it was sent.
@@ -74,7 +74,7 @@ impl InputBudget {
         }
     }
 
-    /// When reading goes on, if it rests now.
+    /// When reading goes on, if it is paused.
     pub(super) fn rests_until(&self, now: Duration) -> Option<Duration> {
         self.rests_until.filter(|end| now < *end)
     }

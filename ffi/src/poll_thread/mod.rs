@@ -42,7 +42,7 @@ const RETRY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct PollThread {
     instance: &'static Instance,
-    /// None: nobody is to come.
+    /// None: no client is to connect.
     address: Option<Address>,
     options: ClientOptions,
     listener: Option<Listener>,
@@ -53,7 +53,7 @@ pub(crate) struct PollThread {
     definitions: Definitions,
     /// The stream is to end by then.
     finish: Option<Duration>,
-    /// Something to be tried again, then.
+    /// When to try something again.
     retry: Option<Duration>,
     /// The facts, for which there was no memory, to be tried again then.
     facts_due: Option<Duration>,
@@ -79,9 +79,9 @@ pub(crate) struct PollThread {
     populated: usize,
 }
 
-/// How the loop may sleep.
+/// What the loop has left to do, and so how it may sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rest {
+enum Activity {
     /// Not at all: there is more to do.
     Busy,
     /// Until something happens: all there is was sent.
@@ -90,7 +90,7 @@ enum Rest {
     Full,
 }
 
-/// The thread, to be given what it runs.
+/// The thread, which waits to be given what it runs.
 pub(crate) fn prepare() -> Result<Waiting<PollThread>> {
     Waiting::start(c"eventlog-poll", PollThread::run)
 }
@@ -163,15 +163,15 @@ impl PollThread {
             self.accept();
             self.publish();
             let served = self.serve();
-            let rest = self.end_if_due(served);
+            let activity = self.end_if_due(served);
             self.pay_for_visits();
-            if let Err(error) = self.sleep(rest) {
-                // Descriptors of ours are closed, or the program's by now. It must not
+            if let Err(error) = self.sleep(activity) {
+                // Our descriptors are closed, or reused by the program. It must not
                 // notice: its writers are refused from now on, and nobody is woken.
                 self.instance.wake.lose();
                 self.disconnect();
                 self.chunks.reset();
-                // Nobody empties it any more.
+                // It is not emptied any more.
                 self.instance.definitions.close();
                 self.listener = None;
                 self.instance

@@ -1,18 +1,18 @@
-//! The client's time: from accept to disconnect.
+//! Serving a client, from accept to disconnect.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use eventlog_ring::RecordState;
 
-use super::{PollThread, RETRY, Rest};
+use super::{Activity, PollThread, RETRY};
 use crate::clock::{self, monotonic};
 use crate::control;
 use crate::faults::FAULTS;
 use crate::flush_thread;
 use crate::memory::OutOfMemory;
 use crate::net::listener::Accepted;
-use crate::session::{self, Round, Session};
+use crate::session::{self, SendOutcome, Session};
 
 /// Sends per round, so that definitions, requests and a client's input have
 /// their turn while a fast client takes all there is.
@@ -101,7 +101,7 @@ impl PollThread {
             self.chunks.reset();
             control::INBOX.log_ends();
         }
-        // Whoever waited for this client need not any more.
+        // Release those that wait for this client.
         self.instance.space.made();
         flush_thread::client_changed(false);
         let admitted = session.admitted();
@@ -136,42 +136,42 @@ impl PollThread {
     }
 
     /// Send what there is, as far as the client takes it.
-    pub(super) fn serve(&mut self) -> Rest {
+    pub(super) fn serve(&mut self) -> Activity {
         if self.session.is_none() {
             self.discard();
-            return Rest::Idle;
+            return Activity::Idle;
         }
         if self.may_begin() && self.begin().is_err() {
-            // It finds that out at once, and may come again.
+            // The client notices at once, and may connect again.
             self.disconnect();
             self.refuse();
-            return Rest::Idle;
+            return Activity::Idle;
         }
         if self.has_vanished() {
             self.disconnect();
-            return Rest::Busy;
+            return Activity::Busy;
         }
         let Some(session) = &mut self.session else {
-            return Rest::Busy;
+            return Activity::Busy;
         };
         let mut sent = false;
-        let mut rest = Rest::Busy;
+        let mut activity = Activity::Busy;
         for _ in 0..SENDS_PER_ROUND {
             match session.send(&mut self.chunks, &mut self.definitions) {
-                Round::More => sent = true,
-                Round::Idle => rest = Rest::Idle,
-                Round::Full => rest = Rest::Full,
-                Round::Later => {
+                SendOutcome::More => sent = true,
+                SendOutcome::Idle => activity = Activity::Idle,
+                SendOutcome::Full => activity = Activity::Full,
+                SendOutcome::Later => {
                     self.retry = Some(monotonic() + RETRY);
-                    rest = Rest::Idle;
+                    activity = Activity::Idle;
                 }
-                Round::Gone => {
+                SendOutcome::Gone => {
                     self.receive_rest();
                     self.disconnect();
-                    return Rest::Busy;
+                    return Activity::Busy;
                 }
             }
-            if rest != Rest::Busy {
+            if activity != Activity::Busy {
                 break;
             }
         }
@@ -183,25 +183,25 @@ impl PollThread {
             }
         }
         let another_waits = std::mem::take(&mut self.another_waits);
-        if rest == Rest::Full && self.patience_ends.is_none() {
+        if activity == Activity::Full && self.patience_ends.is_none() {
             let patience = self.instance.tuning.stall_timeout;
             self.patience_ends = patience.map(|patience| monotonic() + patience);
-        } else if rest == Rest::Full && another_waits && self.may_displace() {
+        } else if activity == Activity::Full && another_waits && self.may_displace() {
             // A send that has just been tried took nothing.
             FAULTS.clients_displaced.count();
             self.receive_rest();
             self.disconnect();
-            return Rest::Busy;
+            return Activity::Busy;
         }
-        let idle = rest == Rest::Idle && self.chunks.is_idle();
+        let idle = activity == Activity::Idle && self.chunks.is_idle();
         if idle && self.tell_what_is_left() {
-            return Rest::Busy;
+            return Activity::Busy;
         }
         // In between, so that nothing waits for it.
         if self.chunks_memory.populate_more(&mut self.populated) {
-            return Rest::Busy;
+            return Activity::Busy;
         }
-        rest
+        activity
     }
 
     /// The machine of a TCP client has not acknowledged for too long what it was sent.
@@ -239,7 +239,7 @@ impl PollThread {
             && self.chunks.is_idle()
     }
 
-    /// Tell what no chunk tells, after all that is sent. False if there is nothing.
+    /// Report losses that no chunk carries, after all that is sent. False if there are none.
     fn tell_what_is_left(&mut self) -> bool {
         let untold = self.has_untold_loss();
         let Some(session) = &mut self.session else {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::input_budget::Reading;
-use super::{PollThread, RETRY, Rest};
+use super::{Activity, PollThread, RETRY};
 use crate::alone;
 use crate::clock::{self, monotonic};
 use crate::control::{self, INBOX};
@@ -18,7 +18,7 @@ use crate::system;
 const PROBE: Duration = Duration::from_secs(1);
 
 impl PollThread {
-    /// When to wake up without a reason.
+    /// When to wake up even if nothing happens.
     fn timeout(&mut self) -> Option<Duration> {
         let probe = self
             .session
@@ -63,13 +63,13 @@ impl PollThread {
     }
 
     /// Sleep until something happens, and note what did.
-    pub(super) fn sleep(&mut self, rest: Rest) -> Result<()> {
-        if rest == Rest::Busy {
+    pub(super) fn sleep(&mut self, activity: Activity) -> Result<()> {
+        if activity == Activity::Busy {
             // Nobody need wake us.
             return self.poll(false, Some(Duration::ZERO));
         }
         // Chunks matter while they can be sent, or are in the way.
-        let wants_chunks = rest == Rest::Idle
+        let wants_chunks = activity == Activity::Idle
             && self.retry.is_none()
             && match &self.session {
                 Some(session) => session.has_begun(),
@@ -87,7 +87,7 @@ impl PollThread {
         } else {
             self.timeout().map(|at| at.saturating_sub(monotonic()))
         };
-        let polled = self.poll(rest == Rest::Full, until);
+        let polled = self.poll(activity == Activity::Full, until);
         self.instance.definitions_bell.disarm();
         self.instance.chunks_bell.disarm();
         polled
@@ -132,7 +132,7 @@ impl PollThread {
         ];
         let millis = match timeout {
             None => -1,
-            // Rounded up: a rest of a millisecond must not spin.
+            // Rounded up: with less than a millisecond left it must not spin.
             Some(time) => i32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX),
         };
         if millis != 0 {
@@ -197,7 +197,7 @@ impl PollThread {
             self.receive_rest();
             self.disconnect();
         } else if readable && session.client.at_eof {
-            // Asked for no more after this.
+            // Not needed any more after this.
             FAULTS.clients_half_closed.count();
         }
     }

@@ -3,11 +3,11 @@
 //! Touching a page of a mapping that has no file behind it any more is a SIGBUS, which ends the program, in the middle of
 //! a chunk. There is no system call that prevents that for a file with a name: locks and leases bind nobody who does not
 //! ask. So the signal is caught. If its address is in the mapping, anonymous memory takes the place of the whole mapping,
-//! the instruction goes on in it, and nothing is recorded any more. Any other bus error is none of ours, and goes where it
-//! would have gone.
+//! the instruction goes on in it, and nothing is recorded any more. Any other bus error is passed on to
+//! the handler that was there before.
 //!
-//! The signal is delivered to the thread that touched the page. One that blocks it would be killed without being asked, so
-//! each thread that records lets it through, once.
+//! The signal is delivered to the thread that touched the page. A thread that blocks it would be killed, so
+//! each thread that records unblocks it, once.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -21,13 +21,13 @@ static START: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 static LEN: AtomicUsize = AtomicUsize::new(0);
 static STRUCK: AtomicBool = AtomicBool::new(false);
 
-/// Who had the signal before. Written before the handler is there, by `guard`.
+/// The handler that was there before. Written before ours is installed, by `guard`.
 static mut BEFORE: MaybeUninit<libc::sigaction> = MaybeUninit::uninit();
 
 /// The mapping is no longer one of the file.
 #[inline]
 pub(super) fn has_struck() -> bool {
-    // Relaxed: whoever sees it late writes to memory that nobody reads.
+    // Relaxed: a thread that sees it late writes to memory that is never read.
     STRUCK.load(Ordering::Relaxed)
 }
 
@@ -66,7 +66,7 @@ pub(super) fn guard(start: NonNull<u8>, len: usize) {
     });
 }
 
-/// Let the signal through to this thread.
+/// Unblock the signal in this thread.
 #[inline]
 pub(super) fn let_through() {
     thread_local! {
@@ -94,7 +94,7 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     // SAFETY: the kernel hands over a valid description.
     let (address, code) = unsafe { ((*info).si_addr() as usize, (*info).si_code) };
     let (start, len) = (START.load(Ordering::Relaxed), LEN.load(Ordering::Relaxed));
-    // Not sent by somebody, but an address that was touched.
+    // A real fault: an address was touched. Not a signal that somebody has sent.
     // A child has no such mapping, and perhaps one of its own there.
     let touched = code > 0 && address.wrapping_sub(start as usize) < len && !fork::is_inert();
     if touched && (replace(start, len) || replace_page(address)) {
@@ -136,7 +136,7 @@ fn replace_page(address: usize) -> bool {
     false
 }
 
-/// Do what would have been done without us.
+/// Do what would have happened without this library.
 fn pass_on(
     before: &libc::sigaction,
     signal: libc::c_int,

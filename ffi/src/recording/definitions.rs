@@ -13,7 +13,7 @@ use ghc_eventlog::definition::Class;
 use ghc_eventlog::layout::EVENT_HEAD;
 use ghc_eventlog::{RawEvent, ids};
 
-use crate::definitions::{Gaps, Key, Keyed, Log, Sink};
+use crate::definitions::{FillGaps, Key, Keyed, Log, Sink};
 use crate::format::declare_real_length;
 use crate::memory::{OutOfMemory, append, copied, push};
 
@@ -169,7 +169,7 @@ impl Definitions {
     }
 }
 
-impl Gaps for Definitions {
+impl FillGaps for Definitions {
     fn parts(&mut self) -> (&mut Log, &mut Keyed) {
         (&mut self.log, &mut self.store.keyed)
     }

@@ -1,4 +1,4 @@
-//! Making the file: never a second program's, never in the place of something else, never half made.
+//! Making the file: never one that another program uses, never in place of another file, never half made.
 //!
 //! * A file that is not a ring file is never touched; nor, where others may write to the directory, one of another user.
 //! * One that another process records into is locked, and that is an error.
@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 use eventlog_ring_file::{Layout, PREAMBLE, Slot};
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::{Wish, bus_error};
+use super::{RingFileRequest, bus_error};
 use crate::folder::{Folder, Found, Place, Problem, join};
 use crate::fork;
 use crate::identity::{Identity, OwnDescriptor};
@@ -53,10 +53,10 @@ unsafe impl Send for Memory {}
 
 impl RingFile {
     /// Make it, and rotate the one before.
-    pub(super) fn create(wish: &Wish) -> Result<RingFile> {
+    pub(super) fn create(request: &RingFileRequest) -> Result<RingFile> {
         let mut about = "";
-        make(wish, &mut about).map_err(|problem| {
-            let path = wish.path.as_os_str().as_bytes();
+        make(request, &mut about).map_err(|problem| {
+            let path = request.path.as_os_str().as_bytes();
             Error::ring_file(&[path, about.as_bytes()], problem)
         })
     }
@@ -66,7 +66,7 @@ impl RingFile {
         let RingFile { layout, file, map } = self;
         let map: &'static MmapRaw = Box::leak(map);
         let memory = Memory {
-            // A mapping is nowhere near address 0.
+            // A mapping is never at address 0.
             start: NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling()),
             len: map.len(),
             map,
@@ -100,11 +100,11 @@ impl Descriptor {
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         match self.0.size() {
             None => {
-                // The program's, by now.
+                // The descriptor now belongs to the program.
                 fork::own(fork::Slot::RingFile, None);
                 return Err(error(libc::EBADF));
             }
-            // To write would make it longer again, with nothing in it: nobody would notice.
+            // A write would make it longer again, with a hole in it that would not be noticed.
             Some(size) if size < self.1 => {
                 bus_error::give_up();
                 return Err(error(libc::EFBIG));
@@ -151,19 +151,19 @@ fn in_the_way() -> Problem {
     Problem::new(libc::EEXIST)
 }
 
-/// What the name of the file has besides while it is made, and when it is the one before.
+/// The suffix of the file's name while it is made, and when it is the file of the run before.
 const NEW: &str = ".new";
 const OLDER: &str = ".1";
 
-/// `about` is set to what the name of the file that is in the way has besides.
-fn make(wish: &Wish, about: &mut &'static str) -> Result<RingFile, Problem> {
-    let place = Place::of(wish.path.as_os_str().as_bytes())?;
+/// `about` is set to the suffix of the file that is in the way.
+fn make(request: &RingFileRequest, about: &mut &'static str) -> Result<RingFile, Problem> {
+    let place = Place::of(request.path.as_os_str().as_bytes())?;
     let name = &place.name;
     let with = |suffix: &str| join(&[name.to_bytes(), suffix.as_bytes()]);
     let folder = &Folder::open_or_make(&place.folder)?;
     *about = NEW;
     let new = Unfinished::claim(folder, with(NEW)?)?;
-    // Nobody else gets so far while we hold that one.
+    // No other process gets this far while we hold that lock.
     *about = "";
     let before = left_over(folder, name)?;
     let older = with(OLDER)?;
@@ -176,7 +176,7 @@ fn make(wish: &Wish, about: &mut &'static str) -> Result<RingFile, Problem> {
         *about = "";
     }
     let layout = Layout::new(
-        wish.size,
+        request.size,
         u32::try_from(page_size()).unwrap_or(4096),
         std::process::id().into(),
         u64::try_from(crate::clock::wall().as_nanos()).unwrap_or(u64::MAX),
@@ -276,7 +276,7 @@ fn holds_something(file: &File) -> bool {
         Err(_) => return true,
     }
     let Ok(layout) = Layout::parse(&start) else {
-        // Damaged: somebody may want to look at it.
+        // Damaged: it may still be of interest.
         return start != [0; PREAMBLE];
     };
     [0, layout.slot_size].iter().any(|offset| {
@@ -379,7 +379,7 @@ impl<'a> Unfinished<'a> {
         let file = self.file.as_ref().ok_or_else(|| error(libc::EBADF))?;
         // Nothing of what a dead process may have left.
         file.set_len(0)?;
-        // The umask has its say when a file is made, and one that was left may be anybody's.
+        // The umask applies when a file is made, and one that was left may have any mode.
         // SAFETY: an open descriptor.
         if unsafe { libc::fchmod(file.as_raw_fd(), 0o600) } < 0 {
             return Err(io::Error::last_os_error());

@@ -52,44 +52,44 @@ use thread::RecorderThread;
 /// How long a start, an end or a dump waits for a disk that takes no definitions.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// Where to record, and how much.
+/// The ring file that is asked for: its path and size.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct RingFileRequest {
     pub path: PathBuf,
     /// Bytes, a power of two.
     pub size: u64,
 }
 
 /// What a program set in code.
-static WISH: Renewable<Mutex<Option<Wish>>> = Renewable::new(Mutex::new(None));
+static REQUESTED: Renewable<Mutex<Option<RingFileRequest>>> = Renewable::new(Mutex::new(None));
 
-/// In a child, with the locks of its parent, which records into the file that it wished for.
+/// In a child, with the locks of its parent, which records into the file that it has asked for.
 ///
 /// # Safety
 /// As for [`Renewable::renew`].
 pub(crate) unsafe fn renew() {
     // SAFETY: the contract is the same.
-    unsafe { WISH.renew(Mutex::new(None)) };
+    unsafe { REQUESTED.renew(Mutex::new(None)) };
     bus_error::renew();
 }
 
-pub(crate) fn wish(wish: Option<Wish>) {
-    *WISH.lock().unwrap_or_else(|e| e.into_inner()) = wish;
+pub(crate) fn request(request: Option<RingFileRequest>) {
+    *REQUESTED.lock().unwrap_or_else(|e| e.into_inner()) = request;
 }
 
 /// What the environment says, else what the program set in code.
-pub(crate) fn wished() -> Result<Option<Wish>> {
-    let set = WISH.lock().unwrap_or_else(|e| e.into_inner());
+pub(crate) fn requested() -> Result<Option<RingFileRequest>> {
+    let set = REQUESTED.lock().unwrap_or_else(|e| e.into_inner());
     let size = tuning::ring_file_size_from_env()?;
     let path = match (tuning::ring_file_from_env()?, &*set) {
         (Some(path), _) => path,
-        (None, Some(wish)) => copied_path(&wish.path)?,
+        (None, Some(request)) => copied_path(&request.path)?,
         (None, None) => return Ok(None),
     };
     let default = set
         .as_ref()
-        .map_or(tuning::RING_FILE_SIZE, |wish| wish.size);
-    Ok(Some(Wish {
+        .map_or(tuning::RING_FILE_SIZE, |request| request.size);
+    Ok(Some(RingFileRequest {
         path,
         size: size.unwrap_or(default),
     }))
@@ -101,7 +101,7 @@ pub(crate) struct Recording {
     recorder: Recorder<'static>,
     /// Bytes of definitions that are not in the file.
     left_out: AtomicU64,
-    /// In the file: copies, which nobody believes. The mapping is touched only behind `bus_error::let_through`.
+    /// In the file: write-only copies, never read back. The mapping is touched only behind `bus_error::let_through`.
     told: &'static Counters,
     /// Headers and global chunks, for the thread.
     feed: mpsc::Producer<'static>,
@@ -134,14 +134,14 @@ pub(crate) struct Prepared {
 }
 
 /// Make the file. What it replaces is kept beside it.
-pub(crate) fn prepare(wish: &Wish) -> Result<Prepared> {
+pub(crate) fn prepare(request: &RingFileRequest) -> Result<Prepared> {
     // First what leaves nothing if something fails after it.
     let thread = thread::prepare()?;
     let feed = RingMemory::for_definitions()?;
     let definitions = Definitions::with_room()?;
     let counters = boxed(RecorderCounters::default())?;
     let place = boxed(MaybeUninit::uninit())?;
-    let file = RingFile::create(wish)?;
+    let file = RingFile::create(request)?;
     Ok(Prepared {
         file,
         feed,
@@ -168,7 +168,7 @@ impl Prepared {
         bus_error::guard(memory.start, memory.len);
         // SAFETY: the mapping is never unmapped, and as large as the layout says. The file is new: its records and words are
         // zeroes, and nobody but this recorder is to write them. Somebody who does can spoil what is recorded, and nothing
-        // else: the words are read as numbers, and the recorder believes them no more than that.
+        // else: the words are read as numbers, and the recorder relies on nothing else about them.
         let storage =
             unsafe { Storage::from_region(memory.at(layout.records_at), layout.capacity as usize) }
                 .map_err(|_| Error::Sys(libc::EINVAL))?;
@@ -203,9 +203,9 @@ impl Prepared {
     }
 }
 
-/// Which way a chunk goes.
+/// What a chunk is recorded as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum RecordPath {
     /// It only defines: the RTS has not been ready yet.
     Definitions,
     /// It is recorded.
@@ -213,8 +213,8 @@ pub(crate) enum Way {
 }
 
 impl Recording {
-    /// Record a chunk. As careful as the writer, which calls it.
-    pub(crate) fn accept(&self, chunk: &Chunk, bytes: &[u8], way: Way) {
+    /// Record a chunk, under the same rules as the writer, which calls it.
+    pub(crate) fn accept(&self, chunk: &Chunk, bytes: &[u8], record_path: RecordPath) {
         if bytes.len() <= MARKER_LEN && !matches!(chunk, Chunk::Header { .. }) {
             // A block without events, as a flush makes of an idle buffer; or the end, which is told by a counter.
             return;
@@ -223,13 +223,13 @@ impl Recording {
             self.refuse(bytes);
             return;
         }
-        if way == Way::Records {
+        if record_path == RecordPath::Records {
             bus_error::let_through();
             // A refusal is counted there.
             let _ = self.recorder.push(bytes);
             self.tell();
         }
-        let defines = way == Way::Definitions || matches!(chunk, Chunk::Global(_));
+        let defines = record_path == RecordPath::Definitions || matches!(chunk, Chunk::Global(_));
         if defines {
             self.define(bytes);
         }
@@ -319,7 +319,7 @@ impl Recording {
         self.requests.lock()
     }
 
-    /// What came of it so far.
+    /// The result so far.
     pub(crate) fn state(&self) -> State {
         let recorder = self.recorder.counters();
         State {

@@ -42,7 +42,7 @@ pub(super) struct RecorderThread {
     later: Option<(Shared<Facts>, Moment)>,
 }
 
-/// The thread, to be given what it runs.
+/// The thread, which waits to be given what it runs.
 pub(super) fn prepare() -> Result<Waiting<RecorderThread>> {
     Waiting::start(c"eventlog-record", RecorderThread::run)
 }

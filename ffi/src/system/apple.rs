@@ -159,7 +159,7 @@ pub(crate) fn keep_from_children(map: &memmap2::MmapRaw) {
     unsafe { libc::minherit(map.as_mut_ptr().cast(), map.len(), libc::VM_INHERIT_NONE) };
 }
 
-/// A core dump does not have this memory. Not to be had here.
+/// Keep this memory out of core dumps. Not available here.
 pub(crate) fn keep_from_dumps(_map: &memmap2::MmapRaw) {}
 
 /// Put pages behind this much of a mapping. False if the system will not: here it cannot.

@@ -73,7 +73,7 @@ pub(crate) fn prepare(fd: RawFd) -> io::Result<()> {
     set.then_some(()).ok_or_else(io::Error::last_os_error)
 }
 
-/// Not to be had here; the RTS ignores the signal.
+/// Not available here; the RTS ignores the signal.
 #[cfg(any(eventlog_socket_pipe, test))]
 pub(crate) fn without_sigpipe(_write_end: RawFd) -> io::Result<()> {
     Ok(())
@@ -86,7 +86,7 @@ pub(crate) fn errno() -> *mut c_int {
 }
 
 /// A descriptor that can be read when this file, or its directory, is removed or moved: of
-/// inotify. `None` if there is none to be had.
+/// inotify. `None` if there is none.
 pub(crate) fn watch_file(path: &CStr, folder: &CStr) -> Option<OwnedFd> {
     // SAFETY: no pointers.
     let watch = owned(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) }).ok()?;

@@ -86,7 +86,7 @@ mod tests {
         assert!(!is_readable(&bell));
     }
 
-    /// Nobody waits who rings, and nothing that was rung is forgotten.
+    /// A ring never blocks, and none is lost.
     #[test]
     fn a_full_pipe_wakes_still() {
         let bell = Bell::new().expect("a pipe");
