@@ -10,13 +10,14 @@ use std::fs;
 use std::path::Path;
 
 /// The crates that are looked at, by their folders in the repository.
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     "ffi",
     "formats/control",
     "formats/events",
     "formats/ring-file",
     "tools/cli",
     "tools/export",
+    "tools/monitor",
     "tools/relay",
     "tools/series",
     "tools/sessions",

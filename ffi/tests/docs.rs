@@ -75,6 +75,7 @@ fn exists(test: &str) -> bool {
         "formats/control/tests",
         "tools/cli/tests",
         "tools/export/tests",
+        "tools/monitor/tests",
         "tools/relay/tests",
         "tools/series/tests",
         "tools/sessions/tests",

@@ -24,7 +24,12 @@ const WHOLE: u32 = 16 << 20;
 #[non_exhaustive]
 pub enum Framed {
     /// A log begins.
-    Began(Arc<Header>),
+    Began {
+        /// Its header.
+        header: Arc<Header>,
+        /// Where it goes on behind that, in bytes of the stream.
+        at: u64,
+    },
     /// The next piece of it.
     Piece(Piece),
     /// What came is no log. Told once.
@@ -251,7 +256,10 @@ impl Framer {
         self.base = Some(self.start);
         self.latest = 0;
         self.garbage_told = false;
-        each(Framed::Began(header));
+        each(Framed::Began {
+            header,
+            at: self.start,
+        });
     }
 
     fn begin_block(&mut self, marker: Marker, offset: u64, each: &mut dyn FnMut(Framed)) {
@@ -415,7 +423,9 @@ mod tests {
         let mut framer = Framer::new();
         let mut out = Out::default();
         let mut take = |framed| match framed {
-            Framed::Began(header) => {
+            Framed::Began { header, at } => {
+                let own = header.as_bytes().len() as u64;
+                assert!(at >= own);
                 out.logs.push(header.as_bytes().to_vec());
                 out.kinds.push(Vec::new());
             }

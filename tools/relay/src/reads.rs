@@ -73,7 +73,7 @@ impl Reads {
         while !self.how.stop.load(Ordering::Relaxed) {
             match intake.arrivals.next(framer.room()) {
                 Ok(Arrival::NewLog) => {
-                    self.finish(std::mem::replace(&mut framer, Framer::new()));
+                    self.finish(std::mem::take(&mut framer));
                     self.source.commands.connect(intake.arrivals.commands());
                 }
                 Ok(Arrival::Bytes(count)) => {
@@ -85,7 +85,7 @@ impl Reads {
                     }
                 }
                 Ok(Arrival::Lost(cause)) => {
-                    self.finish(std::mem::replace(&mut framer, Framer::new()));
+                    self.finish(std::mem::take(&mut framer));
                     self.source.commands.connect(None);
                     self.source.lost();
                     self.how.notices.tell(&Event::SourceLost {
@@ -118,7 +118,7 @@ impl Reads {
 
     fn take(&mut self, framed: Framed) {
         match framed {
-            Framed::Began(header) => {
+            Framed::Began { header, .. } => {
                 self.hand_on();
                 self.end(0);
                 self.begin(header);

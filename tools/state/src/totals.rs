@@ -146,6 +146,16 @@ impl Totals {
         }
     }
 
+    /// How many events there were.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// How many threads were created.
+    pub fn threads_created(&self) -> u64 {
+        self.created
+    }
+
     /// Takes the beginning of a block.
     pub fn block(&mut self, block: &Block<'_>) {
         self.blocks += 1;

@@ -9,6 +9,7 @@ pub mod export;
 pub mod list;
 pub mod merge;
 pub mod metrics;
+pub mod monitor;
 pub mod record;
 pub mod recover;
 pub mod relay;
@@ -67,5 +68,6 @@ verbs! {
     Spans = spans,
     Export = export,
     Metrics = metrics,
+    Monitor = monitor,
     Types = types,
 }

@@ -1,6 +1,6 @@
 //! `eventlog relay`.
 
-mod names;
+pub mod names;
 mod news;
 mod recording;
 mod serving;

@@ -96,7 +96,7 @@ fn name(bytes: &[u8]) -> Option<String> {
 }
 
 /// What a session is called whose source has no name: by the file, the socket, or the host.
-fn usual_name(source: &Source) -> String {
+pub fn usual_name(source: &Source) -> String {
     match source {
         Source::Stdin => "stdin".to_owned(),
         Source::File(path) | Source::Unix(path) => name_of_file(path),

@@ -1,0 +1,80 @@
+//! What can be asked, and the answers.
+
+mod collections;
+mod earliest;
+mod events;
+mod heap;
+mod names;
+mod overview;
+pub(crate) mod question;
+mod series;
+mod spans;
+mod threads;
+mod timeline;
+
+use crate::registry::Registry;
+use question::{Answer, Question, Refusal, json};
+
+/// Answers a question. `clients` is how many there are.
+pub(crate) fn answer(
+    registry: &Registry,
+    question: &Question,
+    clients: usize,
+) -> Result<Answer, Refusal> {
+    let nothing = || {
+        let path = &question.path;
+        Refusal::missing(format!("there is nothing at /api/{path}"))
+    };
+    if question.path == "sessions" {
+        only_get(question)?;
+        return json(&registry.summaries());
+    }
+    let rest = question.path.strip_prefix("s/").ok_or_else(nothing)?;
+    let (id, what) = rest.split_once('/').ok_or_else(nothing)?;
+    let session = registry.get(id).ok_or_else(|| {
+        Refusal::missing(format!(
+            "there is no session {id}, or not any more; /api/sessions lists those that there are"
+        ))
+    })?;
+    let contents = session
+        .contents()
+        .ok_or_else(|| Refusal::missing(format!("nothing has come from {} yet", session.name())))?;
+    if what != "tiles" {
+        only_get(question)?;
+    } else if !question.posts {
+        return Err(Refusal {
+            status: 405,
+            message: "tiles are asked for with POST".to_owned(),
+        });
+    }
+    match what {
+        "overview" => overview::overview(contents),
+        "rows" => timeline::rows(contents),
+        "tiles" => timeline::tiles(contents, question),
+        "at" => events::at(contents, question),
+        "events" => events::events(contents, question),
+        "arrows" => events::arrows(contents, question),
+        "threads" => threads::threads(contents, question),
+        "spans" => spans::spans(contents, question),
+        "spans/summary" => spans::summary(contents, question),
+        "series" => series::series(contents, question),
+        "collections" => collections::collections(contents, question),
+        "heap" => heap::heap(contents, question),
+        "heap/diff" => heap::difference(contents, question),
+        "stream" => overview::stream(&session, contents, question, clients),
+        _ => match what.strip_prefix("thread/") {
+            Some(thread) => threads::thread(contents, thread),
+            None => Err(nothing()),
+        },
+    }
+}
+
+fn only_get(question: &Question) -> Result<(), Refusal> {
+    match question.posts {
+        false => Ok(()),
+        true => Err(Refusal {
+            status: 405,
+            message: "this is asked for with GET".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,113 @@
+//! `rows`, `tiles`: what capabilities and threads do.
+
+use super::names::{self, row_name};
+use super::question::{Answer, Question, Refusal, json};
+use crate::session::Contents;
+use eventlog_series::{Row, reasons};
+use serde::{Deserialize, Serialize};
+
+/// Tiles that are made for one request, at most.
+const MOST_TILES: usize = 4096;
+/// Their bytes.
+const MOST_BYTES: usize = 16 << 20;
+
+#[derive(Debug, Serialize)]
+struct Rows {
+    caps: Vec<Cap>,
+    threads: Threads,
+    states: States,
+    reasons: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cap {
+    row: String,
+    cap: u16,
+    until: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Threads {
+    count: usize,
+    alive: usize,
+    until: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct States {
+    cap: Vec<&'static str>,
+    thread: Vec<&'static str>,
+}
+
+pub(super) fn rows(contents: &Contents) -> Result<Answer, Refusal> {
+    let rows = contents.rows.look();
+    let caps = rows.caps().map(|cap| Cap {
+        row: row_name(Row::Cap(cap)),
+        cap,
+        until: rows.until(Row::Cap(cap)),
+    });
+    let (count, alive) = rows.thread_counts();
+    let short = |name: &&str| name.strip_prefix("blocked_on_").unwrap_or(name).to_owned();
+    json(&Rows {
+        caps: caps.collect(),
+        threads: Threads {
+            count,
+            alive,
+            until: rows.until(Row::Threads),
+        },
+        states: States {
+            cap: Row::Cap(0).states(),
+            thread: Row::Threads.states(),
+        },
+        reasons: reasons().iter().map(short).collect(),
+    })
+}
+
+/// Which tiles are wanted.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    z: u8,
+    from: u64,
+    to: u64,
+    rows: Vec<String>,
+}
+
+pub(super) fn tiles(contents: &Contents, question: &Question) -> Result<Answer, Refusal> {
+    let wanted: Wanted = serde_json::from_slice(&question.body).map_err(|error| {
+        Refusal::bad(format!(
+            "tiles are asked for as {{\"z\":..,\"from\":..,\"to\":..,\"rows\":[..]}}: {error}"
+        ))
+    })?;
+    let of_each = wanted.to.saturating_sub(wanted.from);
+    let all = usize::try_from(of_each)
+        .ok()
+        .and_then(|of_each| of_each.checked_mul(wanted.rows.len()));
+    if all.is_none_or(|all| all > MOST_TILES) {
+        return Err(Refusal::bad(format!(
+            "at most {MOST_TILES} tiles can be had at a time; ask for fewer"
+        )));
+    }
+    if wanted.z > 63 {
+        return Err(Refusal::bad("the zoom goes from 0 to 63"));
+    }
+    let mut out = Vec::new();
+    for name in &wanted.rows {
+        let row = names::row(name)?;
+        for index in wanted.from..wanted.to {
+            // Each tile by itself: the log may go on in between.
+            let tile = contents
+                .rows
+                .look()
+                .tile(&contents.raw, row, wanted.z, index)?;
+            let bytes = tile.encode(wanted.z, index);
+            out.extend((bytes.len() as u32).to_le_bytes());
+            out.extend(bytes);
+            if out.len() > MOST_BYTES {
+                return Err(Refusal::bad(
+                    "these are too many bytes; ask for fewer tiles",
+                ));
+            }
+        }
+    }
+    Ok(Answer::Bytes(out))
+}

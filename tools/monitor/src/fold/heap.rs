@@ -1,0 +1,148 @@
+//! The heap profile: all its samples, as long as there is room for them.
+
+use eventlog_state::{Band, Sample, Symbols};
+use ghc_eventlog::{Breakdown, Text};
+use rustc_hash::FxHashMap;
+
+/// Values of bands that are kept, all in all: 12 bytes each.
+const MOST_VALUES: usize = 4 << 20;
+/// Bands that are told apart.
+const MOST_BANDS: usize = 1 << 16;
+
+/// What a band is, in the words of the log. What that means may be told later.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// A name; of a profile by info table an address.
+    Name(Box<[u8]>),
+    /// Cost centres, innermost first.
+    Stack(Box<[u32]>),
+    /// Whatever was too much.
+    Other,
+}
+
+impl Key {
+    fn of(band: &Band<'_>) -> Self {
+        match band {
+            Band::Name(Text(name)) => Self::Name((*name).into()),
+            Band::Stack(frames) => Self::Stack(frames.iter().collect()),
+            Band::Other => Self::Other,
+        }
+    }
+
+    /// Its name, and more about it.
+    pub(crate) fn name(&self, symbols: &Symbols) -> (String, Option<String>) {
+        match self {
+            Self::Name(name) => {
+                let text = Text(name).to_string_lossy().into_owned();
+                match symbols.band(&text) {
+                    Some(known) => (known, Some(text)),
+                    None => (text, None),
+                }
+            }
+            Self::Stack(frames) => {
+                if frames.is_empty() {
+                    return ("MAIN".to_owned(), None);
+                }
+                let names: Vec<String> = frames.iter().map(|&id| symbols.name(id)).collect();
+                let outside_in: Vec<&str> = names.iter().rev().map(String::as_str).collect();
+                (names[0].clone(), Some(outside_in.join("/")))
+            }
+            Self::Other => ("(other)".to_owned(), None),
+        }
+    }
+}
+
+/// One sample: bands by number, and their bytes of heap.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) time: u64,
+    pub(crate) bands: Box<[(u32, u64)]>,
+}
+
+/// All samples.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heap {
+    keys: Vec<Key>,
+    numbers: FxHashMap<Key, u32>,
+    samples: Vec<Taken>,
+    values: usize,
+    /// One of so many is kept.
+    step: u64,
+    count: u64,
+    breakdown: Option<Breakdown>,
+}
+
+impl Heap {
+    pub(super) fn sample(&mut self, sample: &Sample) {
+        self.step = self.step.max(1);
+        self.breakdown = sample.breakdown().or(self.breakdown);
+        let number = self.count;
+        self.count += 1;
+        if !number.is_multiple_of(self.step) {
+            return;
+        }
+        let mut bands: FxHashMap<u32, u64> = FxHashMap::default();
+        for (band, bytes) in sample.bands() {
+            let number = self.number(Key::of(&band));
+            let sum = bands.entry(number).or_default();
+            *sum = sum.saturating_add(bytes);
+        }
+        let mut bands: Box<[(u32, u64)]> = bands.into_iter().collect();
+        bands.sort_unstable();
+        self.values += bands.len() + 1;
+        let time = sample.time();
+        // Biographical samples come at the end, of all the time before.
+        let at = self.samples.partition_point(|it| it.time <= time);
+        self.samples.insert(at, Taken { time, bands });
+        while self.values > MOST_VALUES && self.samples.len() > 2 {
+            self.thin();
+        }
+    }
+
+    fn number(&mut self, key: Key) -> u32 {
+        if let Some(&number) = self.numbers.get(&key) {
+            return number;
+        }
+        let key = match self.keys.len() < MOST_BANDS {
+            true => key,
+            false => Key::Other,
+        };
+        let next = self.keys.len() as u32;
+        let number = *self.numbers.entry(key.clone()).or_insert(next);
+        if number == next {
+            self.keys.push(key);
+        }
+        number
+    }
+
+    /// Keeps every second one.
+    fn thin(&mut self) {
+        self.step = self.step.saturating_mul(2);
+        let mut at = 0;
+        self.samples.retain(|_| {
+            at += 1;
+            at % 2 == 1
+        });
+        self.values = self.samples.iter().map(|it| it.bands.len() + 1).sum();
+    }
+
+    /// By what it is broken down, if that is told.
+    pub(crate) fn breakdown(&self) -> Option<Breakdown> {
+        self.breakdown
+    }
+
+    /// Those that are kept, in the order of time.
+    pub(crate) fn samples(&self) -> &[Taken] {
+        &self.samples
+    }
+
+    /// One of so many is kept.
+    pub(crate) fn step(&self) -> u64 {
+        self.step.max(1)
+    }
+
+    /// What a number stands for.
+    pub(crate) fn key(&self, number: u32) -> &Key {
+        self.keys.get(number as usize).unwrap_or(&Key::Other)
+    }
+}

@@ -1,0 +1,372 @@
+//! The server: one thread, HTTP/1.1. Questions are answered on two more.
+
+mod access;
+mod news;
+mod patient;
+
+use crate::api;
+use crate::api::question::{Answer, Question, Refusal};
+use crate::assets::asset;
+use crate::registry::Registry;
+use access::Access;
+pub use access::Token;
+use bytes::Bytes;
+use eventlog_relay::listen::{self, SocketFile};
+use http_body_util::channel::Channel;
+use http_body_util::{BodyExt, Either, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use news::News;
+use patient::Patient;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+
+/// How long a client may take to send a request, and how long it may read nothing.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// A request with a longer head, or with more behind it, is refused.
+const HEAD: usize = 16 << 10;
+const BODY: usize = 256 << 10;
+/// Connections at a time; others wait.
+const CONNECTIONS: usize = 600;
+/// Questions that are answered at a time.
+const ANSWERING: usize = 2;
+/// The port that is tried first, and how many after that.
+const PORT: u16 = 4280;
+const PORTS: u16 = 100;
+
+/// Where to listen.
+#[derive(Clone, Debug)]
+pub enum Listen {
+    /// At our own machine's address, at a port that is free.
+    Anywhere,
+    /// At one of these addresses, which is what the name of a host stands for.
+    Tcp(String, Vec<SocketAddr>),
+    /// At a path.
+    Unix(PathBuf),
+}
+
+/// Where it can be reached.
+#[derive(Clone, Debug)]
+pub enum Address {
+    /// At this address.
+    Tcp(SocketAddr),
+    /// At this path.
+    Unix(PathBuf),
+}
+
+/// A server that runs, until this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    address: Address,
+    _file: Option<SocketFile>,
+    /// The server ends when this is gone.
+    _ends: oneshot::Sender<()>,
+}
+
+impl Server {
+    /// Where it can be reached.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// Serves what a monitor knows. Without a token, everybody who can connect may ask.
+///
+/// # Errors
+///
+/// The address cannot be had, or the thread cannot be started.
+pub(crate) fn serve(
+    registry: &Arc<Registry>,
+    at: &Listen,
+    token: Option<Token>,
+) -> io::Result<Server> {
+    let mut names = Vec::new();
+    let (listener, address, file) = match at {
+        Listen::Unix(path) => {
+            let (listener, file) = listen::unix(path)?;
+            (
+                Listener::Unix(listener),
+                Address::Unix(path.clone()),
+                Some(file),
+            )
+        }
+        Listen::Anywhere => tcp(anywhere()?)?,
+        Listen::Tcp(name, addresses) => {
+            names.push(name.clone());
+            tcp(TcpListener::bind(&addresses[..])?)?
+        }
+    };
+    let bound = match &address {
+        Address::Tcp(address) => Some(address.ip()),
+        Address::Unix(_) => None,
+    };
+    if bound.is_some_and(|bound| !bound.is_loopback()) {
+        let system = rustix::system::uname();
+        names.push(system.nodename().to_string_lossy().into_owned());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(ANSWERING)
+        .build()?;
+    let service = Service {
+        access: Access {
+            token,
+            bound,
+            names,
+        },
+        registry: Arc::clone(registry),
+        news: Arc::new(News::new(Arc::clone(registry))),
+    };
+    let (ends, ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("monitor-http".to_owned())
+        .spawn(move || {
+            let local = tokio::task::LocalSet::new();
+            let accepts = accept(listener, Arc::new(service));
+            runtime.block_on(local.run_until(async {
+                tokio::select! {
+                    () = accepts => {}
+                    _ = ended => {}
+                }
+            }));
+            drop(local);
+            // An answer that takes long is not waited for.
+            runtime.shutdown_background();
+        })?;
+    Ok(Server {
+        address,
+        _file: file,
+        _ends: ends,
+    })
+}
+
+fn tcp(listener: TcpListener) -> io::Result<(Listener, Address, Option<SocketFile>)> {
+    listener.set_nonblocking(true)?;
+    let address = Address::Tcp(listener.local_addr()?);
+    Ok((Listener::Tcp(listener), address, None))
+}
+
+/// The first port that is free.
+fn anywhere() -> io::Result<TcpListener> {
+    let ports = (PORT..PORT + PORTS).chain([0]);
+    let mut failed = io::ErrorKind::AddrInUse.into();
+    for port in ports {
+        match TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), port)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+#[derive(Debug)]
+struct Service {
+    access: Access,
+    registry: Arc<Registry>,
+    news: Arc<News>,
+}
+
+async fn accept(listener: Listener, service: Arc<Service>) {
+    tokio::task::spawn_local(Arc::clone(&service.news).watch());
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    // Too many files are open, for instance: that passes.
+    let pause = || tokio::time::sleep(Duration::from_millis(100));
+    match listener {
+        Listener::Tcp(listener) => {
+            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+                return;
+            };
+            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+                let Ok((stream, _)) = listener.accept().await else {
+                    pause().await;
+                    continue;
+                };
+                let _ = stream.set_nodelay(true);
+                connection(stream, place, &service);
+            }
+        }
+        Listener::Unix(listener) => {
+            let Ok(listener) = tokio::net::UnixListener::from_std(listener) else {
+                return;
+            };
+            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+                let Ok((stream, _)) = listener.accept().await else {
+                    pause().await;
+                    continue;
+                };
+                connection(stream, place, &service);
+            }
+        }
+    }
+}
+
+fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    place: tokio::sync::OwnedSemaphorePermit,
+    service: &Arc<Service>,
+) {
+    let service = Arc::clone(service);
+    tokio::task::spawn_local(async move {
+        let answers = service_fn(move |request| {
+            let service = Arc::clone(&service);
+            async move { Ok::<_, Infallible>(service.answer(request).await) }
+        });
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .max_buf_size(HEAD);
+        let stream = TokioIo::new(Patient::new(stream, PATIENCE));
+        // A client that goes away is its own affair.
+        let _ = http.serve_connection(stream, answers).await;
+        drop(place);
+    });
+}
+
+type Body = Either<Full<Bytes>, Channel<Bytes, Infallible>>;
+
+const JSON: &str = "application/json";
+
+/// A page can do nothing but show what this server gives it, and nobody else can show it.
+const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'; object-src 'none'";
+
+fn reply(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    let opener = HeaderName::from_static("cross-origin-opener-policy");
+    let resource = HeaderName::from_static("cross-origin-resource-policy");
+    for (name, value) in [
+        (CONTENT_TYPE, content_type),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (opener, "same-origin"),
+        (resource, "same-origin"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+fn full(bytes: impl Into<Bytes>) -> Body {
+    Either::Left(Full::new(bytes.into()))
+}
+
+fn refused(refusal: &Refusal) -> Response<Body> {
+    let status = StatusCode::from_u16(refusal.status);
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let message = serde_json::json!({ "error": refusal.message });
+    reply(status, JSON, full(message.to_string()))
+}
+
+impl Service {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        match self.try_answer(request).await {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                let mut answer = refused(&refusal);
+                if refusal.status == 405 {
+                    let allowed = HeaderValue::from_static("GET, HEAD, POST");
+                    answer.headers_mut().insert(ALLOW, allowed);
+                }
+                answer
+            }
+        }
+    }
+
+    async fn try_answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+        self.access.check(&request)?;
+        let posts = match *request.method() {
+            Method::GET | Method::HEAD => false,
+            Method::POST => true,
+            _ => {
+                return Err(Refusal {
+                    status: 405,
+                    message: "only GET, HEAD and POST are known here".to_owned(),
+                });
+            }
+        };
+        let path = request.uri().path();
+        let Some(asked) = path.strip_prefix("/api/") else {
+            let found = asset(path).filter(|_| !posts);
+            let found = found.ok_or_else(|| {
+                Refusal::missing(format!("there is nothing at {path}; the pages are at /"))
+            })?;
+            return Ok(reply(
+                StatusCode::OK,
+                found.content_type,
+                full(Bytes::from_static(found.bytes)),
+            ));
+        };
+        self.access.check_token(request.headers())?;
+        if asked == "stream" && !posts {
+            let body = match *request.method() {
+                Method::HEAD => full(Bytes::new()),
+                _ => Either::Right(self.news.stream()),
+            };
+            return Ok(reply(StatusCode::OK, "text/event-stream", body));
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let mut question = Question {
+            posts,
+            path: asked.to_owned(),
+            parameters: form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+            body: Vec::new(),
+        };
+        question.body = body(request.into_body()).await?;
+        let registry = Arc::clone(&self.registry);
+        let clients = self.news.streams();
+        let answers = move || api::answer(&registry, &question, clients);
+        let answer = tokio::task::spawn_blocking(answers).await;
+        let answer = answer.map_err(|_| Refusal {
+            status: 500,
+            message: "answering failed, which should not be; please report it".to_owned(),
+        })?;
+        Ok(match answer? {
+            Answer::Json(text) => reply(StatusCode::OK, JSON, full(text)),
+            Answer::Bytes(bytes) => reply(StatusCode::OK, "application/octet-stream", full(bytes)),
+        })
+    }
+}
+
+/// What is sent with a request.
+async fn body(body: Incoming) -> Result<Vec<u8>, Refusal> {
+    let collected = timeout(PATIENCE, Limited::new(body, BODY).collect()).await;
+    match collected {
+        Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
+        Ok(Err(error)) => Err(Refusal {
+            status: 413,
+            message: format!("at most {BODY} bytes can be sent with a request ({error})"),
+        }),
+        Err(_) => Err(Refusal {
+            status: 408,
+            message: "the request took too long to come".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,302 @@
+//! One log: its bytes, what they say, and its rows.
+
+use crate::fold::Fold;
+use crate::places::Places;
+use crate::raw::Raw;
+use crate::scan::Log;
+use crate::shared::Shared;
+use crate::summary::Summary;
+use eventlog_relay::{Piece, PieceKind};
+use eventlog_series::Rows;
+use ghc_eventlog::Header;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How often the summary is made anew while bytes come.
+const OFTEN: Duration = Duration::from_millis(100);
+/// Events that wait for others that do not come wait no longer than this.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// A file that has not grown for so long is not told as one that grows.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Where sessions come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// What it is called.
+    pub(crate) name: String,
+    /// What it is.
+    pub(crate) from: String,
+    /// Whether a program is at its other end.
+    pub(crate) live: bool,
+}
+
+/// A session: from one header to the next. Before the first header, what is waited for.
+#[derive(Debug)]
+pub(crate) struct Session {
+    id: String,
+    origin: Arc<Origin>,
+    log: OnceLock<Contents>,
+    status: Mutex<Status>,
+}
+
+/// What there is once a log has begun.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    pub(crate) header: Arc<Header>,
+    pub(crate) raw: Raw,
+    pub(crate) places: Shared<Places>,
+    pub(crate) rows: Shared<Rows>,
+    pub(crate) fold: Shared<Fold>,
+}
+
+impl Contents {
+    /// For whoever looks at parts of it again.
+    pub(crate) fn log(&self) -> Log<'_> {
+        Log {
+            header: &self.header,
+            raw: &self.raw,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Status {
+    summary: Summary,
+    told: Instant,
+    /// When bytes came last, and when the fold got on.
+    came: Instant,
+    moved: Instant,
+    reaches: u64,
+    ended: bool,
+    error: Option<String>,
+    /// Something has come that may still wait for its turn.
+    waits: bool,
+}
+
+impl Session {
+    /// One that has not begun.
+    pub(crate) fn new(id: String, origin: &Arc<Origin>, number: u64) -> Self {
+        let now = Instant::now();
+        let summary = Summary {
+            id: id.clone(),
+            name: origin.name.clone(),
+            source: origin.from.clone(),
+            live: origin.live,
+            restarts: number,
+            ..Summary::default()
+        };
+        Self {
+            id,
+            origin: Arc::clone(origin),
+            log: OnceLock::new(),
+            status: Mutex::new(Status {
+                summary,
+                told: now,
+                came: now,
+                moved: now,
+                reaches: 0,
+                ended: false,
+                error: None,
+                waits: false,
+            }),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.origin.name
+    }
+
+    /// The log, once it has begun.
+    pub(crate) fn contents(&self) -> Option<&Contents> {
+        self.log.get()
+    }
+
+    fn status(&self) -> MutexGuard<'_, Status> {
+        // Nothing is ever left half done under this lock.
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its header has come.
+    pub(crate) fn begin(&self, header: Arc<Header>, raw: Raw) {
+        let contents = Contents {
+            rows: Shared::new(Rows::new(Arc::clone(&header))),
+            fold: Shared::new(Fold::new(&header, self.origin.live)),
+            places: Shared::new(Places::default()),
+            header,
+            raw,
+        };
+        // It begins once.
+        let _ = self.log.set(contents);
+        self.status().error = None;
+        self.summarise();
+    }
+
+    /// Whether it has begun.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.log.get().is_some()
+    }
+
+    /// Takes the next piece.
+    pub(crate) fn push(&self, piece: &Piece) {
+        let Some(contents) = self.log.get() else {
+            return;
+        };
+        match contents.raw.push(piece.offset, &piece.bytes) {
+            Ok(kept_from) => contents.places.change().forget(kept_from),
+            Err(error) => {
+                // Nothing can be looked at again.
+                contents.places.change().forget(u64::MAX);
+                self.fail(format!(
+                    "the log cannot be kept, so there is no timeline of it ({error}); is the disk \
+                     full? XDG_CACHE_HOME says where it is"
+                ));
+            }
+        }
+        match piece.kind {
+            PieceKind::Block => contents.rows.change().block(piece.offset, &piece.bytes),
+            PieceKind::End => contents.rows.change().finish(),
+            _ => {}
+        }
+        if piece.kind != PieceKind::Faulty {
+            contents.places.change().push(piece);
+        }
+        let before = {
+            let mut fold = contents.fold.change();
+            let before = fold.totals().events();
+            fold.push(&piece.bytes);
+            fold.totals().events() != before
+        };
+        let now = Instant::now();
+        let mut status = self.status();
+        (status.came, status.waits) = (now, true);
+        status.reaches = status.reaches.max(piece.reaches());
+        if before {
+            status.moved = now;
+        }
+        status.ended = piece.kind == PieceKind::End;
+        let due = now.duration_since(status.told) >= OFTEN;
+        let stuck = now.duration_since(status.moved) >= PATIENCE;
+        drop(status);
+        if stuck {
+            self.hurry(contents);
+        }
+        if due || stuck {
+            self.summarise();
+        }
+    }
+
+    /// Hands on what waits.
+    fn hurry(&self, contents: &Contents) {
+        if contents.fold.look().held() > 0 {
+            contents.fold.change().flush();
+        }
+        let mut status = self.status();
+        (status.moved, status.waits) = (Instant::now(), false);
+    }
+
+    /// Nothing has come for a moment.
+    pub(crate) fn idle(&self) {
+        let Some(contents) = self.log.get() else {
+            return;
+        };
+        // All of a file is there at once, a program may only have paused.
+        let status = self.status();
+        let over = !self.origin.live || status.came.elapsed() >= PATIENCE;
+        let stuck = status.waits && over;
+        drop(status);
+        if stuck {
+            self.hurry(contents);
+        }
+        self.summarise();
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn end(&self, cut_off: u64) {
+        if let Some(contents) = self.log.get() {
+            contents.fold.change().finish();
+            contents.rows.change().finish();
+        }
+        if cut_off > 0 {
+            self.fail(format!(
+                "the log breaks off within an event: {cut_off} bytes at its end are left out"
+            ));
+        }
+        self.status().ended = true;
+        self.summarise();
+    }
+
+    /// Something is wrong. What was told before stays.
+    pub(crate) fn fail(&self, error: String) {
+        self.status().error.get_or_insert(error);
+        self.summarise();
+    }
+
+    /// Whether nothing more will come.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.status().ended
+    }
+
+    /// What the list says.
+    pub(crate) fn summary(&self) -> Summary {
+        let status = self.status();
+        let mut summary = status.summary.clone();
+        if self.log.get().is_some() {
+            summary.live = match self.origin.live {
+                true => !status.ended,
+                false => !status.ended && status.came.elapsed() < QUIET,
+            };
+            if self.origin.live && !status.ended {
+                summary.lag = lag(&summary);
+            }
+        }
+        summary
+    }
+
+    fn summarise(&self) {
+        let mut summary = self.status().summary.clone();
+        if let Some(contents) = self.log.get() {
+            let places = contents.places.look();
+            summary.kept_from = places.kept_from();
+            let delivered = places.latest();
+            drop(places);
+            let fold = contents.fold.look();
+            let (state, totals) = (fold.state(), fold.totals());
+            if let Some(program) = state.programs().first() {
+                summary.program = program.name().map(str::to_owned);
+                summary.pid = program.pid;
+                summary.rts = program.rts.as_deref().map(str::to_owned);
+                summary.args = program.args.iter().map(|arg| arg.to_string()).collect();
+                let wall = program.wall_clock;
+                summary.wall = wall.map(|wall| wall.at(0).unix_nanos().to_string());
+            }
+            summary.begin = state.first().unwrap_or(0);
+            summary.end = state.time().max(delivered);
+            summary.events = totals.events();
+            summary.caps = state.caps().count();
+            summary.threads_live = state.thread_count();
+            summary.threads_ever = totals.threads_created();
+        }
+        let mut status = self.status();
+        summary.bytes = status.reaches;
+        summary.ended = status.ended;
+        summary.live = self.origin.live && !status.ended;
+        summary.error.clone_from(&status.error);
+        status.summary = summary;
+        status.told = Instant::now();
+    }
+}
+
+/// How old the newest event is.
+fn lag(summary: &Summary) -> Option<u64> {
+    let wall: i128 = summary.wall.as_deref()?.parse().ok()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let newest = wall.checked_add(i128::from(summary.end))?;
+    let lag = i128::try_from(now.as_nanos()).ok()? - newest;
+    // A clock that goes otherwise than ours tells nothing.
+    u64::try_from(lag).ok()
+}
