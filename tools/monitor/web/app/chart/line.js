@@ -1,0 +1,116 @@
+// Lines drawn from the smallest and the largest value of each stretch, so that no peak is hidden.
+import { s } from "../dom.js";
+import { quantity } from "../format.js";
+import { showKeys, TimeChart } from "./frame.js";
+
+/** @typedef {{ name: string, colour: string, points: Api.Point[], unit?: string }} Line */
+
+export class LineChart extends TimeChart {
+  /** @type {Line[]} */
+  lines = [];
+
+  /** @param {Line[]} lines */
+  show(lines) {
+    this.lines = lines;
+    showKeys(this.keys, lines);
+    this.redraw();
+  }
+
+  /** @override */
+  bounds() {
+    let most = -Infinity;
+    let least = 0;
+    for (const { points } of this.lines) {
+      for (const point of points) {
+        if (point[2] != null) most = Math.max(most, point[2]);
+        if (point[1] != null) least = Math.min(least, point[1]);
+      }
+    }
+    return most === -Infinity ? null : { least, most: most === least ? least + 1 : most };
+  }
+
+  /**
+   * @override
+   * @param {import("./frame.js").Scale} scale
+   */
+  paint(scale) {
+    for (const { points, colour } of this.lines) {
+      const { band, line } = paths(points, scale);
+      if (band) this.inside.append(s("path", { d: band, fill: colour, "fill-opacity": 0.25, stroke: colour, "stroke-opacity": 0.5, "stroke-width": 1 }));
+      this.inside.append(s("path", { d: line, fill: "none", stroke: colour, "stroke-width": 1.5, "stroke-linejoin": "round" }));
+      if (points.length === 1 && points[0][3] != null) this.inside.append(s("circle", { cx: scale.x(points[0][0]), cy: scale.y(points[0][3]), r: 3, fill: colour }));
+    }
+  }
+
+  /**
+   * @override
+   * @param {number} time
+   */
+  tell(time) {
+    return this.lines.flatMap(({ name, colour, points, unit }) => {
+      const point = at(points, time);
+      if (!point) return [];
+      const [, least, most, middle] = point;
+      const own = unit ?? this.options.unit;
+      const spread = least !== most ? ` (${quantity(least, own)} to ${quantity(most, own)})` : "";
+      return [{ name, colour, text: quantity(inside(middle, least, most), own) + spread }];
+    });
+  }
+
+  /** @override */
+  rows() {
+    const rows = /** @type {(string | number | null)[][]} */ ([["series", "time_ns", "min", "max", "mean", "count"]]);
+    for (const { name, points } of this.lines) for (const point of points) rows.push([name, ...point]);
+    return rows;
+  }
+}
+
+/**
+ * A sum is beyond what its parts are: then the largest is shown.
+ * @param {number | null} middle
+ * @param {number | null} least
+ * @param {number | null} most
+ */
+const inside = (middle, least, most) => (middle == null || (most != null && middle > most) || (least != null && middle < least) ? most : middle);
+
+/**
+ * @param {Api.Point[]} points
+ * @param {import("./frame.js").Scale} scale
+ */
+function paths(points, scale) {
+  let line = "";
+  let pen = "M";
+  let upper = "";
+  const lower = [];
+  for (const [time, least, most, middle] of points) {
+    const value = inside(middle, least, most);
+    if (value == null || least == null || most == null) {
+      pen = "M";
+      continue;
+    }
+    const x = scale.x(time).toFixed(1);
+    line += `${pen}${x} ${scale.y(value).toFixed(1)}`;
+    pen = "L";
+    if (least === most && lower.length === 0) continue;
+    upper += `${lower.length ? "L" : "M"}${x} ${scale.y(most).toFixed(1)}`;
+    lower.push(`L${x} ${scale.y(least).toFixed(1)}`);
+  }
+  return { line, band: lower.length > 1 ? `${upper}${lower.reverse().join("")}Z` : "" };
+}
+
+/**
+ * The last one at or before a time.
+ * @template {ArrayLike<any>} P
+ * @param {P[]} points
+ * @param {number} time
+ */
+export function at(points, time) {
+  let low = 0;
+  let high = points.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (points[middle][0] <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low ? points[low - 1] : null;
+}

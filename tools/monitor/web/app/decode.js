@@ -1,0 +1,82 @@
+// The bytes of tiles (tools/monitor/README.md, "Tiles").
+
+/** Pixels of a tile. */
+export const WIDTH = 512;
+
+/**
+ * `shares`: for each state but `unknown`, 512 bytes.
+ * `from`, `to`, `state`, `detail`: the intervals, in ns since the start of the tile.
+ * @typedef {{ kind: "nothing", final: boolean, bytes: number }} NothingTile
+ * @typedef {{ kind: "intervals", final: boolean, bytes: number,
+ *   from: Float64Array, to: Float64Array, state: Uint8Array, detail: Float64Array }} IntervalsTile
+ * @typedef {{ kind: "shares", final: boolean, bytes: number, shares: Uint8Array, states: number }} SharesTile
+ * @typedef {NothingTile | IntervalsTile | SharesTile} Tile
+ */
+
+/**
+ * @param {ArrayBuffer} buffer
+ * @returns {Tile[]} row by row
+ */
+export function tiles(buffer) {
+  const view = new DataView(buffer);
+  const found = [];
+  let at = 0;
+  while (at + 4 <= buffer.byteLength) {
+    const length = view.getUint32(at, true);
+    at += 4;
+    if (at + length > buffer.byteLength) throw new Error("a tile is cut off");
+    found.push(tile(new Uint8Array(buffer, at, length)));
+    at += length;
+  }
+  return found;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @returns {Tile}
+ */
+export function tile(bytes) {
+  const final = bytes.length > 1 && (bytes[1] & 1) !== 0;
+  if (bytes[0] === 1) return intervals(bytes, final);
+  if (bytes[0] === 2) {
+    // A copy: the whole answer would stay in memory with it.
+    const shares = bytes.slice(2);
+    return { kind: "shares", final, shares, states: Math.floor(shares.length / WIDTH), bytes: shares.length + 100 };
+  }
+  return { kind: "nothing", final, bytes: 60 };
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {boolean} final
+ * @returns {IntervalsTile}
+ */
+function intervals(bytes, final) {
+  let at = 2;
+  const number = () => {
+    // Times are beyond 32 bits.
+    let value = 0;
+    let scale = 1;
+    for (;;) {
+      if (at >= bytes.length) throw new Error("a tile is cut off");
+      const byte = bytes[at++];
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+      scale *= 128;
+    }
+  };
+  const count = number();
+  if (count > bytes.length) throw new Error("a tile claims more intervals than it has");
+  const from = new Float64Array(count);
+  const to = new Float64Array(count);
+  const state = new Uint8Array(count);
+  const detail = new Float64Array(count);
+  let end = 0;
+  for (let i = 0; i < count; i++) {
+    from[i] = end + number();
+    to[i] = end = from[i] + number();
+    state[i] = number();
+    detail[i] = number();
+  }
+  return { kind: "intervals", final, from, to, state, detail, bytes: count * 25 + 200 };
+}

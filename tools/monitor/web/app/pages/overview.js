@@ -1,0 +1,108 @@
+// What it is, how it is, and what the log does not have.
+import { of } from "../api.js";
+import { LineChart } from "../chart/line.js";
+import { STATE } from "../colours.js";
+import { h, replace } from "../dom.js";
+import { bytes, clock, count, duration, percent, words } from "../format.js";
+import { state } from "../state.js";
+import { fact, keepLoaded, title } from "./loader.js";
+
+/**
+ * @param {HTMLElement} root
+ * @param {Api.Session} session
+ * @param {AbortSignal} signal
+ */
+export function mount(root, session, signal) {
+  const cards = h("div", { class: "cards" });
+  const caps = h("section", { class: "caps" });
+  const program = h("section");
+  const missing = h("section");
+  const activity = new LineChart({ title: "Activity", unit: "share", height: 110, empty: "No capability has run anything yet.", help: "Share of the capabilities' time spent in Haskell code" });
+  const heap = new LineChart({ title: "Heap", unit: "B", height: 130, empty: "The log has no heap sizes: run with +RTS -l or -lg (events of the collector)." });
+  root.append(title("Overview"), cards, h("div", { class: "columns" }, h("div", null, activity.node, heap.node, caps), h("div", null, program, missing)));
+  keepLoaded(root, signal, async (round) => {
+    const [overview, series] = await Promise.all([
+      /** @type {Promise<Api.Overview>} */ (of(session.id, "overview", {}, round)),
+      /** @type {Promise<Api.SeriesAnswer>} */ (of(session.id, "series", { names: "activity,heap.live,heap.size", ...state.window, points: 400 }, round)),
+    ]);
+    const now = state.session ?? session;
+    replace(cards, ...numbers(overview, now));
+    replace(caps, ...shares(overview));
+    replace(program, h("h2", null, "Program"), facts(overview, now));
+    replace(missing, ...gaps(overview));
+    const { names } = series;
+    activity.show(names.activity?.points.length ? [{ name: "mutator", colour: STATE.mutator, points: names.activity.points }] : []);
+    heap.show([["size", "heap.size", "#56B4E9"], ["live", "heap.live", "#D55E00"]].flatMap(([name, key, colour]) => (names[key]?.points.length ? [{ name, colour, points: names[key].points }] : [])));
+  });
+}
+
+/**
+ * @param {Api.Overview} overview
+ * @param {Api.Session} session
+ */
+function numbers(overview, session) {
+  const { heap = {}, pauses = {}, losses = {} } = overview;
+  const lost = Object.entries(losses).filter(([, value]) => typeof value === "number" && value > 0);
+  return [
+    fact("Uptime", duration(overview.uptime ?? session.end - session.begin)),
+    fact("Productivity", percent(overview.productivity), overview.collecting == null ? "" : `collecting ${duration(overview.collecting)}`),
+    fact("Heap", bytes(heap.live), heap.size == null ? "live" : `live, of ${bytes(heap.size)}`),
+    fact("Allocation", heap.rate == null ? "–" : `${bytes(heap.rate)}/s`, heap.allocated == null ? "" : `${bytes(heap.allocated)} in all`),
+    fact("Pauses", pauses.count == null ? "–" : count(pauses.count), pauses.max == null ? "" : `p50 ${duration(pauses.p50)}, p99 ${duration(pauses.p99)}, longest ${duration(pauses.max)}`),
+    fact("Threads", count(session.threads_live), `${count(session.threads_ever)} ever`),
+    fact("Events", count(session.events), overview.event_rate == null ? bytes(session.bytes) : `${count(overview.event_rate)}/s, ${bytes(session.bytes)}`),
+    lost.length ? fact("Lost", lost.map(([name, value]) => `${name === "bytes" ? bytes(value) : `${count(value)} ${words(name)}`}`).join(", "), "the pictures are hatched there") : fact("Lost", "nothing"),
+  ];
+}
+
+/** @param {Api.Overview} overview */
+function shares(overview) {
+  const caps = overview.capabilities ?? [];
+  if (!caps.length) return [h("h2", null, "Capabilities"), h("p", { class: "empty" }, "None has written anything yet.")];
+  return [h("h2", null, "Capabilities"), ...caps.slice(0, 256).map(({ cap, shares: parts }) => {
+    const told = Object.entries(parts).filter(([, part]) => part > 0.0005).map(([name, part]) => `${words(name)} ${percent(part)}`).join(", ");
+    const bar = h("div", { class: "bar", role: "img", "aria-label": told, title: told });
+    for (const [name, part] of Object.entries(parts)) {
+      if (!(part > 0)) continue;
+      const piece = h("span", { class: name === "unknown" ? "lost" : "" });
+      piece.style.flexGrow = String(part);
+      if (STATE[name]) piece.style.background = STATE[name];
+      bar.append(piece);
+    }
+    return h("div", { class: "cap" }, h("span", null, `Capability ${cap}`), bar, h("span", { class: "number" }, percent(parts.mutator ?? 0)));
+  })];
+}
+
+/**
+ * @param {Api.Overview} overview
+ * @param {Api.Session} session
+ */
+function facts(overview, session) {
+  const started = clock(0, session.wall);
+  const rows = /** @type {[string, string][]} */ ([
+    ["Name", session.program || session.name], ["Source", session.source], ["Process", session.pid == null ? "" : String(session.pid)],
+    ["Started", started ?? ""], ["Runtime", session.rts], ["Capabilities", count(session.caps)],
+    ["Arguments", session.args.slice(1).join(" ") || session.args.join(" ")], ["Restarts", session.restarts ? count(session.restarts) : ""],
+  ]);
+  const told = new Set(["name", "args", "rts", "pid"]);
+  for (const [key, value] of Object.entries(overview.program ?? {})) {
+    if (told.has(key) || value == null) continue;
+    rows.push([words(key), readable(value)]);
+  }
+  return h("dl", { class: "facts" }, ...rows.filter(([, value]) => value !== "").flatMap(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
+}
+
+/** @param {unknown} value */
+function readable(value) {
+  if (Array.isArray(value)) return value.join(" ");
+  if (typeof value === "object") return JSON.stringify(value);
+  return String(value);
+}
+
+/** @param {Api.Overview} overview */
+function gaps(overview) {
+  const list = overview.missing ?? [];
+  if (!list.length) return [h("h2", null, "Missing in the log"), h("p", { class: "quiet" }, "Nothing: all pages have what they need.")];
+  return [h("h2", null, "Missing in the log"), h("ul", { class: "missing" }, ...list.map(({ what, why, flag }) => h("li", null, h("b", null, words(what)), `: ${why.replace(/\.?$/, ".")}`,
+    flag ? h("span", null, " Run with ", h("code", null, flag), ".") : null)))];
+}

@@ -1,0 +1,58 @@
+// Sparks, per second and capability.
+import { of } from "../api.js";
+import { LineChart } from "../chart/line.js";
+import { series as colour } from "../colours.js";
+import { h, replace } from "../dom.js";
+import { state } from "../state.js";
+import { keepLoaded, title } from "./loader.js";
+
+const KINDS = ["created", "converted", "fizzled", "collected", "dud", "overflowed"];
+const WHAT = /** @type {Record<string, string>} */ ({
+  created: "put into the pool by par", converted: "turned into work", fizzled: "evaluated by another before its turn",
+  collected: "thrown away unused by a collection", dud: "evaluated already when it was created", overflowed: "no room in the pool",
+});
+const EMPTY = "The log has no sparks. Run a threaded program that uses par with +RTS -N2 -l (or -lp).";
+
+/**
+ * @param {HTMLElement} root
+ * @param {Api.Session} session
+ * @param {AbortSignal} signal
+ */
+export function mount(root, session, signal) {
+  const charts = new Map(["pool", ...KINDS].map((kind) => [kind, new LineChart({
+    title: kind === "pool" ? "Pool" : words(kind), unit: kind === "pool" ? "" : "/s", height: 130, empty: EMPTY,
+    help: kind === "pool" ? "Sparks that wait in the pool" : WHAT[kind],
+  })]));
+  const empty = h("p", { class: "empty big", hidden: true }, EMPTY);
+  const grid = h("div", { class: "columns even" }, ...[...charts.values()].map(({ node }) => node));
+  root.append(title("Sparks"), empty, grid);
+  keepLoaded(root, signal, async (round) => {
+    /** @type {Api.SeriesAnswer | Record<string, unknown> | string[]} */
+    const list = await of(session.id, "series", {}, round);
+    const names = seriesNames(list).filter((name) => name.startsWith("sparks."));
+    empty.hidden = names.length > 0;
+    grid.hidden = names.length === 0;
+    if (!names.length) return;
+    /** @type {Api.SeriesAnswer} */
+    const answer = await of(session.id, "series", { names: names.join(","), ...state.window, points: 400 }, round);
+    for (const [kind, chart] of charts) {
+      const lines = Object.entries(answer.names).flatMap(([name, { points, unit }]) => {
+        const [, own, cap] = name.split(".");
+        return own === kind && points.length ? [{ name: `cap ${cap}`, colour: colour(Number(cap)), points, unit: unit || undefined }] : [];
+      });
+      chart.show(lines.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true })));
+    }
+  });
+  replace(empty, EMPTY);
+}
+
+/** @param {string} kind */
+const words = (kind) => kind[0].toUpperCase() + kind.slice(1);
+
+/** @param {unknown} list */
+export function seriesNames(list) {
+  if (Array.isArray(list)) return list.map((one) => (typeof one === "string" ? one : String(one?.name)));
+  const names = /** @type {{ names?: unknown }} */ (list)?.names;
+  if (Array.isArray(names)) return seriesNames(names);
+  return Object.keys(/** @type {object} */ (names ?? {}));
+}

@@ -1,0 +1,96 @@
+// One thread.
+import { of } from "../api.js";
+import { STATE } from "../colours.js";
+import { h, replace } from "../dom.js";
+import { count, duration, moment, words } from "../format.js";
+import { show } from "../motion.js";
+import { state } from "../state.js";
+import { Table } from "../table.js";
+import { fact, keepLoaded, title } from "./loader.js";
+import { stateText } from "./threads.js";
+
+const KNOWN = new Set(["id", "label", "state", "reason", "cap", "run_time", "blocked", "switches", "created", "ended", "until", "runs", "events"]);
+
+/** @typedef {{ from: number, to: number, cap: number }} Run */
+
+/**
+ * @param {HTMLElement} root
+ * @param {Api.Session} session
+ * @param {AbortSignal} signal
+ */
+export function mount(root, session, signal) {
+  const id = Number(state.place.page.split("/")[1]);
+  const head = h("div");
+  const cards = h("div", { class: "cards" });
+  const blocked = h("section");
+  const more = h("section");
+  /** @type {Table<Run>} */
+  const runs = new Table({
+    label: "the newest runs", sort: "from", descending: true, empty: "No run of it is kept.", height: 300, filter: false,
+    open: ({ from, to }) => {
+      show(from, to);
+      state.go({ page: "timeline", sel: `t${id}@${Math.round(from)}`, more: { threads: "1" } });
+    },
+    columns: [
+      { key: "from", name: "From", number: true, width: 140, text: ({ from }) => moment(from), value: ({ from }) => from },
+      { key: "length", name: "Length", number: true, text: ({ from, to }) => duration(to - from), value: ({ from, to }) => to - from },
+      { key: "cap", name: "Capability", number: true, text: ({ cap }) => String(cap), value: ({ cap }) => cap },
+    ],
+  });
+  const runsPart = h("section", null, h("h2", null, "Runs"), runs.node);
+  root.append(head, cards, blocked, more, runsPart);
+  keepLoaded(root, signal, async (round) => {
+    /** @type {Api.Thread} */
+    const thread = await of(session.id, `thread/${id}`, {}, round);
+    replace(head, title(thread.label ? `Thread ${id}: ${thread.label}` : `Thread ${id}`,
+      h("button", { type: "button", onclick: () => zoomTo(thread) }, "Show on the timeline"),
+      h("button", { type: "button", onclick: () => state.go({ page: "threads" }) }, "All threads")));
+    const end = thread.ended ?? state.session?.end ?? 0;
+    const life = thread.created == null ? null : end - thread.created;
+    replace(cards,
+      fact("State", stateText(thread), thread.cap == null ? "" : `on capability ${thread.cap}`),
+      fact("Run time", duration(thread.run_time), life && thread.run_time != null ? `${((thread.run_time / life) * 100).toFixed(1)} % of its life` : ""),
+      fact("Age", duration(life), thread.created == null ? "it was there before the log" : `since ${moment(thread.created, 1e6)}`),
+      fact("Switches", count(thread.switches)),
+      fact("Finished", thread.ended == null ? "no" : moment(thread.ended, 1e6)));
+    replace(blocked, h("h2", null, "Blocked"), waits(thread, life));
+    replace(more, ...others(thread));
+    const list = Array.isArray(thread.runs) ? thread.runs : null;
+    runsPart.hidden = !list;
+    if (list) runs.fill(list);
+  });
+}
+
+/** @param {Api.Thread} thread */
+function zoomTo(thread) {
+  const end = thread.ended ?? state.session?.end ?? 0;
+  const from = thread.created ?? state.session?.begin ?? 0;
+  show(from, end);
+  state.go({ page: "timeline", more: { threads: "1" }, sel: `t${thread.id}@${Math.round(from)}` });
+}
+
+/**
+ * @param {Api.Thread} thread
+ * @param {number | null} life
+ */
+function waits(thread, life) {
+  const reasons = Object.entries(thread.blocked ?? {}).filter(([, ns]) => ns > 0).sort((a, b) => b[1] - a[1]);
+  if (!reasons.length) return h("p", { class: "empty" }, "It was never blocked, as far as the log tells.");
+  const most = life || reasons[0][1];
+  return h("div", { class: "caps" }, ...reasons.map(([reason, ns]) => {
+    const bar = h("div", { class: "bar" });
+    const piece = h("span");
+    piece.style.background = STATE.blocked;
+    piece.style.width = `${Math.min(100, (ns / most) * 100)}%`;
+    bar.append(piece);
+    return h("div", { class: "cap" }, h("span", null, words(reason)), bar, h("span", { class: "number" }, duration(ns)));
+  }));
+}
+
+/** @param {Api.Thread} thread */
+function others(thread) {
+  const rows = Object.entries(thread).filter(([key, value]) => !KNOWN.has(key) && (typeof value === "string" || typeof value === "number" || typeof value === "boolean"));
+  if (!rows.length) return [];
+  return [h("h2", null, "More"), h("dl", { class: "facts" }, ...rows.flatMap(([key, value]) => [h("dt", null, words(key)),
+    h("dd", null, typeof value === "number" && /time|longest|_ns$|allocated_at/.test(key) ? duration(value) : String(value))]))];
+}

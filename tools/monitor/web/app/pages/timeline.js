@@ -1,0 +1,130 @@
+// The timeline: see timeline/.
+import { h, replace } from "../dom.js";
+import { Refused } from "../api.js";
+import { count } from "../format.js";
+import { state } from "../state.js";
+import { TimelineData } from "../timeline/data.js";
+import { Details, legend } from "../timeline/details.js";
+import { listen } from "../timeline/input.js";
+import { ThreadPages } from "../timeline/threads.js";
+import { View } from "../timeline/view.js";
+import { keepStill } from "../motion.js";
+import { sayKept } from "./loader.js";
+
+/** What renewing the tiles of a live session may take. */
+const BYTES_PER_SECOND = 60_000;
+
+/**
+ * @param {HTMLElement} root
+ * @param {Api.Session} session
+ * @param {AbortSignal} signal
+ */
+export function mount(root, session, signal) {
+  const data = new TimelineData(session.id, () => arrange(), signal);
+  const view = new View(session.id, data, (error) => {
+    if (signal.aborted) return;
+    data.trouble = error instanceof Refused ? error.message : String(error);
+    say();
+    setTimeout(() => {
+      view.tiles.grown();
+      view.redraw();
+    }, 3000);
+  });
+  const threads = new ThreadPages(session.id, view.rows, () => view.redraw());
+  const details = new Details(session.id, view);
+  const kept = h("p", { class: "note", hidden: true });
+  const note = h("span", { class: "quiet", "aria-live": "polite" });
+  const sort = h("select", { "aria-label": "Order of the threads", onchange: () => renew() },
+    ...[["id", "by age"], ["run_time", "by run time"], ["switches", "by switches"], ["label", "by label"]].map(([value, name]) => h("option", { value }, name)));
+  const find = h("input", { type: "search", placeholder: "Filter threads", "aria-label": "Filter threads", size: 14, oninput: () => renew() });
+  const nothing = h("p", { class: "empty big", hidden: true }, "No capability has written anything yet. A log has the scheduler's events if it was written with +RTS -l or -ls.");
+  const tools = h("span", { class: "thread-tools" }, find, sort);
+  root.append(
+    h("h1", { class: "off-screen" }, "Timeline"),
+    h("div", { class: "timeline-tools" }, legend(), note, tools), kept,
+    nothing, h("div", { class: "timeline" }, h("div", { class: "timeline-main" }, view.ruler.node, view.scroller), details.node));
+
+  const renew = () => {
+    threads.renew(sort.value, find.value);
+    needed();
+  };
+  const needed = () => {
+    if (!view.rows.unfolded) return;
+    const top = view.scroller.scrollTop;
+    const { from, to } = view.rows.threadsBetween(top, top + view.scroller.clientHeight);
+    threads.need(from, Math.max(to, from + 1));
+  };
+  const arrange = () => {
+    const unfolded = state.place.more.threads === "1";
+    tools.hidden = !unfolded;
+    view.rows.arrange(data.rows, data.spans, data.hasMarks, unfolded);
+    needed();
+    say();
+    view.redraw();
+  };
+  const say = () => {
+    sayKept(kept, data.keptFrom);
+    nothing.hidden = !data.rows || data.rows.caps.length > 0;
+    const { from, to } = state.range;
+    const arrows = data.arrows.filter(({ time }) => time >= from && time <= to).length;
+    replace(note, data.trouble || [
+      data.arrowTotal > 0 && !data.arrows.length ? `${count(data.arrowTotal)} wake-ups and migrations: zoom in to see them` : arrows ? `${count(arrows)} arrows` : "",
+      data.spanTotal > data.spans.length ? `the longest ${count(data.spans.length)} of ${count(data.spanTotal)} spans` : "",
+    ].filter(Boolean).join(" · "));
+    note.classList.toggle("trouble", Boolean(data.trouble));
+  };
+
+  listen(view, (x, y) => {
+    const row = view.rowAt(y);
+    if (!row) return;
+    const time = Math.max(0, Math.round(view.time(x)));
+    if (row.kind === "cap" || (row.kind === "thread" && row.key)) state.go({ sel: `${row.key}@${time}` }, false);
+  }, signal);
+  state.on(["range"], () => {
+    view.redraw();
+    data.soon();
+    threadsSoon();
+  }, signal);
+  let length = 0;
+  const threadsSoon = () => {
+    // Moving a little does not change who is alive: asked again when it stands.
+    clearTimeout(length);
+    length = window.setTimeout(renew, 200);
+  };
+  let bytes = 0;
+  let renewed = 0;
+  state.on(["sessions"], () => {
+    const now = Date.now();
+    const wait = Math.min(3000, Math.max(240, (bytes / BYTES_PER_SECOND) * 1000));
+    if (now - renewed >= wait) {
+      renewed = now;
+      bytes = view.rows.between(view.scroller.scrollTop, view.scroller.scrollTop + view.scroller.clientHeight).length * 2000;
+      view.tiles.grown();
+    }
+    if (now - rowsKnown > 2000) {
+      rowsKnown = now;
+      data.soon();
+    }
+    view.redraw();
+  }, signal);
+  let rowsKnown = Date.now();
+  state.on(["place"], () => {
+    arrange();
+    void details.follow();
+  }, signal);
+  state.on(["theme"], () => view.themed(), signal);
+  view.scroller.addEventListener("scroll", needed, { passive: true, signal });
+  signal.addEventListener("abort", () => {
+    clearTimeout(length);
+    threads.close();
+    details.close();
+    view.close();
+    keepStill(null);
+  });
+  threads.renew("id", "");
+  arrange();
+  void data.load();
+  void details.follow();
+  // For measurements: how long the last frames took, in ms, and what the tiles take, in bytes.
+  Object.assign(root, { frames: view.frames, tiles: view.tiles });
+}

@@ -1,0 +1,250 @@
+// A table: sort, filter, copy; only the rows that are seen exist.
+import { frame, h, replace } from "./dom.js";
+import { copy } from "./copy.js";
+import { count } from "./format.js";
+
+/**
+ * `text`: as shown. `value`: as sorted and copied; the text if it is left out. `number`: right-aligned.
+ * @template R
+ * @typedef {{
+ *   key: string, name: string, title?: string, number?: boolean, wide?: boolean, sortable?: boolean, width?: number,
+ *   text: (row: R) => string, value?: (row: R) => string | number | null | undefined,
+ *   colour?: (row: R) => string | null,
+ * }} Column
+ */
+
+/**
+ * Where rows are on the server, `page` asks for some of them; `sort` tells it how they are to be ordered.
+ * @template R
+ * @typedef {{
+ *   label: string, columns: Column<R>[], empty: string, sort?: string, descending?: boolean,
+ *   filter?: boolean, height?: number,
+ *   open?: (row: R) => void, id?: (row: R) => string,
+ *   server?: { wish: (wish: { sort: string, descending: boolean, find: string, from: number, to: number }) => void },
+ * }} Options
+ */
+
+const ROW = 24;
+
+/** @template R */
+export class Table {
+  /** @type {(R | undefined)[]} */
+  #rows = [];
+  /** @type {R[]} */
+  #shown = [];
+  #total = 0;
+  #find = "";
+  #wished = "";
+  #current = -1;
+  #note = "";
+
+  /** @param {Options<R>} options */
+  constructor(options) {
+    this.options = options;
+    this.sort = options.sort ?? options.columns[0].key;
+    this.descending = options.descending ?? false;
+    this.head = h("div", { role: "row", class: "table-head" });
+    this.space = h("div", { class: "table-space", role: "rowgroup" });
+    this.scroll = h("div", { class: "table-scroll", role: "table", "aria-label": options.label, tabindex: 0 },
+      h("div", { role: "rowgroup", class: "table-heads" }, this.head), this.space);
+    this.counted = h("span", { class: "quiet", "aria-live": "polite" });
+    this.search = h("input", { type: "search", placeholder: "Filter", "aria-label": `Filter ${options.label}`, "data-search": true });
+    this.node = h("section", { class: "table" },
+      h("div", { class: "tools" },
+        options.filter === false ? null : this.search, this.counted,
+        h("button", { type: "button", title: "Copy the rows as tab-separated values", onclick: () => this.#copy() }, "Copy TSV")),
+      this.scroll);
+    if (options.height) this.scroll.style.maxHeight = `${options.height}px`;
+    this.redraw = frame(() => this.#draw());
+    this.search.addEventListener("input", () => {
+      this.#find = this.search.value;
+      this.#order();
+    });
+    this.scroll.addEventListener("scroll", this.redraw, { passive: true });
+    this.scroll.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(this.redraw).observe(this.scroll);
+    const widths = options.columns.map((column) => column.width ?? (column.wide ? 160 : 88));
+    this.scroll.style.setProperty("--columns", widths
+      .map((width, n) => `minmax(${width}px, ${options.columns[n].wide ? width * 2 : width}fr)`).join(" "));
+    this.scroll.style.setProperty("--width", `${widths.reduce((sum, width) => sum + width, 0)}px`);
+    this.#heads();
+  }
+
+  /**
+   * All rows.
+   * @param {R[]} rows
+   * @param {number} [total] if there are more than these
+   * @param {string} [note] said beside the count
+   */
+  fill(rows, total = rows.length, note = "") {
+    this.#rows = rows;
+    this.#total = total;
+    this.#note = note;
+    this.#order();
+  }
+
+  /**
+   * Rows from the server.
+   * @param {number} from
+   * @param {R[]} rows
+   * @param {number} total
+   */
+  part(from, rows, total) {
+    if (total !== this.#total) this.#rows.length = Math.min(this.#rows.length, total);
+    this.#total = total;
+    rows.forEach((row, n) => (this.#rows[from + n] = row));
+    this.redraw();
+  }
+
+  /** What the server has said is old. */
+  refresh() {
+    this.#wished = "";
+    this.redraw();
+  }
+
+  #heads() {
+    replace(this.head, ...this.options.columns.map((column) => {
+      const sorted = column.key === this.sort;
+      const cell = h("div", {
+        role: "columnheader", class: column.number ? "number" : null, title: column.title,
+        "aria-sort": sorted ? (this.descending ? "descending" : "ascending") : null,
+      });
+      if (column.sortable === false) cell.append(column.name);
+      else cell.append(h("button", { type: "button", onclick: () => this.#by(column) }, `${column.name}${sorted ? (this.descending ? " ▾" : " ▴") : ""}`));
+      return cell;
+    }));
+  }
+
+  /** @param {Column<R>} column */
+  #by(column) {
+    this.descending = column.key === this.sort ? !this.descending : column.number === true;
+    this.sort = column.key;
+    this.#heads();
+    this.#order();
+    this.scroll.scrollTop = 0;
+  }
+
+  #order() {
+    if (this.options.server) {
+      this.#rows = [];
+      this.#wished = "";
+      this.redraw();
+      return;
+    }
+    const columns = this.options.columns;
+    const find = this.#find.toLowerCase();
+    const rows = /** @type {R[]} */ (this.#rows);
+    this.#shown = find ? rows.filter((row) => columns.some((column) => column.text(row).toLowerCase().includes(find))) : rows.slice();
+    const column = columns.find(({ key }) => key === this.sort);
+    if (column) {
+      const value = column.value ?? column.text;
+      const way = this.descending ? -1 : 1;
+      const keyed = this.#shown.map((row) => ({ row, key: value(row) }));
+      keyed.sort((a, b) => way * compare(a.key, b.key));
+      this.#shown = keyed.map(({ row }) => row);
+    }
+    this.redraw();
+  }
+
+  get #length() {
+    return this.options.server ? this.#total : this.#shown.length;
+  }
+
+  /** @param {number} n */
+  #row(n) {
+    return this.options.server ? this.#rows[n] : this.#shown[n];
+  }
+
+  #draw() {
+    const server = this.options.server;
+    const height = this.scroll.clientHeight || 400;
+    // Browsers draw nothing beyond some 30 million pixels.
+    const length = Math.min(this.#length, 1_000_000);
+    const from = Math.max(0, Math.floor(this.scroll.scrollTop / ROW) - 4);
+    const to = Math.min(length, from + Math.ceil(height / ROW) + 8);
+    if (server) {
+      const wish = { sort: this.sort, descending: this.descending, find: this.#find, from: Math.floor(from / 50) * 50, to: Math.ceil(Math.max(to, 1) / 50) * 50 + 50 };
+      const key = JSON.stringify(wish);
+      if (key !== this.#wished) {
+        this.#wished = key;
+        server.wish(wish);
+      }
+    }
+    this.scroll.setAttribute("aria-rowcount", String(this.#length));
+    this.space.style.height = `${Math.max(length, 1) * ROW}px`;
+    const nodes = [];
+    for (let n = from; n < to; n++) nodes.push(this.#line(n));
+    if (!length) nodes.push(h("p", { class: "empty" }, this.#find ? "Nothing matches the filter." : this.options.empty));
+    replace(this.space, ...nodes);
+    const all = server ? this.#total : this.#rows.length;
+    const more = !server && this.#total > all ? ` of ${count(this.#total)}` : "";
+    replace(this.counted, this.#find && !server ? `${count(this.#length)} of ${count(all)}` : `${count(all)}${more} ${all === 1 && !more ? "row" : "rows"}`, this.#note ? ` · ${this.#note}` : null);
+  }
+
+  /** @param {number} n */
+  #line(n) {
+    const row = this.#row(n);
+    const open = this.options.open;
+    const line = h("div", {
+      role: "row", "aria-rowindex": n + 1, class: `table-row${open ? " opens" : ""}${n === this.#current ? " current" : ""}`,
+      onclick: () => {
+        this.#current = n;
+        if (row && open) open(row);
+        this.redraw();
+      },
+    });
+    line.style.transform = `translateY(${n * ROW}px)`;
+    for (const column of this.options.columns) {
+      const text = row ? column.text(row) : "…";
+      const cell = h("div", { role: "cell", class: column.number ? "number" : null, title: text.length > 14 ? text : null });
+      const colour = row && column.colour?.(row);
+      if (colour) {
+        const dot = h("span", { class: "dot" });
+        dot.style.background = colour;
+        cell.append(dot);
+      }
+      cell.append(text);
+      line.append(cell);
+    }
+    return line;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 15, PageUp: -15, Home: -Infinity, End: Infinity }[event.key];
+    if (step != null) {
+      this.#current = Math.min(Math.max(0, this.#current + step), this.#length - 1);
+      const top = this.#current * ROW;
+      const height = this.scroll.clientHeight - 2 * ROW;
+      if (top < this.scroll.scrollTop) this.scroll.scrollTop = top;
+      if (top > this.scroll.scrollTop + height) this.scroll.scrollTop = top - height;
+      this.redraw();
+    } else if (event.key === "Enter") {
+      const row = this.#row(this.#current);
+      if (row) this.options.open?.(row);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #copy() {
+    const columns = this.options.columns;
+    const rows = this.options.server ? this.#rows.filter((row) => row !== undefined) : this.#shown;
+    const lines = [columns.map(({ name }) => name), ...rows.map((row) => columns.map(({ text, value }) => (value ?? text)(row) ?? ""))];
+    // A tab or a line break inside of a label would make another cell of it.
+    copy(lines.map((cells) => cells.map((cell) => String(cell).replace(/[\t\r\n]+/g, " ")).join("\t")).join("\n"));
+  }
+}
+
+/**
+ * What is not known comes last going down.
+ * @param {string | number | null | undefined} a
+ * @param {string | number | null | undefined} b
+ */
+function compare(a, b) {
+  if (a == null || b == null) return (a == null ? 0 : 1) - (b == null ? 0 : 1);
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  return String(a).localeCompare(String(b), undefined, { numeric: true });
+}

@@ -1,0 +1,210 @@
+// The tiles that are here, and the wishes for those that are not.
+import { tiles as ask } from "./api.js";
+import { tiles as decode, WIDTH } from "./decode.js";
+
+/** @typedef {import("./decode.js").Tile} Tile */
+/** @typedef {{ tile: Tile, used: number, stale: boolean }} Entry */
+
+const LIMIT = 48 * 2 ** 20;
+/** Rows and tiles of one request: a small first answer beats a whole one. */
+const ROWS = 64;
+const AT_ONCE = 2;
+
+export const LOWEST = 6;
+const HIGHEST = 50;
+
+/**
+ * The zoom whose pixels are at most as long as those of the screen.
+ * @param {number} ns per pixel of the screen
+ */
+export const zoomOf = (ns) => Math.min(HIGHEST, Math.max(LOWEST, Math.floor(Math.log2(ns))));
+/** @param {number} z */
+export const lengthOf = (z) => WIDTH * 2 ** z;
+
+export class Tiles {
+  /** @type {Map<string, Entry>} */
+  #entries = new Map();
+  /** @type {Map<string, { row: string, z: number, i: number }>} */
+  #wishes = new Map();
+  /** @type {Set<string>} */
+  #asked = new Set();
+  /** @type {Set<string>} */
+  #failed = new Set();
+  #bytes = 0;
+  #now = 0;
+  #running = 0;
+  #stop = new AbortController();
+
+  /**
+   * @param {string} session
+   * @param {() => void} arrived
+   * @param {(error: unknown) => void} failed
+   */
+  constructor(session, arrived, failed) {
+    this.session = session;
+    this.arrived = arrived;
+    this.failed = failed;
+  }
+
+  close() {
+    this.#stop.abort();
+    this.#entries.clear();
+    this.#wishes.clear();
+  }
+
+  get bytes() {
+    return this.#bytes;
+  }
+
+  /** Whether something is under way. */
+  get busy() {
+    return this.#running > 0 || this.#wishes.size > 0;
+  }
+
+  /** Before the wishes of a frame: those of the one before are forgotten, but for what is under way. */
+  frame() {
+    this.#now++;
+    this.#wishes.clear();
+  }
+
+  /** The log has grown: what was not final is asked for once more. */
+  grown() {
+    for (const entry of this.#entries.values()) if (!entry.tile.final) entry.stale = true;
+    this.#failed.clear();
+  }
+
+  /**
+   * The tile, or the finest coarser one that is here; the tile itself is wished for.
+   * @param {string} row
+   * @param {number} z
+   * @param {number} i
+   * @returns {{ tile: Tile, z: number, i: number } | null}
+   */
+  get(row, z, i) {
+    const key = `${row} ${z} ${i}`;
+    const entry = this.#entries.get(key);
+    if (!entry || entry.stale) this.wish(row, z, i, key);
+    if (entry) {
+      entry.used = this.#now;
+      return { tile: entry.tile, z, i };
+    }
+    for (let up = 1; z + up <= HIGHEST && up <= 12; up++) {
+      const coarse = this.#entries.get(`${row} ${z + up} ${Math.floor(i / 2 ** up)}`);
+      if (!coarse) continue;
+      coarse.used = this.#now;
+      return { tile: coarse.tile, z: z + up, i: Math.floor(i / 2 ** up) };
+    }
+    return null;
+  }
+
+  /**
+   * @param {string} row
+   * @param {number} z
+   * @param {number} i
+   * @param {string} [key]
+   */
+  wish(row, z, i, key = `${row} ${z} ${i}`) {
+    if (i < 0 || this.#asked.has(key) || this.#failed.has(key)) return;
+    const entry = this.#entries.get(key);
+    if (entry && !entry.stale) return;
+    this.#wishes.set(key, { row, z, i });
+  }
+
+  /**
+   * Wishes for what a step to either side, or one further out, will show.
+   * @param {string[]} rows
+   * @param {{ from: number, to: number }} range
+   * @param {number} pixels
+   * @param {number} end
+   */
+  ahead(rows, { from, to }, pixels, end) {
+    const z = zoomOf((to - from) / pixels);
+    for (const zoom of [z, z + 1]) {
+      const length = lengthOf(zoom);
+      const [first, last] = [Math.floor(from / length) - 1, Math.floor(to / length) + 1];
+      for (const i of zoom === z ? [first, last] : [first + 1, last - 1]) {
+        if (i * length >= end) continue;
+        for (const row of rows) this.wish(row, zoom, i);
+      }
+    }
+    this.send();
+  }
+
+  /** After the wishes of a frame. */
+  send() {
+    while (this.#running < AT_ONCE && this.#wishes.size) this.#ask(this.#batch());
+  }
+
+  /** What can be asked for in one request: one zoom, one stretch of tiles, many rows. */
+  #batch() {
+    const [first] = this.#wishes.values();
+    const { z } = first;
+    let from = first.i;
+    let to = first.i + 1;
+    /** @type {Map<string, number[]>} */
+    const rows = new Map();
+    for (const wish of this.#wishes.values()) {
+      if (wish.z !== z || wish.i < from - 8 || wish.i > to + 8) continue;
+      const known = rows.get(wish.row);
+      if (!known && rows.size >= ROWS) continue;
+      if (Math.max(to, wish.i + 1) - Math.min(from, wish.i) > 8) continue;
+      from = Math.min(from, wish.i);
+      to = Math.max(to, wish.i + 1);
+      if (known) known.push(wish.i);
+      else rows.set(wish.row, [wish.i]);
+    }
+    const keys = [];
+    for (const row of rows.keys()) {
+      for (let i = from; i < to; i++) {
+        const key = `${row} ${z} ${i}`;
+        keys.push(key);
+        this.#wishes.delete(key);
+        this.#asked.add(key);
+      }
+    }
+    return { z, from, to, rows: [...rows.keys()], keys };
+  }
+
+  /** @param {{ z: number, from: number, to: number, rows: string[], keys: string[] }} batch */
+  async #ask(batch) {
+    const { keys, ...wish } = batch;
+    this.#running++;
+    try {
+      const answer = decode(await ask(this.session, wish, this.#stop.signal));
+      keys.forEach((key, n) => answer[n] && this.#keep(key, answer[n]));
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      for (const key of keys) this.#failed.add(key);
+      this.failed(error);
+    } finally {
+      this.#running--;
+      for (const key of keys) this.#asked.delete(key);
+    }
+    if (this.#stop.signal.aborted) return;
+    this.arrived();
+    this.send();
+  }
+
+  /**
+   * @param {string} key
+   * @param {Tile} tile
+   */
+  #keep(key, tile) {
+    const before = this.#entries.get(key);
+    if (before) this.#bytes -= before.tile.bytes;
+    this.#entries.delete(key);
+    this.#entries.set(key, { tile, used: this.#now, stale: false });
+    this.#bytes += tile.bytes;
+    if (this.#bytes > LIMIT) this.#shrink();
+  }
+
+  /** The half that was not used for longest goes. */
+  #shrink() {
+    const old = [...this.#entries].sort((a, b) => a[1].used - b[1].used);
+    for (const [key, entry] of old) {
+      if (this.#bytes <= LIMIT / 2 || entry.used === this.#now) return;
+      this.#entries.delete(key);
+      this.#bytes -= entry.tile.bytes;
+    }
+  }
+}

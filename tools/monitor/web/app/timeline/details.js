@@ -1,0 +1,151 @@
+// Everything about what was clicked.
+import { of, Refused } from "../api.js";
+import { MARK, SPAN, STATE } from "../colours.js";
+import { h, replace } from "../dom.js";
+import { clock, duration, moment, words } from "../format.js";
+import { show } from "../motion.js";
+import { state } from "../state.js";
+
+export class Details {
+  #round = new AbortController();
+  #shown = "";
+
+  /**
+   * @param {string} session
+   * @param {import("./view.js").View} view
+   */
+  constructor(session, view) {
+    this.session = session;
+    this.view = view;
+    this.node = h("aside", { class: "details", "aria-label": "Details of the selection", "aria-live": "polite", hidden: true });
+  }
+
+  close() {
+    this.#round.abort();
+  }
+
+  /** What the address says is selected: `c0@123`, `t17@123`. */
+  async follow() {
+    const { sel } = state.place;
+    if ((sel ?? "") === this.#shown) return;
+    this.#shown = sel ?? "";
+    this.#round.abort();
+    const parts = /^(c\d+|t\d+)@(\d+)$/.exec(sel ?? "");
+    if (!parts) {
+      this.node.hidden = true;
+      this.view.marked = null;
+      this.view.redraw();
+      return;
+    }
+    this.#round = new AbortController();
+    const { signal } = this.#round;
+    const time = Number(parts[2]);
+    try {
+      /** @type {Api.At} */
+      const answer = await of(this.session, "at", { row: parts[1], time }, signal);
+      if (signal.aborted) return;
+      const { interval } = answer;
+      this.view.marked = interval ? { row: parts[1], from: interval.from, to: interval.to ?? state.session?.end ?? time } : { row: parts[1], from: time, to: time };
+      this.#put(parts[1], time, answer);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#frame(parts[1], [h("p", { class: "trouble" }, error instanceof Refused ? error.message : String(error))]);
+    }
+    this.view.redraw();
+  }
+
+  /**
+   * @param {string} title
+   * @param {import("../dom.js").Child[]} content
+   */
+  #frame(title, content) {
+    this.node.hidden = false;
+    replace(this.node,
+      h("div", { class: "details-head" }, h("h2", null, title),
+        h("button", { type: "button", "aria-label": "Close the details", title: "Close (Escape)", onclick: () => state.go({ sel: null }, false) }, "×")),
+      ...content);
+  }
+
+  /**
+   * @param {string} row
+   * @param {number} time
+   * @param {Api.At} answer
+   */
+  #put(row, time, { interval, events }) {
+    const name = row.startsWith("c") ? `Capability ${row.slice(1)}` : this.view.data.names.get(Number(row.slice(1))) ?? `Thread ${row.slice(1)}`;
+    const content = [];
+    if (interval) content.push(this.#interval(interval));
+    else content.push(h("p", { class: "empty" }, "What happened here is not known: the events are lost, or have not come yet."));
+    content.push(h("p", { class: "quiet" }, `Selected: ${moment(time)}`, clockText(time)));
+    content.push(h("h3", null, "Events around it"));
+    if (!events.length) content.push(h("p", { class: "empty" }, "None are kept of this time."));
+    content.push(h("ol", { class: "events" }, ...events.map((event) => this.#event(event, time))));
+    this.#frame(name, content);
+  }
+
+  /** @param {Api.Interval} interval */
+  #interval(interval) {
+    const { state: name, from, to, thread, cap, reason, woken_by: wokenBy, waits_for: waitsFor, ...more } = interval;
+    const dot = h("span", { class: "dot" });
+    dot.style.background = STATE[name] ?? "transparent";
+    const until = to ?? state.session?.end ?? from;
+    const rows = /** @type {[string, import("../dom.js").Child][]} */ ([
+      ["State", h("span", null, dot, words(name), reason ? `: ${words(reason)}` : "")],
+      ["Duration", h("b", null, duration(until - from), to == null ? ", goes on" : "")],
+      ["From", moment(from)],
+      ["To", moment(until)],
+    ]);
+    if (thread != null) rows.push(["Thread", this.#thread(thread)]);
+    if (cap != null) rows.push(["Capability", String(cap)]);
+    if (wokenBy != null) rows.push(["Woken by", this.#thread(wokenBy)]);
+    if (waitsFor != null) rows.push(["Waits for", this.#thread(waitsFor)]);
+    for (const [key, value] of Object.entries(more)) {
+      if (typeof value === "string" || typeof value === "number") rows.push([words(key), String(value)]);
+    }
+    return h("div", null,
+      h("dl", { class: "facts" }, ...rows.flatMap(([key, value]) => [h("dt", null, key), h("dd", null, value)])),
+      h("button", { type: "button", onclick: () => show(from, until) }, "Zoom to it"));
+  }
+
+  /** @param {number} id */
+  #thread(id) {
+    const name = this.view.data.names.get(id);
+    return h("a", { href: `#/thread/${id}`, onclick: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      state.go({ page: `thread/${id}` });
+    } }, name ? `${id} ${name}` : String(id));
+  }
+
+  /**
+   * @param {Api.Event} event
+   * @param {number} time
+   */
+  #event(event, time) {
+    const near = 20_000;
+    return h("li", { class: event.time <= time ? "before" : null },
+      h("button", {
+        type: "button", title: "Zoom to this event", class: "plain",
+        onclick: () => state.go({ from: event.time - near, to: event.time + near, last: null, sel: event.cap == null ? state.place.sel : `c${event.cap}@${event.time}` }),
+      }, moment(event.time)),
+      h("span", { class: "event-name" }, event.name), h("span", { class: "event-text" }, event.text === event.name ? "" : event.text));
+  }
+}
+
+/** @param {number} time */
+function clockText(time) {
+  const text = clock(time, state.session?.wall ?? null);
+  return text ? ` (${text})` : "";
+}
+
+/** What the colours mean. */
+export function legend() {
+  const entries = [
+    ["mutator, running", STATE.mutator], ["collecting", STATE.collecting], ["waiting for the collection", STATE.waiting_for_collection],
+    ["switching, runnable", STATE.runnable], ["foreign call", STATE.foreign_call], ["blocked", STATE.blocked], ["writing log, marker", MARK], ["span", SPAN],
+  ];
+  return h("div", { class: "legend" }, ...entries.map(([name, colour]) => {
+    const dot = h("span", { class: "dot" });
+    dot.style.background = colour;
+    return h("span", { class: "key" }, dot, name);
+  }), h("span", { class: "key" }, h("span", { class: "dot idle" }), "idle"), h("span", { class: "key" }, h("span", { class: "dot lost" }), "unknown"));
+}

@@ -1,0 +1,111 @@
+// Which rows the timeline has, and where: only those that are seen are ever made.
+
+/**
+ * @typedef {{ kind: "head" | "span" | "marks" | "cap" | "threads" | "thread", key: string, label: string,
+ *   y: number, height: number, cap?: number, thread?: Api.Thread, spans?: Api.Span[] }} Row
+ */
+
+const SPAN = 18;
+const CAP = 28;
+const SUM = 40;
+export const THREAD = 18;
+const GAP = 2;
+/** More rows of spans than this hide the rest of the picture. */
+const SPAN_ROWS = 60;
+
+export class RowList {
+  /** @type {Row[]} */
+  fixed = [];
+  unfolded = false;
+  /** @type {Map<number, Api.Thread>} */
+  threads = new Map();
+  threadTotal = 0;
+  #fixedHeight = 0;
+
+  /**
+   * @param {Api.Rows | null} rows
+   * @param {Api.Span[]} spans
+   * @param {boolean} marks
+   * @param {boolean} unfolded
+   */
+  arrange(rows, spans, marks, unfolded) {
+    this.unfolded = unfolded;
+    this.fixed = [];
+    let y = 0;
+    /** @param {Omit<Row, "y">} row */
+    const add = (row) => {
+      this.fixed.push({ ...row, y });
+      y += row.height + GAP;
+    };
+    for (const [key, list] of lanes(spans)) add({ kind: "span", key: `s${key}`, label: list.label, height: SPAN, spans: list.spans });
+    if (marks) add({ kind: "marks", key: "marks", label: "Messages, markers", height: SPAN });
+    for (const { row, cap } of rows?.caps ?? []) add({ kind: "cap", key: row, label: `Capability ${cap}`, height: CAP, cap });
+    if (rows && rows.threads.count > 0) add({ kind: "threads", key: "threads", label: "Threads", height: SUM });
+    this.#fixedHeight = y;
+  }
+
+  get height() {
+    return this.#fixedHeight + (this.unfolded ? this.threadTotal * THREAD : 0) + 4;
+  }
+
+  /**
+   * The rows between two heights.
+   * @param {number} top
+   * @param {number} bottom
+   * @returns {Row[]}
+   */
+  between(top, bottom) {
+    const found = this.fixed.filter((row) => row.y < bottom && row.y + row.height > top);
+    const { from, to } = this.threadsBetween(top, bottom);
+    for (let n = from; n < to; n++) {
+      const thread = this.threads.get(n);
+      found.push({
+        kind: "thread", key: thread ? `t${thread.id}` : "", y: this.#fixedHeight + n * THREAD, height: THREAD - 1, thread,
+        label: thread ? threadName(thread) : "…",
+      });
+    }
+    return found;
+  }
+
+  /**
+   * The numbers of the threads between two heights.
+   * @param {number} top
+   * @param {number} bottom
+   */
+  threadsBetween(top, bottom) {
+    if (!this.unfolded) return { from: 0, to: 0 };
+    const from = Math.max(0, Math.floor((top - this.#fixedHeight) / THREAD));
+    return { from, to: Math.max(from, Math.min(this.threadTotal, Math.ceil((bottom - this.#fixedHeight) / THREAD))) };
+  }
+
+  /** @param {number} y */
+  at(y) {
+    return this.between(y, y + 1)[0] ?? null;
+  }
+}
+
+/** @param {Api.Thread} thread */
+export function threadName(thread) {
+  return thread.label ? `${thread.id} ${thread.label}` : `Thread ${thread.id}`;
+}
+
+/**
+ * Spans of one track and depth are a row.
+ * @param {Api.Span[]} spans
+ */
+function lanes(spans) {
+  /** @type {Map<string, { label: string, spans: Api.Span[] }>} */
+  const found = new Map();
+  const ordered = spans.slice().sort((a, b) => String(a.track).localeCompare(String(b.track), undefined, { numeric: true }) || a.depth - b.depth);
+  for (const span of ordered) {
+    const key = `${span.track}/${span.depth}`;
+    let lane = found.get(key);
+    if (!lane) {
+      if (found.size >= SPAN_ROWS) continue;
+      const name = span.track == null ? "Spans" : /^\d+$/.test(String(span.track)) ? `Spans, thread ${span.track}` : String(span.track);
+      found.set(key, (lane = { label: span.depth ? "" : name, spans: [] }));
+    }
+    lane.spans.push(span);
+  }
+  return found;
+}
