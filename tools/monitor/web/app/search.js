@@ -14,7 +14,7 @@ export function openSearch() {
   }
   const { session } = state;
   if (!session || document.querySelector("dialog[open]")) return;
-  const input = h("input", { type: "search", placeholder: "Thread, span, message, event (regular expression)", "aria-label": "Search" });
+  const input = h("input", { type: "text", placeholder: "Thread, span, message, event (regular expression)", "aria-label": "Search" });
   const results = h("div", { class: "results", "aria-live": "polite" });
   const dialog = h("dialog", { class: "search", "aria-label": "Search" }, input, results);
   let round = new AbortController();
@@ -54,6 +54,7 @@ export function openSearch() {
     round.abort();
     dialog.remove();
   });
+  addEventListener("popstate", close, { once: true });
   document.body.append(dialog);
   dialog.showModal();
 }

@@ -7,6 +7,10 @@ export class Painter {
   #colours = { back: 0, idle: 0, lost: 0, hatch: 0 };
   /** @type {Map<string, Uint32Array>} */
   #palettes = new Map();
+  #changes = new Changes();
+  #line = new Uint32Array(1);
+  /** Lines above this are painted. */
+  #done = 0;
   width = 1;
   height = 1;
 
@@ -36,14 +40,35 @@ export class Painter {
     this.height = this.canvas.height = height;
     this.#image = new ImageData(width, height);
     this.#pixels = new Uint32Array(this.#image.data.buffer);
+    this.#line = new Uint32Array(width);
   }
 
   begin() {
-    this.#pixels.fill(this.#colours.back);
+    this.#done = 0;
   }
 
   end() {
+    this.#background(this.height);
     this.context.putImageData(this.#image, 0, 0);
+  }
+
+  /**
+   * Rows come from the top to the bottom: what is between them is background.
+   * @param {number} until
+   */
+  #background(until) {
+    const stop = Math.min(this.height, until);
+    if (stop > this.#done) this.#pixels.fill(this.#colours.back, this.#done * this.width, stop * this.width);
+    this.#done = Math.max(this.#done, stop);
+  }
+
+  /**
+   * An empty row, for rectangles.
+   * @param {number} top
+   * @param {number} height
+   */
+  empty(top, height) {
+    this.#background(top + height);
   }
 
   /** @param {string[]} names of states */
@@ -65,42 +90,69 @@ export class Painter {
    * @param {string[]} names of its states
    */
   row(top, height, cover, names) {
+    this.#background(top);
     const colours = this.#palette(names);
     const { width } = this;
-    const pixels = this.#pixels;
-    const first = Math.max(0, top);
-    const end = Math.min(this.height, top + height);
-    if (end <= first) return;
-    const bottom = top + height;
-    const { parts, seen } = cover;
-    const { back, lost, hatch } = this.#colours;
-    for (let x = 0; x < width; x++) {
-      const all = seen[x];
-      if (all <= 0.001) continue;
-      // Up to one and a half pixels of tiles stand for a column: they are all of it.
-      const scale = all > 0.45 ? height / all : height;
-      let sum = 0;
-      let y = bottom;
-      for (let state = 0; state < colours.length && state < parts.length; state++) {
-        const part = parts[state][x];
-        if (part === 0) continue;
-        sum += part;
-        const next = Math.max(top, Math.round(bottom - sum * scale));
-        const colour = colours[state];
-        for (let line = Math.max(first, next), stop = Math.min(end, y); line < stop; line++) pixels[line * width + x] = colour;
-        y = next;
-      }
-      if (all - sum < 0.004 * all) {
-        // Rounding of 255 steps.
-        if (y > top && y - top <= 1 && y < bottom) fillUp(pixels, width, x, Math.max(first, top), Math.min(end, y));
-        continue;
-      }
-      const limit = all > 0.45 ? top : Math.round(bottom - all * height);
-      for (let line = Math.max(first, limit), stop = Math.min(end, y); line < stop; line++) {
-        pixels[line * width + x] = ((x + line) & 7) < 3 ? hatch : lost;
-      }
-      if (limit > top) for (let line = Math.max(first, top), stop = Math.min(end, limit); line < stop; line++) pixels[line * width + x] = back;
+    this.#changes.start(height);
+    for (let x = 0; x < width; x++) this.#column(x, height, cover, colours);
+    this.#lines(top, height);
+  }
+
+  /**
+   * Notes on which line of the row a column changes its colour.
+   * @param {number} x
+   * @param {number} height
+   * @param {import("./cover.js").Cover} cover
+   * @param {Uint32Array} colours
+   */
+  #column(x, height, { parts, seen }, colours) {
+    const all = seen[x];
+    if (all <= 0.001) {
+      this.#changes.add(height, x, this.#colours.back);
+      return;
     }
+    // Up to one and a half pixels of tiles stand for a column: they are all of it.
+    const whole = all > 0.45;
+    const scale = whole ? height / all : height;
+    let sum = 0;
+    let level = 0;
+    let colour = 0;
+    for (let state = 0; state < colours.length && state < parts.length; state++) {
+      const part = parts[state][x];
+      if (part === 0) continue;
+      sum += part;
+      const next = Math.min(height, Math.round(sum * scale));
+      if (next === level) continue;
+      colour = colours[state];
+      this.#changes.add(height - level, x, colour);
+      level = next;
+    }
+    const reached = whole ? height : Math.round(all * height);
+    // What is missing by the rounding of 255 steps is not unknown.
+    const rounding = all - sum < 0.004 * all || (reached - level <= 1 && all - sum < 0.012 * all);
+    if (level < reached && !(rounding && level > 0)) this.#changes.add(height - level, x, HATCHED);
+    if (reached < height) this.#changes.add(height - reached, x, this.#colours.back);
+  }
+
+  /**
+   * From the bottom up: a line is the one below it with the changes made.
+   * @param {number} top
+   * @param {number} height
+   */
+  #lines(top, height) {
+    const { width } = this;
+    const { lost, hatch } = this.#colours;
+    const line = this.#line;
+    for (let at = height - 1; at >= 0; at--) {
+      this.#changes.apply(at + 1, line);
+      const y = top + at;
+      if (y < 0 || y >= this.height) continue;
+      const start = y * width;
+      this.#pixels.set(line, start);
+      if (!this.#changes.hatched) continue;
+      for (let x = 0; x < width; x++) if (line[x] === HATCHED) this.#pixels[start + x] = ((x + y) & 7) < 3 ? hatch : lost;
+    }
+    this.#done = Math.max(this.#done, Math.min(this.height, top + height));
   }
 
   /**
@@ -117,14 +169,56 @@ export class Painter {
   }
 }
 
-/**
- * @param {Uint32Array} pixels
- * @param {number} width
- * @param {number} x
- * @param {number} from
- * @param {number} to
- */
-function fillUp(pixels, width, x, from, to) {
-  const colour = pixels[to * width + x];
-  for (let line = from; line < to; line++) pixels[line * width + x] = colour;
+/** Stands for the pattern of what is not known: no colour is without its highest byte. */
+const HATCHED = 1;
+
+/** The changes of a row, by the line where they begin. */
+class Changes {
+  #heads = new Int32Array(64);
+  #next = new Int32Array(4096);
+  #x = new Int32Array(4096);
+  #colour = new Uint32Array(4096);
+  #count = 0;
+  hatched = false;
+
+  /** @param {number} height */
+  start(height) {
+    if (this.#heads.length <= height) this.#heads = new Int32Array(height + 1);
+    this.#heads.fill(-1);
+    this.#count = 0;
+    this.hatched = false;
+  }
+
+  /**
+   * @param {number} line
+   * @param {number} x
+   * @param {number} colour
+   */
+  add(line, x, colour) {
+    const n = this.#count++;
+    if (n >= this.#next.length) this.#grow();
+    this.#next[n] = this.#heads[line];
+    this.#heads[line] = n;
+    this.#x[n] = x;
+    this.#colour[n] = colour;
+    if (colour === HATCHED) this.hatched = true;
+  }
+
+  /**
+   * @param {number} line
+   * @param {Uint32Array} colours
+   */
+  apply(line, colours) {
+    for (let n = this.#heads[line]; n >= 0; n = this.#next[n]) colours[this.#x[n]] = this.#colour[n];
+  }
+
+  #grow() {
+    const [next, x, colour] = [this.#next, this.#x, this.#colour];
+    this.#next = new Int32Array(next.length * 2);
+    this.#x = new Int32Array(next.length * 2);
+    this.#colour = new Uint32Array(next.length * 2);
+    this.#next.set(next);
+    this.#x.set(x);
+    this.#colour.set(colour);
+  }
 }

@@ -11,6 +11,10 @@ import { Ruler } from "./ruler.js";
 import { Texts } from "./texts.js";
 import { drawOver } from "./over.js";
 
+// Not every browser has them.
+const idle = window.requestIdleCallback ?? ((/** @type {() => void} */ action) => window.setTimeout(action, 200));
+const unwish = window.cancelIdleCallback ?? window.clearTimeout;
+
 /** Width of the names. */
 export const NAMES = 168;
 
@@ -67,7 +71,7 @@ export class View {
   close() {
     this.tiles.close();
     this.sizes.disconnect();
-    cancelIdleCallback(this.#idle);
+    unwish(this.#idle);
   }
 
   /** The pixels of the page of a moment, from the left of the rows. @param {number} time */
@@ -138,6 +142,7 @@ export class View {
     this.pieces.clear();
     for (const row of seen) {
       const y = row.y - top;
+      if (row.kind === "span" || row.kind === "marks") this.painter.empty(y, row.height);
       if (row.kind === "span") this.#spans(row, y);
       else if (row.kind === "marks") this.#marks(row, y);
       else if (names && row.key) {
@@ -195,9 +200,9 @@ export class View {
    * @param {import("./rows.js").Row[]} seen
    */
   #neighbours(seen) {
-    cancelIdleCallback(this.#idle);
+    unwish(this.#idle);
     if (this.tiles.busy) return;
-    this.#idle = requestIdleCallback(() => {
+    this.#idle = idle(() => {
       if (this.tiles.busy) return;
       this.tiles.ahead(seen.map((row) => row.key).filter((key) => /^[ct]\d|^threads$/.test(key)), state.range, this.painter.width, state.session?.end ?? 0);
     });

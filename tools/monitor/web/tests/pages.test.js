@@ -1,0 +1,277 @@
+// Every page, on files that a real program has written.
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { build, freshDirectory, launch, monitor, open, PATIENCE, pixels, record, removed, screenshot, tab, until } from "./support.js";
+
+/** @type {string} */
+let directory;
+/** @type {Awaited<ReturnType<typeof monitor>>} */
+let server;
+/** @type {import("playwright-core").Browser} */
+let browser;
+/** The session of the log that has everything, and of the one that has nothing. */
+let full = "";
+let bare = "";
+
+before(async () => {
+  directory = await freshDirectory();
+  const program = await build(directory);
+  const log = path.join(directory, "full.eventlog");
+  await record(program, log, ["40", "first"], ["-N2", "-hT", "-i0.05"]);
+  // Nothing but the header: what every empty state is about.
+  const bytes = await readFile(log);
+  const data = bytes.indexOf("datb", 0, "latin1");
+  assert.ok(data > 0);
+  await writeFile(path.join(directory, "bare.eventlog"), bytes.subarray(0, data + 4));
+  server = await monitor([log, path.join(directory, "bare.eventlog")]);
+  browser = await launch();
+  await until(async () => {
+    const answer = await fetch(`${server.origin}/api/sessions`, { headers: { Authorization: `Bearer ${server.token}` } });
+    const sessions = /** @type {Api.Session[]} */ (await answer.json());
+    full = sessions.find(({ source, name }) => `${source}${name}`.includes("full"))?.id ?? "";
+    bare = sessions.find(({ source, name }) => `${source}${name}`.includes("bare"))?.id ?? "";
+    return full !== "" && bare !== "" && sessions.every(({ id, ended, events }) => id === bare || (ended && events > 0));
+  }, "the sessions of both files");
+}, { timeout: 10 * PATIENCE });
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await removed(directory);
+});
+
+/**
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ */
+async function begin(options) {
+  const opened = await tab(browser, server.origin, options);
+  await opened.page.goto(server.address);
+  await opened.page.locator("main .page").waitFor();
+  return opened;
+}
+
+/** What each page must show of the log. @type {Record<string, (string | RegExp)[]>} */
+const CONTENT = {
+  overview: [/Productivity/, /Capability 1/, /subject/],
+  timeline: ["Capability 0", "Capability 1", "Threads", "Messages, markers"],
+  threads: ["main loop", "worker number 3", "answering thread", "<img src=x onerror="],
+  "thread/SELF": ["main loop", /Run time/, /Blocked/],
+  collections: [/Generation/, /rows/],
+  heap: [/Stacked/, /samples/],
+  sparks: [/Converted/, /cap 0/],
+  spans: ["request", "render"],
+  log: ["a needle <b>in</b> the log", "round 12 of first keeps"],
+  stream: [/Final until/, /Capability 1/],
+};
+
+/** @param {import("playwright-core").Page} page */
+async function mainThread(page) {
+  await open(page, "threads", `?s=${full}`);
+  await page.getByRole("row").filter({ hasText: "main loop" }).first().click();
+  await page.locator(".page.thread").waitFor();
+  return page.evaluate(() => location.hash.slice(2).split("?")[0]);
+}
+
+for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+  test(`every page shows what is in the log, ${colorScheme}`, { timeout: 10 * PATIENCE }, async () => {
+    const { page, faults, context } = await begin({ colorScheme });
+    const self = await mainThread(page);
+    for (const [name, texts] of Object.entries(CONTENT)) {
+      await open(page, name.replace("thread/SELF", self), `?s=${full}`);
+      for (const text of texts) await page.locator("main").getByText(text).first().waitFor();
+      await page.waitForTimeout(400);
+      await screenshot(page, `${name.split("/")[0]}-${colorScheme}`);
+      assert.equal(await page.locator("main .trouble:visible").count(), 0, `${name}: ${await page.locator("main .trouble:visible").allTextContents()}`);
+    }
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+}
+
+test("the page says why something is empty", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begin();
+  for (const name of ["overview", "timeline", "threads", "collections", "heap", "sparks", "spans", "log", "stream"]) {
+    await open(page, name, `?s=${bare}`);
+    await page.locator("main .empty:visible").first().waitFor();
+    const texts = await page.locator("main .empty:visible").allTextContents();
+    if (name !== "stream" && name !== "overview") assert.match(texts.join(" "), /\+RTS -/, name);
+    await screenshot(page, `empty-${name}`);
+  }
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("a label with markup is text everywhere", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begin();
+  for (const name of ["overview", "timeline", "threads", "log", "spans"]) {
+    await open(page, name, `?s=${full}${name === "timeline" ? "&threads=1" : ""}`);
+    if (name === "threads" || name === "timeline") await page.getByText("<img src=x onerror=").first().waitFor();
+    await page.waitForTimeout(300);
+    assert.equal(await page.locator("img, b b, script:not([src])").count(), 0, name);
+  }
+  assert.doesNotMatch(await page.title(), /broken/);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("from the whole run to one event, and its text", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begin();
+  await open(page, "timeline", `?s=${full}`);
+  await until(async () => (await pixels(page, { mutator: "#009E73" })).mutator > 500, "capabilities that run");
+  await screenshot(page, "timeline-whole");
+  // By search.
+  await page.keyboard.press("/");
+  await page.getByRole("dialog").getByRole("textbox").fill("needle .b.in");
+  await page.getByRole("dialog").getByText("a needle <b>in</b> the log").click();
+  await page.locator(".details").getByText("a needle <b>in</b> the log").first().waitFor();
+  const { from, to } = await range(page);
+  assert.ok(to - from <= 50_000, `a range of ${to - from} ns`);
+  // On the picture itself.
+  await page.locator(".lane-text.event").filter({ hasText: "a needle <b>in</b> the log" }).first().waitFor();
+  await page.waitForTimeout(500);
+  await screenshot(page, "timeline-event");
+  // And out again without a break.
+  await page.locator(".lanes-scroll").hover();
+  const lengths = [to - from];
+  for (let n = 0; n < 6; n++) {
+    await page.keyboard.press("s");
+    await page.waitForTimeout(250);
+    const now = await range(page);
+    lengths.push(now.to - now.from);
+    await until(async () => (await pixels(page, { mutator: "#009E73" })).mutator > 0, "a picture at each step");
+  }
+  for (let n = 1; n < lengths.length; n++) assert.ok(lengths[n] > lengths[n - 1], lengths.join());
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+/** @param {import("playwright-core").Page} page */
+async function range(page) {
+  await page.waitForTimeout(400);
+  return page.evaluate(() => {
+    const query = new URLSearchParams(location.hash.split("?")[1] ?? "");
+    return { from: Number(query.get("from")), to: Number(query.get("to")) };
+  });
+}
+
+describe("the timeline", () => {
+  test("is moved by keys, wheel and drag, and the address tells where", { timeout: 5 * PATIENCE }, async () => {
+    const { page, faults, context } = await begin();
+    await open(page, "timeline", `?s=${full}`);
+    const lanes = page.locator(".lanes-scroll");
+    await lanes.hover();
+    await page.keyboard.press("w");
+    await until(async () => (await range(page)).to > 0, "a range in the address");
+    const closer = await range(page);
+    await page.keyboard.press("d");
+    await until(async () => (await range(page)).from > closer.from, "later");
+    const later = await range(page);
+    assert.ok(Math.abs(later.to - later.from - (closer.to - closer.from)) <= 2, "moving keeps the length");
+    const box = await lanes.boundingBox();
+    assert.ok(box);
+    await page.mouse.move(box.x + 700, box.y + 50);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 900, box.y + 50, { steps: 4 });
+    await page.mouse.up();
+    await until(async () => (await range(page)).from < later.from, "earlier by dragging to the right");
+    await page.keyboard.down("Control");
+    await page.mouse.wheel(0, -300);
+    await page.keyboard.up("Control");
+    await until(async () => (await range(page)).to - (await range(page)).from < (later.to - later.from) * 0.9, "closer by the wheel");
+    await page.keyboard.press("m");
+    await until(async () => (await page.evaluate(() => location.hash)).includes("marks="), "a mark");
+    // The same address shows the same, in another tab.
+    const there = await page.evaluate(() => location.hash);
+    const second = await begin();
+    await second.page.evaluate((hash) => (location.hash = hash), there);
+    await second.page.locator(".page.timeline").waitFor();
+    assert.equal(await second.page.locator(".range-text").innerText(), await page.locator(".range-text").innerText());
+    await page.keyboard.press("0");
+    await until(async () => !(await page.evaluate(() => location.hash)).includes("from="), "all of it");
+    await page.keyboard.press("?");
+    await page.getByRole("dialog").getByText("the whole session").first().waitFor();
+    await page.keyboard.press("Escape");
+    assert.deepEqual([...faults, ...second.faults], []);
+    await second.context.close();
+    await context.close();
+  });
+
+  test("tells everything about what is clicked, and has a row for each thread", { timeout: 5 * PATIENCE }, async () => {
+    const { page, faults, context } = await begin();
+    await open(page, "timeline", `?s=${full}`);
+    const name = page.locator(".lane-name.cap").first();
+    await name.waitFor();
+    const row = await name.boundingBox();
+    assert.ok(row);
+    await page.mouse.click(row.x + 600, row.y + row.height / 2);
+    await page.locator(".details").getByText("Events around it").waitFor();
+    await page.locator(".details .events li").first().waitFor();
+    await page.locator(".details").getByText("Duration").waitFor();
+    await screenshot(page, "timeline-details");
+    await page.keyboard.press("Escape");
+    await page.locator(".details").waitFor({ state: "hidden" });
+    await page.getByRole("button", { name: /Threads/ }).click();
+    await page.locator(".lane-name.thread").filter({ hasText: "worker number 2" }).waitFor();
+    await until(async () => (await pixels(page, { blocked: "#8C8C8C" })).blocked > 100, "threads that are blocked");
+    await screenshot(page, "timeline-threads");
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+});
+
+test("tables copy as TSV, charts are saved as SVG and CSV", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begin({ permissions: ["clipboard-read", "clipboard-write"] });
+  await open(page, "spans", `?s=${full}`);
+  await page.locator(".table").first().getByText("request").first().waitFor();
+  await page.locator(".table").first().getByRole("button", { name: "Copy TSV" }).click();
+  await page.locator("#said").getByText(/Copied/).waitFor();
+  const tsv = await page.evaluate(() => navigator.clipboard.readText());
+  const lines = tsv.split("\n").map((line) => line.split("\t"));
+  assert.equal(lines[0][0], "Name");
+  // 40 rounds, each with one request and one render in it.
+  assert.deepEqual(lines.slice(1).map(([name, count]) => [name, Number(count)]).sort(), [["render", 40], ["request", 40]]);
+  await open(page, "heap", `?s=${full}`);
+  await page.locator(".chart path").first().waitFor();
+  for (const [button, expected] of /** @type {[string, RegExp][]} */ ([["SVG", /^<svg[^>]* xmlns=.*<path/s], ["CSV", /^series,time_ns,min,max,mean,count\r\n\w+,\d+/]])) {
+    const [file] = await Promise.all([page.waitForEvent("download"), page.locator(".chart-box").first().getByRole("button", { name: button }).click()]);
+    assert.match(await readFile(await file.path(), "utf8"), expected);
+  }
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("the token is asked for, kept nowhere, and taken out of the address", { timeout: 5 * PATIENCE }, async () => {
+  const { page, context, faults } = await begin();
+  assert.doesNotMatch(page.url(), /token/);
+  const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+  assert.ok(!kept.includes(server.token), kept);
+  await open(page, "threads", `?s=${full}`);
+  await page.reload();
+  await page.getByLabel("Address or token").fill("wrong");
+  await page.getByRole("button", { name: "Open" }).click();
+  await page.getByLabel("Address or token").waitFor();
+  await page.getByLabel("Address or token").fill(server.address);
+  await page.getByRole("button", { name: "Open" }).click();
+  await page.locator(".page.threads").getByText("main loop").waitFor();
+  // What the browser itself says of the refused requests.
+  assert.deepEqual(faults.filter((fault) => !fault.includes("401")), []);
+  await context.close();
+});
+
+for (const [what, viewport] of /** @type {const} */ ([["a phone held sideways", { width: 800, height: 360 }], ["a large screen", { width: 2560, height: 1440 }]])) {
+  test(`the pages fit ${what}`, { timeout: 5 * PATIENCE }, async () => {
+    const { page, faults, context } = await begin({ viewport });
+    for (const name of ["overview", "timeline", "threads", "collections", "heap", "sparks", "spans", "log", "stream"]) {
+      await open(page, name, `?s=${full}`);
+      await page.waitForTimeout(500);
+      await screenshot(page, `${viewport.width}-${name}`);
+      const wide = await page.evaluate(() => [document.documentElement.scrollWidth - innerWidth, (document.querySelector("main")?.scrollWidth ?? 0) - (document.querySelector("main")?.clientWidth ?? 0)]);
+      assert.deepEqual(wide, [0, 0], `${name} is wider than the screen`);
+      assert.ok(await page.locator("nav a[aria-current]").isVisible());
+    }
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+}

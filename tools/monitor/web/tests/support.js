@@ -1,0 +1,160 @@
+// A real monitor, a real browser, and programs to look at.
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, mkdir, rm } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { chromium } from "playwright-core";
+
+export const run = promisify(execFile);
+const here = path.dirname(fileURLToPath(import.meta.url));
+export const root = path.resolve(here, "../../../..");
+export const eventlog = path.resolve(process.env.EVENTLOG ?? "eventlog");
+const screenshots = process.env.EVENTLOG_SCREENSHOTS ? path.resolve(process.env.EVENTLOG_SCREENSHOTS) : null;
+
+/** Generous: the machine may be busy. */
+export const PATIENCE = 60_000;
+
+/** @returns {Promise<string>} */
+export const freshDirectory = () => mkdtemp(path.join(tmpdir(), "eventlog-pages-"));
+
+/** @param {string} directory */
+export const removed = (directory) => rm(directory, { recursive: true, force: true });
+
+/**
+ * The test program.
+ * @param {string} directory
+ * @param {string[]} [more] of ghc
+ */
+export async function build(directory, more = []) {
+  await run("ghc", ["-v0", "-O", "-threaded", "-eventlog", "-rtsopts", "-outputdir", directory, "-o", path.join(directory, "subject"),
+    path.join(here, "Subject.hs"), ...more], { timeout: 10 * PATIENCE });
+  return path.join(directory, "subject");
+}
+
+/**
+ * A log of it.
+ * @param {string} program
+ * @param {string} log
+ * @param {string[]} args
+ * @param {string[]} rts
+ */
+export async function record(program, log, args, rts) {
+  await run(program, [...args, "+RTS", `-ol${log}`, "-l", ...rts, "-RTS"], { cwd: path.dirname(log), timeout: 2 * PATIENCE });
+}
+
+/**
+ * `eventlog monitor` until `stop`.
+ * @param {string[]} args
+ */
+export async function monitor(args) {
+  const process_ = spawn(eventlog, ["monitor", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let errors = "";
+  process_.stderr.on("data", (chunk) => (errors += chunk));
+  const ended = new Promise((resolve) => process_.once("exit", resolve));
+  const lines = createInterface({ input: process_.stdout });
+  /** @type {string} */
+  const address = await new Promise((resolve, reject) => {
+    lines.once("line", resolve);
+    process_.once("error", reject);
+    void ended.then((code) => reject(new Error(`eventlog monitor ended with ${code}: ${errors}`)));
+  });
+  const found = /^(http:\/\/[^/]+)\/#token=(.+)$/.exec(address.trim());
+  if (!found) throw new Error(`no address: ${address}`);
+  return {
+    address: address.trim(),
+    origin: found[1],
+    token: found[2],
+    pid: process_.pid,
+    errors: () => errors,
+    async stop() {
+      process_.kill("SIGTERM");
+      const timer = setTimeout(() => process_.kill("SIGKILL"), 10_000);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+export const launch = () => chromium.launch({
+  executablePath: process.env.EVENTLOG_CHROMIUM ?? "/usr/bin/chromium",
+  // As root there is no sandbox; the pages are ours.
+  args: ["--no-sandbox", "--disable-dev-shm-usage"],
+});
+
+/**
+ * A tab, and all that must not happen in it.
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} origin
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ */
+export async function tab(browser, origin, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  /** @type {string[]} */
+  const faults = [];
+  page.on("console", (message) => faults.push(`console ${message.type()}: ${message.text()} (${message.location().url})`));
+  page.on("pageerror", (error) => faults.push(`error: ${error.stack ?? error}`));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(`${origin}/`) && !request.url().startsWith(`blob:${origin}/`)) faults.push(`request to elsewhere: ${request.url()}`);
+  });
+  page.on("dialog", (dialog) => {
+    faults.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  return { context, page, faults };
+}
+
+/**
+ * Waits until a page has what it shows.
+ * @param {import("playwright-core").Page} page
+ * @param {string} name
+ * @param {string} [query]
+ */
+export async function open(page, name, query = "") {
+  await page.evaluate((hash) => (location.hash = hash), `#/${name}${query}`);
+  await page.locator(`main .page.${name.split("/")[0]}`).waitFor();
+}
+
+/**
+ * Written for people to look at, if they want to.
+ * @param {import("playwright-core").Page} page
+ * @param {string} name
+ */
+export async function screenshot(page, name) {
+  if (!screenshots) return;
+  await mkdir(screenshots, { recursive: true });
+  await page.screenshot({ path: path.join(screenshots, `${name}.png`) });
+}
+
+/**
+ * @param {() => Promise<boolean> | boolean} true_
+ * @param {string} what
+ */
+export async function until(true_, what) {
+  const end = Date.now() + PATIENCE;
+  while (!(await true_())) {
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/**
+ * How many pixels of the timeline have each of the colours.
+ * @param {import("playwright-core").Page} page
+ * @param {Record<string, string>} colours
+ * @returns {Promise<Record<string, number>>}
+ */
+export const pixels = (page, colours) => page.evaluate((wanted) => {
+  const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector("canvas.lanes"));
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const data = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+  return Object.fromEntries(Object.entries(wanted).map(([name, hex]) => {
+    const value = parseInt(hex.slice(1), 16);
+    const pixel = (0xff000000 | ((value & 0xff) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
+    return [name, data.reduce((sum, one) => sum + (one === pixel ? 1 : 0), 0)];
+  }));
+}, colours);
