@@ -83,13 +83,12 @@ impl Line {
             from: collection.start,
             to: collection.end,
         });
-        let synced = collection.synced.unwrap_or(collection.start);
         Self {
             from: collection.start,
             to: collection.end,
             cap: Some(collection.cap),
             generation: stats.map(|stats| stats.generation),
-            sync: requested.map(|requested| synced.saturating_sub(requested)),
+            sync: requested.map(|requested| collection.start - requested),
             copied: stats.map(|stats| stats.copied),
             slop: stats.map(|stats| stats.slop),
             fragmentation: stats.map(|stats| stats.fragmentation),
