@@ -50,7 +50,7 @@ pub struct Parser {
 /// What the bytes of the unfinished frame were; so, what the next one is.
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// There are none. Next: the first byte of a magic, or garbage.
+    /// Not inside a frame. Next: the first byte of a magic, or garbage.
     Between,
     /// The first bytes of a magic, 1 to 3 of them. Next: another one.
     Magic { protocol: Protocol, seen: usize },
@@ -120,7 +120,7 @@ impl Parser {
         self.garbage
     }
 
-    /// Bytes of the frame that is unfinished: 0 to 261. If the connection has ended, they belong to none.
+    /// Bytes of the frame that is unfinished: 0 to 261. If the connection has ended, they are garbage.
     pub const fn pending(&self) -> usize {
         const VERSION_AT: usize = MAGIC.len();
         const NAMESPACE_AT: usize = VERSION_AT + 2;
@@ -222,7 +222,7 @@ impl Parser {
         }
     }
 
-    /// What was taken for a frame is none. Its bytes so far are garbage; the one that was looked at last is not done
+    /// What looked like a frame is not one. Its bytes so far are garbage; the one that was looked at last is not done
     /// with, and may begin a magic: returns 0.
     ///
     /// No frame is missed by that. One that began among the bytes so far would begin with F0 or "G", and not at the first

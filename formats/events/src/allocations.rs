@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 pub struct Allocations {
     /// Per capability: the latest running total.
     latest: BTreeMap<u16, u64>,
-    /// Totals of counters that began anew.
+    /// Totals of counters that began again.
     before: u64,
 }
 

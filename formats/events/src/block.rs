@@ -83,7 +83,7 @@ impl BlockBuilder {
         (self.first, self.last) = (u64::MAX, 0);
     }
 
-    /// Appends a decoded event, byte for byte but for a length that it must
+    /// Appends a decoded event, byte for byte except for a length that it must
     /// not declare here ([`Event::raw_for_moving`]).
     pub fn push(&mut self, event: &Event<'_>) {
         self.push_raw(event.time, &event.raw_for_moving());

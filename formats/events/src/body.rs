@@ -265,7 +265,7 @@ event_table! {
         /// Bytes of a block.
         block_size: num u64,
     };
-    /// What a collection did. The numbers are bytes but for the first and `par_threads`.
+    /// What a collection did. The numbers are bytes except for the first and `par_threads`.
     GcStatsGhc GC_STATS_GHC = 53, 58, "gc_stats_ghc" {
         /// The heap.
         capset: num u32,
@@ -301,7 +301,7 @@ event_table! {
     TaskMigrate TASK_MIGRATE = 56, 12, "task_migrate" {
         /// The task.
         task: num u64,
-        /// Whence.
+        /// The capability it left.
         old_cap: num u16,
         /// Where to.
         new_cap: num u16,

@@ -33,7 +33,7 @@ codes! {
         STACK_OVERFLOW = 2 "stack_overflow",
         /// Its time slice is over.
         YIELDING = 3 "yielding",
-        /// Blocked, reason not told (not written by current systems).
+        /// Blocked, reason unknown (not written by current systems).
         BLOCKED = 4 "blocked",
         /// It is over.
         FINISHED = 5 "finished",

@@ -177,7 +177,7 @@ pub struct RelayLoss {
 pub enum Recovered<'a> {
     /// What is older was overwritten, as the ring file was full.
     Overwritten(Overwritten),
-    /// Anything else, for people.
+    /// Anything else, as text.
     Other(&'a str),
 }
 
@@ -295,7 +295,7 @@ impl<'a> Note<'a> {
             _ => return None,
         };
         let bytes = text.as_bytes();
-        // Nearly all messages are none: this is all that is done for them.
+        // Nearly all messages are not notes: this is all that is done for them.
         if !bytes.starts_with(START) && bytes != NOT_ALL_REPEATED.as_bytes() {
             return None;
         }

@@ -122,7 +122,7 @@ impl Order {
     pub fn push(&mut self, item: &Item<'_>) {
         match item {
             Item::Header => {
-                // Times begin anew. What is held belongs before.
+                // Times begin again. What is held belongs before.
                 self.flush();
                 self.watermark = Watermark::new(self.options.stale_after);
             }

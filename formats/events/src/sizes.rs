@@ -80,7 +80,7 @@ fn is_high(id: u16) -> bool {
 impl SizeTable {
     /// An empty table: nothing is declared. It has room for so many types with
     /// numbers of 256 and more, of which no released GHC has any; those below
-    /// need none.
+    /// need no order.
     ///
     /// # Errors
     ///

@@ -73,7 +73,7 @@ pub struct SortSummary {
 pub fn temp_file(dir: &Path) -> io::Result<File> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     loop {
-        // Names must differ, nothing else.
+        // Names only have to differ.
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = dir.join(format!(".eventlog-{}-{count}.tmp", std::process::id()));
         let mut options = OpenOptions::new();

@@ -196,7 +196,7 @@ impl Read for Repeat {
 fn an_info_table_without_end_is_given_up() {
     let start = log(&[variable(169, 1, 0xfff0, &7u64.to_be_bytes())]);
     // Outside any block, with strings that never end: the declared length is
-    // all there is, and what follows it is no event.
+    // all there is, and what follows it is not an event.
     let source = Repeat {
         start,
         unit: vec![b'x'; 4096],
@@ -218,7 +218,7 @@ fn an_info_table_without_end_is_given_up() {
 #[test]
 fn bytes_that_trickle_into_a_long_info_table_cost_no_more_than_once() {
     // One megabyte without its last NUL, in small pieces: were the search for
-    // the end begun anew each time this would take minutes.
+    // a search that begins again at each of them would take minutes.
     let mut stream = Stream::new();
     stream.push(&log(&[variable(169, 1, 100, &7u64.to_be_bytes())]));
     stream.next_item().unwrap();

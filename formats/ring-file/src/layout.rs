@@ -52,7 +52,7 @@ pub struct Layout {
     pub started: u64,
 }
 
-/// Why a file is no ring file.
+/// Why a file is not a ring file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayoutError {
     /// It is shorter than a preamble.

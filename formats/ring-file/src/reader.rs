@@ -39,7 +39,7 @@ const PACKED: u64 = 32;
 pub enum OpenError {
     /// The system says no.
     Io(io::Error),
-    /// It is none, or not one of this kind.
+    /// There is none, or it is of another kind.
     Layout(LayoutError),
 }
 

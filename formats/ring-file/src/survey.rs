@@ -12,7 +12,7 @@ use eventlog_ring::{GRANULE, Stamp, StampState};
 
 use crate::RingReader;
 
-/// Ends that are looked at closely. Damage that leaves none of them right leaves nothing to be believed.
+/// Ends that are looked at closely. If damage leaves none of them right, nothing is taken from the file.
 const CANDIDATES: usize = 64;
 /// How long after a look the next one is worth it.
 const PAUSE: Duration = Duration::from_millis(2);

@@ -25,7 +25,7 @@ const CHECKSUM_AT: usize = TABLE_HEAD - 4;
 pub struct TableEntry<'a> {
     /// Type of the events.
     pub kind: u32,
-    /// An RTS that starts its log anew writes a table anew.
+    /// An RTS that starts its log again writes each table again.
     pub generation: u32,
     /// As the RTS wrote them, each with its real length.
     pub events: &'a [u8],

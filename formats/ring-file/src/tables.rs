@@ -9,7 +9,7 @@ use crate::{TABLE_HEAD, TableEntry, u32_at};
 const PIECE: u64 = 1 << 20;
 /// Entries that are looked for behind a damaged one are not larger; others can be of any size.
 const LARGEST_AFTER_DAMAGE: u64 = 1 << 20;
-/// Bytes of which the checksum is made in vain at most: noise may look like entries everywhere.
+/// The most bytes whose checksum is computed without finding an entry: noise may look like entries everywhere.
 const VAIN: u64 = 1 << 30;
 
 /// What was not readable in the tables.
@@ -119,7 +119,7 @@ impl RingReader {
     }
 }
 
-/// The words of eight bytes, with their index, but for pages of zeroes: nearly all of the tables are such, as a rule.
+/// The words of eight bytes, with their index, without pages of zeroes, which nearly all of the tables are, usually.
 fn words_that_say_something(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     const ZEROES: [u8; 4096] = [0; 4096];
     let pages = bytes.chunks(ZEROES.len()).enumerate();

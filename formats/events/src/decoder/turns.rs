@@ -120,7 +120,7 @@ impl Decoder {
     /// to the end of the block, or all that are there. None are taken if the
     /// block does not say where it ends.
     ///
-    /// Whether the marker told the truth is to be seen:
+    /// Whether the marker is right can be checked:
     /// [`may_begin_header`](Self::may_begin_header) is to be asked before the
     /// first bytes, [`block_can_end_before`](Self::block_can_end_before) and
     /// [`are_events`](Self::are_events) after the last ones.
@@ -150,7 +150,7 @@ impl Decoder {
     }
 
     /// Whether these bytes begin a header, as far as they go: GHC 9.0 starts
-    /// its log anew inside a block. Four of them are enough to tell.
+    /// its log again inside a block. Four of them are enough to tell.
     pub fn may_begin_header(bytes: &[u8]) -> bool {
         let sign = HEADER_BEGIN.len().min(bytes.len());
         bytes[..sign] == HEADER_BEGIN[..sign]
