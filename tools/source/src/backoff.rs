@@ -30,7 +30,7 @@ impl Backoff {
     /// The pause after so many attempts that failed, the first being number 0.
     ///
     /// `chance` is a number from 0 to 1, for three quarters to five quarters of the pause. What is
-    /// less or more counts as the nearest of these, and what is no number as the middle.
+    /// less or more counts as the nearest of these, and what is not a number as the middle.
     pub fn pause(&self, attempt: u32, chance: f64) -> Duration {
         let factor = 1u32.checked_shl(attempt).unwrap_or(u32::MAX);
         let pause = self.first.saturating_mul(factor).min(self.cap);

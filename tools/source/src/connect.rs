@@ -152,7 +152,7 @@ impl Source {
     /// # Errors
     ///
     /// [`Error::Open`] if it cannot be opened in time, or at all; [`Error::NotASocket`] if it is to
-    /// be asked for its events and is no socket.
+    /// be asked for its events and is not a socket.
     pub fn connect(&self, how: &Connecting) -> Result<Connection, Error> {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;

@@ -165,7 +165,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// If it is no socket, or the program has closed it.
+    /// If it is not a socket, or the program has closed it.
     pub fn send(&mut self, source: &Source, frames: &[Vec<u8>]) -> Result<(), Error> {
         let Some(writer) = self.writer() else {
             return Err(Error::NotASocket { to: source.clone() });

@@ -53,7 +53,7 @@ pub enum Command {
 pub enum InvalidCommand {
     /// There is none of that name.
     Unknown,
-    /// Of `NAMESPACE/ID`, the second part is no number of a command.
+    /// Of `NAMESPACE/ID`, the second part is not a number of a command.
     NotAnId(
         /// What it is.
         String,

@@ -35,7 +35,7 @@ pub enum Error {
         /// Why.
         cause: io::Error,
     },
-    /// Commands were to be sent to it, but it is no socket.
+    /// Commands were to be sent to it, but it is not a socket.
     NotASocket {
         /// What it is.
         to: Source,

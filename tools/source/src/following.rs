@@ -15,7 +15,7 @@ pub enum Arrival {
     /// A new log begins: bytes that follow are not of the one before. Also told before the first
     /// byte of all.
     ///
-    /// A program may begin its log anew within one connection as well; that shows in the bytes
+    /// A program may begin its log again within one connection as well; that shows in the bytes
     /// alone, which then have another header.
     NewLog,
     /// So many bytes, in the buffer.

@@ -11,13 +11,13 @@ const POLL: Duration = Duration::from_millis(100);
 /// What the end of a source means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Growth {
-    /// It is no file: there is no more.
+    /// It is not a file: there is no more.
     Never,
     /// There may be more.
     MayGrow,
     /// Another file has its name: what is left of this one, then that one from its beginning.
     Replaced,
-    /// It is shorter than what was read of it: it was begun anew.
+    /// It is shorter than what was read of it: it was begun again.
     Truncated,
 }
 

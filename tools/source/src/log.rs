@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// What [`Log::for_each`] hands on.
 #[derive(Debug)]
 pub enum Step<'a> {
-    /// A header is complete: the first one, or that of a log that was started anew.
+    /// A header is complete: the first one, or that of a log that was started again.
     Header(Arc<Header>),
     /// A block, an event, the end mark, or a gap.
     Item(Item<'a>),

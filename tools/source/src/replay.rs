@@ -92,7 +92,7 @@ impl fmt::Display for Speed {
 /// A program hands over a block when the last of its events has happened, so each block comes when
 /// as much time has passed since the first one began as its marker says. Blocks stay in their order;
 /// one that is late in the log is late here. What is in no block comes at once: headers, the mark at
-/// the end, and what cannot be decoded. A log that starts anew in the middle has a clock of its own.
+/// the end, and what cannot be decoded. A log that starts again in the middle has a clock of its own.
 ///
 /// ```
 /// use eventlog_source::{Replay, Speed};

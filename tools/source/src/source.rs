@@ -72,7 +72,7 @@ pub enum InvalidSource {
         /// What it is.
         String,
     ),
-    /// The port is no number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     NotAPort(
         /// What it is.
         String,

@@ -107,7 +107,7 @@ fn what_cannot_be_read_is_told() {
         directory.to_string().ends_with("; name a log in it"),
         "{directory}"
     );
-    // A file that is no log is a fault, not an error.
+    // A file that is not a log is a fault, not an error.
     let source = Source::File(dir.with("text", b"text"));
     let (seen, outcome) = read(self::open(&source, Reading::default()));
     assert!(
@@ -131,7 +131,7 @@ fn a_file_may_appear_later() {
     reader.join().expect("no panic").expect("opened");
 }
 
-/// A file that is followed, and how often it was told that it is read anew.
+/// A file that is followed, and how often it was told that it is read again.
 fn following(path: &Path) -> (Following, Arc<AtomicU32>) {
     let restarts = Arc::new(AtomicU32::new(0));
     let told = Arc::clone(&restarts);

@@ -185,7 +185,7 @@ fn signals() {
 }
 
 fn no_keeper() {
-    // It ends without a word; it says why; it is not there.
+    // It ends silently; it says why; it is not there.
     let makes = |program: &str, arguments: &[&str]| {
         Prepared::new(Command::new(program).args(arguments)).expect_err("no FIFO")
     };

@@ -190,7 +190,7 @@ fn a_file_is_followed() {
     let ready = dir.with("ready", b"two");
     std::fs::rename(ready, &path).expect("renamed");
     assert_eq!(until(&mut log, last_is("two")), [Came::New, bytes("two")]);
-    // One that cannot be read at all is no program that may come.
+    // One that cannot be read at all is not a program that may come.
     let none = Source::File(dir.file("none"));
     let error = reconnecting(none, forever())
         .next(&mut [0; 16])

@@ -43,7 +43,7 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// If it cannot be opened, is no directory, is another user's, or others may use it.
+    /// If it cannot be opened, is not a directory, is another user's, or others may use it.
     pub fn find(&self) -> Result<Option<Arc<Directory>>, DirectoryError> {
         match self.open() {
             Ok(directory) => Ok(Some(Arc::new(directory))),

@@ -16,7 +16,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-/// How often to begin anew if the file is removed just then.
+/// How often to begin again if the file is removed just then.
 const ATTEMPTS: u32 = 100;
 /// No holder says more.
 const LONGEST: u64 = 200;
