@@ -198,7 +198,7 @@ void eventlog_socket_opts_free(EventlogSocketOpts *eventlog_socket_opts);
  *  over meanwhile, and the shorter of the two intervals is kept. */
 #define EVENTLOG_SOCKET_ENV_FLUSH_INTERVAL "GHC_EVENTLOG_FLUSH_INTERVAL"
 /** How long a client that takes nothing of what there is for it keeps its place when
- *  another waits to be served: `30s`; `0` for ever. Default 30s. */
+ *  another waits to be served: `30s`; `0` forever. Default 30s. */
 #define EVENTLOG_SOCKET_ENV_STALL_TIMEOUT "GHC_EVENTLOG_STALL_TIMEOUT"
 /** SO_SNDBUF of the client's socket: bytes, or with a suffix K, M, G. */
 #define EVENTLOG_SOCKET_ENV_SNDBUF "GHC_EVENTLOG_SNDBUF"
@@ -313,7 +313,7 @@ extern const EventLogWriter EventLogSocketWriter;
  *  that others may write to; eventlog_socket_strerror names it), ENOTSOCK (the path exists and is
  *  not a socket; it is left alone), EOPNOTSUPP (in a forked child; not in
  *  one of forkProcess, which may start by itself), and whatever
- *  socket, bind, listen report. ERR_GAI (EAI_SERVICE: what is no port).
+ *  socket, bind, listen report. ERR_GAI (EAI_SERVICE: what is not a port).
  *  ERR_ENV_INVALID. ERR_RING_FILE. eventlog_socket_strerror names the path, host or port
  *  that is the cause, and its variable. After an error nothing is left behind but directories, and init may be called again. */
 EventlogSocketStatus
@@ -358,7 +358,7 @@ void eventlog_socket_wrap_hs_main(
 /* Handlers, of hooks and of commands, are called one at a time, on a thread of the
  * library's own, which is neither the one that serves clients nor the one that
  * flushes: a handler that takes long delays other handlers and commands, and
- * nothing else, but for eventlog_socket_signal_ghc_rts_ready and _start, which
+ * nothing else, except for eventlog_socket_signal_ghc_rts_ready and _start, which
  * wait for the hooks of the log that begins. No lock is held. A handler may enter
  * Haskell, call flushEventLog, and call every function of this header. It must
  * return, and Haskell code in it must let no exception out. When the program exits,
@@ -578,7 +578,7 @@ typedef struct {
   /** Bytes of definitions that could not be kept, or could not be told to a client, for
    *  want of memory: what they define has no name in its stream. */
   uint64_t est_definitions_left_out;
-  /** Clients that were turned away for want of memory. */
+  /** Clients that were turned away for lack of memory. */
   uint64_t est_clients_refused;
 
   /** Nanoseconds that flushes of ours took, the longest of them and all together: for so

@@ -132,7 +132,7 @@ bool eventlog_socket_rts_next_call(void *thread, EventlogSocketRtsCall *call);
 bool eventlog_socket_rts_attached(void);
 
 /** Around an endEventLogging and startEventLogging with the writer that is
- *  attached already: what the RTS writes between them is no end and no start. */
+ *  attached already: what the RTS writes between them is neither an end nor a start. */
 void eventlog_socket_rts_restarting(bool begin);
 
 #ifdef __cplusplus

@@ -109,7 +109,7 @@ pub(crate) struct SocketOptions {
 }
 
 /// Open the socket and start the poll thread.
-pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()> {
+pub(crate) fn init(address: Option<Address>, options: SocketOptions) -> Result<()> {
     // Before the lock, which another thread may have held when this process was
     // forked.
     if fork::is_inert() {
@@ -123,8 +123,8 @@ pub(crate) fn init(address: Option<Address>, wishes: SocketOptions) -> Result<()
     }
     let settings = tuning.unwrap_or_else(default_tuning).overridden_by_env()?;
     let options = ClientOptions {
-        sndbuf: tuning::sndbuf_from_env()?.unwrap_or(wishes.sndbuf),
-        linger: wishes.linger,
+        sndbuf: tuning::sndbuf_from_env()?.unwrap_or(options.sndbuf),
+        linger: options.linger,
         control: settings.control,
     };
     status::forget_files();
@@ -270,14 +270,14 @@ fn begin(instance: &'static Instance) -> Result<()> {
 }
 
 /// `init` and `ready`, for an RTS that runs.
-pub(crate) fn start(address: Option<Address>, wishes: SocketOptions) -> Result<()> {
+pub(crate) fn start(address: Option<Address>, options: SocketOptions) -> Result<()> {
     let rts = Rts::get().ok_or(Error::RtsNoSupport)?;
     // An instance stays for good: what would keep it from working is reported before there
     // is one, so that the program can try again.
     if Instance::get().is_none() {
         rts.can_attach()?;
     }
-    init(address, wishes)?;
+    init(address, options)?;
     ready()
 }
 

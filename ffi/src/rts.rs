@@ -139,8 +139,8 @@ impl Rts {
         Some(move || unsafe { flush() })
     }
 
-    /// The RTS flushes by itself no more, if it did: how often it has, at this thread's
-    /// hands from now on. Through the gate, like `give_back_flushes`.
+    /// Take over the interval by which the RTS flushes by itself, if it does: from now on the caller
+    /// has to flush. Through the gate, like `give_back_flushes`.
     pub(crate) fn take_flushes(self) -> Option<Duration> {
         let take = self.0.take_flushes?;
         // SAFETY: a function of the table that any thread may call.

@@ -164,7 +164,7 @@ fn no_port_no_file() {
     assert!(probe.wait().success());
 }
 
-/// What is no port file is not replaced; one that cannot be made is an error.
+/// What is not a port file is not replaced; one that cannot be made is an error.
 #[test]
 fn port_files_that_cannot_be() {
     let dir = TempDir::new();

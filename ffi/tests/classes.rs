@@ -183,7 +183,7 @@ fn classes_that_were_off_from_the_start() {
     }
 }
 
-/// With shared libraries the switches are out of reach, but for that of the program's
+/// With shared libraries the switches are out of reach, except for that of the program's
 /// own events; other numbers are no commands anywhere.
 #[test]
 fn numbers_and_what_becomes_of_them() {

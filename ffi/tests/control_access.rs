@@ -237,7 +237,7 @@ fn other_users_are_not_obeyed() {
     }
 }
 
-/// The next client is judged anew.
+/// The next client is judged again.
 #[test]
 fn each_client_is_judged_by_itself() {
     need!(require_root());

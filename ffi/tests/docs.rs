@@ -206,17 +206,17 @@ fn anchors(text: &str) -> Vec<String> {
 fn broken(document: &Path, text: &str) -> Vec<String> {
     let folder = document.parent().expect("a folder");
     let leads_nowhere = |link: &&str| {
-        let (path, anchor) = link
-            .split_once('#')
-            .map_or((*link, None), |(path, anchor)| {
-                (path, Some(anchor.to_string()))
-            });
-        let target = if path.is_empty() {
-            document.into()
-        } else {
-            folder.join(path)
+        let (path, anchor) = match link.split_once('#') {
+            Some((path, anchor)) => (path, Some(anchor.to_string())),
+            None => (*link, None),
         };
-        !target.exists() || anchor.is_some_and(|anchor| !anchors(&read(&target)).contains(&anchor))
+        let has = |text: &str| anchor.is_none_or(|anchor| anchors(text).contains(&anchor));
+        let target = folder.join(path);
+        match (path.is_empty(), target.is_file()) {
+            (true, _) => !has(text),
+            (false, true) => !has(&read(&target)),
+            (false, false) => !target.exists(),
+        }
     };
     links(text)
         .into_iter()

@@ -593,7 +593,7 @@ fn no_address_for_a_c_main() {
         .env(INET_HOST, "127.0.0.1")
         .env(INET_PORT, "no such service");
     let mut worker = setup.env("GHC_EVENTLOG_WAIT", "1").spawn(ghc);
-    // A wait for a client that cannot come would be for ever.
+    // A wait for a client that cannot come would be forever.
     worker.ready();
     assert!(worker.finish().success());
     assert!(

@@ -183,7 +183,7 @@ fn only_the_rts_complains(worker: &Worker, what: &str) {
     }
 }
 
-/// A handler that would take for ever does not keep a program from ending as it would
+/// A handler that would take forever does not keep a program from ending as it would
 /// without: with its status, and with the rest of its log delivered.
 #[test]
 fn exits_during_a_handler() {

@@ -103,7 +103,7 @@ fn nobody_waits_for_a_client_that_is_not_served() {
     assert_eq!(Stream::complete(&bytes).lost_chunks(), lost);
 }
 
-/// Writing a chunk leaves errno alone, also when it waits in vain: whoever is
+/// Writing a chunk leaves errno alone, also when it waits for nothing: whoever is
 /// interrupted by it may look at errno next.
 #[test]
 fn writing_leaves_errno_alone() {

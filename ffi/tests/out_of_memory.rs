@@ -21,7 +21,7 @@ const ASKED_FOR: [&str; 7] = [
 
 /// Runs a whole life again and again: start, definitions, commands, a dump, a ring that
 /// overflows, a second client, exit. Each time the next thing that the library asks for is
-/// not to be had. In `out_of_memory.c` is what must be true nevertheless.
+/// not available. In `out_of_memory.c` is what must be true nevertheless.
 #[track_caller]
 fn lives(how: &str, over: &str) {
     let _alone = alone();

@@ -79,7 +79,7 @@ fn two_programs_that_start_together() {
     }
 }
 
-/// What is no ring file is not touched.
+/// What is not a ring file is not touched.
 #[test]
 fn what_is_not_a_ring_file_is_left_alone() {
     let dir = TempDir::new();

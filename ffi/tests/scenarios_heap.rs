@@ -27,7 +27,7 @@ over_both! {
 /// Of each round of oddball.
 const ROUND: What = What::Marker("Summing");
 
-/// A program that goes on for ever.
+/// A program that goes on forever.
 fn oddball(transport: Transport, pause: &str) -> Example {
     Example::new("oddball", transport).arguments(&format!("--pause {pause}"))
 }

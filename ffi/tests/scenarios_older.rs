@@ -81,7 +81,7 @@ fn to_the_end(name: &'static str, transport: Transport, sent: Sent) {
     }
 }
 
-/// The program goes on for ever. Two clients, one after the other, see what the
+/// The program goes on forever. Two clients, one after the other, see what the
 /// commands have done.
 fn coming_back(name: &'static str, transport: Transport, sent: Sent) {
     let ghc = need!(ghc());

@@ -360,7 +360,7 @@ fn starts_that_fail_anywhere() {
     }
 }
 
-/// A send that fails for good for want of memory: the program goes on, a core is not
+/// A send that fails for good for lack of memory: the program goes on, a core is not
 /// lost, who leaves is noticed, and when there is memory the stream is whole.
 #[test]
 fn sends_fail_for_good() {
@@ -460,7 +460,7 @@ fn check_closed(close: &str, open: Option<&str>, served: bool) -> u64 {
     let case = format!("{close}, {open:?}, served: {served}");
     let mut driver = Driver::logging(&[]);
     let client = served.then(|| driver.served_client());
-    // By then the poll thread sleeps, as a rule.
+    // By then the poll thread sleeps, usually.
     std::thread::sleep(Duration::from_millis(50));
     driver.quietly(close);
     if let Some(open) = open {

@@ -96,7 +96,7 @@ fn end_troubles(driver: &mut Driver) {
     assert!(matches!(count, Some(Ok(1..))), "{said}");
 }
 
-/// Sends that are interrupted, fail for want of memory, or send but a part: of a header,
+/// Sends that are interrupted, fail for lack of memory, or send but a part: of a header,
 /// of a marker, of a second piece, one that goes around the end of the ring among them.
 #[test]
 fn sends_that_fail_for_a_moment() {

@@ -1,4 +1,4 @@
-//! TCP clients whose machine vanishes without a word, and others that only look as if it
+//! TCP clients whose machine vanishes silently, and others that only look as if it
 //! had: over a cable between two network namespaces, which can be pulled.
 
 use crate::support;

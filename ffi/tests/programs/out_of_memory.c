@@ -1,11 +1,11 @@
 /* A whole life of the library, again and again, each time in a child of its own: of what it
- * asks the C library for, the first thing is not to be had, then the second, ... It asks
+ * asks the C library for, the first thing is not available, then the second, ... It asks
  * through the functions at "__wrap_" below, by an option of the linker; this program itself
  * asks for nothing.
  *
  *   program once|from DIRECTORY unix|tcp
  *
- * "once": that one thing is not to be had. "from": nothing is from then on, until memory is
+ * "once": that one thing is not available. "from": nothing is from then on, until memory is
  * there again towards the end of the life. Says how many lives there were, or what was wrong
  * in which of them. */
 #ifndef EVENTLOG_SOCKET_NO_RTS

@@ -1,5 +1,5 @@
 /* A client in a process of its own, to be killed: connects to a Unix socket and
- * reads for ever. Says "reading" when the first byte is there. */
+ * reads forever. Says "reading" when the first byte is there. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>

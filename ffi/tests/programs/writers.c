@@ -68,7 +68,7 @@ static uint64_t key_of(uint64_t producer, uint64_t number) {
   return mix(seed ^ mix(producer << 48 | number));
 }
 
-/* As many of every order of magnitude; nothing that is no block. */
+/* As many of every order of magnitude; nothing that is not a block. */
 static uint64_t size_of(uint64_t key) {
   uint64_t size = ((key >> 8) & ((UINT64_C(1) << key % 23) - 1)) % (largest + 1);
   if (size == 0) return 0;

@@ -208,7 +208,7 @@ impl Client {
         result.expect("shutdown");
     }
 
-    /// Leave without a word: TCP sends RST instead of FIN.
+    /// Leave silently: TCP sends RST instead of FIN.
     pub fn reset(self) {
         let linger = libc::linger {
             l_onoff: 1,

@@ -20,7 +20,7 @@ pub enum Kind {
     Talking,
     /// Reads nothing before it leaves; then, perhaps, some of what waits.
     Silent,
-    /// Leaves without a word, perhaps before it is served.
+    /// Leaves silently, perhaps before it is served.
     Leaving,
 }
 

@@ -47,7 +47,7 @@ namespaceName (Namespace pointer) = do
 --
 -- Throws an 'EventlogSocketControlError': it is too long, there is one of this name
 -- already (@eventlog-socket@ and @eventlog-socket-rts@ are the library's own), or the
--- program is not linked with @-threaded@. Throws a 'userError' for what is no name.
+-- program is not linked with @-threaded@. Throws a 'userError' for what is not a name.
 registerNamespace :: String -> IO Namespace
 registerNamespace name = do
   encoding <- utf8

@@ -70,11 +70,11 @@ data EventlogSocketStats = EventlogSocketStats
   , essSendsFull :: Word64
   -- ^ Sends that met a full socket.
   , essSendsDeferred :: Word64
-  -- ^ Sends put off for want of memory.
+  -- ^ Sends put off for lack of memory.
   , essAcceptsAborted :: Word64
   -- ^ Connections that were gone before they were accepted.
   , essAcceptsDeferred :: Word64
-  -- ^ Accepts put off for want of descriptors or memory, or refused.
+  -- ^ Accepts put off for lack of descriptors or memory, or refused.
   , essPollsFailed :: Word64
   -- ^ Failures of @poll@.
   , essWakeupsPending :: Word64
@@ -113,7 +113,7 @@ data EventlogSocketStats = EventlogSocketStats
   -- ^ Bytes of definitions that could not be kept, or could not be told to a client, for
   -- want of memory.
   , essClientsRefused :: Word64
-  -- ^ Clients that were turned away for want of memory.
+  -- ^ Clients that were turned away for lack of memory.
   , essFlushLongest :: Word64
   -- ^ Nanoseconds that the longest flush took: for so long the program, or a part of it,
   -- may have stood still.
