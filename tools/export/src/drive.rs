@@ -78,7 +78,7 @@ impl<E: Exporter, R: Rule> Export<E, R> {
         }
     }
 
-    /// Takes a header: a log begins, or begins anew.
+    /// Takes a header: a log begins, or begins again.
     ///
     /// # Errors
     ///

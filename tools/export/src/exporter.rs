@@ -25,7 +25,7 @@ pub trait Exporter {
         }
     }
 
-    /// A log begins, or begins anew.
+    /// A log begins, or begins again.
     ///
     /// # Errors
     ///

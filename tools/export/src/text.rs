@@ -116,7 +116,7 @@ pub fn to_json<T: Serialize + ?Sized>(value: &T, raw: bool) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Compact JSON, but for characters that are commands.
+/// Compact JSON, except for characters that are commands.
 struct Printable {
     raw: bool,
 }

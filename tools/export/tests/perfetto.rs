@@ -521,7 +521,7 @@ fn a_log_that_begins_anew_is_another_program() {
     let (once, alone) = trace_of(&part, Range::default());
     assert_eq!(written.slices, 2 * alone.slices);
     assert_eq!(written.tracks, 2 * alone.tracks);
-    // Times begin anew as well: the clock is that of the first one.
+    // Times begin again as well: the clock is that of the first one.
     assert_eq!(trace.clocks, once.clocks);
 }
 

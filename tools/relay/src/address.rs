@@ -31,7 +31,7 @@ pub enum Address {
     Tcp(String),
 }
 
-/// Why a text is no address to listen at.
+/// Why a text is not an address to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidAddress {

@@ -41,7 +41,7 @@ pub enum Event<'a> {
         /// Why, if it has not just come to its end.
         error: Option<&'a (dyn std::error::Error + 'static)>,
     },
-    /// A source sends what is no eventlog. It is thrown away until a log begins. Told once
+    /// A source sends what is not an eventlog. It is thrown away until a log begins. Told once
     /// for each connection.
     Garbage {
         /// The name of the source.

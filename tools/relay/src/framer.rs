@@ -32,7 +32,7 @@ pub enum Framed {
     },
     /// The next piece of it.
     Piece(Piece),
-    /// What came is no log. Told once.
+    /// What came is not a log. Told once.
     Garbage(Error),
 }
 
@@ -244,7 +244,7 @@ impl Framer {
             return;
         };
         let begin = self.taken.saturating_sub(header.as_bytes().len());
-        // GHC 9.0 begins a block before it begins its log anew: there is nothing in that.
+        // GHC 9.0 begins a block before it begins its log again: there is nothing in that.
         let marker = self.marker.map_or(0, |marker| marker.length);
         match self.base {
             Some(_) if begin > marker => self.hand_on(begin, each),

@@ -14,7 +14,7 @@ pub struct Piece {
     pub kind: PieceKind,
     /// The capability of the block; `None`: the global one, or no block.
     pub cap: Option<u16>,
-    /// When the block begins, in nanoseconds. Of what is no block: the latest time so far.
+    /// When the block begins, in nanoseconds. Of what is not a block: the latest time so far.
     pub begin: u64,
     /// When it ends.
     pub end: u64,

@@ -1,6 +1,6 @@
 //! The latest pieces of a session, in bounded memory.
 //!
-//! The source's thread appends, and never waits, but for those who may keep it waiting
+//! The source's thread appends, and never waits, except for those who may keep it waiting
 //! ([`Hold`]). Pieces have numbers; a reader has the number of the next one and asks for that.
 //! If it asks too late, the piece is gone.
 

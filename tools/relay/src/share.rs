@@ -210,7 +210,7 @@ impl Holding {
                 let _ = came.send(*client);
             }
         });
-        // As where nobody is in between: a log that begins anew comes in the same connection.
+        // As where nobody is in between: a log that begins again comes in the same connection.
         options.follow_restarts = true;
         let relay = Relay::start(options).map_err(io::Error::other)?;
         relay.reserve(&name).map_err(io::Error::other)?;

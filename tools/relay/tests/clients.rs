@@ -150,7 +150,7 @@ fn sockets_are_their_owners_and_their_files_are_not_left_behind() {
     assert!(path.exists());
     other.serve(&at, None).unwrap();
     UnixStream::connect(&path).unwrap();
-    // What is no socket is left alone.
+    // What is not a socket is left alone.
     let file = dir.0.join("file");
     std::fs::write(&file, "text").unwrap();
     other.serve(&Address::Unix(file.clone()), None).unwrap_err();

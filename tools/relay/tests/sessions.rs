@@ -127,7 +127,7 @@ fn clients_can_be_taken_along() {
     bed.begin(&header);
     bed.give(&two[header.len()..]);
     bed.settle();
-    // The program begins its log anew within the connection.
+    // The program begins its log again within the connection.
     bed.give(&one);
     bed.source.send(Does::End).unwrap();
     let got = client.read_all();
@@ -294,7 +294,7 @@ fn several_sources() {
     assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 2);
 }
 
-/// A log, and then an error for ever.
+/// A log, and then an error forever.
 struct Breaks(std::io::Cursor<Vec<u8>>);
 
 impl Read for Breaks {
@@ -357,7 +357,7 @@ fn ten_thousand_threads_are_right() {
     assert_eq!(state.difference(&fold(&log).0), None);
 }
 
-/// A capability that is known and says nothing keeps nobody waiting for ever.
+/// A capability that is known and says nothing keeps nobody waiting forever.
 #[test]
 fn a_capability_that_is_silent() {
     let mut options = Options::default();

@@ -237,7 +237,7 @@ impl<R: Rule> Spans<R> {
         &self.rule
     }
 
-    /// A log begins anew: nothing of the one before can end any more. What was
+    /// A log begins again: nothing of the one before can end any more. What was
     /// counted stays.
     pub fn restart(&mut self) {
         self.open = Open::default();
@@ -354,7 +354,7 @@ impl Open {
         let name = kept(name);
         let hash = hash(&name, id);
         let group = self.groups.get_mut(hash)?;
-        // All of a group have one name and number, but for two of one hash.
+        // All of a group have one name and number, except for two of one hash.
         let same = |span: &OpenSpan| *span.name == *name && span.id == id;
         let mut nearest = (0..group.len()).rev().filter(|&at| same(&group[at]));
         let own = nearest

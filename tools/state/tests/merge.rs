@@ -91,7 +91,7 @@ fn by_items(bytes: &[u8], options: MergeOptions) -> (Vec<Told>, Merge) {
     (out, merge)
 }
 
-/// What is no event as items, events as runs.
+/// What is not an event as items, events as runs.
 fn by_runs(bytes: &[u8], options: MergeOptions) -> (Vec<Told>, Merge) {
     let mut merge = Merge::new(options);
     let mut out = Vec::new();
@@ -620,7 +620,7 @@ fn damaged(random: &mut Random) -> Vec<u8> {
             bytes[at..until].fill(random.below(2) as u8 * 0xff);
         }
         3 => bytes.truncate(within(random, &bytes)),
-        // GHC 9.0 starts its log anew inside a block.
+        // GHC 9.0 starts its log again inside a block.
         _ => {
             let again = random_log(random, announced);
             bytes.extend(marker(Some(0), 5, again.len() as u32 + 24, 1000));

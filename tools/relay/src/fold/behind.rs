@@ -53,7 +53,7 @@ impl Checkpoints {
         Some((key, follower.checkpoint()))
     }
 
-    /// Drops those before a piece, but for those that the recorder needs.
+    /// Drops those before a piece, except for those that the recorder needs.
     fn drop_before(&mut self, edge: u64, recorder: Option<u64>) {
         let recorded = recorder.and_then(|piece| self.key(piece));
         self.0

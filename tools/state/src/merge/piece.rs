@@ -147,7 +147,7 @@ impl Pieces {
     /// Events of the open block, or outside any.
     pub(crate) fn run(&mut self, run: &Run<'_>, done: &mut impl FnMut(Piece)) {
         if let Some(open) = self.open.take_if(|open| open.reaches() != run.offset) {
-            // Something lies in between that is no event.
+            // Something lies in between that is not an event.
             self.open = Some(Piece::further(open.marker, run.offset));
             done(open);
         }

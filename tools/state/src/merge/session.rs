@@ -209,7 +209,7 @@ impl Session {
             // No event: in its turn it only says that nothing has happened.
             time = Some(marker.time.min(marker.end));
         }
-        // What is no event is looked at when it comes to it.
+        // What is not an event is looked at when it comes to it.
         Some((lane.reached.max(time.unwrap_or(0)), piece.offset))
     }
 
@@ -307,7 +307,7 @@ impl Session {
         Ok(())
     }
 
-    /// What comes next in a piece is no event: mostly because it is used up.
+    /// What comes next in a piece is not an event: mostly because it is used up.
     #[inline(never)]
     fn end_of_piece(
         &mut self,
