@@ -23,22 +23,22 @@ pub const IO: u8 = 3;
 
 /// A message with a class, and perhaps advice.
 #[derive(Debug)]
-struct Told {
+struct CliError {
     code: Option<u8>,
     message: String,
     hint: Option<String>,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Told {}
+impl std::error::Error for CliError {}
 
 fn told(code: u8, message: impl fmt::Display, hint: Option<String>) -> anyhow::Error {
-    anyhow::Error::new(Told {
+    anyhow::Error::new(CliError {
         code: Some(code),
         message: message.to_string(),
         hint,
@@ -105,7 +105,7 @@ impl<T, E: Into<anyhow::Error>> Advise<T> for Result<T, E> {
     fn advise(self, message: impl fmt::Display, hint: impl fmt::Display) -> anyhow::Result<T> {
         self.map_err(|error| {
             let hint = Some(hint.to_string()).filter(|hint| !hint.is_empty());
-            error.into().context(Told {
+            error.into().context(CliError {
                 code: None,
                 message: message.to_string(),
                 hint,
@@ -117,11 +117,11 @@ impl<T, E: Into<anyhow::Error>> Advise<T> for Result<T, E> {
 /// The exit code that an error stands for.
 fn code_of(error: &anyhow::Error) -> u8 {
     // Contexts hide from the chain but not from a downcast of the whole.
-    if let Some(code) = error.downcast_ref::<Told>().and_then(|told| told.code) {
+    if let Some(code) = error.downcast_ref::<CliError>().and_then(|told| told.code) {
         return code;
     }
     for cause in error.chain() {
-        if let Some(code) = cause.downcast_ref::<Told>().and_then(|told| told.code) {
+        if let Some(code) = cause.downcast_ref::<CliError>().and_then(|told| told.code) {
             return code;
         }
         let format = cause.is::<ghc_eventlog::Error>()
@@ -141,12 +141,12 @@ fn code_of(error: &anyhow::Error) -> u8 {
 
 fn hint_of(error: &anyhow::Error) -> Option<String> {
     let direct = error
-        .downcast_ref::<Told>()
+        .downcast_ref::<CliError>()
         .and_then(|told| told.hint.clone());
     direct.or_else(|| {
         error
             .chain()
-            .find_map(|cause| match cause.downcast_ref::<Told>() {
+            .find_map(|cause| match cause.downcast_ref::<CliError>() {
                 Some(told) => told.hint.clone(),
                 None => {
                     let fault = cause.downcast_ref::<ghc_eventlog::Error>().copied();
@@ -162,7 +162,7 @@ fn hint_of(error: &anyhow::Error) -> Option<String> {
 }
 
 /// Tells the user, and what to exit with. A reader of our output that has had
-/// enough is no error.
+/// enough is not an error.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if output::is_closed() {
         return ExitCode::SUCCESS;

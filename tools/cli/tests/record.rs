@@ -530,7 +530,7 @@ fn standard_output_is_a_file_like_another() {
         let args = [&["record", "-", "-o", "-"], &more[..]].concat();
         eventlog(&args).exits(2).says("standard output");
     }
-    // A reader that has had enough is no error.
+    // A reader that has had enough is not an error.
     let long = long_log(3000);
     let mut child = command()
         .args(["record", "-", "-o", "-"])

@@ -206,7 +206,7 @@ fn a_client_that_sends_garbage_gets_the_log_all_the_same() {
         .map(|n| ((n * 2_654_435_761) >> 11) as u8)
         .collect();
     client.socket.write_all(&garbage).expect("taken");
-    // A closed sending side is no end.
+    // A closed sending side is not an end.
     client.socket.shutdown(Shutdown::Write);
     stream.write_all(&work(0)).expect("sent");
     stream.write_all(END).expect("sent");

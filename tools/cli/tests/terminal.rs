@@ -71,7 +71,7 @@ impl Terminal {
     }
 }
 
-/// The number of columns of a line: all texts here are ASCII, but for codes.
+/// The number of columns of a line: all texts here are ASCII, except for codes.
 fn columns(line: &str) -> usize {
     let mut rest = line.chars();
     let mut count = 0;

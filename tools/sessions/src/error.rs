@@ -43,7 +43,7 @@ pub enum Error {
         /// Its name.
         name: String,
     },
-    /// A part is no log, or cannot be followed.
+    /// A part is not a log, or cannot be followed.
     Damaged {
         /// The part.
         path: PathBuf,

@@ -11,7 +11,7 @@
 //! | `notes.jsonl` | what people have noted about it |
 //!
 //! Only the parts are needed. An index that is missing, short or damaged is made
-//! anew from its part, and so is what the manifest says of the program.
+//! again from its part, and so is what the manifest says of the program.
 //!
 //! [`Store`] and [`Recording`] write; [`Session`] and [`Joined`] read. Whoever
 //! records holds a lock on the directory of the session, which ends with the
@@ -48,7 +48,7 @@ pub use files::NAME_BYTES;
 pub use index::Index;
 pub use joined::{Joined, Missing, Range};
 pub use learned::{Learned, StreamLosses};
-pub use manifest::{Ended, How, Lost, Manifest, PartSummary};
+pub use manifest::{Ended, EndReason, Lost, Manifest, PartSummary};
 pub use notes::Note;
 pub use notice::{Notice, Status};
 pub use piece::{Cut, Piece};

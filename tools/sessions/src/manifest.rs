@@ -65,7 +65,7 @@ pub struct Lost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// How.
-    pub how: How,
+    pub how: EndReason,
     /// In nanoseconds since 1970.
     pub at_unix_ns: u64,
 }
@@ -73,7 +73,7 @@ pub struct Ended {
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum How {
+pub enum EndReason {
     /// With the end mark of the program's log.
     Complete,
     /// Without: the program was killed, or the connection to it broke.

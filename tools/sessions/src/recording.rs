@@ -9,7 +9,7 @@ use crate::entry::Head;
 use crate::error::{Doing, Error};
 use crate::files::{Locked, as_name};
 use crate::learned::{Learned, Learner};
-use crate::manifest::{Ended, How, Lost, Manifest, PartSummary};
+use crate::manifest::{Ended, EndReason, Lost, Manifest, PartSummary};
 use crate::notice::{Notice, Status};
 use crate::part::{Part, Unwritten};
 use crate::piece::{Cut, Piece};
@@ -192,7 +192,7 @@ impl Recording {
     }
 
     /// The session is over.
-    pub fn end(mut self, how: How) {
+    pub fn end(mut self, how: EndReason) {
         self.flush();
         if let Some(part) = self.part.take() {
             self.parts.push(part.summary());

@@ -7,7 +7,7 @@ mod support;
 
 use common::program::{Blocks, program};
 use eventlog_sessions::{
-    Error, How, Joined, Limits, Notice, Range, Rotation, Session, State, Store,
+    Error, EndReason, Joined, Limits, Notice, Range, Rotation, Session, State, Store,
 };
 use eventlog_state::Severity;
 use std::fs;
@@ -97,7 +97,7 @@ fn record(store: &Path, size: u64, pause: u64) {
         feed.idle(&mut recording);
         std::thread::sleep(Duration::from_millis(pause));
     }
-    recording.end(How::Complete);
+    recording.end(EndReason::Complete);
     let status = status.lock().expect("a status");
     assert!(status.ended);
     println!("lost {} {}", status.lost.blocks, status.lost.bytes);
@@ -297,7 +297,7 @@ fn full_from_the_start() {
     }
     let from = feed.at();
     feed.feed(&mut recording, usize::MAX);
-    recording.end(How::Complete);
+    recording.end(EndReason::Complete);
     let session = only(&dir.store());
     assert_eq!(session.lost().blocks, 10);
     assert_eq!(session.missing(), (0, from as u64));

@@ -5,7 +5,7 @@ mod common;
 mod support;
 
 use common::program::{Blocks, program};
-use eventlog_sessions::{How, Joined, Limits, Range, Rotation, Session, State, Store};
+use eventlog_sessions::{EndReason, Joined, Limits, Range, Rotation, Session, State, Store};
 use std::fs;
 use std::io::Read;
 use std::time::Duration;
@@ -130,7 +130,7 @@ fn a_manifest_is_not_needed() {
     let store = Store::open(&dir.store(), rotating(8 << 10)).expect("a store");
     let session = recorded(&store, &log);
     let manifest = session.manifest().expect("a manifest");
-    assert!(matches!(session.state(), State::Ended(ended) if ended.how == How::Complete));
+    assert!(matches!(session.state(), State::Ended(ended) if ended.how == EndReason::Complete));
     assert_eq!(
         (manifest.source.as_str(), manifest.from.as_str()),
         ("app", "unix:/run/app.sock")
@@ -347,7 +347,7 @@ fn a_recording_can_begin_late() {
         let from = feed.at();
         let mut recording = feed.begin(&store, "late");
         feed.feed(&mut recording, usize::MAX);
-        recording.end(How::Complete);
+        recording.end(EndReason::Complete);
         let session = Session::find(&dir.store(), "l").expect("a session");
         assert_eq!(session.missing(), (0, from as u64));
         let joined = joined(&session);
@@ -377,7 +377,7 @@ fn recordings_are_opened_anew() {
     feed.idle(&mut recording);
     feed.feed(&mut recording, usize::MAX);
     let second = recording.directory().expect("a directory").to_owned();
-    recording.end(How::Complete);
+    recording.end(EndReason::Complete);
     let joined_first = joined(&Session::open(&moved).expect("a session"));
     assert!(joined_first[..from] == log[..from]);
     assert_eq!(joined_first[from..], [0xff, 0xff]);
@@ -396,7 +396,7 @@ fn recordings_are_opened_anew() {
     recording.reopen();
     feed.feed(&mut recording, third);
     let third = recording.directory().expect("a directory").to_owned();
-    recording.end(How::Stopped);
+    recording.end(EndReason::Stopped);
     assert_eq!(Session::open(&third).expect("a session").parts().len(), 1);
 }
 
@@ -437,7 +437,7 @@ fn a_session_is_named_by_how_its_name_begins() {
         told,
         "session _._other_app-0001 is being recorded; stop the relay first"
     );
-    recording.end(How::Lost);
+    recording.end(EndReason::Lost);
     assert!(find("_").remove().expect("removed") > 0);
     assert!(find("app-0001").remove().expect("removed") > 0);
     assert_eq!(Session::all(&dir.store()).expect("sessions").len(), 1);
@@ -459,7 +459,7 @@ fn notes_are_kept_beside_the_manifest() {
     let session = Session::find(&dir.store(), "app").expect("a session");
     session.note("slow since the\nupdate").expect("a note");
     feed.feed(&mut recording, usize::MAX);
-    recording.end(How::Complete);
+    recording.end(EndReason::Complete);
     // A line that broke off.
     let path = session.dir().join("notes.jsonl");
     let mut text = fs::read_to_string(&path).expect("notes");
@@ -531,7 +531,7 @@ fn parts_are_closed_by_age_as_well() {
         feed.idle(&mut recording);
     }
     feed.feed(&mut recording, usize::MAX);
-    recording.end(How::Complete);
+    recording.end(EndReason::Complete);
     let session = Session::find(&dir.store(), "app").expect("a session");
     assert!(session.parts().len() > 3, "{}", session.parts().len());
     assert!(joined(&session) == log);

@@ -22,7 +22,7 @@ const STALE: u64 = 2_000_000_000;
 
 /// Who is interested in a log.
 pub trait Sink {
-    /// A header: the log begins, or begins anew.
+    /// A header: the log begins, or begins again.
     fn session(&mut self, _header: &Arc<Header>) -> Result<()> {
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Where a verb's result goes: a file, or standard output.
 
 use crate::errors::{self, Advise};
-use crate::files::{self, Packed, Packer, Whole};
+use crate::files::{self, NewFile, Packed, Packer};
 use crate::hints;
 use crate::output;
 use anyhow::Result;
@@ -33,7 +33,7 @@ pub struct Target {
     /// What is written, for messages.
     name: String,
     /// The file that is made, if one is.
-    whole: Option<Whole>,
+    whole: Option<NewFile>,
     force: bool,
     /// Whether anything was written.
     begun: bool,
@@ -78,7 +78,7 @@ impl Target {
             let file = OpenOptions::new().write(true).open(path);
             (file.advise(&cannot, &advice)?, None)
         } else {
-            let whole = Whole::create(path).advise(&cannot, &advice)?;
+            let whole = NewFile::create(path).advise(&cannot, &advice)?;
             let file = whole.file().try_clone().advise(&cannot, &advice)?;
             (file, Some(whole))
         };

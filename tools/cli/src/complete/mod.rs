@@ -2,7 +2,7 @@
 //! own definition, so that they cannot fall behind it.
 
 use crate::errors::Advise;
-use crate::files::Whole;
+use crate::files::NewFile;
 use crate::output;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ fn write_pages(command: clap::Command, dir: &Path) -> io::Result<()> {
         write_pages(subcommand, dir)?;
     }
     let man = clap_mangen::Man::new(command.clone());
-    let whole = Whole::create(&dir.join(man.get_filename()))?;
+    let whole = NewFile::create(&dir.join(man.get_filename()))?;
     whole.file().write_all(&page(&man, command)?)?;
     whole.complete(true)
 }

@@ -17,14 +17,14 @@ const MODE: u32 = 0o666;
 
 /// A file in the making. Nothing is left of it unless it is completed.
 #[derive(Debug)]
-pub struct Whole {
+pub struct NewFile {
     file: File,
     path: PathBuf,
     /// Its name until then, where files cannot be without.
     part: Option<signals::Removed>,
 }
 
-impl Whole {
+impl NewFile {
     /// Begins the file of this name, or that which a link of this name points to.
     pub fn create(path: &Path) -> io::Result<Self> {
         let path = destination(path)?;
@@ -143,9 +143,9 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("eventlog-whole-{}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
         let path = dir.join("out");
-        let named = |path: &Path| Whole::create_named(destination(path)?);
+        let named = |path: &Path| NewFile::create_named(destination(path)?);
         for create in [
-            &Whole::create as &dyn Fn(&Path) -> io::Result<Whole>,
+            &NewFile::create as &dyn Fn(&Path) -> io::Result<NewFile>,
             &named,
         ] {
             drop(create(&path).unwrap());

@@ -39,7 +39,7 @@ pub struct Args {
     sources: Vec<Source>,
 
     /// How long to wait for a program that is not up: 10s, 2m, forever. Without it: 30s to print,
-    /// for ever to serve or push
+    /// forever to serve or push
     #[arg(long, value_name = "TIME", value_parser = units::wait)]
     wait: Option<Wait>,
 

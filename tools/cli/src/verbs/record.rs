@@ -124,7 +124,7 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
         keep: args.keep,
     };
     let mut recording = Recording {
-        over: Over {
+        over: StopCondition {
             stop: Stop::install()?,
             until: args
                 .limit
@@ -236,7 +236,7 @@ struct Recording {
     frames: Vec<Vec<u8>>,
     files: Files,
     progress: Progress,
-    over: Over,
+    over: StopCondition,
     /// Events that came, and the time of the last one in its log.
     events: u64,
     until: u64,
@@ -244,12 +244,12 @@ struct Recording {
 
 /// When the user, or the clock, ends the recording.
 #[derive(Clone)]
-struct Over {
+struct StopCondition {
     stop: Stop,
     until: Option<Instant>,
 }
 
-impl Over {
+impl StopCondition {
     fn is_now(&self) -> bool {
         self.stop.is_set() || self.until.is_some_and(|until| Instant::now() >= until)
     }

@@ -24,7 +24,7 @@ use news::News;
 use recording::{Orders, RecordArgs, Recorders};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use sources::{Gate, How, Over};
+use sources::{Gate, ReadOptions, StopReading};
 use status::Answering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -33,7 +33,7 @@ use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
-use teller::{Manner, Teller, Told};
+use teller::{Manner, MessageSender, MessageThread};
 use waking::Wake;
 use watch::Watch;
 
@@ -204,10 +204,10 @@ fn relay(
     let (wake, woken) = channel();
     let (told, inbox) = teller::channel();
     let gates = gates(&args, sessions);
-    let how = How {
+    let how = ReadOptions {
         wait: args.wait,
         flush: args.flush.every,
-        over: Over::default(),
+        over: StopReading::default(),
         told: told.clone(),
         relay: Arc::default(),
     };
@@ -233,7 +233,7 @@ fn relay(
             told.tell(News::NoStatus { message });
         })
         .ok();
-    let teller = Teller::start(inbox, manner(&args), watch);
+    let teller = MessageThread::start(inbox, manner(&args), watch);
     let outcome = run_to_end(
         &relay,
         (sessions, intakes),
@@ -292,7 +292,7 @@ fn intakes(
     args: &Args,
     sessions: &[String],
     gates: &BTreeMap<String, Gate>,
-    how: &How,
+    how: &ReadOptions,
 ) -> anyhow::Result<Vec<Intake>> {
     let sources = args.sources.iter().zip(sessions);
     let intakes = sources.map(|(named, name)| match args.speed {
@@ -312,7 +312,7 @@ fn run_to_end(
     (sessions, intakes): (&[String], Vec<Intake>),
     program: Option<(Prepared, Vec<OsString>, RtsArgs)>,
     (signals, wake, woken, orders): (Signals, Sender<Wake>, &Receiver<Wake>, Option<Orders>),
-    told: &Told,
+    told: &MessageSender,
 ) -> anyhow::Result<Ended> {
     for (name, intake) in sessions.iter().zip(intakes) {
         relay.add(name, intake)?;
@@ -352,7 +352,7 @@ fn gates(args: &Args, sessions: &[String]) -> BTreeMap<String, Gate> {
 /// The relay, without sources.
 fn start(
     args: &Args,
-    told: Told,
+    told: MessageSender,
     gates: BTreeMap<String, Gate>,
     wake: Sender<Wake>,
 ) -> anyhow::Result<Relay> {
@@ -423,7 +423,7 @@ fn wait(
     sessions: &[String],
     runs_program: bool,
     relay: &Relay,
-    told: &Told,
+    told: &MessageSender,
 ) -> Ended {
     let mut left: BTreeSet<&str> = sessions.iter().map(String::as_str).collect();
     let mut ended = Ended::with(ExitCode::SUCCESS);

@@ -176,7 +176,7 @@ impl Part {
 
 /// The shape of a row in JSON.
 #[derive(Serialize)]
-struct Told<'a> {
+struct JsonRow<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     thread: Option<u32>,
@@ -402,7 +402,7 @@ impl Verb {
         let left_out = all - rows.len();
         if self.args.json {
             for (name, row, figures) in rows {
-                let told = Told {
+                let told = JsonRow {
                     name: &name.name,
                     thread: name.thread,
                     label: row.label.as_deref(),

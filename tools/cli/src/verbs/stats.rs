@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 /// What only certain events can tell is "not in the log" without them (null in
 /// JSON), with the option that makes the program write them.
 ///
-/// With --follow on a terminal the summary is drawn anew in one place, as large
+/// With --follow on a terminal the summary is drawn again in one place, as large
 /// as the terminal; Ctrl-C ends that and prints it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]

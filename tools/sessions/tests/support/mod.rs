@@ -1,7 +1,7 @@
 //! A source of pieces, as a relay hands them to a recording; and directories to record into.
 #![allow(dead_code)]
 
-use eventlog_sessions::{Cut, How, Joined, Origin, Piece, Recording, Session, Store};
+use eventlog_sessions::{Cut, EndReason, Joined, Origin, Piece, Recording, Session, Store};
 use eventlog_state::{Follower, Keep, MergeOptions, State};
 use ghc_eventlog::{Decoder, Header, Item};
 use std::io::Read;
@@ -49,7 +49,7 @@ pub struct Feed {
     pieces: Vec<Bounds>,
     next: usize,
     follower: Follower,
-    /// Whether a cut is to be had.
+    /// Whether a cut is available.
     pub cuts: bool,
 }
 
@@ -173,7 +173,7 @@ pub fn recorded(store: &Store, log: &[u8]) -> Session {
     let mut recording = feed.begin(store, "app");
     feed.feed(&mut recording, usize::MAX);
     let dir = recording.directory().expect("a directory").to_owned();
-    recording.end(How::Complete);
+    recording.end(EndReason::Complete);
     Session::open(&dir).expect("a session")
 }
 

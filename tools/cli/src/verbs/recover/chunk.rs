@@ -58,7 +58,7 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// `None` if that is no header.
+    /// `None` if that is not a header.
     pub fn new(header: &[u8]) -> Option<Checker> {
         let mut decoder = Decoder::new();
         let mut rest = header;

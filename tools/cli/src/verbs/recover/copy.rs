@@ -3,7 +3,7 @@
 use super::chunk::{Checker, Chunk};
 use super::definitions::Definitions;
 use super::spool::Spool;
-use super::told::Told;
+use super::summary::Summary;
 use crate::errors::{self, Advise};
 use anyhow::Result;
 use eventlog_ring::{GRANULE, Stamp, StampState};
@@ -33,7 +33,7 @@ pub struct Copied {
     slots: Slots,
     spool: Spool,
     chunks: Vec<(u64, Stamp, Chunk)>,
-    told: Told,
+    summary: Summary,
 }
 
 impl Copied {
@@ -52,16 +52,16 @@ impl Copied {
             slots,
             spool: Spool::new(directory),
             chunks: Vec::new(),
-            told: Told::default(),
+            summary: Summary::default(),
         };
         for _ in 0..TRIES {
             copied.spool = Spool::new(directory);
             copied.chunks.clear();
-            copied.told = Told::default();
+            copied.summary = Summary::default();
             copied
                 .copy(reader)
                 .advise(format_args!("cannot copy {name}"), "")?;
-            if !copied.chunks.is_empty() || copied.told.overtaken.count == 0 {
+            if !copied.chunks.is_empty() || copied.summary.overtaken.count == 0 {
                 break;
             }
         }
@@ -76,9 +76,9 @@ impl Copied {
             Ok(reader.copy(stamp, &mut bytes)? && self.checker.check(&mut bytes).is_some())
         })?;
         let granules = reader.layout().granules();
-        self.told.words = survey.damaged;
-        self.told.missing = reader.missing();
-        self.told.counted = reader
+        self.summary.words = survey.damaged;
+        self.summary.missing = reader.missing();
+        self.summary.counted = reader
             .counted()?
             .filter(|counted| sensible(counted, &survey));
         // Nor is there more to be read than the file can have.
@@ -95,13 +95,13 @@ impl Copied {
                 StampState::Aborted => {}
                 StampState::Claimed => torn.push(*stamp),
                 StampState::Committed if budget < stamp.len.into() => {
-                    self.told.damaged.add(stamp.len.into(), offset);
+                    self.summary.damaged.add(stamp.len.into(), offset);
                 }
                 StampState::Committed if reader.copy(stamp, &mut bytes)? => {
                     budget -= u64::from(stamp.len);
                     waiting.push(*stamp);
                 }
-                StampState::Committed => self.told.cut_off.add(stamp.len.into(), offset),
+                StampState::Committed => self.summary.cut_off.add(stamp.len.into(), offset),
             }
             if bytes.len() as u64 >= batch || index + 1 == last {
                 let counts = match waiting.iter().map(|stamp| stamp.end()).max() {
@@ -125,13 +125,13 @@ impl Copied {
         };
         for stamp in torn {
             let told = match stamp.position < counts {
-                true => &mut self.told.overtaken,
-                false => &mut self.told.torn,
+                true => &mut self.summary.overtaken,
+                false => &mut self.summary.torn,
             };
             told.add(stamp.len.into(), offset_of(reader, &stamp));
         }
         let holes = holes.iter().filter(|hole| hole.position >= counts);
-        self.told.unknown = holes.map(|hole| hole.bytes()).sum();
+        self.summary.unknown = holes.map(|hole| hole.bytes()).sum();
         Ok(())
     }
 
@@ -149,9 +149,9 @@ impl Copied {
             // What was copied before it is older: with it there would be a gap in the middle.
             for (_, older, _) in std::mem::take(&mut self.chunks) {
                 let offset = offset_of(reader, &older);
-                self.told.overtaken.add(older.len.into(), offset);
+                self.summary.overtaken.add(older.len.into(), offset);
             }
-            self.told.overtaken.add(stamp.len.into(), offset);
+            self.summary.overtaken.add(stamp.len.into(), offset);
             return Ok(());
         }
         if bytes == DATA_END.to_be_bytes() {
@@ -164,7 +164,7 @@ impl Copied {
                 self.chunks.push((at, stamp, chunk));
                 *done = stamp.end();
             }
-            _ => self.told.damaged.add(stamp.len.into(), offset),
+            _ => self.summary.damaged.add(stamp.len.into(), offset),
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl Copied {
             }
         }
         let mut index = 0;
-        let told = &mut self.told;
+        let told = &mut self.summary;
         self.chunks.retain(|(_, stamp, _)| {
             index += 1;
             if !keep[index - 1] {
@@ -197,7 +197,12 @@ impl Copied {
     }
 
     /// Writes all but the end marker.
-    pub fn write(mut self, reader: &RingReader, name: &str, out: &mut impl Write) -> Result<Told> {
+    pub fn write(
+        mut self,
+        reader: &RingReader,
+        name: &str,
+        out: &mut impl Write,
+    ) -> Result<Summary> {
         // Again: what was overwritten since may have been defined in no other place.
         let again = reader
             .slots(patience(reader).min(SLOT_PATIENCE))
@@ -222,7 +227,7 @@ impl Copied {
             self.checker
                 .events(&bytes, |event| definitions.repeated(event.raw));
         }
-        let told = &mut self.told;
+        let told = &mut self.summary;
         told.slots = slots.torn;
         told.tables = (definitions.torn.places, definitions.torn.bytes);
         if definitions.unreadable > 0 {
@@ -266,7 +271,7 @@ impl Copied {
             out.write_all(&bytes)?;
         }
         out.write_all(&last)?;
-        Ok(self.told)
+        Ok(self.summary)
     }
 }
 

@@ -4,7 +4,7 @@ mod chunk;
 mod copy;
 mod definitions;
 mod spool;
-mod told;
+mod summary;
 
 use crate::analysis::target::TargetArgs;
 use crate::errors::{self, Advise};

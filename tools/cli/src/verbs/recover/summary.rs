@@ -32,7 +32,7 @@ impl Count {
 
 /// All that is to be told.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct Summary {
     /// What is in the result.
     pub recovered: Count,
     /// From when to when.
@@ -63,7 +63,7 @@ pub struct Told {
     pub tasks: u64,
 }
 
-impl Told {
+impl Summary {
     /// Chunks and bytes that made room.
     fn overwritten(&self) -> (u64, u64) {
         let (chunks, bytes) = self.counted.map_or((0, 0), |counted| counted.overwritten);

@@ -22,7 +22,7 @@ pub enum News {
         address: String,
         message: &'static str,
     },
-    /// A source is not there, says nothing, or was started anew.
+    /// A source is not there, says nothing, or was started again.
     SourceNotice {
         source: String,
         message: String,

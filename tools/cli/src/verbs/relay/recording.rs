@@ -1,12 +1,14 @@
 //! Recording what is relayed: each session into a directory of its own.
 
 use super::news::News;
-use super::teller::Told;
+use super::teller::MessageSender;
 use super::watch::Recordings;
 use crate::errors;
 use crate::units;
 use eventlog_relay::{Began, Recorded, Recorder, Relay};
-use eventlog_sessions::{Cut, How, Limits, Notice, Origin, Piece, Recording, Rotation, Store};
+use eventlog_sessions::{
+    Cut, EndReason, Limits, Notice, Origin, Piece, Recording, Rotation, Store,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -59,7 +61,7 @@ fn room(text: &str) -> Result<u64, String> {
 
 impl RecordArgs {
     /// The directory, ready to be recorded into.
-    pub fn store(&self, told: &Told) -> anyhow::Result<Option<Store>> {
+    pub fn store(&self, told: &MessageSender) -> anyhow::Result<Option<Store>> {
         let Some(dir) = &self.record else {
             return Ok(None);
         };
@@ -286,9 +288,9 @@ impl Record {
     fn end(&self, session: Option<Session>, marked: bool) {
         let stopping = self.orders.stopping.load(Ordering::Relaxed);
         let how = match (marked, stopping) {
-            (true, _) => How::Complete,
-            (false, true) => How::Stopped,
-            (false, false) => How::Lost,
+            (true, _) => EndReason::Complete,
+            (false, true) => EndReason::Stopped,
+            (false, false) => EndReason::Lost,
         };
         if let Some(recording) = session.and_then(|session| session.recording) {
             recording.end(how);

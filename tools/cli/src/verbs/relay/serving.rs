@@ -2,7 +2,7 @@
 
 use super::names::Target;
 use super::news::News;
-use super::teller::Told;
+use super::teller::MessageSender;
 use crate::errors::{self, Advise};
 use crate::hints;
 use crate::output;
@@ -25,7 +25,7 @@ pub fn serve(
     targets: &[Target],
     addresses: &[Address],
     sessions: &[String],
-    told: &Told,
+    told: &MessageSender,
 ) -> anyhow::Result<()> {
     let mut out = output::out();
     for (target, address) in targets.iter().zip(addresses) {

@@ -1,7 +1,7 @@
 //! What the relay reads, watched for those who like to know.
 
 use super::news::News;
-use super::teller::Told;
+use super::teller::MessageSender;
 use crate::source;
 use eventlog_relay::{Address, Arrivals, Intake, Relay};
 use eventlog_source::{
@@ -18,9 +18,9 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Set once nothing is to be read any more.
 #[derive(Clone, Debug, Default)]
-pub struct Over(Arc<AtomicBool>);
+pub struct StopReading(Arc<AtomicBool>);
 
-impl Over {
+impl StopReading {
     /// From now on.
     pub fn set(&self) {
         // It guards no other data.
@@ -34,20 +34,20 @@ impl Over {
 
 /// How sources are read.
 #[derive(Clone, Debug)]
-pub struct How {
+pub struct ReadOptions {
     /// How long to wait for one that is not there.
     pub wait: Wait,
     /// How often programs are asked for their events.
     pub flush: Option<Duration>,
     /// When to stop.
-    pub over: Over,
+    pub over: StopReading,
     /// Whom to tell.
-    pub told: Told,
+    pub told: MessageSender,
     /// The relay itself, once it is there: programs that are found are shared.
     pub relay: Arc<OnceLock<Relay>>,
 }
 
-impl How {
+impl ReadOptions {
     fn connecting(&self, name: &str) -> Connecting {
         let (over, told, name) = (self.over.clone(), self.told.clone(), name.to_owned());
         let (relay, source) = (self.relay.clone(), name.clone());
@@ -108,7 +108,7 @@ impl How {
     }
 }
 
-fn tell(notice: &Notice<'_>, name: &str, told: &Told) {
+fn tell(notice: &Notice<'_>, name: &str, told: &MessageSender) {
     if let Some(message) = source::notice_text(notice) {
         let source = name.to_owned();
         told.tell(News::SourceNotice { source, message });
@@ -119,7 +119,7 @@ fn tell(notice: &Notice<'_>, name: &str, told: &Told) {
 struct Watched {
     arrivals: Reconnecting,
     name: String,
-    told: Told,
+    told: MessageSender,
 }
 
 impl Arrivals for Watched {
@@ -164,7 +164,7 @@ impl Gate {
 struct Gated<R> {
     log: R,
     gate: Option<Gate>,
-    over: Over,
+    over: StopReading,
 }
 
 impl<R: Read> Read for Gated<R> {

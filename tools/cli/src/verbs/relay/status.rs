@@ -6,7 +6,7 @@
 //! alone. Whoever connects gets the status as JSON, and the end. Nothing is read.
 
 use super::view::View;
-use super::watch::{Watch, Whole};
+use super::watch::{FullStatus, Watch};
 use crate::errors::{self, Advise};
 use crate::output;
 use crate::printable;
@@ -65,7 +65,7 @@ impl Drop for Answering {
     }
 }
 
-fn answer(mut stream: &UnixStream, status: &Whole) -> io::Result<()> {
+fn answer(mut stream: &UnixStream, status: &FullStatus) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let text = serde_json::to_vec(status).map_err(io::Error::other)?;
     stream.write_all(&text)
@@ -146,7 +146,7 @@ fn pid_of(name: &OsStr) -> Option<u32> {
         .ok()
 }
 
-fn ask(path: &Path) -> io::Result<Whole> {
+fn ask(path: &Path) -> io::Result<FullStatus> {
     let stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut text = Vec::new();

@@ -3,7 +3,7 @@
 
 use super::news::{News, Weight};
 use super::view::View;
-use super::watch::{Watch, Whole};
+use super::watch::{FullStatus, Watch};
 use crate::errors;
 use crate::printable;
 use crate::progress::Panel;
@@ -37,12 +37,12 @@ pub enum Manner {
 
 /// Takes messages from any thread.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct MessageSender {
     to: SyncSender<News>,
     lost: Arc<AtomicU64>,
 }
 
-impl Told {
+impl MessageSender {
     /// Takes one. It never waits: a message for which there is no room is counted.
     pub fn tell(&self, news: News) {
         if let Err(TrySendError::Full(_)) = self.to.try_send(news) {
@@ -60,10 +60,10 @@ pub struct Inbox {
 }
 
 /// A way for messages, before there is anybody who tells them.
-pub fn channel() -> (Told, Inbox) {
+pub fn channel() -> (MessageSender, Inbox) {
     let (to, from) = sync_channel(ROOM);
     let lost = Arc::default();
-    let told = Told {
+    let told = MessageSender {
         to,
         lost: Arc::clone(&lost),
     };
@@ -72,9 +72,9 @@ pub fn channel() -> (Told, Inbox) {
 
 /// The thread that tells.
 #[derive(Debug)]
-pub struct Teller(JoinHandle<()>);
+pub struct MessageThread(JoinHandle<()>);
 
-impl Teller {
+impl MessageThread {
     /// Starts it.
     pub fn start(inbox: Inbox, manner: Manner, watch: Watch) -> Self {
         Self(std::thread::spawn(move || run(&inbox, manner, watch)))
@@ -117,7 +117,7 @@ fn run(inbox: &Inbox, manner: Manner, watch: Watch) {
             Err(RecvTimeoutError::Timeout) => {
                 next = Instant::now() + DRAW;
                 if let (Some((panel, view)), Some(watch)) = (&mut panel, &watch) {
-                    let status: Whole = watch.status();
+                    let status: FullStatus = watch.status();
                     panel.draw(|room| view.lines(&status, room));
                 }
             }

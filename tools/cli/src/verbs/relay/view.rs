@@ -1,6 +1,6 @@
 //! The state of a relay in lines.
 
-use super::watch::Whole;
+use super::watch::FullStatus;
 use crate::columns;
 use crate::printable::printable;
 use crate::units::{Bytes, Nanos};
@@ -21,7 +21,7 @@ pub struct View {
 
 impl View {
     /// Lines that fit so many rows and columns.
-    pub fn lines(&mut self, status: &Whole, (rows, columns): (usize, usize)) -> Vec<String> {
+    pub fn lines(&mut self, status: &FullStatus, (rows, columns): (usize, usize)) -> Vec<String> {
         self.take_rates(&status.relay);
         let mut lines = self.all(status);
         if lines.len() > rows {
@@ -37,7 +37,7 @@ impl View {
     }
 
     /// All lines, of whatever length.
-    pub fn all(&self, status: &Whole) -> Vec<String> {
+    pub fn all(&self, status: &FullStatus) -> Vec<String> {
         let recordings = &status.recordings;
         let status = &status.relay;
         let mut lines = vec![summary(status)];
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     /// What a relay says of itself, as far as it says anything.
-    fn status(bytes: u64, uptime_s: f64) -> Whole {
+    fn status(bytes: u64, uptime_s: f64) -> FullStatus {
         let mut status = Status::default();
         status.uptime_s = uptime_s;
         let mut source = SourceStatus::default();
@@ -205,7 +205,7 @@ mod tests {
             status.clients.push(client);
         }
         status.sources.push(source);
-        Whole {
+        FullStatus {
             relay: status,
             recordings: Vec::new(),
         }

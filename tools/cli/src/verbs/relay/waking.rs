@@ -51,7 +51,7 @@ pub fn watch(mut program: Program, wake: Sender<Wake>) {
 ///
 /// SIGTERM and SIGHUP go to the program that the relay runs as well: that ends, and with it its log.
 /// An interrupt comes from a terminal, and the program has got it by itself. If anything is recorded,
-/// SIGHUP means to open that anew, and nothing else.
+/// SIGHUP means to open that again, and nothing else.
 pub fn heed(
     mut signals: Signals,
     wake: Sender<Wake>,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The state of a relay, and of what it records.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Whole {
+pub struct FullStatus {
     #[serde(flatten)]
     pub relay: Status,
     #[serde(default)]
@@ -27,8 +27,8 @@ impl Watch {
         Self { relay, recordings }
     }
 
-    pub fn status(&self) -> Whole {
-        Whole {
+    pub fn status(&self) -> FullStatus {
+        FullStatus {
             relay: self.relay.status(),
             recordings: self.recordings.status(),
         }

@@ -1,6 +1,6 @@
 //! A session in short.
 
-use eventlog_sessions::{Ended, Error, How, Learned, Lost, Session, State, StreamLosses};
+use eventlog_sessions::{EndReason, Ended, Error, Learned, Lost, Session, State, StreamLosses};
 use ghc_eventlog::UnixTime;
 use serde::Serialize;
 
@@ -96,9 +96,9 @@ fn word(state: State) -> &'static str {
         State::Recording => "running",
         State::Killed => "killed",
         State::Ended(Ended { how, .. }) => match how {
-            How::Complete => "complete",
-            How::Lost => "lost",
-            How::Stopped => "stopped",
+            EndReason::Complete => "complete",
+            EndReason::Lost => "lost",
+            EndReason::Stopped => "stopped",
         },
     }
 }
