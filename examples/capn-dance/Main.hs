@@ -1,4 +1,4 @@
--- capn-dance - changes the number of its capabilities, for ever.
+-- capn-dance - changes the number of its capabilities, forever.
 --
 -- Build, in the repository's root:
 --

@@ -1,4 +1,4 @@
--- oddball - allocates in rounds for ever: something to look at for heap profiles.
+-- oddball - allocates in rounds forever: something to look at for heap profiles.
 --
 -- Build, in the repository's root:
 --

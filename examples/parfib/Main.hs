@@ -1,4 +1,4 @@
--- parfib - Fibonacci numbers in parallel, for ever: something to look at for sparks.
+-- parfib - Fibonacci numbers in parallel, forever: something to look at for sparks.
 --
 -- Build, in the repository's root:
 --
