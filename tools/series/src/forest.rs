@@ -234,3 +234,11 @@ fn node_of<T>(leaves: &[(u64, u64, T)]) -> Node {
     }
     joined
 }
+
+impl<T> Forest<T> {
+    /// Bytes of memory, about.
+    pub fn memory(&self) -> usize {
+        let nodes: usize = self.levels.iter().map(Vec::capacity).sum();
+        self.leaves.capacity() * size_of::<(u64, u64, T)>() + nodes * size_of::<Node>()
+    }
+}

@@ -21,17 +21,29 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod arena;
+mod cap;
+mod cap_row;
+mod checkpoints;
 mod forest;
+mod limits;
+mod machine;
 mod pyramid;
 mod read_at;
+mod replay;
 mod row;
 mod rows;
+mod stream;
+mod thread_row;
+mod threads;
 mod tile;
+mod transit;
 mod varint;
 
 pub use forest::Forest;
+pub use limits::Limits;
 pub use pyramid::{Bucket, Pyramid};
 pub use read_at::ReadAt;
 pub use row::{Doing, Interval, Life, Row, reasons};
-pub use rows::Rows;
+pub use rows::{Refused, Rows};
 pub use tile::{PIXELS, Shows, Tile, span};

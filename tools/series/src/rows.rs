@@ -1,249 +1,534 @@
 //! The index of the rows of one log.
 
+use crate::cap::Cap;
+use crate::cap_row::CapRow;
+use crate::limits::Limits;
+use crate::machine::{Act, Class, Told};
 use crate::read_at::ReadAt;
-use crate::row::{Doing, Interval, Life, Row};
-use crate::tile::{MOST_INTERVALS, PIXELS, Shows, Tile, shares, span};
-use eventlog_state::{Fact, Keep, Merge, MergeOptions, State, Step};
-use ghc_eventlog::Header;
+use crate::row::{Interval, Life, Row};
+use crate::thread_row::ThreadRow;
+use crate::threads::{Happens, Threads};
+use crate::tile::{PIXELS, Shows, Tile, span};
+use ghc_eventlog::notes::{Note, Recovered};
+use ghc_eventlog::{Block, Decoder, Encoded, Event, EventBody, Header, Item, ids};
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The rows of one log: what each capability and each thread does, and when.
 ///
 /// It takes the blocks of the log as they come, and answers for any time how long each
-/// state lasted, exactly.
+/// state lasted: exactly, however far one zooms out. It keeps sums and not events, so a part
+/// of the log is read again for nearly every answer.
+///
+/// What is told of a time does not depend on the order in which the blocks of different
+/// capabilities come, once all of them are there.
+#[derive(Clone, Debug)]
 pub struct Rows {
-    merge: Merge,
-    state: State,
-    rows: BTreeMap<Row, Vec<Interval>>,
-    lives: BTreeMap<u32, Life>,
-    until: u64,
+    header: Arc<Header>,
+    decoder: Decoder,
+    caps: BTreeMap<u16, Cap>,
+    threads: Threads,
+    /// Which capabilities there are was told, and which are there no more.
+    announced: BTreeMap<u16, bool>,
+    /// From when to when something was lost, as notes tell it.
+    lost: Vec<(u64, u64)>,
+    is_over: bool,
+    limits: Limits,
 }
 
-impl std::fmt::Debug for Rows {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rows").finish_non_exhaustive()
-    }
+/// How much was refused because of [`Limits`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Events of threads that were too many.
+    pub threads: u64,
+    /// Times at which a capability was shown as idle although a thread may have been on its
+    /// way to it.
+    pub transits: u64,
 }
 
 impl Rows {
     /// Nothing has come yet but the header.
     pub fn new(header: Arc<Header>) -> Self {
-        let mut merge = Merge::new(MergeOptions::default());
-        merge.push_bytes(header.as_bytes());
+        Self::with_limits(header, Limits::default())
+    }
+
+    /// The same with other limits.
+    pub fn with_limits(header: Arc<Header>, limits: Limits) -> Self {
         Self {
-            merge,
-            state: State::new(&header, Keep::all()),
-            rows: BTreeMap::new(),
-            lives: BTreeMap::new(),
-            until: 0,
+            decoder: Decoder::at(Arc::clone(&header), None, 0, 0),
+            header,
+            caps: BTreeMap::new(),
+            threads: Threads::new(limits.threads),
+            announced: BTreeMap::new(),
+            lost: Vec::new(),
+            is_over: false,
+            limits,
         }
     }
 
     /// Takes a whole block with its marker, as it lies in the log at `offset`. Blocks come
-    /// in the order of the log.
-    pub fn block(&mut self, _offset: u64, block: &[u8]) {
-        self.merge.push_bytes(block);
-        self.drain();
-    }
-
-    /// The log is over: nothing will be added.
-    pub fn finish(&mut self) {
-        self.merge.flush();
-        self.drain();
-        let Self {
-            state, rows, lives, ..
-        } = self;
-        state.finish(&mut |fact| take(rows, lives, &fact));
-        self.until = self.state.time();
-    }
-
-    fn drain(&mut self) {
-        let Self {
-            merge,
-            state,
-            rows,
-            lives,
-            until,
-        } = self;
-        let _ = merge.drain(&mut |step| match step {
-            Step::Block(block) => state.block(block, &mut |fact| take(rows, lives, &fact)),
-            Step::Event(event, turn) => {
-                *until = event.time.max(*until);
-                state.apply(event, turn, &mut |fact| take(rows, lives, &fact));
+    /// in the order of the log. More than one at a time are taken, too.
+    ///
+    /// A block that is not all there, as at the end of a log that was cut, is taken as far as
+    /// it goes; of what comes behind a fault in it nothing is known.
+    pub fn block(&mut self, offset: u64, block: &[u8]) {
+        let mut rest = block;
+        let mut present = None;
+        self.decoder.seek(None, offset, offset);
+        loop {
+            match self.decoder.decode(&mut rest) {
+                Ok(Item::Block(block)) => {
+                    self.end_block(present.take(), true);
+                    present = Some(block);
+                    self.begin_block(&block);
+                    self.events(block.cap, &mut rest);
+                }
+                Ok(Item::Event(event)) => {
+                    self.event(&event);
+                    self.events(event.cap, &mut rest);
+                }
+                // Whatever follows belongs to another session.
+                Ok(Item::Header) | Err(_) => {
+                    self.end_block(present, false);
+                    return;
+                }
+                Ok(Item::NeedMore) => {
+                    let left = self.decoder.left_of_block().unwrap_or(0);
+                    self.end_block(present, rest.is_empty() && left == 0);
+                    break;
+                }
+                Ok(_) => {}
             }
-            _ => {}
+        }
+        self.settle();
+    }
+
+    fn begin_block(&mut self, block: &Block<'_>) {
+        if let Some(number) = block.cap {
+            let cap = self.caps.entry(number).or_default();
+            cap.block(block, &self.lost);
+        }
+    }
+
+    fn end_block(&mut self, block: Option<Block<'_>>, is_whole: bool) {
+        let Some(block) = block else { return };
+        if let Some(number) = block.cap
+            && let Some(cap) = self.caps.get_mut(&number)
+        {
+            cap.block_is_over(block.end, is_whole);
+        }
+    }
+
+    /// The ordinary events that come next, nearly all of a log.
+    fn events(&mut self, number: Option<u16>, rest: &mut &[u8]) {
+        let Self {
+            decoder,
+            caps,
+            threads,
+            ..
+        } = self;
+        let Some(number) = number else {
+            let mut special = Vec::new();
+            let _ = decoder.for_each_event(rest, |event| {
+                if is_special(&event) {
+                    special.push(event);
+                }
+                ControlFlow::<()>::Continue(())
+            });
+            special.iter().for_each(|event| self.special(event));
+            return;
+        };
+        let Some(mut cap) = caps.remove(&number) else {
+            return;
+        };
+        let mut departures = Departures {
+            number,
+            caps,
+            limit: self.limits.caps,
+        };
+        decoder.events_until(rest, &mut 0, u64::MAX, |event| {
+            if event.cap == Some(number) {
+                take(&mut cap, threads, &mut departures, &event);
+            }
         });
+        caps.insert(number, cap);
+    }
+
+    fn event(&mut self, event: &Event<'_>) {
+        let Some(number) = event.cap else {
+            if is_special(event) {
+                self.special(event);
+            }
+            return;
+        };
+        let Self { caps, threads, .. } = self;
+        if let Some(mut cap) = caps.remove(&number) {
+            let mut departures = Departures {
+                number,
+                caps,
+                limit: self.limits.caps,
+            };
+            take(&mut cap, threads, &mut departures, &event.encoded());
+            caps.insert(number, cap);
+        }
+    }
+
+    /// What is said about the log and its capabilities.
+    #[cold]
+    fn special(&mut self, event: &Event<'_>) {
+        match event.body {
+            EventBody::Startup { capabilities } => {
+                (0..capabilities).for_each(|cap| self.announce(cap, true));
+            }
+            EventBody::CapCreate { created_cap } => self.announce(created_cap, true),
+            EventBody::CapsetAssignCap { assigned_cap, .. } => self.announce(assigned_cap, true),
+            EventBody::CapDelete { deleted_cap } => self.announce(deleted_cap, false),
+            _ => {}
+        }
+        let between = match Note::of(event) {
+            Some(Note::Loss(loss)) => loss.between.unwrap_or((0, u64::MAX)),
+            Some(Note::RelayLoss(loss)) => loss.between,
+            Some(Note::RecordLoss(loss)) => loss.between,
+            Some(Note::RunLoss(_)) => (0, u64::MAX),
+            Some(Note::Recovered(Recovered::Overwritten(ring))) => (0, ring.whole_from),
+            _ => return,
+        };
+        // Told in microseconds.
+        let (from, to) = (
+            between.0.saturating_sub(1000),
+            between.1.saturating_add(1000),
+        );
+        let full = self.lost.len() >= self.limits.losses;
+        match self.lost.last_mut() {
+            Some(last) if full => *last = (last.0.min(from), last.1.max(to)),
+            _ => self.lost.push((from, to)),
+        }
+    }
+
+    fn announce(&mut self, cap: u16, is_there: bool) {
+        if cap != u16::MAX {
+            self.announced.insert(cap, is_there);
+        }
+    }
+
+    fn settle(&mut self) {
+        if self.caps.values().any(|cap| cap.transit.is_full()) {
+            let low = self.delivered_by_all();
+            for cap in self.caps.values_mut() {
+                cap.transit.settle(low);
+            }
+        }
+    }
+
+    /// Up to when all capabilities that are known have delivered.
+    fn delivered_by_all(&self) -> u64 {
+        let spoke = self.caps.iter().filter(|(_, cap)| cap.spoke);
+        let gone = |number: &u16| self.announced.get(number) == Some(&false);
+        let ends = spoke
+            .filter(|(number, _)| !gone(number))
+            .map(|(_, cap)| cap.until);
+        let mut silent = self.announced.iter().filter(|(_, is_there)| **is_there);
+        match silent.any(|(number, _)| self.caps.get(number).is_none_or(|cap| !cap.spoke)) {
+            true => 0,
+            false => ends.min().unwrap_or(0),
+        }
+    }
+
+    /// The log is over: nothing will be added, and all of it is final.
+    pub fn finish(&mut self) {
+        self.is_over = true;
+    }
+
+    /// The header of the log.
+    pub fn header(&self) -> &Arc<Header> {
+        &self.header
     }
 
     /// The capabilities that have rows, by number.
     pub fn caps(&self) -> impl Iterator<Item = u16> + '_ {
-        self.state.caps().map(|(cap, _)| cap)
+        let spoke = self.caps.iter().filter(|(_, cap)| cap.spoke);
+        spoke.map(|(number, _)| *number)
     }
 
-    /// Up to when the row is final: nothing before will change.
-    pub fn until(&self, _row: Row) -> u64 {
-        self.until
+    /// Up to when it is known what goes on in the row. Beyond that nothing is told of it.
+    pub fn until(&self, row: Row) -> u64 {
+        match row {
+            Row::Cap(number) => self.caps.get(&number).map_or(0, |cap| cap.until),
+            Row::Thread(thread) => self.thread_row(thread).until(),
+            Row::Threads => {
+                let spoke = self.caps.values().filter(|cap| cap.spoke);
+                spoke.map(|cap| cap.until).min().unwrap_or(0)
+            }
+        }
+    }
+
+    /// Up to when nothing of the row will change, whatever comes.
+    ///
+    /// Where capabilities are not announced (GHC 9.0 does so at exit) that can be said of
+    /// nothing: one may come that passed on a thread long ago.
+    pub fn final_until(&self, row: Row) -> u64 {
+        if self.is_over {
+            return u64::MAX;
+        }
+        match self.announced.is_empty() {
+            true => 0,
+            false => self.until(row).min(self.delivered_by_all()),
+        }
     }
 
     /// How many threads there were, and how many of them are alive.
     pub fn thread_counts(&self) -> (usize, usize) {
-        let over = self.lives.values().filter(|life| life.to.is_some());
-        (self.lives.len(), self.lives.len() - over.count())
+        self.threads.counts()
     }
 
     /// The life of a thread; of the latest one of that number.
     pub fn life(&self, thread: u32) -> Option<Life> {
-        self.lives.get(&thread).copied()
+        let lives = self.threads.lived(thread);
+        lives.last().map(|lived| lived.life(thread))
     }
 
     /// Hands on the threads that were alive at any moment from `from` to `to` (exclusive),
-    /// `most` at most, the longest lives first. The answer is how many there are.
-    pub fn lives(&self, from: u64, to: u64, most: usize, each: &mut impl FnMut(Life)) -> usize {
-        let mut lives: Vec<Life> = self
-            .lives
-            .values()
-            .filter(|life| life.from < to && life.to.is_none_or(|end| end > from))
-            .copied()
-            .collect();
-        lives.sort_by_key(|life| std::cmp::Reverse(life.to.unwrap_or(u64::MAX) - life.from));
-        lives.iter().take(most).for_each(|life| each(*life));
-        lives.len()
+    /// `most` at most: those that are still alive, then the others, the longest lives first.
+    /// The answer is how many there are. A number that was used again can come twice.
+    pub fn lives(&self, from: u64, to: u64, most: usize, each: &mut impl FnMut(u32)) -> usize {
+        self.threads.lives(from, to, most, each)
     }
 
-    /// How long each known state of the row ([`Row::states`]) lasted between these times.
+    /// What was refused so far.
+    pub fn refused(&self) -> Refused {
+        Refused {
+            threads: self.threads.refused,
+            transits: self.caps.values().map(|cap| cap.transit.refused).sum(),
+        }
+    }
+
+    /// Bytes of memory of the index, about.
+    pub fn memory(&self) -> usize {
+        self.threads.memory() + self.caps.values().map(Cap::memory).sum::<usize>()
+    }
+
+    fn cap_row(&self, number: u16) -> Option<CapRow<'_>> {
+        let spoke = self.caps.values().filter(|cap| cap.spoke).count();
+        let alone = spoke.max(self.announced.len()) <= 1;
+        let cap = self.caps.get(&number).filter(|cap| cap.spoke)?;
+        Some(CapRow {
+            header: &self.header,
+            number,
+            cap,
+            alone,
+        })
+    }
+
+    fn thread_row(&self, thread: u32) -> ThreadRow<'_> {
+        ThreadRow {
+            lives: self.threads.lived(thread),
+            arena: &self.threads.arena,
+            caps: &self.caps,
+        }
+    }
+
+    /// Sums by state at moments, which are in the order of time; the last one is `unknown`
+    /// where that is told.
+    fn sums(
+        &self,
+        log: &(impl ReadAt + ?Sized),
+        row: Row,
+        edges: &[u64],
+    ) -> io::Result<Vec<[u64; 8]>> {
+        match row {
+            Row::Cap(number) => match self.cap_row(number) {
+                Some(cap) => cap.sums(log, edges),
+                None => Ok(vec![[0; 8]; edges.len()]),
+            },
+            Row::Thread(thread) => Ok(self.thread_row(thread).sums(edges)),
+            Row::Threads => {
+                let until = self.until(row);
+                let edges: Vec<u64> = edges.iter().map(|edge| *edge.min(&until)).collect();
+                let mut sums = vec![[0u64; 8]; edges.len()];
+                let numbers: Vec<u16> = self.caps().collect();
+                for cap in numbers.iter().filter_map(|number| self.cap_row(*number)) {
+                    for (sum, more) in sums.iter_mut().zip(cap.thread_sums(log, &edges)?) {
+                        for (sum, more) in sum.iter_mut().zip(more) {
+                            *sum = sum.wrapping_add(more);
+                        }
+                    }
+                }
+                Ok(sums)
+            }
+        }
+    }
+
+    /// How long each known state of the row ([`Row::states`], without the last) lasted
+    /// between these times.
     ///
     /// # Errors
     ///
     /// Those of reading the log.
     pub fn spent(
         &self,
-        _log: &(impl ReadAt + ?Sized),
+        log: &(impl ReadAt + ?Sized),
         row: Row,
         from: u64,
         to: u64,
     ) -> io::Result<Vec<u64>> {
-        let (low, high) = (self.sums(row, from), self.sums(row, to.max(from)));
-        let states = row.known_states();
-        Ok((0..states).map(|state| high[state] - low[state]).collect())
+        let sums = self.sums(log, row, &[from, to.max(from)])?;
+        let states = 0..row.known_states();
+        Ok(states
+            .map(|state| sums[1][state].wrapping_sub(sums[0][state]))
+            .collect())
     }
 
-    /// A tile of a row.
+    /// A tile of a row: intervals if they are few and not far apart, otherwise shares.
     ///
     /// # Errors
     ///
     /// Those of reading the log.
     pub fn tile(
         &self,
-        _log: &(impl ReadAt + ?Sized),
+        log: &(impl ReadAt + ?Sized),
         row: Row,
         z: u8,
         index: u64,
     ) -> io::Result<Tile> {
         let (from, to) = span(z, index);
-        let is_final = to <= self.until;
-        if row != Row::Threads {
-            let here: Vec<Interval> = self
-                .intervals(row)
-                .filter(|interval| interval.to > from && interval.from < to)
-                .map(|interval| Interval {
-                    from: interval.from.max(from),
-                    to: interval.to.min(to),
-                    ..interval
-                })
-                .take(MOST_INTERVALS + 1)
-                .collect();
-            if here.is_empty() {
-                return Ok(Tile {
-                    shows: Shows::Unknown,
-                    is_final,
-                });
-            }
-            if here.len() <= MOST_INTERVALS {
-                return Ok(Tile {
-                    shows: Shows::Intervals(here),
-                    is_final,
-                });
-            }
-        }
-        let edges: Vec<[u64; 8]> = (0..=PIXELS as u64)
-            .map(|edge| self.sums(row, from + (to - from) / PIXELS as u64 * edge))
-            .collect();
-        let pixel = (to - from) / PIXELS as u64;
-        let shows = shares(row, &edges, |at| match row {
-            Row::Threads => edges[at + 1].iter().sum::<u64>() - edges[at].iter().sum::<u64>(),
-            _ => pixel,
-        });
+        let is_final = to <= self.final_until(row);
+        let intervals = match row {
+            _ if from >= to => Some(Vec::new()),
+            Row::Cap(number) => match self.cap_row(number) {
+                Some(cap) => cap.few_intervals(log, from, to)?,
+                None => Some(Vec::new()),
+            },
+            Row::Thread(thread) => self.thread_row(thread).few_intervals(from, to),
+            Row::Threads => None,
+        };
+        let shows = match intervals {
+            Some(intervals) if intervals.is_empty() => Shows::Unknown,
+            Some(intervals) => Shows::Intervals(intervals),
+            None => self.shares(log, row, from, to)?,
+        };
         Ok(Tile { shows, is_final })
     }
 
-    /// What goes on in a row at a moment; `None` if that is not known.
+    fn shares(
+        &self,
+        log: &(impl ReadAt + ?Sized),
+        row: Row,
+        from: u64,
+        to: u64,
+    ) -> io::Result<Shows> {
+        let pixel = ((to - from) / PIXELS as u64).max(1);
+        let edge = |edge: u64| from.saturating_add(pixel.saturating_mul(edge));
+        let edges: Vec<u64> = (0..=PIXELS as u64).map(edge).collect();
+        let sums = self.sums(log, row, &edges)?;
+        let until = self.until(row);
+        let whole = |at: usize| match row {
+            // Of the threads that there are; where the pixel is known in part only, of as
+            // many for the whole of it.
+            Row::Threads => {
+                let (low, high) = (edges[at], edges[at + 1]);
+                let known = until.clamp(low, high) - low;
+                let spent = |state: usize| sums[at + 1][state].wrapping_sub(sums[at][state]);
+                let spent: u128 = (0..8).map(|state| u128::from(spent(state))).sum();
+                match known {
+                    0 => 0,
+                    known => spent * u128::from(high - low) / u128::from(known),
+                }
+            }
+            _ => u128::from(edges[at + 1] - edges[at]),
+        };
+        Ok(crate::tile::shares(row, &sums, whole))
+    }
+
+    /// What goes on in a row at a moment; `None` if that is not known, and of all threads
+    /// together.
     ///
     /// # Errors
     ///
     /// Those of reading the log.
     pub fn at(
         &self,
-        _log: &(impl ReadAt + ?Sized),
+        log: &(impl ReadAt + ?Sized),
         row: Row,
         time: u64,
     ) -> io::Result<Option<Interval>> {
-        let mut intervals = self.intervals(row);
-        Ok(intervals.find(|interval| (interval.from..interval.to).contains(&time)))
-    }
-
-    fn intervals(&self, row: Row) -> impl Iterator<Item = Interval> + '_ {
-        self.rows.get(&row).into_iter().flatten().copied()
-    }
-
-    fn sums(&self, row: Row, time: u64) -> [u64; 8] {
-        let mut sums = [0; 8];
-        let mut add = |interval: &Interval| {
-            let spent = interval.to.min(time).saturating_sub(interval.from);
-            sums[interval.doing.index()] += spent;
-        };
         match row {
-            Row::Threads => {
-                let threads = self.rows.range(Row::Thread(0)..Row::Threads);
-                threads.flat_map(|(_, row)| row).for_each(&mut add);
-            }
-            _ => self.intervals(row).for_each(|interval| add(&interval)),
+            Row::Cap(number) => match self.cap_row(number) {
+                Some(cap) => cap.at(log, time),
+                None => Ok(None),
+            },
+            Row::Thread(thread) => Ok(self.thread_row(thread).at(time)),
+            Row::Threads => Ok(None),
         }
-        sums
     }
 }
 
-fn take(rows: &mut BTreeMap<Row, Vec<Interval>>, lives: &mut BTreeMap<u32, Life>, fact: &Fact<'_>) {
-    match *fact {
-        Fact::Cap(it) if it.to > it.from => {
-            let doing = Doing::Cap {
-                state: it.state,
-                thread: it.thread,
-            };
-            let (from, to) = (it.from, it.to);
-            let row = rows.entry(Row::Cap(it.cap)).or_default();
-            row.push(Interval { doing, from, to });
+/// Where threads go that leave a capability.
+struct Departures<'a> {
+    number: u16,
+    caps: &'a mut BTreeMap<u16, Cap>,
+    limit: usize,
+}
+
+impl Departures<'_> {
+    #[cold]
+    fn departs(&mut self, thread: u32, time: u64, to: u16) {
+        if to == self.number || (self.caps.len() >= self.limit && !self.caps.contains_key(&to)) {
+            return;
         }
-        Fact::Thread(it) => {
-            lives.entry(it.thread).or_insert(Life {
-                thread: it.thread,
-                from: it.from,
-                created: true,
-                to: None,
-            });
-            let doing = Doing::Thread(it.state);
-            let (from, to) = (it.from, it.to);
-            if to > from {
-                let row = rows.entry(Row::Thread(it.thread)).or_default();
-                row.push(Interval { doing, from, to });
-            }
-        }
-        Fact::Gone { id, thread } => {
-            if let Some(life) = lives.get_mut(&id) {
-                life.to = Some(thread.since());
-            }
-        }
-        _ => {}
+        let cap = self.caps.entry(to).or_default();
+        cap.transit.departs(thread, time);
     }
+}
+
+#[inline]
+fn take(
+    cap: &mut Cap,
+    threads: &mut Threads,
+    departures: &mut Departures<'_>,
+    event: &Encoded<'_>,
+) {
+    cap.event(event.offset, event.raw.len());
+    let Some(told) = Told::of(event, departures.number) else {
+        return;
+    };
+    let time = event.time;
+    let Told::Thread(thread, act) = told else {
+        cap.take(time, told, Class::Away);
+        return;
+    };
+    if let (Act::Run | Act::Stop(..), Some(other)) = (act, cap.machine.running())
+        && other != thread
+    {
+        threads.vanishes(other, departures.number, time);
+    }
+    let before = threads.happens(Happens {
+        cap: departures.number,
+        time,
+        thread,
+        act,
+        losses: &cap.losses,
+    });
+    cap.take(time, told, before);
+    if before == Class::Away {
+        cap.arrives(thread, time, act);
+    }
+    if let Act::Migrate(to) = act
+        && matches!(before, Class::Runnable | Class::Away)
+    {
+        departures.departs(thread, time, to);
+    }
+}
+
+fn is_special(event: &Event<'_>) -> bool {
+    matches!(
+        event.id(),
+        ids::USER_MSG
+            | ids::LOG_MSG
+            | ids::STARTUP
+            | ids::CAP_CREATE
+            | ids::CAP_DELETE
+            | ids::CAPSET_ASSIGN_CAP
+    )
 }

@@ -87,12 +87,12 @@ impl Tile {
 ///
 /// `edges` are the sums of each known state, at each edge; `whole` is what a pixel's
 /// sums are shares of.
-pub(crate) fn shares(row: Row, edges: &[[u64; 8]], whole: impl Fn(usize) -> u64) -> Shows {
+pub(crate) fn shares(row: Row, edges: &[[u64; 8]], whole: impl Fn(usize) -> u128) -> Shows {
     let states = row.known_states();
     let mut shares = vec![0; states * PIXELS];
     let mut any = false;
     for (pixel, pair) in edges.windows(2).take(PIXELS).enumerate() {
-        let whole = u128::from(whole(pixel));
+        let whole = whole(pixel);
         if whole == 0 {
             continue;
         }

@@ -12,7 +12,6 @@ pub(crate) fn push(out: &mut Vec<u8>, mut number: u64) {
 
 /// Takes a number off the front; 0 if there is none.
 #[inline]
-#[cfg(test)]
 pub(crate) fn take(input: &mut &[u8]) -> u64 {
     let mut number = 0;
     let mut shift = 0;
@@ -27,6 +26,18 @@ pub(crate) fn take(input: &mut &[u8]) -> u64 {
     number
 }
 
+/// Makes differences small numbers, whichever way they go.
+#[inline]
+pub(crate) fn zigzag(difference: u64) -> u64 {
+    (difference << 1) ^ ((difference as i64 >> 63) as u64)
+}
+
+/// The difference again.
+#[inline]
+pub(crate) fn unzigzag(number: u64) -> u64 {
+    (number >> 1) ^ (number & 1).wrapping_neg()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,10 +48,12 @@ mod tests {
         let numbers = [0, 1, 127, 128, 300, 1 << 32, u64::MAX - 1, u64::MAX];
         for number in numbers {
             push(&mut out, number);
+            push(&mut out, zigzag(number));
         }
         let mut input = &out[..];
         for number in numbers {
             assert_eq!(take(&mut input), number);
+            assert_eq!(unzigzag(take(&mut input)), number);
         }
         assert!(input.is_empty());
         assert_eq!(take(&mut input), 0);

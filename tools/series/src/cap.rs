@@ -1,0 +1,339 @@
+//! The index of one capability.
+
+use crate::checkpoints::Checkpoints;
+use crate::machine::{self, Act, CHANGES, Class, Local, Machine, Told, Was};
+use crate::transit::Transit;
+use crate::varint;
+use ghc_eventlog::Block;
+
+/// Events between two entries, of whatever type.
+const EVENTS: u32 = 256;
+
+/// Bytes of the log between two entries, about, however few events.
+const BYTES: u64 = 64 << 10;
+
+/// An entry: the machine, and where the log goes on.
+const FIELDS: usize = machine::FIELDS + 5;
+
+/// Where to go on in the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) machine: Machine,
+    /// Where the next event or marker lies.
+    pub(crate) offset: u64,
+    /// Where the block ends in which that is; not beyond `offset` for a marker.
+    pub(crate) block_stop: u64,
+    /// Where the capability's bytes before this end.
+    pub(crate) end_before: u64,
+    /// The exceptions from here on, and how many events about threads came since the last.
+    exceptions: u64,
+    since_exception: u64,
+}
+
+impl Entry {
+    fn fields(&self) -> [u64; FIELDS] {
+        let mut fields = [0; FIELDS];
+        fields[..machine::FIELDS].copy_from_slice(&self.machine.fields());
+        fields[machine::FIELDS..].copy_from_slice(&[
+            self.offset,
+            self.block_stop,
+            self.end_before,
+            self.exceptions,
+            self.since_exception,
+        ]);
+        fields
+    }
+
+    fn from_fields(fields: &[u64; FIELDS]) -> Self {
+        let (machine, rest) = fields.split_at(machine::FIELDS);
+        let mut entry = Self {
+            machine: Machine::from_fields(machine),
+            offset: 0,
+            block_stop: 0,
+            end_before: 0,
+            exceptions: 0,
+            since_exception: 0,
+        };
+        if let [offset, stop, before, exceptions, since] = *rest {
+            (entry.offset, entry.block_stop, entry.end_before) = (offset, stop, before);
+            (entry.exceptions, entry.since_exception) = (exceptions, since);
+        }
+        entry
+    }
+}
+
+/// What is known of one capability.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cap {
+    pub(crate) machine: Machine,
+    entries: Checkpoints<FIELDS>,
+    /// Events before which a thread did not do what it mostly does: how many came since the
+    /// one before, and what it did.
+    exceptions: Vec<u8>,
+    since_exception: u64,
+    events: u32,
+    entry_offset: u64,
+    /// Where its bytes end so far.
+    end: u64,
+    block_stop: u64,
+    /// It has written a block.
+    pub(crate) spoke: bool,
+    /// Up to when it is known what it does.
+    pub(crate) until: u64,
+    /// Since when its own events tell what it does.
+    known: Option<u64>,
+    pub(crate) transit: Transit,
+    /// Up to here it was told when it was idle.
+    idle_told: u64,
+    /// When something was lost of it, and how many notes of losses have been looked at.
+    pub(crate) losses: Vec<u64>,
+    notes: usize,
+    /// The block before is not all there.
+    is_broken: bool,
+}
+
+impl Cap {
+    fn entry(&mut self, offset: u64, block_stop: u64) {
+        let entry = Entry {
+            machine: self.machine,
+            offset,
+            block_stop,
+            end_before: self.end,
+            exceptions: self.exceptions.len() as u64,
+            since_exception: self.since_exception,
+        };
+        self.entries.push(entry.fields());
+        self.events = 0;
+        self.entry_offset = offset;
+    }
+
+    /// A block begins. `lost`: when something was lost, as notes tell it.
+    pub(crate) fn block(&mut self, block: &Block<'_>, lost: &[(u64, u64)]) {
+        let (before, begin) = (self.machine.delivered, block.time);
+        let notes = lost.get(self.notes..).unwrap_or_default();
+        let gap = self.spoke && begin > before;
+        let is_lost = gap && notes.iter().any(|(from, to)| *from < begin && before < *to);
+        self.notes = lost.len();
+        let mut anew = !self.spoke || block.offset.saturating_sub(self.entry_offset) > BYTES;
+        if is_lost || self.is_broken {
+            let since = match self.is_broken {
+                true => self.until.min(before),
+                false => before,
+            };
+            let was = self.machine.lose(since);
+            self.was(&was);
+            self.losses.push(self.machine.since);
+            // What is between is unknown, not written.
+            self.machine.delivered = before.max(begin);
+            anew = true;
+        }
+        self.is_broken = false;
+        self.spoke = true;
+        if anew {
+            self.entry(block.offset, block.offset);
+        }
+        for was in self
+            .machine
+            .block(block.time, block.end)
+            .into_iter()
+            .flatten()
+        {
+            self.was(&was);
+        }
+        self.end = block.offset + block.raw.len() as u64;
+        self.block_stop = match (block.size as usize) < block.raw.len() {
+            true => u64::MAX,
+            false => block.offset + u64::from(block.size),
+        };
+        self.events += 1;
+    }
+
+    /// The block is over, or as much of it as there is.
+    pub(crate) fn block_is_over(&mut self, end: u64, is_whole: bool) {
+        let reached = self.machine.since.max(self.machine.thread_time);
+        self.until = self.until.max(match is_whole {
+            true => end.max(reached),
+            false => reached,
+        });
+        self.is_broken = !is_whole;
+    }
+
+    /// An event comes, whatever it tells.
+    #[inline]
+    pub(crate) fn event(&mut self, offset: u64, length: usize) {
+        if self.events >= EVENTS || offset - self.entry_offset > BYTES {
+            self.entry(offset, self.block_stop);
+        }
+        self.events += 1;
+        self.end = offset + length as u64;
+    }
+
+    /// Takes what an event tells. `before`: what the thread did.
+    #[inline]
+    pub(crate) fn take(&mut self, time: u64, told: Told, before: Class) {
+        if let Told::Thread(_, act) = told {
+            if before == act.expects() {
+                self.since_exception += 1;
+            } else {
+                varint::push(&mut self.exceptions, self.since_exception);
+                self.exceptions.push(before as u8);
+                self.since_exception = 0;
+            }
+        }
+        if let Some(was) = self.machine.take(time, told, before) {
+            self.was(&was);
+        }
+    }
+
+    /// It has gone over to something else.
+    #[inline]
+    fn was(&mut self, was: &Was) {
+        match was.doing {
+            Local::Idle => self.was_idle(was.from, was.to),
+            Local::Unknown if self.known.is_none() => {
+                self.was_idle(was.from, was.to);
+                self.known = Some(was.to);
+            }
+            _ => {}
+        }
+    }
+
+    fn was_idle(&mut self, from: u64, to: u64) {
+        let from = from.max(self.idle_told);
+        if from < to {
+            self.transit.was_idle(from, to);
+            self.idle_told = to;
+        }
+    }
+
+    /// Whether it may be switching at present though its own events do not say so.
+    fn may_switch(&self) -> bool {
+        match self.machine.doing {
+            Local::Idle => true,
+            Local::Unknown => self.known.is_none(),
+            _ => false,
+        }
+    }
+
+    /// A thread that was not here is taken up.
+    pub(crate) fn arrives(&mut self, thread: u32, time: u64, act: Act) {
+        if matches!(act, Act::Run | Act::Stop(..) | Act::Migrate(_)) {
+            if self.may_switch() {
+                // What it was until now was because of this thread.
+                self.was_idle(self.machine.since, time);
+            }
+            self.transit.arrives(thread, time);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// An entry; behind the last one, how it is now.
+    pub(crate) fn get(&self, index: usize) -> Entry {
+        match self.entries.get(index) {
+            Some(fields) => Entry::from_fields(&fields),
+            None => Entry {
+                machine: self.machine,
+                offset: self.end,
+                block_stop: self.block_stop,
+                end_before: self.end,
+                exceptions: self.exceptions.len() as u64,
+                since_exception: self.since_exception,
+            },
+        }
+    }
+
+    /// The last entry of which that number is not above `value`.
+    pub(crate) fn last_not_above(&self, field: usize, value: u64) -> Option<usize> {
+        let now = self.machine.fields();
+        match now[field] <= value {
+            true => Some(self.entries.len()),
+            false => self.entries.last_not_above(field, value),
+        }
+    }
+
+    /// How many changes of state there were before each entry, from one on.
+    pub(crate) fn changes(&self, index: usize) -> u64 {
+        let fields = self.entries.get(index);
+        fields.map_or(self.machine.changes, |fields| fields[CHANGES])
+    }
+
+    /// Whether a time at which it is idle, or has told nothing yet, may be one at which it is
+    /// switching; and since when its own events tell something.
+    pub(crate) fn known_since(&self) -> u64 {
+        self.known.unwrap_or(u64::MAX)
+    }
+
+    /// How long it was switching up to `time` though its own events do not say so; and how
+    /// much of that is idle by them.
+    pub(crate) fn switching(&self, time: u64) -> (u64, u64) {
+        let mut all = self.transit.sum_at(time);
+        let unknown = self.transit.sum_at(time.min(self.known_since()));
+        let mut idle = all.wrapping_sub(unknown);
+        if let Some((from, to)) = self.open_switching()
+            && time > from
+        {
+            let open = time.min(to) - from;
+            all = all.wrapping_add(open);
+            if self.machine.doing == Local::Idle {
+                idle = idle.wrapping_add(open);
+            }
+        }
+        (all, idle)
+    }
+
+    /// The same that goes on.
+    pub(crate) fn open_switching(&self) -> Option<(u64, u64)> {
+        let since = self.transit.pending_since().filter(|_| self.may_switch())?;
+        let from = since.max(self.machine.since).max(self.idle_told);
+        (from < self.until).then_some((from, self.until))
+    }
+
+    pub(crate) fn exceptions(&self, entry: &Entry) -> Exceptions<'_> {
+        let from = usize::try_from(entry.exceptions).unwrap_or(usize::MAX);
+        let mut exceptions = Exceptions {
+            input: self.exceptions.get(from..).unwrap_or_default(),
+            left: 0,
+        };
+        exceptions.next(entry.since_exception);
+        exceptions
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.entries.memory() + self.exceptions.capacity() + self.transit.memory()
+    }
+}
+
+/// What threads did before, again.
+#[derive(Clone, Debug)]
+pub(crate) struct Exceptions<'a> {
+    input: &'a [u8],
+    /// Events until the next exception.
+    left: u64,
+}
+
+impl Exceptions<'_> {
+    fn next(&mut self, passed: u64) {
+        self.left = match self.input.is_empty() {
+            true => u64::MAX,
+            false => varint::take(&mut self.input).saturating_sub(passed),
+        };
+    }
+
+    /// What the thread did before the next event about one.
+    pub(crate) fn before(&mut self, act: Act) -> Class {
+        if self.left > 0 {
+            self.left -= 1;
+            return act.expects();
+        }
+        let code = self.input.split_first();
+        let code = code.map_or(0, |(code, rest)| {
+            self.input = rest;
+            *code
+        });
+        self.next(0);
+        Class::from_code(code)
+    }
+}

@@ -1,0 +1,369 @@
+//! What is told of the row of a capability.
+
+use crate::cap::Cap;
+use crate::machine::{CLASSES, LOCALS, Local, Machine, SINCE, THREAD_TIME, Was};
+use crate::read_at::ReadAt;
+use crate::replay::{Replay, See};
+use crate::row::{Doing, Interval, cap_index};
+use crate::tile::MOST_INTERVALS;
+use eventlog_state::CapState;
+use ghc_eventlog::Header;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// At most so many stretches of the log are decoded to list intervals.
+const MOST_WINDOWS: usize = 64;
+
+/// The row of a capability.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CapRow<'a> {
+    pub(crate) header: &'a Arc<Header>,
+    pub(crate) number: u16,
+    pub(crate) cap: &'a Cap,
+    /// It is the only one.
+    pub(crate) alone: bool,
+}
+
+impl CapRow<'_> {
+    /// What is shown where its own events tell this.
+    fn state(&self, local: Local) -> Option<CapState> {
+        let state = match local {
+            Local::Unknown => return None,
+            Local::Mutator => CapState::Mutator,
+            Local::Collecting => CapState::Collecting,
+            Local::Waiting => CapState::Waiting,
+            Local::Quiet if self.alone => CapState::Collecting,
+            Local::Quiet => CapState::Waiting,
+            Local::Switching => CapState::Switching,
+            Local::Idle => CapState::Idle,
+            Local::WritingLog => CapState::WritingLog,
+        };
+        Some(state)
+    }
+
+    fn told(&self, time: u64, sums: &[u64; LOCALS]) -> [u64; 8] {
+        let mut told = [0u64; 8];
+        let locals = [
+            Local::Mutator,
+            Local::Collecting,
+            Local::Waiting,
+            Local::Quiet,
+            Local::Switching,
+            Local::Idle,
+            Local::WritingLog,
+        ];
+        for local in locals {
+            if let (Some(state), Some(index)) = (self.state(local), local.index()) {
+                let place = &mut told[cap_index(state)];
+                *place = place.wrapping_add(sums[index]);
+            }
+        }
+        let (switching, idle) = self.cap.switching(time);
+        let place = &mut told[cap_index(CapState::Switching)];
+        *place = place.wrapping_add(switching);
+        let place = &mut told[cap_index(CapState::Idle)];
+        *place = place.wrapping_sub(idle);
+        told
+    }
+
+    /// Sums by state at moments, which are in the order of time.
+    pub(crate) fn sums(
+        &self,
+        log: &(impl ReadAt + ?Sized),
+        edges: &[u64],
+    ) -> io::Result<Vec<[u64; 8]>> {
+        let times: Vec<u64> = edges
+            .iter()
+            .map(|edge| *edge.min(&self.cap.until))
+            .collect();
+        let mut replay = Replay::new(Arc::clone(self.header), log);
+        let mut out: Vec<[u64; LOCALS]> = Vec::with_capacity(times.len());
+        while let Some(&time) = times.get(out.len()) {
+            let Some(index) = self.cap.last_not_above(SINCE, time) else {
+                out.push([0; LOCALS]);
+                continue;
+            };
+            let entry = self.cap.get(index);
+            if index == self.cap.len() {
+                out.push(entry.machine.sums_at(time));
+                continue;
+            }
+            let next = self.cap.get(index + 1);
+            let here = times[out.len()..].iter();
+            let here = here.take_while(|time| **time < next.machine.since);
+            // The change that the next entry begins with is the only one, or there is none.
+            if next.machine.changes <= entry.machine.changes + 1 {
+                out.extend(here.map(|time| entry.machine.sums_at(*time)));
+                continue;
+            }
+            let count = here.count();
+            let mut edges = Edges {
+                times: &times[out.len()..][..count],
+                sums: entry.machine.sums,
+                out: &mut out,
+            };
+            replay.window(self.number, self.cap, index, &mut edges)?;
+        }
+        let told = times.iter().zip(&out);
+        Ok(told.map(|(time, sums)| self.told(*time, sums)).collect())
+    }
+
+    /// Sums of its threads by state at moments, which are in the order of time.
+    pub(crate) fn thread_sums(
+        &self,
+        log: &(impl ReadAt + ?Sized),
+        edges: &[u64],
+    ) -> io::Result<Vec<[u64; CLASSES]>> {
+        let times: Vec<u64> = edges
+            .iter()
+            .map(|edge| *edge.min(&self.cap.until))
+            .collect();
+        let mut replay = Replay::new(Arc::clone(self.header), log);
+        let mut out: Vec<[u64; CLASSES]> = Vec::with_capacity(times.len());
+        while let Some(&time) = times.get(out.len()) {
+            let Some(index) = self.cap.last_not_above(THREAD_TIME, time) else {
+                out.push([0; CLASSES]);
+                continue;
+            };
+            let entry = self.cap.get(index);
+            if index == self.cap.len() {
+                out.push(entry.machine.thread_sums_at(time));
+                continue;
+            }
+            let next = self.cap.get(index + 1);
+            let here = times[out.len()..].iter();
+            let count = here
+                .take_while(|time| **time < next.machine.thread_time)
+                .count();
+            let mut edges = ThreadEdges {
+                times: &times[out.len()..][..count],
+                out: &mut out,
+            };
+            replay.window(self.number, self.cap, index, &mut edges)?;
+        }
+        Ok(out)
+    }
+
+    /// Hands on its intervals by its own events, from an entry on.
+    fn walk(
+        &self,
+        log: &(impl ReadAt + ?Sized),
+        first: usize,
+        each: &mut impl FnMut(&Was) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        let mut replay = Replay::new(Arc::clone(self.header), log);
+        for index in first..self.cap.len() {
+            if self.cap.changes(index + 1) == self.cap.changes(index) {
+                continue;
+            }
+            let mut see = Each { each, last: None };
+            replay.window(self.number, self.cap, index, &mut see)?;
+            let Some(last) = see.last else {
+                return Ok(());
+            };
+            // That something was lost is told by the entry behind.
+            let next = self.cap.get(index + 1).machine;
+            if next.changes > last.changes && each(&last.open(next.since)).is_break() {
+                return Ok(());
+            }
+        }
+        let machine = &self.cap.machine;
+        if self.cap.until > machine.since {
+            let _ = each(&machine.open(self.cap.until));
+        }
+        Ok(())
+    }
+
+    /// All intervals that have a moment in common with this time, or as many as it takes to
+    /// see that there are more than `most`.
+    fn intervals(
+        &self,
+        log: &(impl ReadAt + ?Sized),
+        (from, to): (u64, u64),
+        most: usize,
+    ) -> io::Result<Vec<Interval>> {
+        let first = self.cap.last_not_above(SINCE, from).unwrap_or(0);
+        let mut intervals = Vec::new();
+        // What came just before may go on.
+        self.walk(log, first.saturating_sub(1), &mut |was| {
+            self.show(was, &mut intervals);
+            if was.to <= from && intervals.len() > 1 {
+                intervals.drain(..intervals.len() - 1);
+            }
+            match was.from >= to || intervals.len() > most + 2 {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })?;
+        intervals.retain(|it| it.to > from && it.from < to);
+        Ok(intervals)
+    }
+
+    /// What is shown of an interval that its own events tell.
+    fn show(&self, was: &Was, out: &mut Vec<Interval>) {
+        let mut push = |from: u64, to: u64, state: CapState| {
+            let thread = was.thread.filter(|_| state == CapState::Mutator);
+            let doing = Doing::Cap { state, thread };
+            match out.last_mut() {
+                _ if from >= to => {}
+                Some(last) if last.to == from && last.doing == doing => last.to = to,
+                _ => out.push(Interval { doing, from, to }),
+            }
+        };
+        let state = self.state(was.doing);
+        let at_first = was.doing == Local::Unknown && was.to <= self.cap.known_since();
+        let mut at = was.from;
+        if was.doing == Local::Idle || at_first {
+            let switching = self.cap.transit.between(was.from, was.to);
+            for (from, to) in switching.chain(self.cap.open_switching()) {
+                let (from, to) = (from.max(at), to.min(was.to));
+                if from < to {
+                    if let Some(state) = state {
+                        push(at, from, state);
+                    }
+                    push(from, to, CapState::Switching);
+                    at = to;
+                }
+            }
+        }
+        if let Some(state) = state {
+            push(at, was.to, state);
+        }
+    }
+
+    /// The intervals in this time, cut to it, if they are few and take little decoding.
+    pub(crate) fn few_intervals(
+        &self,
+        log: &(impl ReadAt + ?Sized),
+        from: u64,
+        to: u64,
+    ) -> io::Result<Option<Vec<Interval>>> {
+        if from >= self.cap.until {
+            return Ok(Some(Vec::new()));
+        }
+        let first = self.cap.last_not_above(SINCE, from).unwrap_or(0);
+        let last = self.cap.last_not_above(SINCE, to).unwrap_or(0);
+        let changes = self.cap.changes(last) - self.cap.changes(first);
+        if changes > 2 * MOST_INTERVALS as u64 {
+            return Ok(None);
+        }
+        let mut windows = 0;
+        let mut before = self.cap.changes(first);
+        for index in first..last {
+            let after = self.cap.changes(index + 1);
+            windows += usize::from(after > before);
+            before = after;
+            if windows > MOST_WINDOWS || index - first > 16 * MOST_WINDOWS {
+                return Ok(None);
+            }
+        }
+        let mut intervals = self.intervals(log, (from, to), MOST_INTERVALS)?;
+        if intervals.len() > MOST_INTERVALS {
+            return Ok(None);
+        }
+        for interval in &mut intervals {
+            interval.from = interval.from.max(from);
+            interval.to = interval.to.min(to);
+        }
+        Ok(Some(intervals))
+    }
+
+    pub(crate) fn at(
+        &self,
+        log: &(impl ReadAt + ?Sized),
+        time: u64,
+    ) -> io::Result<Option<Interval>> {
+        if time >= self.cap.until {
+            return Ok(None);
+        }
+        let found = self.intervals(log, (time, time + 1), usize::MAX)?;
+        Ok(found.first().copied())
+    }
+}
+
+/// Takes down sums at edges.
+struct Edges<'a> {
+    times: &'a [u64],
+    /// Up to the end of the last interval.
+    sums: [u64; LOCALS],
+    out: &'a mut Vec<[u64; LOCALS]>,
+}
+
+impl See for Edges<'_> {
+    fn was(&mut self, was: &Was) -> ControlFlow<()> {
+        let add = |sums: &mut [u64; LOCALS], to: u64| {
+            if let Some(index) = was.doing.index() {
+                sums[index] = sums[index].wrapping_add(to.saturating_sub(was.from));
+            }
+        };
+        while let Some((&time, rest)) = self.times.split_first()
+            && time < was.to
+        {
+            let mut sums = self.sums;
+            add(&mut sums, time);
+            self.out.push(sums);
+            self.times = rest;
+        }
+        add(&mut self.sums, was.to);
+        match self.times.is_empty() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn end(&mut self, machine: &Machine) {
+        let left = std::mem::take(&mut self.times);
+        self.out
+            .extend(left.iter().map(|time| machine.sums_at(*time)));
+    }
+}
+
+/// Takes down sums of threads at edges.
+struct ThreadEdges<'a> {
+    times: &'a [u64],
+    out: &'a mut Vec<[u64; CLASSES]>,
+}
+
+impl See for ThreadEdges<'_> {
+    fn was(&mut self, _was: &Was) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn thread(&mut self, machine: &Machine, time: u64) -> ControlFlow<()> {
+        let next = time.max(machine.thread_time);
+        while let Some((&time, rest)) = self.times.split_first()
+            && time < next
+        {
+            self.out.push(machine.thread_sums_at(time));
+            self.times = rest;
+        }
+        match self.times.is_empty() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn end(&mut self, machine: &Machine) {
+        let left = std::mem::take(&mut self.times);
+        let sums = left.iter().map(|time| machine.thread_sums_at(*time));
+        self.out.extend(sums);
+    }
+}
+
+/// Hands on each interval.
+struct Each<'a, F> {
+    each: &'a mut F,
+    /// How it is at the end, if it was not stopped before.
+    last: Option<Machine>,
+}
+
+impl<F: FnMut(&Was) -> ControlFlow<()>> See for Each<'_, F> {
+    fn was(&mut self, was: &Was) -> ControlFlow<()> {
+        (self.each)(was)
+    }
+
+    fn end(&mut self, machine: &Machine) {
+        self.last = Some(*machine);
+    }
+}

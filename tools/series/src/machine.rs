@@ -1,0 +1,525 @@
+//! What a capability does, as its own events tell it in the order in which it wrote them.
+//!
+//! This is followed twice: once when the index is made, and again between two entries of
+//! it. Both times it is this code. What `eventlog-state` says of capabilities is the same;
+//! tests hold the two equal.
+
+use eventlog_state::ThreadState;
+use ghc_eventlog::{Encoded, EventBody, StopStatus, ids};
+
+/// What a capability does, as far as its own events tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Local {
+    Unknown,
+    Mutator,
+    Collecting,
+    Waiting,
+    /// It takes part in a collection and tells nothing of it: it collects if it is the only
+    /// capability, and waits if it is not.
+    Quiet,
+    Switching,
+    /// No thread of its own is ready, as far as it knows: one may be on its way to it.
+    Idle,
+    WritingLog,
+}
+
+/// How many of them time is summed up for: all but `Unknown`.
+pub(crate) const LOCALS: usize = 7;
+
+impl Local {
+    const ALL: [Self; 8] = [
+        Self::Unknown,
+        Self::Mutator,
+        Self::Collecting,
+        Self::Waiting,
+        Self::Quiet,
+        Self::Switching,
+        Self::Idle,
+        Self::WritingLog,
+    ];
+
+    /// Its place among the sums.
+    pub(crate) fn index(self) -> Option<usize> {
+        (self as usize).checked_sub(1)
+    }
+}
+
+/// What a thread does on this capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Class {
+    /// It is not here, or it is over.
+    Away,
+    Running,
+    Runnable,
+    Foreign,
+    Blocked,
+    Unknown,
+    /// There are too many threads to follow this one.
+    Refused,
+}
+
+/// How many of them time is summed up for: all but `Away` and `Refused`.
+pub(crate) const CLASSES: usize = 5;
+
+impl Class {
+    const ALL: [Self; 7] = [
+        Self::Away,
+        Self::Running,
+        Self::Runnable,
+        Self::Foreign,
+        Self::Blocked,
+        Self::Unknown,
+        Self::Refused,
+    ];
+
+    pub(crate) fn from_code(code: u8) -> Self {
+        let known = Self::ALL.get(usize::from(code));
+        known.copied().unwrap_or(Self::Away)
+    }
+
+    /// Its place among the sums: that of [`Row::states`](crate::Row::states).
+    pub(crate) fn index(self) -> Option<usize> {
+        let index = (self as usize).checked_sub(1)?;
+        (index < CLASSES).then_some(index)
+    }
+
+    pub(crate) fn of(state: ThreadState) -> Self {
+        match state {
+            ThreadState::Running { .. } => Self::Running,
+            ThreadState::Runnable => Self::Runnable,
+            ThreadState::Foreign => Self::Foreign,
+            ThreadState::Blocked { .. } => Self::Blocked,
+            ThreadState::Unknown => Self::Unknown,
+            ThreadState::Finished => Self::Away,
+        }
+    }
+}
+
+/// An event of a capability that says something about what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Thread(u32, Act),
+    RequestGc,
+    GcStart,
+    GcEnd,
+    GcWork,
+    GcIdle,
+    GcDone,
+    /// Something else about collections.
+    OtherGc,
+}
+
+/// What happens to a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Create,
+    Run,
+    Stop(StopStatus, Option<u32>),
+    Wake,
+    Migrate(u16),
+}
+
+impl Act {
+    /// What the thread does before, nearly always. What is not so is kept aside, so that
+    /// events can be followed again without their threads.
+    pub(crate) fn expects(self) -> Class {
+        match self {
+            Self::Create => Class::Away,
+            Self::Run | Self::Migrate(_) => Class::Runnable,
+            Self::Stop(..) => Class::Running,
+            Self::Wake => Class::Blocked,
+        }
+    }
+}
+
+impl Told {
+    /// What an event of capability `cap` tells.
+    #[inline]
+    pub(crate) fn of(event: &Encoded<'_>, cap: u16) -> Option<Self> {
+        let told = match event.id() {
+            ids::RUN_THREAD => match event.body_as(ids::RUN_THREAD) {
+                EventBody::RunThread { thread } => Self::Thread(thread, Act::Run),
+                _ => return None,
+            },
+            ids::STOP_THREAD => match event.body_as(ids::STOP_THREAD) {
+                EventBody::StopThread {
+                    thread,
+                    status,
+                    info,
+                } => Self::Thread(thread, Act::Stop(status, info)),
+                _ => return None,
+            },
+            ids::THREAD_WAKEUP => match event.body_as(ids::THREAD_WAKEUP) {
+                // From elsewhere it is a message; the thread's own capability takes it up.
+                EventBody::ThreadWakeup { thread, other_cap } if other_cap == cap => {
+                    Self::Thread(thread, Act::Wake)
+                }
+                _ => return None,
+            },
+            _ => return Self::rare(event, cap),
+        };
+        Some(told)
+    }
+
+    fn rare(event: &Encoded<'_>, cap: u16) -> Option<Self> {
+        let told = match event.body() {
+            EventBody::CreateThread { thread } => Self::Thread(thread, Act::Create),
+            // To itself: nothing changes.
+            EventBody::MigrateThread { thread, new_cap } if new_cap != cap => {
+                Self::Thread(thread, Act::Migrate(new_cap))
+            }
+            EventBody::RequestSeqGc | EventBody::RequestParGc => Self::RequestGc,
+            EventBody::GcStart => Self::GcStart,
+            EventBody::GcEnd => Self::GcEnd,
+            EventBody::GcWork => Self::GcWork,
+            EventBody::GcIdle => Self::GcIdle,
+            EventBody::GcDone => Self::GcDone,
+            EventBody::GcGlobalSync | EventBody::GcStatsGhc { .. } => Self::OtherGc,
+            _ => return None,
+        };
+        Some(told)
+    }
+}
+
+/// What a collector thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Collector {
+    None,
+    Silent,
+    Working,
+    Idle,
+    Done,
+}
+
+const COLLECTORS: [Collector; 5] = [
+    Collector::None,
+    Collector::Silent,
+    Collector::Working,
+    Collector::Idle,
+    Collector::Done,
+];
+
+/// What ends when a capability goes over to something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Was {
+    pub(crate) doing: Local,
+    pub(crate) thread: Option<u32>,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+}
+
+/// The capability, and what its time and that of its threads went to so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    /// Since when it does what it does.
+    pub(crate) since: u64,
+    pub(crate) doing: Local,
+    /// How often it went over to something else.
+    pub(crate) changes: u64,
+    /// Up to `since`.
+    pub(crate) sums: [u64; LOCALS],
+    /// The latest event about a thread.
+    pub(crate) thread_time: u64,
+    /// Threads here, by class, and their time up to `thread_time`.
+    pub(crate) counts: [u64; CLASSES],
+    pub(crate) thread_sums: [u64; CLASSES],
+    /// The end of the latest block.
+    pub(crate) delivered: u64,
+    running: Option<u32>,
+    /// The thread that runs is still counted as such.
+    counted: bool,
+    /// The thread of the present interval.
+    shown: Option<u32>,
+    requested: bool,
+    collector: Collector,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            since: 0,
+            doing: Local::Unknown,
+            changes: 0,
+            sums: [0; LOCALS],
+            thread_time: 0,
+            counts: [0; CLASSES],
+            thread_sums: [0; CLASSES],
+            delivered: 0,
+            running: None,
+            counted: false,
+            shown: None,
+            requested: false,
+            collector: Collector::None,
+        }
+    }
+}
+
+/// The numbers that a machine is made of.
+pub(crate) const FIELDS: usize = 6 + LOCALS + 2 * CLASSES;
+
+/// Where `since` and `thread_time` are among them.
+pub(crate) const SINCE: usize = 0;
+pub(crate) const THREAD_TIME: usize = 1;
+pub(crate) const CHANGES: usize = 2;
+
+impl Machine {
+    /// The thread that runs.
+    pub(crate) fn running(&self) -> Option<u32> {
+        self.running
+    }
+
+    /// The present interval, up to `to`.
+    pub(crate) fn open(&self, to: u64) -> Was {
+        Was {
+            doing: self.doing,
+            thread: self.shown,
+            from: self.since,
+            to,
+        }
+    }
+
+    /// Sums up to `time`, which is not earlier than the present interval.
+    pub(crate) fn sums_at(&self, time: u64) -> [u64; LOCALS] {
+        let mut sums = self.sums;
+        if let Some(index) = self.doing.index() {
+            sums[index] = sums[index].wrapping_add(time.saturating_sub(self.since));
+        }
+        sums
+    }
+
+    /// Sums of threads up to `time`, which is not earlier than the latest event of one.
+    pub(crate) fn thread_sums_at(&self, time: u64) -> [u64; CLASSES] {
+        let passed = time.saturating_sub(self.thread_time);
+        let mut sums = self.thread_sums;
+        for (sum, count) in sums.iter_mut().zip(self.counts) {
+            *sum = sum.wrapping_add(count.wrapping_mul(passed));
+        }
+        sums
+    }
+
+    /// Takes what an event tells. `before` is what the thread did on this capability, if it
+    /// is about one.
+    #[inline]
+    pub(crate) fn take(&mut self, time: u64, told: Told, before: Class) -> Option<Was> {
+        match told {
+            Told::Thread(thread, act) => self.thread(time, thread, act, before),
+            _ => {
+                self.collection(told);
+                self.update(time)
+            }
+        }
+    }
+
+    fn collection(&mut self, told: Told) {
+        match told {
+            Told::RequestGc => self.requested = true,
+            Told::GcStart => self.collector = Collector::Silent,
+            Told::GcEnd => (self.collector, self.requested) = (Collector::None, false),
+            Told::GcWork => self.collects(Collector::Working),
+            Told::GcIdle => self.collects(Collector::Idle),
+            Told::GcDone => self.collects(Collector::Done),
+            Told::OtherGc | Told::Thread(..) => {}
+        }
+    }
+
+    fn collects(&mut self, collector: Collector) {
+        if self.collector != Collector::None {
+            self.collector = collector;
+        }
+    }
+
+    #[inline]
+    fn thread(&mut self, time: u64, thread: u32, act: Act, before: Class) -> Option<Was> {
+        self.pass(time);
+        let after = after(act, before);
+        if let (Act::Run | Act::Stop(..), Some(other)) = (act, self.running)
+            && other != thread
+            && self.counted
+        {
+            // It is not told what became of it.
+            self.go(Class::Running, Class::Unknown);
+        }
+        self.go(before, after);
+        match act {
+            Act::Run => {
+                (self.running, self.counted) = (Some(thread), after == Class::Running);
+                if self.collector == Collector::None {
+                    self.requested = false;
+                }
+            }
+            Act::Stop(..) => self.running = None,
+            // These change nothing that State looks at.
+            Act::Wake if before != Class::Blocked => return None,
+            Act::Create if before != Class::Away => return None,
+            // It may be on its way through.
+            Act::Migrate(_) if !matches!(before, Class::Runnable | Class::Away) => return None,
+            _ => {}
+        }
+        self.update(time)
+    }
+
+    fn go(&mut self, before: Class, after: Class) {
+        if let Some(index) = before.index() {
+            self.counts[index] = self.counts[index].saturating_sub(1);
+        }
+        if let Some(index) = after.index() {
+            self.counts[index] += 1;
+        }
+    }
+
+    /// Time of threads passes.
+    fn pass(&mut self, time: u64) {
+        if time > self.thread_time {
+            self.thread_sums = self.thread_sums_at(time);
+            self.thread_time = time;
+        }
+    }
+
+    fn runnable(&self) -> u64 {
+        let [_, runnable, ..] = self.counts;
+        runnable
+    }
+
+    fn now(&self) -> Local {
+        match self.collector {
+            Collector::Working => Local::Collecting,
+            Collector::Idle => Local::Waiting,
+            // Who asked for the collection leads it.
+            Collector::Silent | Collector::Done if self.requested => Local::Collecting,
+            Collector::Silent | Collector::Done => Local::Quiet,
+            Collector::None if self.requested => Local::Waiting,
+            Collector::None if self.running.is_some() => Local::Mutator,
+            Collector::None if self.runnable() > 0 => Local::Switching,
+            Collector::None => Local::Idle,
+        }
+    }
+
+    #[inline]
+    fn update(&mut self, time: u64) -> Option<Was> {
+        let doing = self.now();
+        let thread = self.running.filter(|_| doing == Local::Mutator);
+        if doing == self.doing && thread == self.shown {
+            return None;
+        }
+        Some(self.enter(time, doing, thread))
+    }
+
+    #[inline]
+    fn enter(&mut self, time: u64, doing: Local, thread: Option<u32>) -> Was {
+        // Some events are dated back: no moment counts twice.
+        let time = time.max(self.since);
+        let was = self.open(time);
+        self.sums = self.sums_at(time);
+        self.changes += 1;
+        (self.since, self.doing, self.shown) = (time, doing, thread);
+        was
+    }
+
+    /// A block begins at `begin` and ends at `end`: between the one before and this one the
+    /// buffer was written. The answer is what ended when that began, and that.
+    pub(crate) fn block(&mut self, begin: u64, end: u64) -> Option<[Was; 2]> {
+        let written = self.delivered;
+        self.delivered = written.max(end);
+        let known = self.doing != Local::Unknown;
+        if written == 0 || begin <= written || written < self.since || !known {
+            return None;
+        }
+        let (doing, thread) = (self.doing, self.shown);
+        let first = self.enter(written, Local::WritingLog, None);
+        let second = self.enter(begin, doing, thread);
+        Some([first, second])
+    }
+
+    /// Nothing is known any more from `time` on, until it is told again.
+    pub(crate) fn lose(&mut self, time: u64) -> Was {
+        self.pass(time);
+        let lost = self.counts.iter().sum();
+        self.counts = [0, 0, 0, 0, lost];
+        (self.running, self.counted) = (None, false);
+        (self.requested, self.collector) = (false, Collector::None);
+        self.enter(time, Local::Unknown, None)
+    }
+
+    pub(crate) fn fields(&self) -> [u64; FIELDS] {
+        let thread = |thread: Option<u32>| thread.map_or(0, |thread| u64::from(thread) + 1);
+        let flags = u64::from(self.doing as u8)
+            | u64::from(self.collector as u8) << 3
+            | u64::from(self.requested) << 6
+            | u64::from(self.counted) << 7;
+        let shown = self.shown.is_some();
+        let mut fields = [0; FIELDS];
+        fields[..6].copy_from_slice(&[
+            self.since,
+            self.thread_time,
+            self.changes,
+            self.delivered,
+            thread(self.running),
+            flags | u64::from(shown) << 8,
+        ]);
+        let mut rest = fields[6..].iter_mut();
+        let numbers = self
+            .sums
+            .iter()
+            .chain(&self.counts)
+            .chain(&self.thread_sums);
+        for number in numbers {
+            if let Some(place) = rest.next() {
+                *place = *number;
+            }
+        }
+        fields
+    }
+
+    pub(crate) fn from_fields(fields: &[u64]) -> Self {
+        let [
+            since,
+            thread_time,
+            changes,
+            delivered,
+            running,
+            flags,
+            rest @ ..,
+        ] = fields
+        else {
+            return Self::default();
+        };
+        let running = running.checked_sub(1).map(|thread| thread as u32);
+        let mut machine = Self {
+            since: *since,
+            thread_time: *thread_time,
+            changes: *changes,
+            delivered: *delivered,
+            running,
+            shown: running.filter(|_| flags >> 8 & 1 == 1),
+            doing: Local::ALL[(flags & 7) as usize],
+            collector: COLLECTORS[((flags >> 3 & 7) as usize).min(4)],
+            requested: flags >> 6 & 1 == 1,
+            counted: flags >> 7 & 1 == 1,
+            ..Self::default()
+        };
+        let mut rest = rest.iter();
+        let sums = machine.sums.iter_mut().chain(&mut machine.counts);
+        for (place, number) in sums.chain(&mut machine.thread_sums).zip(&mut rest) {
+            *place = *number;
+        }
+        machine
+    }
+}
+
+/// What a thread does on this capability after that.
+#[inline]
+pub(crate) fn after(act: Act, before: Class) -> Class {
+    match act {
+        _ if before == Class::Refused => before,
+        Act::Create if before == Class::Away => Class::Runnable,
+        Act::Run => Class::Running,
+        Act::Stop(status, info) => Class::of(ThreadState::after(status, info)),
+        Act::Wake if before == Class::Blocked => Class::Runnable,
+        // What runs goes on to do so, whoever was told otherwise.
+        Act::Migrate(_) if before != Class::Running => Class::Away,
+        _ => before,
+    }
+}

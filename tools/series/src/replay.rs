@@ -1,0 +1,152 @@
+//! What lies between two entries, decoded again.
+
+use crate::cap::{Cap, Entry, Exceptions};
+use crate::machine::{Class, Machine, Told, Was};
+use crate::read_at::ReadAt;
+use ghc_eventlog::{Decoder, Header, Item};
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Reads logs again; keeps its memory from one time to the next.
+#[derive(Debug)]
+pub(crate) struct Replay<'a, L: ?Sized> {
+    log: &'a L,
+    decoder: Decoder,
+    bytes: Vec<u8>,
+}
+
+/// What is told while going on: before each event, how it is so far, and what ends with it.
+pub(crate) trait See {
+    /// The capability went over to something else.
+    fn was(&mut self, was: &Was) -> ControlFlow<()>;
+
+    /// An event about a thread comes at that time.
+    fn thread(&mut self, _machine: &Machine, _time: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// The end, unless it was stopped before; how it is there.
+    fn end(&mut self, machine: &Machine);
+}
+
+impl<'a, L: ReadAt + ?Sized> Replay<'a, L> {
+    pub(crate) fn new(header: Arc<Header>, log: &'a L) -> Self {
+        Self {
+            log,
+            decoder: Decoder::at(header, None, 0, 0),
+            bytes: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, from: u64, to: u64) -> io::Result<()> {
+        let length = usize::try_from(to.saturating_sub(from));
+        let length = length.map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        self.bytes.resize(length, 0);
+        let mut at = 0;
+        while at < length {
+            let more = self.log.read_at(from + at as u64, &mut self.bytes[at..]);
+            match more {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+                Ok(more) => at += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on from an entry of capability `number` up to the next one.
+    pub(crate) fn window(
+        &mut self,
+        number: u16,
+        cap: &Cap,
+        index: usize,
+        see: &mut impl See,
+    ) -> io::Result<()> {
+        let entry = cap.get(index);
+        let end = cap.get(index + 1).end_before;
+        if end <= entry.offset {
+            see.end(&entry.machine);
+            return Ok(());
+        }
+        self.read(entry.offset, end)?;
+        let Self { decoder, bytes, .. } = self;
+        let mut machine = entry.machine;
+        if events(decoder, bytes, (number, cap, &entry), &mut machine, see).is_continue() {
+            see.end(&machine);
+        }
+        Ok(())
+    }
+}
+
+fn events(
+    decoder: &mut Decoder,
+    bytes: &[u8],
+    (number, cap, entry): (u16, &Cap, &Entry),
+    machine: &mut Machine,
+    see: &mut impl See,
+) -> ControlFlow<()> {
+    let mut exceptions = cap.exceptions(entry);
+    let own = Some(number).filter(|_| entry.block_stop > entry.offset);
+    decoder.seek(own, entry.offset, entry.block_stop);
+    let mut is_own = own.is_some();
+    let mut rest = bytes;
+    loop {
+        if is_own {
+            let mut flow = ControlFlow::Continue(());
+            let _ = decoder.for_each_event(&mut rest, |event| {
+                if event.cap != Some(number) {
+                    return ControlFlow::<()>::Continue(());
+                }
+                if let Some(told) = Told::of(&event.encoded(), number) {
+                    flow = take(machine, &mut exceptions, event.time, told, see);
+                }
+                flow
+            });
+            flow?;
+        }
+        match decoder.decode(&mut rest) {
+            Ok(Item::Block(block)) => {
+                is_own = block.cap == Some(number);
+                let length = block.raw.len() as u64;
+                if is_own {
+                    let ended = machine.block(block.time, block.end);
+                    for was in ended.iter().flatten() {
+                        see.was(was)?;
+                    }
+                } else if let Some(skip) = u64::from(block.size).checked_sub(length) {
+                    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                    rest = rest.get(skip..).unwrap_or_default();
+                    let next = block.offset + u64::from(block.size);
+                    decoder.seek(None, next, next);
+                }
+            }
+            Ok(Item::NeedMore) | Err(_) => return ControlFlow::Continue(()),
+            Ok(Item::Event(event)) if event.cap == Some(number) => {
+                if let Some(told) = Told::of(&event.encoded(), number) {
+                    take(machine, &mut exceptions, event.time, told, see)?;
+                }
+            }
+            Ok(_) => {}
+        }
+    }
+}
+
+fn take(
+    machine: &mut Machine,
+    exceptions: &mut Exceptions<'_>,
+    time: u64,
+    told: Told,
+    see: &mut impl See,
+) -> ControlFlow<()> {
+    let mut before = Class::Away;
+    if let Told::Thread(_, act) = told {
+        before = exceptions.before(act);
+        see.thread(machine, time)?;
+    }
+    match machine.take(time, told, before) {
+        Some(was) => see.was(&was),
+        None => ControlFlow::Continue(()),
+    }
+}

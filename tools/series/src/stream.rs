@@ -1,0 +1,590 @@
+//! What one thread does on one capability: a stream of short words.
+//!
+//! A word says what it does from then on, and how long after the word before. Of every 256
+//! of them the sums are kept, so that the time spent so far is found without reading all.
+
+use crate::arena::Arena;
+use crate::checkpoints::Checkpoints;
+use crate::machine::{CLASSES, Class};
+use crate::varint;
+use eventlog_state::ThreadState;
+use ghc_eventlog::StopStatus;
+
+/// Words of a block.
+const BLOCK: u16 = 256;
+
+/// What a thread does from some moment on, on one capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Also when it is created.
+    Runnable,
+    /// It is created, and runnable.
+    Created,
+    Running,
+    Foreign,
+    Blocked {
+        why: u16,
+        by: Option<u32>,
+    },
+    Unknown,
+    Finished,
+    /// It goes to that capability.
+    Left {
+        to: u16,
+    },
+}
+
+impl Word {
+    pub(crate) fn class(self) -> Class {
+        match self {
+            Self::Runnable | Self::Created => Class::Runnable,
+            Self::Running => Class::Running,
+            Self::Foreign => Class::Foreign,
+            Self::Blocked { .. } => Class::Blocked,
+            Self::Unknown => Class::Unknown,
+            Self::Finished | Self::Left { .. } => Class::Away,
+        }
+    }
+
+    /// As a state, on this capability; `None` if it is not here.
+    pub(crate) fn state(self, cap: u16) -> Option<ThreadState> {
+        let state = match self {
+            Self::Runnable | Self::Created => ThreadState::Runnable,
+            Self::Running => ThreadState::Running { cap },
+            Self::Foreign => ThreadState::Foreign,
+            Self::Blocked { why, by } => ThreadState::Blocked {
+                why: StopStatus(why),
+                by,
+            },
+            Self::Unknown => ThreadState::Unknown,
+            Self::Finished | Self::Left { .. } => return None,
+        };
+        Some(state)
+    }
+
+    pub(crate) fn stopped(status: StopStatus, info: Option<u32>) -> Self {
+        match ThreadState::after(status, info) {
+            ThreadState::Runnable => Self::Runnable,
+            ThreadState::Foreign => Self::Foreign,
+            ThreadState::Finished => Self::Finished,
+            ThreadState::Blocked { why, by } => Self::Blocked { why: why.0, by },
+            ThreadState::Running { .. } | ThreadState::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Kinds of words, in three bits. The last one is followed by which of the rare ones.
+const RUNNABLE: u64 = 0;
+const RUNNING: u64 = 1;
+const MVAR: u64 = 2;
+const BLACK_HOLE: u64 = 3;
+const FOREIGN: u64 = 4;
+const LEFT: u64 = 5;
+const BLOCKED: u64 = 6;
+const RARE: u64 = 7;
+
+const RARE_UNKNOWN: u64 = 0;
+const RARE_FINISHED: u64 = 1;
+const RARE_CREATED: u64 = 2;
+/// Only time passes: more than fits with a word.
+const RARE_LATER: u64 = 3;
+
+/// Differences up to here fit with a word.
+const MOST: u64 = u64::MAX >> 3;
+
+fn write(out: &mut Vec<u8>, mut passed: u64, word: Word) {
+    if passed > MOST {
+        varint::push(out, RARE);
+        varint::push(out, RARE_LATER);
+        varint::push(out, passed);
+        passed = 0;
+    }
+    let (kind, more) = match word {
+        Word::Runnable => (RUNNABLE, None),
+        Word::Running => (RUNNING, None),
+        Word::Foreign => (FOREIGN, None),
+        Word::Blocked { why, .. } if why == StopStatus::MVAR.0 => (MVAR, None),
+        Word::Blocked { why, by } if why == StopStatus::BLACK_HOLE.0 => {
+            (BLACK_HOLE, Some(by.map_or(0, |by| u64::from(by) + 1)))
+        }
+        Word::Blocked { why, .. } => (BLOCKED, Some(why.into())),
+        Word::Left { to } => (LEFT, Some(to.into())),
+        Word::Unknown => (RARE, Some(RARE_UNKNOWN)),
+        Word::Finished => (RARE, Some(RARE_FINISHED)),
+        Word::Created => (RARE, Some(RARE_CREATED)),
+    };
+    varint::push(out, passed << 3 | kind);
+    if let Some(more) = more {
+        varint::push(out, more);
+    }
+}
+
+/// Takes a word off the front, and how much later it is than the one before.
+fn read(input: &mut &[u8]) -> (u64, Word) {
+    let mut later = 0u64;
+    loop {
+        let first = varint::take(input);
+        let word = match first & 7 {
+            RUNNABLE => Word::Runnable,
+            RUNNING => Word::Running,
+            FOREIGN => Word::Foreign,
+            MVAR => Word::Blocked {
+                why: StopStatus::MVAR.0,
+                by: None,
+            },
+            BLACK_HOLE => Word::Blocked {
+                why: StopStatus::BLACK_HOLE.0,
+                by: varint::take(input).checked_sub(1).map(|by| by as u32),
+            },
+            BLOCKED => Word::Blocked {
+                why: varint::take(input) as u16,
+                by: None,
+            },
+            LEFT => Word::Left {
+                to: varint::take(input) as u16,
+            },
+            _ => match varint::take(input) {
+                RARE_FINISHED => Word::Finished,
+                RARE_CREATED => Word::Created,
+                RARE_LATER => {
+                    later = later.wrapping_add(varint::take(input));
+                    continue;
+                }
+                _ => Word::Unknown,
+            },
+        };
+        return (later.wrapping_add(first >> 3), word);
+    }
+}
+
+/// A moment in a stream: the time of a word, what is spent up to it, and the word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) time: u64,
+    pub(crate) word: Word,
+    pub(crate) spent: [u64; CLASSES],
+}
+
+impl Moment {
+    /// Before anything.
+    const START: Self = Self {
+        time: 0,
+        word: Word::Left { to: u16::MAX },
+        spent: [0; CLASSES],
+    };
+
+    /// The next word.
+    fn step(&mut self, time: u64, word: Word) {
+        self.spent = self.spent_at(time);
+        (self.time, self.word) = (time, word);
+    }
+
+    /// What is spent up to a later time.
+    pub(crate) fn spent_at(&self, time: u64) -> [u64; CLASSES] {
+        let mut spent = self.spent;
+        if let Some(index) = self.word.class().index() {
+            spent[index] = spent[index].wrapping_add(time.saturating_sub(self.time));
+        }
+        spent
+    }
+}
+
+/// Of each full block: the time before its first word, where it is, what was spent so far,
+/// and what the thread did.
+const FIELDS: usize = 4 + CLASSES;
+const TIME: usize = 0;
+
+fn fields(moment: &Moment, place: u64) -> [u64; FIELDS] {
+    let (kind, more) = match moment.word {
+        Word::Runnable => (0, 0),
+        Word::Created => (1, 0),
+        Word::Running => (2, 0),
+        Word::Foreign => (3, 0),
+        Word::Blocked { why, by } => {
+            let by = by.map_or(0, |by| u64::from(by) + 1);
+            (4 | u64::from(why) << 3, by)
+        }
+        Word::Unknown => (5, 0),
+        Word::Finished => (6, 0),
+        Word::Left { to } => (7, to.into()),
+    };
+    let mut fields = [0; FIELDS];
+    fields[..4].copy_from_slice(&[moment.time, place, kind, more]);
+    fields[4..].copy_from_slice(&moment.spent);
+    fields
+}
+
+fn moment(fields: &[u64; FIELDS]) -> (Moment, u64) {
+    let [time, place, kind, more, spent @ ..] = *fields;
+    let word = match kind & 7 {
+        0 => Word::Runnable,
+        1 => Word::Created,
+        2 => Word::Running,
+        3 => Word::Foreign,
+        4 => Word::Blocked {
+            why: (kind >> 3) as u16,
+            by: more.checked_sub(1).map(|by| by as u32),
+        },
+        5 => Word::Unknown,
+        6 => Word::Finished,
+        _ => Word::Left { to: more as u16 },
+    };
+    (Moment { time, word, spent }, place)
+}
+
+/// A stream that is being written.
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    /// The latest word.
+    pub(crate) now: Moment,
+    /// The time of the first word.
+    pub(crate) first: u64,
+    /// Words that are not in a full block yet, and their number.
+    words: Vec<u8>,
+    count: u16,
+    /// The moment before them.
+    base: Option<Box<Base>>,
+}
+
+/// Full blocks.
+#[derive(Clone, Debug)]
+struct Base {
+    blocks: Checkpoints<FIELDS>,
+    /// Before the words that are in no full block.
+    last: Moment,
+}
+
+impl Stream {
+    pub(crate) fn new(time: u64) -> Self {
+        let mut now = Moment::START;
+        now.time = time;
+        Self {
+            now,
+            first: time,
+            words: Vec::new(),
+            count: 0,
+            base: None,
+        }
+    }
+
+    fn start(&self) -> Moment {
+        let mut start = Moment::START;
+        start.time = self.first;
+        start
+    }
+
+    pub(crate) fn push(&mut self, time: u64, word: Word, arena: &mut Arena) {
+        let time = time.max(self.now.time);
+        if self.count == BLOCK {
+            let before = self.base.as_ref().map_or(self.start(), |base| base.last);
+            let place = arena.push(&self.words);
+            let base = self.base.get_or_insert_with(|| {
+                Box::new(Base {
+                    blocks: Checkpoints::default(),
+                    last: before,
+                })
+            });
+            base.blocks.push(fields(&before, place));
+            base.last = self.now;
+            self.words.clear();
+            self.count = 0;
+        }
+        write(&mut self.words, time - self.now.time, word);
+        self.count += 1;
+        self.now.step(time, word);
+    }
+
+    /// Bytes of memory beyond itself.
+    pub(crate) fn memory(&self) -> usize {
+        let base = self.base.as_ref();
+        self.words.capacity() + base.map_or(0, |base| size_of::<Base>() + base.blocks.memory())
+    }
+
+    /// Puts a stream that is over into the arena. `before` is the place of another one of the
+    /// same thread. The answer is its place; what is not short is handed back, to be kept under
+    /// the number `long`.
+    pub(crate) fn seal(
+        self,
+        cap: u16,
+        before: Option<u64>,
+        long: usize,
+        arena: &mut Arena,
+    ) -> (u64, Option<Self>) {
+        let mut bytes = Vec::with_capacity(self.words.len() + 16);
+        let is_long = self.base.is_some();
+        let number = match is_long {
+            true => long as u64 + 1,
+            false => 0,
+        };
+        for number in [before.map_or(0, |place| place + 1), cap.into(), number] {
+            varint::push(&mut bytes, number);
+        }
+        if is_long {
+            return (arena.push(&bytes), Some(self));
+        }
+        varint::push(&mut bytes, self.first);
+        varint::push(&mut bytes, self.count.into());
+        bytes.extend_from_slice(&self.words);
+        (arena.push(&bytes), None)
+    }
+}
+
+/// Where to read a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source<'a> {
+    Live(&'a Stream),
+    Sealed {
+        first: u64,
+        count: u16,
+        words: &'a [u8],
+    },
+}
+
+/// A stream in the arena: its capability, what it holds, and the place of the one before it.
+pub(crate) fn sealed<'a>(
+    arena: &'a Arena,
+    long: &'a [Stream],
+    place: u64,
+) -> (u16, Option<Source<'a>>, Option<u64>) {
+    let mut input = arena.from(place);
+    let before = varint::take(&mut input).checked_sub(1);
+    let cap = varint::take(&mut input) as u16;
+    let source = match varint::take(&mut input) {
+        0 => {
+            let first = varint::take(&mut input);
+            let count = varint::take(&mut input) as u16;
+            let words = input;
+            Some(Source::Sealed {
+                first,
+                count,
+                words,
+            })
+        }
+        number => long.get((number - 1) as usize).map(Source::Live),
+    };
+    (cap, source, before)
+}
+
+impl<'a> Source<'a> {
+    /// The time of the first word.
+    pub(crate) fn first(&self) -> u64 {
+        match self {
+            Self::Live(stream) => stream.first,
+            Self::Sealed { first, .. } => *first,
+        }
+    }
+
+    /// The words, from the last one that is not later than `time`, or from the first.
+    pub(crate) fn from(self, arena: &'a Arena, time: u64) -> Words<'a> {
+        let mut words = self.at_block(arena, time);
+        while let Some((next, _)) = words.peek()
+            && next <= time
+        {
+            words.step();
+        }
+        words
+    }
+
+    /// The words, from the block on in which that one is.
+    fn at_block(self, arena: &'a Arena, time: u64) -> Words<'a> {
+        match self {
+            Self::Sealed {
+                first,
+                count,
+                words,
+            } => Words {
+                now: Moment {
+                    time: first,
+                    ..Moment::START
+                },
+                input: words,
+                left: count,
+                block: 0,
+                source: self,
+                arena,
+                peeked: None,
+            },
+            Self::Live(stream) => {
+                let base = stream.base.as_ref();
+                let last = base.map_or(stream.start(), |base| base.last);
+                let full = base.map_or(0, |base| base.blocks.len());
+                let found = base
+                    .filter(|_| time < last.time)
+                    .map(|base| base.blocks.last_not_above(TIME, time).unwrap_or(0));
+                let mut words = Words {
+                    now: last,
+                    input: &stream.words,
+                    left: stream.count,
+                    block: full,
+                    source: self,
+                    arena,
+                    peeked: None,
+                };
+                if let Some(block) = found {
+                    words.enter(block);
+                }
+                words
+            }
+        }
+    }
+}
+
+/// The words of a stream, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Words<'a> {
+    pub(crate) now: Moment,
+    input: &'a [u8],
+    left: u16,
+    /// Which block this is; behind the full ones, the rest.
+    block: usize,
+    source: Source<'a>,
+    arena: &'a Arena,
+    peeked: Option<(u64, Word)>,
+}
+
+impl Words<'_> {
+    fn enter(&mut self, block: usize) {
+        let Source::Live(stream) = self.source else {
+            return;
+        };
+        let Some(base) = &stream.base else { return };
+        self.block = block;
+        match base.blocks.get(block) {
+            Some(row) => {
+                let (now, place) = moment(&row);
+                (self.now, self.input, self.left) = (now, self.arena.from(place), BLOCK);
+            }
+            None => {
+                (self.now, self.input, self.left) = (base.last, &stream.words, stream.count);
+            }
+        }
+    }
+
+    /// The next word and its time.
+    pub(crate) fn peek(&mut self) -> Option<(u64, Word)> {
+        if self.peeked.is_none() {
+            while self.left == 0 {
+                let Source::Live(stream) = self.source else {
+                    return None;
+                };
+                let full = stream.base.as_ref().map_or(0, |base| base.blocks.len());
+                if self.block >= full {
+                    return None;
+                }
+                self.enter(self.block + 1);
+            }
+            self.left -= 1;
+            let (passed, word) = read(&mut self.input);
+            self.peeked = Some((self.now.time.wrapping_add(passed), word));
+        }
+        self.peeked
+    }
+
+    /// Goes on to the next word.
+    pub(crate) fn step(&mut self) -> bool {
+        let Some((time, word)) = self.peek() else {
+            return false;
+        };
+        self.peeked = None;
+        self.now.step(time, word);
+        true
+    }
+
+    /// Goes on to the last word that is not later than `time`, over whole blocks if it is far.
+    pub(crate) fn advance(&mut self, time: u64) {
+        if let Source::Live(stream) = self.source
+            && let Some(base) = &stream.base
+            && self.block < base.blocks.len()
+        {
+            let wanted = match time >= base.last.time {
+                true => base.blocks.len(),
+                false => base.blocks.last_not_above(TIME, time).unwrap_or(0),
+            };
+            if wanted > self.block + 1 {
+                self.peeked = None;
+                self.enter(wanted);
+            }
+        }
+        while let Some((next, _)) = self.peek()
+            && next <= time
+        {
+            self.step();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words of all kinds, at all distances, against a plain list.
+    #[test]
+    fn words_come_back() {
+        let mut seed = 11u64;
+        let mut next = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % below
+        };
+        for length in [1u64, 5, 256, 257, 3000] {
+            let mut arena = Arena::default();
+            let mut time = 50;
+            let mut stream = Stream::new(time);
+            let mut plain = Vec::new();
+            for step in 0..length {
+                time += match next(40) {
+                    0 => 1 << 40,
+                    1 if step == length / 2 => 1 << 62,
+                    _ => next(3000),
+                };
+                let by = Some(next(9) as u32).filter(|by| *by > 3);
+                let word = match next(10) {
+                    0 => Word::Runnable,
+                    1 => Word::Created,
+                    2 => Word::Running,
+                    3 => Word::Foreign,
+                    4 => Word::Blocked { why: 7, by: None },
+                    5 => Word::Blocked { why: 8, by },
+                    6 => Word::Blocked { why: 300, by: None },
+                    7 => Word::Unknown,
+                    8 => Word::Finished,
+                    _ => Word::Left { to: 77 },
+                };
+                stream.push(time, word, &mut arena);
+                plain.push((time, word));
+            }
+            let mut moment = stream.start();
+            let mut moments = Vec::new();
+            for (time, word) in plain {
+                moment.step(time, word);
+                moments.push(moment);
+            }
+            let (place, long) = stream.clone().seal(9, Some(1), 0, &mut arena);
+            assert_eq!(long.is_none(), length <= 256);
+            let long: Vec<Stream> = long.into_iter().collect();
+            let (cap, source, before) = sealed(&arena, &long, place);
+            let source = source.expect("it is there");
+            assert_eq!((cap, before, source.first()), (9, Some(1), 50));
+            let sources = [Source::Live(&stream), source];
+            for source in sources {
+                let mut all = source.from(&arena, 0);
+                for moment in &moments {
+                    assert!(all.step());
+                    assert_eq!(all.now, *moment);
+                }
+                assert!(!all.step());
+                let mut ahead = source.from(&arena, 0);
+                for (at, moment) in moments.iter().enumerate() {
+                    let last = moments[at..]
+                        .iter()
+                        .take_while(|other| other.time == moment.time);
+                    let last = last.last().copied();
+                    assert_eq!(Some(source.from(&arena, moment.time).now), last);
+                    if at % 300 == 7 {
+                        ahead.advance(moment.time);
+                        assert_eq!(Some(ahead.now), last);
+                    }
+                }
+            }
+        }
+    }
+}
