@@ -238,12 +238,23 @@ impl Program {
             1 => self.log(cap, EventBody::GcIdle),
             2 => self.log(cap, EventBody::GcDone),
             _ => {
+                // Dated back before what is told of the collection as a whole.
                 self.now += 1 + self.random.below(self.shape.pace);
+                let time = self.now;
+                let stats = EventBody::GcStatsGhc {
+                    capset: 0,
+                    generation: 1,
+                    copied: 1,
+                    slop: 2,
+                    fragmentation: 3,
+                    par_threads: 1,
+                    par_max_copied: 0,
+                    par_tot_copied: 0,
+                    par_balanced_copied: Some(0),
+                };
+                self.log(cap, stats);
                 let begin = self.caps[usize::from(cap)].begin;
-                // Dated back, not into another block.
-                let back = self.random.below(8);
-                let time = self.now.saturating_sub(back).max(begin);
-                self.log_at(cap, time, EventBody::GcEnd);
+                self.log_at(cap, time.max(begin), EventBody::GcEnd);
                 let it = &mut self.caps[usize::from(cap)];
                 (it.collecting, it.requested) = (false, false);
             }
