@@ -333,7 +333,8 @@ impl Activity {
         while at < last {
             let slots = &self.slots[at as usize..((at + together) as usize).min(self.slots.len())];
             let begin = at << self.shift;
-            let until = (at + together) << self.shift;
+            let until = u128::from(at + together) << self.shift;
+            let until = u64::try_from(until).unwrap_or(u64::MAX);
             let length = until.min(self.end.max(begin + 1)) - begin;
             let share = |ran: u64, length: u64| (ran as f64 / length as f64 / caps).min(1.0);
             let one = 1u64 << self.shift;

@@ -1,0 +1,177 @@
+//! Logs that are there in part: files that grow, packed ones, and what is not kept.
+
+use crate::site::{Log, Site, block, message, until};
+use ghc_eventlog::{DATA_END, EventBody, Header};
+use std::io::Write;
+
+fn append(path: &std::path::Path, bytes: &[u8]) {
+    let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+#[test]
+fn a_file_is_followed_to_its_end() {
+    let site = Site::new();
+    let path = site.kept.0.join("grows.eventlog");
+    let header = Header::standard();
+    let first = Log::new().messages(0, &[(10, "one")]);
+    std::fs::write(&path, &first.bytes).unwrap();
+    site.file(&path);
+    let session = || site.sessions("grows").pop().unwrap();
+    let counted = |events: u64| {
+        until("it is read", || {
+            (session()["events"] == events).then_some(())
+        })
+    };
+    counted(1);
+    let id = session()["id"].as_str().unwrap().to_owned();
+    assert_eq!(session()["ended"], false);
+    // Half of a block says nothing yet.
+    let second = block(
+        &header,
+        Some(1),
+        &[(20, message("two")), (30, message("three"))],
+    );
+    append(&path, &second[..40]);
+    append(&path, &second[40..]);
+    counted(3);
+    let told = site.get(&format!("s/{id}/events?kind=message"));
+    assert_eq!(told["rows"][2]["text"], "three");
+    assert_eq!(session()["live"], true);
+    append(&path, &DATA_END.to_be_bytes());
+    until("its end is seen", || {
+        (session()["ended"] == true).then_some(())
+    });
+    assert_eq!(session()["error"], serde_json::Value::Null);
+    assert_eq!(site.sessions("grows").len(), 1);
+    // Nothing of it was copied.
+    assert!(!site.kept.0.join("cache").exists());
+}
+
+#[test]
+fn a_log_that_breaks_off_says_so() {
+    let log = Log::new().messages(0, &[(10, "one"), (20, "two"), (30, "three")]);
+    let site = Site::new();
+    let mut program = site.program("killed");
+    program
+        .write_all(&log.bytes[..log.bytes.len() - 5])
+        .unwrap();
+    drop(program);
+    let session = until("it is read", || {
+        site.sessions("killed")
+            .pop()
+            .filter(|it| it["ended"] == true)
+    });
+    assert_eq!(session["events"], 2);
+    let error = session["error"].as_str().unwrap();
+    assert!(error.contains("breaks off"), "{error}");
+    let id = session["id"].as_str().unwrap();
+    let told = site.get(&format!("s/{id}/events"));
+    assert_eq!(told["rows"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_no_log_says_so() {
+    let site = Site::new();
+    let path = site.kept.0.join("text.eventlog");
+    std::fs::write(&path, "this is no log\n".repeat(100)).unwrap();
+    site.file(&path);
+    let error = until("it is told", || {
+        let session = site.sessions("text").pop()?;
+        session["error"].as_str().map(str::to_owned)
+    });
+    assert!(
+        error.contains("no eventlog") && error.contains("text.eventlog"),
+        "{error}"
+    );
+    let id = site.sessions("text")[0]["id"].as_str().unwrap().to_owned();
+    assert!(
+        site.refused(&format!("s/{id}/overview"), 404)
+            .contains("nothing has come")
+    );
+    // Nor is a file that is not there.
+    site.file(&site.kept.0.join("missing.eventlog"));
+    until("it is told", || {
+        let session = site.sessions("missing").pop()?;
+        session["error"]
+            .as_str()
+            .map(|error| assert!(error.contains("missing"), "{error}"))
+    });
+}
+
+#[test]
+fn a_packed_log_is_unpacked_for_as_long_as_it_is_shown() {
+    let site = Site::new();
+    let mut log = Log::new();
+    for n in 0..200u64 {
+        log = log.messages((n % 3) as u16, &[(n * 10, "packed"), (n * 10 + 5, "log")]);
+    }
+    let log = log.end();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&log).unwrap();
+    let path = site.kept.0.join("packed.eventlog.gz");
+    std::fs::write(&path, packed.finish().unwrap()).unwrap();
+    site.file(&path);
+    let id = site.read_to("packed.eventlog", log.len() as u64);
+    let told = site.get(&format!("s/{id}/events?from=1990&limit=5000"));
+    assert_eq!(told["rows"].as_array().unwrap().len(), 2);
+    let all = site.get(&format!("s/{id}/events?limit=5000"));
+    assert_eq!(all["rows"].as_array().unwrap().len(), 400);
+    // In a file that has no name.
+    assert!(
+        std::fs::read_dir(site.kept.0.join("cache/eventlog"))
+            .unwrap()
+            .next()
+            .is_none()
+    );
+}
+
+#[test]
+fn of_a_program_the_newest_part_is_kept() {
+    let site = Site::keeping(1 << 20);
+    let mut program = site.program("app");
+    let header = Header::standard();
+    program.write_all(header.as_bytes()).unwrap();
+    let text = "x".repeat(1000);
+    let mut sent = header.as_bytes().len() as u64;
+    let mut time = 0;
+    for _ in 0..100 {
+        let events: Vec<(u64, EventBody<'_>)> = (0..100)
+            .map(|_| {
+                time += 1000;
+                (time, message(&text))
+            })
+            .collect();
+        let bytes = block(&header, Some(0), &events);
+        program.write_all(&bytes).unwrap();
+        sent += bytes.len() as u64;
+    }
+    let id = site.read_to("app", sent);
+    let session = until("it is summed up", || {
+        let session = site.sessions("app").pop().unwrap();
+        (session["events"] == 10_000).then_some(session)
+    });
+    let kept_from = session["kept_from"].as_u64().unwrap();
+    let end = session["end"].as_u64().unwrap();
+    assert!(
+        kept_from > end / 2 && kept_from < end,
+        "{kept_from} of {end}"
+    );
+    let new = site.get(&format!("s/{id}/events?from={}&limit=5000", end - 50_000));
+    assert_eq!(new["rows"].as_array().unwrap().len(), 51);
+    assert_eq!(new.get("kept_from"), None);
+    let old = site.get(&format!("s/{id}/events?to=50000"));
+    assert_eq!(old["rows"].as_array().unwrap().len(), 0);
+    assert_eq!(old["kept_from"], kept_from);
+    // Series are there from the beginning.
+    let series = site.get(&format!("s/{id}/series?names=events.rate&points=20"));
+    let points = series["names"]["events.rate"]["points"].as_array().unwrap();
+    assert!(points[0][0].as_u64().unwrap() < 1_000_000, "{points:?}");
+    // In files that have no names, for our user alone.
+    let directory = site.kept.0.join("cache/eventlog");
+    assert!(std::fs::read_dir(&directory).unwrap().next().is_none());
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(&directory).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    assert_eq!(site.kept.names(), ["cache"]);
+}

@@ -1,0 +1,106 @@
+//! Those who want to know what changes.
+
+use crate::site::{LONG, Log, Site, message, until};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// A stream, of which the head was read.
+struct Stream(BufReader<TcpStream>);
+
+impl Stream {
+    fn open(site: &Site) -> Self {
+        let mut stream = site.connect();
+        let head = site.head("GET /api/stream");
+        stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
+        }
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(head.contains("text/event-stream"), "{head}");
+        Self(reader)
+    }
+
+    /// The next list of sessions.
+    fn next(&mut self) -> serde_json::Value {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "the stream ends");
+            if let Some(data) = line.strip_prefix("data: ") {
+                return serde_json::from_str(data).unwrap();
+            }
+        }
+    }
+
+    fn until(&mut self, what: &str, mut look: impl FnMut(&serde_json::Value) -> bool) {
+        let begun = Instant::now();
+        while !look(&self.next()) {
+            assert!(begun.elapsed() < LONG, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_tells_what_changes_and_not_too_often() {
+    let site = Site::new();
+    let mut stream = Stream::open(&site);
+    assert_eq!(stream.next(), serde_json::json!([]));
+    let mut program = site.program("app");
+    let log = Log::new().messages(0, &[(1, "begin")]);
+    program.write_all(&log.bytes).unwrap();
+    stream.until("the session is told", |list| list[0]["events"] == 1);
+    // However often something comes, there are four lists a second.
+    let begun = Instant::now();
+    let header = log.header;
+    let writer = std::thread::spawn(move || {
+        for time in 2..200 {
+            let block = crate::site::block(&header, Some(0), &[(time, message("again"))]);
+            program.write_all(&block).unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        program
+    });
+    let mut lists = 0;
+    stream.until("all is told", |list| {
+        lists += 1;
+        list[0]["events"] == 199
+    });
+    let most = begun.elapsed().as_millis() / 250 + 2;
+    assert!((2..=most).contains(&lists), "{lists} lists, {most} at most");
+    drop(writer.join().unwrap());
+    stream.until("its end is told", |list| list[0]["ended"] == true);
+}
+
+#[test]
+fn two_hundred_streams_are_told_and_one_that_reads_nothing_costs_nobody() {
+    let site = Site::new();
+    let mut program = site.program("app");
+    let log = Log::new().messages(0, &[(1, "begin")]);
+    program.write_all(&log.bytes).unwrap();
+    let id = site.read_to("app", log.bytes.len() as u64);
+    let clients = || {
+        let stream = site.get(&format!("s/{id}/stream"));
+        stream["clients"].as_u64().unwrap()
+    };
+    let mut streams: Vec<Stream> = (0..200).map(|_| Stream::open(&site)).collect();
+    let deaf = Stream::open(&site);
+    until("all are counted", || (clients() == 201).then_some(()));
+    let block = crate::site::block(&log.header, Some(0), &[(2, message("again"))]);
+    program.write_all(&block).unwrap();
+    for stream in &mut streams {
+        stream.until("everybody is told", |list| list[0]["events"] == 2);
+    }
+    drop(streams);
+    drop(deaf);
+    // Whoever is gone is found out with the next thing to tell.
+    let mut time = 3;
+    until("nobody is left", || {
+        let block = crate::site::block(&log.header, Some(0), &[(time, message("again"))]);
+        program.write_all(&block).unwrap();
+        time += 1;
+        (clients() == 0).then_some(())
+    });
+}
