@@ -1,11 +1,33 @@
-//! `eventlog snapshot`, of this test program itself: there is but one ring file in it.
+//! `eventlog snapshot` of a running process, which here is the test itself.
 
-use crate::common::{Dir, eventlog};
+use crate::common::{Dir, done, eventlog};
 use crate::ring::{Ring, messages, numbered};
 use std::process::Command;
 
+/// Set where a test has a process for itself.
+const ALONE: &str = "EVENTLOG_TEST_ALONE";
+
+/// Runs a test of this program in a process of its own, in which no other test has a ring file.
+#[track_caller]
+fn alone(name: &str, test: impl FnOnce()) {
+    if std::env::var_os(ALONE).is_some() {
+        return test();
+    }
+    let mut again = Command::new(std::env::current_exe().expect("this program"));
+    let done = done(again.args(["--exact", name]).env(ALONE, "1"));
+    // Another name than that of the test would find none.
+    assert!(done.stdout.contains(" 1 passed"), "{done:#?}");
+    done.exits(0);
+}
+
 #[test]
 fn a_process_is_enough_to_find_its_file() {
+    alone("snapshot::a_process_is_enough_to_find_its_file", || {
+        its_own_process_is_enough();
+    });
+}
+
+fn its_own_process_is_enough() {
     let dir = Dir::new();
     let ring = Ring::with_header(dir.file("a ring"));
     let pid = std::process::id().to_string();

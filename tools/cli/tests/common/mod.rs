@@ -43,21 +43,23 @@ impl Done {
     }
 }
 
-/// Whether this process ignores SIGINT, as what a shell starts in the background does. The
-/// program would, too: it leaves ignored signals ignored.
-fn ignores_interrupts() -> bool {
+/// Whether this process ignores a signal that asks to end: SIGINT, as what a shell starts in the
+/// background does, or SIGHUP, as what `nohup` starts does. The program would, too: it leaves
+/// ignored signals ignored.
+fn ignores_signals() -> bool {
+    const HUP_INT_QUIT_TERM: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 14;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    ignored.is_some_and(|mask| mask & 1 << 1 != 0)
+    ignored.is_some_and(|mask| mask & HUP_INT_QUIT_TERM != 0)
 }
 
-/// The program, ready to be given arguments. SIGINT ends it, wherever the tests run.
+/// The program, ready to be given arguments. Signals end it, wherever the tests run.
 pub fn command() -> Command {
     let program = env!("CARGO_BIN_EXE_eventlog");
-    let mut command = if ignores_interrupts() {
+    let mut command = if ignores_signals() {
         let mut env = Command::new("env");
-        env.args(["--default-signal=INT", program]);
+        env.args(["--default-signal=HUP,INT,QUIT,TERM", program]);
         env
     } else {
         Command::new(program)
@@ -228,7 +230,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(
-            start.elapsed() < Duration::from_secs(20),
+            start.elapsed() < Duration::from_secs(120),
             "{what}: it takes too long"
         );
         std::thread::sleep(Duration::from_millis(5));

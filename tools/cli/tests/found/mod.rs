@@ -1,27 +1,14 @@
 //! Programs that are found by themselves: a place for them, and some that do what is wanted.
 
 use crate::common::{Dir, Done, command, done};
+use crate::relaying::{LIMIT, Lines, until};
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-
-/// What nothing takes longer than, on however busy a machine.
-pub const LIMIT: Duration = Duration::from_secs(120);
-
-/// Waits until something is the case.
-#[track_caller]
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < LIMIT, "{what}: it takes too long");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// A machine of its own, as far as programs are found there.
 pub struct Machine {
@@ -219,19 +206,8 @@ fn link() -> Option<PathBuf> {
 /// `eventlog`, running; killed when dropped.
 pub struct Tool {
     pub child: Child,
-    out: Arc<Mutex<Vec<String>>>,
-    told: Arc<Mutex<Vec<String>>>,
-}
-
-fn lines_of(stream: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
-    let lines = Arc::<Mutex<Vec<String>>>::default();
-    let into = Arc::clone(&lines);
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            into.lock().expect("whole").push(line);
-        }
-    });
-    lines
+    out: Lines,
+    told: Lines,
 }
 
 impl Tool {
@@ -242,23 +218,23 @@ impl Tool {
             .stderr(Stdio::piped())
             .spawn()
             .expect("it starts");
-        let out = lines_of(child.stdout.take().expect("a pipe"));
-        let told = lines_of(child.stderr.take().expect("a pipe"));
+        let out = Lines::of(child.stdout.take().expect("a pipe"));
+        let told = Lines::of(child.stderr.take().expect("a pipe"));
         Self { child, out, told }
     }
 
     /// The lines of standard output so far.
     pub fn lines(&self) -> Vec<String> {
-        self.out.lock().expect("whole").clone()
+        self.out.so_far().clone()
     }
 
     pub fn count(&self) -> usize {
-        self.out.lock().expect("whole").len()
+        self.out.so_far().len()
     }
 
     /// Standard error so far.
     pub fn told(&self) -> String {
-        self.told.lock().expect("whole").join("\n")
+        self.told.so_far().join("\n")
     }
 
     /// Waits until there are more lines than these.
@@ -268,6 +244,10 @@ impl Tool {
         let start = Instant::now();
         while self.count() <= count {
             let over = self.child.try_wait().expect("a child");
+            if over.is_some() {
+                self.out.end();
+                self.told.end();
+            }
             assert!(
                 over.is_none() || self.count() > count,
                 "{over:?}: {}",
@@ -288,6 +268,7 @@ impl Tool {
         kill_process(pid, signal).expect("it is there");
     }
 
+    /// Waits for its end, and for the last line that it prints.
     #[track_caller]
     pub fn end(&mut self) -> ExitStatus {
         let mut status = None;
@@ -295,6 +276,8 @@ impl Tool {
             status = self.child.try_wait().expect("a child");
             status.is_some()
         });
+        self.out.end();
+        self.told.end();
         status.expect("it has ended")
     }
 }

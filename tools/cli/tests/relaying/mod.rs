@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -33,17 +33,33 @@ pub fn signal(child: &Child, signal: Signal) {
 }
 
 /// Lines as they come.
-type Lines = Arc<Mutex<Vec<String>>>;
+pub struct Lines {
+    so_far: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
+}
 
-fn lines_of(stream: impl Read + Send + 'static) -> Lines {
-    let lines = Lines::default();
-    let into = Arc::clone(&lines);
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            into.lock().expect("whole").push(line);
-        }
-    });
-    lines
+impl Lines {
+    pub fn of(stream: impl Read + Send + 'static) -> Self {
+        let so_far = Arc::<Mutex<Vec<String>>>::default();
+        let into = Arc::clone(&so_far);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                into.lock().expect("whole").push(line);
+            }
+        });
+        Self { so_far, reader }
+    }
+
+    /// Those that have come so far.
+    pub fn so_far(&self) -> MutexGuard<'_, Vec<String>> {
+        self.so_far.lock().expect("whole")
+    }
+
+    /// Waits for the last one: a process that has ended may have left some in the pipe.
+    #[track_caller]
+    pub fn end(&self) {
+        until("the output ends", || self.reader.is_finished());
+    }
 }
 
 /// `eventlog relay`, running; killed when dropped.
@@ -82,8 +98,8 @@ impl Relaying {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the relay starts");
-        let out = lines_of(child.stdout.take().expect("a pipe"));
-        let told = lines_of(child.stderr.take().expect("a pipe"));
+        let out = Lines::of(child.stdout.take().expect("a pipe"));
+        let told = Lines::of(child.stderr.take().expect("a pipe"));
         let at = command.get_current_dir().expect("it has one").to_owned();
         let mut relaying = Self {
             child,
@@ -94,9 +110,13 @@ impl Relaying {
         };
         until("the addresses are printed", || {
             let over = relaying.child.try_wait().expect("a child").is_some();
-            let lines = relaying.out.lock().expect("whole");
-            assert!(!over || lines.len() >= addresses, "{}", relaying.text());
-            lines.len() >= addresses
+            if over {
+                relaying.out.end();
+                relaying.told.end();
+            }
+            let count = relaying.out.so_far().len();
+            assert!(!over || count >= addresses, "{}", relaying.text());
+            count >= addresses
         });
         // Some are paths where the relay is, and we are not.
         let absolute = |line: &String| match line.strip_prefix("unix:") {
@@ -109,17 +129,17 @@ impl Relaying {
 
     /// The lines of standard output so far.
     pub fn lines(&self) -> Vec<String> {
-        self.out.lock().expect("whole").clone()
+        self.out.so_far().clone()
     }
 
     /// Standard error so far.
     pub fn text(&self) -> String {
-        self.told.lock().expect("whole").join("\n")
+        self.told.so_far().join("\n")
     }
 
     /// What was told of these events, as JSON.
     pub fn told(&self, event: &str) -> Vec<serde_json::Value> {
-        let lines = self.told.lock().expect("whole");
+        let lines = self.told.so_far();
         let parse = |line: &String| {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
         };
@@ -146,7 +166,8 @@ impl Relaying {
         signal(&self.child, what);
     }
 
-    /// Waits for its end; the exit code, or 1000 and the signal.
+    /// Waits for its end, and for the last line of what it tells; the exit code, or 1000 and the
+    /// signal.
     #[track_caller]
     pub fn end(&mut self) -> i32 {
         use std::os::unix::process::ExitStatusExt;
@@ -156,6 +177,11 @@ impl Relaying {
             status.is_some()
         });
         let status = status.expect("it has ended");
+        // A program that it runs may go on after it was killed, and has the same output.
+        if status.code().is_some() {
+            self.out.end();
+            self.told.end();
+        }
         status
             .code()
             .unwrap_or_else(|| 1000 + status.signal().unwrap_or(0))
