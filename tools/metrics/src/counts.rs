@@ -197,7 +197,7 @@ impl Counts {
             .parallel_balanced
             .saturating_add(later.parallel_balanced);
         self.returned = self.returned.saturating_add(later.returned);
-        for (number, of) in (0u16..).zip(&later.caps).filter(|(_, of)| of.seen) {
+        for (number, of) in (0..=u16::MAX).zip(&later.caps).filter(|(_, of)| of.seen) {
             let cap = self.cap(number);
             for (time, more) in cap.time.iter_mut().zip(of.time) {
                 *time += more;

@@ -261,7 +261,7 @@ impl State {
         // Capabilities are announced in the global block. Where that is
         // missing altogether, one note says so; where it is there, it must
         // name them all.
-        let mut silent = (0u16..)
+        let mut silent = (0..=u16::MAX)
             .zip(&self.scheduler.caps)
             .filter(|(_, cap)| !cap.known)
             .filter_map(|(number, cap)| Some((number, cap.first?)));

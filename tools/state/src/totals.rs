@@ -361,7 +361,7 @@ impl Totals {
     }
 
     fn threads(&self, state: &State) -> report::Threads {
-        let mut stops: Vec<report::Stops> = (0u16..)
+        let mut stops: Vec<report::Stops> = (0..=u16::MAX)
             .zip(self.stops)
             .filter(|&(_, count)| count > 0)
             .map(|(code, count)| {
@@ -387,7 +387,7 @@ impl Totals {
 
     fn capabilities(&self, state: &State, elapsed: Option<u64>) -> Vec<report::Capability> {
         let tells = state.tells();
-        let told = (0u16..).zip(&self.caps).filter(|(_, cap)| cap.told);
+        let told = (0..=u16::MAX).zip(&self.caps).filter(|(_, cap)| cap.told);
         told.map(|(number, of)| {
             let cap = state.cap(number);
             let ran = cap.map_or(0, |cap| cap.ran_until(state.time()));

@@ -182,7 +182,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
 
     /// Threads that run and do so no longer, or elsewhere.
     fn threads_stop(&mut self) {
-        for number in (0u16..).take(self.reader.caps.len()) {
+        for number in (0..=u16::MAX).take(self.reader.caps.len()) {
             let Some(id) = self.reader.cap(number).running else {
                 continue;
             };

@@ -137,7 +137,7 @@ fn heap(values: &mut Values, session: &Session) {
     let limits = limits.map(|heap| heap.max_heap).filter(|&most| most > 0);
     values.maybe(&table::HEAP_LIMIT, limits.reduce(u64::saturating_add));
     let counts = &session.tally.counts;
-    for (number, cap) in (0u16..).zip(&counts.caps) {
+    for (number, cap) in (0..=u16::MAX).zip(&counts.caps) {
         if let Some(bytes) = cap.allocated {
             values.int_of(&table::HEAP_ALLOCATED, number, bytes);
         }
@@ -230,7 +230,7 @@ impl Session {
 
 fn capabilities(values: &mut Values, session: &Session) {
     let state = &session.state;
-    let counted = (0u16..).zip(&session.tally.counts.caps);
+    let counted = (0..=u16::MAX).zip(&session.tally.counts.caps);
     let counted = counted
         .filter(|(_, cap)| cap.seen)
         .map(|(number, _)| number);
@@ -313,7 +313,7 @@ fn threads(values: &mut Values, session: &Session) {
     values.int(&table::THREAD_COMPLETIONS, counts.finished);
     values.int(&table::THREAD_MIGRATIONS, counts.migrations);
     let mut other = 0;
-    for (code, &count) in (0u16..).zip(&counts.stops) {
+    for (code, &count) in (0..=u16::MAX).zip(&counts.stops) {
         match StopStatus(code).name() {
             Some(name) => values.int_of(&table::THREAD_SWITCHES, name, count),
             None => other += count,
@@ -353,7 +353,7 @@ fn sparks(values: &mut Values, counts: &Counts) {
     values.int_of(metric, "collected", all.gcd);
     values.int_of(metric, "converted", all.converted);
     values.int_of(metric, "fizzled", all.fizzled);
-    for (number, cap) in (0u16..).zip(&counts.caps) {
+    for (number, cap) in (0..=u16::MAX).zip(&counts.caps) {
         if let Some(sparks) = cap.sparks {
             values.int_of(&table::SPARK_POOL_SIZE, number, sparks.remaining);
         }

@@ -54,7 +54,7 @@ impl State {
 
     /// The capabilities that have said something, or of which something was said.
     pub fn caps(&self) -> impl Iterator<Item = (u16, &Cap)> {
-        let numbered = (0u16..).zip(&self.scheduler.caps);
+        let numbered = (0..=u16::MAX).zip(&self.scheduler.caps);
         numbered.filter(|(_, cap)| cap.seen)
     }
 
