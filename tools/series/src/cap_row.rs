@@ -191,7 +191,7 @@ impl CapRow<'_> {
             if was.to <= from && intervals.len() > 1 {
                 intervals.drain(..intervals.len() - 1);
             }
-            match was.from >= to || intervals.len() > most + 2 {
+            match was.from >= to || intervals.len() > most.saturating_add(2) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
