@@ -15,6 +15,15 @@ mod timeline;
 use crate::registry::Registry;
 use question::{Answer, Question, Refusal, json};
 
+/// Whether the answer can take long, because the log has to be read for it.
+pub(crate) fn reads_log(path: &str) -> bool {
+    let what = path
+        .strip_prefix("s/")
+        .and_then(|rest| rest.split_once('/'));
+    let Some((_, what)) = what else { return false };
+    matches!(what, "tiles" | "at" | "events" | "arrows") || what.starts_with("thread/")
+}
+
 /// Answers a question. `clients` is how many there are.
 pub(crate) fn answer(
     registry: &Registry,

@@ -1,4 +1,4 @@
-//! The server: one thread, HTTP/1.1. Questions are answered on two more.
+//! The server: one thread, HTTP/1.1. Questions are answered on others, the long ones two at a time.
 
 mod access;
 mod news;
@@ -30,6 +30,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, oneshot};
@@ -42,8 +43,9 @@ const HEAD: usize = 16 << 10;
 const BODY: usize = 256 << 10;
 /// Connections at a time; others wait.
 const CONNECTIONS: usize = 600;
-/// Questions that are answered at a time.
-const ANSWERING: usize = 2;
+/// Questions that are answered at a time; and those of them for which the log is read.
+const ANSWERING: usize = 4;
+const READING: usize = 2;
 /// The port that is tried first, and how many after that.
 const PORT: u16 = 4280;
 const PORTS: u16 = 100;
@@ -137,6 +139,7 @@ pub(crate) fn serve(
         },
         registry: Arc::clone(registry),
         news: Arc::new(News::new(Arc::clone(registry))),
+        reading: Arc::new(Semaphore::new(READING)),
     };
     let (ends, ended) = oneshot::channel();
     std::thread::Builder::new()
@@ -185,6 +188,8 @@ struct Service {
     access: Access,
     registry: Arc<Registry>,
     news: Arc<News>,
+    /// Turns of those who read the log.
+    reading: Arc<Semaphore>,
 }
 
 async fn accept(listener: Listener, service: Arc<Service>) {
@@ -338,11 +343,23 @@ impl Service {
                 .into_owned()
                 .collect(),
             body: Vec::new(),
+            wanted: Arc::new(AtomicBool::new(true)),
         };
         question.body = body(request.into_body()).await?;
+        // When the client goes away this future is dropped: while it waits for its turn nothing has
+        // begun, and what has begun ends early.
+        let _wants = Wants(Arc::clone(&question.wanted));
+        let turn = match api::reads_log(&question.path) {
+            true => Arc::clone(&self.reading).acquire_owned().await.ok(),
+            false => None,
+        };
         let registry = Arc::clone(&self.registry);
         let clients = self.news.streams();
-        let answers = move || api::answer(&registry, &question, clients);
+        let answers = move || {
+            let answer = api::answer(&registry, &question, clients);
+            drop(turn);
+            answer
+        };
         let answer = tokio::task::spawn_blocking(answers).await;
         let answer = answer.map_err(|_| Refusal {
             status: 500,
@@ -352,6 +369,16 @@ impl Service {
             Answer::Json(text) => reply(StatusCode::OK, JSON, full(text)),
             Answer::Bytes(bytes) => reply(StatusCode::OK, "application/octet-stream", full(bytes)),
         })
+    }
+}
+
+/// Somebody waits for an answer, as long as there is this.
+struct Wants(Arc<AtomicBool>);
+
+impl Drop for Wants {
+    fn drop(&mut self) {
+        // It guards no other data.
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 

@@ -100,7 +100,7 @@ impl Reading {
     /// What has come so far is all of a log.
     fn finish(&mut self, framer: Framer) {
         let cut_off = framer.finish(&mut |framed| self.take(framed));
-        if self.session.is_begun() && !self.session.is_ended() {
+        if self.session.is_begun() {
             self.session.end(cut_off);
         }
     }

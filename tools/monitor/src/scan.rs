@@ -7,6 +7,7 @@ use ghc_eventlog::{Decoder, Event, Header, Item};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bytes that are read at a time.
@@ -21,19 +22,26 @@ pub(crate) struct Log<'a> {
     pub(crate) raw: &'a Raw,
 }
 
-/// How far a question may go.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limit(Instant);
+/// How far a question may go: not for ever, and not when nobody waits for the answer any more.
+#[derive(Clone, Debug)]
+pub(crate) struct Limit {
+    until: Instant,
+    wanted: Arc<AtomicBool>,
+}
 
 impl Limit {
-    /// As usual, from now on.
-    pub(crate) fn usual() -> Self {
-        Self(Instant::now() + PATIENCE)
+    /// As usual, from now on, and as long as that says so.
+    pub(crate) fn usual(wanted: &Arc<AtomicBool>) -> Self {
+        Self {
+            until: Instant::now() + PATIENCE,
+            wanted: Arc::clone(wanted),
+        }
     }
 
     /// Whether that is enough.
-    pub(crate) fn is_over(self) -> bool {
-        Instant::now() >= self.0
+    pub(crate) fn is_over(&self) -> bool {
+        // It guards no other data.
+        !self.wanted.load(Ordering::Relaxed) || Instant::now() >= self.until
     }
 }
 

@@ -179,7 +179,7 @@ impl Session {
             status.moved = now;
         }
         status.ended = piece.kind == PieceKind::End;
-        let due = now.duration_since(status.told) >= OFTEN;
+        let due = status.ended || now.duration_since(status.told) >= OFTEN;
         let stuck = now.duration_since(status.moved) >= PATIENCE;
         drop(status);
         if stuck {

@@ -457,12 +457,7 @@ fn collections_and_their_histogram() {
     }
     let mark = [
         (5 * MS, EventBody::ConcMarkBegin),
-        (
-            400 * MS,
-            EventBody::ConcMarkEnd {
-                marked: 3,
-            },
-        ),
+        (400 * MS, EventBody::ConcMarkEnd { marked: 3 }),
     ];
     let log = Log::new()
         .block(Some(0), &events)

@@ -163,6 +163,11 @@ fn of_a_program_the_newest_part_is_kept() {
     let old = site.get(&format!("s/{id}/events?to=50000"));
     assert_eq!(old["rows"].as_array().unwrap().len(), 0);
     assert_eq!(old["kept_from"], kept_from);
+    // The timeline of that time is unknown, if it has to be read again.
+    for z in [6, 8, 20] {
+        let tiles = site.tiles(&id, z, 0, 3, &["c0", "t1"]);
+        assert!(tiles.iter().all(|tile| tile.len() >= 2), "{tiles:?}");
+    }
     // Series are there from the beginning.
     let series = site.get(&format!("s/{id}/series?names=events.rate&points=20"));
     let points = series["names"]["events.rate"]["points"].as_array().unwrap();

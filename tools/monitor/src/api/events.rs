@@ -138,7 +138,7 @@ pub(super) fn events(contents: &Contents, question: &Question) -> Result<Answer,
     let (places, kept_from) = places(contents, from, to);
     let mut found = Earliest::new(limit);
     let mut looked_until = None;
-    let stop = Limit::usual();
+    let stop = Limit::usual(&question.wanted);
     for place in &places {
         let begin = place.times.0.saturating_sub(BACK);
         if !found.wants(begin) {
@@ -235,7 +235,8 @@ pub(super) fn at(contents: &Contents, question: &Question) -> Result<Answer, Ref
         Some(_) => None,
         None => contents.rows.look().at(&contents.raw, row, time)?,
     };
-    let events = around(contents, row, time, (before, after))?;
+    let stop = Limit::usual(&question.wanted);
+    let events = around(contents, row, time, (before, after), &stop)?;
     let interval = interval.map(|interval| {
         let told = |state: String| Told {
             state,
@@ -284,8 +285,8 @@ pub(super) fn at(contents: &Contents, question: &Question) -> Result<Answer, Ref
     let interval = match (interval, row) {
         (Some(mut told), Row::Thread(thread)) => {
             told.woken_by = match told.state.as_str() {
-                "blocked" => waker(contents, thread, told.to)?,
-                _ => waker(contents, thread, told.from)?,
+                "blocked" => waker(contents, thread, told.to, &stop)?,
+                _ => waker(contents, thread, told.from, &stop)?,
             };
             Some(told)
         }
@@ -310,9 +311,9 @@ fn around(
     row: Row,
     time: u64,
     (before, after): (usize, usize),
+    stop: &Limit,
 ) -> Result<Vec<Line>, Refusal> {
     let mut lines = Vec::new();
-    let stop = Limit::usual();
     for width in AROUND {
         let (from, to) = (time.saturating_sub(width), time.saturating_add(width));
         let (places, _) = places(contents, from, to);
@@ -353,10 +354,14 @@ fn around(
 }
 
 /// Who woke a thread at about that time: the last one to do so before.
-fn waker(contents: &Contents, thread: u32, at: u64) -> Result<Option<Waker>, Refusal> {
+fn waker(
+    contents: &Contents,
+    thread: u32,
+    at: u64,
+    stop: &Limit,
+) -> Result<Option<Waker>, Refusal> {
     let from = at.saturating_sub(AROUND[1]);
     let (places, _) = places(contents, from, at.saturating_add(1));
-    let stop = Limit::usual();
     let mut last: Option<Waker> = None;
     let mut bytes = 0;
     for place in &places {
@@ -431,7 +436,7 @@ pub(super) fn arrows(contents: &Contents, question: &Question) -> Result<Answer,
     let (places, kept_from) = places(contents, from, to);
     let mut found = Earliest::new(limit);
     let mut looked_until = None;
-    let stop = Limit::usual();
+    let stop = Limit::usual(&question.wanted);
     for place in &places {
         if stop.is_over() {
             looked_until = Some(place.times.0);

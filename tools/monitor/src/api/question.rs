@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A request, as far as answers depend on it.
 #[derive(Debug)]
@@ -12,6 +14,8 @@ pub(crate) struct Question {
     pub(crate) path: String,
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// Whether anybody still waits for the answer.
+    pub(crate) wanted: Arc<AtomicBool>,
 }
 
 /// An answer.
@@ -132,6 +136,7 @@ mod tests {
             path: String::new(),
             parameters: parameters.iter().map(owned).collect(),
             body: Vec::new(),
+            wanted: Arc::default(),
         }
     }
 

@@ -2,9 +2,11 @@
 
 use super::names::{self, row_name};
 use super::question::{Answer, Question, Refusal, json};
+use crate::scan::Limit;
 use crate::session::Contents;
 use eventlog_series::{Row, reasons};
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 
 /// Tiles that are made for one request, at most.
 const MOST_TILES: usize = 4096;
@@ -91,15 +93,25 @@ pub(super) fn tiles(contents: &Contents, question: &Question) -> Result<Answer, 
         return Err(Refusal::bad("the zoom goes from 0 to 63"));
     }
     let mut out = Vec::new();
+    let stop = Limit::usual(&question.wanted);
     for name in &wanted.rows {
         let row = names::row(name)?;
         for index in wanted.from..wanted.to {
+            if stop.is_over() {
+                return Err(Refusal {
+                    status: 503,
+                    message: "these tiles take too long; ask for fewer at a time".to_owned(),
+                });
+            }
             // Each tile by itself: the log may go on in between.
-            let tile = contents
-                .rows
-                .look()
-                .tile(&contents.raw, row, wanted.z, index)?;
-            let bytes = tile.encode(wanted.z, index);
+            let rows = contents.rows.look();
+            let bytes = match rows.tile(&contents.raw, row, wanted.z, index) {
+                Ok(tile) => tile.encode(wanted.z, index),
+                // It lies before what is kept, and nothing will bring it back.
+                Err(error) if error.kind() == ErrorKind::NotFound => vec![0, 1],
+                Err(error) => return Err(error.into()),
+            };
+            drop(rows);
             out.extend((bytes.len() as u32).to_le_bytes());
             out.extend(bytes);
             if out.len() > MOST_BYTES {

@@ -128,7 +128,7 @@ impl Figures {
             *count = 0;
         }
         if *count == 0 {
-            *since = (time / STEP * STEP).max(*since);
+            *since = time.max(*since);
         }
         *count += 1;
     }
@@ -274,7 +274,17 @@ impl Figures {
             sum: bucket.sum,
             count: bucket.count,
         });
-        Some(points.collect())
+        // Events that are still counted.
+        let (counted, since) = self.counted;
+        let counts = name == "events.rate" && counted > 0 && (from..to).contains(&since);
+        let latest = counts.then_some(Point {
+            time: since,
+            min: counted as f64,
+            max: counted as f64,
+            sum: counted as f64,
+            count: 1,
+        });
+        Some(points.chain(latest).collect())
     }
 }
 
