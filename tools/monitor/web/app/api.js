@@ -114,8 +114,13 @@ export async function tiles(session, wish, signal) {
 export async function follow(changed, state, signal) {
   let wait = 500;
   while (!signal.aborted) {
+    await seen(signal);
+    const hidden = new AbortController();
+    const hide = () => document.hidden && hidden.abort();
+    document.addEventListener("visibilitychange", hide);
+    signal.addEventListener("abort", () => hidden.abort());
     try {
-      const answer = await ask("/api/stream", { signal, headers: { Accept: "text/event-stream" } });
+      const answer = await ask("/api/stream", { signal: hidden.signal, headers: { Accept: "text/event-stream" } });
       state(null);
       wait = 500;
       await events(answer, (name, data) => {
@@ -124,12 +129,28 @@ export async function follow(changed, state, signal) {
       state(new Refused(0, "The monitor has closed the connection."));
     } catch (error) {
       if (signal.aborted) return;
+      if (hidden.signal.aborted) continue;
       const refused = error instanceof Refused ? error : new Refused(0, "The connection to the monitor broke.");
       state(refused);
       if (refused.status === 401) return;
+    } finally {
+      document.removeEventListener("visibilitychange", hide);
     }
     await new Promise((resolve) => setTimeout(resolve, wait));
     wait = Math.min(wait * 2, 5000);
+  }
+}
+
+/**
+ * A browser has six connections to a host, over all tabs: those that nobody sees leave theirs to others.
+ * @param {AbortSignal} signal
+ */
+async function seen(signal) {
+  while (document.hidden && !signal.aborted) {
+    await new Promise((resolve) => {
+      document.addEventListener("visibilitychange", resolve, { once: true });
+      signal.addEventListener("abort", resolve, { once: true });
+    });
   }
 }
 

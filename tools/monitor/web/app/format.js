@@ -84,7 +84,7 @@ export function percent(part) {
  */
 export function quantity(value, unit) {
   if (value == null || !Number.isFinite(value)) return NOTHING;
-  switch (unit) {
+  switch (unit.replace(/^By/, "B").replace(/^\{.*\}$/, "").replace(/^\{.*\}\//, "/")) {
     case "ns": return duration(value);
     case "s": return duration(value * SECOND);
     case "B": case "bytes": case "byte": return bytes(value);

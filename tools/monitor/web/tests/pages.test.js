@@ -59,7 +59,7 @@ const CONTENT = {
   threads: ["main loop", "worker number 3", "answering thread", "<img src=x onerror="],
   "thread/SELF": ["main loop", /Run time/, /Blocked/],
   collections: [/Generation/, /rows/],
-  heap: [/Stacked/, /samples/],
+  heap: [/\d samples/, /Band/],
   sparks: [/Converted/, /cap 0/],
   spans: ["request", "render"],
   log: ["a needle <b>in</b> the log", "round 12 of first keeps"],

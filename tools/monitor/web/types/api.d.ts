@@ -81,7 +81,7 @@ declare namespace Api {
     thread?: number | null;
     cap?: number | null;
     reason?: string | null;
-    woken_by?: number | null;
+    woken_by?: { time: number; cap: number | null; thread: number | null } | null;
     waits_for?: number | null;
     [field: string]: unknown;
   }
@@ -97,6 +97,7 @@ declare namespace Api {
   }
   interface Events {
     more: boolean;
+    looked_until?: number | null;
     rows: Event[];
     kept_from?: number | null;
   }

@@ -3,7 +3,10 @@ import { s } from "../dom.js";
 import { quantity } from "../format.js";
 import { showKeys, TimeChart } from "./frame.js";
 
-/** @typedef {{ name: string, colour: string, points: Api.Point[], unit?: string }} Line */
+/**
+ * `stems`: each point stands for things that happened, not for a value that goes on.
+ * @typedef {{ name: string, colour: string, points: Api.Point[], unit?: string, stems?: boolean }} Line
+ */
 
 export class LineChart extends TimeChart {
   /** @type {Line[]} */
@@ -34,7 +37,13 @@ export class LineChart extends TimeChart {
    * @param {import("./frame.js").Scale} scale
    */
   paint(scale) {
-    for (const { points, colour } of this.lines) {
+    for (const { points, colour, stems } of this.lines) {
+      if (stems) {
+        const foot = scale.y(0).toFixed(1);
+        const d = points.map(([time, , most]) => (most == null ? "" : `M${scale.x(time).toFixed(1)} ${foot}V${scale.y(most).toFixed(1)}`)).join("");
+        this.inside.append(s("path", { d, fill: "none", stroke: colour, "stroke-width": 1.5 }));
+        continue;
+      }
       const { band, line } = paths(points, scale);
       if (band) this.inside.append(s("path", { d: band, fill: colour, "fill-opacity": 0.25, stroke: colour, "stroke-opacity": 0.5, "stroke-width": 1 }));
       this.inside.append(s("path", { d: line, fill: "none", stroke: colour, "stroke-width": 1.5, "stroke-linejoin": "round" }));

@@ -51,7 +51,7 @@ export function mount(root, session, signal) {
     ]);
     sayKept(kept, list.kept_from);
     const points = series.names["gc.pause"]?.points ?? [];
-    pauses.show(points.length ? [{ name: "pause", colour: STATE.collecting, points }] : []);
+    pauses.show(points.length ? [{ name: "pause", colour: STATE.collecting, points, stems: true }] : []);
     replace(lengths, histogram({
       title: "Lengths of pauses", empty: EMPTY, height: 170,
       groups: Object.entries(list.histogram ?? {}).map(([generation, buckets], n) => ({

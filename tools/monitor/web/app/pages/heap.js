@@ -2,6 +2,7 @@
 import { of } from "../api.js";
 import { LineChart } from "../chart/line.js";
 import { StackChart } from "../chart/stack.js";
+import { perSecond } from "../chart/rate.js";
 import { named, OTHER } from "../colours.js";
 import { h, replace } from "../dom.js";
 import { bytes, moment } from "../format.js";
@@ -67,8 +68,8 @@ export function mount(root, session, signal) {
     heap = answer;
     const { names } = series;
     sizes.show(SIZES.flatMap(([name, key, colour]) => (names[key]?.points.length ? [{ name, colour, points: names[key].points }] : [])));
-    const allocated = names["heap.allocated"];
-    rate.show(allocated?.points.length ? [{ name: "allocated", colour: "#0072B2", points: allocated.points, unit: allocated.unit || undefined }] : []);
+    const allocated = perSecond(names["heap.allocated"], state.range.from);
+    rate.show(allocated.length ? [{ name: "allocated", colour: "#0072B2", points: allocated }] : []);
     const some = answer.samples.length > 0;
     replace(what, some ? `by ${NAMES[answer.breakdown ?? ""] ?? answer.breakdown ?? "band"}, ${answer.samples.length} samples, from ${moment(answer.samples[0], 1e7)}` : "");
     way.hidden = !some;

@@ -1,7 +1,7 @@
 // Messages, markers, or all events, as text.
 import { of, Refused } from "../api.js";
 import { h, replace, settled } from "../dom.js";
-import { clock, moment } from "../format.js";
+import { clock, moment, words } from "../format.js";
 import { state } from "../state.js";
 import { Table } from "../table.js";
 import { keepLoaded, sayKept, title } from "./loader.js";
@@ -36,7 +36,7 @@ export function mount(root, session, signal) {
       { key: "time", name: "Time", number: true, width: 130, text: ({ time }) => moment(time), value: ({ time }) => time },
       { key: "clock", name: "Clock", width: 110, sortable: false, text: ({ time }) => clock(time, session.wall)?.slice(11) ?? "" },
       { key: "cap", name: "Cap", number: true, width: 48, text: ({ cap }) => (cap == null ? "" : String(cap)), value: ({ cap }) => cap },
-      { key: "name", name: "Event", width: 130, text: ({ name }) => name },
+      { key: "name", name: "Event", width: 130, text: ({ name }) => words(name) },
       { key: "text", name: "Text", wide: true, width: 320, text: ({ text }) => text },
     ],
   });
@@ -50,7 +50,7 @@ export function mount(root, session, signal) {
       const answer = await of(session.id, "events", { ...state.window, kind: which, find: find.value, limit: LIMIT }, round);
       sayKept(kept, answer.kept_from);
       wrong.hidden = true;
-      table.fill(answer.rows, answer.rows.length, answer.more ? "there are more: choose a shorter range" : "");
+      table.fill(answer.rows, answer.rows.length, answer.looked_until != null ? `looked through until ${moment(answer.looked_until, 1e6)}: choose a later range for more` : answer.more ? "there are more: choose a shorter range" : "");
     } catch (error) {
       // A regular expression that is being written is often wrong.
       if (!(error instanceof Refused) || error.status !== 400) throw error;

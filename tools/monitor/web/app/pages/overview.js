@@ -42,7 +42,7 @@ export function mount(root, session, signal) {
  */
 function numbers(overview, session) {
   const { heap = {}, pauses = {}, losses = {} } = overview;
-  const lost = Object.entries(losses).filter(([, value]) => typeof value === "number" && value > 0);
+  const lost = Object.entries(losses).filter(([name, value]) => name !== "whole_from" && typeof value === "number" && value > 0);
   return [
     fact("Uptime", duration(overview.uptime ?? session.end - session.begin)),
     fact("Productivity", percent(overview.productivity), overview.collecting == null ? "" : `collecting ${duration(overview.collecting)}`),
@@ -84,8 +84,12 @@ function facts(overview, session) {
     ["Started", started ?? ""], ["Runtime", session.rts], ["Capabilities", count(session.caps)],
     ["Arguments", session.args.slice(1).join(" ") || session.args.join(" ")], ["Restarts", session.restarts ? count(session.restarts) : ""],
   ]);
-  const told = new Set(["name", "args", "rts", "pid"]);
+  const told = new Set(["name", "args", "rts", "pid", "started"]);
   for (const [key, value] of Object.entries(overview.program ?? {})) {
+    if (typeof value === "object" && !Array.isArray(value)) {
+      for (const [one, amount] of Object.entries(value ?? {})) rows.push([words(one), typeof amount === "number" && /heap|area|size/.test(one) ? bytes(amount) : String(amount)]);
+      continue;
+    }
     if (told.has(key) || value == null) continue;
     rows.push([words(key), readable(value)]);
   }

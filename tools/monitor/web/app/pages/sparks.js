@@ -1,6 +1,7 @@
 // Sparks, per second and capability.
 import { of } from "../api.js";
 import { LineChart } from "../chart/line.js";
+import { perSecond } from "../chart/rate.js";
 import { series as colour } from "../colours.js";
 import { h, replace } from "../dom.js";
 import { state } from "../state.js";
@@ -36,9 +37,10 @@ export function mount(root, session, signal) {
     /** @type {Api.SeriesAnswer} */
     const answer = await of(session.id, "series", { names: names.join(","), ...state.window, points: 400 }, round);
     for (const [kind, chart] of charts) {
-      const lines = Object.entries(answer.names).flatMap(([name, { points, unit }]) => {
+      const lines = Object.entries(answer.names).flatMap(([name, series]) => {
         const [, own, cap] = name.split(".");
-        return own === kind && points.length ? [{ name: `cap ${cap}`, colour: colour(Number(cap)), points, unit: unit || undefined }] : [];
+        const points = own === kind ? perSecond(series, state.range.from) : [];
+        return points.length ? [{ name: `cap ${cap}`, colour: colour(Number(cap)), points }] : [];
       });
       chart.show(lines.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true })));
     }

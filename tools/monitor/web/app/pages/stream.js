@@ -1,6 +1,7 @@
 // How well the log itself does.
 import { of } from "../api.js";
 import { LineChart } from "../chart/line.js";
+import { perSecond } from "../chart/rate.js";
 import { h, replace } from "../dom.js";
 import { bytes, count, duration, moment, words } from "../format.js";
 import { state } from "../state.js";
@@ -57,8 +58,8 @@ export function mount(root, session, signal) {
     replace(more, ...nested(answer));
     losses.fill(list);
     rows.fill(capRows.caps.map(({ row, until }) => ({ row, until })));
-    const points = series.names["events.rate"]?.points ?? [];
-    rate.show(points.length ? [{ name: "events", colour: "#0072B2", points, unit: series.names["events.rate"].unit || undefined }] : []);
+    const points = perSecond(series.names["events.rate"], state.range.from);
+    rate.show(points.length ? [{ name: "events", colour: "#0072B2", points }] : []);
   });
 }
 

@@ -9,7 +9,7 @@ import { Table } from "../table.js";
 import { fact, keepLoaded, title } from "./loader.js";
 import { stateText } from "./threads.js";
 
-const KNOWN = new Set(["id", "label", "state", "reason", "cap", "run_time", "blocked", "switches", "created", "ended", "until", "runs", "events"]);
+const KNOWN = new Set(["id", "label", "state", "reason", "cap", "run_time", "blocked", "switches", "created", "ended", "until", "runs", "events", "row", "age", "since", "runnable", "foreign", "blocked_total"]);
 
 /** @typedef {{ from: number, to: number, cap: number }} Run */
 
@@ -51,7 +51,8 @@ export function mount(root, session, signal) {
       fact("State", stateText(thread), thread.cap == null ? "" : `on capability ${thread.cap}`),
       fact("Run time", duration(thread.run_time), life && thread.run_time != null ? `${((thread.run_time / life) * 100).toFixed(1)} % of its life` : ""),
       fact("Age", duration(life), thread.created == null ? "it was there before the log" : `since ${moment(thread.created, 1e6)}`),
-      fact("Switches", count(thread.switches)),
+      fact("Runnable", duration(number(thread.runnable)), "waited for a capability"),
+      fact("Switches", count(thread.switches), thread.migrations == null ? "" : `${count(number(thread.migrations))} migrations`),
       fact("Finished", thread.ended == null ? "no" : moment(thread.ended, 1e6)));
     replace(blocked, h("h2", null, "Blocked"), waits(thread, life));
     replace(more, ...others(thread));
@@ -60,6 +61,9 @@ export function mount(root, session, signal) {
     if (list) runs.fill(list);
   });
 }
+
+/** @param {unknown} value */
+const number = (value) => (typeof value === "number" ? value : null);
 
 /** @param {Api.Thread} thread */
 function zoomTo(thread) {

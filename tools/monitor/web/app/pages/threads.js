@@ -48,7 +48,7 @@ export function mount(root, session, signal) {
       { key: "run_time", name: "Run time", number: true, text: (row) => duration(row.run_time), value: (row) => row.run_time },
       { key: "blocked", name: "Blocked", wide: true, width: 200, title: "Time blocked, by reason", text: blockedText },
       { key: "switches", name: "Switches", number: true, text: (row) => count(row.switches), value: (row) => row.switches },
-      { key: "created", name: "Age", number: true, text: (row) => duration(age(row)), value: age },
+      { key: "age", name: "Age", number: true, text: (row) => duration(age(row)), value: age },
     ],
     server: {
       wish: (wish) => {

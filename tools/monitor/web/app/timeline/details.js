@@ -97,7 +97,8 @@ export class Details {
     ]);
     if (thread != null) rows.push(["Thread", this.#thread(thread)]);
     if (cap != null) rows.push(["Capability", String(cap)]);
-    if (wokenBy != null) rows.push(["Woken by", this.#thread(wokenBy)]);
+    if (wokenBy?.thread != null) rows.push(["Woken by", this.#thread(wokenBy.thread)]);
+    if (wokenBy) rows.push(["Woken at", `${moment(wokenBy.time)}${wokenBy.cap == null ? "" : ` by capability ${wokenBy.cap}`}`]);
     if (waitsFor != null) rows.push(["Waits for", this.#thread(waitsFor)]);
     for (const [key, value] of Object.entries(more)) {
       if (typeof value === "string" || typeof value === "number") rows.push([words(key), String(value)]);
@@ -127,7 +128,7 @@ export class Details {
         type: "button", title: "Zoom to this event", class: "plain",
         onclick: () => state.go({ from: event.time - near, to: event.time + near, last: null, sel: event.cap == null ? state.place.sel : `c${event.cap}@${event.time}` }),
       }, moment(event.time)),
-      h("span", { class: "event-name" }, event.name), h("span", { class: "event-text" }, event.text === event.name ? "" : event.text));
+      h("span", { class: "event-name" }, words(event.name)), h("span", { class: "event-text" }, event.text === event.name ? "" : event.text));
   }
 }
 

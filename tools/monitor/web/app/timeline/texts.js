@@ -129,10 +129,13 @@ export class Texts {
     places.forEach(({ event, x }, n) => {
       const room = Math.min(320, (places[n + 1]?.x ?? this.view.width) - x - 4);
       if (room < ROOM || nodes.length >= MOST) return;
-      nodes.push(placed(`lane-text ${kind || "mark"}`, kind ? event.text || event.name : event.text, x + 3, y, room, height));
+      nodes.push(placed(`lane-text ${kind || "mark"}`, kind ? eventText(event) : event.text, x + 3, y, room, height));
     });
   }
 }
+
+/** @param {Api.Event} event */
+const eventText = ({ name, text }) => (name.startsWith("user_") ? text : text ? `${name} ${text}` : name);
 
 /**
  * @param {string} kind
