@@ -24,7 +24,7 @@ export function byteTicks(least, most, wished) {
   const rough = (most - least) / Math.max(1, wished);
   if (!(rough > 0) || !Number.isFinite(rough)) return { step: 1, ticks: [least] };
   const unit = 1024 ** Math.max(0, Math.floor(Math.log(rough) / Math.log(1024)));
-  const step = ([1, 2, 5, 10, 20, 50, 100, 200, 500].find((factor) => factor * unit >= rough) ?? 1024) * unit;
+  const step = ([1, 2, 4, 8, 16, 32, 64, 128, 256, 512].find((factor) => factor * unit >= rough) ?? 1024) * unit;
   return { step, ticks: multiples(least, most, step) };
 }
 

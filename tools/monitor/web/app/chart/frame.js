@@ -118,7 +118,7 @@ export class TimeChart {
   /** @param {Scale} scale */
   #times(scale) {
     const nodes = [];
-    const { step, ticks: times } = timeTicks(scale.from, scale.to, (scale.width - LEFT) / 110);
+    const { step, ticks: times } = timeTicks(scale.from, scale.to, (scale.width - LEFT) / 90);
     for (const time of times) {
       const x = scale.x(time);
       nodes.push(s("line", { x1: x, x2: x, y1: this.height - BOTTOM, y2: this.height - BOTTOM + 4, class: "grid", stroke: "#8888" }));

@@ -1,20 +1,31 @@
 // Sums become rates.
 
+/** Shorter stretches than this part of the range would make spikes of single values. */
+const STRETCHES = 120;
+
 /**
  * What was added up at each point happened since the point before it: per second of that time.
  * @param {Api.Series | undefined} series
- * @param {number} from where the first stretch begins
+ * @param {{ from: number, to: number }} range
  * @returns {Api.Point[]}
  */
-export function perSecond(series, from) {
+export function perSecond(series, { from, to }) {
   if (!series) return [];
   if (series.kind !== "rate") return series.points;
-  let before = from;
-  return series.points.flatMap(([time, , , sum, count]) => {
+  const least = (to - from) / STRETCHES;
+  let before = Math.min(from, series.points[0]?.[0] ?? from);
+  let [total, number] = [0, 0];
+  /** @type {Api.Point[]} */
+  const rates = [];
+  series.points.forEach(([time, , , sum, count], n) => {
+    total += sum ?? 0;
+    number += count;
     const length = time - before;
+    if (length < least && !(n === series.points.length - 1 && !rates.length && length > 0)) return;
+    const rate = (total * 1e9) / length;
+    rates.push([time, rate, rate, rate, number]);
     before = time;
-    if (!(length > 0) || sum == null) return [];
-    const rate = (sum * 1e9) / length;
-    return [/** @type {Api.Point} */ ([time, rate, rate, rate, count])];
+    total = number = 0;
   });
+  return rates;
 }

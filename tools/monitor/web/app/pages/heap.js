@@ -68,7 +68,7 @@ export function mount(root, session, signal) {
     heap = answer;
     const { names } = series;
     sizes.show(SIZES.flatMap(([name, key, colour]) => (names[key]?.points.length ? [{ name, colour, points: names[key].points }] : [])));
-    const allocated = perSecond(names["heap.allocated"], state.range.from);
+    const allocated = perSecond(names["heap.allocated"], state.range);
     rate.show(allocated.length ? [{ name: "allocated", colour: "#0072B2", points: allocated }] : []);
     const some = answer.samples.length > 0;
     replace(what, some ? `by ${NAMES[answer.breakdown ?? ""] ?? answer.breakdown ?? "band"}, ${answer.samples.length} samples, from ${moment(answer.samples[0], 1e7)}` : "");

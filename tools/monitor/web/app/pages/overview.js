@@ -55,6 +55,9 @@ function numbers(overview, session) {
   ];
 }
 
+/** As the rows of the timeline have them, from the bottom. */
+const ORDER = ["mutator", "collecting", "waiting_for_collection", "switching", "writing_log", "idle", "unknown"];
+
 /** @param {Api.Overview} overview */
 function shares(overview) {
   const caps = overview.capabilities ?? [];
@@ -62,7 +65,8 @@ function shares(overview) {
   return [h("h2", null, "Capabilities"), ...caps.slice(0, 256).map(({ cap, shares: parts }) => {
     const told = Object.entries(parts).filter(([, part]) => part > 0.0005).map(([name, part]) => `${words(name)} ${percent(part)}`).join(", ");
     const bar = h("div", { class: "bar", role: "img", "aria-label": told, title: told });
-    for (const [name, part] of Object.entries(parts)) {
+    for (const name of ORDER) {
+      const part = parts[name];
       if (!(part > 0)) continue;
       const piece = h("span", { class: name === "unknown" ? "lost" : "" });
       piece.style.flexGrow = String(part);
@@ -87,10 +91,10 @@ function facts(overview, session) {
   const told = new Set(["name", "args", "rts", "pid", "started"]);
   for (const [key, value] of Object.entries(overview.program ?? {})) {
     if (typeof value === "object" && !Array.isArray(value)) {
-      for (const [one, amount] of Object.entries(value ?? {})) rows.push([words(one), typeof amount === "number" && /heap|area|size/.test(one) ? bytes(amount) : String(amount)]);
+      for (const [one, amount] of Object.entries(value ?? {})) if (amount) rows.push([words(one), typeof amount === "number" && /heap|area|size/.test(one) ? bytes(amount) : String(amount)]);
       continue;
     }
-    if (told.has(key) || value == null) continue;
+    if (told.has(key) || value == null || value === 0) continue;
     rows.push([words(key), readable(value)]);
   }
   return h("dl", { class: "facts" }, ...rows.filter(([, value]) => value !== "").flatMap(([name, value]) => [h("dt", null, name), h("dd", null, value)]));

@@ -39,7 +39,7 @@ export function mount(root, session, signal) {
     for (const [kind, chart] of charts) {
       const lines = Object.entries(answer.names).flatMap(([name, series]) => {
         const [, own, cap] = name.split(".");
-        const points = own === kind ? perSecond(series, state.range.from) : [];
+        const points = own === kind ? perSecond(series, state.range) : [];
         return points.length ? [{ name: `cap ${cap}`, colour: colour(Number(cap)), points }] : [];
       });
       chart.show(lines.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true })));

@@ -53,12 +53,12 @@ export function mount(root, session, signal) {
     replace(cards,
       fact("Lag", now.live ? duration(now.lag) : "–", now.live ? "behind the program" : "the session has ended"),
       fact("Received", bytes(now.bytes), `${count(now.events)} events`),
-      ...Object.entries(answer).filter(([, value]) => typeof value === "number" && Number.isFinite(value)).filter(([key]) => key !== "lag")
+      ...Object.entries(answer).filter(([, value]) => typeof value === "number" && Number.isFinite(value)).filter(([key]) => !["lag", "bytes", "events", "kept_from"].includes(key))
         .map(([key, value]) => fact(sentence(key), number(key, Number(value)))));
     replace(more, ...nested(answer));
     losses.fill(list);
     rows.fill(capRows.caps.map(({ row, until }) => ({ row, until })));
-    const points = perSecond(series.names["events.rate"], state.range.from);
+    const points = perSecond(series.names["events.rate"], state.range);
     rate.show(points.length ? [{ name: "events", colour: "#0072B2", points }] : []);
   });
 }

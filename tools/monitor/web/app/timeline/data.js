@@ -81,6 +81,8 @@ export class TimelineData {
       this.rows = answer;
       this.keptFrom = answer.kept_from ?? null;
     });
+    // Tiles first, and never more at once than a browser has connections.
+    await new Promise((resolve) => setTimeout(resolve, 20));
     if (signal.aborted) return;
     await Promise.all([
       part("threads", { ...wide, limit: 500 }, (/** @type {Api.Threads} */ answer) => {
@@ -93,6 +95,9 @@ export class TimelineData {
         this.spans = answer.rows;
         this.spanTotal = answer.total;
       }),
+    ]);
+    if (signal.aborted) return;
+    await Promise.all([
       part("events", { ...wide, kind: "marker", limit: EVENTS }, (/** @type {Api.Events} */ answer) => {
         this.marks = answer.rows;
         this.#marksKnown ||= answer.rows.length > 0;
