@@ -1,7 +1,7 @@
 //! Who is connected.
 
 use crate::cursor::lag;
-use crate::feed::Got;
+use crate::feed::ReaderStats;
 use crate::status::ClientStatus;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ struct Client {
     source: Arc<str>,
     address: Option<Arc<str>>,
     since: Instant,
-    got: Arc<Got>,
+    got: Arc<ReaderStats>,
 }
 
 /// A client that is connected; it is gone when this is dropped.
@@ -58,7 +58,7 @@ impl Clients {
         source: &Arc<str>,
         address: Option<&Arc<str>>,
         limit: usize,
-        got: Arc<Got>,
+        got: Arc<ReaderStats>,
     ) -> Option<Registered> {
         let socket = address.is_some();
         if socket && *self.connected.borrow() >= limit {

@@ -46,7 +46,7 @@ pub(crate) struct Off {
     /// that fill up the block.
     pub(crate) rest: Rest,
     /// What it knows then. `None`: it cannot be, or is not to be, brought up to date.
-    pub(crate) knows: Option<Box<Knows>>,
+    pub(crate) knows: Option<Box<KnownState>>,
     /// Where it left the stream, and when that was.
     pub(crate) offset: u64,
     pub(crate) time: u64,
@@ -54,7 +54,7 @@ pub(crate) struct Off {
 
 /// What a reader knows that was taken off.
 #[derive(Debug)]
-pub(crate) struct Knows {
+pub(crate) struct KnownState {
     pub(crate) state: Snapshot,
     pub(crate) position: Position,
 }

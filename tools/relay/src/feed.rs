@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// How logs are handed on.
 #[derive(Clone, Debug)]
-pub(crate) struct How {
+pub(crate) struct FeedOptions {
     pub(crate) relay: u64,
     pub(crate) follow_restarts: bool,
     pub(crate) mark_ends: bool,
@@ -30,7 +30,7 @@ pub(crate) struct How {
 
 /// What a reader has got, for the status.
 #[derive(Debug, Default)]
-pub(crate) struct Got {
+pub(crate) struct ReaderStats {
     pub(crate) bytes: AtomicU64,
     pub(crate) missed: AtomicU64,
     pub(crate) resyncs: AtomicU64,
@@ -42,7 +42,7 @@ pub(crate) struct Got {
 #[derive(Debug)]
 pub(crate) struct Feed {
     source: Arc<Source>,
-    how: How,
+    how: FeedOptions,
     start: Start,
     /// Sessions begin and end.
     changed: watch::Receiver<()>,
@@ -51,7 +51,7 @@ pub(crate) struct Feed {
     /// It was there before the session that comes next.
     waited: bool,
     stage: Stage,
-    got: Arc<Got>,
+    got: Arc<ReaderStats>,
 }
 
 /// What it does.
@@ -64,7 +64,7 @@ enum Stage {
     /// And has answered; or cannot.
     Answered(Reading, Option<fold::Start>),
     /// It gets what is not in the ring.
-    Told(Told),
+    CatchUp(CatchUp),
     Live(Reading),
     Over(Gone),
 }
@@ -79,7 +79,7 @@ struct Reading {
 }
 
 #[derive(Debug)]
-struct Told {
+struct CatchUp {
     queue: VecDeque<Bytes>,
     more: Option<mpsc::Receiver<Bytes>>,
     then: Then,
@@ -105,7 +105,7 @@ pub(crate) enum Step {
 }
 
 impl Feed {
-    pub(crate) fn new(source: Arc<Source>, how: How, start: Start) -> Self {
+    pub(crate) fn new(source: Arc<Source>, how: FeedOptions, start: Start) -> Self {
         Self {
             changed: source.watch(),
             source,
@@ -126,7 +126,7 @@ impl Feed {
         }
     }
 
-    pub(crate) fn got(&self) -> &Arc<Got> {
+    pub(crate) fn got(&self) -> &Arc<ReaderStats> {
         &self.got
     }
 
@@ -151,7 +151,7 @@ impl Feed {
                     Err(oneshot::error::TryRecvError::Closed) => self.answered(None),
                 },
                 Stage::Answered(..) => self.begin(),
-                Stage::Told(told) => {
+                Stage::CatchUp(told) => {
                     if !told.queue.is_empty() {
                         let wrote = told.write(most, write)?;
                         self.got.bytes.fetch_add(wrote as u64, Ordering::Relaxed);
@@ -202,7 +202,7 @@ impl Feed {
                 let start = reply.await.ok();
                 self.answered(start);
             }
-            Stage::Told(told) => {
+            Stage::CatchUp(told) => {
                 if let Some(more) = &mut told.more {
                     match more.recv().await {
                         Some(bytes) => told.queue.push_back(bytes),
@@ -252,7 +252,7 @@ impl Feed {
         self.stage = match cursor {
             Some(cursor) => {
                 self.stands(&reading.session, &cursor);
-                Stage::Told(Told {
+                Stage::CatchUp(CatchUp {
                     queue: [header(&reading.session)].into(),
                     more: None,
                     then: Then::Live(reading),
@@ -309,7 +309,7 @@ impl Feed {
         if !again {
             queue.push_back(header(&reading.session));
         }
-        self.stage = Stage::Told(Told {
+        self.stage = Stage::CatchUp(CatchUp {
             queue,
             more,
             then: Then::Live(reading),
@@ -350,7 +350,7 @@ impl Feed {
             }
         };
         queue.retain(|bytes| !bytes.is_empty());
-        self.stage = Stage::Told(Told {
+        self.stage = Stage::CatchUp(CatchUp {
             queue,
             more: None,
             then,
@@ -374,7 +374,7 @@ impl Feed {
             false => Then::Over(Gone::Ended),
         };
         self.waited = true;
-        self.stage = Stage::Told(Told {
+        self.stage = Stage::CatchUp(CatchUp {
             queue,
             more: None,
             then,
@@ -384,7 +384,7 @@ impl Feed {
     /// All was told.
     fn go_on(&mut self) {
         let stage = std::mem::replace(&mut self.stage, Stage::Waiting);
-        let Stage::Told(told) = stage else { return };
+        let Stage::CatchUp(told) = stage else { return };
         self.stage = match told.then {
             Then::Live(reading) => Stage::Live(reading),
             Then::Resync(reading, resync, answer) => {
@@ -397,7 +397,7 @@ impl Feed {
     }
 }
 
-impl Told {
+impl CatchUp {
     fn write(
         &mut self,
         most: usize,

@@ -5,7 +5,7 @@
 
 mod behind;
 
-use crate::cursor::{Cursor, Knows};
+use crate::cursor::{Cursor, KnownState};
 use crate::event::{Event, Notices};
 use crate::notes;
 use crate::options::OnLag;
@@ -51,7 +51,7 @@ pub(crate) enum Request {
 /// Somebody who is to be brought up to date.
 #[derive(Debug)]
 pub(crate) struct Resync {
-    pub(crate) knows: Box<Knows>,
+    pub(crate) knows: Box<KnownState>,
     pub(crate) offset: u64,
     pub(crate) filled: u64,
     pub(crate) cursor: Arc<Cursor>,

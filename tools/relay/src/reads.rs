@@ -18,7 +18,7 @@ use std::time::SystemTime;
 
 /// How sources are read.
 #[derive(Clone, Debug)]
-pub(crate) struct How {
+pub(crate) struct ReadOptions {
     pub(crate) relay: u64,
     pub(crate) ring_bytes: usize,
     pub(crate) order_bytes: usize,
@@ -30,7 +30,7 @@ pub(crate) struct How {
 
 struct Reads {
     source: Arc<Source>,
-    how: How,
+    how: ReadOptions,
     may_wait: bool,
     session: Option<Arc<Session>>,
     /// Pieces that were not handed on yet.
@@ -44,7 +44,7 @@ struct Reads {
 }
 
 /// Starts to read.
-pub(crate) fn start(source: Arc<Source>, intake: Intake, how: How) -> std::io::Result<()> {
+pub(crate) fn start(source: Arc<Source>, intake: Intake, how: ReadOptions) -> std::io::Result<()> {
     let reads = Reads {
         source,
         how,

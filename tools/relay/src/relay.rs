@@ -56,7 +56,7 @@ impl Relay {
         let shared = Shared {
             clients: clients.clone(),
             limit: options.max_clients,
-            how: feed::How {
+            how: feed::FeedOptions {
                 relay: id,
                 follow_restarts: options.follow_restarts,
                 mark_ends: true,
@@ -121,7 +121,7 @@ impl Relay {
             return Err(Error::NameTaken { name });
         }
         let options = &self.inner.options;
-        let how = reads::How {
+        let how = reads::ReadOptions {
             relay: self.inner.id,
             ring_bytes: options.ring_bytes,
             order_bytes: options.order_bytes,
@@ -195,7 +195,7 @@ impl Relay {
         self.inner.is_open()?;
         let source = self.inner.source(name)?;
         let options = &self.inner.options;
-        let how = feed::How {
+        let how = feed::FeedOptions {
             relay: self.inner.id,
             follow_restarts: options.follow_restarts,
             mark_ends: true,

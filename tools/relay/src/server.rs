@@ -52,7 +52,7 @@ pub(crate) struct Served {
 pub(crate) struct Shared {
     pub(crate) clients: Arc<Clients>,
     pub(crate) limit: usize,
-    pub(crate) how: feed::How,
+    pub(crate) how: feed::FeedOptions,
     pub(crate) notices: Notices,
 }
 

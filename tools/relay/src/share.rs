@@ -40,19 +40,19 @@ const REST: Duration = Duration::from_secs(2);
 pub struct Share {
     verb: String,
     /// By the path of the program's socket.
-    held: Mutex<BTreeMap<PathBuf, Mine>>,
+    held: Mutex<BTreeMap<PathBuf, HeldSlot>>,
 }
 
 /// The slot of a program, held by us.
 #[derive(Debug)]
-enum Mine {
+enum HeldSlot {
     /// And served.
     Served(Holding),
     /// For a moment, or served by another relay.
     Alone(#[expect(dead_code, reason = "it is kept for what its drop does")] Slot),
 }
 
-impl Mine {
+impl HeldSlot {
     /// Reads no more.
     fn stop(&self) {
         if let Self::Served(holding) = self {
@@ -80,7 +80,7 @@ impl Share {
     pub fn attach(&self, program: &Program) -> io::Result<UnixStream> {
         self.attach_or(program, |slot| {
             let (holding, stream) = Holding::begin(slot)?;
-            Ok((Mine::Served(holding), stream))
+            Ok((HeldSlot::Served(holding), stream))
         })
     }
 
@@ -92,7 +92,7 @@ impl Share {
     pub fn visit(&self, program: &Program) -> io::Result<UnixStream> {
         self.attach_or(program, |slot| {
             let stream = slot.connect()?;
-            Ok((Mine::Alone(slot), stream))
+            Ok((HeldSlot::Alone(slot), stream))
         })
     }
 
@@ -100,11 +100,11 @@ impl Share {
     pub fn leave(&self) {
         let held = std::mem::take(&mut *self.held());
         // They end at the same time, and are waited for one after the other.
-        held.values().for_each(Mine::stop);
+        held.values().for_each(HeldSlot::stop);
         drop(held);
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Mine>> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<PathBuf, HeldSlot>> {
         // Nothing is ever left half done under this lock.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,14 +123,14 @@ impl Share {
         self.attach_or(program, |slot| {
             let stream = slot.connect()?;
             serve(&slot)?;
-            Ok((Mine::Alone(slot), stream))
+            Ok((HeldSlot::Alone(slot), stream))
         })
     }
 
     fn attach_or(
         &self,
         program: &Program,
-        hold: impl Fn(Slot) -> io::Result<(Mine, UnixStream)>,
+        hold: impl Fn(Slot) -> io::Result<(HeldSlot, UnixStream)>,
     ) -> io::Result<UnixStream> {
         let since = Instant::now();
         loop {

@@ -6,7 +6,7 @@
 //! somebody stands further on and has no other copy, it is moved on to the next segment.
 
 use super::{Fold, push};
-use crate::cursor::{Cursor, Held, Knows, Off, Rest};
+use crate::cursor::{Cursor, Held, KnownState, Off, Rest};
 use crate::notes;
 use crate::options::OnLag;
 use crate::piece::{Piece, PieceKind};
@@ -190,7 +190,7 @@ impl Fold {
         rest: &Rest,
         boundary: usize,
         walker: &mut Option<(u64, Follower)>,
-    ) -> Option<Knows> {
+    ) -> Option<KnownState> {
         let number = held.standing;
         if number > self.next {
             return None;
@@ -214,7 +214,7 @@ impl Fold {
                     .for_each(|part| push(&mut follower, part));
             }
         }
-        Some(Knows {
+        Some(KnownState {
             state: follower.delivered()?,
             position: follower.position(),
         })
