@@ -1,7 +1,7 @@
 //! How many things are alive at a time, counted from births and deaths that
 //! come in any order.
 //!
-//! Births and deaths of threads are told by different capabilities, whose
+//! Starts and ends of threads are logged by different capabilities, whose
 //! blocks can come seconds apart: a simple counter would be far off.
 //! Time is cut into slots; each counts what happened within it. When the time
 //! outgrows the table, slots are joined in pairs.

@@ -15,7 +15,7 @@ const FULL: usize = 1 << 20;
 /// All blocks reach from `at` to `at`, and the order of the events is kept. So
 /// a new block begins wherever the capability changes, and where one is full.
 /// The `note`, if there is one, comes first, as a message in the global block:
-/// so that nobody takes these events for the program's own.
+/// so that these events are not mistaken for the program's own.
 ///
 /// ```
 /// use eventlog_state::{Keep, State, Turn, transition_blocks};
@@ -87,7 +87,7 @@ fn finish(block: &mut BlockBuilder, at: u64, out: &mut impl FnMut(&[u8])) {
 ///
 /// Blocks of one capability must not go back in time, nor global ones, and those
 /// that follow can end as early as the last one before. So nothing is dated later
-/// than what its capability, or the global buffer, has told of.
+/// than what its capability, or the global buffer, has logged.
 #[derive(Debug)]
 pub struct Beginning {
     state: Snapshot,
@@ -124,7 +124,7 @@ impl Beginning {
         &self.state
     }
 
-    /// The moment of the state: what capabilities have told of later is not in it.
+    /// The moment of the state: what capabilities have logged later is not in it.
     pub fn at(&self) -> u64 {
         self.at
     }

@@ -8,7 +8,7 @@ use crate::states::CapState;
 /// What a collector thread does in a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Collector {
-    /// It has told nothing of this collection yet.
+    /// It has logged nothing of this collection yet.
     Silent,
     Working,
     Idle,
@@ -29,9 +29,9 @@ pub(crate) struct InCollection {
 pub struct Cap {
     pub(crate) seen: bool,
     pub(crate) created: bool,
-    /// Its creation was told, or the number of capabilities.
+    /// Its creation was logged, or the number of capabilities.
     pub(crate) announced: bool,
-    /// It was announced once: its deletion can be told before what it did last.
+    /// It was announced once: its deletion can be logged before what it did last.
     pub(crate) known: bool,
     pub(crate) disabled: bool,
     /// Where it speaks first.
@@ -40,7 +40,7 @@ pub struct Cap {
     pub(crate) requested: Option<u64>,
     pub(crate) collecting: Option<InCollection>,
     pub(crate) collected_until: u64,
-    /// It has told which thread runs on it, or that none does any more.
+    /// It has logged which thread runs on it, or that none does any more.
     pub(crate) scheduled: bool,
     /// What it did so far says whether it was collecting.
     pub(crate) collections_known: bool,
@@ -121,12 +121,12 @@ impl Cap {
         self.collecting.map(|collection| collection.since)
     }
 
-    /// Whether its creation was told, or that of as many capabilities.
+    /// Whether its creation was logged, or that of as many capabilities.
     pub fn is_announced(&self) -> bool {
         self.announced
     }
 
-    /// Whether its end was told.
+    /// Whether its end was logged.
     pub fn is_deleted(&self) -> bool {
         self.known && !self.announced
     }
@@ -189,7 +189,7 @@ impl Cap {
         see: &mut impl FnMut(Fact<'_>),
     ) {
         let state = self.doing(alone);
-        // Without a thread that has stopped, whoever runs goes on: another one was woken.
+        // If no thread has stopped, the running one goes on: another one was woken.
         let same_thread = state != CapState::Mutator
             || thread.is_none()
             || thread == self.running.map(|(id, _)| id);

@@ -44,7 +44,7 @@ pub(crate) trait Place {
 /// That of a decoded event.
 //
 // A copy: events are large, and callers that pass one on need not copy all of it only as long
-// as it is plain to the compiler that nobody keeps its address.
+// as the compiler sees that its address is not kept.
 pub(crate) struct Moment {
     time: u64,
     cap: Option<u16>,

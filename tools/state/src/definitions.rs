@@ -6,7 +6,7 @@
 //! tables only ever grow: see [`Symbols`].
 //!
 //! A task that moves is kept as if it had been created where it is now, since
-//! the way there matters to nobody. Moves and ends of tasks that are older than
+//! the steps in between do not matter. Moves and ends of tasks that are older than
 //! the log are ignored: in a log that begins with these definitions they would
 //! be about nothing.
 
@@ -387,7 +387,7 @@ impl Definitions {
             }
         }
         for (key, old) in from.sorted(Class::CapState) {
-            // Disabled before its creation was told, and gone since.
+            // Disabled before its creation was logged, and gone since.
             if self.get(Class::CapState, key).is_none() && !gone(Class::CapCreate, key) {
                 let deleted_cap = key as u16;
                 told.write(old.cap, &EventBody::CapDelete { deleted_cap });

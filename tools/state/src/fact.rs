@@ -20,7 +20,7 @@ use crate::thread::Thread;
 pub enum Fact<'a> {
     /// A thread was in a state for some time.
     Thread(ThreadInterval),
-    /// A thread is over; its last interval was told just before.
+    /// A thread is over; its last interval was reported just before.
     Gone {
         /// Its number.
         id: u32,
@@ -57,7 +57,7 @@ pub enum Fact<'a> {
 pub struct Wakeup {
     /// Who is woken.
     pub thread: u32,
-    /// Who ran on the capability that tells it, if anybody did.
+    /// The thread that ran on the capability that logs it, if any.
     pub by: Option<u32>,
     /// The capability that tells it.
     pub from: u16,

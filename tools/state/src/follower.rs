@@ -228,7 +228,7 @@ impl Follower {
             at_end: self.at_end,
             global_end: self.global_end,
         };
-        // A fault is told to whoever pushes.
+        // A fault is reported by the push.
         let _ = follower.fold(&mut |_| {});
         follower.state.as_mut().map(State::snapshot)
     }

@@ -14,7 +14,7 @@ pub struct Heap {
     returned: Option<Returned>,
 }
 
-/// A value, when it was told, and by whom.
+/// A value, when it was logged, and by which capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) time: u64,

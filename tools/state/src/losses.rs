@@ -27,7 +27,7 @@ pub enum Lost {
         chunks: u64,
         /// Their bytes.
         bytes: u64,
-        /// From when to when they were dropped, if that is told.
+        /// From when to when they were dropped, if that is known.
         between: Option<(u64, u64)>,
     },
     /// Blocks that a recorder of a program's log dropped.

@@ -354,7 +354,7 @@ impl Merge {
         }
     }
 
-    /// Hands on what is next, as far as that can be told.
+    /// Hands on what is next, as far as that is certain.
     ///
     /// # Errors
     ///

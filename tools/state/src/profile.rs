@@ -115,7 +115,7 @@ impl Sample {
         self.profile
     }
 
-    /// By what it is broken down, if that is told.
+    /// By what it is broken down, if that is logged.
     pub fn breakdown(&self) -> Option<Breakdown> {
         self.breakdown
     }
@@ -228,7 +228,7 @@ pub struct Samples {
     incomplete: u64,
     stacks: u64,
     refused: u64,
-    /// Cost centres that are used and not defined, as was told already.
+    /// Cost centres that are used and not defined, as was reported already.
     undefined: Arc<FxHashSet<u32>>,
 }
 

@@ -26,7 +26,7 @@ pub struct Report {
     pub threads: Option<Threads>,
     /// Its sparks.
     pub sparks: Option<SparkCounters>,
-    /// The capabilities that have told something.
+    /// The capabilities that have logged something.
     pub capabilities: Vec<Capability>,
     /// The log.
     pub stream: Stream,

@@ -119,7 +119,7 @@ impl Thread {
         }
     }
 
-    /// Its creation is told after something else about it.
+    /// Its creation is logged after something else about it.
     pub(crate) fn set_created(&mut self, time: u64, cap: Option<u16>) {
         self.created = time;
         if let (NOWHERE, Some(cap)) = (self.cap, cap) {
@@ -131,7 +131,7 @@ impl Thread {
     /// a later one of the same number.
     pub(crate) fn continues(&self, before: &Self) -> bool {
         let may_be = match before.created {
-            // It was there before its creation was told.
+            // It was there before its creation was logged.
             NEVER => self.created == NEVER || self.created <= before.since,
             created => self.created == created,
         };

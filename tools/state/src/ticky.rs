@@ -11,9 +11,9 @@ use ghc_eventlog::{Event, EventBody};
 pub struct TickySample {
     /// The counter.
     pub counter: u64,
-    /// When they were told. Nanoseconds.
+    /// When they were logged, in nanoseconds.
     pub time: u64,
-    /// Who told them.
+    /// The capability that logged them.
     pub cap: Option<u16>,
     /// Entries.
     pub entries: u64,
@@ -21,7 +21,7 @@ pub struct TickySample {
     pub allocs: u64,
     /// Bytes allocated of the closure.
     pub allocated: u64,
-    /// Where the counter was told first.
+    /// Where the counter was logged first.
     first: At,
 }
 

@@ -37,7 +37,7 @@ pub struct Totals {
     messages: u64,
     markers: u64,
     caps: Vec<CapTotals>,
-    /// Whoever told the event before.
+    /// The capability that logged the event before.
     told: Option<u16>,
     created: u64,
     finished: u64,
@@ -58,7 +58,7 @@ pub struct Totals {
 /// One capability.
 #[derive(Clone, Copy, Debug, Default)]
 struct CapTotals {
-    /// Whether it has told something.
+    /// Whether it has logged something.
     told: bool,
     /// Nanoseconds of its own parts in collections, and where the last one ended.
     collected: u64,
@@ -336,7 +336,7 @@ impl Totals {
             let program = state.programs().of_capset(capset);
             let program = program.or_else(|| state.programs().first());
             let parameters = program.and_then(|program| program.heap);
-            // Unless it is told: a megabyte.
+            // Unless the log says otherwise: a megabyte.
             let megablock = parameters.map_or(1 << 20, |heap| heap.mblock_size);
             Some(u64::from(heap.returned()?.returned).saturating_mul(megablock))
         });

@@ -412,7 +412,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
                     };
                     self.event(None, &body);
                 }
-                // What was too much to be kept cannot be told.
+                // What was too much to be kept cannot be reported.
                 Band::Other => {}
             }
         }

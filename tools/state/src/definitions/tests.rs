@@ -122,7 +122,7 @@ fn what_says_the_same_again_changes_nothing() {
     let before = definitions.clone();
     let mut again = Log::new();
     program(&mut again);
-    // The same clock, told ten nanoseconds later.
+    // The same clock, logged ten nanoseconds later.
     let capset = 0;
     let (seconds, nanoseconds) = (1001, 0);
     let clock = EventBody::WallClockTime {

@@ -72,7 +72,7 @@ impl Session {
     pub(super) fn new(header: Option<Arc<Header>>, options: &MergeOptions) -> Self {
         let decoder = header.clone().map(|header| Decoder::at(header, None, 0, 0));
         let mut watermark = Watermark::new(options.stale_after);
-        // What the global buffer says is about the program: nobody waits for it.
+        // What the global buffer says is about the program: no capability waits for it.
         watermark.forget(GLOBAL);
         Self {
             header,
@@ -413,7 +413,7 @@ impl Session {
         }
     }
 
-    /// What belongs to no capability waits for nobody.
+    /// What belongs to no capability does not wait for any.
     #[inline(never)]
     fn hand_on_globals(
         &mut self,

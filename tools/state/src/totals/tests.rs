@@ -146,7 +146,7 @@ impl Program {
                 self.tell(number, time, EventBody::HeapAllocated { capset: 0, bytes });
             }
             (_, None) => {
-                // A collection: all of it before the next event of anybody.
+                // A collection: all of it before the next event of any capability.
                 let took = 1 + random.below(STEP - 1);
                 cap.collected += took;
                 self.pauses.push(took);

@@ -20,11 +20,11 @@ pub(super) struct KnownThread {
     pub(super) cap: Option<u16>,
 }
 
-/// A reader who knew `from`, and has been told some events since.
+/// A reader that knew `from`, and has got some events since.
 pub(super) struct Reader<'a> {
     from: &'a State,
     pub(super) caps: Vec<KnownCap>,
-    /// Threads that it was told something of; `None`: that they are over.
+    /// Threads that it got something about; `None`: that they are over.
     told: FxHashMap<u32, Option<KnownThread>>,
 }
 
@@ -65,12 +65,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The threads that it was told something of.
+    /// The threads that it got something about.
     pub(super) fn told(&self) -> impl Iterator<Item = u32> {
         self.told.keys().copied()
     }
 
-    /// Whether it was told that this thread is over.
+    /// Whether it knows that this thread is over.
     pub(super) fn is_over(&self, id: u32) -> bool {
         self.told.get(&id).is_some_and(Option::is_none)
     }
