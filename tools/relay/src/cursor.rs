@@ -127,7 +127,7 @@ impl Cursor {
 
     /// The piece where it stands.
     pub(crate) fn standing(&self) -> u64 {
-        // A hint: whoever acts on it locks the place.
+        // A hint: callers that act on it take the lock.
         self.standing.load(Ordering::Relaxed)
     }
 

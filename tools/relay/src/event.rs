@@ -1,11 +1,11 @@
-//! What a relay tells whoever runs it.
+//! What a relay reports to the program that runs it.
 
 use std::fmt;
 use std::sync::Arc;
 
 /// Something that has happened.
 ///
-/// It is told on a thread of the relay: whoever takes it must not take long.
+/// It is called on a thread of the relay, and must return soon.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -140,7 +140,7 @@ impl fmt::Display for Gone {
 
 type Tell = dyn Fn(&Event<'_>) + Send + Sync;
 
-/// Whom to tell, if anybody.
+/// Where to report, if anywhere.
 #[derive(Clone, Default)]
 pub(crate) struct Notices(Option<Arc<Tell>>);
 

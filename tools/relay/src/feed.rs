@@ -85,7 +85,7 @@ struct CatchUp {
     then: Then,
 }
 
-/// What comes when all was told.
+/// What comes when it has got all of it.
 #[derive(Debug)]
 enum Then {
     Live(Reading),
@@ -381,7 +381,7 @@ impl Feed {
         });
     }
 
-    /// All was told.
+    /// It has got all of it.
     fn go_on(&mut self) {
         let stage = std::mem::replace(&mut self.stage, Stage::Waiting);
         let Stage::CatchUp(told) = stage else { return };

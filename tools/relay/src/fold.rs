@@ -315,7 +315,7 @@ impl Fold {
         standing.map(|cursor| cursor.standing()).collect()
     }
 
-    /// Answers what was asked; `false` when nobody is left to ask.
+    /// Answers what was asked; `false` when no reader is left.
     fn answer(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// A piece of a log that can be told apart: mostly a block.
+/// A piece of a log that is handed on whole: mostly a block.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Piece {

@@ -208,7 +208,7 @@ impl Recorder {
         })
     }
 
-    /// Who the program is, as far as its log has told by now.
+    /// Which program it is, as far as its log says by now.
     pub fn program(&self) -> ProgramStatus {
         let report = self.session.as_ref().map(|it| &it.session.fold.report);
         let report = report.map(|it| it.lock().unwrap_or_else(PoisonError::into_inner));

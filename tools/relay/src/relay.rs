@@ -142,7 +142,7 @@ impl Relay {
     ///
     /// # Errors
     ///
-    /// If nobody can listen there, or it is not clear which source is meant.
+    /// If the address cannot be listened on, or it is not clear which source is meant.
     pub fn serve(&self, at: &Address, of: Option<&str>) -> Result<Address, Error> {
         self.serve_with(at, of, true)
     }
@@ -250,7 +250,7 @@ impl Relay {
         }
     }
 
-    /// Ends the relay: nobody new is served, sources are not read any more, and each log ends
+    /// Ends the relay: no new client is served, sources are not read any more, and each log ends
     /// with an end mark behind the last whole block that has come. Returns when all clients have
     /// got theirs, or when the time is over. Other clones of the relay can do nothing more than
     /// tell its status.

@@ -158,7 +158,7 @@ impl Ring {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes readers, and whoever waits for pieces.
+    /// Wakes readers, and all that wait for pieces.
     pub(crate) fn wake(&self) {
         self.changed.notify_all();
         self.wake.send_replace(());
@@ -235,7 +235,7 @@ impl Ring {
         self.wake();
     }
 
-    /// Wakes whoever waits.
+    /// Wakes all that wait.
     pub(crate) fn poke(&self) {
         self.lock().pokes += 1;
         self.wake();

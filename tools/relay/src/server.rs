@@ -33,7 +33,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 enum Order {
     Serve(Served),
-    /// Nobody new is served; told back when the files of the sockets are gone.
+    /// Serve no new client; answered when the files of the sockets are gone.
     StopListening(SyncSender<()>),
 }
 
@@ -77,7 +77,7 @@ impl Server {
         let _ = self.orders.send(Order::Serve(served));
     }
 
-    /// Returns when nobody can come any more, and the files of the sockets are gone: the process
+    /// Returns when no client can connect any more, and the files of the sockets are gone: the process
     /// may end right after that.
     pub(crate) fn stop_listening(&self) {
         let (done, is_done) = sync_channel(1);
@@ -92,7 +92,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let (orders, _) = unbounded_channel();
         self.orders = orders;
-        // Whoever is told of events may be the last to hold the relay.
+        // The receiver of events may hold the last reference to the relay.
         let own = |thread: &JoinHandle<()>| thread.thread().id() == std::thread::current().id();
         if let Some(thread) = self.thread.take().filter(|thread| !own(thread)) {
             let _ = thread.join();

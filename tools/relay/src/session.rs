@@ -62,7 +62,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // The fold has nobody to answer any more.
+        // No reader waits for the fold's answer any more.
         self.ring.close();
     }
 }

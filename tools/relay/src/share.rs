@@ -70,7 +70,7 @@ impl Share {
         }
     }
 
-    /// Connects to whoever serves the program. If nobody does, that is us from now on, until the
+    /// Connects to the relay that serves the program. If there is none, this one does from now on, until the
     /// program ends or this is dropped.
     ///
     /// # Errors

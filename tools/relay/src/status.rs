@@ -105,7 +105,7 @@ pub struct FoldStatus {
     pub lag_bytes: u64,
     /// Bytes that it missed because it was too far behind.
     pub missed_bytes: u64,
-    /// Whether it has come to an end at a fault: nobody can join any more.
+    /// Whether it has come to an end at a fault: no reader can join any more.
     pub failed: bool,
     /// Threads of the program that are alive.
     pub threads: u64,

@@ -13,7 +13,7 @@ const AHEAD: usize = 2;
 /// There is nothing deep in it.
 const STACK: usize = 256 << 10;
 
-/// Writes on a thread of its own, which waits for whoever reads. It ends when the reader is gone.
+/// Writes on a thread of its own, which waits for the reader. It ends when the reader is gone.
 pub(crate) fn start(tell: Tell) -> io::Result<mpsc::Receiver<Bytes>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let write = move || {
