@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// After which the user is told what we wait for.
+/// After this time the user is told what is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(700);
 /// For one address of a host that does not answer at all.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);

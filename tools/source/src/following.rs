@@ -35,7 +35,7 @@ pub struct Following {
     source: Source,
     how: Connecting,
     connection: Connection,
-    /// Whether a new log was told.
+    /// Whether a new log was reported.
     begun: bool,
     /// Whether the file is another one by now, and this one is read to its end.
     replaced: bool,

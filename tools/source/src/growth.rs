@@ -5,7 +5,7 @@ use crate::source::Source;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-/// How often a file that grows is looked at, if nobody wants ticks.
+/// How often a file that grows is looked at, without ticks.
 const POLL: Duration = Duration::from_millis(100);
 
 /// What the end of a source means.

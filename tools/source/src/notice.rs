@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// Something that is worth a message to whoever waits for the source.
+/// Something that is worth a message to a user who waits for the source.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notice<'a> {
@@ -17,7 +17,7 @@ pub enum Notice<'a> {
         /// Why the last attempt failed.
         cause: &'a io::Error,
     },
-    /// It is connected, but nothing has come for a few seconds. Told once for each connection.
+    /// It is connected, but nothing has come for a few seconds. Reported once for each connection.
     Silent {
         /// What is silent.
         source: &'a Source,
@@ -37,7 +37,7 @@ pub enum Notice<'a> {
     },
 }
 
-/// Who is told, if anybody.
+/// Where to report, if anywhere.
 #[derive(Clone, Default)]
 pub(crate) struct Notices(Option<Arc<Tell>>);
 

@@ -11,7 +11,7 @@ use crate::wait::Wait;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-/// How often the wish to stop is looked at during a pause.
+/// How often a request to stop is looked for during a pause.
 const SLICE: Duration = Duration::from_millis(50);
 
 /// Reads a source for as long as there is one: sockets are connected to again, a FIFO is read for
@@ -66,7 +66,7 @@ struct Apart {
     since: Instant,
     next: Instant,
     told: bool,
-    /// How long nothing was told.
+    /// How long nothing has come.
     idle: Duration,
     /// A FIFO keeps what is written to it only while somebody has it open.
     kept: Option<Box<Following>>,

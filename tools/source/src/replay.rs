@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// How much is read at once, at most.
 const READ: usize = 256 << 10;
-/// How often the wish to stop is looked at while a block is waited for.
+/// How often a request to stop is looked for while a block is waited for.
 const SLICE: Duration = Duration::from_millis(50);
 
 /// How fast a log is replayed.
@@ -204,7 +204,7 @@ impl<R> Replay<R> {
                 }
                 Ok(Item::Header) => self.clock = None,
                 Ok(_) => {}
-                // With recovery there are none; if there is one, the rest goes on without a pace.
+                // With recovery there are no faults; if there is one, the rest is replayed without a pace.
                 Err(_) => {
                     self.speed = Speed::Max;
                     return false;
@@ -213,7 +213,7 @@ impl<R> Replay<R> {
         }
     }
 
-    /// Waits until a moment, or the wish to stop.
+    /// Waits until a moment, or a request to stop.
     fn wait_until(&self, moment: Instant) {
         loop {
             let left = moment.saturating_duration_since(Instant::now());

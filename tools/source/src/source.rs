@@ -186,7 +186,7 @@ impl Source {
         }
     }
 
-    /// How many bytes there are to read, if that can be told.
+    /// How many bytes there are to read, if that is known.
     pub fn size(&self) -> Option<u64> {
         let Self::File(path) = self else { return None };
         let about = std::fs::metadata(path).ok()?;

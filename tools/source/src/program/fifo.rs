@@ -1,4 +1,4 @@
-//! A FIFO of our own, in a directory that nobody else can enter.
+//! A FIFO in a directory that no other user can enter.
 
 use crate::system;
 use rustix::fs::OFlags;

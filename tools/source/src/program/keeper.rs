@@ -1,6 +1,6 @@
 //! Who reads the FIFO when the process that has started the program cannot any more.
 //!
-//! The RTS opens the FIFO for reading and writing. So it is never told that nobody reads: once
+//! The RTS opens the FIFO for reading and writing. So it never learns that there is no reader: once
 //! the FIFO is full, it would wait forever. A second process therefore makes the FIFO, keeps it
 //! open, and does nothing as long as the first one lives. When that has ended, however it did,
 //! it reads and throws away whatever is still written, until the program has ended and nobody
@@ -93,7 +93,7 @@ impl Keeper {
 ///
 /// # Errors
 ///
-/// If the FIFO cannot be made, which the first process has been told; or if there is no first
+/// If the FIFO cannot be made, which was reported to the first process; or if there is no first
 /// process.
 pub fn keep() -> io::Result<()> {
     // What the terminal or somebody else sends to all of us is for the others.
@@ -112,7 +112,7 @@ pub fn keep() -> io::Result<()> {
         }
     };
     let path = fifo.path().as_os_str().as_bytes();
-    // If nobody reads that, we are not needed any more, and the FIFO goes.
+    // Without a reader of that, this process is not needed any more, and the FIFO goes.
     stdout.write_all(&[&[MADE], path, &[0]].concat())?;
     stdout.flush()?;
     let mut told = Vec::new();
@@ -139,7 +139,7 @@ pub fn keep() -> io::Result<()> {
     Ok(())
 }
 
-/// Throws away what is written, until nobody can write any more.
+/// Throws away what is written, until there is no writer any more.
 fn read_on(mut log: File, program: Option<&Watched>) {
     let mut buffer = vec![0; 64 << 10];
     let since = Instant::now();

@@ -59,7 +59,7 @@ use std::time::Duration;
 /// counts as its end. Only matters if something else holds the FIFO open.
 const TICK: Duration = Duration::from_millis(20);
 
-/// What the RTS of the program is told, besides where its log goes.
+/// The options for the RTS of the program, besides where its log goes.
 #[derive(Clone, Debug, Default)]
 pub struct RtsOptions {
     /// Classes of events, as they follow `-l`: `-au`, `a`, `sgpu`.

@@ -59,7 +59,7 @@ pub fn sweep(directory: &Arc<Directory>) -> io::Result<()> {
         let kind = FileType::from_raw_mode(about.st_mode);
         let ours = matches!(kind, FileType::Socket | FileType::RegularFile);
         if ours && about.st_uid == own_user() && Program::named(directory, name)?.is_none() {
-            // Whoever has the slot cleans up. If nobody has, this does.
+            // The holder of the slot cleans up. If there is none, this does.
             drop(Slot::take(
                 &Program::new(Arc::clone(directory), name, &about),
                 VERB,

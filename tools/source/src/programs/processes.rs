@@ -66,7 +66,7 @@ impl Processes {
     fn find_owners(&mut self) {
         let mut owners: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
         for pid in numbers("/proc") {
-            // Of other users' processes nothing is told.
+            // Nothing is known of other users' processes.
             let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else {
                 continue;
             };

@@ -22,7 +22,7 @@ pub struct Program {
     file: (u64, u64),
 }
 
-/// Whether anybody is behind the socket of a program.
+/// Whether a process has the socket of a program open.
 #[derive(Debug)]
 pub enum Presence {
     /// A process has the socket open.
@@ -31,7 +31,7 @@ pub enum Presence {
     Dead,
     /// The socket is not there any more: the program has ended.
     Gone,
-    /// That cannot be told.
+    /// That cannot be known.
     Unknown(io::Error),
 }
 
@@ -58,7 +58,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// If that cannot be told.
+    /// If that is not known.
     pub fn named(directory: &Arc<Directory>, name: &OsStr) -> io::Result<Option<Self>> {
         Self::of_file(directory, &with_suffix(name, SOCKET))
     }
@@ -67,7 +67,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// If that cannot be told.
+    /// If that is not known.
     pub fn at(directory: &Arc<Directory>, socket: &Path) -> io::Result<Option<Self>> {
         let Some(file) = socket.file_name() else {
             return Ok(None);
@@ -132,7 +132,7 @@ impl Program {
         self.directory.path().join(self.socket_name())
     }
 
-    /// The path at which whoever holds its slot serves others.
+    /// The path at which the holder of its slot serves others.
     pub fn relay(&self) -> PathBuf {
         self.directory.path().join(self.relay_name())
     }
@@ -199,11 +199,11 @@ impl Program {
         UnixStream::connect(self.directory.way_to(&self.socket_name()))
     }
 
-    /// Connects to whoever holds the slot of the program, and serves others.
+    /// Connects to the holder of the slot of the program, which serves others.
     ///
     /// # Errors
     ///
-    /// `NotFound` and `ConnectionRefused` mean that nobody does (any more).
+    /// `NotFound` and `ConnectionRefused` mean that there is none (any more).
     pub fn connect_to_relay(&self) -> io::Result<UnixStream> {
         UnixStream::connect(self.directory.way_to(&self.relay_name()))
     }

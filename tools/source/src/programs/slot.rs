@@ -101,7 +101,7 @@ impl Slot {
         self.address(self.program.relay(), &self.program.relay_name())
     }
 
-    /// A place for a socket that nobody else looks for. Nothing is there.
+    /// A path for a socket that no other process looks for. Nothing is there.
     pub fn private(&self) -> PathBuf {
         let name = self.program.private_name();
         self.address(self.program.directory().path().join(&name), &name)
@@ -144,7 +144,7 @@ impl Holder {
     ///
     /// # Errors
     ///
-    /// If that cannot be told.
+    /// If that is not known.
     pub fn of(program: &Program) -> io::Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let name = program.lock_name();
@@ -155,7 +155,7 @@ impl Holder {
         };
         check(&file)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-            // It ends with the descriptor; whoever wanted the slot just then tries again.
+            // It ends with the descriptor; a process that wanted the slot just then tries again.
             Ok(()) => return Ok(None),
             Err(Errno::WOULDBLOCK) => {}
             Err(error) => return Err(error.into()),

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-/// Without waiting, and without a signal if nobody is there any more.
+/// Without waiting, and without a signal if the reader is gone.
 pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 /// Makes a FIFO, for its owner alone.
