@@ -195,7 +195,7 @@ impl Bridge {
             for place in places.take_while(|place| *place <= end) {
                 after.push(part, at, place)?;
                 at = place;
-                // What a capability told last must not be followed by what was before.
+                // What a capability logged last must not be followed by older events.
                 if after.0.at() < since {
                     continue;
                 }

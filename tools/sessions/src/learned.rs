@@ -87,7 +87,7 @@ impl Learner {
         events
     }
 
-    /// Takes an event. Whether it may have told something new.
+    /// Takes an event. Whether it may have brought something new.
     pub(crate) fn event(&mut self, event: &Event<'_>) -> bool {
         match event.body {
             EventBody::UserMsg { .. } | EventBody::LogMsg { .. } => {

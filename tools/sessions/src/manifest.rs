@@ -18,7 +18,7 @@ pub struct Manifest {
     pub from: String,
     /// When the recording began, in nanoseconds since 1970.
     pub began_unix_ns: u64,
-    /// How it ended; `None` while it goes on, and when whoever recorded it was killed.
+    /// How it ended; `None` while it goes on, and when its recorder was killed.
     pub ended: Option<Ended>,
     /// What its log tells of its program.
     #[serde(flatten)]

@@ -1,4 +1,4 @@
-//! What becomes of a recording: what is told when it happens, and what can be asked.
+//! What happens to a recording: notices when it happens, and the status on request.
 
 use crate::error::Error;
 use crate::manifest::Lost;

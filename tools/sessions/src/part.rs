@@ -17,7 +17,7 @@ pub(crate) struct Part {
     path: PathBuf,
     index_path: PathBuf,
     file: File,
-    /// `None` after an error: whoever reads makes it again.
+    /// `None` after an error: the next reader makes it again.
     index: Option<File>,
     summary: PartSummary,
     prologue: u64,

@@ -390,7 +390,7 @@ impl Recording {
         if let Some(failure) = &mut self.failure {
             self.pause = (self.pause * 2).min(RETRY.1);
             failure.retry = Instant::now() + self.pause;
-            // What is told once need not be told again.
+            // What was reported once is not reported again.
             if self.lost.times > failure.lost.times {
                 return;
             }

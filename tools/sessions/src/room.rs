@@ -105,7 +105,7 @@ pub(crate) fn keep_newest(session: &Path, most: usize) {
 pub(crate) fn remove_session(session: &Path) -> io::Result<u64> {
     let mut removed = 0;
     let is_ours = |name: &str| {
-        // One that was not complete when whoever wrote it was killed.
+        // One that was not complete when its writer was killed.
         let unfinished = name
             .strip_prefix('.')
             .and_then(|name| name.strip_suffix(".new"));

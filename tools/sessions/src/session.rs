@@ -82,7 +82,7 @@ impl Session {
     ///
     /// If it cannot be read.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        // What is complete in the manifest is seen as ended only if nobody records any more.
+        // What is complete in the manifest is seen as ended only if there is no recorder any more.
         let is_locked = Locked::is_locked(dir);
         let manifest = Manifest::read(dir);
         let entries = fs::read_dir(dir).doing("read", dir)?;
@@ -150,7 +150,7 @@ impl Session {
         self.state
     }
 
-    /// What whoever recorded it has written about it; `None` if that is missing or damaged.
+    /// What its recorder has written about it; `None` if that is missing or damaged.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()
     }
@@ -246,7 +246,7 @@ impl Session {
         }
     }
 
-    /// What was not recorded, as whoever recorded it has counted.
+    /// What was not recorded, as its recorder has counted.
     pub fn lost(&self) -> Lost {
         self.manifest
             .as_ref()
