@@ -1,4 +1,4 @@
-//! From events to facts, and on to whoever exports them.
+//! From events to facts, and on to the exporter.
 
 use crate::exporter::Exporter;
 use eventlog_state::{

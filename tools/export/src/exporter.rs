@@ -53,7 +53,7 @@ pub trait Exporter {
         Ok(())
     }
 
-    /// A log is over, and all that happened in it has been told.
+    /// A log is over, and all that happened in it has been reported.
     ///
     /// # Errors
     ///

@@ -98,7 +98,7 @@ impl<W: Write> Folded<W> {
         names.join(";")
     }
 
-    /// Names what one log has told by numbers.
+    /// Names what one log refers to by number.
     fn name(&mut self, symbols: &Symbols) {
         let mut samples = std::mem::take(&mut self.samples);
         for (stack, count) in std::mem::take(&mut self.counts) {

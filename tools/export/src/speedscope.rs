@@ -105,7 +105,7 @@ impl Collected {
         to_json(value, self.raw)
     }
 
-    /// Names the cost centres that one log has told by numbers.
+    /// Names the cost centres that one log refers to by number.
     fn name(&mut self, symbols: &Symbols) {
         for id in self.stacks.ids() {
             if let Some(centre) = symbols.cost_centre(id) {

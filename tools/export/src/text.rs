@@ -5,7 +5,7 @@
 //! as commands, line feeds would make one line look like two, and directional
 //! controls would show something else than what is there.
 //!
-//! In JSON nothing changes for whoever reads it: characters are written as
+//! In JSON nothing changes for its readers: characters are written as
 //! `\u009b` there.
 
 use serde::Serialize;
