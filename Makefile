@@ -9,7 +9,7 @@
 #   make dist               an archive of the stripped `eventlog` with its documents
 #   make check              scripts/package-test
 #
-# Needs cargo, rustc and GNU binutils.
+# Needs cargo, rustc and GNU binutils; dist also GNU tar.
 
 PREFIX = /usr/local
 BINDIR = $(PREFIX)/bin
