@@ -1080,3 +1080,96 @@ fn info_tables_of_two_programs_keep_their_names() {
     assert_eq!((number(stack, 22), number(stack, 31)), (string, string));
     assert_eq!(number(stack, 39), place);
 }
+
+/// What the messages of the package opentelemetry tell in all: of each span its name and what
+/// was said of it, of each instrument its name and what it measured. As their reader has it: by
+/// number, and a number stands for one of each.
+fn telemetry(log: &[u8]) -> Vec<String> {
+    let mut reader = Reader::new(log);
+    let (mut spans, mut instruments) = (BTreeMap::new(), BTreeMap::new());
+    let mut told = Vec::new();
+    while let Some(item) = reader.next_item().expect("a readable log") {
+        let Item::Event(event) = item else { continue };
+        let EventBody::UserBinaryMsg { data } = event.body else {
+            continue;
+        };
+        let Some([kind, rest @ ..]) = data.strip_prefix(b"OT\x03") else {
+            continue;
+        };
+        let rest = if *kind == 8 { &rest[1..] } else { rest };
+        let (id, rest) = rest.split_first_chunk::<8>().expect("a number");
+        let text = String::from_utf8_lossy(rest).into_owned();
+        let of = |known: &BTreeMap<_, String>| known.get(id).cloned().unwrap_or_default();
+        match kind {
+            1 => _ = spans.insert(*id, text),
+            8 => _ = instruments.insert(*id, text),
+            2 => told.push(format!("{} ends", spans.remove(id).unwrap_or_default())),
+            9 => told.push(format!("{} is {:?}", of(&instruments), rest)),
+            kind => told.push(format!("{} has {kind} {text:?}", of(&spans))),
+        }
+    }
+    told.extend(spans.into_values().map(|name| format!("{name} is open")));
+    told.sort();
+    told
+}
+
+/// Each program counts its spans and instruments from 1 on.
+#[test]
+fn spans_and_instruments_of_merged_programs_are_told_apart() {
+    let program = |name: &str, pid, late: u64| {
+        let say = |kind: u8, id: u64, rest: &str| {
+            let kind_of_instrument: &[u8] = if kind == 8 { &[1] } else { &[] };
+            let id = id.to_le_bytes();
+            [
+                b"OT\x03",
+                &[kind][..],
+                kind_of_instrument,
+                &id,
+                rest.as_bytes(),
+            ]
+            .concat()
+        };
+        let said = [
+            say(8, 1, &format!("{name} requests")),
+            say(1, 1, &format!("{name} GET /")),
+            say(1, 2, &format!("{name} inner")),
+            say(3, 2, "tag\0value"),
+            say(4, 2, "event\0value"),
+            say(5, 2, "parent_1trace_1"),
+            say(6, 1, "trace_1_"),
+            say(7, 1, "span_id_"),
+            say(9, 1, name),
+            say(2, 2, ""),
+            say(3, 1, "tag\0later"),
+            say(2, 1, ""),
+            say(1, 3, &format!("{name} goes on")),
+        ];
+        let events: Vec<_> = (0u64..)
+            .zip(&said)
+            .map(|(at, data)| (10 * at + late, EventBody::UserBinaryMsg { data }))
+            .collect();
+        Log::new()
+            .block(None, &at(&identity(pid)))
+            .block(Some(0), &at(&events))
+            .end()
+    };
+    let dir = Dir::new();
+    // Their spans are open at the same time.
+    let logs = [
+        program("alpha", 1, 1),
+        program("beta", 2, 2),
+        program("gamma", 3, 3),
+    ];
+    let names: Vec<String> = (0..3)
+        .map(|n| dir.with(&format!("log{n}"), &logs[n]))
+        .collect();
+    let out = dir.file("out");
+    let merge = ["merge", "--parts", "no", "-o", &out].map(str::to_owned);
+    eventlog(&[&merge[..], &names].concat()).exits(0);
+    let merged = std::fs::read(&out).expect("a result");
+    assert_valid(&merged);
+    let mut wanted: Vec<String> = logs.iter().flat_map(|log| telemetry(log)).collect();
+    wanted.sort();
+    assert_eq!(wanted.len(), 3 * 10, "{wanted:#?}");
+    assert_eq!(telemetry(&merged), wanted);
+}

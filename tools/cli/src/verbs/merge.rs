@@ -1,6 +1,7 @@
 //! `eventlog merge`: several logs into one.
 
 mod join;
+mod open_telemetry;
 mod renumber;
 mod stack_profiler;
 mod survey;
@@ -22,8 +23,9 @@ use survey::Survey;
 /// Merge several logs into one
 ///
 /// Logs of different programs are put side by side: capabilities, threads,
-/// tasks, capability sets, cost centres, info tables and ticky counters of the
-/// later ones get new numbers, and times are brought into line by the wall clock. Parts of one recording
+/// tasks, capability sets, cost centres, info tables, ticky counters, and what
+/// the packages ghc-stack-profiler and opentelemetry number, get new numbers in
+/// the later ones, and times are brought into line by the wall clock. Parts of one recording
 /// (as `eventlog record` writes them, or of one process) are put together in
 /// the order given, without what they repeat.
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,6 @@
 //! New numbers and times for the events of a log that joins others.
 
+use super::open_telemetry;
 use super::stack_profiler::{self, Numbers};
 use super::survey::Survey;
 use ghc_eventlog::{BlockBuilder, Breakdown, Event, EventBody, Header, Stack, Text};
@@ -240,10 +241,15 @@ impl Renumber {
                     *label = Text(buffer);
                 }
             }
-            EventBody::UserBinaryMsg { data }
-                if stack_profiler::renumber(self, data, buffer).is_some() =>
-            {
-                *data = buffer;
+            EventBody::UserBinaryMsg { data } => {
+                let counted = |number| self.counted(number);
+                let known = stack_profiler::renumber(self, data, buffer).or_else(|| {
+                    buffer.clear();
+                    open_telemetry::renumber(counted, data, buffer)
+                });
+                if known.is_some() {
+                    *data = buffer;
+                }
             }
             _ => {}
         }
