@@ -10,10 +10,11 @@ use std::fs;
 use std::path::Path;
 
 /// The crates that are looked at, by their folders in the repository.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 13] = [
     "ffi",
     "formats/control",
     "formats/events",
+    "formats/hp",
     "formats/ring-file",
     "tools/cli",
     "tools/export",

@@ -73,6 +73,7 @@ fn exists(test: &str) -> bool {
     let folders = [
         "ffi/tests",
         "formats/control/tests",
+        "formats/hp/tests",
         "tools/cli/tests",
         "tools/export/tests",
         "tools/monitor/tests",
