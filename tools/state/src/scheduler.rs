@@ -20,6 +20,7 @@ use crate::limits::Keep;
 use crate::oddity::{At, Odd};
 use crate::pages::Pages;
 use crate::states::ThreadState;
+use crate::table::Table;
 use crate::thread::Thread;
 use crate::turn::Turn;
 use ghc_eventlog::{Event, StopStatus, Text};
@@ -32,6 +33,11 @@ pub(crate) struct Scheduler {
     pub(crate) threads: Pages<Thread>,
     pub(crate) caps: Vec<Cap>,
     seen: u32,
+    /// Which of the threads with this number one is, where it is not the first. Of those that are
+    /// alive; GHC does not use numbers again.
+    again: Table<u64>,
+    /// How many numbers were used again.
+    used_again: u64,
     /// The capability that the latest event came from.
     spoke_last: Option<u16>,
     finished: Arc<Finished>,
@@ -135,6 +141,8 @@ impl Scheduler {
                 return;
             }
             Arc::make_mut(&mut self.finished).remove(id);
+            self.used_again += 1;
+            self.again.insert(id.into(), self.used_again);
         }
         if self.threads.len() >= with.keep.limits.threads {
             self.refused_threads += 1;
@@ -320,6 +328,17 @@ impl Scheduler {
             });
         }
         Arc::make_mut(&mut self.finished).add(id);
+        if self.again.len() > 0 {
+            self.again.remove(id.into());
+        }
+    }
+
+    /// Tells threads of one number apart. `None` if that of this number is over.
+    pub(crate) fn life(&self, id: u32) -> Option<u64> {
+        if self.finished.contains(id) {
+            return None;
+        }
+        Some(self.again.get(id.into()).copied().unwrap_or(0))
     }
 
     pub(crate) fn migrate(

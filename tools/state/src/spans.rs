@@ -100,6 +100,13 @@ pub trait Running {
     /// The thread that runs on a capability.
     fn thread_on(&self, cap: u16) -> Option<u32>;
 
+    /// Tells a thread from others that have had its number: another answer for each of them.
+    /// `None` if the one of this number is over, and no other has it.
+    fn life(&self, thread: u32) -> Option<u64> {
+        let _ = thread;
+        Some(0)
+    }
+
     /// For how long a thread has run up to a moment, in nanoseconds.
     fn ran(&self, thread: u32, time: u64) -> Option<u64>;
 
@@ -155,9 +162,19 @@ pub struct OpenSpan {
     number: u64,
     paused: u64,
     ran: Option<u64>,
+    /// Tells its thread from others of that number.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    life: Option<u64>,
 }
 
 impl OpenSpan {
+    /// The thread that began it, unless that is over: another one may have the number by now.
+    pub(crate) fn owner(&self, running: &impl Running) -> Option<u32> {
+        let thread = self.thread?;
+        let life = running.life(thread);
+        (life.is_some() && life == self.life).then_some(thread)
+    }
+
     /// Where its beginning lies in the stream.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
@@ -319,6 +336,7 @@ impl<R: Rule> Spans<R> {
                     number: self.begun,
                     paused: running.paused().unwrap_or(0),
                     ran: thread.and_then(|thread| running.ran(thread, event.time)),
+                    life: thread.and_then(|thread| running.life(thread)),
                 });
                 self.begun += 1;
             }
@@ -360,7 +378,7 @@ impl Open {
         let own = nearest
             .by_ref()
             .take(NEAREST)
-            .find(|&at| group[at].thread == thread);
+            .find(|&at| group[at].owner(running) == thread);
         // Another thread may end it: then the latest is meant, or among any
         // messages the one that has waited longest.
         let at = own.or_else(|| match pairs {
@@ -377,8 +395,9 @@ impl Open {
             }
         }
         self.count -= 1;
-        let ran = found.thread.and_then(|thread| running.ran(thread, end));
-        let label = found.thread.and_then(|thread| running.label(thread));
+        let owner = found.owner(running);
+        let ran = owner.and_then(|thread| running.ran(thread, end));
+        let label = owner.and_then(|thread| running.label(thread));
         let paused = running.paused();
         Some(Span {
             name: found.name,

@@ -414,6 +414,10 @@ impl Running for View<'_> {
         cap.running.map(|(thread, _)| thread)
     }
 
+    fn life(&self, thread: u32) -> Option<u64> {
+        self.scheduler.life(thread)
+    }
+
     fn ran(&self, thread: u32, time: u64) -> Option<u64> {
         Some(self.scheduler.threads.get(thread)?.ran_until(time))
     }

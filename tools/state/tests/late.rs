@@ -9,7 +9,7 @@ use eventlog_state::{
     Beginning, Fact, Follower, Keep, MergeOptions, Position, Severity, Snapshot, State, Window,
     transition_blocks,
 };
-use ghc_eventlog::{Decoder, Item, Reader};
+use ghc_eventlog::{Decoder, EventBody, Item, Reader, StopStatus};
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -470,6 +470,70 @@ fn in_the_middle_of_a_block() {
         }
     }
     assert!(cuts > 2000, "{cuts}");
+}
+
+/// A span belongs to the thread that began it, also where another has its number by now, even from
+/// the very moment on at which a late reader gets the state.
+#[test]
+fn spans_of_a_thread_whose_number_is_used_again() {
+    let thread = 7;
+    let say = |text: &'static str| EventBody::UserMsg {
+        message: text.into(),
+    };
+    let create = |thread| EventBody::CreateThread { thread };
+    let run = |thread| EventBody::RunThread { thread };
+    let stop = |thread, status| EventBody::StopThread {
+        thread,
+        status,
+        info: Some(0),
+    };
+    let (over, waits) = (StopStatus::FINISHED, StopStatus::YIELDING);
+    // In each step nothing but this happens, all at its time.
+    let steps: [(u64, &[EventBody<'_>]); 6] = [
+        (
+            10,
+            &[create(thread), create(8), run(thread), say("START a")],
+        ),
+        (
+            20,
+            &[stop(thread, over), run(8), say("START a"), say("START b")],
+        ),
+        (20, &[stop(8, waits), create(thread), run(thread)]),
+        (30, &[say("STOP a"), say("START b")]),
+        (40, &[stop(thread, over), create(thread), run(thread)]),
+        (50, &[say("STOP b"), say("STOP a"), stop(thread, waits)]),
+    ];
+    let mut parts = Vec::new();
+    for (time, bodies) in steps {
+        let events: Vec<_> = bodies.iter().map(|body| event(time, *body)).collect();
+        parts.push(block(Some(0), time, time, &events));
+    }
+    for count in 1..=steps.len() {
+        let bytes = log(&parts[..count]);
+        let (check, ends) = Check::new("used again", &bytes);
+        let all: Vec<usize> = (0..ends.len()).collect();
+        let (late, _, failed) = check.run(&ends, &all);
+        assert!(failed.is_empty(), "{count} steps: {failed:#?}");
+        assert_eq!(late, count + 1);
+    }
+    // Which of them end, and for how long their threads ran. The second thread 7 ends the span of
+    // the thread 8, which is the latest, and not that of the first, which it knows nothing of.
+    let mut ended = Vec::new();
+    let mut see = |fact: Fact<'_>| {
+        if let Fact::Span(span) = fact {
+            ended.push((span.name.to_string(), span.start, span.thread, span.running));
+        }
+    };
+    let mut follower = Follower::new(PLENTY, Keep::all());
+    follower.push_bytes(&log(&parts), &mut see).unwrap();
+    follower.finish(&mut see).unwrap();
+    let expected = [
+        ("a", 20, 8, Some(0)),
+        ("b", 30, thread, None),
+        ("a", 10, thread, None),
+    ];
+    let expected = expected.map(|(name, start, id, ran)| (name.to_owned(), start, Some(id), ran));
+    assert_eq!(ended, expected);
 }
 
 /// Where more waits than may, the order is not certain any more; a late reader still gets

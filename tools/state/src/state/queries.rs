@@ -113,11 +113,8 @@ impl State {
 
     /// The thread that began a span, if it is alive.
     pub(crate) fn thread_of(&self, span: &OpenSpan) -> Option<(u32, &Thread)> {
-        let id = span.thread?;
-        let thread = self.thread(id)?;
-        // Not another one that has the number now.
-        let was_there = thread.created().is_none_or(|created| created <= span.start);
-        was_there.then_some((id, thread))
+        let id = span.owner(self)?;
+        Some((id, self.thread(id)?))
     }
 
     /// What the log tells at all.
@@ -164,6 +161,10 @@ impl State {
 impl Running for State {
     fn thread_on(&self, cap: u16) -> Option<u32> {
         self.cap(cap)?.running.map(|(thread, _)| thread)
+    }
+
+    fn life(&self, thread: u32) -> Option<u64> {
+        self.scheduler.life(thread)
     }
 
     fn ran(&self, thread: u32, time: u64) -> Option<u64> {

@@ -33,7 +33,8 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
                 continue;
             };
             let thread = alive(span, &self.reader);
-            if thread.is_none() || others.iter().any(|other| other.thread == span.thread) {
+            let owner = span.owner(from);
+            if thread.is_none() || others.iter().any(|other| other.owner(from) == owner) {
                 again.extend(others.iter().map(|other| other.offset()));
             }
         }
