@@ -31,6 +31,7 @@ use ghc_eventlog::{Event, EventBody};
 use ids::Kind;
 use packets::{Arg, Packets, Shown};
 use rustc_hash::FxHashMap;
+use std::fmt::Write as _;
 use std::io::Write;
 use tracks::{CounterKind, Tracks};
 
@@ -58,6 +59,8 @@ pub struct Perfetto<W> {
     told_by: Option<u16>,
     /// The thread that stops now, and its name: it may be over when that is told.
     stopping: Stopping,
+    /// A name in the making.
+    name: String,
 }
 
 /// Allocation over time.
@@ -90,6 +93,7 @@ impl<W: Write> Perfetto<W> {
             sparks: FxHashMap::default(),
             told_by: None,
             stopping: Stopping::default(),
+            name: String::new(),
         }
     }
 
@@ -111,18 +115,15 @@ impl<W: Write> Perfetto<W> {
         if self.tracks.is_full(thread, self.most_threads) {
             return Ok(None);
         }
-        let label = self.stopping.label(state, thread).map(str::to_owned);
-        let program = match self.tracks.has_thread(thread) {
-            true => 0,
-            false => place::of_thread(state, thread, told_by),
-        };
-        let named = (thread, label.as_deref());
+        let label = self.stopping.label(state, thread);
+        let program = || place::of_thread(state, thread, told_by);
+        let named = (thread, label);
         let track = self.tracks.thread(&mut self.packets, program, named)?;
         Ok(Some(track))
     }
 
     fn cap_track(&mut self, state: &State, cap: u16) -> Result<u64, Error> {
-        let program = place::of_cap(state, Some(cap));
+        let program = || place::of_cap(state, Some(cap));
         Ok(self.tracks.cap(&mut self.packets, program, cap)?)
     }
 
@@ -158,7 +159,7 @@ impl<W: Write> Perfetto<W> {
         if let Some(wake) = wake.filter(|wake| self.range.contains(wake.time)) {
             let by = wake.by.filter(|by| self.tracks.has_thread(*by));
             let from = match by {
-                Some(by) => self.tracks.thread(&mut self.packets, 0, (by, None))?,
+                Some(by) => self.tracks.thread(&mut self.packets, || 0, (by, None))?,
                 None => self.cap_track(state, wake.cap)?,
             };
             let args = [Arg("thread", thread.into())];
@@ -218,14 +219,18 @@ impl<W: Write> Perfetto<W> {
         let arg = thread.map(|thread| Arg("thread", thread.into()));
         let name = match thread {
             Some(thread) => match self.stopping.label(state, thread) {
-                Some(label) => label.to_owned(),
-                None => format!("thread {thread}"),
+                Some(label) => label,
+                None => {
+                    self.name.clear();
+                    let _ = write!(self.name, "thread {thread}");
+                    &self.name
+                }
             },
-            None => interval.state.name().to_owned(),
+            None => interval.state.name(),
         };
         let shown = Shown {
             track,
-            name: &name,
+            name,
             category: interval.state.name(),
             args: arg.as_slice(),
         };

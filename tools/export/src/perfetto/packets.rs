@@ -1,11 +1,11 @@
 //! Packets of a trace, one after the other.
 
 use super::proto::{
-    BOOTTIME, Clock, ClockSnapshot, DebugAnnotation, EventType, INCREMENTAL_STATE_CLEARED,
-    Interned, InternedData, NEEDS_INCREMENTAL_STATE, REALTIME, TracePacket, TrackDescriptor,
-    TrackEvent,
+    BOOTTIME, Clock, ClockSnapshot, EventType, INCREMENTAL_STATE_CLEARED, Interned, InternedData,
+    NEEDS_INCREMENTAL_STATE, REALTIME, TracePacket, TrackDescriptor, field,
 };
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use rustc_hash::FxHashMap;
 use std::io::{self, Write};
 
@@ -54,7 +54,7 @@ pub struct Shown<'a> {
 struct Strings(FxHashMap<Box<str>, u64>);
 
 impl Strings {
-    /// Its number; `Err` with what has to be told of it first, `None` if it has none.
+    /// Its number, and what has to be told of it first if it is new; `None` if it has none.
     fn number(&mut self, string: &str, new: &mut Vec<Interned>) -> Option<u64> {
         if let Some(&known) = self.0.get(string) {
             return Some(known);
@@ -64,11 +64,31 @@ impl Strings {
         }
         let number = self.0.len() as u64 + 1;
         self.0.insert(string.into(), number);
-        new.push(Interned {
-            iid: Some(number),
-            name: Some(string.to_owned()),
-        });
+        new.push(interned(number, string));
         Some(number)
+    }
+}
+
+/// The same for the few that this crate makes itself: to compare them is faster than to hash them.
+#[derive(Debug, Default)]
+struct Words(Vec<&'static str>);
+
+impl Words {
+    fn number(&mut self, word: &'static str, new: &mut Vec<Interned>) -> u64 {
+        let known = self.0.iter().position(|known| *known == word);
+        let at = known.unwrap_or_else(|| {
+            self.0.push(word);
+            new.push(interned(self.0.len() as u64, word));
+            self.0.len() - 1
+        });
+        at as u64 + 1
+    }
+}
+
+fn interned(number: u64, string: &str) -> Interned {
+    Interned {
+        iid: Some(number),
+        name: Some(string.to_owned()),
     }
 }
 
@@ -76,11 +96,16 @@ impl Strings {
 #[derive(Debug)]
 pub struct Packets<W> {
     out: W,
+    /// A packet, its event, and a part of that, in the making.
     buffer: Vec<u8>,
+    event: Vec<u8>,
+    part: Vec<u8>,
     begun: bool,
     names: Strings,
-    categories: Strings,
-    keys: Strings,
+    categories: Words,
+    keys: Words,
+    /// What is used for the first time.
+    new: InternedData,
     pub written: Written,
 }
 
@@ -89,10 +114,13 @@ impl<W: Write> Packets<W> {
         Self {
             out,
             buffer: Vec::new(),
+            event: Vec::new(),
+            part: Vec::new(),
             begun: false,
             names: Strings::default(),
-            categories: Strings::default(),
-            keys: Strings::default(),
+            categories: Words::default(),
+            keys: Words::default(),
+            new: InternedData::default(),
             written: Written::default(),
         }
     }
@@ -158,69 +186,206 @@ impl<W: Write> Packets<W> {
         flow: Option<u64>,
     ) -> io::Result<()> {
         self.written.slices += 1;
-        let (mut event, new) = self.event(shown, EventType::SliceBegin);
-        event.terminating_flow_ids.extend(flow);
-        self.write(packet(from, event, new))?;
-        let end = TrackEvent {
-            r#type: Some(EventType::SliceEnd.into()),
-            track_uuid: Some(shown.track),
-            ..TrackEvent::default()
-        };
-        self.write(packet(to, end, None))
+        self.shown(shown, EventType::SliceBegin);
+        if let Some(flow) = flow {
+            self.event.fixed(field::TERMINATING_FLOW_IDS, flow);
+        }
+        self.write_event(from, true)?;
+        self.event.clear();
+        self.event.number(field::TYPE, EventType::SliceEnd as u64);
+        self.event.number(field::TRACK_UUID, shown.track);
+        self.write_event(to, false)
     }
 
     /// A moment; with the arrow that begins there.
     pub fn instant(&mut self, shown: &Shown<'_>, time: u64, flow: Option<u64>) -> io::Result<()> {
         self.written.instants += 1;
         self.written.flows += u64::from(flow.is_some());
-        let (mut event, new) = self.event(shown, EventType::Instant);
-        event.flow_ids.extend(flow);
-        self.write(packet(time, event, new))
+        self.shown(shown, EventType::Instant);
+        if let Some(flow) = flow {
+            self.event.fixed(field::FLOW_IDS, flow);
+        }
+        self.write_event(time, true)
     }
 
     /// A counter has this value from now on.
     pub fn counter(&mut self, track: u64, time: u64, value: u64) -> io::Result<()> {
         self.written.counters += 1;
-        let event = TrackEvent {
-            r#type: Some(EventType::Counter.into()),
-            track_uuid: Some(track),
-            counter_value: Some(i64::try_from(value).unwrap_or(i64::MAX)),
-            ..TrackEvent::default()
-        };
-        self.write(packet(time, event, None))
+        self.event.clear();
+        self.event.number(field::TYPE, EventType::Counter as u64);
+        self.event.number(field::TRACK_UUID, track);
+        let value = value.min(i64::MAX as u64);
+        self.event.number(field::COUNTER_VALUE, value);
+        self.write_event(time, false)
     }
 
-    fn event(&mut self, shown: &Shown<'_>, kind: EventType) -> (TrackEvent, Option<InternedData>) {
-        let mut new = InternedData::default();
-        let name_iid = self.names.number(shown.name, &mut new.event_names);
+    /// What is shown, as the beginning of a `TrackEvent`.
+    fn shown(&mut self, shown: &Shown<'_>, kind: EventType) {
+        let new = &mut self.new;
+        let name = self.names.number(shown.name, &mut new.event_names);
         let category = self
             .categories
             .number(shown.category, &mut new.event_categories);
-        let mut annotation = |arg: &Arg| DebugAnnotation {
-            name_iid: self.keys.number(arg.0, &mut new.debug_annotation_names),
-            uint_value: Some(arg.1),
-        };
-        let event = TrackEvent {
-            debug_annotations: shown.args.iter().map(&mut annotation).collect(),
-            category_iids: category.into_iter().collect(),
-            r#type: Some(kind.into()),
-            name_iid,
-            name: name_iid.is_none().then(|| shown.name.to_owned()),
-            track_uuid: Some(shown.track),
-            ..TrackEvent::default()
-        };
-        let told = new != InternedData::default();
-        (event, told.then_some(new))
+        let event = &mut self.event;
+        event.clear();
+        event.number(field::CATEGORY_IIDS, category);
+        for arg in shown.args {
+            let key = self.keys.number(arg.0, &mut new.debug_annotation_names);
+            self.part.clear();
+            self.part.number(field::ANNOTATION_NAME_IID, key);
+            self.part.number(field::ANNOTATION_UINT_VALUE, arg.1);
+            event.bytes(field::DEBUG_ANNOTATIONS, &self.part);
+        }
+        event.number(field::TYPE, kind as u64);
+        if let Some(name) = name {
+            event.number(field::NAME_IID, name);
+        }
+        event.number(field::TRACK_UUID, shown.track);
+        if name.is_none() {
+            event.bytes(field::NAME, shown.name.as_bytes());
+        }
+    }
+
+    /// Writes the event in a packet. `interns`: it uses what was interned, perhaps just now.
+    fn write_event(&mut self, time: u64, interns: bool) -> io::Result<()> {
+        let body = &mut self.part;
+        body.clear();
+        body.number(field::TIMESTAMP, time);
+        body.number(field::TRUSTED_PACKET_SEQUENCE_ID, SEQUENCE.into());
+        body.bytes(field::TRACK_EVENT, &self.event);
+        if self.new != InternedData::default() {
+            let new = std::mem::take(&mut self.new);
+            body.bytes(field::INTERNED_DATA, &new.encode_to_vec());
+        }
+        if interns {
+            body.number(field::SEQUENCE_FLAGS, NEEDS_INCREMENTAL_STATE.into());
+        }
+        self.buffer.clear();
+        self.buffer.push(PACKET);
+        encode_varint(body.len() as u64, &mut self.buffer);
+        self.buffer.extend_from_slice(body);
+        self.out.write_all(&self.buffer)
     }
 }
 
-fn packet(time: u64, event: TrackEvent, interned_data: Option<InternedData>) -> TracePacket {
-    let names = event.name_iid.is_some() || !event.category_iids.is_empty();
-    TracePacket {
-        timestamp: Some(time),
-        sequence_flags: names.then_some(NEEDS_INCREMENTAL_STATE),
-        track_event: Some(event),
-        interned_data,
-        ..TracePacket::default()
+/// Fields of a message. A trace consists of events, nearly, so these are written straight away:
+/// a message that is made first and then measured and encoded takes several times as long.
+trait Fields {
+    fn number(&mut self, field: u32, value: u64);
+    fn fixed(&mut self, field: u32, value: u64);
+    fn bytes(&mut self, field: u32, value: &[u8]);
+}
+
+impl Fields for Vec<u8> {
+    #[inline]
+    fn number(&mut self, field: u32, value: u64) {
+        encode_key(field, WireType::Varint, self);
+        encode_varint(value, self);
+    }
+
+    #[inline]
+    fn fixed(&mut self, field: u32, value: u64) {
+        encode_key(field, WireType::SixtyFourBit, self);
+        self.extend_from_slice(&value.to_le_bytes());
+    }
+
+    #[inline]
+    fn bytes(&mut self, field: u32, value: &[u8]) {
+        encode_key(field, WireType::LengthDelimited, self);
+        encode_varint(value.len() as u64, self);
+        self.extend_from_slice(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proto::{DebugAnnotation, TrackEvent};
+    use super::*;
+
+    /// What was written, packet by packet, and that it is what the library makes of each.
+    fn decoded(mut bytes: &[u8]) -> Vec<TracePacket> {
+        let mut packets = Vec::new();
+        while let Some(rest) = bytes.strip_prefix(&[PACKET]) {
+            bytes = rest;
+            let packet = TracePacket::decode_length_delimited(bytes).expect("a packet");
+            let again = packet.encode_length_delimited_to_vec();
+            assert!(bytes.starts_with(&again), "{packet:?}");
+            bytes = &bytes[again.len()..];
+            packets.push(packet);
+        }
+        assert!(bytes.is_empty());
+        packets
+    }
+
+    #[test]
+    fn events_are_what_the_library_makes_of_them() {
+        let long = "x".repeat(LONGEST + 1);
+        let mut packets = Packets::new(Vec::new());
+        let (one, two) = (Arg("cap", 300), Arg("owner", u64::MAX));
+        let shown = |name, category, args| Shown {
+            track: u64::MAX - 1,
+            name,
+            category,
+            args,
+        };
+        let many = [one, two, one];
+        for _ in 0..2 {
+            let plain = shown("a", "state", &[]);
+            packets.slice(&plain, (0, 1 << 40), None).expect("written");
+            let full = shown("b", "gc", &many);
+            packets.slice(&full, (5, 6), Some(7)).expect("written");
+            let long = shown(&long, "message", &many[..1]);
+            packets.instant(&long, 8, Some(u64::MAX)).expect("written");
+            packets.counter(3, u64::MAX, u64::MAX).expect("written");
+        }
+        let packets = decoded(&packets.out);
+        assert_eq!(packets.len(), 12);
+        let event = |at: usize| packets[at].track_event.clone().expect("an event");
+        let annotation = |key, value| DebugAnnotation {
+            name_iid: Some(key),
+            uint_value: Some(value),
+        };
+        let expected = TrackEvent {
+            category_iids: vec![2],
+            debug_annotations: vec![
+                annotation(1, 300),
+                annotation(2, u64::MAX),
+                annotation(1, 300),
+            ],
+            r#type: Some(EventType::SliceBegin.into()),
+            name_iid: Some(2),
+            track_uuid: Some(u64::MAX - 1),
+            terminating_flow_ids: vec![7],
+            ..TrackEvent::default()
+        };
+        assert_eq!((event(2), event(8)), (expected.clone(), expected));
+        let counter = TrackEvent {
+            r#type: Some(EventType::Counter.into()),
+            track_uuid: Some(3),
+            counter_value: Some(i64::MAX),
+            ..TrackEvent::default()
+        };
+        assert_eq!(event(5), counter);
+        let instant = event(4);
+        assert_eq!(instant.name, Some(long));
+        assert_eq!((instant.name_iid, instant.flow_ids), (None, vec![u64::MAX]));
+        let end = event(3);
+        assert_eq!(end.r#type, Some(EventType::SliceEnd.into()));
+        assert_eq!(
+            (packets[3].timestamp, end.track_uuid),
+            (Some(6), Some(u64::MAX - 1))
+        );
+        // Each string is told once, before it is used.
+        let told: Vec<_> = packets.iter().map(|it| it.interned_data.clone()).collect();
+        let new = told[2].clone().expect("new strings");
+        assert_eq!(new.event_categories, [interned(2, "gc")]);
+        assert_eq!(new.event_names, [interned(2, "b")]);
+        let keys = [interned(1, "cap"), interned(2, "owner")];
+        assert_eq!(new.debug_annotation_names, keys);
+        let count = told.iter().flatten().count();
+        assert_eq!(count, 3, "{told:?}");
+        let flags = packets.iter().map(|it| it.sequence_flags.is_some());
+        let expected = [true, false, true, false, true, false];
+        assert!(flags.eq(expected.iter().copied().cycle().take(12)));
     }
 }

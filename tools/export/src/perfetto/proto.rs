@@ -28,6 +28,29 @@ pub const INCREMENTAL_STATE_CLEARED: u32 = 1;
 /// The packet uses what was interned before.
 pub const NEEDS_INCREMENTAL_STATE: u32 = 2;
 
+/// The numbers of the fields that events consist of, as below.
+pub mod field {
+    // Of `TracePacket`.
+    pub const TIMESTAMP: u32 = 8;
+    pub const TRUSTED_PACKET_SEQUENCE_ID: u32 = 10;
+    pub const TRACK_EVENT: u32 = 11;
+    pub const INTERNED_DATA: u32 = 12;
+    pub const SEQUENCE_FLAGS: u32 = 13;
+    // Of `TrackEvent`.
+    pub const CATEGORY_IIDS: u32 = 3;
+    pub const DEBUG_ANNOTATIONS: u32 = 4;
+    pub const TYPE: u32 = 9;
+    pub const NAME_IID: u32 = 10;
+    pub const TRACK_UUID: u32 = 11;
+    pub const NAME: u32 = 23;
+    pub const COUNTER_VALUE: u32 = 30;
+    pub const FLOW_IDS: u32 = 47;
+    pub const TERMINATING_FLOW_IDS: u32 = 48;
+    // Of `DebugAnnotation`.
+    pub const ANNOTATION_NAME_IID: u32 = 1;
+    pub const ANNOTATION_UINT_VALUE: u32 = 3;
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub struct ClockSnapshot {
     #[prost(message, repeated, tag = "1")]

@@ -113,6 +113,7 @@ pub struct Tracks {
 #[derive(Debug, Default)]
 struct Thread {
     label: Option<Box<str>>,
+    program: Place,
     spans: Shared,
 }
 
@@ -200,16 +201,17 @@ impl Tracks {
         Ok(uuid)
     }
 
-    /// The track of a capability.
+    /// The track of a capability. Of which `program` is asked once.
     pub fn cap<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
-        program: Place,
+        program: impl FnOnce() -> Place,
         cap: u16,
     ) -> io::Result<u64> {
         let uuid = number(self.session, Kind::Cap, cap.into());
-        if self.caps.insert(cap) {
-            let parent = self.group(packets, program, (Group::Caps, "capabilities"))?;
+        if !self.caps.contains(&cap) {
+            self.caps.insert(cap);
+            let parent = self.group(packets, program(), (Group::Caps, "capabilities"))?;
             let name = format!("capability {cap}");
             self.describe(packets, (uuid, parent), (&name, cap.into()), single())?;
         }
@@ -226,11 +228,11 @@ impl Tracks {
         self.threads.len() >= most && !self.has_thread(thread)
     }
 
-    /// The track of a thread; a name that is new is told.
+    /// The track of a thread; a name that is new is told. Of which `program` is asked once.
     pub fn thread<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
-        program: Place,
+        program: impl FnOnce() -> Place,
         (thread, label): (u32, Option<&str>),
     ) -> io::Result<u64> {
         let uuid = number(self.session, Kind::Thread, thread.into());
@@ -239,9 +241,11 @@ impl Tracks {
         if known.is_some_and(|known| label.is_none() || known.label.as_deref() == label) {
             return Ok(uuid);
         }
+        // One that is named anew stays where it is.
+        let program = known.map_or_else(program, |known| known.program);
         let parent = self.group(packets, program, (Group::Threads, "threads"))?;
         let known = self.threads.entry(thread).or_default();
-        known.label = label.map(Box::from);
+        (known.label, known.program) = (label.map(Box::from), program);
         let name = match label {
             Some(label) => format!("{label} ({thread})"),
             None => format!("thread {thread}"),
