@@ -1,7 +1,7 @@
 //! The index of one capability.
 
-use crate::checkpoints::Checkpoints;
-use crate::machine::{self, Act, CHANGES, Class, Local, Machine, Told, Was};
+use crate::checkpoints::{Checkpoints, Cursor};
+use crate::machine::{self, Act, CHANGES, Class, Local, Machine, SINCE, Told, Was};
 use crate::transit::Transit;
 use crate::varint;
 use ghc_eventlog::Block;
@@ -226,42 +226,15 @@ impl Cap {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// An entry; behind the last one, how it is now.
-    pub(crate) fn get(&self, index: usize) -> Entry {
-        match self.entries.get(index) {
-            Some(fields) => Entry::from_fields(&fields),
-            None => Entry {
-                machine: self.machine,
-                offset: self.end,
-                block_stop: self.block_stop,
-                end_before: self.end,
-                exceptions: self.exceptions.len() as u64,
-                since_exception: self.since_exception,
-            },
+    /// The entries.
+    pub(crate) fn entries(&self) -> Entries<'_> {
+        Entries {
+            cap: self,
+            cursor: self.entries.cursor(),
         }
     }
 
-    /// The last entry of which that number is not above `value`.
-    pub(crate) fn last_not_above(&self, field: usize, value: u64) -> Option<usize> {
-        let now = self.machine.fields();
-        match now[field] <= value {
-            true => Some(self.entries.len()),
-            false => self.entries.last_not_above(field, value),
-        }
-    }
-
-    /// How many changes of state there were before each entry, from one on.
-    pub(crate) fn changes(&self, index: usize) -> u64 {
-        let fields = self.entries.get(index);
-        fields.map_or(self.machine.changes, |fields| fields[CHANGES])
-    }
-
-    /// Whether a time at which it is idle, or has told nothing yet, may be one at which it is
-    /// switching; and since when its own events tell something.
+    /// Since when its own events tell what it does.
     pub(crate) fn known_since(&self) -> u64 {
         self.known.unwrap_or(u64::MAX)
     }
@@ -303,6 +276,52 @@ impl Cap {
 
     pub(crate) fn memory(&self) -> usize {
         self.entries.memory() + self.exceptions.capacity() + self.transit.memory()
+    }
+}
+
+/// The entries of a capability, and behind the last one how it is now.
+#[derive(Clone, Debug)]
+pub(crate) struct Entries<'a> {
+    cap: &'a Cap,
+    cursor: Cursor<'a, FIELDS>,
+}
+
+impl Entries<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.cap.entries.len()
+    }
+
+    pub(crate) fn get(&mut self, index: usize) -> Entry {
+        let cap = self.cap;
+        match self.cursor.get(index) {
+            Some(fields) => Entry::from_fields(fields),
+            None => Entry {
+                machine: cap.machine,
+                offset: cap.end,
+                block_stop: cap.block_stop,
+                end_before: cap.end,
+                exceptions: cap.exceptions.len() as u64,
+                since_exception: cap.since_exception,
+            },
+        }
+    }
+
+    /// The last one of which that number is not above `value`.
+    pub(crate) fn last_not_above(&mut self, field: usize, value: u64) -> Option<usize> {
+        let now = match field {
+            SINCE => self.cap.machine.since,
+            _ => self.cap.machine.thread_time,
+        };
+        match now <= value {
+            true => Some(self.len()),
+            false => self.cursor.last_not_above(field, value),
+        }
+    }
+
+    /// How often it had gone over to something else by then.
+    pub(crate) fn changes(&mut self, index: usize) -> u64 {
+        let fields = self.cursor.get(index);
+        fields.map_or(self.cap.machine.changes, |fields| fields[CHANGES])
     }
 }
 

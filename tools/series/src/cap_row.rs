@@ -78,18 +78,19 @@ impl CapRow<'_> {
             .map(|edge| *edge.min(&self.cap.until))
             .collect();
         let mut replay = Replay::new(Arc::clone(self.header), log);
+        let mut entries = self.cap.entries();
         let mut out: Vec<[u64; LOCALS]> = Vec::with_capacity(times.len());
         while let Some(&time) = times.get(out.len()) {
-            let Some(index) = self.cap.last_not_above(SINCE, time) else {
+            let Some(index) = entries.last_not_above(SINCE, time) else {
                 out.push([0; LOCALS]);
                 continue;
             };
-            let entry = self.cap.get(index);
-            if index == self.cap.len() {
+            let entry = entries.get(index);
+            if index == entries.len() {
                 out.push(entry.machine.sums_at(time));
                 continue;
             }
-            let next = self.cap.get(index + 1);
+            let next = entries.get(index + 1);
             let here = times[out.len()..].iter();
             let here = here.take_while(|time| **time < next.machine.since);
             // The change that the next entry begins with is the only one, or there is none.
@@ -103,7 +104,8 @@ impl CapRow<'_> {
                 sums: entry.machine.sums,
                 out: &mut out,
             };
-            replay.window(self.number, self.cap, index, &mut edges)?;
+            let end = next.end_before;
+            replay.window((self.number, self.cap), &entry, end, &mut edges)?;
         }
         let told = times.iter().zip(&out);
         Ok(told.map(|(time, sums)| self.told(*time, sums)).collect())
@@ -120,18 +122,19 @@ impl CapRow<'_> {
             .map(|edge| *edge.min(&self.cap.until))
             .collect();
         let mut replay = Replay::new(Arc::clone(self.header), log);
+        let mut entries = self.cap.entries();
         let mut out: Vec<[u64; CLASSES]> = Vec::with_capacity(times.len());
         while let Some(&time) = times.get(out.len()) {
-            let Some(index) = self.cap.last_not_above(THREAD_TIME, time) else {
+            let Some(index) = entries.last_not_above(THREAD_TIME, time) else {
                 out.push([0; CLASSES]);
                 continue;
             };
-            let entry = self.cap.get(index);
-            if index == self.cap.len() {
+            let entry = entries.get(index);
+            if index == entries.len() {
                 out.push(entry.machine.thread_sums_at(time));
                 continue;
             }
-            let next = self.cap.get(index + 1);
+            let next = entries.get(index + 1);
             let here = times[out.len()..].iter();
             let count = here
                 .take_while(|time| **time < next.machine.thread_time)
@@ -140,7 +143,8 @@ impl CapRow<'_> {
                 times: &times[out.len()..][..count],
                 out: &mut out,
             };
-            replay.window(self.number, self.cap, index, &mut edges)?;
+            let end = next.end_before;
+            replay.window((self.number, self.cap), &entry, end, &mut edges)?;
         }
         Ok(out)
     }
@@ -153,17 +157,20 @@ impl CapRow<'_> {
         each: &mut impl FnMut(&Was) -> ControlFlow<()>,
     ) -> io::Result<()> {
         let mut replay = Replay::new(Arc::clone(self.header), log);
-        for index in first..self.cap.len() {
-            if self.cap.changes(index + 1) == self.cap.changes(index) {
+        let mut entries = self.cap.entries();
+        for index in first..entries.len() {
+            let before = entries.changes(index);
+            if entries.changes(index + 1) == before {
                 continue;
             }
+            let (entry, next) = (entries.get(index), entries.get(index + 1));
             let mut see = Each { each, last: None };
-            replay.window(self.number, self.cap, index, &mut see)?;
+            replay.window((self.number, self.cap), &entry, next.end_before, &mut see)?;
             let Some(last) = see.last else {
                 return Ok(());
             };
             // That something was lost is told by the entry behind.
-            let next = self.cap.get(index + 1).machine;
+            let next = next.machine;
             if next.changes > last.changes && each(&last.open(next.since)).is_break() {
                 return Ok(());
             }
@@ -183,7 +190,7 @@ impl CapRow<'_> {
         (from, to): (u64, u64),
         most: usize,
     ) -> io::Result<Vec<Interval>> {
-        let first = self.cap.last_not_above(SINCE, from).unwrap_or(0);
+        let first = self.cap.entries().last_not_above(SINCE, from).unwrap_or(0);
         let mut intervals = Vec::new();
         // What came just before may go on.
         self.walk(log, first.saturating_sub(1), &mut |was| {
@@ -242,16 +249,18 @@ impl CapRow<'_> {
         if from >= self.cap.until {
             return Ok(Some(Vec::new()));
         }
-        let first = self.cap.last_not_above(SINCE, from).unwrap_or(0);
-        let last = self.cap.last_not_above(SINCE, to).unwrap_or(0);
-        let changes = self.cap.changes(last) - self.cap.changes(first);
+        let mut entries = self.cap.entries();
+        let last = entries.last_not_above(SINCE, to).unwrap_or(0);
+        let changes = entries.changes(last);
+        let first = entries.last_not_above(SINCE, from).unwrap_or(0);
+        let mut before = entries.changes(first);
+        let changes = changes.saturating_sub(before);
         if changes > 2 * MOST_INTERVALS as u64 {
             return Ok(None);
         }
         let mut windows = 0;
-        let mut before = self.cap.changes(first);
         for index in first..last {
-            let after = self.cap.changes(index + 1);
+            let after = entries.changes(index + 1);
             windows += usize::from(after > before);
             before = after;
             if windows > MOST_WINDOWS || index - first > 16 * MOST_WINDOWS {

@@ -60,14 +60,13 @@ impl<const N: usize> Checkpoints<N> {
         rows.nth(index % GROUP)
     }
 
-    /// The index of the last row whose number `field` is not above `value`. That number
-    /// must never shrink from one row to the next.
-    pub(crate) fn last_not_above(&self, field: usize, value: u64) -> Option<usize> {
-        let after = self.whole.partition_point(|(row, _)| row[field] <= value);
-        let group = after.checked_sub(1)?;
-        let rows = self.group(group)?;
-        let here = rows.take_while(|row| row[field] <= value).count();
-        Some(group * GROUP + here.max(1) - 1)
+    /// For whoever looks at several rows that are near each other.
+    pub(crate) fn cursor(&self) -> Cursor<'_, N> {
+        Cursor {
+            rows: self,
+            group: usize::MAX,
+            here: Vec::new(),
+        }
     }
 
     /// The rows of a group.
@@ -94,6 +93,52 @@ impl<const N: usize> Checkpoints<N> {
             });
             Some(row)
         }))
+    }
+}
+
+/// Looks at rows; those that were looked at last are at hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'a, const N: usize> {
+    rows: &'a Checkpoints<N>,
+    group: usize,
+    here: Vec<[u64; N]>,
+}
+
+impl<const N: usize> Cursor<'_, N> {
+    fn enter(&mut self, group: usize) -> &[[u64; N]] {
+        if self.group != group {
+            self.group = group;
+            self.here.clear();
+            self.here
+                .extend(self.rows.group(group).into_iter().flatten());
+        }
+        &self.here
+    }
+
+    pub(crate) fn get(&mut self, index: usize) -> Option<&[u64; N]> {
+        self.enter(index / GROUP).get(index % GROUP)
+    }
+
+    /// The index of the last row whose number `field` is not above `value`. That number
+    /// must never shrink from one row to the next.
+    pub(crate) fn last_not_above(&mut self, field: usize, value: u64) -> Option<usize> {
+        let whole = &self.rows.whole;
+        let group = match whole.get(self.group) {
+            // Often it is where the last one was.
+            Some((row, _))
+                if row[field] <= value
+                    && whole
+                        .get(self.group + 1)
+                        .is_none_or(|(next, _)| next[field] > value) =>
+            {
+                self.group
+            }
+            _ => whole
+                .partition_point(|(row, _)| row[field] <= value)
+                .checked_sub(1)?,
+        };
+        let here = self.enter(group).partition_point(|row| row[field] <= value);
+        Some(group * GROUP + here.max(1) - 1)
     }
 }
 
@@ -128,9 +173,10 @@ mod tests {
             assert_eq!(rows.get(index), Some(*row));
         }
         assert_eq!(rows.get(1000), None);
+        let mut cursor = rows.cursor();
         for value in 0..row[0] + 2 {
             let wanted = plain.iter().rposition(|row| row[0] <= value);
-            assert_eq!(rows.last_not_above(0, value), wanted, "{value}");
+            assert_eq!(cursor.last_not_above(0, value), wanted, "{value}");
         }
     }
 }

@@ -373,7 +373,10 @@ impl Machine {
     /// Time of threads passes.
     fn pass(&mut self, time: u64) {
         if time > self.thread_time {
-            self.thread_sums = self.thread_sums_at(time);
+            let passed = time - self.thread_time;
+            for (sum, count) in self.thread_sums.iter_mut().zip(self.counts) {
+                *sum = sum.wrapping_add(count.wrapping_mul(passed));
+            }
             self.thread_time = time;
         }
     }
@@ -412,7 +415,9 @@ impl Machine {
         // Some events are dated back: no moment counts twice.
         let time = time.max(self.since);
         let was = self.open(time);
-        self.sums = self.sums_at(time);
+        if let Some(index) = self.doing.index() {
+            self.sums[index] = self.sums[index].wrapping_add(time - self.since);
+        }
         self.changes += 1;
         (self.since, self.doing, self.shown) = (time, doing, thread);
         was

@@ -56,16 +56,15 @@ impl<'a, L: ReadAt + ?Sized> Replay<'a, L> {
         Ok(())
     }
 
-    /// Goes on from an entry of capability `number` up to the next one.
+    /// Goes on from an entry of capability `number` up to the next one, before which its
+    /// bytes end at `end`.
     pub(crate) fn window(
         &mut self,
-        number: u16,
-        cap: &Cap,
-        index: usize,
+        (number, cap): (u16, &Cap),
+        entry: &Entry,
+        end: u64,
         see: &mut impl See,
     ) -> io::Result<()> {
-        let entry = cap.get(index);
-        let end = cap.get(index + 1).end_before;
         if end <= entry.offset {
             see.end(&entry.machine);
             return Ok(());
@@ -73,7 +72,7 @@ impl<'a, L: ReadAt + ?Sized> Replay<'a, L> {
         self.read(entry.offset, end)?;
         let Self { decoder, bytes, .. } = self;
         let mut machine = entry.machine;
-        if events(decoder, bytes, (number, cap, &entry), &mut machine, see).is_continue() {
+        if events(decoder, bytes, (number, cap, entry), &mut machine, see).is_continue() {
             see.end(&machine);
         }
         Ok(())

@@ -175,7 +175,10 @@ impl Moment {
 
     /// The next word.
     fn step(&mut self, time: u64, word: Word) {
-        self.spent = self.spent_at(time);
+        if let Some(index) = self.word.class().index() {
+            let passed = time.saturating_sub(self.time);
+            self.spent[index] = self.spent[index].wrapping_add(passed);
+        }
         (self.time, self.word) = (time, word);
     }
 
@@ -410,7 +413,7 @@ impl<'a> Source<'a> {
                 let full = base.map_or(0, |base| base.blocks.len());
                 let found = base
                     .filter(|_| time < last.time)
-                    .map(|base| base.blocks.last_not_above(TIME, time).unwrap_or(0));
+                    .map(|base| base.blocks.cursor().last_not_above(TIME, time).unwrap_or(0));
                 let mut words = Words {
                     now: last,
                     input: &stream.words,
@@ -498,7 +501,7 @@ impl Words<'_> {
         {
             let wanted = match time >= base.last.time {
                 true => base.blocks.len(),
-                false => base.blocks.last_not_above(TIME, time).unwrap_or(0),
+                false => base.blocks.cursor().last_not_above(TIME, time).unwrap_or(0),
             };
             if wanted > self.block + 1 {
                 self.peeked = None;

@@ -10,6 +10,9 @@ use crate::tile::MOST_INTERVALS;
 use eventlog_state::ThreadState;
 use std::collections::BTreeMap;
 
+/// At most so many steps of a thread are looked at to tell how long one goes on.
+const MOST_STEPS: usize = 1 << 16;
+
 /// The row of a thread.
 #[derive(Clone, Debug)]
 pub(crate) struct ThreadRow<'a> {
@@ -121,19 +124,34 @@ impl ThreadRow<'_> {
 
     /// The interval at a moment.
     pub(crate) fn at(&self, time: u64) -> Option<Interval> {
-        let mut from = time;
-        // Where it is on its way, that goes on from what it did before it left.
-        for life in &self.lives {
-            for part in &life.parts {
-                let now = part.source.from(self.arena, time).now;
-                if let (Word::Left { .. }, true) = (now.word, now.time <= time) {
-                    from = from.min(now.time.saturating_sub(1));
-                }
+        let here = |it: &Interval| (it.from..it.to).contains(&time);
+        let (mut from, mut found): (u64, Option<Interval>) = (time, None);
+        // How long it goes on is looked for in more and more time.
+        for width in 0..64 {
+            let to = time.saturating_add(1 << width);
+            let Some(intervals) = self.intervals(from, to, MOST_STEPS) else {
+                break;
+            };
+            found = intervals.into_iter().find(here);
+            let Some(it) = found else { break };
+            // On its way it goes on with what it did before it left.
+            from = from.min(it.from.saturating_sub(1));
+            if it.to <= to {
+                break;
             }
         }
-        let found = self.intervals(from, time.saturating_add(1), usize::MAX)?;
-        let here = |it: &Interval| (it.from..it.to).contains(&time);
-        found.into_iter().find(here)
+        while let Some(it) = found
+            && it.doing == Doing::Thread(ThreadState::Runnable)
+        {
+            from = from.min(it.from.saturating_sub(1));
+            let earlier = self.intervals(from, it.to, MOST_STEPS);
+            let earlier = earlier.and_then(|all| all.into_iter().find(here));
+            if earlier.is_none_or(|earlier| earlier.from >= it.from) {
+                break;
+            }
+            found = earlier;
+        }
+        found
     }
 
     /// The intervals that have a moment in common with this time; `None` if it takes too

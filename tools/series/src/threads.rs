@@ -101,7 +101,7 @@ pub(crate) struct Threads {
     used: usize,
     /// Streams that are over and are not short.
     long: Vec<Stream>,
-    /// Of each capability, where the stream is that was written to last.
+    /// Of each capability, where the stream of the thread is that was started last.
     recent: Vec<u32>,
     /// Lives that are over.
     over: Forest<u32>,
@@ -130,7 +130,6 @@ impl Threads {
         let mut at = self.directory.get(&thread)?.open;
         while let Some(slot) = self.slots.get(at as usize) {
             if slot.cap == cap {
-                self.remember(cap, at);
                 return Some(at);
             }
             at = slot.next;
@@ -152,6 +151,10 @@ impl Threads {
         let Some(at) = self.find(it.thread, it.cap) else {
             return self.arrives(it);
         };
+        if it.act == Act::Run {
+            // It is what stops next.
+            self.remember(it.cap, at);
+        }
         let slot = &mut self.slots[at as usize];
         if slot.losses as usize != it.losses.len() {
             lost(slot, it.losses, &mut self.arena);

@@ -2,10 +2,12 @@
 
 mod common;
 
-use common::program::{program, shapes};
-use common::state::{Random, real_logs};
-use common::{Brute, brute, cut, rows, wanted};
+use common::program::{Shape, program, shapes};
+use common::state::{Random, block, event, log, real_logs};
+use common::{Brute, blocks, brute, cut, header, rows, wanted};
 use eventlog_series::{Interval, PIXELS, Row, Rows, Shows, Tile, span};
+use ghc_eventlog::notes::{Loss, Note};
+use ghc_eventlog::{EventBody, Item, Reader};
 
 /// The shares of a tile, by brute force; `None` for rows of all threads.
 fn shares(intervals: &[Interval], row: Row, from: u64, to: u64) -> Vec<u8> {
@@ -80,12 +82,19 @@ fn check_tile(
 fn check(log: &[u8], name: &str, random: &mut Random, most_rows: usize) -> usize {
     let (brute, rows) = (brute(log), rows(log));
     let mut all: Vec<Row> = brute.rows.keys().copied().collect();
-    while all.len() > most_rows {
-        all.swap_remove(random.below(all.len() as u64) as usize);
+    let caps = all.partition_point(|row| matches!(row, Row::Cap(_)));
+    while all.len() > caps + most_rows {
+        let threads = (all.len() - caps) as u64;
+        all.swap_remove(caps + random.below(threads) as usize);
     }
     let mut count = 0;
     for row in all {
         let end = rows.until(row);
+        if matches!(row, Row::Cap(cap) if !rows.caps().any(|it| it == cap)) {
+            // Only others have told of it so far.
+            assert_eq!(end, 0);
+            continue;
+        }
         assert!(end > 0, "{name} {row:?}");
         for z in 0..64 {
             let (_, width) = span(z, 0);
@@ -101,6 +110,18 @@ fn check(log: &[u8], name: &str, random: &mut Random, most_rows: usize) -> usize
                 break;
             }
         }
+        // The same sums that shares are made of.
+        let known = end.min(brute.end);
+        for _ in 0..10 {
+            let (from, to) = (random.below(known + 1), random.below(known + 1));
+            let (from, to) = (from.min(to), from.max(to));
+            let mut spent = vec![0; row.states().len() - 1];
+            for it in wanted(&brute, &rows, row, from, to) {
+                spent[it.doing.index()] += it.to - it.from;
+            }
+            let found = rows.spent(log, row, from, to).unwrap();
+            assert_eq!(found, spent, "{name} {row:?} {from} {to}");
+        }
     }
     count
 }
@@ -109,13 +130,17 @@ fn check(log: &[u8], name: &str, random: &mut Random, most_rows: usize) -> usize
 fn tiles_of_programs_that_never_ran() {
     let mut random = Random(1);
     let mut count = 0;
-    let programs: u64 = std::env::var("EVENTLOG_PROGRAMS").map_or(60, |it| it.parse().unwrap());
+    let programs: u64 = std::env::var("EVENTLOG_PROGRAMS").map_or(32, |it| it.parse().unwrap());
     for seed in 0..programs {
-        let shape = shapes(&mut random);
+        let mut shape = shapes(&mut random);
+        if seed % 8 == 0 {
+            // So much that it is not shown one by one.
+            (shape.caps, shape.steps) = (1 + shape.caps % 2, 25_000);
+        }
         let log = program(seed, shape);
         count += check(&log, &format!("{seed} {shape:?}"), &mut random, 12);
     }
-    assert!(count > 0);
+    assert!(count > 30, "{count}");
 }
 
 #[test]
@@ -123,5 +148,202 @@ fn tiles_of_real_programs() {
     let mut random = Random(2);
     for (name, log) in real_logs() {
         check(&log, &name, &mut random, 30);
+    }
+}
+
+/// The interval at a moment is the one that the state tells, whole.
+#[test]
+fn what_goes_on_at_a_moment() {
+    let mut random = Random(3);
+    for seed in 0..10 {
+        let shape = shapes(&mut random);
+        let log = program(seed, shape);
+        let (brute, rows) = (brute(&log), rows(&log));
+        for (row, intervals) in &brute.rows {
+            for _ in 0..20 {
+                let time = random.below(brute.end.min(rows.until(*row)));
+                let found = rows.at(&log, *row, time).unwrap();
+                let wanted = intervals
+                    .iter()
+                    .find(|it| (it.from..it.to).contains(&time))
+                    .copied();
+                // The last one goes on in the row.
+                let same = match (found, wanted) {
+                    (Some(found), Some(wanted)) => {
+                        (found.doing, found.from) == (wanted.doing, wanted.from)
+                            && found.to.min(brute.end) == wanted.to
+                    }
+                    (found, wanted) => found == wanted,
+                };
+                assert!(
+                    same,
+                    "{seed} {shape:?} {row:?} {time}: {found:?}, not {wanted:?}"
+                );
+            }
+        }
+    }
+}
+
+/// The sum of all threads is that of their rows, but for those that are on their way.
+#[test]
+fn all_threads_together() {
+    let mut random = Random(4);
+    for seed in 0..12 {
+        let shape = shapes(&mut random);
+        let log = program(seed, shape);
+        let (brute, rows) = (brute(&log), rows(&log));
+        // From when to when which thread was on its way.
+        let mut events: Vec<(u32, u64, bool)> = Vec::new();
+        let mut reader = Reader::new(&log[..]);
+        while let Some(item) = reader.next_item().unwrap() {
+            let Item::Event(event) = item else { continue };
+            let (thread, leaves) = match event.body {
+                EventBody::CreateThread { thread }
+                | EventBody::RunThread { thread }
+                | EventBody::StopThread { thread, .. } => (thread, false),
+                EventBody::MigrateThread { thread, .. } => (thread, true),
+                _ => continue,
+            };
+            events.push((thread, event.time, leaves));
+        }
+        events.sort_unstable();
+        let until = rows.until(Row::Threads).min(brute.end);
+        for _ in 0..30 {
+            let (from, to) = (random.below(until), random.below(until));
+            let (from, to) = (from.min(to), from.max(to));
+            let within = |low: u64, high: u64| high.min(to).saturating_sub(low.max(from));
+            let mut wanted = vec![0; Row::Threads.states().len() - 1];
+            for (row, intervals) in &brute.rows {
+                if matches!(row, Row::Thread(_)) {
+                    for it in intervals {
+                        wanted[it.doing.index()] += within(it.from, it.to);
+                    }
+                }
+            }
+            for (at, (thread, time, leaves)) in events.iter().enumerate() {
+                let next = events.get(at + 1).filter(|next| next.0 == *thread);
+                if *leaves {
+                    wanted[1] -= within(*time, next.map_or(u64::MAX, |next| next.1));
+                }
+            }
+            let found = rows.spent(&log, Row::Threads, from, to).unwrap();
+            assert_eq!(found, wanted, "{seed} {shape:?} {from} {to}");
+        }
+    }
+}
+
+/// What is final does not change, however much comes later.
+#[test]
+fn what_is_final_stays() {
+    let mut random = Random(5);
+    let mut count = 0;
+    for seed in 0..12 {
+        let shape = shapes(&mut random);
+        let log = program(seed, shape);
+        let mut rows = Rows::new(header(&log));
+        let mut told: Vec<(Row, u8, u64, Tile)> = Vec::new();
+        let blocks = blocks(&log);
+        let every = blocks.len().div_ceil(40);
+        for (at, (offset, block)) in blocks.iter().enumerate() {
+            rows.block(*offset, block);
+            if at % every != 0 {
+                continue;
+            }
+            let mut all: Vec<Row> = rows.caps().map(Row::Cap).collect();
+            rows.lives(0, u64::MAX, 8, &mut |thread| all.push(Row::Thread(thread)));
+            all.push(Row::Threads);
+            for row in all {
+                let z = random.below(12) as u8;
+                let (_, width) = span(z, 0);
+                let index = random.below(rows.until(row) / width + 1);
+                let tile = rows.tile(&log, row, z, index).unwrap();
+                if tile.is_final {
+                    told.push((row, z, index, tile));
+                }
+            }
+        }
+        for (row, z, index, before) in told {
+            let after = rows.tile(&log, row, z, index).unwrap();
+            assert_eq!(before, after, "{seed} {shape:?} {row:?} {z} {index}");
+            count += 1;
+        }
+    }
+    assert!(count > 100, "{count}");
+}
+
+/// Up to the end of what there is of a log that was cut, it is told as if it went on.
+#[test]
+fn a_log_that_was_cut() {
+    let mut random = Random(6);
+    for seed in 0..10 {
+        // Of a program that did not come to tell which capabilities it had, less is known.
+        let shape = Shape {
+            global_at_exit: false,
+            ..shapes(&mut random)
+        };
+        let log = program(seed, shape);
+        let begin = header(&log).as_bytes().len() as u64;
+        let cut = begin + random.below(log.len() as u64 - begin);
+        let log = &log[..cut as usize];
+        let name = format!("{seed} {shape:?} cut at {cut}");
+        check(log, &name, &mut random, 0);
+        // Where a thread was in a part that is missing is not made up; what is told is right.
+        let (brute, rows) = (brute(log), rows(log));
+        for (row, intervals) in &brute.rows {
+            for _ in 0..20 {
+                let time = random.below(brute.end);
+                if let Some(found) = rows.at(log, *row, time).unwrap() {
+                    let here = |it: &&Interval| (it.from..it.to).contains(&time);
+                    let wanted = intervals.iter().find(here).map(|it| it.doing);
+                    assert_eq!(Some(found.doing), wanted, "{name} {row:?} {time}");
+                }
+            }
+        }
+    }
+}
+
+/// Where a note tells that something was lost, nothing is told until it is known again.
+#[test]
+fn what_is_lost_is_unknown() {
+    let run = |time, thread| event(time, EventBody::RunThread { thread });
+    let note = Note::Loss(Loss {
+        chunks: 1,
+        bytes: 100,
+        between: Some((200_000, 300_000)),
+    });
+    let text = note.to_string();
+    let message = event(
+        300_000,
+        EventBody::UserMsg {
+            message: text.as_str().into(),
+        },
+    );
+    for lost in [false, true] {
+        let create = event(0, EventBody::CreateThread { thread: 1 });
+        let mut parts = vec![block(Some(0), 0, 100_000, &[create, run(50_000, 1)])];
+        if lost {
+            parts.push(block(None, 0, 300_000, std::slice::from_ref(&message)));
+        }
+        parts.push(block(Some(0), 400_000, 600_000, &[run(500_000, 2)]));
+        let log = log(&parts);
+        let rows = rows(&log);
+        let caps = rows.spent(&log, Row::Cap(0), 0, 600_000).unwrap();
+        let thread = rows.spent(&log, Row::Thread(1), 0, 600_000).unwrap();
+        // The first thread: what became of it is told with the second.
+        match lost {
+            true => {
+                assert_eq!(caps, [150_000, 0, 0, 50_000, 0, 0]);
+                assert_eq!(thread, [50_000, 50_000, 0, 0]);
+            }
+            false => {
+                assert_eq!(caps, [250_000, 0, 0, 50_000, 300_000, 0]);
+                assert_eq!(thread, [450_000, 50_000, 0, 0]);
+            }
+        }
+        let at = |time| rows.at(&log, Row::Cap(0), time).unwrap();
+        assert_eq!(at(350_000).is_none(), lost);
+        assert_eq!(at(450_000).is_none(), lost);
+        let at = rows.at(&log, Row::Thread(1), 350_000).unwrap();
+        assert_eq!(at.is_none(), lost);
     }
 }

@@ -110,7 +110,8 @@ impl Program {
             return;
         }
         match self.random.below(24) {
-            0 => {
+            // A capability begins with what it does.
+            0 if here.spoke => {
                 let body = EventBody::UserMsg {
                     message: "something".into(),
                 };
@@ -125,7 +126,7 @@ impl Program {
                     self.caps[usize::from(cap)].collecting = true;
                 }
             }
-            2 if self.random.one_in(4) => self.flush(cap),
+            2 if here.spoke && self.random.one_in(4) => self.flush(cap),
             _ => self.schedule(cap, here.running),
         }
     }
