@@ -14,6 +14,7 @@ mod metrics_push;
 mod metrics_real;
 mod metrics_serve;
 mod metrics_values;
+mod monitor;
 mod packed;
 mod printable;
 mod program;

@@ -149,7 +149,7 @@ main = do
 "#;
 
 /// The program, linked with the library; `None` where there is no GHC.
-fn haskell_program() -> Option<&'static Path> {
+pub fn haskell_program() -> Option<&'static Path> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
     PROGRAM.get_or_init(link).as_deref()
 }
