@@ -110,7 +110,7 @@ function nothing() {
 /** @param {string} why */
 function askForToken(why) {
   connection.abort();
-  const field = h("input", { type: "password", id: "token", autocomplete: "off", required: true, autofocus: true });
+  const field = h("input", { type: "password", id: "token", autocomplete: "off", required: true });
   replace(app, h("main", { class: "ask" }, h("h1", null, "eventlog monitor"),
     h("p", null, "These pages show what a program does, so they are only for the one who started the monitor. Open the address that it printed, or paste the address or its token here. It is asked for again after a reload: it is kept nowhere."),
     h("form", {
