@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 /// The crates that are looked at, by their folders in the repository.
-const CRATES: [&str; 13] = [
+const CRATES: [&str; 14] = [
     "ffi",
     "formats/control",
     "formats/events",
@@ -18,6 +18,7 @@ const CRATES: [&str; 13] = [
     "formats/ring-file",
     "tools/cli",
     "tools/export",
+    "tools/metrics",
     "tools/monitor",
     "tools/relay",
     "tools/series",

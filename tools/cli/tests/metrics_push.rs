@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 use prost::Message;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
@@ -251,23 +251,40 @@ fn a_slow_receiver_is_given_up_and_asked_again() {
     assert_eq!(told, all_points());
 }
 
+/// Waits until it cannot push, and in the long form for a minute more.
+fn outage(stderr: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    while !line.contains("cannot push to") {
+        line.clear();
+        let count = stderr.read_line(&mut line).expect("it says something");
+        assert!(count > 0, "it ended before");
+    }
+    if std::env::var_os("EVENTLOG_TEST_LONG").is_some() {
+        std::thread::sleep(Duration::from_secs(60));
+    }
+    line
+}
+
 #[test]
 fn nothing_is_lost_while_nobody_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
     let url = format!("http://{address}");
-    let child = pushing(&url, &["--signals", "metrics"])
+    let mut child = pushing(&url, &["--signals", "metrics"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    std::thread::sleep(Duration::from_secs(3));
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let told = outage(&mut stderr);
+    assert!(told.contains("tried again"), "{told}");
     let listener = TcpListener::bind(address).expect("the port is still free");
     let receiver = Receiver::on(listener, |_| Reply::status(200));
-    finished(child.wait_with_output().expect("it ends"))
-        .exits(0)
-        .says("again");
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).expect("UTF-8");
+    assert!(rest.contains("takes what is pushed again"), "{rest}");
+    finished(child.wait_with_output().expect("it ends")).exits(0);
     arrived(&receiver);
 }
 

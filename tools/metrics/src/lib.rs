@@ -18,6 +18,7 @@ mod resource;
 mod serve;
 pub mod table;
 mod watch;
+mod watched;
 
 pub use collected::{Attribute, Attributes, Collected, Family, Point, Value, seconds};
 pub use feed::Feed;
@@ -28,6 +29,7 @@ pub use record::{Batch, LogRecord, Records, Severity, SpanKey, SpanRecord};
 pub use resource::{About, Resource};
 pub use serve::{Exposition, serve};
 pub use watch::{Program, host_name};
+pub use watched::Watched;
 
 /// How many data points a request has.
 pub fn data_points(

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 metrics! {
     /// The metrics of the exporter itself.
     OWN;
+    /// Programs that are read now.
+    PROGRAMS = "eventlog.exporter.programs" "{program}" UpDownCounter Program []
+        "the exporter itself";
     /// Scrapes of all programs.
     SCRAPES = "eventlog.exporter.scrapes" "{scrape}" Counter Program []
         "the exporter itself";
@@ -101,6 +104,7 @@ impl Reason {
 pub struct Own {
     started: u64,
     pushes: bool,
+    programs: AtomicU64,
     scrapes: AtomicU64,
     sent: [AtomicU64; 3],
     dropped: [[AtomicU64; 5]; 3],
@@ -114,12 +118,18 @@ impl Own {
         Self {
             started: now(),
             pushes,
+            programs: AtomicU64::new(0),
             scrapes: AtomicU64::new(0),
             sent: Default::default(),
             dropped: Default::default(),
             retries: AtomicU64::new(0),
             queue: Default::default(),
         }
+    }
+
+    /// So many programs are read now.
+    pub fn programs(&self, count: usize) {
+        self.programs.store(count as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn scraped(&self) {
@@ -190,6 +200,7 @@ impl Own {
                 }),
             }
         };
+        add(&PROGRAMS, &[], &self.programs);
         add(&SCRAPES, &[], &self.scrapes);
         if self.pushes {
             for signal in Signal::ALL {

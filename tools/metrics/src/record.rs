@@ -15,6 +15,8 @@ pub struct Records {
     pub traces: bool,
     /// With the traces: what threads do.
     pub threads: bool,
+    /// With the logs: the names of threads.
+    pub labels: bool,
 }
 
 /// How serious it is.

@@ -6,16 +6,16 @@
 //! | `/metrics/NAME` | one program, without these labels: whoever scrapes adds them |
 //! | `/sd` | the programs, as Prometheus' `http_sd` wants them: each at its `/metrics/NAME` |
 //! | `/-/healthy` | 200: it runs |
-//! | `/-/ready` | 200 as soon as the log of a program has come, else 503 |
+//! | `/-/ready` | 200 as soon as the log of a program has come, else 503; 200 if programs come and go |
 
 mod accept;
 
 use crate::collected::{Attribute, Collected};
 use crate::encode::text::{self, Text};
 use crate::encode::{Target, protobuf};
-use crate::eventlog_live;
+use crate::eventlog_live::EventlogLive;
 use crate::own::Own;
-use crate::watch::Program;
+use crate::watched::Watched;
 use accept::Format;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -39,11 +39,11 @@ const CONNECTIONS: usize = 64;
 #[derive(Debug)]
 pub struct Exposition {
     /// The programs.
-    pub programs: Vec<Arc<Program>>,
+    pub programs: Arc<Watched>,
     /// What the exporter tells of itself.
     pub own: Arc<Own>,
     /// Under the names of eventlog-live.
-    pub eventlog_live: bool,
+    pub eventlog_live: Option<Arc<EventlogLive>>,
 }
 
 /// Serves on a thread of its own, for as long as this process lives.
@@ -125,7 +125,7 @@ fn answer(request: &Request<Incoming>, what: &Exposition) -> Answer {
     let path = request.uri().path();
     match path {
         "/-/healthy" => reply(StatusCode::OK, PLAIN, "healthy\n"),
-        "/-/ready" => match what.programs.iter().any(|program| program.is_begun()) {
+        "/-/ready" => match what.programs.is_ready() {
             true => reply(StatusCode::OK, PLAIN, "ready\n"),
             false => reply(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -135,9 +135,9 @@ fn answer(request: &Request<Incoming>, what: &Exposition) -> Answer {
         },
         "/sd" => reply(StatusCode::OK, "application/json", discovery(request, what)),
         "/metrics" => {
-            let mut all: Vec<Collected> =
-                what.programs.iter().filter_map(|it| it.collect()).collect();
+            let mut all = what.programs.collect();
             what.own.scraped();
+            what.own.programs(what.programs.running().len());
             all.push(what.own.collect());
             exposition(request, what, &all, true)
         }
@@ -148,11 +148,7 @@ fn answer(request: &Request<Incoming>, what: &Exposition) -> Answer {
         ),
         _ => {
             let name = path.strip_prefix("/metrics/").map(decoded);
-            let program = name.and_then(|name| {
-                let mut programs = what.programs.iter();
-                programs.find(|program| program.name() == name)
-            });
-            match program {
+            match name.and_then(|name| what.programs.named(&name)) {
                 None => reply(
                     StatusCode::NOT_FOUND,
                     PLAIN,
@@ -174,10 +170,10 @@ fn exposition(
     labelled: bool,
 ) -> Answer {
     let renamed: Vec<Collected>;
-    let all = match what.eventlog_live {
-        false => all,
-        true => {
-            renamed = all.iter().map(eventlog_live::rename).collect();
+    let all = match &what.eventlog_live {
+        None => all,
+        Some(names) => {
+            renamed = all.iter().map(|it| names.metrics(it)).collect();
             &renamed
         }
     };
@@ -221,7 +217,8 @@ fn discovery(request: &Request<Incoming>, what: &Exposition) -> String {
         .get(HOST)
         .and_then(|host| host.to_str().ok());
     let host = host.unwrap_or("localhost");
-    let groups = what.programs.iter().filter_map(|program| {
+    let programs = what.programs.all();
+    let groups = programs.iter().filter_map(|program| {
         let resource = program.resource()?;
         let mut labels = serde_json::Map::new();
         // As it is: Prometheus encodes what a path cannot have.

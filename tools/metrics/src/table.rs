@@ -27,7 +27,7 @@ pub enum Since {
 }
 
 /// A metric.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// Its name, as OpenTelemetry has it.
     pub name: &'static str,

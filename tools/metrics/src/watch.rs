@@ -107,6 +107,11 @@ impl Program {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn feed_for_tests(&self, log: &[u8]) {
+        self.feed().bytes(log, &mut |_| {}).expect("a log");
+    }
+
     /// Whether any log has come.
     pub fn is_begun(&self) -> bool {
         self.feed().fold.is_begun()

@@ -39,6 +39,8 @@ const REST: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Share {
     verb: String,
+    /// How much of each program is kept for others who are slow.
+    ring_bytes: usize,
     /// By the path of the program's socket.
     held: Mutex<BTreeMap<PathBuf, HeldSlot>>,
 }
@@ -66,8 +68,15 @@ impl Share {
     pub fn new(verb: impl Into<String>) -> Self {
         Self {
             verb: verb.into(),
+            ring_bytes: Options::default().ring_bytes,
             held: Mutex::default(),
         }
+    }
+
+    /// Keeps so much of each program for others who are slow.
+    #[must_use]
+    pub fn ring_bytes(self, ring_bytes: usize) -> Self {
+        Self { ring_bytes, ..self }
     }
 
     /// Connects to the relay that serves the program. If there is none, this one does from now on, until the
@@ -79,7 +88,7 @@ impl Share {
     /// the slot and does not serve us; and those of the system.
     pub fn attach(&self, program: &Program) -> io::Result<UnixStream> {
         self.attach_or(program, |slot| {
-            let (holding, stream) = Holding::begin(slot)?;
+            let (holding, stream) = Holding::begin(slot, self.ring_bytes)?;
             Ok((HeldSlot::Served(holding), stream))
         })
     }
@@ -200,7 +209,7 @@ struct Holding {
 }
 
 impl Holding {
-    fn begin(slot: Slot) -> io::Result<(Self, UnixStream)> {
+    fn begin(slot: Slot, ring_bytes: usize) -> io::Result<(Self, UnixStream)> {
         let program = slot.program().clone();
         let name = program.name().to_string_lossy().into_owned();
         let connection = Connection::unix(slot.connect()?);
@@ -212,6 +221,7 @@ impl Holding {
         });
         // As where nobody is in between: a log that begins again comes in the same connection.
         options.follow_restarts = true;
+        options.ring_bytes = ring_bytes;
         let relay = Relay::start(options).map_err(io::Error::other)?;
         relay.reserve(&name).map_err(io::Error::other)?;
         // Our own client comes first, and so gets every byte. Nobody else knows this address.

@@ -7,5 +7,5 @@ mod text;
 
 pub use args::{FlushArgs, ProtocolArg, SourceArgs, parser};
 pub use find::{found, perhaps, source};
-pub use share::{attach, attach_and, leave, visit};
+pub use share::{attach, attach_and, keep_little, leave, visit};
 pub use text::{connect, failed, hint, notice_text, reason, tell};

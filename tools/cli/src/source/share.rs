@@ -13,6 +13,12 @@ fn share() -> &'static Share {
     SHARE.get_or_init(|| Share::new(hints::verb()))
 }
 
+/// Keeps only so much of each program for others who are slow: for a verb that may read many. To be
+/// called before any other of these.
+pub fn keep_little(bytes: usize) {
+    SHARE.get_or_init(|| Share::new(hints::verb()).ring_bytes(bytes));
+}
+
 /// Connects to a program, or to whoever serves it; if nobody does, this process does from now on.
 pub fn attach(program: &Program) -> io::Result<UnixStream> {
     share().attach(program)

@@ -1,6 +1,9 @@
 //! `eventlog metrics`: what a program does, for Prometheus and OpenTelemetry.
 
 mod environment;
+mod found;
+mod making;
+mod naming;
 mod print;
 mod push;
 mod read;
@@ -12,12 +15,13 @@ use crate::source::{self, FlushArgs};
 use crate::units;
 use anyhow::Result;
 use clap::ValueEnum;
-use eventlog_metrics::{
-    About, Exposition, Options, Output, Own, Program, Records, Signal, eventlog_live,
-};
+use eventlog_metrics::eventlog_live::schema;
+use eventlog_metrics::{About, Exposition, Own, Records, Signal, Watched};
 use eventlog_source::{Source, Wait};
+use making::Making;
+use naming::Naming;
 use print::Printer;
-use read::Told;
+use read::{Finding, Told};
 use std::io::Write;
 use std::net::ToSocketAddrs;
 use std::path::PathBuf;
@@ -30,12 +34,16 @@ use std::time::Duration;
 /// Of a log that is complete, --print tells the values at its end. Of a program that runs it tells
 /// them at each --interval of the program's own time.
 ///
+/// Without a SOURCE, every program of this user that `eventlog list` shows, from when it comes until
+/// it ends; what was told of one that has ended can be scraped for a while.
+///
 /// Names, units and meanings of all metrics are in docs/metrics.md.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// FILE, a FIFO, - for standard input, unix:PATH, or tcp:HOST:PORT
-    #[arg(value_parser = source::parser(), required = true)]
+    /// FILE, a FIFO, - for standard input, unix:PATH, tcp:HOST:PORT, or the NAME of a program that
+    /// `eventlog list` shows; without any, all programs that it shows, now and later
+    #[arg(value_name = "SOURCE", value_parser = source::parser())]
     sources: Vec<Source>,
 
     /// How long to wait for a program that is not up: 10s, 2m, forever. Without it: 30s to print,
@@ -95,14 +103,21 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = units::some_time)]
     interval: Option<Duration>,
 
-    /// Under whose names
-    #[arg(
-        long,
-        value_enum,
-        value_name = "NAMES",
-        default_value = "opentelemetry"
-    )]
-    names: Names,
+    /// Under whose names. Without it those of OpenTelemetry
+    #[arg(long, value_enum, value_name = "NAMES")]
+    names: Option<Names>,
+
+    /// What is told, under which names and how often: a configuration of eventlog-live (YAML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print the configuration as it is understood, or the default of --names eventlog-live
+    #[arg(long)]
+    print_config: bool,
+
+    /// Print a JSON schema of such configurations
+    #[arg(long, conflicts_with = "print_config")]
+    print_config_json_schema: bool,
 
     /// How many bands of the heap profile and names of spans are told apart
     #[arg(long, value_name = "N", default_value = "50")]
@@ -158,6 +173,7 @@ enum Names {
 
 const EXAMPLES: &str = "\
 Examples:
+  eventlog metrics --prometheus 127.0.0.1:9464 --otlp http://127.0.0.1:4318
   eventlog metrics program.eventlog --print prometheus
   eventlog metrics unix:/tmp/app.sock --print json --interval 1s
   eventlog metrics unix:/tmp/app.sock --prometheus 127.0.0.1:9464
@@ -175,6 +191,10 @@ all was sent.";
 const INTERVAL: Duration = Duration::from_secs(10);
 /// How long a program that is to be printed is waited for.
 const WAIT: Duration = Duration::from_secs(30);
+/// What changes without events is not told more often, however short the interval is.
+const LEAST_TICK: Duration = Duration::from_secs(1);
+/// How much of each program is kept for others who read it through this process: it may read many.
+const RING: usize = 16 << 20;
 /// How long to try to send the rest once somebody wants to stop.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -192,33 +212,31 @@ struct Sources {
 
 /// Tells metrics.
 pub fn run(args: Args) -> Result<ExitCode> {
-    if args.print.is_none() && args.prometheus.is_none() && args.otlp.is_none() {
-        return Err(errors::usage(
-            "say where the metrics are to go: --prometheus ADDRESS, --otlp URL or --print FORMAT",
-        ));
+    if args.print_config {
+        let config = naming::config(args.config.as_deref())?;
+        return print_text(&config.to_string());
     }
-    if args.otlp.is_none() && args.queue.is_some() {
-        return Err(errors::usage("--queue is for --otlp"));
+    if args.print_config_json_schema {
+        let schema = serde_json::to_string_pretty(&schema())?;
+        return print_text(&format!("{schema}\n"));
     }
-    let about = environment::about()?;
+    check(&args)?;
+    let naming = Naming::of(
+        args.names,
+        args.config.as_deref(),
+        args.threads,
+        args.flush.every,
+    )?;
     let own = Arc::new(Own::new(args.otlp.is_some()));
-    let signals: Vec<Signal> = args.signals.iter().copied().map(Signal::from).collect();
+    let signals = args.signals.iter().copied().map(Signal::from);
+    let signals: Vec<Signal> = signals.filter(|signal| naming.tells(*signal)).collect();
     let queue = (args.queue_bytes, args.queue.clone());
     let push = args.otlp.as_deref();
     let push = push.map(|url| push::Push::start(url, &signals, queue, &own));
     let mut push = push.transpose()?.flatten();
-    let wants = |signal| {
-        let printed = args.print == Some(Format::OtlpJson) && signals.contains(&signal);
-        printed || push.as_ref().is_some_and(|push| push.wants(signal))
-    };
-    let records = Records {
-        logs: wants(Signal::Logs),
-        traces: wants(Signal::Traces),
-        threads: args.threads && wants(Signal::Traces),
-    };
-    let usual = environment::interval()?.unwrap_or(INTERVAL);
-    let stays = push.is_some() || args.prometheus.is_some();
     let stop = Stop::install()?;
+    let making = making(&args, &naming, &signals, push.as_ref())?;
+    let stays = push.is_some() || args.prometheus.is_some();
     let sources = Sources {
         wait: args.wait.unwrap_or(match stays {
             true => Wait::Forever,
@@ -227,91 +245,64 @@ pub fn run(args: Args) -> Result<ExitCode> {
         follow: args.follow,
         flush: args.flush,
         reconnect: stays,
-        tick: push.is_some().then(|| args.interval.unwrap_or(usual)),
+        tick: (push.is_some()).then(|| making.interval.unwrap_or(making.usual).max(LEAST_TICK)),
         stop: stop.clone(),
     };
-    let needs_clock = matches!(args.print, Some(Format::Json | Format::OtlpJson));
+    source::keep_little(RING);
     let mut all = Vec::new();
     let mut ends = Vec::new();
-    for source in &args.sources {
-        let runs = args.follow || source.is_socket();
-        let default = (runs || push.is_some()).then_some(usual);
-        let interval = args.interval.or(default);
-        let (clock, programs) = match args.follow {
-            true => (None, None),
-            false => read::known(source),
-        };
-        let options = Options {
-            about: About {
-                command_args: args.command_args,
-                source: source.to_string(),
-                ..about.clone()
-            },
-            interval: interval.map(|interval| interval.as_nanos() as u64),
-            records,
-            need_clock: needs_clock || push.is_some(),
-            clock,
-            programs,
-            most: args.most,
-        };
-        let name = source.to_string();
-        let program = Arc::new(match runs {
-            true => Program::that_runs(name, options, matches!(source, Source::Unix(_))),
-            false => Program::of_log(name, options),
-        });
-        if interval.is_none() {
+    for given in &args.sources {
+        let source = source::source(Some(given.clone()))?;
+        let (program, only_end) = making.named(&source);
+        if only_end {
             ends.push(Arc::clone(&program));
         }
-        all.push((source.clone(), program));
+        all.push((source, program));
     }
+    let watched = Arc::new(match args.sources.is_empty() {
+        true => Watched::that_come(),
+        false => Watched::these(&all.iter().map(|(_, it)| Arc::clone(it)).collect::<Vec<_>>()),
+    });
     if let Some(at) = &args.prometheus {
-        let addresses: Vec<_> = at
-            .to_socket_addrs()
-            .map_err(|why| errors::usage(format_args!("--prometheus {at}: {why}")))?
-            .collect();
-        let what = Exposition {
-            programs: all.iter().map(|(_, program)| Arc::clone(program)).collect(),
-            own: Arc::clone(&own),
-            eventlog_live: args.names == Names::EventlogLive,
-        };
-        let address = eventlog_metrics::serve(&addresses, what)
-            .map_err(|why| errors::io(format_args!("--prometheus {at}: {why}")))?;
-        errors::note(format_args!("metrics are at http://{address}/metrics"));
+        serve(at, &watched, &own, &naming)?;
     }
-    let mut printer = args.print.map(|format| Printer::new(format, args.names));
-    let names = args.names;
+    let mut printer = args
+        .print
+        .map(|format| Printer::new(format, naming.clone()));
     let mut out = output::out();
-    let programs: Vec<Arc<Program>> = all.iter().map(|(_, program)| Arc::clone(program)).collect();
     let mut tell = |told: Told| -> Result<()> {
         let stopped = || stop.is_set();
         match told {
             Told::Output { told, wait } => {
+                let told = naming.output(told);
                 if let Some(printer) = &mut printer {
                     printer.print(&told, &mut out)?;
                     out.flush()?;
                 }
-                let told = match (told, names) {
-                    (Output::Metrics(collected), Names::EventlogLive) => {
-                        Output::Metrics(eventlog_live::rename(&collected))
-                    }
-                    (told, _) => told,
-                };
                 if let Some(push) = &mut push {
                     push.take(&told, wait, &stopped);
                 }
             }
             Told::Tick => {
                 if let Some(push) = &mut push {
-                    for collected in programs.iter().filter_map(|program| program.live()) {
+                    let running = watched.running();
+                    for collected in running.iter().filter_map(|program| program.live()) {
                         push.metrics(&collected, false, &stopped);
                     }
+                    own.programs(running.len());
                     push.metrics(&own.collect(), false, &stopped);
+                    push.forget();
                 }
             }
         }
         Ok(())
     };
-    let mut code = read::all(&sources, all, &mut tell)?;
+    let finding = Finding {
+        making: &making,
+        watched: &watched,
+    };
+    let finding = args.sources.is_empty().then_some(&finding);
+    let mut code = read::all(&sources, all, finding, &mut tell)?;
     if let Some(printer) = &mut printer {
         // One text for all of them: a name must not come twice.
         let ends = ends.iter().filter_map(|program| program.collect());
@@ -335,4 +326,84 @@ pub fn run(args: Args) -> Result<ExitCode> {
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(code)
+}
+
+fn print_text(text: &str) -> Result<ExitCode> {
+    let mut out = output::out();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What does not fit together.
+fn check(args: &Args) -> Result<()> {
+    if args.print.is_none() && args.prometheus.is_none() && args.otlp.is_none() {
+        return Err(errors::usage(
+            "say where the metrics are to go: --prometheus ADDRESS, --otlp URL or --print FORMAT",
+        ));
+    }
+    if args.otlp.is_none() && args.queue.is_some() {
+        return Err(errors::usage("--queue is for --otlp"));
+    }
+    if args.sources.is_empty() && (args.follow || args.wait.is_some()) {
+        return Err(errors::usage(
+            "--follow and --wait are for a SOURCE that is named: all programs are read as they come \
+             and go",
+        ));
+    }
+    Ok(())
+}
+
+/// How programs are folded.
+fn making(
+    args: &Args,
+    naming: &Naming,
+    signals: &[Signal],
+    push: Option<&push::Push>,
+) -> Result<Making> {
+    let wants = |signal| {
+        let printed = args.print == Some(Format::OtlpJson) && signals.contains(&signal);
+        printed || push.is_some_and(|push| push.wants(signal))
+    };
+    let needs_clock = matches!(args.print, Some(Format::Json | Format::OtlpJson));
+    let its_threads = naming.eventlog_live.as_ref();
+    let threads = its_threads.map_or(args.threads, |names| names.tells_threads());
+    Ok(Making {
+        about: About {
+            command_args: args.command_args,
+            ..environment::about()?
+        },
+        interval: args.interval,
+        usual: naming
+            .interval
+            .or(environment::interval()?)
+            .unwrap_or(INTERVAL),
+        records: Records {
+            logs: wants(Signal::Logs),
+            traces: wants(Signal::Traces),
+            threads: threads && wants(Signal::Traces),
+            labels: wants(Signal::Logs) && naming.tells_labels(),
+        },
+        needs_clock: needs_clock || push.is_some(),
+        most: args.most,
+        follow: args.follow,
+        pushes: push.is_some(),
+    })
+}
+
+/// Lets others scrape.
+fn serve(at: &str, watched: &Arc<Watched>, own: &Arc<Own>, naming: &Naming) -> Result<()> {
+    let addresses: Vec<_> = at
+        .to_socket_addrs()
+        .map_err(|why| errors::usage(format_args!("--prometheus {at}: {why}")))?
+        .collect();
+    let what = Exposition {
+        programs: Arc::clone(watched),
+        own: Arc::clone(own),
+        eventlog_live: naming.eventlog_live.clone(),
+    };
+    let address = eventlog_metrics::serve(&addresses, what)
+        .map_err(|why| errors::io(format_args!("--prometheus {at}: {why}")))?;
+    errors::note(format_args!("metrics are at http://{address}/metrics"));
+    Ok(())
 }

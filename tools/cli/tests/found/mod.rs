@@ -78,10 +78,16 @@ impl Machine {
     }
 
     pub fn program_with(&self, env: &[(&str, &str)]) -> Option<Running> {
+        let pattern = self.file("%n-%p.sock");
+        self.program_at(pattern.to_str().expect("UTF-8"), env)
+    }
+
+    /// The same with its socket there.
+    pub fn program_at(&self, socket: &str, env: &[(&str, &str)]) -> Option<Running> {
         let program = haskell_program()?;
         let child = Command::new(program)
             .args(["+RTS", "-l", "-ol/dev/null"])
-            .env("GHC_EVENTLOG_UNIX_PATH", self.file("%n-%p.sock"))
+            .env("GHC_EVENTLOG_UNIX_PATH", socket)
             .env("GHC_EVENTLOG_FLUSH_INTERVAL", "50ms")
             .env_remove("GHC_EVENTLOG_WAIT")
             .envs(env.iter().copied())
@@ -91,9 +97,8 @@ impl Machine {
             .spawn()
             .expect("it starts");
         let running = Running(child);
-        until("the program listens", || {
-            self.file(&format!("{}.sock", running.name())).exists()
-        });
+        let path = socket.replace("%n-%p", &running.name());
+        until("the program listens", || Path::new(&path).exists());
         Some(running)
     }
 }

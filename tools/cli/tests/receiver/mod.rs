@@ -98,14 +98,31 @@ impl Receiver {
 
     pub fn on(listener: TcpListener, answers: impl FnMut(&Seen) -> Reply + Send + 'static) -> Self {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
+        Self::over(listener, url, Some, answers)
+    }
+
+    /// Behind something else than plain TCP, at that address. `wrap` makes the stream of a
+    /// connection.
+    pub fn over<S: Read + Write>(
+        listener: TcpListener,
+        url: String,
+        wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
+        answers: impl FnMut(&Seen) -> Reply + Send + 'static,
+    ) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&seen);
         let answers: Arc<Mutex<Answers>> = Arc::new(Mutex::new(Box::new(answers)));
+        let wrap = Arc::new(wrap);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (log, answers) = (Arc::clone(&log), Arc::clone(&answers));
+                let wrap = Arc::clone(&wrap);
                 // One that hangs keeps nobody else waiting.
-                std::thread::spawn(move || serve(stream, &log, &answers));
+                std::thread::spawn(move || {
+                    if let Some(stream) = wrap(stream) {
+                        serve(stream, &log, &answers);
+                    }
+                });
             }
         });
         Self { url, seen }
@@ -124,7 +141,7 @@ impl Receiver {
     }
 }
 
-fn serve(stream: TcpStream, log: &Mutex<Vec<Seen>>, answers: &Mutex<Answers>) {
+fn serve(stream: impl Read + Write, log: &Mutex<Vec<Seen>>, answers: &Mutex<Answers>) {
     let mut reader = BufReader::new(stream);
     while let Some(seen) = request(&mut reader) {
         let reply = (answers.lock().expect("the answers"))(&seen);
@@ -152,7 +169,7 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Seen>>, answers: &Mutex<Answers>) {
     }
 }
 
-fn request(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
+fn request(reader: &mut BufReader<impl Read>) -> Option<Seen> {
     let mut line = String::new();
     reader
         .read_line(&mut line)

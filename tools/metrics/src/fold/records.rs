@@ -5,7 +5,7 @@ use crate::collected::Attribute;
 use crate::record::{LogRecord, Records, Severity, SpanKey, SpanRecord};
 use eventlog_state::{Collection, Span, State};
 use ghc_eventlog::notes::Note;
-use ghc_eventlog::{Event, EventBody};
+use ghc_eventlog::{Event, EventBody, Text};
 
 impl Session {
     /// A message of the program.
@@ -35,6 +35,17 @@ impl Session {
             event: kind,
             body: body.to_string_lossy().into_owned(),
             attributes,
+        });
+    }
+
+    /// A thread has got a name.
+    pub(super) fn label(&mut self, time: u64, thread: u32, label: Text<'_>) {
+        self.logs.push(LogRecord {
+            time,
+            severity: Severity::Info,
+            event: "ghc.thread.label",
+            body: label.to_string_lossy().into_owned(),
+            attributes: vec![("thread.id", Attribute::Int(thread.into()))],
         });
     }
 }

@@ -114,6 +114,9 @@ impl Session {
                 tally.counts.markers += 1;
                 self.message(event, options.records);
             }
+            EventBody::ThreadLabel { thread, label } if options.records.labels => {
+                self.label(event.time, thread, label);
+            }
             EventBody::SparkCounters { .. } => counters = true,
             EventBody::TaskCreate { task, .. } => {
                 self.tells_tasks = true;

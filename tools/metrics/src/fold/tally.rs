@@ -1,5 +1,6 @@
 //! What the facts of a state add up to.
 
+use crate::collected::Attribute;
 use crate::counts::{Counts, REASONS, record};
 use crate::record::{LogRecord, Records, Severity, SpanKey, SpanRecord, loss};
 use eventlog_state::{
@@ -153,13 +154,22 @@ impl Tally {
             start,
             numbers: (Some(interval.thread), None),
         };
-        let number = crate::collected::Attribute::Int(interval.thread.into());
+        let number = Attribute::Int(interval.thread.into());
+        let mut attributes = vec![("thread.id", number)];
+        match interval.state {
+            ThreadState::Running { cap } => attributes.push(("ghc.capability.id", cap.into())),
+            ThreadState::Blocked { why, .. } => {
+                let why = why.name().unwrap_or("other");
+                attributes.push(("ghc.thread.block.reason", why.into()));
+            }
+            _ => {}
+        }
         self.spans.push(SpanRecord {
             key: key(interval.state.name(), interval.from),
             end: interval.to,
             parent: None,
             root: key("", window),
-            attributes: vec![("thread.id", number)],
+            attributes,
         });
         self.more = true;
     }

@@ -1,31 +1,31 @@
 //! Metrics on standard output.
 
-use super::{Format, Names};
+use super::{Format, Naming};
 use crate::output::Out;
 use crate::printable;
 use anyhow::Result;
 use eventlog_metrics::encode::otlp::{self, Deltas, Histograms};
 use eventlog_metrics::encode::text::{self, Text};
 use eventlog_metrics::encode::{Target, json};
-use eventlog_metrics::{Collected, Output, eventlog_live};
+use eventlog_metrics::{Collected, Output};
 use std::borrow::Cow;
 use std::io::Write;
 
 /// Prints them as they come.
 pub struct Printer {
     format: Format,
-    names: Names,
+    naming: Naming,
 }
 
 impl Printer {
-    pub fn new(format: Format, names: Names) -> Self {
-        Self { format, names }
+    pub fn new(format: Format, naming: Naming) -> Self {
+        Self { format, naming }
     }
 
-    /// Prints what one program tells.
+    /// Prints what one program tells, already under its names.
     pub fn print(&mut self, told: &Output, out: &mut Out) -> Result<()> {
         match told {
-            Output::Metrics(collected) => self.print_all(std::slice::from_ref(collected), out),
+            Output::Metrics(collected) => self.write(std::slice::from_ref(collected), out),
             Output::Records(batch) if self.format == Format::OtlpJson => {
                 if let Some(logs) = otlp::logs(batch) {
                     printable::write_json(&mut *out, &logs)?;
@@ -43,22 +43,28 @@ impl Printer {
 
     /// Prints the metrics of several programs.
     pub fn print_all(&mut self, all: &[Collected], out: &mut Out) -> Result<()> {
-        let all: Vec<Collected> = match self.names {
-            Names::Opentelemetry => all.to_vec(),
-            Names::EventlogLive => all.iter().map(eventlog_live::rename).collect(),
-        };
+        match &self.naming.eventlog_live {
+            None => self.write(all, out),
+            Some(names) => {
+                let renamed: Vec<Collected> = all.iter().map(|it| names.metrics(it)).collect();
+                self.write(&renamed, out)
+            }
+        }
+    }
+
+    fn write(&mut self, all: &[Collected], out: &mut Out) -> Result<()> {
         let text = match self.format {
             Format::Prometheus => Text::Prometheus,
             Format::Openmetrics => Text::OpenMetrics,
             Format::Json => {
-                for collected in &all {
+                for collected in all {
                     printable::write_json(&mut *out, &json::encode(collected))?;
                     writeln!(out)?;
                 }
                 return Ok(());
             }
             Format::OtlpJson => {
-                for collected in &all {
+                for collected in all {
                     let mut deltas = Deltas::default();
                     let request = otlp::metrics(collected, Histograms::default(), &mut deltas);
                     printable::write_json(&mut *out, &request)?;

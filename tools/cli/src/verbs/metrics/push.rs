@@ -10,18 +10,22 @@ use eventlog_metrics::{Collected, Output, Own, Reason, Signal, data_points};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The pause after the first failure, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// A program that runs tells something at each interval. Of one that tells nothing for so long
+/// nothing is left to be told.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// Encodes and pushes.
 pub struct Push {
     pusher: Pusher,
     histograms: Histograms,
     temporality: Temporality,
-    /// Of each program, by its instance: what it told last.
-    deltas: BTreeMap<String, Deltas>,
+    /// Of each program, by its instance: what it told last, and when that was.
+    deltas: BTreeMap<String, (Deltas, Instant)>,
 }
 
 impl Push {
@@ -85,11 +89,19 @@ impl Push {
         let instance = collected.resource.instance();
         let temporality = self.temporality;
         let deltas = self.deltas.entry(instance);
-        let deltas = deltas.or_insert_with(|| Deltas::new(temporality));
+        let now = Instant::now();
+        let (deltas, used) = deltas.or_insert_with(|| (Deltas::new(temporality), now));
+        *used = now;
         let request = otlp::metrics(collected, self.histograms, deltas);
         let items = data_points(&request);
         self.pusher
             .push(Signal::Metrics, &request, items, wait, stop);
+    }
+
+    /// Forgets programs of which nothing has come for long.
+    pub fn forget(&mut self) {
+        self.deltas
+            .retain(|_, (_, used)| used.elapsed() < REMEMBERED);
     }
 
     /// Waits until all of it was sent, and says what was not. The answer is whether all was sent.

@@ -1,10 +1,12 @@
 //! Reading the logs, each on a thread of its own.
 
-use super::Sources;
+use super::found::{self, Reading as ReadingFound};
+use super::{Making, Sources};
 use crate::errors;
 use crate::source::{self, tell};
 use anyhow::Result;
-use eventlog_metrics::{Output, Program};
+use eventlog_metrics::{Output, Program, Watched};
+use eventlog_source::programs::Program as Found;
 use eventlog_source::{Connecting, Connection, Log, Reading, Reconnecting, Source, Step};
 use eventlog_state::{Keep, Programs, State, Turn};
 use ghc_eventlog::{Item, UnixTime, WallClock};
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 /// What the threads may be ahead of whoever takes what they tell.
 const AHEAD: usize = 16;
 /// How soon a signal is noticed.
-const TICK: Duration = Duration::from_millis(100);
+pub const TICK: Duration = Duration::from_millis(100);
 
 /// What is worth doing something.
 pub enum Told {
@@ -28,22 +30,41 @@ pub enum Told {
 }
 
 /// What a thread has to say.
-enum Said {
+pub enum Said {
     Told(Told),
+    /// A program was found.
+    Came(Found),
+    /// It has ended.
+    Went(Arc<Program>),
     /// The source is over.
     Over(Result<ExitCode>),
 }
 
-/// Reads all of them. `each` gets what they tell, one after the other. The answer is the worst of
-/// all exit codes.
+impl Said {
+    pub fn output(told: Output, wait: bool) -> Self {
+        Self::Told(Told::Output { told, wait })
+    }
+}
+
+/// Where programs come from that are found.
+pub struct Finding<'a> {
+    pub making: &'a Making,
+    pub watched: &'a Watched,
+}
+
+/// Reads all of them, and those that are found. `each` gets what they tell, one after the other.
+/// The answer is the worst of all exit codes.
 pub fn all(
     how: &Sources,
     given: Vec<(Source, Arc<Program>)>,
+    finding: Option<&Finding<'_>>,
     each: &mut dyn FnMut(Told) -> Result<()>,
 ) -> Result<ExitCode> {
     let (sender, told) = sync_channel(AHEAD);
     let mut left = given.len();
     let several = left > 1;
+    let reading = ReadingFound::default();
+    let reading = &reading;
     let mut code = ExitCode::SUCCESS;
     std::thread::scope(|scope| {
         for (source, program) in given {
@@ -54,7 +75,16 @@ pub fn all(
                 let _ = sender.send(Said::Over(result));
             });
         }
-        drop(sender);
+        if finding.is_some() {
+            left += 1;
+            let sender = sender.clone();
+            scope.spawn(move || {
+                found::watch(how, reading, &sender);
+                let _ = sender.send(Said::Over(Ok(ExitCode::SUCCESS)));
+            });
+        }
+        // Of those that are found each gets one of its own.
+        let own = finding.is_some().then_some(sender);
         let mut next = how.tick.map(|tick| Instant::now() + tick);
         let mut failed = None;
         while left > 0 {
@@ -66,6 +96,26 @@ pub fn all(
             };
             let told = match said {
                 Ok(Said::Told(told)) => told,
+                Ok(Said::Came(it)) => {
+                    if let (Some(finding), Some(sender)) = (finding, &own) {
+                        let program = finding.making.found(&it.name().to_string_lossy());
+                        finding.watched.came(&program);
+                        left += 1;
+                        let sender = sender.clone();
+                        scope.spawn(move || {
+                            let result = found::read(how, reading, &it, &program, &sender);
+                            let _ = sender.send(Said::Went(program));
+                            let _ = sender.send(Said::Over(result));
+                        });
+                    }
+                    continue;
+                }
+                Ok(Said::Went(program)) => {
+                    if let Some(finding) = finding {
+                        finding.watched.ended(&program);
+                    }
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     next = next.zip(how.tick).map(|(_, tick)| Instant::now() + tick);
                     Told::Tick
@@ -110,12 +160,13 @@ fn one(
         .missing_ok(how.follow)
         .tick(Some(TICK))
         .stop(move || stop.is_set())
+        .programs(source::attach)
         .notices(|notice| tell(notice, true));
     // A program that runs is not kept waiting.
     let wait = !how.follow && !source.is_socket();
     let mut out = |told| {
         // Without anybody who takes it, the end is near.
-        let _ = sender.send(Said::Told(Told::Output { told, wait }));
+        let _ = sender.send(Said::output(told, wait));
     };
     if how.follow || (how.reconnect && source.is_socket()) {
         let connecting = connecting.flush(how.flush.every);
