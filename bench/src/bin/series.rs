@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bench::client::on_processor_ns;
 use bench::process::{Scratch, resident_kib};
 use bench::report::{Text, bytes};
 use bench::scale::Scale;
@@ -97,10 +98,10 @@ fn look_at(path: &Path, text: &mut Text) -> Result<(), String> {
     let size = file.metadata().map_err(failed)?.len();
     let pid = std::process::id();
     let before = resident_kib(pid)?;
-    let start = (Instant::now(), on_processor().map_err(failed)?);
+    let start = (Instant::now(), on_processor_ns());
     let rows = index(&file).map_err(failed)?;
     let took = start.0.elapsed().as_secs_f64();
-    let busy = (on_processor().map_err(failed)? - start.1) as f64 / 1e9;
+    let busy = (on_processor_ns() - start.1) as f64 / 1e9;
     let resident = (resident_kib(pid)? - before) / 1024.0;
     let (threads, _) = rows.thread_counts();
     let caps: Vec<Row> = rows.caps().map(Row::Cap).collect();
@@ -158,15 +159,6 @@ fn index(file: &File) -> std::io::Result<Rows> {
     Ok(rows)
 }
 
-/// Nanoseconds that this thread has spent on a processor: on a machine that is busy, what a
-/// tile costs and not what it waits.
-fn on_processor() -> std::io::Result<u64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let first = text.split_whitespace().next();
-    let nanos = first.and_then(|nanos| nanos.parse().ok());
-    nanos.ok_or_else(|| std::io::ErrorKind::InvalidData.into())
-}
-
 /// Tiles of these rows, of all zooms, each asked for twice.
 fn tiles(rows: &Rows, file: &File, name: &str, of: &[Row], text: &mut Text) -> std::io::Result<()> {
     let end = of.iter().map(|row| rows.until(*row)).max().unwrap_or(0);
@@ -179,9 +171,9 @@ fn tiles(rows: &Rows, file: &File, name: &str, of: &[Row], text: &mut Text) -> s
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let index = (seed >> 20) % (end / width + 1);
             for times in &mut times {
-                let start = on_processor()?;
+                let start = on_processor_ns();
                 let tile = rows.tile(file, row, z, index)?;
-                times.push(on_processor()?.saturating_sub(start));
+                times.push(on_processor_ns().saturating_sub(start));
                 shares += usize::from(matches!(tile.shows, Shows::Shares(_)));
             }
         }
@@ -194,7 +186,7 @@ fn tiles(rows: &Rows, file: &File, name: &str, of: &[Row], text: &mut Text) -> s
     let micros = |nanos: f64| nanos / 1000.0;
     let (first, again) = (Quantiles::of(&first), Quantiles::of(&again));
     text.add(format!(
-        "* {count} tiles of {name}, {:.0} % shares: {:.0} us (p50), {:.0} us (p99), {:.0} us at most; \
+        "* {count} tiles of {name}, {:.0} % shares, time on a processor: {:.0} us (p50), {:.0} us (p99), {:.0} us at most; \
          asked for again {:.0} us, {:.0} us, {:.0} us.",
         shares as f64 * 50.0 / count.max(1) as f64,
         micros(first.p50),

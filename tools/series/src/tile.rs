@@ -83,6 +83,19 @@ impl Tile {
     }
 }
 
+/// A part of a whole, of 255.
+fn share(spent: u64, whole: u128) -> u8 {
+    // Nearly always small numbers do, which are divided ten times as fast.
+    let share = match u64::try_from(whole) {
+        Ok(whole) if whole < 1 << 54 && spent < 1 << 54 => (spent * 255 + whole / 2) / whole,
+        _ => {
+            let share = (u128::from(spent) * 255 + whole / 2) / whole;
+            u64::try_from(share).unwrap_or(u64::MAX)
+        }
+    };
+    share.min(255) as u8
+}
+
 /// Sums of time by state at the 513 edges of pixels, made into shares.
 ///
 /// `edges` are the sums of each known state, at each edge; `whole` is what a pixel's
@@ -97,10 +110,11 @@ pub(crate) fn shares(row: Row, edges: &[[u64; 8]], whole: impl Fn(usize) -> u128
             continue;
         }
         for state in 0..states {
-            let spent = u128::from(pair[1][state].wrapping_sub(pair[0][state]));
-            let share = (spent * 255 + whole / 2) / whole;
-            any |= spent > 0;
-            shares[state * PIXELS + pixel] = share.min(255) as u8;
+            let spent = pair[1][state].wrapping_sub(pair[0][state]);
+            if spent > 0 {
+                any = true;
+                shares[state * PIXELS + pixel] = share(spent, whole);
+            }
         }
     }
     match any {
