@@ -1,6 +1,7 @@
 // Search: threads, spans, messages and events by what they are called.
 import { of, Refused } from "./api.js";
 import { h, replace, settled } from "./dom.js";
+import { searchEvents } from "./events.js";
 import { duration, moment } from "./format.js";
 import { show } from "./motion.js";
 import { state } from "./state.js";
@@ -28,10 +29,19 @@ export function openSearch() {
       return;
     }
     const { signal } = round;
-    const parts = await Promise.all([threads(session.id, find, signal, close), spans(session.id, find, signal, close), events(session.id, find, signal, close)]);
-    if (signal.aborted) return;
-    const found = parts.flat();
-    replace(results, ...(found.length ? found : [h("p", { class: "empty" }, "Nothing is called like that.")]));
+    const found = /** @type {Node[][]} */ ([[], [], []]);
+    let waiting = found.length;
+    const put = (/** @type {number} */ n, /** @type {Node[]} */ nodes) => {
+      if (signal.aborted) return;
+      found[n] = nodes;
+      const all = found.flat();
+      replace(results, ...all, all.length && !waiting ? null : h("p", { class: "empty" }, waiting ? "Searching…" : "Nothing is called like that."));
+    };
+    const parts = [threads(session.id, find, signal, close), spans(session.id, find, signal, close), events(session.id, find, signal, close, (some) => put(2, some))];
+    parts.forEach((answer, n) => void answer.then((nodes) => {
+      waiting--;
+      put(n, nodes);
+    }));
   });
   input.addEventListener("input", () => ask());
   input.addEventListener("keydown", (event) => {
@@ -112,9 +122,16 @@ const spans = (session, find, signal, close) => part(/** @type {Promise<Api.Span
  * @param {string} find
  * @param {AbortSignal} signal
  * @param {() => void} close
+ * @param {(some: Node[]) => void} each
  */
-const events = (session, find, signal, close) => part(/** @type {Promise<Api.Events>} */ (of(session, "events", { find, kind: "all", limit: 20 }, signal)), ({ rows }) => rows.map((row) => result(
+const events = (session, find, signal, close, each) => part(searchEvents(session, { find, kind: "all", limit: 20 }, signal, (some) => each(eventRows(some, close))), (all) => eventRows(all, close));
+
+/**
+ * @param {Api.Events} answer
+ * @param {() => void} close
+ */
+const eventRows = ({ rows }, close) => rows.map((row) => result(
   row.name, row.text, moment(row.time, 1e3), () => {
     close();
     state.go({ from: row.time - 20_000, to: row.time + 20_000, last: null, sel: row.cap == null ? null : `c${row.cap}@${row.time}` });
-  })));
+  }));

@@ -1,5 +1,5 @@
 // The tiles that are here, and the wishes for those that are not.
-import { tiles as ask } from "./api.js";
+import { Refused, tiles as ask } from "./api.js";
 import { tiles as decode, WIDTH } from "./decode.js";
 
 /** @typedef {import("./decode.js").Tile} Tile */
@@ -8,6 +8,9 @@ import { tiles as decode, WIDTH } from "./decode.js";
 const LIMIT = 48 * 2 ** 20;
 /** Rows and tiles of one request: a small first answer beats a whole one. */
 const ROWS = 64;
+/** What an answer should take, in ms: what is asked for at once follows it. */
+const QUICK = 150;
+const SLOW = 500;
 const AT_ONCE = 2;
 
 export const LOWEST = 6;
@@ -33,6 +36,8 @@ export class Tiles {
   #bytes = 0;
   #now = 0;
   #running = 0;
+  #rows = 16;
+  #span = 8;
   #stop = new AbortController();
 
   /**
@@ -146,8 +151,8 @@ export class Tiles {
     for (const wish of this.#wishes.values()) {
       if (wish.z !== z || wish.i < from - 8 || wish.i > to + 8) continue;
       const known = rows.get(wish.row);
-      if (!known && rows.size >= ROWS) continue;
-      if (Math.max(to, wish.i + 1) - Math.min(from, wish.i) > 8) continue;
+      if (!known && rows.size >= this.#rows) continue;
+      if (Math.max(to, wish.i + 1) - Math.min(from, wish.i) > this.#span) continue;
       from = Math.min(from, wish.i);
       to = Math.max(to, wish.i + 1);
       if (known) known.push(wish.i);
@@ -169,13 +174,19 @@ export class Tiles {
   async #ask(batch) {
     const { keys, ...wish } = batch;
     this.#running++;
+    const began = performance.now();
     try {
       const answer = decode(await ask(this.session, wish, this.#stop.signal));
+      this.#learn(performance.now() - began, keys.length);
       keys.forEach((key, n) => answer[n] && this.#keep(key, answer[n]));
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      for (const key of keys) this.#failed.add(key);
-      this.failed(error);
+      // Too much at once, for a busy machine: less, unless it was the least already.
+      if (error instanceof Refused && error.status === 503 && keys.length > 1) this.#learn(Infinity, keys.length);
+      else {
+        for (const key of keys) this.#failed.add(key);
+        this.failed(error);
+      }
     } finally {
       this.#running--;
       for (const key of keys) this.#asked.delete(key);
@@ -183,6 +194,20 @@ export class Tiles {
     if (this.#stop.signal.aborted) return;
     this.arrived();
     this.send();
+  }
+
+  /**
+   * @param {number} took
+   * @param {number} tiles
+   */
+  #learn(took, tiles) {
+    if (took > SLOW) {
+      this.#rows = Math.max(1, this.#rows >> 1);
+      if (this.#rows === 1 || took === Infinity) this.#span = Math.max(1, this.#span >> 1);
+    } else if (took < QUICK && tiles >= this.#rows) {
+      this.#rows = Math.min(ROWS, this.#rows * 2);
+      this.#span = Math.min(8, this.#span * 2);
+    }
   }
 
   /**

@@ -28,7 +28,7 @@ after(async () => {
 const messages = (page) => page.locator(".page.log .table-row").count();
 
 test("a program that the monitor starts is seen as it runs, and to its end", { timeout: 10 * PATIENCE }, async () => {
-  const server = await monitor(["--", program, "600", "live", "+RTS", "-N2", "-l", "-hT", "-i0.1", "-RTS"]);
+  const server = await monitor(["--", program, "300", "live", "+RTS", "-N2", "-l", "-hT", "-i0.1", "-RTS"]);
   try {
     const { page, faults, context } = await tab(browser, server.origin);
     await page.goto(server.address);
@@ -46,7 +46,7 @@ test("a program that the monitor starts is seen as it runs, and to its end", { t
       assert.equal(await page.locator("main .trouble:visible").count(), 0, `${name}: ${await page.locator("main .trouble:visible").allTextContents()}`);
       await screenshot(page, `live-${name}`);
     }
-    await page.locator("header .badge").getByText("ended").waitFor();
+    await page.locator("header .badge").getByText("ended").waitFor({ timeout: 6 * PATIENCE });
     await open(page, "log");
     await page.getByLabel("Search with a regular expression").fill("last words");
     await page.locator(".page.log").getByText("the last words of live").waitFor();

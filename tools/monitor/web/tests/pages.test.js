@@ -88,6 +88,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
       for (const text of texts) await page.locator("main").getByText(text).first().waitFor();
       await page.waitForTimeout(400);
       await screenshot(page, `${name.split("/")[0]}-${colorScheme}`);
+      await page.locator("main .trouble:visible").waitFor({ state: "hidden" });
       assert.equal(await page.locator("main .trouble:visible").count(), 0, `${name}: ${await page.locator("main .trouble:visible").allTextContents()}`);
     }
     assert.deepEqual(faults, []);

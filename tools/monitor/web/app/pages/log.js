@@ -1,6 +1,7 @@
 // Messages, markers, or all events, as text.
-import { of, Refused } from "../api.js";
+import { Refused } from "../api.js";
 import { h, replace, settled } from "../dom.js";
+import { searchEvents } from "../events.js";
 import { clock, moment, words } from "../format.js";
 import { state } from "../state.js";
 import { Table } from "../table.js";
@@ -46,11 +47,12 @@ export function mount(root, session, signal) {
     const which = /** @type {keyof typeof EMPTY} */ (kind.value);
     table.options.empty = find.value ? "Nothing matches." : EMPTY[which];
     try {
-      /** @type {Api.Events} */
-      const answer = await of(session.id, "events", { ...state.window, kind: which, find: find.value, limit: LIMIT }, round);
+      const answer = await searchEvents(session.id, { ...state.window, kind: which, find: find.value, limit: LIMIT }, round, (some) => {
+        if (!round.aborted) table.fill(some.rows, some.rows.length, `looked through until ${moment(some.looked_until, 1e6)}`);
+      });
       sayKept(kept, answer.kept_from);
       wrong.hidden = true;
-      table.fill(answer.rows, answer.rows.length, answer.looked_until != null ? `looked through until ${moment(answer.looked_until, 1e6)}: choose a later range for more` : answer.more ? "there are more: choose a shorter range" : "");
+      table.fill(answer.rows, answer.rows.length, answer.more ? "there are more: choose a shorter range" : "");
     } catch (error) {
       // A regular expression that is being written is often wrong.
       if (!(error instanceof Refused) || error.status !== 400) throw error;
