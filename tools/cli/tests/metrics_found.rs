@@ -1,8 +1,9 @@
 //! `eventlog metrics` without a source: every program of this user, as it comes and goes.
 
 use crate::common::Log;
-use crate::found::{Machine, Running, until};
+use crate::found::{Machine, Running};
 use crate::receiver::{Receiver, Reply};
+use crate::relaying::until;
 use crate::scraping::{Server, value};
 use ghc_eventlog::{CapsetType, EventBody};
 use rustix::process::Signal;

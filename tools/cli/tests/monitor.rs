@@ -2,7 +2,8 @@
 //! runs.
 
 use crate::common::{Dir, Log, command, done};
-use crate::found::{LIMIT, Machine, Tool, haskell_program, until};
+use crate::found::{Machine, Tool, haskell_program};
+use crate::relaying::{LIMIT, until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::{Read, Write};

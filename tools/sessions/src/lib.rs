@@ -48,7 +48,7 @@ pub use files::NAME_BYTES;
 pub use index::Index;
 pub use joined::{Joined, Missing, Range};
 pub use learned::{Learned, StreamLosses};
-pub use manifest::{Ended, EndReason, Lost, Manifest, PartSummary};
+pub use manifest::{EndReason, Ended, Lost, Manifest, PartSummary};
 pub use notes::Note;
 pub use notice::{Notice, Status};
 pub use piece::{Cut, Piece};

@@ -9,7 +9,7 @@ use crate::entry::Head;
 use crate::error::{Doing, Error};
 use crate::files::{Locked, as_name};
 use crate::learned::{Learned, Learner};
-use crate::manifest::{Ended, EndReason, Lost, Manifest, PartSummary};
+use crate::manifest::{EndReason, Ended, Lost, Manifest, PartSummary};
 use crate::notice::{Notice, Status};
 use crate::part::{Part, Unwritten};
 use crate::piece::{Cut, Piece};

@@ -7,7 +7,7 @@ mod support;
 
 use common::program::{Blocks, program};
 use eventlog_sessions::{
-    Error, EndReason, Joined, Limits, Notice, Range, Rotation, Session, State, Store,
+    EndReason, Error, Joined, Limits, Notice, Range, Rotation, Session, State, Store,
 };
 use eventlog_state::Severity;
 use std::fs;
