@@ -557,7 +557,9 @@ fn what_happens_is_told_in_words_too() {
         text.lines().all(|line| line.starts_with("eventlog: ")),
         "{text}"
     );
-    // Or not at all, unless something is wrong.
+    // Or not at all, unless something is wrong. The first relay may have connected to the program
+    // again before it ended.
+    let program = Program::new(&dir, "app.sock");
     let mut command = relay(&dir);
     command.args([&program.source(), "--to=tcp:127.0.0.1:0", "--quiet"]);
     let mut relaying = Relaying::spawn(&mut command, 1);

@@ -187,13 +187,17 @@ impl Relaying {
             .unwrap_or_else(|| 1000 + status.signal().unwrap_or(0))
     }
 
-    /// What it says of itself when it is asked.
+    /// What it says of itself when it is asked. It can be asked a moment after it serves.
+    #[track_caller]
     pub fn status(&self) -> serde_json::Value {
         let path = format!("eventlog/relay-{}.status", self.child.id());
+        let path = self.dir.join(path);
         let mut text = String::new();
-        UnixStream::connect(self.dir.join(path))
-            .and_then(|mut stream| stream.read_to_string(&mut text))
-            .expect("a status");
+        until("a status", || {
+            text.clear();
+            let asked = UnixStream::connect(&path);
+            asked.is_ok_and(|mut stream| stream.read_to_string(&mut text).is_ok())
+        });
         serde_json::from_str(&text).expect("JSON")
     }
 
