@@ -6,6 +6,13 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// Without a signal if the program is gone. Where there is no such flag, Rust's programs ignore
+/// that signal.
+#[cfg(not(target_vendor = "apple"))]
+const AT_ONCE: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+#[cfg(target_vendor = "apple")]
+const AT_ONCE: SendFlags = SendFlags::DONTWAIT;
+
 /// Where a program takes commands, while it is connected.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
@@ -23,9 +30,7 @@ impl Commands {
     /// Sends one, if it can be sent at once: a program that takes nothing must not hold us up.
     fn send(&self, frame: &[u8]) {
         let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = to
-            .as_ref()
-            .map(|to| send(to, frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL));
+        let sent = to.as_ref().map(|to| send(to, frame, AT_ONCE));
         match sent {
             Some(Ok(sent)) if sent == frame.len() => {
                 self.passed_on.fetch_add(1, Ordering::Relaxed);

@@ -8,12 +8,11 @@
 
 use crate::address::Address;
 use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, fchmod, flock, open, statat, unlinkat,
+    AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, chmodat, fchmod, flock, open, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
-};
+use rustix::net::{SocketAddrUnix, bind, connect, listen};
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
@@ -75,11 +74,15 @@ pub fn unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let folder = open(above, flags, Mode::empty())?;
     let _turn = take_turn(above);
     make_way(&folder, path, name)?;
-    let kind = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, kind, None)?;
+    let socket = socket()?;
     // The file gets the mode of the socket, so nobody else can connect in between.
-    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    let mode = Mode::RUSR | Mode::WUSR;
+    let has_mode = fchmod(&socket, mode).is_ok();
     bind(&socket, &SocketAddrUnix::new(path)?)?;
+    if !has_mode {
+        // Some systems have no modes of sockets. Until it listens nobody can connect either.
+        chmodat(&folder, name, mode, AtFlags::empty())?;
+    }
     let made = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     if FileType::from_raw_mode(made.st_mode) != FileType::Socket || !is_ours(&made) {
         return Err(io::ErrorKind::AddrInUse.into());
@@ -97,8 +100,32 @@ pub fn unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     Ok((UnixListener::from(socket), file))
 }
 
+#[allow(clippy::unnecessary_cast, reason = "of other types elsewhere")]
 fn identity(stat: &Stat) -> (u64, u64) {
-    (stat.st_dev, stat.st_ino)
+    (stat.st_dev as u64, stat.st_ino as u64)
+}
+
+/// One that waits for nothing, and that programs which are started do not get.
+#[cfg(not(target_vendor = "apple"))]
+fn socket() -> io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        flags,
+        None,
+    )?)
+}
+
+/// The same in several steps.
+#[cfg(target_vendor = "apple")]
+fn socket() -> io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketType, socket};
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok(socket)
 }
 
 fn is_ours(stat: &Stat) -> bool {
@@ -144,13 +171,7 @@ fn make_way(folder: &OwnedFd, path: &Path, name: &std::ffi::OsStr) -> io::Result
         true => by_descriptor.join(name),
         false => path.to_owned(),
     };
-    let probe = socket_with(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )?;
-    match connect(&probe, &SocketAddrUnix::new(place)?) {
+    match connect(&socket()?, &SocketAddrUnix::new(place)?) {
         Err(Errno::CONNREFUSED) => {}
         Ok(()) | Err(Errno::AGAIN) => return Err(io::ErrorKind::AddrInUse.into()),
         Err(error) => return Err(error.into()),
