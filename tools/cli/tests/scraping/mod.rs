@@ -39,14 +39,15 @@ impl Server {
                 let _ = sender.send(line);
             }
         });
-        let line = says
-            .recv_timeout(Duration::from_secs(60))
-            .expect("its address");
-        let address = line
-            .split("http://")
-            .nth(1)
-            .and_then(|rest| rest.split('/').next());
-        let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
+        let mut address = None;
+        while address.is_none() {
+            let line = says
+                .recv_timeout(Duration::from_secs(60))
+                .expect("its address");
+            let rest = line.split("http://").nth(1);
+            address = rest.and_then(|rest| rest.split('/').next().map(str::to_owned));
+        }
+        let address = address.expect("it was found");
         Self {
             child,
             address,
