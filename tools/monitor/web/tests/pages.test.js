@@ -214,8 +214,12 @@ describe("the timeline", () => {
     const { page, faults, context } = await begin();
     await open(page, "timeline", `?s=${full}`);
     const name = page.locator(".lane-name.cap").first();
-    await name.waitFor();
-    const row = await name.boundingBox();
+    // The names are made anew when the rows change.
+    let row = await name.boundingBox();
+    for (let n = 0; n < 30 && !row; n++) {
+      await page.waitForTimeout(1000);
+      row = await name.boundingBox();
+    }
     assert.ok(row);
     await page.mouse.click(row.x + 600, row.y + row.height / 2);
     await page.locator(".details").getByText("Events around it").waitFor();

@@ -151,7 +151,10 @@ export async function until(true_, what) {
  */
 export const pixels = (page, colours) => page.evaluate((wanted) => {
   const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector("canvas.lanes"));
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  // Of a copy: the page's own canvas is not made for being read.
+  const copy = new OffscreenCanvas(canvas.width, canvas.height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (copy.getContext("2d", { willReadFrequently: true }));
+  context.drawImage(canvas, 0, 0);
   const data = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
   return Object.fromEntries(Object.entries(wanted).map(([name, hex]) => {
     const value = parseInt(hex.slice(1), 16);
