@@ -80,7 +80,7 @@ impl MessageThread {
         Self(std::thread::spawn(move || run(&inbox, manner, watch)))
     }
 
-    /// Waits until everything is told, but not for a terminal that takes nothing. All [`Told`] must
+    /// Waits until everything is told, but not for a terminal that takes nothing. All [`MessageSender`] must
     /// be gone, or have told [`News::Ended`].
     pub fn finish(self) {
         let start = Instant::now();
