@@ -2,6 +2,7 @@
 
 pub(crate) mod figures;
 pub(crate) mod heap;
+pub(crate) mod slots;
 pub(crate) mod threads;
 
 use crate::kept::Kept;

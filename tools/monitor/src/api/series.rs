@@ -1,7 +1,8 @@
 //! `series`: values over time.
 
 use super::question::{Answer, Question, Refusal, json};
-use crate::fold::figures::{About, Kind, Point};
+use crate::fold::figures::{About, Kind};
+use crate::fold::slots::Point;
 use crate::session::Contents;
 use serde::Serialize;
 use std::collections::BTreeMap;

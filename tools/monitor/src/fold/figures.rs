@@ -1,15 +1,12 @@
 //! Series of values over time, by name.
 
+use super::slots::{Point, Slots};
 use eventlog_series::Pyramid;
 use eventlog_state::{CapInterval, CapState, Collection, HeapKind, HeapValue, SparkCounters};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Heaps, and capabilities with sparks, that are told apart; a log may claim any number.
 const MOST: usize = 256;
-/// Events are counted in steps of this many nanoseconds.
-const STEP: u64 = 1_000_000;
-/// Slots of the profile of activity.
-const SLOTS: usize = 1 << 15;
 
 /// What kind of values a series has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +24,6 @@ pub(crate) struct About {
     pub(crate) unit: &'static str,
     pub(crate) kind: Kind,
     pub(crate) help: &'static str,
-}
-
-/// A point of a series: from when on, the least, the greatest, the sum, and how many values.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Point {
-    pub(crate) time: u64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
-    pub(crate) sum: f64,
-    pub(crate) count: u64,
 }
 
 /// Values of several heaps, of which the sum is a series.
@@ -108,9 +95,7 @@ pub(crate) struct Figures {
     blocks: Sum,
     allocated: Pyramid,
     pauses: Pyramid,
-    events: Pyramid,
-    /// Events that are not in the series yet, and since when they are counted.
-    counted: (u64, u64),
+    events: Slots,
     alive: i64,
     threads: Pyramid,
     sparks: BTreeMap<u16, Sparks>,
@@ -122,15 +107,7 @@ impl Figures {
     /// An event has come.
     #[inline]
     pub(super) fn event(&mut self, time: u64) {
-        let (count, since) = &mut self.counted;
-        if time >= since.saturating_add(STEP) && *count > 0 {
-            self.events.push(*since, *count as f64);
-            *count = 0;
-        }
-        if *count == 0 {
-            *since = time.max(*since);
-        }
-        *count += 1;
+        self.events.add(time, 1);
     }
 
     pub(super) fn thread(&mut self, time: u64, by: i64) {
@@ -250,7 +227,7 @@ impl Figures {
             "heap.blocks" => &self.blocks.series,
             "heap.allocated" => &self.allocated,
             "gc.pause" => &self.pauses,
-            "events.rate" => &self.events,
+            "events.rate" => return Some(self.events.sums((from, to), count)),
             "threads.live" => &self.threads,
             "activity" => {
                 let caps = self.caps.len().max(1) as f64;
@@ -274,82 +251,40 @@ impl Figures {
             sum: bucket.sum,
             count: bucket.count,
         });
-        // Events that are still counted.
-        let (counted, since) = self.counted;
-        let counts = name == "events.rate" && counted > 0 && (from..to).contains(&since);
-        let latest = counts.then_some(Point {
-            time: since,
-            min: counted as f64,
-            max: counted as f64,
-            sum: counted as f64,
-            count: 1,
-        });
-        Some(points.chain(latest).collect())
+        Some(points.collect())
     }
 }
 
-/// For how long threads ran, by slots of time that get longer as the log does.
-#[derive(Clone, Debug)]
+/// For how long threads ran, by slots of time.
+#[derive(Clone, Debug, Default)]
 struct Activity {
-    slots: Vec<u64>,
-    shift: u32,
+    ran: Slots,
     end: u64,
-}
-
-impl Default for Activity {
-    fn default() -> Self {
-        // A quarter of a millisecond to begin with.
-        Self {
-            slots: Vec::new(),
-            shift: 18,
-            end: 0,
-        }
-    }
 }
 
 impl Activity {
     fn add(&mut self, from: u64, to: u64) {
-        while to >> self.shift >= SLOTS as u64 {
-            self.shift += 1;
-            let half = self.slots.len().div_ceil(2);
-            for at in 0..half {
-                let second = self.slots.get(2 * at + 1).copied().unwrap_or(0);
-                self.slots[at] = self.slots[2 * at].saturating_add(second);
-            }
-            self.slots.truncate(half);
-        }
         self.end = self.end.max(to);
-        let (first, last) = (from >> self.shift, to >> self.shift);
-        if self.slots.len() <= last as usize {
-            self.slots.resize(last as usize + 1, 0);
-        }
-        for slot in first..=last {
-            let begin = slot << self.shift;
-            let end = begin.saturating_add(1 << self.shift);
-            let within = to.min(end).saturating_sub(from.max(begin));
-            self.slots[slot as usize] += within;
-        }
+        self.ran.add_time(from, to);
     }
 
     /// One point for each slot, or for as many slots together as it takes.
-    fn points(&self, (from, to): (u64, u64), count: usize, caps: f64) -> Vec<Point> {
-        let first = from >> self.shift;
-        let last = (to >> self.shift).min(self.slots.len() as u64);
-        let together = (last.saturating_sub(first))
-            .div_ceil(count.max(1) as u64)
-            .max(1);
+    fn points(&self, window: (u64, u64), count: usize, caps: f64) -> Vec<Point> {
+        let (first, last, together) = self.ran.window(window, count);
+        let shift = self.ran.shift;
         let mut points = Vec::new();
-        let mut at = first / together * together;
+        let mut at = first;
         while at < last {
-            let slots = &self.slots[at as usize..((at + together) as usize).min(self.slots.len())];
-            let begin = at << self.shift;
-            let until = u128::from(at + together) << self.shift;
+            let slots =
+                &self.ran.sums[at as usize..((at + together) as usize).min(self.ran.sums.len())];
+            let begin = at << shift;
+            let until = u128::from(at + together) << shift;
             let until = u64::try_from(until).unwrap_or(u64::MAX);
             let length = until.min(self.end.max(begin + 1)) - begin;
             let share = |ran: u64, length: u64| (ran as f64 / length as f64 / caps).min(1.0);
-            let one = 1u64 << self.shift;
+            let one = 1u64 << shift;
             let shares = (at..).zip(slots).map(|(slot, &ran)| {
-                let begin = slot << self.shift;
+                let begin = slot << shift;
                 share(ran, one.min(self.end.saturating_sub(begin)).max(1))
             });
             let (min, max) = shares.fold((f64::MAX, 0.0f64), |(min, max), share| {
@@ -371,6 +306,7 @@ impl Activity {
 
 #[cfg(test)]
 mod tests {
+    use super::super::slots::SLOTS;
     use super::*;
 
     #[test]
@@ -381,8 +317,8 @@ mod tests {
         for second in 0..1000 {
             activity.add(second * S, second * S + S / 2);
         }
-        assert!(activity.slots.len() <= SLOTS);
-        let total: u64 = activity.slots.iter().sum();
+        assert!(activity.ran.sums.len() <= SLOTS);
+        let total: u64 = activity.ran.sums.iter().sum();
         assert_eq!(total, 500 * S);
         let points = activity.points((0, 1000 * S), 100, 2.0);
         assert!(points.len() <= 100, "{}", points.len());
