@@ -1,11 +1,11 @@
-//! An eventlog writer of one's own: the callback puts chunks into a ring, and one thread writes
-//! them to a file. Told in `docs/own-sink.md`.
+//! An eventlog writer of your own: the callback puts chunks into a ring, and one thread writes them
+//! to a file. Explained in `docs/own-sink.md`.
 //!
 //!     cargo run -p eventlog-ring --example own_sink -- FILE
 //!
-//! The four functions of [`EventLogWriter`] are those that GHC's runtime calls, and `main` plays
-//! its part: two threads hand over chunks. Every chunk arrives whole, or is counted, if the file was
-//! slower than both for so long that the ring was full.
+//! The four functions of [`EventLogWriter`] are those that GHC's runtime calls. Here `main` takes
+//! the runtime's part: two threads hand over chunks. Every chunk either arrives whole or, if the
+//! file was slower than both threads for so long that the ring was full, is counted as lost.
 
 use eventlog_ring::mpsc::Producer;
 use eventlog_ring::{Consumer, Doorbell, Granule, HeaderWord, Loss, Ring, Storage};
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-/// As `rts/EventLogWriter.h` declares it. A C file of the program passes it to `startEventLogging`.
+/// The struct that `rts/EventLogWriter.h` declares. A C file of the program passes it to `startEventLogging`.
 #[repr(C)]
 #[derive(Debug)]
 pub struct EventLogWriter {
@@ -27,7 +27,7 @@ pub struct EventLogWriter {
     stop: Option<extern "C" fn()>,
 }
 
-/// The writer of this example.
+/// The writer to pass to the runtime.
 pub static WRITER: EventLogWriter = EventLogWriter {
     init: None,
     write,
@@ -35,7 +35,7 @@ pub static WRITER: EventLogWriter = EventLogWriter {
     stop: Some(stop),
 };
 
-/// What the callback uses. Whoever starts the sink sets it, before the runtime calls anything.
+/// What the callback uses. Set when the sink is started, before the runtime calls anything.
 static SINK: OnceLock<Sink> = OnceLock::new();
 /// Whether the thread that writes the file sleeps.
 static BELL: Doorbell = Doorbell::new();
@@ -49,8 +49,8 @@ struct Sink {
     started: Instant,
 }
 
-/// The callback: copies the chunk and returns. It takes no lock, allocates nothing, and calls the
-/// system only to wake the thread.
+/// The callback: copies the chunk and returns. It takes no lock, allocates nothing, and makes a
+/// system call only to wake the thread.
 extern "C" fn write(chunk: *const c_void, size: usize) -> bool {
     let Some(sink) = SINK.get() else { return true };
     // SAFETY: the runtime passes a buffer of this size, which it leaves alone until we return.
@@ -71,16 +71,16 @@ extern "C" fn write(chunk: *const c_void, size: usize) -> bool {
     true
 }
 
-/// The runtime has handed over its last chunk.
+/// Called after the runtime has handed over its last chunk.
 extern "C" fn stop() {
-    // Release pairs with the Acquire in `write_file`: the chunks of before are seen with it.
+    // Release pairs with the Acquire in `write_file`: a reader of the flag also sees all earlier chunks.
     STOPPED.store(true, Ordering::Release);
     if let Some(sink) = SINK.get() {
         sink.writer.unpark();
     }
 }
 
-/// Starts the thread that writes the file, with a ring of so many granules of 64 bytes.
+/// Starts the thread that writes the file, with a ring of `granules` granules of 64 bytes.
 fn start(granules: usize, mut file: File) -> JoinHandle<io::Result<Written>> {
     let headers = (0..granules)
         .map(|_| HeaderWord::ZERO)
@@ -99,7 +99,7 @@ fn start(granules: usize, mut file: File) -> JoinHandle<io::Result<Written>> {
     writer
 }
 
-/// What went to the file, and what did not.
+/// How many chunks were written to the file, and how many were not.
 #[derive(Debug, Default)]
 struct Written {
     chunks: usize,
@@ -113,7 +113,7 @@ fn write_file(mut consumer: Consumer<'_>, file: &mut File) -> io::Result<Written
         let mut seen = 0;
         for record in consumer.records() {
             seen += 1;
-            // Exactly here something is missing from the log.
+            // The lost chunks are missing from the log at exactly this place.
             written.lost += record.loss_before().map_or(0, |loss| loss.records);
             if record.is_live() {
                 let (first, second) = record.slices();
@@ -122,7 +122,7 @@ fn write_file(mut consumer: Consumer<'_>, file: &mut File) -> io::Result<Written
                 written.chunks += 1;
             }
         }
-        // Their room is the producers' again.
+        // Their room is free for the producers again.
         consumer.release(seen);
         if seen > 0 {
             continue;
@@ -131,7 +131,7 @@ fn write_file(mut consumer: Consumer<'_>, file: &mut File) -> io::Result<Written
         if stopped {
             return Ok(written);
         }
-        // One more look between arming and sleeping: else a chunk could come unnoticed.
+        // One more look between arming and sleeping: otherwise a chunk could arrive unnoticed.
         BELL.arm();
         if consumer.is_empty() && !STOPPED.load(Ordering::Acquire) {
             thread::park();
@@ -147,7 +147,7 @@ fn main() -> io::Result<()> {
     };
     let writer = start(1 << 10, File::create(&path)?);
 
-    // The runtime: two capabilities, which know nothing of each other.
+    // The runtime: two capabilities, independent of each other.
     thread::scope(|scope| {
         for capability in 1..=2_u8 {
             scope.spawn(move || {

@@ -37,7 +37,7 @@ impl fmt::Display for PushError {
 
 impl core::error::Error for PushError {}
 
-/// How a producer knows head and tail, and moves the tail.
+/// How a producer reads head and tail, and moves the tail.
 pub(crate) trait Side {
     /// A head this side has seen before. What the consumer did before storing it happens-before the return.
     fn seen_head(&self, ring: &Ring<'_>) -> Position;
@@ -50,11 +50,11 @@ pub(crate) trait Side {
 
 struct Claim {
     position: Position,
-    /// The first granule is for a loss note.
+    /// Whether the first granule is for a loss note.
     note: bool,
 }
 
-/// A claim for so many bytes, in the epoch that was read before it.
+/// A claim for `len` bytes, in the epoch that was read before it.
 struct Admitted {
     claim: Claim,
     epoch: Epoch,
@@ -113,7 +113,7 @@ impl Ring<'_> {
         wanted: Option<Epoch>,
         len: usize,
     ) -> Result<Admitted, PushError> {
-        // The gate comes first: the record carries the epoch of a moment before its claim, whatever happens later (I9).
+        // The gate is read first: the record carries the epoch read before its claim, whatever happens later (I9).
         let pass = self.producers.gate.read();
         if !pass.open {
             return Err(self.refuse_closed(len));
@@ -147,7 +147,7 @@ impl Ring<'_> {
     fn reservation(&self, admitted: Admitted) -> Reservation<'_> {
         let Admitted { claim, epoch, len } = admitted;
         let loss = if claim.note {
-            // Of the session in which it was recorded, which need not be that of this record: the note says which.
+            // The loss may be of another session than this record: the note says of which.
             self.producers.pending.take()
         } else {
             None
@@ -179,7 +179,7 @@ impl Ring<'_> {
             self.fill_noted(admitted, chunk);
             return Ok(());
         }
-        // What follows cannot fail, so it does without a reservation, which would have to be ready for that.
+        // What follows cannot fail, so there is no need for a reservation, which would handle a failure.
         let position = admitted.claim.position;
         let word = self.storage.header(position);
         // SAFETY: the granules are of our claim, which is not yet committed (I1).
@@ -194,7 +194,7 @@ impl Ring<'_> {
         Ok(())
     }
 
-    /// The rest of a push that found losses to tell.
+    /// The rest of a push that found losses to report.
     #[cold]
     fn fill_noted(&self, admitted: Admitted, chunk: &[u8]) {
         let mut reservation = self.reservation(admitted);

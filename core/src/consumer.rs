@@ -25,9 +25,9 @@ use crate::shim::Ordering;
 /// ```
 pub struct Consumer<'r> {
     ring: &'r Ring<'r>,
-    /// The head, which nobody else writes.
+    /// The head, which only the consumer writes.
     head: Position,
-    /// The epoch of the gate, which nobody else moves. A record with another one is stale.
+    /// The epoch of the gate, which only the consumer changes. A record with another one is stale.
     session: Epoch,
     /// Not `Sync`: `records` and the rest are for one thread.
     _one_thread: PhantomData<Cell<()>>,
@@ -44,7 +44,7 @@ impl<'r> Consumer<'r> {
         }
     }
 
-    /// The committed record at a position, if there is one: its header, and where that lies.
+    /// The committed record at a position, if there is one: its header, and where that is stored.
     #[inline]
     fn committed(&self, position: Position) -> Option<(Header, &'r HeaderWord)> {
         // When the ring is full, the header after the last record is that of the first.
@@ -116,8 +116,8 @@ impl<'r> Consumer<'r> {
         self.committed(self.head).is_none()
     }
 
-    /// Whether nothing is claimed, let alone committed. A producer that passed the gate before it was closed may still
-    /// claim later.
+    /// Whether nothing is claimed, and so nothing is committed either. A producer that passed the gate before it was
+    /// closed may still claim later.
     pub fn is_idle(&self) -> bool {
         self.claimed() == 0
     }
@@ -132,7 +132,7 @@ impl<'r> Consumer<'r> {
         self.ring.producers.tail.load(Ordering::Relaxed) - self.head
     }
 
-    /// Refuses producers from now on. What they have claimed before is still of this session: drain it until
+    /// Refuses producers from now on. What they have already claimed is still of this session: drain it until
     /// [`is_idle`](Self::is_idle).
     pub fn close(&mut self) {
         if bug!("closing_resets") {
@@ -161,19 +161,19 @@ impl<'r> Consumer<'r> {
     /// earlier sessions are forgotten.
     pub fn open(&mut self) -> Epoch {
         let gate = &self.ring.producers.gate;
-        // First: whoever is accepted counts its losses in the new session.
+        // First, so that a producer that is accepted counts its losses in the new session.
         self.ring.producers.pending.begin(gate.next());
         self.session = gate.open();
         self.session
     }
 
-    /// Whether a loss is pending, that no record has carried yet. A producer that records one and rings the bell after it is
-    /// seen here by a consumer that has armed the bell, or wakes it.
+    /// Whether a loss is pending that no record has carried yet. If a producer records one and rings the bell
+    /// afterwards, a consumer that has armed the bell either sees it here or is woken.
     pub fn has_loss(&self) -> bool {
         self.ring.producers.pending.any()
     }
 
-    /// Takes the pending loss, to be told at the end of a session when no record will carry it.
+    /// Takes the pending loss, to be reported at the end of a session when no record will carry it.
     pub fn take_loss(&mut self) -> Option<Loss> {
         let taken = self.ring.producers.pending.take()?;
         Some(taken.loss)
@@ -193,7 +193,7 @@ impl fmt::Debug for Consumer<'_> {
 
 /// Iterator over committed records, see [`Consumer::records`].
 ///
-/// After `None` it may go on: records that are committed meanwhile come next.
+/// After `None` it may return more: records that have been committed meanwhile.
 #[derive(Clone)]
 pub struct Records<'c> {
     consumer: &'c Consumer<'c>,

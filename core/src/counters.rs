@@ -10,7 +10,7 @@ use crate::shim::{AtomicU64, Ordering, const_unless_loom};
 pub struct Tally {
     /// How many records.
     pub records: u64,
-    /// How many payload bytes, without what rounding up to granules costs.
+    /// How many payload bytes, not rounded up to granules.
     pub bytes: u64,
 }
 
@@ -27,7 +27,7 @@ impl Tally {
 
 /// Totals since the ring was made. Each is exact, but while producers run they are not all of the same instant.
 ///
-/// Once nobody is inside a call, `accepted == delivered + discarded + still in the ring` and
+/// While no call is in progress, `accepted == delivered + discarded + still in the ring` and
 /// `reserved == accepted + aborted`, where *accepted* are the pushes and commits that succeeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -39,11 +39,11 @@ pub struct Counters {
     pub aborted: Tally,
     /// What was given to `record_loss`.
     pub lost: Tally,
-    /// Pushes and reservations refused as the gate was closed.
+    /// Pushes and reservations refused because the gate was closed.
     pub refused_closed: Tally,
 }
 
-/// A tally in shared memory, which may be that of a file: hence its fixed form.
+/// A tally in shared memory, which may be that of a file, so its layout is fixed.
 #[repr(C)]
 pub(crate) struct SharedTally {
     records: AtomicU64,
@@ -52,7 +52,7 @@ pub(crate) struct SharedTally {
 
 impl SharedTally {
     const_unless_loom! {
-        /// Nothing yet.
+        /// A tally of zero.
         pub fn new() -> Self {
             Self {
                 records: AtomicU64::new(0),
@@ -61,7 +61,7 @@ impl SharedTally {
         }
     }
 
-    /// Adds from any thread.
+    /// Adds to the tally, from any thread.
     pub(crate) fn add(&self, tally: Tally) {
         if bug!("torn_count") {
             return self.add_alone(tally);
@@ -71,7 +71,7 @@ impl SharedTally {
         self.bytes.fetch_add(tally.bytes, Ordering::Relaxed);
     }
 
-    /// Adds from the only thread that ever does, without a read-modify-write.
+    /// Adds to a tally that only one thread ever changes, without a read-modify-write.
     pub(crate) fn add_alone(&self, tally: Tally) {
         if !tally.is_zero() {
             let now = self.read();

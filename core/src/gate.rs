@@ -1,8 +1,8 @@
 //! The gate: whether producers are accepted, and in which epoch.
 //!
-//! One word of its own. Producers read it before they claim and stamp what they claim with the epoch they read; only the
-//! consumer moves the epoch on. A record is therefore known to be of an old session by its own header, however long its
-//! producer took between the gate and the commit.
+//! The gate is one word. Producers read it before they claim and stamp what they claim with the epoch they read; only
+//! the consumer moves the epoch on. A record is therefore known to be of an old session by its own header, however long
+//! its producer took between the gate and the commit.
 
 use crate::bug::{bug, unless_bug};
 use crate::layout::EPOCH_BITS;
@@ -10,8 +10,8 @@ use crate::shim::{AtomicU64, Ordering};
 
 /// One session of the ring, from [`open`](crate::Consumer::open) to the next one.
 ///
-/// Counted modulo 2^29 and moved at most twice per session: an epoch would have to be kept for 2^28 sessions to be mistaken for
-/// a later one.
+/// Counted modulo 2^29 and moved at most twice per session: an epoch would have to be kept for 2^28 sessions to be
+/// mistaken for a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(u32);
 
@@ -36,7 +36,7 @@ impl Epoch {
 
 const OPEN: u64 = 1 << 32;
 
-/// What the gate says at one moment.
+/// The state of the gate at one moment.
 #[derive(Clone, Copy)]
 pub(crate) struct Pass {
     pub(crate) open: bool,
@@ -52,7 +52,8 @@ impl Gate {
 
     #[inline]
     pub(crate) fn read(&self) -> Pass {
-        // Acquire pairs with the Release in `open`: whoever is accepted in a session sees what its consumer did before.
+        // Acquire pairs with the Release in `open`: a producer that is accepted in a session sees what its consumer did
+        // before.
         let word = self.0.load(unless_bug!("relaxed_pass", Ordering::Acquire));
         Pass {
             open: word & OPEN != 0,
@@ -60,10 +61,10 @@ impl Gate {
         }
     }
 
-    /// Refuses from now on, keeping the epoch. Any thread may.
+    /// Refuses from now on, keeping the epoch. Any thread may call it.
     pub(crate) fn close(&self) {
-        // Release pairs with the Acquire in `read`: whoever is refused sees what was done before closing. The read half
-        // needs no ordering: the epoch bits are kept, whatever they are.
+        // Release pairs with the Acquire in `read`: a producer that is refused sees what was done before closing. The
+        // read half needs no ordering: the epoch bits are kept, whatever they are.
         let order = unless_bug!("relaxed_close", Ordering::Release);
         if bug!("torn_close") {
             let word = self.0.load(Ordering::Relaxed);
@@ -73,26 +74,26 @@ impl Gate {
         }
     }
 
-    /// Closes, and makes an epoch the current one that no record will ever carry. Consumer only.
+    /// Closes the gate, and moves to an epoch that no record will ever carry. Consumer only.
     pub(crate) fn condemn(&self) -> Epoch {
         self.advance(0)
     }
 
-    /// Opens in the next epoch. Consumer only.
+    /// Opens the gate in the next epoch. Consumer only.
     pub(crate) fn open(&self) -> Epoch {
         self.advance(OPEN)
     }
 
-    /// The epoch in which it is opened next. Consumer only.
+    /// The epoch that the next opening starts. Consumer only.
     pub(crate) fn next(&self) -> Epoch {
         // Relaxed: as in `advance`.
         Epoch::from_bits(self.0.load(Ordering::Relaxed) as u32).next()
     }
 
     fn advance(&self, flag: u64) -> Epoch {
-        // The consumer alone moves the epoch, so a load and a store do; a `close` that falls between them is either
-        // repeated (closing) or overtaken (opening), which is how it would look had it come a little earlier. The load
-        // reads the consumer's own last store or a `close` on top of it: Relaxed. The store is Release for `read`.
+        // Only the consumer moves the epoch, so a load and a store are enough. A `close` that falls between them is
+        // either repeated (closing) or overwritten (opening), as if it had been a little earlier. The load reads the
+        // consumer's own last store or a `close` on top of it: Relaxed. The store is Release for `read`.
         let epoch = self.next();
         let order = unless_bug!("relaxed_open", Ordering::Release);
         self.0.store(flag | u64::from(epoch.bits()), order);

@@ -77,7 +77,7 @@ impl<'a> Span<'a> {
         self.len
     }
 
-    /// Where the bytes from `offset` on lie: the array offset, and how many of `len` come before the array ends.
+    /// Where the bytes from `offset` on are: the array offset, and how many of `len` come before the array ends.
     fn locate(&self, offset: usize, len: usize) -> (usize, usize) {
         let size = self.granules.len() * GRANULE;
         let mut at = self.start + offset;
@@ -101,7 +101,7 @@ impl<'a> Span<'a> {
             "write past the end of a reservation"
         );
         let (at, before_wrap) = self.locate(offset, bytes.len());
-        // SAFETY: all parts lie inside the array (`locate`) and inside the run, which is the caller's alone (I1).
+        // SAFETY: all parts lie inside the array (`locate`) and inside the run, which only the caller may access (I1).
         unsafe {
             if before_wrap == bytes.len() {
                 cells::write(self.granules, at, bytes);
@@ -128,7 +128,7 @@ impl<'a> Span<'a> {
         );
         let (at, before_wrap) = self.locate(offset, bytes.len());
         let (first, second) = bytes.split_at_mut(before_wrap);
-        // SAFETY: both parts lie inside the array (`locate`) and inside the run, which nobody writes to (I3).
+        // SAFETY: both parts lie inside the array (`locate`) and inside the run, which no producer writes to (I3).
         unsafe {
             cells::read(self.granules, at, first);
             if !second.is_empty() {
@@ -146,7 +146,7 @@ impl<'a> Span<'a> {
     pub(crate) unsafe fn slices(&self) -> (&'a [u8], &'a [u8]) {
         let (at, first) = self.locate(0, self.len);
         let base = self.granules.as_ptr().cast::<u8>();
-        // SAFETY: both parts lie inside the array (`locate`); nobody writes to them until they are released (I3).
+        // SAFETY: both parts lie inside the array (`locate`); no producer writes to them until they are released (I3).
         unsafe {
             (
                 core::slice::from_raw_parts(base.add(at), first),
@@ -164,8 +164,9 @@ impl<'a> Span<'a> {
     pub(crate) unsafe fn slices_mut(self) -> (&'a mut [u8], &'a mut [u8]) {
         let (at, first) = self.locate(0, self.len);
         let base = self.granules.as_ptr().cast::<u8>().cast_mut();
-        // SAFETY: the parts are disjoint, lie inside the array (`locate`) and are the caller's alone (I1); the bytes were
-        // initialised when the storage was made, and a pointer to the granules may write as they are `UnsafeCell`s.
+        // SAFETY: the parts are disjoint, lie inside the array (`locate`) and only the caller may access them (I1); the
+        // bytes were initialised when the storage was made, and a pointer to the granules may write as they are
+        // `UnsafeCell`s.
         unsafe {
             (
                 core::slice::from_raw_parts_mut(base.add(at), first),
@@ -181,7 +182,7 @@ mod cells {
     use crate::GRANULE;
 
     /// # Safety
-    /// `at + bytes.len()` lies inside the array, and nobody else accesses those bytes.
+    /// `at + bytes.len()` lies inside the array, and nothing else accesses those bytes.
     #[inline]
     pub(super) unsafe fn write(granules: &[Granule], at: usize, bytes: &[u8]) {
         debug_assert!(at + bytes.len() <= granules.len() * GRANULE);
@@ -194,11 +195,11 @@ mod cells {
     }
 
     /// # Safety
-    /// `at + bytes.len()` lies inside the array, and nobody writes to those bytes.
+    /// `at + bytes.len()` lies inside the array, and nothing writes to those bytes.
     #[inline]
     pub(super) unsafe fn read(granules: &[Granule], at: usize, bytes: &mut [u8]) {
         debug_assert!(at + bytes.len() <= granules.len() * GRANULE);
-        // SAFETY: in bounds and unwritten as the caller promises; `bytes` is a unique borrow, hence elsewhere.
+        // SAFETY: in bounds and unwritten as the caller promises; `bytes` is a unique borrow, so it does not overlap.
         unsafe {
             let from = granules.as_ptr().cast::<u8>().add(at);
             core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len());
@@ -206,14 +207,14 @@ mod cells {
     }
 }
 
-/// Loom watches whole cells, so bytes go granule by granule.
+/// Loom tracks whole cells, so bytes are copied granule by granule.
 #[cfg(loom)]
 mod cells {
     use super::Granule;
     use crate::GRANULE;
 
     /// # Safety
-    /// `at + bytes.len()` lies inside the array, and nobody else accesses those granules.
+    /// `at + bytes.len()` lies inside the array, and nothing else accesses those granules.
     pub(super) unsafe fn write(granules: &[Granule], mut at: usize, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let within = at % GRANULE;
@@ -228,7 +229,7 @@ mod cells {
     }
 
     /// # Safety
-    /// `at + bytes.len()` lies inside the array, and nobody writes to those granules.
+    /// `at + bytes.len()` lies inside the array, and nothing writes to those granules.
     pub(super) unsafe fn read(granules: &[Granule], mut at: usize, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             let within = at % GRANULE;

@@ -1,7 +1,8 @@
 //! The header word of a granule, and where it is stored.
 //!
-//! Headers live in an array of their own, one word per granule, so that a header is never a byte some payload may have
-//! held before: a word is either zero or a commit, exactly. Only the word of a record's first granule is ever set.
+//! Headers are stored in an array of their own, one word per granule, so that a header is never a byte that some
+//! payload held before: a word is either zero or a commit, never anything else. Only the word of a record's first
+//! granule is ever set.
 
 use core::fmt;
 
@@ -60,7 +61,7 @@ impl fmt::Debug for HeaderWord {
     }
 }
 
-/// What a header word says, taken apart.
+/// The fields of a header word.
 #[derive(Clone, Copy)]
 pub(crate) struct Header {
     pub(crate) aborted: bool,
@@ -98,7 +99,7 @@ impl Header {
     }
 }
 
-/// Granules that a payload needs. An empty one takes a granule too: every record must own a header.
+/// Granules that a payload needs. An empty one takes a granule too: every record needs a header.
 #[inline]
 pub(crate) fn payload_granules(len: usize) -> u64 {
     len.div_ceil(GRANULE).max(1) as u64

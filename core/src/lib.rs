@@ -14,7 +14,7 @@
 //! let (producer, mut consumer) = ring.mpsc();
 //!
 //! producer.push(&[1; 200])?;
-//! // No room for more. Whether that is a loss is for the caller to say.
+//! // No room for more. The caller decides whether that is a loss.
 //! assert_eq!(producer.push(&[2; 100]), Err(PushError::Full));
 //! producer.record_loss(Loss { records: 1, bytes: 100, since: 17, until: 17 });
 //!
@@ -44,14 +44,14 @@
 //! * Positions of head and tail are granules counted up forever. A record takes the granules from its position on and may
 //!   continue at the start of the array: it is handed out as two slices, of which the second is nearly always empty.
 //! * A push reads the gate, claims granules by moving the tail, copies, and commits by storing the header of the first
-//!   granule. Headers are kept apart from payload, so that no byte of payload can ever be mistaken for one and only the
-//!   header words of released records need zeroing. They are permuted so that neighbours lie on different cache lines.
+//! granule. Headers are kept apart from payload, so that no byte of payload can ever be mistaken for one and only the
+//! header words of released records need zeroing. They are permuted so that neighbours are on different cache lines.
 //! * The header carries the epoch that the producer read at the gate. A record of another epoch than the consumer's is
 //!   *stale*, whenever it is committed; so ending a session is a store.
-//! * What the caller declares lost is summed up until a record is claimed with room for one granule more, and travels in
-//!   that granule as a note: the consumer learns of a loss in the place where it happened. The note says of which session
-//!   it is, and counts in that one whatever its record is: what was taken for a note is never put back.
-//! * The caller does the sleeping and waking; a [`Doorbell`] tells when a wake-up is needed.
+//! * What the caller declares lost is summed up until a record is claimed with room for one granule more, and is stored
+//!   in that granule as a note: the consumer gets the loss in the place where it happened. The note says of which
+//!   session it is, and counts in that session whatever its record is: what was taken for a note is never put back.
+//! * The caller does the sleeping and waking; a [`Doorbell`] shows when a wake-up is needed.
 //!
 //! # Invariants
 //!
@@ -61,11 +61,13 @@
 //! * **I2** A header is not zero only if it is that of the first granule of a committed record not yet released.
 //! * **I3** A record's payload and note happen-before its delivery, and its delivery happens-before any reuse of its granules.
 //! * **I4** Records are delivered in the order of their claims; those of one producer in the order it pushed them.
-//! * **I5** Counts are exact: accepted = delivered + discarded + in the ring; told by notes + pending = lost, except for what a
-//!   reset or the next session forgets. A loss is told in the session in which it was recorded, or not at all.
+//! * **I5** Counts are exact: accepted = delivered + discarded + in the ring; reported by notes + pending = lost,
+//!   except for what a reset or the next session forgets. A loss is reported in the session in which it was recorded,
+//!   or not at all.
 //! * **I6** Tail and head are never further apart than the capacity. A record that can never fit is refused for good.
 //! * **I7** The consumer is asleep only while nothing is committed at the head or a wake is under way.
-//! * **I8** A refusal has no effect but its count: it claims nothing, waits for nothing, and loses nothing by itself.
+//! * **I8** A refusal has no effect except its count: it claims nothing, waits for nothing, and loses nothing by
+//!   itself.
 //! * **I9** A record is live only in the session whose epoch its producer read before claiming it. No session has the epoch
 //!   of one of the 2^28 before it.
 //! * **I10** Positions never go back, and a reset touches neither positions, headers nor payload.
@@ -82,14 +84,14 @@
 //!
 //! # Memory ordering
 //!
-//! * **Payload** goes by the header: stored with Release, loaded with Acquire (I3).
-//! * **Room** goes by the head: the consumer has read the payload and zeroed the headers, then stores the head with
-//!   Release; a producer loads it with Acquire before it claims. Producers pass a head on to each other in `head_cache`,
-//!   again with Release and Acquire, which is transitive (I2, I3).
+//! * **Payload** is ordered by the header: stored with Release, loaded with Acquire (I3).
+//! * **Room** is ordered by the head: the consumer has read the payload and zeroed the headers, then stores the head
+//!   with Release; a producer loads it with Acquire before it claims. Producers pass a head on to each other in
+//!   `head_cache`, again with Release and Acquire, which is transitive (I2, I3).
 //! * **The tail** publishes nothing. That it moves by compare-exchange on one word makes claims disjoint, and Relaxed is
 //!   enough for that (I1). It is loaded after a head and never behind it, as the claims below that head happened-before.
-//! * **The gate** needs no ordering for I9: a producer that reads an old word stamps an old epoch. Its Release and Acquire
-//!   are for the callers, who see in a session what was done before opening it.
+//! * **The gate** needs no ordering for I9: a producer that reads an old word stamps an old epoch. Its Release and
+//!   Acquire are for the callers: in a session they see what was done before opening it.
 //! * **Losses** are published by their record count, written last with Release and taken first with Acquire. Their session
 //!   is in the same word, so it needs no ordering.
 //! * **The doorbell** is the one place with sequentially consistent fences: both sides write one word and then read the

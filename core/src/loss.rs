@@ -1,4 +1,4 @@
-//! Losses: records that the caller gave up, counted until a note in the ring tells the consumer.
+//! Losses: records that the caller gave up, counted until a note in the ring reports them to the consumer.
 
 use crate::bug::{bug, unless_bug};
 use crate::gate::Epoch;
@@ -6,7 +6,7 @@ use crate::shim::{AtomicU64, Ordering};
 
 /// Records that did not make it into the ring.
 ///
-/// The times are whatever clock the caller reads; the ring only keeps the earliest `since` and the latest `until`.
+/// The times are of whatever clock the caller uses; the ring only keeps the earliest `since` and the latest `until`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
     /// How many records.
@@ -36,7 +36,7 @@ impl SessionLoss {
         session: 0,
     };
 
-    /// The note as it lies in the ring. It never leaves this process, so its byte order is native.
+    /// The note as it is stored in the ring. It never leaves this process, so its byte order is native.
     pub(crate) fn to_note(self) -> [u8; NOTE_BYTES] {
         let mut note = [0; NOTE_BYTES];
         let Loss {
@@ -52,8 +52,8 @@ impl SessionLoss {
         note
     }
 
-    /// What a note tells in a session: nothing if its record claimed room for one but found that another had taken the
-    /// losses, or if they are of another session.
+    /// What a note reports in a session: nothing if its record claimed room for one but another had taken the losses
+    /// already, or if they are of another session.
     pub(crate) fn from_note(note: [u8; NOTE_BYTES], session: Epoch) -> Option<Loss> {
         let mut fields = [0; 5];
         for (field, from) in fields.iter_mut().zip(note.chunks_exact(8)) {
@@ -84,33 +84,34 @@ impl Loss {
 /// `since` while nothing is pending, the neutral element of the minimum.
 const NEVER: u64 = u64::MAX;
 
-/// A session, in a word with something else: enough of its epoch to tell it from the 2^15 sessions before.
+/// A session, for a word that it shares: enough bits of its epoch to distinguish it from the 2^15 sessions before.
 fn tag(session: Epoch) -> u16 {
     session.bits() as u16
 }
 
-/// The count of records has its session above it.
+/// Bits of a word for the count of records; the session is in the bits above.
 const RECORDS_BITS: u32 = 48;
 const RECORDS: u64 = (1 << RECORDS_BITS) - 1;
-/// The bytes have the lowest bits of it: more than can happen between two instructions of a taker.
+/// Bits of a word for the bytes lost. More than can be lost between two instructions of `take`.
 const BYTES_BITS: u32 = 56;
 const BYTES: u64 = (1 << BYTES_BITS) - 1;
 
 /// The losses that no note carries yet.
 ///
-/// The fields are separate words, so a loss recorded while another thread takes can be split: its bytes and times go with
-/// this note, its record count with the next. The count is written last and taken first, so a note that counts a record has
-/// its bytes (or an earlier note had), and once all have finished only whole losses remain. Sums are exact.
+/// The fields are separate words, so a loss recorded while another thread takes can be split: its bytes and times are
+/// in this note, its record count in the next. The count is written last and taken first, so a note that counts a
+/// record has its bytes (or an earlier note had), and once all threads have finished only whole losses remain. Sums are
+/// exact.
 ///
-/// Count and bytes carry their session. It is changed by the consumer alone, and every loss is counted in the session that
-/// it finds in the word: so whoever takes a loss knows its session, however long that takes, and does not count bytes of another
-/// session with it. Nothing is ever put back.
+/// Count and bytes carry their session. Only the consumer changes it, and every loss is counted in the session that it
+/// finds in the word: so a thread that takes a loss knows its session, however long that takes, and does not count
+/// bytes of another session with it. Nothing is ever put back.
 pub(crate) struct Pending {
     records: AtomicU64,
     bytes: AtomicU64,
     since: AtomicU64,
     until: AtomicU64,
-    /// The end of the latest loss, never taken: dates a note whose times went with the one before.
+    /// The end of the latest loss. Never taken: it dates a note whose times are in the one before.
     latest: AtomicU64,
 }
 
@@ -132,7 +133,7 @@ impl Pending {
         (tag << RECORDS_BITS, tag << BYTES_BITS)
     }
 
-    /// A hint: `take` looks again.
+    /// Whether something is pending. Only a hint: `take` checks again.
     #[inline]
     pub(crate) fn any(&self) -> bool {
         // Relaxed: it only decides whether to make room for a note.
@@ -142,7 +143,7 @@ impl Pending {
     /// Adds a loss, which must count at least one record.
     pub(crate) fn add(&self, loss: Loss) {
         debug_assert_ne!(loss.records, 0);
-        // A sum that large would take years.
+        // It would take years to reach a sum that needs more bits.
         let (records, bytes) = (loss.records & RECORDS, loss.bytes & BYTES);
         if bug!("count_first") {
             self.records.fetch_add(records, Ordering::Release);
@@ -162,8 +163,8 @@ impl Pending {
     /// Forgets what is pending: from now on losses are counted in this session. Consumer only.
     pub(crate) fn begin(&self, session: Epoch) {
         let (records, bytes) = Self::nothing(tag(session));
-        // Relaxed: whoever records a loss of the session has passed its gate, which is opened after this. Exchanges, not
-        // stores, so that no release sequence of `add` is broken.
+        // Relaxed: a thread that records a loss of the session has passed its gate, which is opened after this.
+        // Exchanges, not stores, so that no release sequence of `add` is broken.
         self.records.swap(records, Ordering::Relaxed);
         self.bytes.swap(bytes, Ordering::Relaxed);
         self.since.swap(NEVER, Ordering::Relaxed);
@@ -185,7 +186,7 @@ impl Pending {
         let since = self.since.swap(NEVER, Ordering::Relaxed);
         let until = self.until.swap(0, Ordering::Relaxed);
         let (since, until) = match (since, until) {
-            // The times of this loss went with the note before.
+            // The times of this loss are in the note before.
             (NEVER, 0) => {
                 let latest = self.latest.load(Ordering::Relaxed);
                 (latest, latest)
@@ -255,7 +256,7 @@ mod tests {
         let pending = Pending::new(SESSION);
         pending.add(LOSS);
         pending.take();
-        // As if a taker had come between the two halves of `add`.
+        // As if another thread had taken the losses between the two halves of `add`.
         pending.records.fetch_add(1, Ordering::Relaxed);
         let rest = Loss {
             records: 1,
@@ -282,7 +283,7 @@ mod tests {
     fn a_taker_that_was_stopped_takes_nothing_of_the_next_session() {
         let pending = Pending::new(SESSION);
         pending.add(LOSS);
-        // As if it came between the two halves of `take`.
+        // As if the session began between the two halves of `take`.
         pending.records.fetch_and(!RECORDS, Ordering::Relaxed);
         pending.begin(Epoch::from_bits(SESSION.bits() + 2));
         pending.add(LOSS);

@@ -14,20 +14,21 @@ use crate::shim::Ordering;
 
 /// A handle that any number of threads may copy and use at the same time.
 ///
-/// No method waits, allocates, locks or calls the system, so all of them may be called in a signal handler, also in one
+/// No method waits, allocates, locks or makes a system call, so all of them may be called in a signal handler, even one
 /// that interrupts another push of the same thread.
 #[derive(Clone, Copy)]
 pub struct Producer<'r> {
     ring: &'r Ring<'r>,
 }
 
-/// All that producers share lies in the ring.
+/// The producers' side: all its state is in the ring.
 struct Shared;
 
 impl Side for Shared {
     #[inline]
     fn seen_head(&self, ring: &Ring<'_>) -> Position {
-        // Acquire pairs with the Release in `remember_head`: what the remembering producer acquired from the consumer passes on to us.
+        // Acquire pairs with the Release in `remember_head`: what the producer that stored it acquired from the
+        // consumer is passed on to us.
         let order = unless_bug!("relaxed_seen_head", Ordering::Acquire);
         ring.producers.head_cache.load(order)
     }
@@ -52,8 +53,8 @@ impl Side for Shared {
             ring.producers.tail.store(to, Ordering::Relaxed);
             return true;
         }
-        // Relaxed: the exchange makes claims disjoint (I1) by being one on a single word. Nothing is published through the
-        // tail: payload goes by the header, room by the head.
+        // Relaxed: claims are disjoint (I1) because the exchange is on a single word. Nothing is published through the
+        // tail: payload is ordered by the header, room by the head.
         ring.producers
             .tail
             .compare_exchange_weak(from, to, Ordering::Relaxed, Ordering::Relaxed)
@@ -74,7 +75,7 @@ impl<'r> Producer<'r> {
     /// Copies `chunk` into the ring as one record of the current epoch.
     ///
     /// # Errors
-    /// [`PushError`] tells why it was not taken; the chunk is not counted as lost.
+    /// [`PushError`] is the reason why it was not taken; the chunk is not counted as lost.
     #[inline]
     pub fn push(&self, chunk: &[u8]) -> Result<(), PushError> {
         self.ring.push(&mut Shared, None, chunk)
@@ -113,12 +114,12 @@ impl<'r> Producer<'r> {
         self.ring.record_loss(loss);
     }
 
-    /// Refuses from now on. Same as [`Consumer::close`](crate::Consumer::close), for an exit path.
+    /// Refuses all producers from now on. Same as [`Consumer::close`](crate::Consumer::close), for an exit path.
     pub fn close(&self) {
         self.ring.producers.gate.close();
     }
 
-    /// Bytes of granules claimed now, as far as this thread has seen.
+    /// Bytes of granules claimed now, as far as this thread sees.
     pub fn used(&self) -> usize {
         self.ring.used()
     }

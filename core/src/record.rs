@@ -19,7 +19,7 @@ pub enum RecordState {
     Aborted,
 }
 
-/// One committed record, in place. Ends before the consumer can release it:
+/// One committed record, in place. The borrow must end before the consumer can release it:
 /// ```compile_fail,E0502
 /// # use eventlog_ring::{Granule, HeaderWord, Ring, Storage};
 /// # let mut headers = [HeaderWord::ZERO; 8];
@@ -56,7 +56,7 @@ impl<'c> Record<'c> {
         }
     }
 
-    /// What the record is to the present session.
+    /// How the record relates to the current session.
     #[inline]
     pub fn state(&self) -> RecordState {
         state(self.header, self.session)
@@ -84,7 +84,8 @@ impl<'c> Record<'c> {
     #[cfg(not(loom))]
     #[inline]
     pub fn slices(&self) -> (&'c [u8], &'c [u8]) {
-        // SAFETY: the record is committed and not released during 'c, as releasing needs the consumer uniquely (I3).
+        // SAFETY: the record is committed and not released during 'c, because releasing needs a unique borrow of the
+        // consumer (I3).
         unsafe { self.payload.slices() }
     }
 
@@ -97,8 +98,8 @@ impl<'c> Record<'c> {
         unsafe { self.payload.read(offset, to) }
     }
 
-    /// What had been lost in the present session, and not yet told, when room for this record was claimed. Records in
-    /// any state can have one: the first to claim gets what was lost before, even if it is stale or aborted.
+    /// What had been lost in the current session, and not yet reported, when room for this record was claimed. Records
+    /// in any state can have one: the first to claim gets what was lost before, even if it is stale or aborted.
     pub fn loss_before(&self) -> Option<Loss> {
         let span = self.note?;
         if bug!("live_notes") && !self.is_live() {

@@ -1,7 +1,7 @@
-//! The mode of a flight recorder: the newest records stay, whole, and the oldest make room.
+//! Flight recorder mode: the newest records are kept, whole, and the oldest are overwritten.
 //!
-//! There is no consumer. Whoever wants to know what was recorded looks at the memory from outside, perhaps after the program
-//! was killed; so everything needed for that lies in the [`Storage`], and it is consistent at every moment:
+//! There is no consumer. A reader looks at the memory from outside the program, perhaps after it was killed; so
+//! everything needed for that is in the [`Storage`], and it is consistent at every moment:
 //!
 //! ```text
 //!         head                                                     tail
@@ -9,22 +9,22 @@
 //!         `-- these would be overwritten first
 //! ```
 //!
-//! * A producer that finds no room moves the head over as many whole records as it needs, then claims as always, by moving
-//!   the tail. Head and tail are in the program's own memory: if somebody else writes to the words, in a file, claims stay in
-//!   bounds and none is of a position that was claimed before. The worst that can happen is that records are spoilt or hidden, or, if it is
-//!   the word at the head, that the recorder stops.
+//! * A producer that finds no room moves the head over as many whole records as it needs, then claims as always, by
+//!   moving the tail. Head and tail are in the program's own memory: if something else writes to the words, in a file,
+//!   claims stay in bounds and no position is claimed twice. The worst that can happen is that records are damaged or
+//!   hidden, or, if it is the word at the head, that the recorder stops.
 //! * The header word (a [`Stamp`]) is written twice: *claimed* before the first byte of payload, *committed* after the last.
-//!   So a record that was cut off in the middle is known as such.
-//! * A word names its lap. The words of overwritten records need not be cleared, and a reader finds the end of the claims by
-//!   looking for the highest: what lies a whole ring before that is gone.
+//!   So a record that was cut off in the middle can be recognised.
+//! * A word contains its lap. The words of overwritten records need not be cleared, and a reader finds the end of the
+//!   claims by looking for the highest position: what is a whole ring before that has been overwritten.
 //! * A record that is still being copied is never overwritten. If one is in the way, a push is refused and counted: its
 //!   producer was stopped for a whole lap.
 //!
 //! # Invariants
 //!
 //! * **R1** Claims are disjoint: a granule between head and tail belongs to one record.
-//! * **R2** The head passes only records that are settled, and only as many as a claim needs. (Somebody else may be faster,
-//!   and have that room.)
+//! * **R2** The head passes only records that are settled, and only as many as a claim needs. (Another producer may be
+//!   faster, and claim that room.)
 //! * **R3** The copies into a granule happen one after the other: a record's copy happens-before the next one there.
 //! * **R4** Before a byte of a record is written, the word that claims it is visible. So a reader that has copied a
 //!   record, and then still finds no claim that reaches it, has copied what its producer wrote.
@@ -33,13 +33,14 @@
 //!
 //! # Memory ordering
 //!
-//! * **R3** goes by words and head. A producer reads the words it passes with Acquire (the commits are Release), then moves
-//!   the head with Release; who finds the head moved loads it with Acquire.
+//! * **R3** is ordered by words and head. A producer reads the words it passes with Acquire (the commits are Release),
+//!   then moves the head with Release; a producer that finds the head moved loads it with Acquire.
 //! * **R4** is a sequence lock without a counter: *claimed* is stored, then a Release fence, then the payload. A reader that
 //!   saw a byte of that payload, and then has an Acquire fence, sees the word.
-//! * **The tail**, unlike in the other modes, is moved with Release and loaded with Acquire. A producer that sees the ring
-//!   full sees what those who filled it had settled before: otherwise an old word or head could cause a refusal (R5). It is loaded
-//!   after a head and never behind it, as whoever moved that head had seen a tail at least as far.
+//! * **The tail**, unlike in the other modes, is moved with Release and loaded with Acquire. A producer that sees the
+//!   ring full sees what the producers that filled it had settled before: otherwise an old word or head could cause a
+//!   refusal (R5). It is loaded after a head and never behind it, because the producer that moved that head had seen a
+//!   tail at least as far.
 
 use core::fmt;
 use core::mem;
@@ -56,7 +57,7 @@ use crate::shim::{AtomicU64, Ordering, const_unless_loom, fence, pause};
 use crate::stamp::{Stamp, StampState};
 use crate::storage::Storage;
 
-/// Both ends: one line brings them.
+/// Both ends, on one cache line.
 struct Ends {
     /// Next position to claim.
     tail: AtomicU64,
@@ -141,7 +142,7 @@ enum Room {
 }
 
 impl<'a> Recorder<'a> {
-    /// One that has recorded nothing.
+    /// A recorder that has recorded nothing.
     pub fn new(storage: Storage<'a>, counters: &'a RecorderCounters) -> Self {
         Self {
             storage,
@@ -163,10 +164,10 @@ impl<'a> Recorder<'a> {
         self.counters
     }
 
-    /// Records a chunk, at the cost of the oldest.
+    /// Records a chunk, overwriting the oldest records if needed.
     ///
     /// # Errors
-    /// [`PushError::Full`] if a record is in the way that has been copied for a whole lap, [`PushError::Oversize`]
+    /// [`PushError::Full`] if a record that has been in copying for a whole lap is in the way, [`PushError::Oversize`]
     /// if the chunk is larger than the ring. Both are counted.
     #[inline]
     pub fn push(&self, chunk: &[u8]) -> Result<(), PushError> {
@@ -194,7 +195,7 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// A claim for so many bytes, announced.
+    /// Claims room for `len` bytes, and announces the claim in its header word.
     #[inline]
     fn admit(&self, len: usize) -> Result<Claim<'a>, PushError> {
         let granules = self.storage.granules();
@@ -212,20 +213,20 @@ impl<'a> Recorder<'a> {
             header: self.storage.header(position),
         };
         if !bug!("unannounced_claim") {
-            // Release pairs with the Acquire in `make_room`: who finds this word instead of the record it expected finds
-            // the head moved, too.
+            // Release pairs with the Acquire in `make_room`: a producer that finds this word instead of the record it
+            // expected also finds the head moved.
             let order = unless_bug!("relaxed_announcement", Ordering::Release);
             claim.header.0.store(claim.word, order);
         }
         if !bug!("no_claim_fence") {
-            // Pairs with the Acquire fence of a reader that has copied: whoever saw a byte of what we write next sees the
-            // word (R4).
+            // Pairs with the Acquire fence of a reader after its copy: a reader that saw a byte of what we write next
+            // sees the word (R4).
             fence(Ordering::Release);
         }
         Ok(claim)
     }
 
-    /// Claims so many granules, which are not more than there are. `None` if a record that is being copied is in the way.
+    /// Claims `need` granules, at most as many as the ring has. `None` if a record that is being copied is in the way.
     ///
     /// Lock-free: an attempt is repeated only when another producer has moved an end, and never waits for one that is stopped.
     #[inline]
@@ -236,7 +237,8 @@ impl<'a> Recorder<'a> {
             // (R3), and so does the load of a tail that was not behind it.
             let order = unless_bug!("relaxed_oldest", Ordering::Acquire);
             let head = self.ends.head.load(order);
-            // Acquire pairs with the Release below: what those had settled who claimed before is settled for us, too (R5).
+            // Acquire pairs with the Release below: what earlier producers had settled before they claimed is settled
+            // for us, too (R5).
             let order = unless_bug!("relaxed_tail", Ordering::Acquire);
             let tail = self.ends.tail.load(order);
             let wanted = (tail + need).saturating_sub(capacity);
@@ -250,7 +252,7 @@ impl<'a> Recorder<'a> {
                     Room::Blocked => return None,
                 }
             }
-            // The exchange makes claims disjoint (R1) by being one on a single word, as in the other modes. Release pairs
+            // Claims are disjoint (R1) because the exchange is on a single word, as in the other modes. Release pairs
             // with the Acquire above.
             let order = unless_bug!("relaxed_claim", Ordering::Release);
             let claimed =
@@ -276,14 +278,15 @@ impl<'a> Recorder<'a> {
             let record = Stamp::settled(word, position, granules)
                 .map(|(len, whole)| (len, whole, position + payload_granules(len as usize)));
             match record {
-                // Records tile what lies between head and tail. A word that says otherwise was not written by us.
+                // Records cover everything between head and tail. A word that says otherwise was not written by us.
                 Some((len, whole, end)) if end <= tail => {
                     if whole {
                         gone.add(u64::from(len));
                     }
                     position = end;
                 }
-                // Relaxed: if the word is one of a later lap, its Release has brought the head that made it possible.
+                // Relaxed: if the word is one of a later lap, its Release has also published the head that made it
+                // possible.
                 _ if self.ends.head.load(Ordering::Relaxed) != head => return Room::Moved,
                 _ => return Room::Blocked,
             }
@@ -307,7 +310,7 @@ impl<'a> Recorder<'a> {
         error
     }
 
-    /// Counts a chunk of so many bytes as refused, that the caller did not push for a reason of its own.
+    /// Counts a chunk of `len` bytes as refused, for a caller that decided not to push it.
     pub fn count_refusal(&self, len: usize) {
         self.counters.refused.add(Tally {
             records: 1,
@@ -315,8 +318,8 @@ impl<'a> Recorder<'a> {
         });
     }
 
-    /// The stamps as they are now, those of overwritten records among them, in no particular order: what a reader sees that
-    /// looks at the memory from outside.
+    /// The stamps as they are now, including those of overwritten records, in no particular order: what a reader sees
+    /// that looks at the memory from outside.
     pub fn stamps(&self) -> impl Iterator<Item = Stamp> {
         let granules = self.storage.granules();
         (0..granules).filter_map(move |granule| {
@@ -327,7 +330,7 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Hands over the records that are there, oldest first. Skips what was given up or [forgotten](mem::forget).
+    /// Hands over the records that are there, oldest first. Skips those aborted or [forgotten](mem::forget).
     pub fn for_each(&mut self, mut take: impl FnMut(Recorded<'_>)) {
         let granules = self.storage.granules();
         // Relaxed: the recorder is borrowed uniquely.
@@ -343,7 +346,7 @@ impl<'a> Recorder<'a> {
                     }
                     position = stamp.end();
                 }
-                // Nobody is in the middle of a push, so every claim is announced: this word was not written by us.
+                // No push is in progress, so every claim is announced: this word was not written by us.
                 _ => position += 1,
             }
         }
@@ -362,12 +365,12 @@ impl fmt::Debug for Recorder<'_> {
     }
 }
 
-/// Granules that are a producer's own until it settles them.
+/// Granules that only one producer may access until it settles them.
 struct Claim<'a> {
     position: Position,
-    /// What announces it.
+    /// The word that announces the claim.
     word: u64,
-    /// That of the first granule.
+    /// The header of the first granule.
     header: &'a HeaderWord,
 }
 
@@ -375,7 +378,7 @@ impl Claim<'_> {
     #[inline]
     fn settle(&self, state: StampState) {
         // Release pairs with the Acquire in `make_room`, and with that of a reader: the payload happens-before whatever
-        // is done about the record.
+        // is done with the record.
         let order = unless_bug!("relaxed_settling", Ordering::Release);
         let word = Stamp::in_state(self.word, state);
         self.header.0.store(word, order);
@@ -389,7 +392,7 @@ impl Claim<'_> {
 
 /// Room for one record, to be filled and [committed](Self::commit). Dropped without that, it is aborted.
 ///
-/// Until then no record can be overwritten that was claimed later than it: forget it ([`mem::forget`]), and the recorder
+/// Until then no record that was claimed later can be overwritten: if it is leaked ([`mem::forget`]), the recorder
 /// refuses everything after one lap.
 #[must_use = "a recording that is dropped is aborted"]
 pub struct Recording<'r, 'a> {
@@ -398,7 +401,7 @@ pub struct Recording<'r, 'a> {
 }
 
 impl Recording<'_, '_> {
-    /// Granules that were claimed before this record, ever.
+    /// Granules that were claimed before this record since the recorder was made.
     pub fn position(&self) -> u64 {
         self.claim.position
     }
@@ -413,11 +416,11 @@ impl Recording<'_, '_> {
             .recorder
             .storage
             .span(self.claim.position, self.claim.len());
-        // SAFETY: this is the only handle of its claim, and not settled, as that consumes it (R1).
+        // SAFETY: this is the only handle of its claim, and not settled, because settling consumes it (R1).
         unsafe { span.write(offset, bytes) }
     }
 
-    /// Makes the record whole.
+    /// Commits the record: it is now whole.
     #[inline]
     pub fn commit(self) {
         self.claim.settle(StampState::Committed);
@@ -455,7 +458,7 @@ impl<'a> Recorded<'a> {
     /// # Panics
     /// If the record has fewer bytes.
     pub fn copy_to(&self, offset: usize, bytes: &mut [u8]) {
-        // SAFETY: committed, seen with Acquire, and `for_each` borrows the recorder uniquely: no producer is about.
+        // SAFETY: committed, seen with Acquire, and `for_each` borrows the recorder uniquely: no producer is active.
         unsafe { self.0.read(offset, bytes) }
     }
 

@@ -1,4 +1,4 @@
-//! A claimed record on its way to being committed.
+//! A claimed record that is not yet committed.
 
 use core::fmt;
 use core::mem;
@@ -37,9 +37,9 @@ pub struct Reservation<'r> {
     position: Position,
     epoch: Epoch,
     len: u32,
-    /// The first granule is claimed for a note, even if by now there is nothing to note.
+    /// The first granule is claimed for a note, even if there is nothing to note any more.
     note: bool,
-    /// What the note is to say.
+    /// What to write into the note.
     loss: Option<SessionLoss>,
 }
 
@@ -68,7 +68,7 @@ impl<'r> Reservation<'r> {
         self.len as usize
     }
 
-    /// Whether the record is to be empty.
+    /// Whether the record has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -90,7 +90,7 @@ impl<'r> Reservation<'r> {
     /// If they do not fit into the reservation.
     #[inline]
     pub fn write(&mut self, offset: usize, bytes: &[u8]) {
-        // SAFETY: this reservation is the only one of its claim and not committed, as committing consumes it (I1).
+        // SAFETY: this reservation is the only one of its claim and not committed, because committing consumes it (I1).
         unsafe { self.payload().write(offset, bytes) }
     }
 
@@ -143,7 +143,7 @@ impl<'r> Reservation<'r> {
 }
 
 impl Drop for Reservation<'_> {
-    /// Aborts: of such a record the consumer reads only the note.
+    /// Aborts the record: the consumer then reads only its note.
     fn drop(&mut self) {
         if bug!("swallowed_note") {
             self.loss = None;

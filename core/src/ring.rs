@@ -1,4 +1,4 @@
-//! The shared state of a ring and the making of its handles.
+//! The shared state of a ring and the functions that make its handles.
 
 use core::fmt;
 
@@ -11,11 +11,12 @@ use crate::loss::{Loss, Pending};
 use crate::shim::{AtomicU64, Ordering};
 use crate::{GRANULE, Storage, Tally, mpsc, spsc};
 
-/// What producers touch on every push: 64 bytes, so that one line brings it all.
+/// What producers touch on every push: 64 bytes, all on one cache line.
 pub(crate) struct ProducerSide {
     /// Next position to claim. With several producers moved by compare-exchange, with one by a store.
     pub(crate) tail: AtomicU64,
-    /// A head that some producer has seen. May lag behind: then the ring seems fuller than it is, and the head is loaded again.
+    /// A head that some producer has seen. May lag behind: then the ring looks fuller than it is, and the head is
+    /// loaded again.
     pub(crate) head_cache: AtomicU64,
     pub(crate) gate: Gate,
     pub(crate) pending: Pending,
@@ -38,8 +39,8 @@ pub(crate) struct Refusals {
 
 /// A bounded ring of byte records in borrowed [`Storage`].
 ///
-/// It is used through the handles that [`mpsc`](Self::mpsc) or [`spsc`](Self::spsc) lend out. Records that are in the
-/// ring when the handles end are found there by the next ones.
+/// It is used through the handles that [`mpsc`](Self::mpsc) or [`spsc`](Self::spsc) lend out. Records that are still in
+/// the ring when the handles are dropped can be read through the next ones.
 ///
 /// # Examples
 /// ```
@@ -130,7 +131,7 @@ impl<'a> Ring<'a> {
         self.producers.pending.add(loss);
     }
 
-    /// Bytes claimed, seen from outside: the two ends are read one after the other.
+    /// Bytes claimed, approximately: the two ends are read one after the other.
     pub(crate) fn used(&self) -> usize {
         // Relaxed: a statistic. The head may have passed the tail that was read.
         let tail = self.producers.tail.load(Ordering::Relaxed);

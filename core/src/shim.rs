@@ -10,7 +10,7 @@ pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-/// Spins briefly after a lost race. Not in a model: loom would take it for a yield.
+/// Spins briefly after a lost race. Not in a model: loom would treat it as a yield.
 #[inline]
 pub(crate) fn pause() {
     #[cfg(not(loom))]

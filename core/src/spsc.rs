@@ -13,7 +13,7 @@ use crate::reservation::Reservation;
 use crate::ring::Ring;
 use crate::shim::Ordering;
 
-/// The one producing handle. It keeps head and tail to itself and claims by a plain store.
+/// The one producing handle. It keeps its own copies of head and tail and claims by a plain store.
 ///
 /// It may move to another thread, but two threads cannot use it at once:
 /// ```compile_fail,E0277
@@ -43,9 +43,9 @@ pub struct Producer<'r> {
     _one_thread: PhantomData<Cell<()>>,
 }
 
-/// What the only producer knows by itself.
+/// The producer's own copies of head and tail.
 struct Local {
-    /// As last loaded with Acquire by this thread, or by one that handed the handle to it.
+    /// As last loaded with Acquire by this thread, or by the thread that passed the handle to it.
     head: Position,
     tail: Position,
 }
@@ -70,7 +70,7 @@ impl Side for Local {
     fn advance(&mut self, ring: &Ring<'_>, from: Position, to: Position) -> bool {
         debug_assert_eq!(from, self.tail);
         self.tail = to;
-        // Relaxed: nobody else writes the tail (I1), and nothing is published through it.
+        // Relaxed: no other thread writes the tail (I1), and nothing is published through it.
         ring.producers.tail.store(to, Ordering::Relaxed);
         true
     }
@@ -98,7 +98,7 @@ impl<'r> Producer<'r> {
     /// Copies `chunk` into the ring as one record of the current epoch.
     ///
     /// # Errors
-    /// [`PushError`] tells why it was not taken; the chunk is not counted as lost.
+    /// [`PushError`] is the reason why it was not taken; the chunk is not counted as lost.
     #[inline]
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), PushError> {
         self.ring.push(&mut self.side, None, chunk)
@@ -137,7 +137,7 @@ impl<'r> Producer<'r> {
         self.ring.record_loss(loss);
     }
 
-    /// Refuses from now on. Same as [`Consumer::close`](crate::Consumer::close), for an exit path.
+    /// Refuses all producers from now on. Same as [`Consumer::close`](crate::Consumer::close), for an exit path.
     pub fn close(&self) {
         self.ring.producers.gate.close();
     }

@@ -1,26 +1,26 @@
 //! The header word of a [`Recorder`](crate::Recorder): the state, lap and length of the record that begins there.
 //!
-//! Nobody clears the words of records that were overwritten. So a word says of which lap it is, which with its place in the
-//! array gives the position that it speaks of: one that speaks of a position too far back is of a record that is gone.
+//! The words of overwritten records are not cleared. So a word contains its lap, which together with its place in the
+//! array gives the position it is for: if that is too far back, the record has been overwritten.
 //!
-//! Laps are counted modulo 2^30. Until they come round, words tell the order of records; then they start again at the
-//! bottom, and old ones look new. With a ring of 1 MiB that is after 2^50 bytes.
+//! Laps are counted modulo 2^30. Until the count wraps, words give the order of records; then it starts again at zero,
+//! and old words look new. With a ring of 1 MiB that is after 2^50 bytes.
 
 use crate::bug::bug;
 use crate::layout::{Position, payload_granules};
 
-/// How far a record has come.
+/// The state of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StampState {
     /// Claimed: its bytes are being copied, or were when the program died.
     Claimed,
-    /// Whole.
+    /// The record is whole.
     Committed,
     /// Given up by its producer: it holds nothing.
     Aborted,
 }
 
-/// A header word, read.
+/// A header word, decoded.
 ///
 /// ```text
 ///  63 62   61 .. 32                    31 .. 0
@@ -29,9 +29,9 @@ pub enum StampState {
 /// The states are 1 claimed, 2 committed, 3 aborted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// How far it has come.
+    /// The state of the record.
     pub state: StampState,
-    /// Granules that were claimed before this record, ever. As far as 2^30 laps.
+    /// Granules that were claimed before this record since the ring was made, modulo 2^30 laps.
     pub position: u64,
     /// Bytes of payload.
     pub len: u32,
@@ -43,8 +43,8 @@ const LAP_SHIFT: u32 = 32;
 const STATE_SHIFT: u32 = 62;
 
 impl Stamp {
-    /// What a word says that belongs to the granule with this index, of so many in the ring (a power of two). `None` if
-    /// that granule never was the first of a record.
+    /// What the word of the granule with this index says, in a ring of `granules` granules (a power of two). `None` if
+    /// that granule was never the first of a record.
     #[inline]
     pub fn read(word: u64, granule: usize, granules: usize) -> Option<Stamp> {
         let state = match word >> STATE_SHIFT {
@@ -54,7 +54,7 @@ impl Stamp {
             _ => StampState::Aborted,
         };
         let lap = word >> LAP_SHIFT & LAP_MASK;
-        // Wrapping: a file may say that it is larger than any that we have written.
+        // Wrapping: a file may claim to be larger than any that we have written.
         let position = lap
             .wrapping_mul(granules as u64)
             .wrapping_add(granule as u64);
@@ -65,7 +65,7 @@ impl Stamp {
         })
     }
 
-    /// What a word says if it is that of the record at `position`, after however many laps.
+    /// What a word says if it is that of the record at `position`, in whatever lap.
     #[inline]
     pub(crate) fn at(word: u64, position: Position, granules: u64) -> Option<Stamp> {
         if (word ^ Stamp::lap(position, granules)) & LAP_MASK << LAP_SHIFT != 0 {
@@ -75,10 +75,10 @@ impl Stamp {
         Some(Stamp { position, ..stamp })
     }
 
-    /// Length of the record at `position`, and whether it is whole, if a word says that it is that record's and settled.
+    /// Length of the record at `position`, and whether it is whole, if the word belongs to that record and is settled.
     #[inline]
     pub(crate) fn settled(word: u64, position: Position, granules: u64) -> Option<(u32, bool)> {
-        // The same as `at`, in one comparison: every push asks. Both states have the upper bit.
+        // The same as `at`, in one comparison, because every push does it. Both states have the upper bit.
         const SETTLED: u64 = 2 << STATE_SHIFT;
         let word = if bug!("pass_unsettled") {
             word | SETTLED
@@ -107,21 +107,21 @@ impl Stamp {
         word & !(3 << STATE_SHIFT) | state << STATE_SHIFT
     }
 
-    /// The length that a word says.
+    /// The length in a word.
     #[inline]
     pub(crate) fn len_of(word: u64) -> usize {
         word as u32 as usize
     }
 
-    /// The lap of a position, where it is in a word.
+    /// The lap of a position, shifted to its place in a word.
     #[inline]
     fn lap(position: Position, granules: u64) -> u64 {
-        // A power of two: the compiler cannot know, and would divide.
+        // A power of two: the compiler does not know that, and would divide.
         let lap = position >> granules.trailing_zeros();
         (lap & LAP_MASK) << LAP_SHIFT
     }
 
-    /// Whether nothing is copied into it any more.
+    /// Whether copying into the record has ended.
     #[inline]
     pub fn is_settled(self) -> bool {
         self.state != StampState::Claimed
@@ -130,16 +130,16 @@ impl Stamp {
     /// The position after its last granule.
     #[inline]
     pub fn end(self) -> u64 {
-        // Saturating: the word may have been written by anything.
+        // Saturating: the word may have been written by another program.
         self.position
             .saturating_add(payload_granules(self.len as usize))
     }
 
-    /// Where the claims end that these words tell of. What lies more than the ring's granules before that is overwritten,
-    /// or about to be.
+    /// The end of the claims, according to these words. What is further before it than the ring has granules is
+    /// overwritten, or about to be.
     ///
-    /// A reader of a ring that is being written to takes what is committed, copies it, *then* reads all words again, with
-    /// an acquire fence before: what this function now says is still there was whole when it was copied.
+    /// A reader of a ring that is being written to takes what is committed, copies it, *then* issues an acquire fence
+    /// and reads all words again: what is not overwritten according to this function was whole when it was copied.
     pub fn claimed_end(words: impl IntoIterator<Item = Stamp>) -> u64 {
         words.into_iter().map(Stamp::end).max().unwrap_or(0)
     }

@@ -1,4 +1,4 @@
-//! The memory a ring lives in, borrowed from the caller.
+//! The memory of a ring, borrowed from the caller.
 
 use core::fmt;
 
@@ -14,7 +14,7 @@ pub enum StorageError {
     NotPowerOfTwo,
     /// There are fewer than two granules.
     TooSmall,
-    /// There is not one header for each granule.
+    /// The numbers of headers and granules differ.
     LengthMismatch,
     /// The region does not start on a granule boundary.
     Misaligned,
@@ -46,7 +46,7 @@ impl<'a> Storage<'a> {
     /// A ring in two slices of the same length, a power of two of at least two. The headers are cleared.
     ///
     /// # Errors
-    /// [`StorageError`] tells what is wrong with the lengths.
+    /// [`StorageError`] says what is wrong with the lengths.
     ///
     /// # Examples
     /// ```
@@ -65,7 +65,7 @@ impl<'a> Storage<'a> {
         }
         check_granules(granules.len())?;
         for header in &mut *headers {
-            // Relaxed: the borrow is unique, whatever shares the ring with a thread later orders this before it (I2).
+            // Relaxed: the borrow is unique, and sharing the ring with a thread later orders this before it (I2).
             header.0.store(0, Ordering::Relaxed);
         }
         Ok(Self { headers, granules })
@@ -74,7 +74,7 @@ impl<'a> Storage<'a> {
     /// Bytes that [`from_region`](Self::from_region) needs for `capacity` bytes of records: the granules at offset 0, an
     /// eighth of that for the headers behind them. From 32 KiB of capacity on, both are whole 4 KiB pages.
     ///
-    /// `usize::MAX`, which no allocator will give, when the sum does not fit.
+    /// `usize::MAX`, which no allocator can provide, if the sum overflows.
     pub const fn region_size(capacity: usize) -> usize {
         let headers = (capacity / GRANULE).saturating_mul(size_of::<HeaderWord>());
         capacity.saturating_add(headers)
@@ -131,7 +131,7 @@ impl<'a> Storage<'a> {
     pub(crate) fn header(&self, position: Position) -> &'a HeaderWord {
         let index = header_index(self.index(position), self.granules.len());
         debug_assert!(index < self.headers.len());
-        // SAFETY: the permutation maps indices of granules to such again, and there are as many headers.
+        // SAFETY: the permutation maps granule indices to granule indices, and there are as many headers.
         unsafe { self.headers.get_unchecked(index) }
     }
 

@@ -1,4 +1,4 @@
-//! Losses are told once, at the right place, and add up.
+//! Losses are reported once, at the right place, and add up.
 #![cfg(not(loom))]
 
 mod common;

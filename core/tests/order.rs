@@ -1,4 +1,4 @@
-//! Records come out as they went in, wherever the end of the ring falls.
+//! Records come out in the order they went in, wherever they wrap around the end of the ring.
 #![cfg(not(loom))]
 
 mod common;
@@ -112,7 +112,7 @@ fn every_length_survives_every_place() {
 
 #[test]
 fn a_ring_larger_than_the_header_permutation_window_keeps_order() {
-    // Miri pays for every borrow of so much memory, so it gets one lap with few records.
+    // Miri is slow for every borrow of so much memory, so it gets one lap with few records.
     let (granules, laps, len) = if cfg!(miri) {
         (512, 1, 30 * GRANULE)
     } else {

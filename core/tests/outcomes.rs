@@ -1,4 +1,4 @@
-//! Every way of not taking a chunk, and that the ring calls none of them a loss.
+//! Every reason for not taking a chunk, and that the ring counts none of them as a loss.
 #![cfg(not(loom))]
 
 mod common;

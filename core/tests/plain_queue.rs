@@ -14,7 +14,7 @@ struct Entry {
     granules: usize,
 }
 
-/// The specification: everything in plain sight.
+/// The specification: the same behaviour with the simplest data structures.
 struct Plain {
     capacity: usize,
     open: bool,

@@ -1,4 +1,4 @@
-//! Writing in place, and giving up.
+//! Writing in place, and aborting.
 #![cfg(not(loom))]
 
 mod common;

@@ -59,7 +59,7 @@ fn a_reset_makes_stale_even_before_the_next_session() {
     consumer.reset();
     assert!(!consumer.is_open());
     assert!(!consumer.records().any(|record| record.is_live()));
-    // Also for the handles after these.
+    // Also for the next handles.
     let (_, mut consumer) = ring.mpsc();
     assert_eq!(drain(&mut consumer), [b""; 0]);
     assert!(consumer.is_idle());

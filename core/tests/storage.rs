@@ -1,4 +1,4 @@
-//! Memory that can be a ring's and memory that cannot.
+//! Memory that can hold a ring, and memory that cannot.
 #![cfg(not(loom))]
 
 mod common;

@@ -1,5 +1,5 @@
-//! Random histories of real threads: sizes, numbers of producers, what they do when the ring is full, and what becomes of
-//! the sessions. Afterwards the books of both sides must agree.
+//! Random histories of real threads: sizes, numbers of producers, what they do when the ring is full, and when sessions
+//! end. Afterwards the records of both sides must agree.
 #![cfg(not(loom))]
 
 mod common;
@@ -44,7 +44,7 @@ macro_rules! handle {
 handle!(mpsc);
 handle!(spsc);
 
-/// How one round goes.
+/// The parameters of one round.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     seed: u64,
@@ -78,7 +78,7 @@ impl Plan {
     }
 }
 
-/// A chunk as far as both sides can know it: the first bytes may be all there are.
+/// What both sides can know about a chunk: a short one has only the first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sent {
     len: usize,
@@ -100,7 +100,7 @@ static RAMP: [u8; FILLER + PERIOD] = {
     ramp
 };
 
-/// What is repeated behind the head of a chunk.
+/// The bytes that are repeated after the head of a chunk.
 fn filler(producer: u8, n: u32) -> &'static [u8] {
     let from = (n as usize * 83 + usize::from(producer) * 31) % PERIOD;
     &RAMP[from..from + FILLER]
@@ -118,7 +118,7 @@ fn compose(chunk: &mut Vec<u8>, producer: u8, n: u32, epoch: Epoch, len: usize) 
     chunk.truncate(len);
 }
 
-/// Whose chunk it is (nobody knows of an empty one), all of it checked.
+/// Checks a whole chunk; returns its producer (unknown if it is empty) and what was sent.
 fn dissect(record: &Record<'_>, session: Epoch) -> (Option<u8>, Sent) {
     let (first, second) = record.slices();
     let joined: Vec<u8>;
@@ -146,7 +146,7 @@ fn dissect(record: &Record<'_>, session: Epoch) -> (Option<u8>, Sent) {
     (producer, sent)
 }
 
-/// A producer's book.
+/// What a producer did.
 #[derive(Debug, Default)]
 struct Produced {
     accepted: Vec<(Epoch, Sent)>,
@@ -162,7 +162,7 @@ fn produce(mut handle: impl Handle, plan: Plan, who: u8) -> Produced {
     let retries = random.below(2) == 0;
     let (mut book, mut chunk) = (Produced::default(), Vec::new());
     for n in 0..plan.attempts {
-        // Mostly small, some that wrap, a few that cannot be larger.
+        // Mostly small chunks, some that wrap, a few of the largest possible size.
         let longest = match random.below(32) {
             0 => LONGEST,
             1..=4 => LONGEST / 64,
@@ -201,7 +201,7 @@ fn produce(mut handle: impl Handle, plan: Plan, who: u8) -> Produced {
                     // Give the consumer time to open again, or most of a round would find it closed.
                     thread::yield_now();
                 }
-                // Between the look at the gate and the push.
+                // The epoch changed between the look at the gate and the push.
                 Err(PushError::Stale) => continue,
                 Err(PushError::Oversize) => {
                     assert!(len > plan.granules * GRANULE);
@@ -214,7 +214,7 @@ fn produce(mut handle: impl Handle, plan: Plan, who: u8) -> Produced {
     book
 }
 
-/// The consumer's book.
+/// What the consumer saw.
 #[derive(Debug, Default)]
 struct Consumed {
     /// What was delivered of each producer, in order.
@@ -222,7 +222,7 @@ struct Consumed {
     empty: u64,
     told: Tally,
     attempts: u64,
-    /// For one producer: the number of a record with a note, and how many losses were told up to it.
+    /// For one producer: the number of a record with a note, and how many losses were reported up to it.
     notes: Vec<(Option<u32>, u64)>,
 }
 
@@ -279,7 +279,7 @@ fn consume(
         ..Consumed::default()
     };
     loop {
-        // Read before looking: what was committed before is then seen.
+        // Read before looking at the records: then everything committed before is seen.
         let finished = running.load(Ordering::Acquire) == 0;
         book.look(&mut consumer, session, &mut random);
         if finished && consumer.is_idle() {
@@ -315,7 +315,7 @@ fn consume(
     book
 }
 
-/// Compares the books of one round.
+/// Compares what both sides did in one round.
 fn audit(plan: Plan, produced: &[Produced], consumed: &Consumed) -> (u64, u64) {
     let mut accepted_in_all = 0;
     let mut delivered_in_all = consumed.empty;
@@ -325,8 +325,8 @@ fn audit(plan: Plan, produced: &[Produced], consumed: &Consumed) -> (u64, u64) {
         delivered_in_all += delivered.len() as u64;
         let accepted: Vec<_> = book.accepted.iter().filter(|(_, s)| s.len > 0).collect();
         empty += (book.accepted.len() - accepted.len()) as u64;
-        // Session by session: what came out is the beginning of what was accepted. So a gap is made of chunks that were
-        // not accepted, and of nothing else.
+        // Session by session, what was delivered is the beginning of what was accepted. So a gap consists only of
+        // chunks that were not accepted.
         let mut rest = delivered.as_slice();
         for of_session in accepted.chunk_by(|a, b| a.0 == b.0) {
             let epoch = of_session[0].0;
@@ -351,7 +351,7 @@ fn audit(plan: Plan, produced: &[Produced], consumed: &Consumed) -> (u64, u64) {
         assert_eq!(consumed.told.records, lost);
         assert_eq!(consumed.told.bytes, lost_bytes);
         if let [book] = produced {
-            // With one producer a note tells all that was lost before its record, no more and no less.
+            // With one producer a note reports all that was lost before its record, no more and no less.
             for &(n, told) in &consumed.notes {
                 let Some(n) = n else { continue };
                 let before = book.lost.iter().filter(|&&lost| lost < n).count();
@@ -364,7 +364,7 @@ fn audit(plan: Plan, produced: &[Produced], consumed: &Consumed) -> (u64, u64) {
     (accepted_in_all, delivered_in_all)
 }
 
-/// What came of a round: discarded, lost, refused, oversize.
+/// The result of a round: discarded, lost, refused, oversize.
 fn round(plan: Plan) -> [u64; 4] {
     let mut memory = RingMemory::new(plan.granules);
     let mut ring = memory.ring();

@@ -1,4 +1,4 @@
-//! What several test files need.
+//! Helpers that several test files share.
 #![allow(dead_code, reason = "no file needs all of it")]
 
 use eventlog_ring::{Consumer, Granule, HeaderWord, Record, Ring, Storage};
@@ -32,8 +32,8 @@ pub fn bytes(record: &Record<'_>) -> Vec<u8> {
     whole
 }
 
-/// How often to do something: `often`, a tenth of it where `RING_TEST_BRIEF` says that everything is slow (as
-/// `scripts/sanitize short` does), or `miri` times under Miri, which is slower still.
+/// How often to do something: `often`, a tenth of it if `RING_TEST_BRIEF` is set (as `scripts/sanitize short` does for
+/// slow builds), or `miri` times under Miri, which is slower still.
 pub fn times(often: u64, miri: u64) -> u64 {
     if cfg!(miri) {
         miri

@@ -1,4 +1,4 @@
-//! Random histories of one thread, of which all is known; and what somebody else may do to the words.
+//! Random histories of one thread, compared with a simple model; and words that another program has overwritten.
 
 use std::collections::VecDeque;
 use std::ptr::NonNull;
@@ -90,7 +90,7 @@ fn any_history_leaves_the_newest() {
     }
 }
 
-/// Somebody else may write to the words, if they are those of a file.
+/// If the words are in a file, another program may write to them.
 #[test]
 fn words_that_make_no_sense_do_no_harm() {
     const GRANULES: usize = 16;
@@ -101,7 +101,7 @@ fn words_that_make_no_sense_do_no_harm() {
         .collect();
     let region: NonNull<u8> = NonNull::from(&mut memory[..]).cast();
     for seed in 1..=times(300, 4) {
-        // SAFETY: as large as it must be, not used otherwise but for the words, and alive until the end.
+        // SAFETY: as large as it must be, used otherwise only for the words, and alive until the end.
         unsafe { region.write_bytes(0, Storage::region_size(capacity)) };
         // SAFETY: zeroed in the line above; as for that.
         let storage = unsafe { Storage::from_region(region, capacity) }.unwrap();
@@ -118,7 +118,7 @@ fn words_that_make_no_sense_do_no_harm() {
                     words.add(index).as_ref()
                 };
                 let any = random.next() << 32 | random.next() & 0xFFFF_FFFF;
-                // Any, or one that makes some sense: of a lap or a state or a length that it has not.
+                // Any word, or one that is nearly right: with another lap, state or length.
                 let near = random.below(4) << 62 | random.below(4) << 32 | random.below(1100);
                 let value = if random.below(2) == 0 { any } else { near };
                 word.store(value, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The recorder: which records stay, which are refused, what the counters and the words say of it.
+//! The recorder: which records stay, which are refused, and what the counters and words report.
 #![cfg(not(loom))]
 
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! One thing after the other.
+//! A recorder used by one thread.
 
 use std::mem;
 
@@ -107,7 +107,7 @@ fn a_record_that_was_given_up_is_no_record() {
     drop(given_up);
     recorder.push(&[2]).unwrap();
     assert_eq!(kept(&mut recorder), [[1], [2]]);
-    // It made room, as the one before it; but it is not among those that are counted.
+    // Its room was reused, like that of the record before it; but it is not counted as overwritten.
     recorder.push(&[3; 3 * GRANULE]).unwrap();
     assert_eq!(kept(&mut recorder), [vec![2], vec![3; 3 * GRANULE]]);
     assert_eq!(recorder.counters().overwritten(), tally(1, 1));
@@ -119,7 +119,7 @@ fn a_forgotten_record_stops_the_recorder_after_a_lap() {
     let mut recorder = memory.recorder();
     recorder.push(&[0]).unwrap();
     mem::forget(recorder.reserve(1).unwrap());
-    // The place of the first, too.
+    // Also in the place of the first.
     for n in 1..4 {
         recorder.push(&[n]).unwrap();
     }

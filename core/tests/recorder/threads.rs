@@ -1,4 +1,4 @@
-//! Random histories of real threads, and somebody who looks on.
+//! Random histories of real threads, while another thread reads the words.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use crate::common::{Random, times};
 use crate::{RingMemory, bytes, tally};
 
 const LONGEST: u64 = if cfg!(miri) { 300 } else { 3 << 20 };
-/// Who, which one: the rest follows from these.
+/// Bytes of the producer and the number of a chunk: the rest is computed from these.
 const HEAD: usize = 5;
 /// A prime, so that a shift by a power of two shows.
 const PERIOD: usize = 251;
@@ -63,7 +63,7 @@ fn produce(recorder: &Recorder<'_>, who: u8, attempts: u32, seed: u64) -> Book {
     book
 }
 
-/// Looks at the words while they change: they never go back, and no two tell of the same room.
+/// Looks at the words while they change: positions never go back, and no two words claim the same room.
 fn look(recorder: &Recorder<'_>, granules: usize, seen: &mut [Option<Stamp>]) {
     let mut stamps: Vec<_> = recorder.stamps().collect();
     stamps.sort_by_key(|stamp| stamp.position);
@@ -85,7 +85,7 @@ fn look(recorder: &Recorder<'_>, granules: usize, seen: &mut [Option<Stamp>]) {
     }
 }
 
-/// What was recorded by so many threads is kept, overwritten or refused, each of them counted. How many of each.
+/// Every record of several threads is kept, overwritten or refused, and counted as that. Returns how many of each.
 fn round(seed: u64) -> [u64; 3] {
     let mut random = Random::new(seed);
     let granules = 1
