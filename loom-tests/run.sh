@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs the models of eventlog-ring, then the controls: the ring with one thing broken on purpose, of each of which a
-# model must complain.
+# Runs the models of eventlog-ring, then the controls: builds of the ring with one thing broken on purpose. For each
+# of them a model must fail.
 #
 #   loom-tests/run.sh [short|full]     short: up to 3 preemptions; full: 4, and without bound where that ends soon
 #
-# Says how many executions each model took.
+# Prints how many executions each model took.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -15,7 +15,7 @@ case $mode in
     *) echo "usage: $0 [short|full]" >&2; exit 2 ;;
 esac
 
-# A directory of its own, so that the other builds stay; no link-time optimisation, which only costs time here.
+# A directory of its own, so that other builds are kept; no link-time optimisation, which only costs time here.
 mkdir -p "${CARGO_TARGET_DIR:-target}/loom"
 target=$(cd "${CARGO_TARGET_DIR:-target}/loom" && pwd)
 export CARGO_TARGET_DIR="$target"
@@ -25,7 +25,7 @@ export RUSTFLAGS="${RUSTFLAGS:-} --cfg loom -C debug-assertions"
 export LOOM_MAX_BRANCHES="${LOOM_MAX_BRANCHES:-10000}"
 log=$target/log
 
-# builds: makes the tests; one line for each, its name and its program.
+# builds: builds the tests; prints one line for each, its name and its program.
 builds() {
     cargo test --package loom-tests --release --no-run --color never 2>"$log" || { cat "$log" >&2; exit 1; }
     sed -n 's/^ *Executable tests\/\(.*\)\.rs (\(.*\))$/\1 \2/p' "$log"
@@ -73,7 +73,7 @@ fi
 
 # ---------------------------------------------------------------- controls --
 
-# bug, model that must notice, what it must say
+# bug, model that must notice, text that its failure must contain
 cat >"$target/controls" <<'END'
 relaxed_commit      records_wrap_whole_and_in_order                      Causality violation
 relaxed_look        records_wrap_whole_and_in_order                      Causality violation
@@ -130,7 +130,7 @@ relaxed_stamps      a_reader_from_outside_keeps_only_what_is_whole       torn
 relaxed_settling    a_reader_from_outside_keeps_only_what_is_whole       torn
 END
 
-# The switch goes to the crates of this workspace alone, so that loom is not built again.
+# The switch is passed only to the crates of this workspace, so that loom is not built again.
 wrapper=$target/with-bugs
 printf '#!/bin/sh\nexec "$@" --cfg ring_bug\n' >"$wrapper"
 chmod +x "$wrapper"
@@ -144,7 +144,7 @@ while read -r model _; do
 done <"$target/models"
 
 export LOOM_MAX_PREEMPTIONS=3
-# Traces take longer than the models that fail.
+# Making a backtrace takes longer than running a model that fails.
 export RUST_BACKTRACE=0
 while read -r bug model words; do
     program=$(sed -n "s/^$model //p" "$target/models")

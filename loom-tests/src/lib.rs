@@ -1,8 +1,8 @@
-//! What the models in `tests/` share. Without `--cfg loom` there is nothing here, and nothing there.
+//! What the models in `tests/` share. Without `--cfg loom` this crate and its tests are empty.
 //!
-//! Each model makes a small ring, runs two or three threads on it, and looks at everything that came out. Loom runs
-//! it once for every order that the memory model allows, within the bound on preemptions. `run.sh` runs them all, and
-//! breaks the ring in one place after the other to see that the models notice.
+//! Each model makes a small ring, runs two or three threads on it, and checks everything that came out. Loom runs it
+//! once for every order that the memory model allows, within the bound on preemptions. `run.sh` runs them all, and
+//! breaks the ring in one place after the other to check that the models notice.
 #![cfg(loom)]
 
 use std::ptr::NonNull;
@@ -12,16 +12,16 @@ use std::time::Instant;
 use eventlog_ring::{Granule, HeaderWord, Record, Recorder, RecorderCounters, Ring, Storage};
 use loom::cell::UnsafeCell;
 
-/// What the executions of one model came across, seen from outside: loom does not know of it.
+/// The outcomes that the executions of one model had. Kept outside loom, across executions.
 #[derive(Debug)]
 pub struct Outcomes {
     expected: &'static [&'static str],
-    /// A bit for each.
+    /// One bit for each outcome.
     seen: AtomicU64,
 }
 
 impl Outcomes {
-    /// Notes that this execution had one of the expected outcomes.
+    /// Records that this execution had one of the expected outcomes.
     pub fn saw(&self, outcome: &str) {
         let bit = self.expected.iter().position(|&name| name == outcome);
         let bit = bit.unwrap_or_else(|| panic!("not in the list of outcomes: {outcome}"));
@@ -35,7 +35,7 @@ pub fn explore(
     expected: &'static [&'static str],
     model: impl Fn(&'static Outcomes) + Send + Sync + 'static,
 ) {
-    // Leaked, as loom's threads cannot borrow: once per model, not per execution.
+    // Leaked, because loom's threads cannot borrow: once per model, not per execution.
     let outcomes: &'static Outcomes = Box::leak(Box::new(Outcomes {
         expected,
         seen: AtomicU64::new(0),
@@ -59,17 +59,17 @@ pub fn explore(
     );
 }
 
-/// A ring or recorder with its memory, on the heap, which is lent to threads.
+/// A ring or recorder with its memory, on the heap, so that it can be lent to threads.
 #[derive(Debug)]
 pub struct RingMemory<T = Ring<'static>> {
     headers: NonNull<[HeaderWord]>,
     granules: NonNull<[Granule]>,
-    /// Only if it is a recorder.
+    /// `None` unless it is a recorder.
     counters: Option<NonNull<RecorderCounters>>,
     occupant: NonNull<T>,
 }
 
-/// The memory of a ring, which leaks.
+/// Allocates the memory of a ring, which is leaked.
 fn storage(granules: usize) -> (NonNull<[HeaderWord]>, NonNull<[Granule]>, Storage<'static>) {
     let headers: &'static mut [_] = Box::leak((0..granules).map(|_| HeaderWord::new()).collect());
     let cells: &'static mut [_] = Box::leak((0..granules).map(|_| Granule::new()).collect());
@@ -81,7 +81,7 @@ fn storage(granules: usize) -> (NonNull<[HeaderWord]>, NonNull<[Granule]>, Stora
 }
 
 impl RingMemory {
-    /// A ring of so many granules.
+    /// A ring of `granules` granules.
     pub fn new(granules: usize) -> Self {
         let (headers, granules, storage) = storage(granules);
         Self {
@@ -92,7 +92,7 @@ impl RingMemory {
         }
     }
 
-    /// The ring, as if it lived forever: loom's threads cannot borrow.
+    /// The ring, with a static lifetime: loom's threads cannot borrow.
     ///
     /// # Safety
     /// Called once, and everything borrowed from the ring is gone before the memory is.
@@ -104,7 +104,7 @@ impl RingMemory {
 }
 
 impl RingMemory<Recorder<'static>> {
-    /// A recorder of so many granules.
+    /// A recorder of `granules` granules.
     pub fn recording(granules: usize) -> Self {
         let (headers, granules, storage) = storage(granules);
         let counters = NonNull::from(Box::leak(Box::new(RecorderCounters::new())));
@@ -118,7 +118,7 @@ impl RingMemory<Recorder<'static>> {
         }
     }
 
-    /// The recorder, as if it lived forever.
+    /// The recorder, with a static lifetime.
     ///
     /// # Safety
     /// What is borrowed from it is gone before the memory is, and before [`kept`](Self::kept) is called.
@@ -127,7 +127,7 @@ impl RingMemory<Recorder<'static>> {
         unsafe { &*self.occupant.as_ptr() }
     }
 
-    /// Producer and number of the records that are there, oldest first, all of them whole.
+    /// Producer and number of the records that are in the recorder, oldest first, all of them whole.
     ///
     /// # Safety
     /// Nothing borrowed from the recorder is left.
@@ -150,7 +150,8 @@ impl<T> Drop for RingMemory<T> {
             // Other threads of the model may still be using it.
             return;
         }
-        // SAFETY: all of them were leaked from boxes above, and who was lent the occupant has promised that nobody uses it.
+        // SAFETY: all of them were leaked from boxes above, and callers that borrowed the occupant have promised that
+        // it is no longer used.
         unsafe {
             drop(Box::from_raw(self.occupant.as_ptr()));
             drop(Box::from_raw(self.headers.as_ptr()));
@@ -162,8 +163,8 @@ impl<T> Drop for RingMemory<T> {
     }
 }
 
-/// A flag without any ordering of its own: only what the ring guarantees orders it. Loom fails a model that reads it while
-/// it may still be written.
+/// A flag without any ordering of its own: it is ordered only by what the ring guarantees. Loom fails a model that
+/// reads it while it may still be written.
 #[derive(Debug)]
 pub struct PlainFlag(UnsafeCell<bool>);
 
@@ -177,9 +178,9 @@ impl PlainFlag {
         Self(UnsafeCell::new(false))
     }
 
-    /// Sets it.
+    /// Sets the flag.
     pub fn set(&self) {
-        // SAFETY: unique, or loom fails the model.
+        // SAFETY: no other access at the same time, or loom fails the model.
         self.0.with_mut(|done| unsafe { *done = true });
     }
 
@@ -190,7 +191,7 @@ impl PlainFlag {
     }
 }
 
-/// A chunk that tells who made it and which one it is in every byte.
+/// A chunk of which every byte contains its producer and its number.
 pub fn chunk(producer: u8, n: u8, len: usize) -> Vec<u8> {
     vec![producer << 4 | n; len]
 }

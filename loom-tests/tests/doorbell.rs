@@ -1,4 +1,4 @@
-//! Sleeping and waking. A lost wake-up leaves the consumer parked for ever, which loom reports as a deadlock.
+//! Sleeping and waking. A lost wake-up leaves the consumer parked forever, which loom reports as a deadlock.
 #![cfg(loom)]
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use eventlog_ring::{Consumer, Doorbell, RecordState};
 use loom::thread;
 use loom_tests::{Outcomes, RingMemory, chunk, explore};
 
-/// Releases records and sleeps whenever there is nothing, until that many have come; what they were.
+/// Releases `expected` records, sleeping whenever there is nothing; returns what they were.
 fn consume(
     consumer: &mut Consumer<'_>,
     bell: &Doorbell,
@@ -36,7 +36,7 @@ fn woken_by(producers: u8, records: u8) {
     explore(&["slept"], move |outcomes| {
         let memory = RingMemory::new(4);
         let bell = Arc::new(Doorbell::new());
-        // SAFETY: all threads are joined and the handles done with at the end of the model.
+        // SAFETY: all threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let sleeper = thread::current();
         let threads: Vec<_> = (0..producers)
@@ -61,7 +61,7 @@ fn woken_by(producers: u8, records: u8) {
     });
 }
 
-/// I7: a consumer asleep means that nothing is committed or a wake is under way, with one producer.
+/// I7: a consumer asleep means that nothing is committed or a wake-up is under way, with one producer.
 #[test]
 fn one_producer_wakes_the_consumer() {
     woken_by(1, 2);
@@ -73,13 +73,13 @@ fn two_producers_wake_the_consumer() {
     woken_by(2, 1);
 }
 
-/// A wake is asked for only while the bell is armed, and of one producer for each arming.
+/// A wake-up is asked for only while the bell is armed, and of one producer for each arming.
 #[test]
 fn a_wake_is_asked_for_once_and_only_of_an_armed_bell() {
     explore(&["woken", "seen without a wake"], |outcomes| {
         let memory = RingMemory::new(4);
         let bell = Arc::new(Doorbell::new());
-        // SAFETY: all threads are joined and the handles done with at the end of the model.
+        // SAFETY: all threads are joined and the handles dropped at the end of the model.
         let (producer, consumer) = unsafe { memory.ring() }.mpsc();
         let sleeper = thread::current();
         assert!(!bell.ring(), "awake from the start");
@@ -120,7 +120,7 @@ fn a_sleeper_is_woken_across_a_reset() {
     explore(&["slept"], |outcomes| {
         let memory = RingMemory::new(4);
         let bell = Arc::new(Doorbell::new());
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let half = producer.reserve(1).unwrap();
         let (old, sleeper) = (half.epoch(), thread::current());
@@ -159,7 +159,7 @@ fn a_sleeper_is_woken_by_the_last_record_after_closing() {
     explore(&["slept"], |outcomes| {
         let memory = RingMemory::new(4);
         let bell = Arc::new(Doorbell::new());
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let half = producer.reserve(1).unwrap();
         let sleeper = thread::current();

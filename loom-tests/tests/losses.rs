@@ -1,4 +1,4 @@
-//! Losses recorded and told at the same time.
+//! Losses that are recorded and reported at the same time.
 #![cfg(loom)]
 
 use eventlog_ring::{Consumer, GRANULE, Loss, PushError, Tally};
@@ -16,7 +16,7 @@ const fn loss(records: u64, bytes: u64, since: u64, until: u64) -> Loss {
 
 const NOTHING_TOLD: Loss = loss(0, 0, u64::MAX, 0);
 
-/// Adds up what records tell, live or not, and releases everything; how many there were.
+/// Adds up the losses that records report, live or not, and releases everything; returns how many records.
 fn listen(consumer: &mut Consumer<'_>, told: &mut Loss) -> usize {
     let mut count = 0;
     for record in consumer.records() {
@@ -37,7 +37,7 @@ fn add(told: &mut Loss, note: Option<Loss>) {
     }
 }
 
-/// I5: every loss is told exactly once, by a note or at the end, however notes and losses interleave.
+/// I5: every loss is reported exactly once, by a note or at the end, however notes and losses interleave.
 #[test]
 fn losses_add_up() {
     explore(
@@ -48,7 +48,7 @@ fn losses_add_up() {
         ],
         |outcomes| {
             let memory = RingMemory::new(8);
-            // SAFETY: both threads are joined and the handles done with at the end of the model.
+            // SAFETY: both threads are joined and the handles dropped at the end of the model.
             let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
             let threads = [loss(1, 10, 5, 6), loss(2, 30, 4, 4)].map(|loss| {
                 thread::spawn(move || {
@@ -80,12 +80,13 @@ fn losses_add_up() {
     );
 }
 
-/// I5: losses taken by the consumer while they are being recorded are told exactly once, within the times they happened.
+/// I5: losses taken by the consumer while they are being recorded are reported exactly once, within the times they
+/// happened.
 #[test]
 fn losses_taken_halfway_add_up() {
     explore(&["split over two takes"], |outcomes| {
         let memory = RingMemory::new(2);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let threads = [loss(1, 10, 5, 6), loss(1, 30, 4, 4)]
             .map(|loss| thread::spawn(move || producer.record_loss(loss)));
@@ -105,14 +106,14 @@ fn losses_taken_halfway_add_up() {
     });
 }
 
-/// I5: each of the records that two producers try to push, and give up when the ring is full, is delivered or told as lost,
-/// and never both.
+/// I5: each of the records that two producers try to push, and give up when the ring is full, is delivered or reported
+/// as lost, and never both.
 #[test]
 fn every_attempt_is_delivered_or_told() {
     const LEN: usize = GRANULE + 1;
     explore(&["lost", "told by a note"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let attempt = move || match producer.push(&[0; LEN]) {
             Ok(()) => {}
@@ -141,12 +142,12 @@ fn every_attempt_is_delivered_or_told() {
     });
 }
 
-/// I5, I9: a loss of the new session is told in it, even when a producer left over from the old one gets hold of it.
+/// I5, I9: a loss of the new session is reported in it, even if a producer left over from the old one takes it.
 #[test]
 fn an_old_record_swallows_no_new_loss() {
     explore(&["old record, new loss"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let first = producer.epoch();
         let pushing = thread::spawn(move || producer.push_in(first, b"old").is_ok());
@@ -174,13 +175,13 @@ fn an_old_record_swallows_no_new_loss() {
     });
 }
 
-/// I5, I9: a loss that was recorded before a session ended is not told in the next one, whoever got hold of it meanwhile;
-/// and one of the next is, with all of its bytes.
+/// I5, I9: a loss that was recorded before a session ended is not reported in the next one, whichever thread took it
+/// meanwhile; and a loss of the next session is reported, with all of its bytes.
 #[test]
 fn a_loss_stays_in_its_session() {
     explore(&["taken, and too late", "both"], |outcomes| {
         let memory = RingMemory::new(8);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let first = producer.epoch();
         producer.record_loss(loss(1, 1000, 1, 1));
@@ -221,12 +222,12 @@ fn a_loss_stays_in_its_session() {
     });
 }
 
-/// I5: a reservation given up keeps its note, which is told exactly once.
+/// I5: a reservation given up keeps its note, which is reported exactly once.
 #[test]
 fn an_aborted_record_passes_its_note_on() {
     explore(&[], |_| {
         let memory = RingMemory::new(8);
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let other = thread::spawn(move || {
             producer.record_loss(loss(1, 10, 5, 6));
@@ -247,7 +248,7 @@ fn an_aborted_record_passes_its_note_on() {
 fn totals_miss_nothing() {
     explore(&[], |_| {
         let memory = RingMemory::new(2);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, consumer) = unsafe { memory.ring() }.mpsc();
         producer.close();
         let threads = [3, 4].map(|len| {

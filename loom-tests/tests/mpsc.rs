@@ -5,7 +5,7 @@ use eventlog_ring::{Consumer, GRANULE, PushError};
 use loom::thread;
 use loom_tests::{RingMemory, chunk, explore, numbers, whole};
 
-/// Looks once at what is there and releases it; adds who and which to `seen`.
+/// Looks once at what is there and releases it; adds their producers and numbers to `seen`.
 fn look(consumer: &mut Consumer<'_>, seen: &mut Vec<(u8, u8)>) {
     let before = seen.len();
     for record in consumer.records() {
@@ -23,13 +23,13 @@ fn look(consumer: &mut Consumer<'_>, seen: &mut Vec<(u8, u8)>) {
 fn nothing_is_lost_doubled_or_torn() {
     explore(&["all accepted", "met a full ring"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let threads: Vec<_> = (0..2_u8)
             .map(|who| {
                 thread::spawn(move || {
                     let mut accepted = Vec::new();
-                    // One producer crosses the end of the ring with two granules, the other makes it full.
+                    // One producer crosses the end of the ring with two granules, the other fills it.
                     for (n, len) in [(0, 1 + usize::from(who) * GRANULE), (1, GRANULE + 1)] {
                         match producer.push(&chunk(who, n, len)) {
                             Ok(()) => accepted.push(n),
@@ -60,13 +60,13 @@ fn nothing_is_lost_doubled_or_torn() {
     });
 }
 
-/// I2, I3: a producer that claims room just released by the consumer, known to it only through the other producer, does
-/// not write under the consumer's eyes.
+/// I2, I3: a producer that claims room just released by the consumer, which it learns of only through the other
+/// producer, does not write while the consumer still reads.
 #[test]
 fn room_is_reused_only_when_the_consumer_is_done() {
     explore(&["reused at once", "full"], |outcomes| {
         let memory = RingMemory::new(2);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         producer.push(&chunk(2, 0, GRANULE)).unwrap();
         producer.push(&chunk(2, 1, GRANULE)).unwrap();
@@ -86,12 +86,12 @@ fn room_is_reused_only_when_the_consumer_is_done() {
     });
 }
 
-/// I4, I8: a reservation given up is never delivered, holds nobody back and leaves nothing behind.
+/// I4, I8: a reservation given up is never delivered, blocks no other record and leaves nothing behind.
 #[test]
 fn an_aborted_record_is_skipped() {
     explore(&[], |_| {
         let memory = RingMemory::new(4);
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let other = thread::spawn(move || {
             let mut reservation = producer.reserve(GRANULE + 1).unwrap();

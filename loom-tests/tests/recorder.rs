@@ -1,4 +1,4 @@
-//! The recorder: who overwrites what, who is refused, and what somebody sees who looks on from outside.
+//! The recorder: which records are overwritten, which pushes are refused, and what a reader from outside sees.
 #![cfg(loom)]
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
 use loom_tests::{RingMemory, chunk, explore, numbers};
 
-/// Pushes records of these lengths; the numbers of those that were taken.
+/// Pushes records of these lengths; returns the numbers of those that were taken.
 fn push(recorder: &Recorder<'_>, who: u8, lens: &[usize]) -> Vec<u8> {
     let push = |(n, &len): (usize, &usize)| {
         let n = n as u8;
@@ -23,7 +23,7 @@ fn push(recorder: &Recorder<'_>, who: u8, lens: &[usize]) -> Vec<u8> {
     lens.iter().enumerate().filter_map(push).collect()
 }
 
-/// R2: what is left of a producer's records is the newest of them, in order. How many are gone.
+/// R2: what is left of a producer's records is the newest of them, in order. Returns how many are gone.
 fn overwritten(kept: &[(u8, u8)], who: u8, taken: &[u8]) -> usize {
     let kept = numbers(kept, who);
     assert!(taken.ends_with(&kept), "{who}: {kept:?} of {taken:?}");
@@ -45,7 +45,7 @@ fn copies_into_a_granule_never_race() {
             .collect();
         taken.extend(threads.into_iter().map(|thread| thread.join().unwrap()));
         let counters = recorder.counters();
-        // SAFETY: nobody is left.
+        // SAFETY: both threads are joined.
         let kept = unsafe { memory.kept() };
         let gone: usize = taken
             .iter()
@@ -60,8 +60,8 @@ fn copies_into_a_granule_never_race() {
     });
 }
 
-/// R3: a producer that claims room which another has made, and was too slow to claim, does not copy into a record that it
-/// has never seen settled.
+/// R3: a producer that claims room which another one made, but was too slow to claim itself, does not copy into a
+/// record that it has never seen settled.
 #[test]
 fn room_that_another_made_is_settled() {
     explore(&["all taken", "refused"], |outcomes| {
@@ -71,7 +71,7 @@ fn room_that_another_made_is_settled() {
         let threads = [1, 2].map(|who| thread::spawn(move || push(recorder, who, &[1, 1])));
         let taken = threads.map(|thread| thread.join().unwrap());
         let all = taken.concat().len();
-        // SAFETY: nobody is left.
+        // SAFETY: both threads are joined.
         let kept = unsafe { memory.kept() };
         let gone = overwritten(&kept, 1, &taken[0]) + overwritten(&kept, 2, &taken[1]);
         assert_eq!((kept.len(), gone), (2, all - 2));
@@ -79,8 +79,8 @@ fn room_that_another_made_is_settled() {
     });
 }
 
-/// R2, R5: two producers that make room at the same time take no more than both need, and neither is refused, as nothing is
-/// in the way.
+/// R2, R5: two producers that make room at the same time take no more than both need, and neither is refused, because
+/// nothing is in the way.
 #[test]
 fn two_that_make_room_take_what_they_need() {
     explore(&["the larger first", "the smaller first"], |outcomes| {
@@ -96,7 +96,7 @@ fn two_that_make_room_take_what_they_need() {
         let gone = recorder.counters().overwritten();
         assert_eq!((gone.records, gone.bytes), (3, 1 + 2 + 3));
         assert_eq!(recorder.counters().refused(), Tally::default());
-        // SAFETY: nobody is left.
+        // SAFETY: both threads are joined.
         let kept = unsafe { memory.kept() };
         assert_eq!(kept[0], (0, 3));
         outcomes.saw(match kept[1..] {
@@ -107,8 +107,8 @@ fn two_that_make_room_take_what_they_need() {
     });
 }
 
-/// R2, R5: the record of a producer that was stopped in the middle of a copy is never overwritten. Whoever comes round to it
-/// is refused, and that is counted and changes nothing else.
+/// R2, R5: the record of a producer that was stopped in the middle of a copy is never overwritten. A push that reaches
+/// it is refused, which is counted and changes nothing else.
 #[test]
 fn a_record_in_the_making_is_not_overwritten() {
     explore(
@@ -126,7 +126,7 @@ fn a_record_in_the_making_is_not_overwritten() {
                 recorder.counters().overwritten(),
                 recorder.counters().refused(),
             );
-            // SAFETY: nobody is left.
+            // SAFETY: the thread is joined and the recording settled.
             let kept = unsafe { memory.kept() };
             match taken[..] {
                 [0] => {
@@ -154,8 +154,9 @@ fn a_record_in_the_making_is_not_overwritten() {
     );
 }
 
-/// R5: nobody is refused for a record that was settled by the time the ring looked full, however old the words and ends are
-/// that this thread happens to see. One push beside a thread that pushes one record after the other has nothing in its way.
+/// R5: no push is refused because of a record that was settled by the time the ring looked full, however old the words
+/// and ends are that this thread happens to see. One push beside a thread that pushes one record after the other has
+/// nothing in its way.
 #[test]
 fn a_lone_push_is_not_refused() {
     explore(&["among the others", "the last"], |outcomes| {
@@ -167,7 +168,7 @@ fn a_lone_push_is_not_refused() {
             .push(&chunk(0, 0, 1))
             .expect("nothing is in the way");
         other.join().unwrap();
-        // SAFETY: nobody is left.
+        // SAFETY: the thread is joined.
         let kept = unsafe { memory.kept() };
         outcomes.saw(if kept.last() == Some(&(0, 0)) {
             "the last"
@@ -177,8 +178,8 @@ fn a_lone_push_is_not_refused() {
     });
 }
 
-/// R2, R5: a push that interrupts another of the same thread, as in a signal handler, waits for nobody: it is taken until it
-/// comes round to the interrupted one, which then is completed as if nothing had been.
+/// R2, R5: a push that interrupts another of the same thread, as in a signal handler, does not wait: it is taken until
+/// it reaches the interrupted one, which is then completed as if nothing had happened.
 #[test]
 fn a_push_within_a_push_does_not_wait() {
     explore(&["came round", "did not"], |outcomes| {
@@ -194,7 +195,7 @@ fn a_push_within_a_push_does_not_wait() {
         let others = other.join().unwrap();
         let refused = recorder.counters().refused().records as usize;
         assert_eq!(within.len() + others.len() + refused, 2);
-        // SAFETY: nobody is left.
+        // SAFETY: the thread is joined and the recording settled.
         let kept = unsafe { memory.kept() };
         for (who, taken) in [(0, &vec![0]), (1, &others), (2, &within)] {
             overwritten(&kept, who, taken);
@@ -203,7 +204,7 @@ fn a_push_within_a_push_does_not_wait() {
     });
 }
 
-/// The stamps that speak of what is still there, as far as the words tell.
+/// The oldest position that is not overwritten yet according to the words, and the committed stamps from there on.
 fn present(recorder: &Recorder<'_>, granules: u64) -> (u64, Vec<Stamp>) {
     let stamps: Vec<_> = recorder.stamps().collect();
     let first = Stamp::claimed_end(stamps.iter().copied()).saturating_sub(granules);
@@ -211,8 +212,8 @@ fn present(recorder: &Recorder<'_>, granules: u64) -> (u64, Vec<Stamp>) {
     (first, stamps.into_iter().filter(committed).collect())
 }
 
-/// R4: what somebody copies from outside while it is overwritten, and whom the words then still tell that it is there, is
-/// what its producer wrote.
+/// R4: what a reader copies from outside while it is being overwritten, and is still there according to the words
+/// afterwards, is what its producer wrote.
 #[test]
 fn a_reader_from_outside_keeps_only_what_is_whole() {
     const GRANULES: u64 = 2;
@@ -220,7 +221,7 @@ fn a_reader_from_outside_keeps_only_what_is_whole() {
         let memory = RingMemory::recording(GRANULES as usize);
         // SAFETY: the thread is joined before the end.
         let recorder = unsafe { memory.recorder() };
-        // In the place of the granules, as loom lets nobody read what is perhaps being written. Nothing orders it.
+        // Stands in for the granules, because loom forbids reading what may be being written. Nothing orders it.
         let payload: Arc<Vec<AtomicU64>> =
             Arc::new((0..GRANULES).map(|_| AtomicU64::new(0)).collect());
         let cell = |position: u64| (position % GRANULES) as usize;

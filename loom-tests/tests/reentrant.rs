@@ -5,13 +5,13 @@ use eventlog_ring::{Consumer, PushError};
 use loom::thread;
 use loom_tests::{RingMemory, chunk, explore, numbers, whole};
 
-/// I1, I4, I8: the thread that consumes may push between its look and its release, and in the middle of another copy of its
-/// own as a signal handler does; it waits for nobody, and everything accepted comes out once and in order.
+/// I1, I4, I8: the thread that consumes may push between its look and its release, and in the middle of another copy of
+/// its own as a signal handler does; it does not wait, and everything accepted comes out once and in order.
 #[test]
 fn the_consumers_own_pushes_are_like_any_other() {
     explore(&["all accepted", "met a full ring"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let push = move |who, n| match producer.push(&chunk(who, n, 1)) {
             Ok(()) => Some(n),

@@ -1,4 +1,4 @@
-//! A full ring: who gets the last room, and waiting for more.
+//! A full ring: which producer gets the last room, and waiting for more.
 #![cfg(loom)]
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use eventlog_ring::{Consumer, Doorbell, GRANULE, PushError};
 use loom::thread;
 use loom_tests::{Outcomes, RingMemory, chunk, explore, numbers, whole};
 
-/// What a caller does that would rather wait than lose: a doorbell of its own, the other way round.
+/// What a caller does to wait rather than lose a record: it uses a doorbell in the other direction.
 fn push_or_sleep(
     bell: &Doorbell,
     outcomes: &Outcomes,
@@ -31,7 +31,7 @@ fn push_or_sleep(
     }
 }
 
-/// Releases what is there and wakes who waits for it, until so many records have come.
+/// Releases what is there and wakes the producers that wait for room, until `expected` records have arrived.
 fn serve(
     consumer: &mut Consumer<'_>,
     sleepers: &[(Arc<Doorbell>, thread::Thread)],
@@ -43,7 +43,7 @@ fn serve(
         let before = seen.len();
         seen.extend(consumer.records().map(|record| whole(&record)));
         if seen.len() == before {
-            // Loom lets the others go on first, so it takes few turns.
+            // Loom lets the other threads go on first, so few turns are enough.
             turns += 1;
             assert!(turns < 100, "somebody waits for room that is there");
             thread::yield_now();
@@ -60,12 +60,12 @@ fn serve(
     seen
 }
 
-/// I6, I8: a producer that was told the ring is full and sleeps until room is made gets it, and nothing is lost.
+/// I6, I8: a producer that found the ring full and sleeps until room is made gets it, and nothing is lost.
 #[test]
 fn a_producer_that_waits_for_room_gets_it() {
     explore(&["slept"], |outcomes| {
         let memory = RingMemory::new(2);
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (mut producer, mut consumer) = unsafe { memory.ring() }.spsc();
         let bell = Arc::new(Doorbell::new());
         let waiting = thread::spawn({
@@ -89,7 +89,7 @@ fn a_producer_that_waits_for_room_gets_it() {
 fn two_producers_that_wait_for_room_get_it() {
     explore(&["slept"], |outcomes| {
         let memory = RingMemory::new(2);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let (threads, sleepers): (Vec<_>, Vec<_>) = (0..2)
             .map(|who| {
@@ -113,12 +113,12 @@ fn two_producers_that_wait_for_room_get_it() {
     });
 }
 
-/// I6, I8: of two records for which there is room once, exactly one is accepted, and the refused one has claimed nothing.
+/// I6, I8: of two records when there is room for one, exactly one is accepted, and the refused one has claimed nothing.
 #[test]
 fn the_last_room_goes_to_one_of_two() {
     explore(&["first", "second"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, consumer) = unsafe { memory.ring() }.mpsc();
         let threads = [(0, 2), (1, 3)].map(|(who, granules)| {
             thread::spawn(move || producer.push(&chunk(who, 0, granules * GRANULE)))

@@ -1,4 +1,4 @@
-//! Producers that the end of a session finds anywhere between gate and commit.
+//! Sessions that end while producers are anywhere between gate and commit.
 #![cfg(loom)]
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use eventlog_ring::{Consumer, Epoch, GRANULE, PushError};
 use loom::thread;
 use loom_tests::{PlainFlag, RingMemory, explore};
 
-/// The epoch in which a record was begun, written at both its ends.
+/// A record with the epoch in which it was begun at both its ends.
 fn begun(epoch: Epoch) -> Vec<u8> {
     let mut chunk = epoch.bits().to_ne_bytes().repeat(2);
     chunk.resize(GRANULE, 0);
@@ -37,7 +37,7 @@ fn look(consumer: &mut Consumer<'_>, session: Epoch) -> usize {
 fn nothing_old_is_live_in_the_next_session() {
     explore(&["old", "new", "neither"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let threads: Vec<_> = (0..2)
             .map(|_| {
@@ -74,12 +74,13 @@ fn nothing_old_is_live_in_the_next_session() {
     });
 }
 
-/// I9, I10: the same for the single producer, which a reset finds between reservation and commit, and from the reset on.
+/// I9, I10: the same for the single producer, with a reset between its reservation and its commit, or at any later
+/// moment.
 #[test]
 fn nothing_old_is_live_with_one_producer() {
     explore(&["old", "new"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (mut producer, mut consumer) = unsafe { memory.ring() }.spsc();
         let first = producer.epoch();
         let other = thread::spawn(move || {
@@ -115,7 +116,7 @@ fn nothing_old_is_live_with_one_producer() {
 fn two_resets_leave_nothing_live() {
     explore(&["first", "second", "third", "refused"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let first = producer.epoch();
         let mut slow = producer.reserve(begun(first).len()).unwrap();
@@ -155,15 +156,15 @@ fn two_resets_leave_nothing_live() {
     });
 }
 
-/// I9: closing from another thread while the consumer resets and opens brings no old session back: it closes the new one, or
-/// is as if it had come before.
+/// I9: closing from another thread while the consumer resets and opens brings no old session back: it closes the new
+/// one, or has the same effect as if it had been earlier.
 #[test]
 fn closing_elsewhere_revives_no_session() {
     explore(&["ends open", "ends closed", "accepted"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: both threads are joined and the handles done with at the end of the model.
+        // SAFETY: both threads are joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
-        // Not of loom: set before any other thread goes on, so it tells which of the two came first.
+        // Not loom's: it is set before any other thread goes on, so it shows which of the two came first.
         let closed = Arc::new(AtomicBool::new(false));
         let closing = thread::spawn({
             let closed = Arc::clone(&closed);
@@ -187,8 +188,8 @@ fn closing_elsewhere_revives_no_session() {
         closing.join().unwrap();
         let accepted = pushing.join().unwrap() == Some(session);
         if closed_before && producer.epoch() != session {
-            // Loom does not know that nothing comes between a read-modify-write and the store it has read: it lets the
-            // closing that has read the first epoch follow the opening. No machine may.
+            // Loom does not know that nothing can come between a read-modify-write and the store it has read: it lets
+            // the closing that has read the first epoch follow the opening. No machine may do that.
             return;
         }
         assert_eq!(producer.epoch(), session, "the gate has gone back");
@@ -211,7 +212,7 @@ fn closing_elsewhere_revives_no_session() {
 fn closing_keeps_what_was_accepted() {
     explore(&["0", "1", "2"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let session = producer.epoch();
         let other = thread::spawn(move || {
@@ -240,12 +241,12 @@ fn closing_keeps_what_was_accepted() {
     });
 }
 
-/// Whoever is accepted in a session sees what its consumer did before opening it.
+/// A producer that is accepted in a session sees what its consumer did before opening it.
 #[test]
 fn opening_publishes() {
     explore(&["accepted"], |outcomes| {
         let memory = RingMemory::new(2);
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (producer, mut consumer) = unsafe { memory.ring() }.mpsc();
         let flag = Arc::new(PlainFlag::new());
         let first = producer.epoch();
@@ -266,12 +267,12 @@ fn opening_publishes() {
     });
 }
 
-/// Whoever is refused by a closed gate sees what was done before closing it.
+/// A producer that is refused by a closed gate sees what was done before closing it.
 #[test]
 fn closing_publishes() {
     explore(&["refused"], |outcomes| {
         let memory = RingMemory::new(2);
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (producer, _consumer) = unsafe { memory.ring() }.mpsc();
         let flag = Arc::new(PlainFlag::new());
         let closing = thread::spawn({

@@ -11,7 +11,7 @@ use loom_tests::{RingMemory, chunk, explore, whole};
 fn records_wrap_whole_and_in_order() {
     explore(&["all accepted", "met a full ring"], |outcomes| {
         let memory = RingMemory::new(4);
-        // SAFETY: the thread is joined and the handles done with at the end of the model.
+        // SAFETY: the thread is joined and the handles dropped at the end of the model.
         let (mut producer, mut consumer) = unsafe { memory.ring() }.spsc();
         let other = thread::spawn(move || {
             let mut accepted = Vec::new();
