@@ -1,6 +1,6 @@
--- Counts the events of a log with the ghc-events library, as they stream by:
--- what the Rust decoder's counts and speed are compared with. Block markers do
--- not count. Prints the count, and what stopped it if anything did.
+-- Counts the events of a log with the ghc-events library, incrementally. The
+-- Rust decoder's counts and speed are compared with this. Block markers are not
+-- counted. Prints the count, and the error that stopped it if there was one.
 module Main (main) where
 
 import qualified Data.ByteString as B

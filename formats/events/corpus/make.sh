@@ -1,10 +1,10 @@
 #!/bin/sh
-# Generates the logs that the tests look at when they are there.
+# Generates the logs that the tests use if they exist.
 #
 #   corpus/make.sh                        with the GHC on the PATH
 #   corpus/make.sh LABEL=PREFIX...        with several: PREFIX is put before
 #                                         every command, so that compiler and
-#                                         programs can live in another root
+#                                         programs can be in another root
 #
 # For instance `corpus/make.sh 9.0.2= 9.6.6='in-root trixie'`. The programs are
 # built in $BUILD (a directory that all roots see), logs go to corpus/logs, and
@@ -104,7 +104,7 @@ for root; do
   fi
 done
 
-# What the ghc-events library says, where it is installed.
+# What the ghc-events library counts, if it is installed.
 if ghc-pkg list --simple-output ghc-events 2>/dev/null | grep -q ghc-events; then
   ghc -v0 -O1 -outputdir "$build/count.o" -o "$build/count-events" "$here/CountEvents.hs"
   : >"$logs/counts.txt"

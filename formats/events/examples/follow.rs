@@ -1,5 +1,5 @@
-//! Prints the events of standard input in the order of time, as they arrive:
-//! as text, or with `--json` as one JSON object a line.
+//! Prints the events of standard input ordered by time, as they arrive: as
+//! text, or with `--json` as one JSON object per line.
 //!
 //! `program-that-streams | follow [--json]`
 
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     out.flush()?;
     if order.late() > 0 {
-        eprintln!("{} events came too late to be in order", order.late());
+        eprintln!("{} events arrived too late to be in order", order.late());
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! What a program has allocated.
+//! How much a program has allocated.
 //!
-//! `heap_allocated` does not tell what was allocated since the last such
+//! `heap_allocated` does not say how much was allocated since the last such
 //! event: it is a running total, and each capability keeps its own. The
 //! program's total is the sum of the latest totals of all capabilities.
 
@@ -8,7 +8,7 @@ use crate::body::EventBody;
 use crate::event::Event;
 use std::collections::BTreeMap;
 
-/// Folds `heap_allocated` events.
+/// Adds up `heap_allocated` events.
 ///
 /// ```
 /// use ghc_eventlog::Allocations;
@@ -23,19 +23,18 @@ use std::collections::BTreeMap;
 pub struct Allocations {
     /// Per capability: the latest running total.
     latest: BTreeMap<u16, u64>,
-    /// Totals of counters that began again.
+    /// The sum of the last totals of counters that were then reset.
     before: u64,
 }
 
 impl Allocations {
-    /// Nothing allocated yet.
+    /// A state in which nothing is allocated yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes note of an event. The answer is how much the capability has
-    /// allocated since its last one, or `None` if the event tells nothing
-    /// about allocations.
+    /// Records an event. Returns how much the capability has allocated since
+    /// its last one, or `None` if the event is not about allocations.
     pub fn observe(&mut self, event: &Event<'_>) -> Option<u64> {
         match (event.body, event.cap) {
             (EventBody::HeapAllocated { bytes, .. }, Some(cap)) => Some(self.record(cap, bytes)),
@@ -43,9 +42,9 @@ impl Allocations {
         }
     }
 
-    /// Takes note of a capability's running total, and tells by how much it
-    /// has grown. A total that is lower than the one before is that of a
-    /// program that has started again.
+    /// Records a capability's running total, and returns by how much it has
+    /// grown. A total that is lower than the one before is that of a program
+    /// that has started again.
     pub fn record(&mut self, cap: u16, total: u64) -> u64 {
         let latest = self.latest.entry(cap).or_default();
         let before = std::mem::replace(latest, total);

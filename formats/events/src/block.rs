@@ -1,4 +1,4 @@
-//! Block markers: reading them, telling one from noise, and making new blocks.
+//! Block markers: reading and recognising them, and making new blocks.
 
 use crate::body::EventBody;
 use crate::encode::{EncodeError, encode_event};
@@ -26,7 +26,8 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Whether these bytes, met somewhere in noise, are the start of a block.
+    /// Whether these bytes, found among bytes that cannot be decoded, start a
+    /// block.
     pub(crate) fn is_plausible(bytes: &[u8]) -> bool {
         let Some(raw) = bytes.get(..MARKER_LEN) else {
             return false;
@@ -60,7 +61,7 @@ pub struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// An empty block of a capability, or of the global buffer.
+    /// An empty block of a capability, or of the global buffer (`None`).
     pub fn new(cap: Option<u16>) -> Self {
         Self {
             bytes: block_marker(cap, 0, 0, 0).to_vec(),
@@ -84,13 +85,12 @@ impl BlockBuilder {
     }
 
     /// Appends a decoded event, byte for byte except for a length that it must
-    /// not declare here ([`Event::raw_for_moving`]).
+    /// not declare at its new place ([`Event::raw_for_moving`]).
     pub fn push(&mut self, event: &Event<'_>) {
         self.push_raw(event.time, &event.raw_for_moving());
     }
 
-    /// Appends the bytes of a whole event of that time, as
-    /// [`Event::raw`] has them.
+    /// Appends the bytes of a whole event of that time, as in [`Event::raw`].
     pub fn push_raw(&mut self, time: u64, raw: &[u8]) {
         self.bytes.extend_from_slice(raw);
         self.spans(time);

@@ -1,16 +1,17 @@
-//! Events in new blocks, one of each capability at a time.
+//! Collects events into new blocks, one block per capability at a time.
 //!
 //! The runtime system does the same: each capability fills a block of its own,
 //! and blocks of different capabilities overlap in time. All of them are
-//! written together before long, so that whoever reads the result by time need
-//! not hold much back.
+//! written together at short intervals, so that a reader that orders the result
+//! by time does not have to hold back much.
 
 use crate::block::BlockBuilder;
 use crate::layout::GLOBAL;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// Bytes held, over all capabilities, at which everything should be written.
+/// Once this many bytes are held, over all capabilities, they should be
+/// written.
 const FULL: usize = 1 << 20;
 
 /// Collects events by capability.
@@ -51,19 +52,20 @@ impl Blocks {
         self.held += raw.len();
     }
 
-    /// Whether so much is held that it should be written.
+    /// Whether enough is held that it should be written.
     pub fn is_full(&self) -> bool {
         self.held >= FULL
     }
 
     /// Writes what is held: blocks that reach from their first event to their
-    /// last. The global one comes first, as it defines what all others refer to.
+    /// last. The global one is first, because it defines what all others refer
+    /// to.
     ///
     /// # Errors
     ///
     /// Those of the underlying writer.
     pub fn flush(&mut self, out: &mut impl Write) -> io::Result<()> {
-        // It has the highest number.
+        // The global buffer has the highest number, so it would be last.
         let (caps, global) = (0..GLOBAL, GLOBAL..=GLOBAL);
         for (&cap, block) in self.caps.range_mut(global) {
             write_events(cap, block, out)?;
@@ -76,9 +78,9 @@ impl Blocks {
     }
 
     /// Writes what is held, in blocks that all end at the latest time so far.
-    /// Capabilities without events get an empty block, which tells readers
-    /// that nothing is missing; so does the global buffer, in the end, because
-    /// it may take leave of capabilities.
+    /// Capabilities without events get an empty block, which shows readers that
+    /// nothing is missing; so does the global buffer, as the last block,
+    /// because it may contain the deletion of capabilities.
     ///
     /// # Errors
     ///
@@ -91,7 +93,7 @@ impl Blocks {
         for (&cap, block) in &mut self.caps {
             block.cover(u64::MAX, latest);
             write(cap, block, out)?;
-            // It goes on where this one ends.
+            // The next block begins where this one ends.
             block.cover(latest, latest);
         }
         self.held = 0;
@@ -113,12 +115,12 @@ fn write(cap: u16, block: &mut BlockBuilder, out: &mut impl Write) -> io::Result
 }
 
 /// When the last block of each capability ended. That never goes back, whatever
-/// the log says that blocks are copied from.
+/// the log says from which the blocks are copied.
 #[derive(Clone, Debug, Default)]
 pub struct BlockEnds(BTreeMap<Option<u16>, u64>);
 
 impl BlockEnds {
-    /// Writes a block, which reaches at least to the end of the one before it.
+    /// Writes a block, extended at least to the end of the one before it.
     ///
     /// # Errors
     ///

@@ -35,7 +35,7 @@ event_table! {
     MigrateThread MIGRATE_THREAD = 4, 6, "migrate_thread" {
         /// The thread.
         thread: num u32,
-        /// Where it goes.
+        /// The capability it moves to.
         new_cap: num u16,
     };
     /// The runtime system ends (old logs).
@@ -49,7 +49,7 @@ event_table! {
     };
     /// A garbage collection starts. Its time may precede that of earlier events.
     GcStart GC_START = 9, 0, "gc_start";
-    /// A garbage collection is over. Its time may precede that of earlier events.
+    /// A garbage collection ends. Its time may precede that of earlier events.
     GcEnd GC_END = 10, 0, "gc_end";
     /// A sequential collection is asked for.
     RequestSeqGc REQUEST_SEQ_GC = 11, 0, "request_seq_gc";
@@ -98,7 +98,7 @@ event_table! {
         /// What it groups.
         capset_type: code CapsetType,
     };
-    /// A capability set is no more.
+    /// A capability set was deleted.
     CapsetDelete CAPSET_DELETE = 26, 4, "capset_delete" {
         /// The set.
         capset: num u32,
@@ -186,7 +186,7 @@ event_table! {
     SparkFizzle SPARK_FIZZLE = 40, 0, "spark_fizzle";
     /// An unreachable spark was dropped.
     SparkGc SPARK_GC = 41, 0, "spark_gc";
-    /// A string gets a number (declared since 9.4, not written yet).
+    /// Gives a number to a string (declared since 9.4, not written yet).
     InternString INTERN_STRING = 42, var, "intern_string" {
         /// The string.
         string: before_id Text<'a>,
@@ -202,19 +202,19 @@ event_table! {
         /// Nanoseconds of that second.
         nanoseconds: num u32,
     };
-    /// A thread gets a name.
+    /// Gives a name to a thread.
     ThreadLabel THREAD_LABEL = 44, var, "thread_label" {
         /// The thread.
         thread: num u32,
         /// Its name.
         label: rest Text<'a>,
     };
-    /// A capability was created. It may have spoken before this arrives.
+    /// A capability was created. Events of it may arrive before this one.
     CapCreate CAP_CREATE = 45, 2, "cap_create" {
         /// The capability.
         created_cap: num u16,
     };
-    /// A capability is no more.
+    /// A capability was deleted.
     CapDelete CAP_DELETE = 46, 2, "cap_delete" {
         /// The capability.
         deleted_cap: num u16,
@@ -303,7 +303,7 @@ event_table! {
         task: num u64,
         /// The capability it left.
         old_cap: num u16,
-        /// Where to.
+        /// The capability it moves to.
         new_cap: num u16,
     };
     /// An OS thread leaves the runtime system.
@@ -316,17 +316,17 @@ event_table! {
         /// The marker.
         marker: rest Text<'a>,
     };
-    /// No event: it pads the stream where an old reader had a bug.
+    /// Not an event: padding for a bug in an old reader.
     HackBugT9003 HACK_BUG_T9003 = 59, 0, "hack_bug_t9003";
     /// Memory was offered back to the operating system; in megablocks.
     MemReturn MEM_RETURN = 90, 16, "mem_return" {
         /// The heap.
         capset: num u32,
-        /// Held.
+        /// Megablocks held.
         current: num u32,
-        /// Wanted.
+        /// Megablocks needed.
         needed: num u32,
-        /// Given back.
+        /// Megablocks given back.
         returned: num u32,
     };
     /// Memory in blocks that are in use.
@@ -342,7 +342,7 @@ event_table! {
         profile: num u8,
         /// Nanoseconds between samples.
         period: num u64,
-        /// By what it is broken down.
+        /// What it is broken down by.
         breakdown: code Breakdown,
         /// Modules.
         module_filter: cstr Text<'a>,
@@ -367,7 +367,7 @@ event_table! {
         label: cstr Text<'a>,
         /// Its module.
         module: cstr Text<'a>,
-        /// Where it stands in the source.
+        /// Its place in the source.
         location: cstr Text<'a>,
         /// 1 for a top-level constant.
         is_caf: num u8,
@@ -421,7 +421,7 @@ event_table! {
         /// Nanoseconds between ticks.
         tick_interval: num u64,
     };
-    /// What is known of an info table.
+    /// Information about an info table.
     Ipe IPE = 169, var, "ipe" {
         /// Its address, or its stable number.
         info: num u64,
@@ -445,18 +445,18 @@ event_table! {
     };
     /// Non-moving collection: concurrent marking starts.
     ConcMarkBegin CONC_MARK_BEGIN = 200, 0, "conc_mark_begin";
-    /// Non-moving collection: concurrent marking is over.
+    /// Non-moving collection: concurrent marking ends.
     ConcMarkEnd CONC_MARK_END = 201, 4, "conc_mark_end" {
         /// How many objects were marked.
         marked: num u32,
     };
     /// Non-moving collection: the final pause starts.
     ConcSyncBegin CONC_SYNC_BEGIN = 202, 0, "conc_sync_begin";
-    /// Non-moving collection: the final pause is over.
+    /// Non-moving collection: the final pause ends.
     ConcSyncEnd CONC_SYNC_END = 203, 0, "conc_sync_end";
     /// Non-moving collection: sweeping starts.
     ConcSweepBegin CONC_SWEEP_BEGIN = 204, 0, "conc_sweep_begin";
-    /// Non-moving collection: sweeping is over.
+    /// Non-moving collection: sweeping ends.
     ConcSweepEnd CONC_SWEEP_END = 205, 0, "conc_sweep_end";
     /// Non-moving collection: a capability gave up its update remembered set.
     ConcUpdRemSetFlush CONC_UPD_REM_SET_FLUSH = 206, 2, "conc_upd_rem_set_flush" {
@@ -476,9 +476,9 @@ event_table! {
     };
     /// Non-moving collection: segments given back.
     NonmovingPrunedSegments NONMOVING_PRUNED_SEGMENTS = 208, 8, "nonmoving_pruned_segments" {
-        /// Given back.
+        /// Segments given back.
         pruned: num u32,
-        /// Kept for later.
+        /// Free segments kept.
         free: num u32,
     };
     /// A ticky counter is defined.
@@ -510,8 +510,8 @@ event_table! {
     /// Ticky samples follow.
     TickyCounterBeginSample TICKY_COUNTER_BEGIN_SAMPLE = 212, 0, "ticky_counter_begin_sample";
 
-    // Types that have a name but no typed body: too old, the format's own, or
-    // written by systems other than GHC's.
+    // Types that have a name but no typed body: too old, part of the format itself, or written by
+    // systems other than GHC's.
     @untyped
     RUN_SPARK = 5, "run_spark";
     STEAL_SPARK = 6, "steal_spark";
@@ -551,7 +551,7 @@ event_table! {
 }
 
 impl<'a> EventBody<'a> {
-    /// The field of that name, if the event has it.
+    /// The field with this name, if the event has it.
     pub fn field(&self, name: &str) -> Option<Value<'a>> {
         let mut found = None;
         self.fields(|field, value| {

@@ -3,10 +3,10 @@
 //! # Info tables
 //!
 //! Most releases since 9.6.5 declare these events one byte longer than they
-//! are, older ones wrap lengths beyond 64 KiB. What is reliable is their
-//! shape, eight bytes and six strings, so they are delimited by that. A
-//! declared length that differs otherwise may come from a later system that
-//! has added fields: it is believed if an item can begin where it ends.
+//! are; in older ones, lengths beyond 64 KiB wrap around. What is reliable is
+//! their shape, eight bytes and six strings, so they are delimited by that. A
+//! declared length that differs in another way may be from a later system that
+//! has added fields: it is used if an item can begin where it ends.
 
 use crate::error::ErrorKind;
 use crate::ids::{BLOCK_MARKER, CREATE_THREAD, IPE};
@@ -19,24 +19,24 @@ const IPE_STRINGS: u8 = 6;
 const IPE_FIRST_STRING: usize = EVENT_HEAD + 2 + 8;
 
 /// How far the search for the end of an incomplete info table event has come,
-/// so that it is not begun again with every byte that arrives.
+/// so that it does not start again with every byte that arrives.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scan {
     at: usize,
     strings: u8,
 }
 
-/// Where an event lies.
+/// The bounds of an event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) payload_at: usize,
-    /// Of the whole event. There may be fewer bytes.
+    /// Length of the whole event. Fewer bytes may have arrived.
     pub(crate) length: usize,
 }
 
 impl SizeTable {
-    /// The bounds of the event at the front of `rest`, of a type that is
-    /// declared. `None` if more bytes are needed to tell. An info table is
+    /// The bounds of the event at the front of `rest`, whose type is declared.
+    /// `None` if more bytes are needed to decide. The end of an info table is
     /// looked for in the first `limit` bytes.
     pub(crate) fn bounds(
         &self,
@@ -49,7 +49,7 @@ impl SizeTable {
             BLOCK_MARKER => Some(self.marker_length() - EVENT_HEAD),
             _ => self.fixed(self.get(id)),
         };
-        // What the shortest such event has before its payload.
+        // The bytes that the shortest such event has before its payload.
         let payload_at = match fixed {
             Some(_) => EVENT_HEAD,
             None => EVENT_HEAD + 2,
@@ -69,7 +69,7 @@ impl SizeTable {
     }
 
     /// The length of the info table event at the front of `rest`, which does
-    /// not exceed `limit`; `None` if more bytes are needed to tell.
+    /// not exceed `limit`; `None` if more bytes are needed to decide.
     fn info_table(
         &self,
         rest: &[u8],
@@ -113,7 +113,7 @@ impl SizeTable {
     }
 }
 
-/// Whether an event is one of many that zeros would be: a hole in the log.
+/// Whether an event is all zeros, which is a hole in the log.
 pub(crate) fn is_hole(id: u16, time: u64, payload: &[u8]) -> bool {
     id == CREATE_THREAD && time == 0 && payload.iter().all(|&b| b == 0)
 }

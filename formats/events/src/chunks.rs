@@ -1,14 +1,14 @@
 //! Where [`Order`](crate::Order) keeps the bytes of the events that it holds.
 
-/// Bytes of events, in pieces that are used again once all their events are
-/// gone.
+/// Bytes of events, in pieces that are reused once all their events have been
+/// taken.
 #[derive(Debug, Default)]
 pub(crate) struct Chunks {
     chunks: Vec<Chunk>,
     free: Vec<u32>,
     current: Option<u32>,
-    /// The chunk of the event handed out last: free when the next one is asked
-    /// for.
+    /// The chunk of the event handed out last: it is freed when the next one is
+    /// asked for.
     spent: Option<u32>,
     bytes: usize,
 }
@@ -19,11 +19,11 @@ struct Chunk {
     events: u32,
 }
 
-/// Bytes at which a chunk is full.
+/// Size at which a chunk is full, in bytes.
 const CHUNK: usize = 64 * 1024;
 
 impl Chunks {
-    /// Copies the bytes of an event; the answer is its place.
+    /// Copies the bytes of an event; returns their place.
     pub(crate) fn keep(&mut self, raw: &[u8]) -> (u32, u32) {
         let full = |chunk: &Chunk| !chunk.bytes.is_empty() && chunk.bytes.len() + raw.len() > CHUNK;
         let index = match self.current {
@@ -46,7 +46,7 @@ impl Chunks {
         (index, at)
     }
 
-    /// The bytes of an event, for the last time.
+    /// The bytes of an event. They can be taken once.
     pub(crate) fn take(&mut self, (index, at): (u32, u32), length: u32) -> &[u8] {
         let chunk = &mut self.chunks[index as usize];
         chunk.events -= 1;
@@ -56,7 +56,7 @@ impl Chunks {
         &chunk.bytes[at as usize..][..length as usize]
     }
 
-    /// Frees what the last [`take`](Self::take) has left without events.
+    /// Frees the chunk that the last [`take`](Self::take) emptied.
     pub(crate) fn release(&mut self) {
         let Some(index) = self.spent.take() else {
             return;

@@ -1,5 +1,5 @@
-//! Numbers that stand for something: kept as numbers, so that a newer runtime
-//! system's codes survive, and named where a name is known.
+//! Numeric codes: kept as numbers, so that the codes of newer runtime systems
+//! are preserved, and named where a name is known.
 
 macro_rules! codes {
     ($(#[$doc:meta])* $Name:ident($int:ty) { $($(#[$vdoc:meta])* $CONST:ident = $code:literal $name:literal,)* }) => {
@@ -35,9 +35,9 @@ codes! {
         YIELDING = 3 "yielding",
         /// Blocked, reason unknown (not written by current systems).
         BLOCKED = 4 "blocked",
-        /// It is over.
+        /// It has finished.
         FINISHED = 5 "finished",
-        /// It makes a foreign call.
+        /// It is making a foreign call.
         FOREIGN_CALL = 6 "foreign_call",
         /// Blocked on an `MVar`.
         MVAR = 7 "blocked_on_mvar",
@@ -59,7 +59,7 @@ codes! {
         CCALL_INTERRUPTIBLE = 17 "blocked_on_ccall_interruptible",
         /// Blocked throwing an exception to another thread.
         THROW_TO = 18 "blocked_on_throw_to",
-        /// On its way to another capability.
+        /// Migrating to another capability.
         MIGRATING = 19 "migrating",
         /// Blocked in a `readMVar`.
         MVAR_READ = 20 "blocked_on_mvar_read",
@@ -69,7 +69,7 @@ codes! {
 codes! {
     /// What a capability set groups.
     CapsetType(u16) {
-        /// Whatever the program likes.
+        /// Anything that the program defines.
         CUSTOM = 1 "custom",
         /// The capabilities of one operating system process.
         OS_PROCESS = 2 "os_process",
@@ -79,7 +79,7 @@ codes! {
 }
 
 codes! {
-    /// By what a heap profile is broken down.
+    /// What a heap profile is broken down by.
     Breakdown(u32) {
         /// By cost centre (`-hc`).
         COST_CENTRE = 1 "cost_centre",
@@ -103,7 +103,7 @@ codes! {
 }
 
 /// The size of the blocks in a non-moving segment, in either of the two forms
-/// that the census has had.
+/// that censuses have used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlockSize {
     /// As an exponent of two (13-byte events).
@@ -113,7 +113,7 @@ pub enum BlockSize {
 }
 
 impl BlockSize {
-    /// The size in bytes; `None` if the exponent is absurd.
+    /// The size in bytes; `None` if the exponent is too large.
     pub fn bytes(self) -> Option<u64> {
         match self {
             Self::Log2(exponent) => 1u64.checked_shl(exponent.into()),

@@ -1,9 +1,9 @@
-//! The declarations of types, as they lie in a header.
+//! The declarations of types, as they are stored in a header.
 //!
 //! ```text
 //! hdrb hetb ( etb\0 u16 type, u16 size, u32 n, n bytes name, u32 m, m bytes, ete\0 )* hete hdre datb
 //! ```
-//! A size of 0xffff means that each event tells its own.
+//! A size of 0xffff means that each event contains its own size.
 
 use crate::error::ErrorKind;
 use crate::ids::BLOCK_MARKER;
@@ -16,16 +16,16 @@ pub(crate) const TYPE_END: &[u8; 4] = b"ete\0";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Declaration<'a> {
     pub(crate) id: u16,
-    /// As it is declared; `None` if each event tells its own.
+    /// The declared size; `None` if each event contains its own.
     pub(crate) size: Option<u16>,
     pub(crate) description: &'a [u8],
     pub(crate) extra: &'a [u8],
-    /// All bytes of it.
+    /// All bytes of the declaration.
     pub(crate) raw: &'a [u8],
 }
 
 /// Takes the declaration off the front of `input`, which begins with
-/// [`TYPE_BEGIN`]. `None` if it is not here whole.
+/// [`TYPE_BEGIN`]. `None` if it has not arrived completely.
 pub(crate) fn declaration(input: &[u8]) -> Result<Option<Declaration<'_>>, ErrorKind> {
     let mut rest = input;
     let Some(&[_, _, _, _, a, b, c, d]) = take(&mut rest, 8).and_then(|head| head.first_chunk())
@@ -74,12 +74,12 @@ pub(crate) fn marker_is_sound(id: u16, size: Option<u16>) -> bool {
     id != BLOCK_MARKER || size.is_some_and(|size| usize::from(size) + EVENT_HEAD >= MARKER_LEN)
 }
 
-/// The declarations of a header that is here whole, in their order.
+/// The declarations of a complete header, in their order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Declarations<'a>(&'a [u8]);
 
 impl<'a> Declarations<'a> {
-    /// Those of the header at the front of `bytes`.
+    /// The declarations of the header at the front of `bytes`.
     pub(crate) fn of(bytes: &'a [u8]) -> Result<Self, ErrorKind> {
         let types = bytes.strip_prefix(HEADER_SIGN);
         let types = types.ok_or(ErrorKind::BadHeader("no `hdrb` and `hetb`"))?;

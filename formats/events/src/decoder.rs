@@ -5,10 +5,11 @@
 //! again with more behind it. [`Stream`](crate::Stream) and
 //! [`Reader`](crate::Reader) do that bookkeeping.
 //!
-//! There are two ways through it. Ordinary events, nearly all of a log, are
-//! decoded in a few instructions by `plain.rs`. For everything else `framing.rs` finds
-//! the next item and its bounds, in numbers only ([`Frame`]), and the frame is
-//! then turned into an [`Item`] that borrows the bytes.
+//! There are two paths through it. Ordinary events, nearly all of a log, are
+//! decoded in a few instructions by `plain.rs`. For everything else
+//! `framing.rs` finds the next item and its bounds, as numbers only
+//! ([`Frame`]), and the frame is then turned into an [`Item`] that borrows the
+//! bytes.
 
 mod framing;
 mod plain;
@@ -43,7 +44,7 @@ pub struct Decoder {
     pub(crate) state: State,
     /// Bytes taken so far.
     pub(crate) offset: u64,
-    /// Where the present block ends; events at or after it have none.
+    /// Where the current block ends; events at or after it are in no block.
     pub(crate) block_end: u64,
     pub(crate) block_cap: Option<u16>,
     pub(crate) sizes: SizeTable,
@@ -51,7 +52,7 @@ pub struct Decoder {
     pub(crate) headers: u64,
     pub(crate) marked: bool,
     pub(crate) recovery: bool,
-    /// Of the info table at this offset.
+    /// Search state of the info table at this offset.
     pub(crate) scan: (u64, Scan),
 }
 
@@ -60,13 +61,13 @@ pub(crate) enum State {
     /// Nothing has been taken yet, or only a block marker.
     #[default]
     Start,
-    /// In a header.
+    /// Inside a header.
     Header(Box<HeaderParser>),
-    /// Among blocks and events.
+    /// Between blocks and events.
     Items,
     /// Looking for a place to go on after a fault.
     Resync { error: Error, from: u64 },
-    /// After a fault, for good.
+    /// After a final fault.
     Failed(Error),
 }
 
@@ -84,9 +85,9 @@ pub(crate) enum Frame {
     Block { length: u32, offset: u64 },
     /// The header is complete; its bytes were taken already.
     Header,
-    /// The mark at the end.
+    /// The mark at the end of the log.
     End,
-    /// A gap is over; the bytes were taken already.
+    /// A gap has ended; the bytes were taken already.
     Gap(Gap),
     /// Not enough bytes; some may have been taken.
     NeedMore,
@@ -98,12 +99,12 @@ impl Decoder {
         Self::default()
     }
 
-    /// A decoder for the events of a block from `offset` on, where one begins:
-    /// after the marker, or further on. `cap` is the capability of the block,
-    /// `block_end` where it ends, as its marker says ([`Block`]); for a block of
-    /// size 0 that is `u64::MAX`.
+    /// A decoder for the events of a block from `offset` on, which must be the
+    /// beginning of an event: after the marker, or further on. `cap` is the
+    /// capability of the block, `block_end` is where it ends according to its
+    /// marker ([`Block`]); for a block of size 0 that is `u64::MAX`.
     ///
-    /// The rest of the stream can follow, too.
+    /// The rest of the stream can be decoded after it.
     ///
     /// ```
     /// use ghc_eventlog::{BlockBuilder, Decoder, EventBody, Header, Item};
@@ -135,7 +136,7 @@ impl Decoder {
     }
 
     /// Whether to go on after a fault, at the next place that looks like the
-    /// start of a block or of a header. What is skipped is told as
+    /// start of a block or of a header. What is skipped is reported as
     /// [`Item::Gap`]. Without it the first fault is final.
     #[must_use]
     pub fn with_recovery(mut self, recovery: bool) -> Self {
@@ -143,7 +144,7 @@ impl Decoder {
         self
     }
 
-    /// The header of the present session, once it is complete.
+    /// The header of the current session, once it is complete.
     pub fn header(&self) -> Option<&Arc<Header>> {
         self.header.as_ref()
     }
@@ -153,8 +154,9 @@ impl Decoder {
         self.headers
     }
 
-    /// What has been taken of a header that is not complete: with the bytes
-    /// not taken yet, all that a stream has beyond its last item.
+    /// The bytes taken so far of a header that is not complete: together with
+    /// the bytes not taken yet, everything that a stream has after its last
+    /// item.
     pub fn unfinished_header(&self) -> &[u8] {
         match &self.state {
             State::Header(parser) => parser.as_bytes(),
@@ -174,7 +176,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// A fault in the bytes. It is final, and told again by further calls,
+    /// A fault in the bytes. It is final, and returned again by further calls,
     /// unless the decoder [recovers](Self::with_recovery).
     #[inline]
     pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<Item<'a>, Error> {
@@ -193,10 +195,10 @@ impl Decoder {
     /// Calls `each` with the events at the front of `input`, as long as there
     /// are any and until it breaks. The event for which it breaks is taken.
     ///
-    /// Whatever is not a whole event stays in `input`, for
+    /// Whatever is not a whole event is left in `input`, for
     /// [`decode`](Self::decode): block markers, headers, the mark at the end,
-    /// faults, events that have not arrived completely. This is the fastest
-    /// way through bytes at hand, about twice as fast as `decode`.
+    /// faults, events that have not arrived completely. This is the fastest way
+    /// to decode bytes in memory, about twice as fast as `decode`.
     ///
     /// ```
     /// use ghc_eventlog::{BlockBuilder, Decoder, EventBody, Header, Item};
@@ -229,9 +231,9 @@ impl Decoder {
         self.events::<B, true>(input, each)
     }
 
-    /// The same, but the event for which `each` breaks is not taken: it stays at
-    /// the front of `input`, and the decoder before it. So one can go through
-    /// several blocks by turns, in the order of time.
+    /// The same, but the event for which `each` breaks is not taken: it stays
+    /// at the front of `input`, and the decoder stays before it. So several
+    /// blocks can be read in turns, ordered by time.
     #[inline]
     pub fn for_each_event_while<'a, B>(
         &mut self,
@@ -294,7 +296,7 @@ impl Decoder {
         }
     }
 
-    /// Where the decoder is, for [`Place::plain_event`].
+    /// The decoder's state that [`Place::plain_event`] needs.
     #[inline(always)]
     pub(crate) fn place(&self) -> Place {
         Place {
@@ -305,7 +307,7 @@ impl Decoder {
     }
 
     /// Finds the event at the front of `bytes`, if it is an ordinary one that
-    /// is here whole, and takes it. `None` for everything else, faults
+    /// has arrived completely, and takes it. `None` for everything else, faults
     /// included.
     #[inline(always)]
     pub(crate) fn plain(&mut self, bytes: &[u8]) -> Option<Plain> {
@@ -315,9 +317,9 @@ impl Decoder {
         Some(plain)
     }
 
-    /// Hands on the plain events at the front of `bytes` for as long as there
-    /// are any and `each` wants more; the one for which it breaks is taken only
-    /// if `TAKE_LAST`. What changes from event to event stays in registers here,
+    /// Calls `each` with the plain events at the front of `bytes` until there
+    /// are no more or it breaks; the one for which it breaks is taken only if
+    /// `TAKE_LAST`. What changes from event to event stays in registers here,
     /// which about doubles the speed.
     #[inline(always)]
     pub(crate) fn plain_events<'a, B, const TAKE_LAST: bool>(

@@ -1,28 +1,28 @@
-//! Which events define something, and of what.
+//! Which events define something, and what they define.
 //!
-//! The runtime system tells once what its capabilities are, how the program was
-//! started, which cost centres there are. Whoever comes later, or is to read a
-//! log that begins later, has to be told again. This is the one table of the
-//! events that this is about; [`definition`] asks it for a decoded event,
-//! [`definition_of`] for the bytes of one. Neither allocates.
+//! The runtime system writes once what its capabilities are, how the program
+//! was started, which cost centres there are. A reader that joins later, or
+//! reads a log that begins later, needs these events again. This is the one
+//! table of them; [`definition`] looks up a decoded event, [`definition_of`]
+//! the bytes of one. Neither allocates.
 
 use crate::body::EventBody;
 use crate::ids;
 
-/// What kind of thing a definition is about. The order is the order in which
-/// definitions are to be repeated: what exists comes before what refers to it.
+/// The kind of thing that a definition is about. The order is that in which
+/// definitions have to be repeated: what exists is before what refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Class {
     /// How many capabilities there are, in logs of old systems.
     Startup,
-    /// A string has a number.
+    /// The number of a string.
     InternString,
-    /// A capability set exists.
+    /// The existence of a capability set.
     CapsetCreate,
-    /// A capability exists.
+    /// The existence of a capability.
     CapCreate,
-    /// A capability is in a set.
+    /// The membership of a capability in a set.
     CapsetAssign,
     /// Whether a capability is used.
     CapState,
@@ -40,35 +40,36 @@ pub enum Class {
     ProgramEnv,
     /// How the heap is set up.
     HeapInfo,
-    /// How the time profile is made.
+    /// The settings of the time profile.
     ProfBegin,
-    /// How a heap profile is made.
+    /// The settings of a heap profile.
     HeapProfBegin,
-    /// An OS thread of the runtime system exists.
+    /// The existence of an OS thread of the runtime system.
     Task,
-    /// The capability to which it has moved.
+    /// The capability to which an OS thread has moved.
     TaskMigrate,
     /// A ticky counter.
     TickyCounter,
     /// A cost centre.
     CostCentre,
-    /// What is known of an info table.
+    /// Information about an info table.
     InfoTable,
 }
 
 /// What an event does to a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// It says something of this class about the key; the latest such event is
-    /// all that counts.
+    /// It defines something of this class for the key; only the latest such
+    /// event counts.
     Define,
-    /// What was defined is no more.
+    /// It deletes what was defined.
     Delete {
-        /// What is defined of the same key in this class is gone, too.
+        /// What is defined for the same key in this class is deleted, too.
         with: Option<Class>,
     },
-    /// One of a table that only grows, and can be large: each entry comes once,
-    /// and their order is to be kept, as some readers number them by it.
+    /// It is an entry of a table that only grows, and can be large: each entry
+    /// is written once, and their order has to be kept, because some readers
+    /// number them by it.
     Bulk,
 }
 
@@ -100,8 +101,9 @@ macro_rules! op {
     };
 }
 
-/// One row: the event, the fields that make up the key and how they lie in the
-/// payload, what it does, and to which class. Both functions come from it.
+/// One row: the event, the fields that make up the key and their place in the
+/// payload, what the event does, and to which class. Both functions are
+/// generated from it.
 macro_rules! definition_table {
     ($(
         $Variant:ident $ID:ident
@@ -124,7 +126,7 @@ macro_rules! definition_table {
             }
         }
 
-        /// The same of an event that is not decoded: its type, and its payload
+        /// The same for an event that is not decoded: its type, and its payload
         /// without any length before it. `None` also if the payload is too
         /// short for the key.
         pub fn definition_of(id: u16, payload: &[u8]) -> Option<Definition> {
@@ -162,9 +164,9 @@ definition_table! {
     Startup STARTUP => define Startup;
     InternString INTERN_STRING { string_id: last_u32 } => define InternString;
     CapsetCreate CAPSET_CREATE { capset: u32 } => define CapsetCreate;
-    // The set, but not what was said of the process or of the clock: sets are
+    // The set, but not what was said about the process or the clock: sets are
     // deleted in the last moments of a program, their numbers are not used
-    // again, and the times of what follows are still times of that clock.
+    // again, and the times of later events are still times of that clock.
     CapsetDelete CAPSET_DELETE { capset: u32 } => delete CapsetCreate;
     CapsetAssignCap CAPSET_ASSIGN_CAP { capset: u32, assigned_cap: u16 } => define CapsetAssign;
     CapsetRemoveCap CAPSET_REMOVE_CAP { capset: u32, removed_cap: u16 } => delete CapsetAssign;
@@ -185,8 +187,8 @@ definition_table! {
     HeapProfBegin HEAP_PROF_BEGIN { profile: u8 } => define HeapProfBegin;
     TaskCreate TASK_CREATE { task: u64 } => define Task;
     // Without it a task would seem to be where it was created. That of a task
-    // that is not there is to be ignored: tasks are addresses, and the next of
-    // that address has not moved.
+    // that does not exist is ignored: tasks are identified by address, and the
+    // next one at that address has not moved.
     TaskMigrate TASK_MIGRATE { task: u64 } => define TaskMigrate;
     TaskDelete TASK_DELETE { task: u64 } => delete Task with TaskMigrate;
     TickyCounterDef TICKY_COUNTER_DEF { counter: u64 } => define TickyCounter;
@@ -196,7 +198,7 @@ definition_table! {
 
 macro_rules! readers {
     ($($int:ident)*) => {$(
-        /// The number at the front of a payload, taken off.
+        /// Takes the number off the front of a payload.
         fn $int(payload: &mut &[u8]) -> Option<$int> {
             let (bytes, rest) = payload.split_first_chunk()?;
             *payload = rest;

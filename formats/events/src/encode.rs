@@ -1,6 +1,6 @@
 //! Writing logs.
 //!
-//! [`Writer`] puts items back as they were read: what it writes for the items
+//! [`Writer`] writes items back as they were read: what it writes for the items
 //! of a log is that log, byte for byte, because headers, markers and events
 //! carry their own bytes. New events are encoded from typed bodies, by
 //! [`encode_event`] or into a [`BlockBuilder`](crate::BlockBuilder).
@@ -20,7 +20,7 @@ use std::io::{self, Write};
 pub enum EncodeError {
     /// The header does not declare the type.
     Undeclared(u16),
-    /// The header declares another size than the event has.
+    /// The header declares a size that differs from the event's.
     Size {
         /// The type.
         id: u16,
@@ -29,7 +29,7 @@ pub enum EncodeError {
         /// Bytes that the event has.
         actual: usize,
     },
-    /// The payload is longer than the format can tell.
+    /// The payload is longer than the format can express.
     TooLong(u16),
     /// Block markers and the final mark are not events.
     NotAnEvent(u16),
@@ -57,7 +57,7 @@ impl fmt::Display for EncodeError {
 
 impl std::error::Error for EncodeError {}
 
-/// Appends an event as a log with this header has it.
+/// Appends an event, encoded for a log with this header.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ pub fn encode_event(
     Err(fault)
 }
 
-/// Writes a log to any [`Write`]; give it a buffered one.
+/// Writes a log to any [`Write`], which should be buffered.
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,
@@ -124,7 +124,7 @@ impl<W: Write> Writer<W> {
         self.written
     }
 
-    /// Writes bytes that are a part of a log already: a finished block, or an
+    /// Writes bytes that are already part of a log: a finished block, or an
     /// incomplete item to be kept.
     ///
     /// # Errors
@@ -145,8 +145,8 @@ impl<W: Write> Writer<W> {
         self.raw(header.as_bytes())
     }
 
-    /// Writes the marker of a block. Its events must follow, neither more nor
-    /// less of them than the marker covers.
+    /// Writes the marker of a block. Exactly the events that the marker covers
+    /// must follow.
     ///
     /// # Errors
     ///
@@ -173,8 +173,8 @@ impl<W: Write> Writer<W> {
         self.raw(&DATA_END.to_be_bytes())
     }
 
-    /// Writes any item as it was read. `header` is the header that the decoder
-    /// has at this moment. Gaps are left out.
+    /// Writes any item as it was read. `header` is the decoder's current
+    /// header. Gaps are left out.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Flushes what the underlying writer holds back.
+    /// Flushes the underlying writer.
     ///
     /// # Errors
     ///
@@ -198,7 +198,7 @@ impl<W: Write> Writer<W> {
         self.out.flush()
     }
 
-    /// Gives the underlying writer back.
+    /// Returns the underlying writer.
     pub fn into_inner(self) -> W {
         self.out
     }

@@ -17,9 +17,9 @@ pub struct Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The stream does not begin as an eventlog does.
+    /// The stream does not begin like an eventlog.
     NotAnEventlog(LooksLike),
-    /// The header breaks its own grammar; the text names the part.
+    /// The header is malformed; the text names the part.
     BadHeader(&'static str),
     /// The header is longer than [`MAX_HEADER`](crate::MAX_HEADER).
     HeaderTooLarge,
@@ -28,10 +28,10 @@ pub enum ErrorKind {
     Undeclared(u16),
     /// An event is longer than what is left of its block.
     CrossesBlockEnd(u16),
-    /// An event without an end within [`MAX_ITEM`](crate::MAX_ITEM) bytes.
+    /// An event that does not end within [`MAX_ITEM`](crate::MAX_ITEM) bytes.
     TooLong(u16),
-    /// A run of zero bytes, as a crashed file system or a sparse copy leaves
-    /// it. Taken literally it would create thread 0 at time 0 over and over.
+    /// A run of zero bytes, for example from a crashed file system or a sparse
+    /// copy. Read as events it would create thread 0 at time 0 over and over.
     Hole,
 }
 
@@ -39,7 +39,7 @@ pub enum ErrorKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LooksLike {
-    /// Nothing that is recognised.
+    /// Nothing that this crate recognises.
     Unknown,
     /// A heap profile in text form (`.hp`).
     HeapProfile,
@@ -55,7 +55,7 @@ pub enum LooksLike {
     Elf,
     /// An eventlog that was converted to UTF-16, as by `>` of an old PowerShell.
     Utf16,
-    /// The pointer file that git-lfs keeps in place of the real one.
+    /// The pointer file that git-lfs stores instead of the real one.
     GitLfsPointer,
     /// Only zero bytes so far.
     Zeros,

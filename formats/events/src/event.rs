@@ -1,4 +1,4 @@
-//! What a decoder delivers.
+//! The items that a decoder returns.
 
 use crate::body::EventBody;
 use crate::error::Error;
@@ -10,18 +10,18 @@ use crate::text::Text;
 use std::borrow::Cow;
 use std::fmt;
 
-/// Where the payload of an event begins that tells its own length.
+/// Where the payload begins in an event that contains its own length.
 const IPE_PAYLOAD: usize = 12;
 
-/// Events that lie one after the other in the stream, all of them in one block or
+/// Events that are contiguous in the stream, all of them in one block or
 /// outside any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run<'a> {
-    /// As that of each of them.
+    /// The capability of each of them.
     pub cap: Option<u16>,
     /// Their bytes.
     pub raw: &'a [u8],
-    /// Where the first of them lies, in bytes from the start of the stream.
+    /// The offset of the first of them, in bytes from the start of the stream.
     pub offset: u64,
 }
 
@@ -36,16 +36,16 @@ pub struct Event<'a> {
     pub cap: Option<u16>,
     /// What happened.
     pub body: EventBody<'a>,
-    /// The whole event as it lies in the log.
+    /// The whole event as it is stored in the log.
     pub raw: &'a [u8],
-    /// Where it lies, in bytes from the start of the stream.
+    /// Its offset, in bytes from the start of the stream.
     pub offset: u64,
     /// How to decode `raw`.
     pub(crate) form: Form,
 }
 
-/// An event that is found, and not decoded: for whoever wants little of each, or
-/// only some.
+/// An event that is delimited but not decoded: for code that needs little of
+/// each, or only some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoded<'a> {
     /// As [`Event::time`].
@@ -87,15 +87,15 @@ impl<'a> Encoded<'a> {
         self.body_as(self.id)
     }
 
-    /// What happened, if the event is of this type. Where that is known, little is
-    /// left of decoding: a few loads.
+    /// What happened, if the event is of this type. Where the type is known,
+    /// decoding is only a few loads.
     #[inline(always)]
     pub fn body_as(&self, id: u16) -> EventBody<'a> {
         debug_assert_eq!(self.id, id);
         self.form.decode(id, &self.raw[self.form.payload_at()..])
     }
 
-    /// The event.
+    /// Decodes the event.
     #[inline(always)]
     pub fn decode(&self) -> Event<'a> {
         Event {
@@ -152,7 +152,7 @@ impl<'a> Event<'a> {
         &self.raw[self.form.payload_at()..]
     }
 
-    /// Whether the event means the same, as it is, in a log with this header.
+    /// Whether the event, unchanged, means the same in a log with this header.
     pub fn fits(&self, header: &Header) -> bool {
         let size = header.event_type(self.id()).map(|kind| kind.size);
         let same_size = size
@@ -162,28 +162,29 @@ impl<'a> Event<'a> {
         same_size && (same_codes || !stops)
     }
 
-    /// The length that an info table event has, if it declares another one. GHC
+    /// The real length of an info table event, if it declares another one. GHC
     /// itself declares one byte too many since 9.6.5.
     pub fn true_length(&self) -> Option<u16> {
         if self.id() != IPE || self.form.payload_at() != IPE_PAYLOAD {
             return None;
         }
-        // Beyond 64 KiB, GHC declares what is left over.
+        // Beyond 64 KiB, GHC declares the length modulo 64 KiB.
         let actual = (self.raw.len() - IPE_PAYLOAD) as u16;
         (self.declared_length() != actual).then_some(actual)
     }
 
-    /// What an event declares that tells its own length.
+    /// The length that an event of variable size declares.
     fn declared_length(&self) -> u16 {
         u16::from_be_bytes([self.raw[IPE_PAYLOAD - 2], self.raw[IPE_PAYLOAD - 1]])
     }
 
-    /// The bytes of the event for another place in a log. They are its own,
-    /// unless it declares a length that would be believed there and was not
-    /// believed here: where an info table event ends can depend on what follows.
+    /// The bytes of the event for another place in a log. They are unchanged,
+    /// unless it declares a length that would be accepted there and was not
+    /// accepted here: where an info table event ends can depend on what
+    /// follows.
     pub fn raw_for_moving(&self) -> Cow<'a, [u8]> {
         match self.true_length() {
-            // One too many is never believed.
+            // A length with one byte too many is never accepted.
             Some(actual) if self.declared_length().wrapping_sub(actual) > 1 => {
                 let mut raw = self.raw.to_vec();
                 raw[IPE_PAYLOAD - 2..IPE_PAYLOAD].copy_from_slice(&actual.to_be_bytes());
@@ -198,7 +199,7 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     ///
-    /// Only those of `out`.
+    /// Only errors of `out`.
     pub fn write_json(&self, out: &mut impl fmt::Write) -> fmt::Result {
         write!(out, "{{\"time\":{},\"cap\":", self.time)?;
         match self.cap {
@@ -218,7 +219,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// `name field=value ...`, for people.
+/// `name field=value ...`, for people to read.
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
@@ -244,12 +245,12 @@ pub enum Item<'a> {
     /// An event.
     Event(Event<'a>),
     /// The mark that a log ends with. Items may still follow it: a restarted
-    /// log, or a reader that asks again after the mark.
+    /// log, or more of the same log.
     End,
     /// Bytes that could not be decoded were skipped (only with
     /// [`recovery`](crate::Decoder::with_recovery)).
     Gap(Gap),
-    /// The input is used up to the last complete item.
+    /// The input has no further complete item.
     NeedMore,
 }
 
@@ -261,20 +262,20 @@ pub struct Block<'a> {
     pub time: u64,
     /// When it was flushed. No event of the block is later.
     pub end: u64,
-    /// Bytes of the block, the marker included. 0 in logs rewritten by some
+    /// Bytes of the block, including the marker. 0 in logs rewritten by some
     /// tools: the block then reaches to the next marker.
     pub size: u32,
     /// The capability; `None` for the global block.
     pub cap: Option<u16>,
-    /// The marker as it lies in the log.
+    /// The marker as it is stored in the log.
     pub raw: &'a [u8],
-    /// Where it lies.
+    /// Its offset, in bytes from the start of the stream.
     pub offset: u64,
 }
 
 impl Block<'_> {
-    /// Whether the block has no events: the trace of a flush that found
-    /// nothing, which still tells how far the capability has come.
+    /// Whether the block has no events: the result of a flush that found
+    /// nothing, which still shows how far the capability has come.
     pub fn is_empty(&self) -> bool {
         self.size as usize == self.raw.len()
     }
@@ -286,7 +287,7 @@ pub struct Gap {
     /// What was wrong, and where.
     pub error: Error,
     /// Where the gap begins: at the fault, or at the start of the header that
-    /// it spoils.
+    /// it damages.
     pub offset: u64,
     /// How many bytes were skipped.
     pub length: u64,
@@ -298,7 +299,7 @@ pub struct Ending {
     /// Whether a complete header was seen.
     pub header: bool,
     /// Whether the last item was the mark that a log ends with. A program that
-    /// was killed, or is still running, leaves none.
+    /// was killed, or is still running, does not write it.
     pub marked: bool,
     /// Bytes of an incomplete item at the end, an unfinished header included.
     pub left: u64,

@@ -8,10 +8,10 @@ pub const DATA_END: u16 = 0xffff;
 pub struct EventType {
     /// Its number.
     pub id: u16,
-    /// The bytes of its payload; `None` if each event tells its own. GHC 6.12
-    /// declares some wrongly: these are the sizes that it writes.
+    /// The bytes of its payload; `None` if each event contains its own size.
+    /// GHC 6.12 declares some sizes wrongly: these are the ones that it writes.
     pub size: Option<u16>,
-    /// What the writer of the log says about it.
+    /// The description in the log.
     pub description: String,
     /// Bytes for which no meaning is defined; empty in practice.
     pub extra: Vec<u8>,

@@ -75,7 +75,8 @@ impl Header {
         &self.types
     }
 
-    /// The declaration of one type. Where it is declared twice the last counts.
+    /// The declaration of one type. If it is declared twice, the last
+    /// declaration counts.
     pub fn event_type(&self, id: u16) -> Option<&EventType> {
         self.types.iter().rfind(|kind| kind.id == id)
     }
@@ -84,13 +85,13 @@ impl Header {
         &self.sizes
     }
 
-    /// The header to begin a log with that has the same events in blocks made
-    /// by this crate: this one, unless it declares no block markers, or longer
-    /// ones than it makes, or a type twice. Then it says the same without that.
+    /// The header for a log with the same events in blocks made by this crate:
+    /// this one, unless it declares no block markers, or longer ones than this
+    /// crate makes, or a type twice. Then it is a corrected copy.
     pub fn for_new_blocks(&self) -> Cow<'_, Self> {
         let mut types: Vec<EventType> = Vec::with_capacity(self.types.len());
         for kind in &self.types {
-            // The last declaration counts, in the place of the first.
+            // The last declaration counts, at the place of the first.
             match types.iter_mut().find(|known| known.id == kind.id) {
                 Some(known) => *known = kind.clone(),
                 None => types.push(kind.clone()),

@@ -1,7 +1,8 @@
-//! Reads a header in whatever pieces it arrives.
+//! Reads a header that arrives in pieces of any size.
 //!
 //! The parser takes one token at a time (a tag, or the declaration of a type)
-//! and keeps the bytes itself, so that nobody else has to hold a header whole.
+//! and keeps the bytes itself, so that its caller does not have to buffer a
+//! whole header.
 
 use crate::declaration::{TYPE_BEGIN, declaration};
 use crate::error::ErrorKind;
@@ -27,7 +28,7 @@ enum Expect {
     DataBegin,
 }
 
-/// What a token came to.
+/// The result of taking a token.
 pub(crate) enum Step {
     /// This many bytes were taken.
     Took(usize),

@@ -1,8 +1,8 @@
 //! The numbers of the event types, named as in GHC's `EventLogFormat.h`.
 //!
-//! They come from the table that defines [`EventBody`](crate::EventBody), the
-//! only place where they are told. Their machine names are in
-//! [`names`](crate::names).
+//! They are generated from the table that defines
+//! [`EventBody`](crate::EventBody), the only place that has them. Their machine
+//! names are in [`names`](crate::names).
 
 use std::ops::RangeInclusive;
 
@@ -12,7 +12,7 @@ pub use crate::body::constants::*;
 pub const EDEN: RangeInclusive<u16> = 60..=80;
 /// Reserved for Mercury.
 pub const MERCURY: RangeInclusive<u16> = 100..=139;
-/// Reserved for what is put in from records of Linux's perf.
+/// Reserved for events made from records of Linux's perf.
 pub const PERF: RangeInclusive<u16> = 140..=159;
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests {
             assert_eq!(names::name_of(id), Some(&*constant.to_lowercase()), "{id}");
         }
         assert_eq!(CONSTANTS.len(), names::known().count());
-        // One number is not two types.
+        // No number is used for two types.
         let mut ids: Vec<u16> = CONSTANTS.iter().map(|&(id, _)| id).collect();
         ids.sort_unstable();
         ids.dedup();

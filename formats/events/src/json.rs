@@ -3,7 +3,7 @@
 use crate::text::Text;
 use std::fmt::{self, Write};
 
-/// Writes a JSON string; what is not UTF-8 becomes U+FFFD.
+/// Writes a JSON string; invalid UTF-8 becomes U+FFFD.
 pub(crate) fn string(out: &mut impl Write, text: Text<'_>) -> fmt::Result {
     out.write_char('"')?;
     for chunk in text.0.utf8_chunks() {

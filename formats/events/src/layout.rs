@@ -1,4 +1,4 @@
-//! How the pieces of a log lie in bytes: lengths, marks, and the block marker.
+//! How a log is stored: lengths, marks, and the block marker.
 //!
 //! All numbers are big-endian. A log is a header, then blocks of events, then
 //! the mark [`DATA_END`](crate::DATA_END). An event is its type (two bytes), its
@@ -7,11 +7,11 @@
 
 use crate::ids::BLOCK_MARKER;
 
-/// The bytes of an event before its payload, or before the length of that:
-/// type and time.
+/// The bytes of an event before its payload, or before the length of the
+/// payload: type and time.
 pub const EVENT_HEAD: usize = 10;
 
-/// The bytes of a block marker in every log seen so far. The size that it tells
+/// The bytes of a block marker in every log seen so far. The size in the marker
 /// includes them.
 pub const MARKER_LEN: usize = 24;
 
@@ -19,25 +19,25 @@ pub const MARKER_LEN: usize = 24;
 /// to no capability.
 pub const GLOBAL: u16 = 0xffff;
 
-/// What every header begins with.
+/// The bytes that every header begins with.
 pub(crate) const HEADER_BEGIN: &[u8; 4] = b"hdrb";
 
-/// How a header begins: enough of it not to be mistaken.
+/// The beginning of a header, long enough to be unlikely to appear by chance.
 pub const HEADER_SIGN: &[u8; 8] = b"hdrbhetb";
 
-/// How a header ends, behind the types that it declares.
+/// The end of a header, after the types that it declares.
 pub const HEADER_TAIL: &[u8; 12] = b"hetehdredatb";
 
 /// The longest header that is accepted. Real ones have about 3 KiB.
 pub const MAX_HEADER: usize = 1 << 20;
 
 /// The longest item that is accepted. The format allows 64 KiB; info table
-/// events of old systems could exceed that.
+/// events of old systems could be longer.
 pub const MAX_ITEM: usize = 1 << 20;
 
-/// The marker of a block with so many bytes of events, of a capability or of
-/// the global buffer. A block of 4 GiB or more says 0: it reaches to the next
-/// marker.
+/// The marker of a block with `events` bytes of events, of a capability or of
+/// the global buffer. For a block of 4 GiB or more its size is 0: it reaches to
+/// the next marker.
 pub fn block_marker(cap: Option<u16>, begin: u64, end: u64, events: usize) -> [u8; MARKER_LEN] {
     let size = events.checked_add(MARKER_LEN);
     let size = size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0);

@@ -1,9 +1,9 @@
 //! GHC's eventlog format: decoding, encoding, ordering, sorting.
 //!
-//! A program compiled by GHC can write down what it does: threads, garbage
+//! A program compiled by GHC can record what it does: threads, garbage
 //! collections, sparks, heap profiles, messages of its own. This crate reads
-//! such logs from files, pipes and live sockets alike, whatever the version of
-//! GHC that wrote them, and writes them.
+//! such logs from files, pipes and live sockets, of any version of GHC, and
+//! writes them.
 //!
 //! ```no_run
 //! use ghc_eventlog::{EventBody, Item, Reader};
@@ -41,15 +41,15 @@
 //!
 //! * Nothing panics and memory stays bounded, whatever the bytes. Everything
 //!   before a fault is delivered, then the fault with its offset. Decoders can
-//!   be told to [recover](Decoder::with_recovery) at the next block.
-//! * Sizes come from the log's own header. Types that are not known are handed
-//!   on raw, longer payloads keep their tail in [`Event::raw`], and types that
-//!   have had several sizes are read in each of them.
+//!   [recover](Decoder::with_recovery) at the next block.
+//! * Sizes are taken from the log's own header. Events of unknown types are
+//!   returned raw, longer payloads keep their tail in [`Event::raw`], and types
+//!   that have had several sizes are read in each of them.
 //! * The items of a log written back are that log.
 //! * Nothing is assumed that real logs break: that text is UTF-8, that times
-//!   only grow, that a log has an end mark or but one header, that a capability
-//!   is announced before it speaks, that the log begins with its header, or
-//!   that info table events are as long as they say.
+//!   only grow, that a log has an end mark or only one header, that a
+//!   capability is announced before its first event, that the log begins with
+//!   its header, or that info table events are as long as they say.
 //!
 //! # What to keep in mind
 //!
@@ -57,7 +57,7 @@
 //! * Times within a block go back around garbage collections, and blocks of
 //!   different capabilities come in any order: see [`Order`].
 //! * `heap_allocated` is a running total: see [`Allocations`].
-//! * The wall clock is told as of its own event: see [`WallClock`].
+//! * A wall clock event gives the time at that event: see [`WallClock`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]
 

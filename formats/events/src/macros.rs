@@ -2,8 +2,8 @@
 //!
 //! One row of the table gives an event's number and the name of the constant
 //! for it, the size of its payload in current logs, its machine name, and its
-//! fields in the order of the wire. From that come the constants, the enum, its
-//! decoder, its encoder, the visitor of fields and the table of names: they
+//! fields in wire order. The constants, the enum, its decoder, its encoder, the
+//! visitor of fields and the table of names are all generated from it, so they
 //! cannot disagree.
 
 macro_rules! payload_size {
@@ -55,12 +55,12 @@ macro_rules! event_table {
         }
 
         impl<'a> EventBody<'a> {
-            /// Types a payload. Never fails: what does not fit is
-            /// [`Unknown`](Self::Unknown).
+            /// Decodes a payload into its type. Never fails: if it does not
+            /// fit, the result is [`Unknown`](Self::Unknown).
             #[inline(always)]
             #[allow(unused_labels)]
             pub fn decode(id: u16, payload: &'a [u8]) -> Self {
-                // Every arm returns by itself: the fields then go to their
+                // Every arm returns by itself: the fields are then stored in
                 // place at once, not by way of the largest variant.
                 match id {
                     $( $id => 'short: {
@@ -87,7 +87,8 @@ macro_rules! event_table {
                 }
             }
 
-            /// Appends the payload as it lies in a log, without any length.
+            /// Appends the payload as it is stored in a log, without any
+            /// length.
             pub fn encode_payload(&self, out: &mut Vec<u8>) {
                 match *self {
                     $( Self::$Variant $({ $($field),* })? => {
@@ -97,9 +98,8 @@ macro_rules! event_table {
                 }
             }
 
-            /// Calls `visit` with the name and value of each field, in the
-            /// order of the wire. Fields that an older log does not have are
-            /// left out.
+            /// Calls `visit` with the name and value of each field, in wire
+            /// order. Fields that an older log does not have are left out.
             pub fn fields(&self, mut visit: impl FnMut(&'static str, Value<'a>)) {
                 let _ = &mut visit;
                 match *self {

@@ -1,5 +1,5 @@
-//! Stable machine names of event types: what `--json`, filters and queries
-//! call them. They never change once published.
+//! Stable machine names of event types, as used by `--json`, filters and
+//! queries. They never change once published.
 
 use crate::body::{self, EventBody, TABLE, UNTYPED};
 use crate::event_type::EventType;
@@ -16,7 +16,7 @@ pub fn name_of(id: u16) -> Option<&'static str> {
     })
 }
 
-/// The type of that machine name.
+/// The type with this machine name.
 pub fn id_of(name: &str) -> Option<u16> {
     known().find(|(_, known)| *known == name).map(|(id, _)| id)
 }
@@ -33,7 +33,8 @@ pub fn known() -> impl Iterator<Item = (u16, &'static str)> {
     typed.chain(UNTYPED.iter().copied())
 }
 
-/// What a header of our own declares: every typed event, and block markers.
+/// The types that a header of our own declares: every typed event, and block
+/// markers.
 pub(crate) fn declared() -> impl Iterator<Item = (u16, &'static str, Option<u16>)> {
     let marker = UNTYPED.iter().filter(|(id, _)| *id == BLOCK_MARKER);
     let size = Some((MARKER_LEN - EVENT_HEAD) as u16);
@@ -43,7 +44,7 @@ pub(crate) fn declared() -> impl Iterator<Item = (u16, &'static str, Option<u16>
 
 impl EventBody<'_> {
     /// The machine name of this event's type: stable, lower case. Events that
-    /// are handed on raw are named after their type where that is known.
+    /// are returned raw have the name of their type if it is known.
     pub fn name(&self) -> &'static str {
         name_of(self.id()).unwrap_or("unknown")
     }

@@ -1,10 +1,10 @@
-//! Messages in a log that tools write and tools read.
+//! Messages in a log that are written and read by tools.
 //!
-//! What is missing from a stream, where a recording goes on: the log itself
-//! says it, as a message for people in a fixed form. Each of these sentences is
-//! written ([`Display`](fmt::Display), without allocation) and read
-//! ([`Note::of`], [`Note::parse`]) here and nowhere else. They stay as they are
-//! once released, so that older recordings can be read.
+//! What is missing from a stream, or where a recording goes on, is recorded in
+//! the log itself, as a message that people can read, in a fixed form. Each of
+//! these sentences is written ([`Display`](fmt::Display), without allocation)
+//! and read ([`Note::of`], [`Note::parse`]) here and nowhere else. They do not
+//! change once released, so that older recordings can be read.
 //!
 //! ```
 //! use ghc_eventlog::notes::{Loss, Note};
@@ -22,7 +22,7 @@ use crate::body::EventBody;
 use crate::event::Event;
 use std::fmt;
 
-/// With what all notes but one begin.
+/// The text that all notes except one begin with.
 const START: &[u8] = b"eventlog";
 
 const LOST: &str = "eventlog-socket: lost ";
@@ -59,49 +59,50 @@ const WHOLE_FROM: &str = ", whole from ";
 pub enum Note<'a> {
     /// The socket library: chunks are missing from the stream here.
     Loss(Loss),
-    /// The socket library: all that was logged before the command `sync`, the
-    /// n-th of the program, is before this.
+    /// The socket library: everything that was logged before the command
+    /// `sync`, the n-th of the program, is before this.
     Sync(u64),
-    /// The socket library: the same of the command `dump`, in a ring file.
+    /// The socket library: the same for the command `dump`, in a ring file.
     Dump(u64),
     /// The socket library: the runtime system logs nothing.
     LogsNothing,
     /// `eventlog run`: blocks are missing from the log here.
     RunLoss(RunLoss<'a>),
-    /// `eventlog record`: the file goes on where another one was closed. From
-    /// this, the first event of the file, to [`PrologueEnd`](Self::PrologueEnd)
-    /// it tells again what holds at that place.
+    /// `eventlog record`: the file goes on where another one was closed. The
+    /// events from this one, the first of the file, to
+    /// [`PrologueEnd`](Self::PrologueEnd) repeat the state at that place.
     Prologue {
         /// The place, in bytes from the header of the first file.
         offset: u64,
         /// The file that was closed.
         file: &'a str,
     },
-    /// `eventlog record`: the end of the prologue. Behind this event comes
-    /// that byte of the stream.
+    /// `eventlog record`: the end of the prologue. The byte of the stream at
+    /// `offset` follows this event.
     PrologueEnd {
-        /// Which.
+        /// The offset, in bytes from the header of the first file.
         offset: u64,
     },
-    /// `eventlog record`, before it wrote prologues: the end of what was
-    /// defined in the files before, and is repeated in this one. It is followed
-    /// by threads that exist already.
+    /// `eventlog record`, before it wrote prologues: the end of the definitions
+    /// of earlier files, which are repeated in this one. It is followed by
+    /// threads that exist already.
     Continues {
         /// The file before it.
         file: &'a str,
     },
-    /// `eventlog record`: what precedes this is not all that was defined.
+    /// `eventlog record`: not everything that was defined is repeated before
+    /// this.
     NotAllRepeated,
-    /// `eventlog sessions export`: a part of the stream is missing here, because
-    /// whoever recorded it could not write.
+    /// `eventlog sessions export`: a part of the stream is missing here,
+    /// because it could not be written while it was recorded.
     RecordLoss(RecordLoss),
-    /// A relay: a log of which the beginning is made up goes on here. First comes
-    /// what holds at that time, then the stream, byte for byte.
+    /// A relay: the log goes on here after a beginning that the relay made.
+    /// The state at that time is first, then the stream, byte for byte.
     Joined(Joined),
     /// A relay: blocks are missing from the stream here.
     RelayLoss(RelayLoss),
-    /// A relay: it has itself missed a part of the stream, so what it tells of the
-    /// state may be wrong in places.
+    /// A relay: it has itself missed a part of the stream, so the state that it
+    /// sends may be wrong in places.
     NotWhole {
         /// Which relay.
         relay: u64,
@@ -122,12 +123,12 @@ pub struct Loss {
     pub chunks: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// From when to when they were dropped, in nanoseconds. A message says it
-    /// in microseconds; if it does not, this is `None`.
+    /// From when to when they were dropped, in nanoseconds. The message gives
+    /// it in microseconds; if it does not, this is `None`.
     pub between: Option<(u64, u64)>,
 }
 
-/// Blocks that `eventlog run` had to drop. Sizes and times are those for
+/// Blocks that `eventlog run` had to drop. Sizes and times are formatted for
 /// people, with their units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunLoss<'a> {
@@ -161,7 +162,7 @@ pub struct Joined {
     pub at: u64,
 }
 
-/// Blocks that a reader of a relay was too slow for.
+/// Blocks that a reader of a relay was too slow to get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelayLoss {
     /// The number of the relay.
@@ -172,26 +173,27 @@ pub struct RelayLoss {
     pub between: (u64, u64),
 }
 
-/// What a recovered log lacks.
+/// What is missing from a recovered log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovered<'a> {
-    /// What is older was overwritten, as the ring file was full.
+    /// Older chunks were overwritten, because the ring file was full.
     Overwritten(Overwritten),
     /// Anything else, as text.
     Other(&'a str),
 }
 
-/// Chunks of a ring file that made room for newer ones.
+/// Chunks of a ring file that were overwritten by newer ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overwritten {
     /// How many.
     pub chunks: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// When the log begins, in nanoseconds. A message says it in microseconds.
+    /// When the log begins, in nanoseconds. The message gives it in
+    /// microseconds.
     pub missing_until: Option<u64>,
-    /// Since when nothing is missing of any capability, in nanoseconds: they
-    /// begin at different times.
+    /// The time from which on nothing is missing of any capability, in
+    /// nanoseconds: capabilities begin at different times.
     pub whole_from: u64,
 }
 
@@ -259,7 +261,7 @@ impl fmt::Display for Note<'_> {
     }
 }
 
-/// Without the beginning that says who tells it.
+/// Without the beginning, which names the tool.
 impl fmt::Display for Recovered<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -269,7 +271,7 @@ impl fmt::Display for Recovered<'_> {
     }
 }
 
-/// Without the beginning that says who tells it.
+/// Without the beginning, which names the tool.
 impl fmt::Display for Overwritten {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { chunks, bytes, .. } = self;
@@ -286,7 +288,7 @@ impl fmt::Display for Overwritten {
 }
 
 impl<'a> Note<'a> {
-    /// The note that an event is, if it is one. Some are only believed of the
+    /// The note in an event, if it is one. Some are accepted only in the
     /// runtime system's own messages, which a program cannot write by accident.
     pub fn of(event: &Event<'a>) -> Option<Self> {
         let (text, by_program) = match event.body {
@@ -295,7 +297,8 @@ impl<'a> Note<'a> {
             _ => return None,
         };
         let bytes = text.as_bytes();
-        // Nearly all messages are not notes: this is all that is done for them.
+        // Nearly all messages are not notes, and are rejected by this check
+        // alone.
         if !bytes.starts_with(START) && bytes != NOT_ALL_REPEATED.as_bytes() {
             return None;
         }
@@ -308,7 +311,8 @@ impl<'a> Note<'a> {
             | Self::PrologueEnd { .. }
             | Self::Continues { .. }
             | Self::NotAllRepeated => !by_program,
-            // A header can lack the messages of the runtime system.
+            // These are accepted in other messages too: a header need not
+            // declare the runtime system's own.
             Self::RecordLoss(_)
             | Self::Joined(_)
             | Self::RelayLoss(_)
@@ -318,7 +322,7 @@ impl<'a> Note<'a> {
         holds.then_some(note)
     }
 
-    /// The note that a message is, if it is one.
+    /// The note in a message, if it is one.
     pub fn parse(text: &'a str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix(LOST) {
             return Loss::parse(rest).map(Self::Loss);
@@ -400,8 +404,8 @@ impl<'a> Note<'a> {
 }
 
 impl Loss {
-    /// Lenient in what follows the numbers: the message tells times only since
-    /// they are known.
+    /// Accepts any text after the numbers: older messages do not have the
+    /// times.
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_ascii_whitespace();
         let chunks = words.next()?.parse().ok()?;

@@ -1,9 +1,9 @@
-//! What old runtime systems wrote otherwise than today's.
+//! What old runtime systems wrote differently from today's.
 //!
 //! GHC 6.12 declares thread numbers of eight bytes and an empty `startup`, but
 //! writes four bytes and two. GHC 7.8.1 and 7.8.2 number the reasons for which
-//! threads are blocked in another way: the new one, reading an `MVar`, came
-//! second and moved those behind it up by one; 7.8.3 took that back.
+//! threads are blocked in another way: the new one, reading an `MVar`, became
+//! the second and moved those after it up by one; 7.8.3 reverted that.
 
 use crate::body::EventBody;
 use crate::codes::StopStatus;
@@ -22,8 +22,8 @@ const WITH_THREAD: [u16; 9] = [
     ids::CREATE_SPARK_THREAD,
 ];
 
-/// Whether these are the types of GHC 6.12. It can be told by the size of the
-/// first: no other system has thread numbers of eight bytes.
+/// Whether these are the types of GHC 6.12. The size of the first shows it: no
+/// other system has thread numbers of eight bytes.
 pub(crate) fn declares_wrong_sizes(types: impl Iterator<Item = (u16, Option<u16>)>) -> bool {
     let create = types.filter(|&(id, _)| id == ids::CREATE_THREAD).last();
     create.is_some_and(|(_, size)| size == Some(8))
@@ -43,14 +43,15 @@ pub(crate) fn shifts_stop_codes(types: impl Iterator<Item = (u16, Option<u16>)>)
     let (mut new_in_7_8_1, mut new_in_7_8_3) = (false, false);
     for (id, _) in types {
         new_in_7_8_1 |= id == ids::USER_MARKER;
-        // There for the very purpose of telling it from 7.8.2.
+        // Added in 7.8.3 so that its logs can be distinguished from those of
+        // 7.8.2.
         new_in_7_8_3 |= id == ids::HACK_BUG_T9003;
     }
     new_in_7_8_1 && !new_in_7_8_3
 }
 
 /// Where the payload of an event begins, and whether its stop codes are those
-/// of GHC 7.8.2: what is to be kept of an event to decode it again.
+/// of GHC 7.8.2: what has to be kept of an event to decode it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Form(u8);
 
@@ -78,7 +79,7 @@ impl Form {
         usize::from(self.0 & !Self::SHIFTED)
     }
 
-    /// Types the payload of an event of this form.
+    /// Decodes the payload of an event of this form.
     #[inline(always)]
     pub(crate) fn decode(self, id: u16, payload: &[u8]) -> EventBody<'_> {
         let body = EventBody::decode(id, payload);

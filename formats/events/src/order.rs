@@ -1,20 +1,21 @@
-//! Events of all capabilities in the order of time, in bounded memory.
+//! Events of all capabilities ordered by time, in bounded memory.
 //!
 //! A live stream delivers each capability's events in blocks, and blocks of
 //! different capabilities in any order. [`Order`] holds events back until the
-//! [`Watermark`] says that nothing earlier can still arrive, and then hands
-//! them on by time; of equal times, in the order of arrival.
+//! [`Watermark`] shows that nothing earlier can still arrive, and then returns
+//! them by time; for equal times, in the order of arrival.
 //!
-//! Two things can make an event late, that is, earlier than one handed on
-//! already. Some events are dated back and can even precede their block's
-//! beginning: `slack` keeps a distance from the watermark to catch those.
-//! And when more than `max_bytes` are held (capabilities that are idle, or a
-//! GHC 9.0 program, whose global buffer appears at exit), the oldest are
-//! handed on regardless. Late events are delivered all the same, and marked.
+//! Two things can make an event late, that is, earlier than one already
+//! returned. Some events are dated back and can even precede their block's
+//! beginning: `slack` keeps a distance from the watermark to catch those. And
+//! when more than `max_bytes` are held (because capabilities are idle, or for a
+//! GHC 9.0 program, whose global buffer is written at exit), the oldest are
+//! returned regardless. Late events are delivered all the same, and marked.
 //!
-//! Inside: each capability has a queue of its events, which are nearly sorted
-//! already; those dated back go to a heap of stragglers. The next event is the
-//! least of the fronts. Nothing is ever quadratic, whatever the input.
+//! Implementation: each capability has a queue of its events, which are nearly
+//! sorted already; those dated back are put into a heap of stragglers. The next
+//! event is the least of the fronts. Nothing is ever quadratic, whatever the
+//! input.
 
 use crate::body::EventBody;
 use crate::chunks::Chunks;
@@ -39,7 +40,8 @@ pub struct OrderOptions {
 }
 
 impl Default for OrderOptions {
-    /// 64 MiB, 10 ms (twice what was ever seen), and waiting for everybody.
+    /// 64 MiB, 10 ms (twice the largest seen), and waiting for all
+    /// capabilities.
     fn default() -> Self {
         Self {
             max_bytes: 64 << 20,
@@ -49,12 +51,12 @@ impl Default for OrderOptions {
     }
 }
 
-/// An event in its turn.
+/// An event in order.
 #[derive(Clone, Copy, Debug)]
 pub struct Ordered<'a> {
     /// The event.
     pub event: Event<'a>,
-    /// Whether a later one was handed on before it.
+    /// Whether a later one was returned before it.
     pub late: bool,
 }
 
@@ -72,11 +74,11 @@ struct Held {
     form: Form,
 }
 
-/// What the heap of fronts holds: enough of [`Held`] to compare, and whose
-/// front it is.
+/// An entry of the heap of fronts: enough of [`Held`] to compare, and the queue
+/// whose front it is.
 type Front = Reverse<((u64, u64, u64), u16)>;
 
-/// Entries for which an empty queue keeps memory.
+/// Number of entries for which an empty queue keeps memory.
 const KEPT: usize = 64;
 
 /// Sorts a live stream: push items, pull events.
@@ -91,14 +93,14 @@ pub struct Order {
     events: usize,
     arrivals: u64,
     session: u64,
-    /// The block being delivered, and where it ends.
+    /// The block that is arriving, and where it ends.
     block: Option<(Option<u16>, u64, u64)>,
     handed_on: (u64, u64),
     late: u64,
 }
 
 impl Order {
-    /// Nothing held yet.
+    /// An order that holds nothing yet.
     pub fn new(options: OrderOptions) -> Self {
         Self {
             options,
@@ -117,12 +119,12 @@ impl Order {
     }
 
     /// Takes an item of the decoder. Pull events with
-    /// [`next_event`](Self::next_event) until there are none, after every few
-    /// items at least: that is what keeps memory bounded.
+    /// [`next_event`](Self::next_event) until there are none, at least after
+    /// every few items: this keeps memory bounded.
     pub fn push(&mut self, item: &Item<'_>) {
         match item {
             Item::Header => {
-                // Times begin again. What is held belongs before.
+                // Times begin again. What is held belongs before it.
                 self.flush();
                 self.watermark = Watermark::new(self.options.stale_after);
             }
@@ -134,13 +136,13 @@ impl Order {
         }
     }
 
-    /// There is nothing more to come: whatever is held may be pulled.
+    /// Nothing more will arrive: everything held can be pulled.
     pub fn flush(&mut self) {
         self.block = None;
         self.session += 1;
     }
 
-    /// The next event, if it is certain to be the next.
+    /// The next event, if nothing earlier can still arrive.
     pub fn next_event(&mut self) -> Option<Ordered<'_>> {
         self.chunks.release();
         let front = self.fronts.peek().map(|Reverse((key, _))| *key);
@@ -180,12 +182,12 @@ impl Order {
         self.events
     }
 
-    /// Bytes held, with what holding them costs.
+    /// Bytes held, including overhead.
     pub fn held_bytes(&self) -> usize {
         self.chunks.bytes() + self.events * size_of::<Held>()
     }
 
-    /// How many events were handed on late so far.
+    /// How many events were returned late so far.
     pub fn late(&self) -> u64 {
         self.late
     }
@@ -198,7 +200,7 @@ impl Order {
         self.delivered_to(block.offset + block.raw.len() as u64);
     }
 
-    /// Once its last byte is here, a block counts.
+    /// A block counts once its last byte has arrived.
     fn delivered_to(&mut self, offset: u64) {
         if self
             .block
@@ -255,7 +257,8 @@ impl Order {
             Some(next) => *top = Reverse((next.key(), cap)),
             None => {
                 PeekMut::pop(top);
-                // Many capabilities in turn must not each keep a large queue.
+                // Otherwise many capabilities, one after the other, could each
+                // keep a large queue.
                 queue.shrink_to(KEPT);
             }
         }

@@ -1,4 +1,4 @@
-//! Events of bytes at hand, delimited and not decoded.
+//! Events of bytes in memory, delimited but not decoded.
 
 use crate::bounds::{Scan, is_hole};
 use crate::event::Block;
@@ -7,15 +7,15 @@ use crate::ids::BLOCK_MARKER;
 use crate::layout::MAX_ITEM;
 use crate::sizes::{Size, SizeTable};
 
-/// An event, or a block marker, that is delimited and not decoded.
+/// An event, or a block marker, that is delimited but not decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawEvent<'a> {
     /// The number of its type.
     pub id: u16,
     /// Its time.
     pub time: u64,
-    /// Without a length before it. An info table's ends where the table does,
-    /// whatever length it tells.
+    /// Its payload, without a length before it. The payload of an info table
+    /// ends where the table does, whatever length the event declares.
     pub payload: &'a [u8],
     /// All of its bytes.
     pub bytes: &'a [u8],
@@ -26,19 +26,19 @@ pub struct RawEvent<'a> {
 pub struct RawEvents<'a> {
     sizes: &'a SizeTable,
     rest: &'a [u8],
-    /// Bytes of the present block that are left; `None` outside any.
+    /// Bytes left of the current block; `None` outside any.
     left: Option<usize>,
 }
 
 impl SizeTable {
     /// The events at the front of `bytes`, which begin with a block marker or
-    /// with an event. Markers are handed on, too. Nothing is allocated, and
-    /// nothing panics whatever the bytes; what is ordinary, and what is a fault,
-    /// is the same as for a [`Decoder`](crate::Decoder) that is given no more
-    /// bytes than these.
+    /// with an event. Markers are returned, too. Nothing is allocated, and
+    /// nothing panics whatever the bytes; what is ordinary, and what is a
+    /// fault, is the same as for a [`Decoder`](crate::Decoder) that is given
+    /// only these bytes.
     ///
-    /// They end at the mark [`DATA_END`], at a header, at a fault, and where an
-    /// event is not here whole: [`RawEvents::rest`] begins with that.
+    /// They end at the mark [`DATA_END`], at a header, at a fault, and at an
+    /// event that is not complete: [`RawEvents::rest`] begins there.
     ///
     /// ```
     /// use ghc_eventlog::{BlockBuilder, EventBody, Header, SizeTable, definition_of, ids};
@@ -66,7 +66,7 @@ impl SizeTable {
 }
 
 impl<'a> RawEvents<'a> {
-    /// What comes behind the events so far.
+    /// The bytes after the events so far.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -81,7 +81,8 @@ impl<'a> Iterator for RawEvents<'a> {
             return None;
         }
         let marker = id == BLOCK_MARKER;
-        // A block may end early: its marker is written over what it covers.
+        // A block may end early: the marker of the next one lies within its
+        // bounds.
         let left = self.left.filter(|_| !marker).unwrap_or(usize::MAX);
         let limit = left.min(MAX_ITEM);
         let mut scan = Scan::default();
@@ -101,7 +102,7 @@ impl<'a> Iterator for RawEvents<'a> {
             true => Block::parse(bytes, 0).size as usize,
             false => self.left.unwrap_or(0),
         };
-        // None: a block that tells no length goes on to the next marker.
+        // `None`: a block without a size reaches to the next marker.
         self.left = in_block.checked_sub(bytes.len()).filter(|&left| left > 0);
         self.rest = rest;
         Some(event)

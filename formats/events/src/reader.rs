@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// How much is asked for at a time. Larger reads gain nothing: this still fits
+/// How much is read at a time. Larger reads gain nothing: this still fits into
 /// a second-level cache.
 const READ: usize = 256 * 1024;
 
@@ -17,7 +17,7 @@ const READ: usize = 256 * 1024;
 #[derive(Debug)]
 pub enum ReadError {
     /// The source failed. Nothing is lost: after `Interrupted` or `WouldBlock`
-    /// one may simply ask again.
+    /// the caller may simply ask again.
     Io(io::Error),
     /// The bytes are at fault.
     Format(Error),
@@ -53,13 +53,13 @@ impl From<Error> for ReadError {
     }
 }
 
-/// What [`Reader::for_each_part`] hands on.
+/// What [`Reader::for_each_part`] passes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'a> {
     /// An item.
     Item(Item<'a>),
-    /// The events that came just before, once more and all together: for whoever
-    /// keeps their bytes.
+    /// The events just before, once more and all together: for callers that
+    /// keep their bytes.
     Run(Run<'a>),
 }
 
@@ -94,7 +94,7 @@ impl<R: Read> Reader<R> {
         Self::with_decoder(source, Decoder::new())
     }
 
-    /// A reader over a decoder of one's own, say one that recovers.
+    /// A reader with a given decoder, for example one that recovers.
     pub fn with_decoder(source: R, decoder: Decoder) -> Self {
         Self {
             source,
@@ -105,10 +105,10 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The next item; `None` when the source has no more bytes for now. Of a
-    /// file that grows one may ask again. [`Item::NeedMore`] never comes.
+    /// The next item; `None` when the source has no more bytes for now. If the
+    /// file grows, call it again. Never returns [`Item::NeedMore`].
     ///
-    /// [`for_each`](Self::for_each) gives the same at about twice the speed.
+    /// [`for_each`](Self::for_each) returns the same at about twice the speed.
     ///
     /// # Errors
     ///
@@ -138,7 +138,8 @@ impl<R: Read> Reader<R> {
     }
 
     /// Calls `each` with every item until the source has no more, or until it
-    /// breaks. The same items as from [`next_item`](Self::next_item), faster.
+    /// breaks. The items are the same as from [`next_item`](Self::next_item),
+    /// but faster.
     ///
     /// # Errors
     ///
@@ -153,8 +154,8 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// The same, and behind every few events their bytes: each event is in one
-    /// [`Run`], unless `each` breaks before that comes.
+    /// The same, and after every few events their bytes: each event is in one
+    /// [`Run`], unless `each` breaks before that run.
     ///
     /// # Errors
     ///
@@ -167,8 +168,8 @@ impl<R: Read> Reader<R> {
     }
 
     /// The same without most of the events themselves, which are then not
-    /// decoded: each of them is in a [`Run`], and only a few come before it as an
-    /// item, too.
+    /// decoded: each of them is in a [`Run`], and only a few are also passed on
+    /// before it as an item.
     ///
     /// # Errors
     ///
@@ -229,7 +230,8 @@ impl<R: Read> Reader<R> {
         self.filled -= self.taken;
         self.taken = 0;
         if self.filled == self.buffer.len() {
-            // One item fills it all. The decoder bounds the length of items.
+            // One item fills the whole buffer. The decoder bounds the length of
+            // items.
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
         loop {
@@ -244,7 +246,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The header of the present session.
+    /// The header of the current session.
     pub fn header(&self) -> Option<&Arc<Header>> {
         self.decoder.header()
     }

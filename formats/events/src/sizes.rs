@@ -1,4 +1,4 @@
-//! How long the events of each type are, as a header declares them.
+//! The sizes of the events of each type, as a header declares them.
 
 use crate::declaration::Declarations;
 use crate::error::ErrorKind;
@@ -8,16 +8,16 @@ use crate::layout::{EVENT_HEAD, MARKER_LEN};
 use crate::old;
 use std::collections::TryReserveError;
 
-/// The sizes of events: what it takes to find where each of them ends.
+/// The sizes of events: what is needed to find where each of them ends.
 ///
 /// A [`Decoder`](crate::Decoder) has one of its own. This is for code that only
-/// looks at a few events of bytes at hand, and must not allocate: see
+/// looks at a few events in memory, and must not allocate: see
 /// [`events`](Self::events).
 //
 // Payload sizes by type number: one load decides how an event is delimited.
 //
 // Types of 256 and more are kept apart, so that a header cannot make the table
-// large by declaring a single high number, and so that the look-up needs but
+// large by declaring a single high number, and so that the look-up needs only
 // one byte and no bounds check: it is the longest link in the chain from one
 // event to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +25,9 @@ pub struct SizeTable {
     low: [u32; 256],
     /// Sorted by type and position.
     high: Vec<High>,
-    /// Of types with the mark [`Size::SHIFTED`].
+    /// The size of types with the mark [`Size::SHIFTED`].
     shifted: Option<u16>,
-    /// Of block markers.
+    /// The size of block markers.
     marker: Option<u16>,
 }
 
@@ -35,7 +35,7 @@ pub struct SizeTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct High {
     id: u16,
-    /// Where the header declares it: of several declarations the last counts.
+    /// Its place in the header: of several declarations the last counts.
     position: u32,
     size: u32,
 }
@@ -58,12 +58,12 @@ pub(crate) struct Size(u32);
 impl Size {
     /// The type is not declared.
     pub(crate) const UNDECLARED: Self = Self(u32::MAX);
-    /// Each event tells its own length.
+    /// Each event contains its own length.
     pub(crate) const VARIABLE: Self = Self(u32::MAX - 1);
-    /// By a rule of its own: block markers and info tables.
+    /// Delimited by a rule of its own: block markers and info tables.
     pub(crate) const SPECIAL: Self = Self(u32::MAX - 2);
     /// All have the same size, kept apart because the stop codes in them are
-    /// those of GHC 7.8.2: the fast way through a log need not know of it.
+    /// those of GHC 7.8.2, which the fast path does not handle.
     pub(crate) const SHIFTED: Self = Self(u32::MAX - 3);
 
     /// The size, of a type whose events all have the same.
@@ -78,9 +78,9 @@ fn is_high(id: u16) -> bool {
 }
 
 impl SizeTable {
-    /// An empty table: nothing is declared. It has room for so many types with
+    /// An empty table: nothing is declared. It has room for `high` types with
     /// numbers of 256 and more, of which no released GHC has any; those below
-    /// need no order.
+    /// need no extra room.
     ///
     /// # Errors
     ///
@@ -91,14 +91,14 @@ impl SizeTable {
         Ok(table)
     }
 
-    /// Becomes the table of the header at the front of `bytes`, which must be
-    /// here whole. Allocates nothing.
+    /// Replaces the table by that of the header at the front of `bytes`, which
+    /// must be complete. Allocates nothing.
     ///
     /// # Errors
     ///
     /// If it is not a header, or if it declares more high types than there is
-    /// [room](Self::with_room) for ([`ErrorKind::HeaderTooLarge`]). The table is
-    /// as it was then.
+    /// [room](Self::with_room) for ([`ErrorKind::HeaderTooLarge`]). The table
+    /// is then unchanged.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), ErrorKind> {
         let types = Declarations::of(bytes)?.map(|kind| (kind.id, kind.size));
         if types.clone().filter(|&(id, _)| is_high(id)).count() > self.high.capacity() {
@@ -108,7 +108,7 @@ impl SizeTable {
         Ok(())
     }
 
-    /// The table of these types.
+    /// The table for these types.
     pub(crate) fn new(types: impl Iterator<Item = (u16, Option<u16>)> + Clone) -> Self {
         let high = types.clone().filter(|&(id, _)| is_high(id)).count();
         let mut table = Self {
@@ -119,7 +119,7 @@ impl SizeTable {
         table
     }
 
-    /// There is room for the high types.
+    /// Fills the table. There must be room for the high types.
     fn fill(&mut self, types: impl Iterator<Item = (u16, Option<u16>)> + Clone) {
         self.low = [Size::UNDECLARED.0; 256];
         self.high.clear();
@@ -154,7 +154,7 @@ impl SizeTable {
             .sort_unstable_by_key(|high| (high.id, high.position));
     }
 
-    /// The bytes of all payloads of this size, if they have the same.
+    /// The payload size, if all events of the type have the same.
     pub(crate) fn fixed(&self, size: Size) -> Option<usize> {
         match size == Size::SHIFTED {
             true => self.shifted.map(usize::from),
@@ -173,7 +173,7 @@ impl SizeTable {
         self.shifted.is_some()
     }
 
-    /// Of a type below 256.
+    /// The size of a type below 256.
     #[inline(always)]
     pub(crate) fn low(&self, id: u8) -> Size {
         Size(self.low[usize::from(id)])
@@ -190,7 +190,7 @@ impl SizeTable {
         }
     }
 
-    /// Whether an item of this type may begin here.
+    /// Whether the type is declared, so that an item may begin with it.
     pub(crate) fn declares(&self, id: u16) -> bool {
         id == DATA_END || self.get(id) != Size::UNDECLARED
     }

@@ -1,10 +1,10 @@
 //! Sorting logs that may be larger than memory.
 //!
-//! The events of a log are collected into sorted runs, the runs are kept in a
+//! The events of a log are collected into sorted runs, the runs are stored in a
 //! temporary file, and merged. The result is a log again: the same events byte
-//! for byte, in the order of time, in new blocks, behind the same header as far
-//! as it allows these. A block holds events of one capability, so it ends where
-//! another one has its turn.
+//! for byte, ordered by time, in new blocks, after the same header as far as it
+//! allows these blocks. A block holds events of one capability, so it ends
+//! where the next event is of another one.
 
 use crate::block::BlockBuilder;
 use crate::decoder::Decoder;
@@ -18,7 +18,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes at which a block of sorted events is complete.
+/// Size at which a block of sorted events is complete, in bytes.
 const BLOCK: usize = 1 << 20;
 
 /// How [`sort`] works.
@@ -26,11 +26,12 @@ const BLOCK: usize = 1 << 20;
 pub struct SortOptions {
     /// Bytes of memory to use, about.
     pub memory: usize,
-    /// Where temporary files go. They take about twice the size of the log.
+    /// The directory for temporary files. They take about twice the size of the
+    /// log.
     pub temp_dir: PathBuf,
-    /// How one is made there, for reading and writing. They are never looked
-    /// for by name. [`temp_file`] makes one that works everywhere; where
-    /// `O_TMPFILE` can be used, that leaves nothing behind even if the
+    /// How a temporary file is made there, for reading and writing. It is never
+    /// looked up by name. [`temp_file`] makes one that works everywhere; where
+    /// `O_TMPFILE` is available, using that leaves nothing behind even if the
     /// process is killed while it makes one.
     pub temp_file: fn(&Path) -> io::Result<File>,
     /// Whether to go on after a fault in the log.
@@ -55,7 +56,7 @@ impl Default for SortOptions {
 pub struct SortSummary {
     /// Events sorted.
     pub events: u64,
-    /// Sorted runs that went to temporary files.
+    /// Sorted runs that were written to temporary files.
     pub runs: u64,
     /// Bytes written.
     pub written: u64,
@@ -63,9 +64,9 @@ pub struct SortSummary {
     pub ending: Ending,
 }
 
-/// Makes a temporary file in a directory, for its owner alone. Its name is
-/// removed at once, so that it is gone when it is closed, however that comes
-/// about.
+/// Makes a temporary file in a directory, accessible only to its owner. Its
+/// name is removed at once, so that it is gone when it is closed, for whatever
+/// reason.
 ///
 /// # Errors
 ///
@@ -73,7 +74,7 @@ pub struct SortSummary {
 pub fn temp_file(dir: &Path) -> io::Result<File> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     loop {
-        // Names only have to differ.
+        // The name only has to be unique.
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = dir.join(format!(".eventlog-{}-{count}.tmp", std::process::id()));
         let mut options = OpenOptions::new();
@@ -91,13 +92,13 @@ pub fn temp_file(dir: &Path) -> io::Result<File> {
 /// Sorts a log by time.
 ///
 /// The sort is stable: of equal times the order is kept. If there are several
-/// sessions in the log each is sorted for itself, since their times have
-/// nothing to do with each other.
+/// sessions in the log each is sorted by itself, since their times are
+/// unrelated.
 ///
 /// # Errors
 ///
-/// Those of input, output and temporary files, and faults in the log. What
-/// came before a fault is written all the same.
+/// Those of input, output and temporary files, and faults in the log.
+/// Everything before a fault is written all the same.
 pub fn sort<R: Read, W: Write>(
     input: R,
     output: W,

@@ -21,7 +21,7 @@ struct Run {
     to: u64,
 }
 
-/// Where an event lies in memory.
+/// Where an event is in memory.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     time: u64,
@@ -30,8 +30,8 @@ struct Entry {
     cap: u16,
 }
 
-/// Collects events and gives them back in the order of time; equal times in
-/// the order in which they came.
+/// Collects events and returns them ordered by time; equal times in the order
+/// in which they were added.
 #[derive(Debug)]
 pub(crate) struct Spill {
     memory: usize,
@@ -60,7 +60,7 @@ impl Spill {
 
     /// Adds an event.
     pub(crate) fn add(&mut self, event: &Event<'_>) -> io::Result<()> {
-        // The sort itself takes half as much again as the entries.
+        // The sort itself needs half as much memory again as the entries.
         let cost = self.bytes.len() + self.entries.len() * (size_of::<Entry>() * 3 / 2);
         if cost + event.raw.len() > self.memory && !self.entries.is_empty() {
             self.spill()?;
@@ -103,7 +103,7 @@ impl Spill {
         Ok(())
     }
 
-    /// Hands every event to `sink` in order, and forgets them.
+    /// Passes every event to `sink` in order, and drops them.
     pub(crate) fn drain(
         &mut self,
         mut sink: impl FnMut(u64, u16, &[u8]) -> io::Result<()>,
@@ -124,7 +124,7 @@ impl Spill {
         };
         let mut runs = std::mem::take(&mut self.runs);
         while runs.len() > FAN_IN {
-            // Neighbours are merged, so that equal times stay in order.
+            // Adjacent runs are merged, so that equal times stay in order.
             let next = (self.temp_file)(&self.dir)?;
             let mut from = 0;
             let mut merged = Vec::new();
@@ -156,7 +156,7 @@ struct RunWriter<'f> {
 }
 
 impl<'f> RunWriter<'f> {
-    /// `from` is the end of the file and the file's position.
+    /// `from` is the end of the file, and the file's current position.
     fn new(file: &'f File, from: u64) -> Self {
         Self {
             out: BufWriter::with_capacity(1 << 18, file),
@@ -181,7 +181,7 @@ impl<'f> RunWriter<'f> {
     }
 }
 
-/// Reads one run; several share a file, so each goes back to its own place.
+/// Reads one run; several share a file, so each seeks to its own place.
 struct RunReader<'f> {
     file: &'f File,
     run: Run,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 /// Push bytes in any split, pull items.
 ///
-/// Memory is what has been pushed and not yet pulled, at most; once everything
-/// is pulled only an incomplete item stays.
+/// Memory is at most what has been pushed and not yet pulled; once everything
+/// is pulled only an incomplete item is kept.
 ///
 /// ```
 /// use ghc_eventlog::{Header, Item, Stream};
@@ -41,7 +41,7 @@ impl Stream {
         Self::default()
     }
 
-    /// A stream over a decoder of one's own.
+    /// A stream with a given decoder.
     pub fn with_decoder(decoder: Decoder) -> Self {
         Self {
             decoder,
@@ -72,7 +72,7 @@ impl Stream {
         Ok(build(&frame, &self.bytes[..self.taken]))
     }
 
-    /// The header of the present session.
+    /// The header of the current session.
     pub fn header(&self) -> Option<&Arc<Header>> {
         self.decoder.header()
     }

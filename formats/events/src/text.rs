@@ -1,4 +1,4 @@
-//! Byte strings, lists of them, and cost-centre stacks, as they lie in a
+//! Byte strings, lists of them, and cost-centre stacks, as they are stored in a
 //! payload. None of them is copied, and none is assumed to be UTF-8.
 
 use std::borrow::Cow;
@@ -19,12 +19,12 @@ impl<'a> Text<'a> {
         std::str::from_utf8(self.0).ok()
     }
 
-    /// The text, with U+FFFD in place of what is not UTF-8.
+    /// The text, with U+FFFD in place of invalid UTF-8.
     pub fn to_string_lossy(self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.0)
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the text is empty.
     pub fn is_empty(self) -> bool {
         self.0.is_empty()
     }

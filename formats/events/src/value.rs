@@ -1,4 +1,4 @@
-//! One shape for every field of every event, so that printing, filtering and
+//! One type for every field of every event, so that printing, filtering and
 //! exporting need no code per event type.
 
 use crate::codes::{BlockSize, Breakdown, CapsetType, StopStatus};
@@ -12,11 +12,11 @@ use std::fmt;
 pub enum Value<'a> {
     /// A number.
     UInt(u64),
-    /// A number that stands for something, with its name if it is known.
+    /// A numeric code, with its name if that is known.
     Code {
         /// The number in the log.
         code: u64,
-        /// What it stands for.
+        /// Its meaning.
         name: Option<&'static str>,
     },
     /// Text, perhaps not UTF-8.
@@ -25,7 +25,7 @@ pub enum Value<'a> {
     Texts(Texts<'a>),
     /// A list of cost-centre ids, innermost first.
     Stack(Stack<'a>),
-    /// Bytes with a meaning that only the program knows.
+    /// Bytes whose meaning is defined by the program.
     Blob(&'a [u8]),
 }
 
@@ -87,7 +87,7 @@ impl fmt::Display for Value<'_> {
 
 /// A type that can be a field of an event.
 pub(crate) trait Field<'a>: Copy {
-    /// Its value; `None` if this event has not got the field.
+    /// Its value; `None` if this event does not have the field.
     fn value(self) -> Option<Value<'a>>;
 }
 

@@ -1,9 +1,9 @@
-//! From a log's own time to the time of day.
+//! Converts a log's own time to the time of day.
 //!
-//! A log counts nanoseconds from the start of the program. One event tells
+//! A log counts nanoseconds from the start of the program. One event contains
 //! what the wall clock showed at the moment when *that event* was written, not
-//! when the program started, so its own time has to be taken off again:
-//! `wall = told - event's time + time`.
+//! when the program started, so its own time has to be subtracted:
+//! `wall = clock - event's time + time`.
 
 use crate::body::EventBody;
 use crate::event::Event;
@@ -26,7 +26,7 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// From the fields of a `wall_clock_time` event and its own time.
+    /// Made from the fields of a `wall_clock_time` event and its own time.
     pub fn new(event_time: u64, seconds: u64, nanoseconds: u32) -> Self {
         let told = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
         Self {
@@ -34,7 +34,7 @@ impl WallClock {
         }
     }
 
-    /// From any event; `None` if it does not tell the wall clock.
+    /// Made from any event; `None` if it is not a wall clock event.
     pub fn from_event(event: &Event<'_>) -> Option<Self> {
         match event.body {
             EventBody::WallClockTime {
@@ -60,12 +60,12 @@ impl WallClock {
 
 /// A moment, in nanoseconds since 1970 in UTC.
 ///
-/// Displayed as RFC 3339 has it, with all nine decimals.
+/// Displayed in the format of RFC 3339, with all nine decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(i128);
 
 impl UnixTime {
-    /// That many nanoseconds since 1970.
+    /// The moment `nanos` nanoseconds after 1970 began.
     pub fn from_unix_nanos(nanos: i128) -> Self {
         Self(nanos)
     }
@@ -93,8 +93,8 @@ impl fmt::Display for UnixTime {
 
 /// Year, month and day of a number of days since 1970-01-01.
 ///
-/// Years are counted from March, so that the day that leap years add is their
-/// last; 146 097 days are 400 years, 153 days are five months from March on.
+/// Years are counted from March, so that a leap day is the last day of its
+/// year; 146 097 days are 400 years, 153 days are five months from March on.
 fn civil(days: i128) -> (i128, i128, i128) {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));

@@ -1,9 +1,9 @@
-//! How far a live stream is complete.
+//! Up to which time a live stream is complete.
 //!
-//! Every capability flushes its own buffer when it likes. A block that ends at
+//! Every capability flushes its own buffer at any time. A block that ends at
 //! `t` proves that its capability will not write anything earlier any more, so
 //! the stream is complete up to the lowest such `t` over all capabilities.
-//! Capabilities that are known but have delivered nothing count with 0.
+//! Capabilities that are known but have delivered nothing count as 0.
 
 use crate::layout::GLOBAL;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,16 +14,17 @@ pub struct Watermark {
     ends: BTreeMap<u16, u64>,
     sorted: BTreeSet<(u64, u16)>,
     stale_after: Option<u64>,
-    /// Capabilities that were deleted, and when: their last blocks are to come.
+    /// Capabilities that were deleted, and when: their last blocks may still
+    /// arrive.
     deleted: BTreeMap<u16, u64>,
 }
 
 impl Watermark {
-    /// Only the global buffer is known, with nothing delivered.
+    /// A watermark that knows only the global buffer, with nothing delivered.
     ///
     /// A capability that lags more than `stale_after` nanoseconds behind the
-    /// most advanced one does not count until it delivers again: an idle one
-    /// would otherwise hold everything back.
+    /// most advanced one does not count until it delivers again: otherwise an
+    /// idle one would hold everything back.
     pub fn new(stale_after: Option<u64>) -> Self {
         let mut watermark = Self {
             ends: BTreeMap::new(),
@@ -35,7 +36,7 @@ impl Watermark {
         watermark
     }
 
-    /// There is such a capability (`None`: the global buffer).
+    /// A capability exists (`None`: the global buffer).
     pub fn announce(&mut self, cap: Option<u16>) {
         let cap = cap.unwrap_or(GLOBAL);
         self.ends.entry(cap).or_insert_with(|| {
@@ -44,15 +45,16 @@ impl Watermark {
         });
     }
 
-    /// A capability will not speak any more.
+    /// A capability will not deliver any more.
     pub fn forget(&mut self, cap: u16) {
         if let Some(end) = self.ends.remove(&cap) {
             self.sorted.remove(&(end, cap));
         }
     }
 
-    /// A capability was deleted at that time. The global buffer says so, and is often
-    /// written first: until the capability has delivered all up to then, it counts.
+    /// A capability was deleted at that time. The event for this is in the
+    /// global buffer, which is often written first: the capability counts until
+    /// it has delivered everything up to then.
     pub fn delete(&mut self, cap: u16, time: u64) {
         if self.of(Some(cap)).is_some_and(|end| end < time) {
             self.deleted.insert(cap, time);
@@ -61,7 +63,7 @@ impl Watermark {
         }
     }
 
-    /// A block that ends at `end` has been delivered whole.
+    /// A block that ends at `end` has been delivered completely.
     pub fn delivered(&mut self, cap: Option<u16>, end: u64) {
         self.announce(cap);
         let cap = cap.unwrap_or(GLOBAL);

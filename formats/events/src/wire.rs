@@ -1,9 +1,9 @@
-//! The forms that a field can have in a payload.
+//! The encodings that a field can have in a payload.
 //!
-//! Each module is one form: how to take it off the front of a payload, and how
-//! to put it back. The table of events names one of them for every field. A
-//! `get` answers `None` when the payload is too short, and the event is then
-//! handed on raw.
+//! Each module is one encoding: how to take it off the front of a payload, and
+//! how to append it. The table of events names one of them for every field. A
+//! `get` returns `None` when the payload is too short, and the event is then
+//! returned raw.
 
 /// What is left of a payload.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ pub(crate) mod opt {
     }
 }
 
-/// A number that stands for something.
+/// A numeric code.
 pub(crate) mod code {
     use super::{Cursor, Number};
     use crate::codes::{Breakdown, CapsetType, StopStatus};
@@ -225,7 +225,7 @@ pub(crate) mod stack {
     }
 }
 
-/// The block size of a non-moving census, whose width tells its unit.
+/// The block size of a non-moving census, whose width determines its unit.
 pub(crate) mod blocksize {
     use super::{Cursor, Number};
     use crate::codes::BlockSize;

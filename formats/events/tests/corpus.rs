@@ -21,7 +21,7 @@ fn every_log_is_decoded_to_its_end() {
             "{name}: {:?}",
             outcome.ending
         );
-        // Nothing in them is unknown.
+        // None of their events is unknown.
         let unknown = outcome
             .items
             .iter()
@@ -60,7 +60,8 @@ fn ghc_events_counts_the_same() {
     let mut compared = 0;
     for line in counts.lines() {
         let (name, count) = line.split_once(' ').unwrap();
-        // It cannot read every log: then there are words after the count.
+        // ghc-events cannot read every log: then the count is followed by
+        // words.
         let Ok(count) = count.parse::<usize>() else {
             continue;
         };
@@ -99,7 +100,7 @@ fn the_logs_have_what_they_were_made_for() {
         }
         let kind = name.split_once('-').map_or("", |(_, kind)| kind);
         for (_, event) in expected.iter().filter(|(wanted, _)| *wanted == kind) {
-            // Ticky counters came to the eventlog with 9.2.
+            // Ticky counters are in the eventlog since 9.2.
             if name != "9.0.2-ticky" {
                 assert!(seen.contains_key(event), "{name} has no {event}: {seen:?}");
             }
@@ -121,7 +122,7 @@ fn every_complete_log_tells_the_time_of_day() {
         }
         if reader.ending().is_complete() {
             assert!(pid, "{name}");
-            // This century.
+            // A year of this century.
             let year = &clocks[0].at(0).to_string()[..2];
             assert_eq!(year, "20", "{name}");
         }

@@ -1,4 +1,5 @@
-//! What defines something: the table against a list of its own, for every type of event.
+//! Which events define something: the table is compared with a second list, for every type of
+//! event.
 
 mod common;
 
@@ -6,8 +7,8 @@ use common::*;
 use ghc_eventlog::definition::{Class, Op};
 use ghc_eventlog::{Definition, EventBody, definition, definition_of};
 
-/// Type, the widths of the fields at the front of the payload that are the key, what the
-/// event does, and to what.
+/// Type, the widths of the fields at the front of the payload that are the key, what the event
+/// does, and to which class.
 #[rustfmt::skip]
 const DEFINING: &[(u16, &[u8], Op, Class)] = {
     use Class::*;
@@ -40,7 +41,7 @@ const DEFINING: &[(u16, &[u8], Op, Class)] = {
     ]
 };
 
-/// What the list says of an event.
+/// What the list says about an event.
 fn expected(id: u16, payload: &[u8]) -> Option<Definition> {
     if id == 42 {
         // The number of a string follows it.
@@ -70,7 +71,7 @@ fn every_type_defines_what_the_list_says() {
         (seed >> 56) as u8
     };
     for id in 0..=u16::MAX {
-        // Of every length up to more than any key and any fixed event has.
+        // Payloads of every length, up to more than any key or any fixed event needs.
         let longest = if id < 300 { 80 } else { 20 };
         for len in 0..=longest {
             let payload: Vec<u8> = (0..len).map(|_| noise()).collect();
@@ -95,7 +96,7 @@ fn typed_events_define_what_their_bytes_define() {
     assert_eq!(found, DEFINING.len() + 1);
 }
 
-/// What refers to something is repeated behind it.
+/// What refers to something is repeated after it.
 #[test]
 fn classes_are_in_the_order_of_replay() {
     use Class::*;

@@ -1,6 +1,6 @@
-//! Damaged logs, by the thousand. Deterministic: the same damage every time.
+//! Thousands of damaged logs. Deterministic: the same damage every time.
 //!
-//! `EVENTLOG_FUZZ` sets how many; `EVENTLOG_FUZZ_SEED` sets another start.
+//! `EVENTLOG_FUZZ` sets how many; `EVENTLOG_FUZZ_SEED` sets another seed.
 
 mod common;
 
@@ -63,7 +63,7 @@ fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Damages a log; the answer is where the first damage is.
+/// Damages a log; returns where the first damage is.
 fn damage(bytes: &mut Vec<u8>, random: &mut Random) -> usize {
     let mut first = bytes.len();
     for _ in 0..=random.below(4) {
@@ -95,7 +95,7 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) -> usize {
     first
 }
 
-/// What the items came to: enough to compare two runs.
+/// A summary of the items: enough to compare two runs.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Sum {
     items: u64,
@@ -252,7 +252,8 @@ fn damaged_logs() {
         assert_eq!(whole, split, "round {round}");
         if round % 2 == 1 {
             // Every item that ends before the damage has been delivered.
-            // A marker that leads is only known as one by the header behind it.
+            // A marker at the very front is recognised only with the header
+            // after it.
             let known = if which == 1 && first < 28 {
                 0
             } else {

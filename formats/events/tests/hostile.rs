@@ -1,4 +1,4 @@
-//! Bytes that nobody writes by accident.
+//! Bytes that no real program writes.
 
 mod common;
 
@@ -195,8 +195,8 @@ impl Read for Repeat {
 #[test]
 fn an_info_table_without_end_is_given_up() {
     let start = log(&[variable(169, 1, 0xfff0, &7u64.to_be_bytes())]);
-    // Outside any block, with strings that never end: the declared length is
-    // all there is, and what follows it is not an event.
+    // Outside any block, with strings that never end: only the declared length
+    // is left, and what follows it is not an event.
     let source = Repeat {
         start,
         unit: vec![b'x'; 4096],
@@ -217,8 +217,8 @@ fn an_info_table_without_end_is_given_up() {
 
 #[test]
 fn bytes_that_trickle_into_a_long_info_table_cost_no_more_than_once() {
-    // One megabyte without its last NUL, in small pieces: were the search for
-    // a search that begins again at each of them would take minutes.
+    // One megabyte without its last NUL, in small pieces: if the search for the
+    // NUL started again with each piece, this would take minutes.
     let mut stream = Stream::new();
     stream.push(&log(&[variable(169, 1, 100, &7u64.to_be_bytes())]));
     stream.next_item().unwrap();

@@ -1,4 +1,4 @@
-//! What is written for the items of a log is that log.
+//! Writing the items of a log gives the same log.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Memory does not grow with the length of a log. Alone in its process, since
-//! it looks at the peak of the whole.
+//! Memory does not grow with the length of a log. In a process of its own,
+//! because it measures the peak of the whole process.
 
 mod common;
 
@@ -8,14 +8,14 @@ use ghc_eventlog::{Item, Order, OrderOptions, Reader};
 use std::io::Read;
 use std::ops::ControlFlow;
 
-/// Peak memory of this process in KiB, where the system tells it.
+/// Peak memory of this process in KiB, where the system reports it.
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// A log of `left` bytes or a little more, made up as it is read.
+/// A log of `left` bytes or a little more, generated as it is read.
 struct Endless {
     pending: Vec<u8>,
     at: usize,

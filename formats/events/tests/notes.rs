@@ -1,5 +1,5 @@
-//! Messages that are read by tools: each is read as it was written, and reads
-//! as it always has.
+//! Messages that are read by tools: each is read back as it was written, and
+//! its text never changes.
 
 mod common;
 
@@ -9,7 +9,7 @@ use ghc_eventlog::notes::{
 };
 use ghc_eventlog::{EventBody, Item, Reader};
 
-/// Every kind of note, beside its text in the recordings that exist.
+/// Every kind of note, with its text in existing recordings.
 fn notes() -> Vec<(Note<'static>, &'static str)> {
     let loss = |between| Loss {
         chunks: 3,
@@ -202,7 +202,7 @@ fn other_messages_are_none() {
     }
 }
 
-/// What is read leniently: the text of a message is not ours alone.
+/// Text after the numbers is accepted: others may write such messages, too.
 #[test]
 fn numbers_are_read_whatever_follows_them() {
     let loss = |bytes| {

@@ -1,4 +1,4 @@
-//! Logs of systems that declare or number things in another way.
+//! Logs of systems that declare or number things differently.
 
 mod common;
 
@@ -9,12 +9,12 @@ use ghc_eventlog::{
 
 const MARKER: (u16, Option<u16>) = (18, Some(14));
 
-/// A header of only these types.
+/// A header with only these types.
 fn header(types: &[(u16, Option<u16>)]) -> Header {
     Header::from_types(types.iter().map(|&(id, size)| kind(id, size)).collect()).unwrap()
 }
 
-/// As GHC 6.12 declares its types: most of these sizes are wrong.
+/// The types as GHC 6.12 declares them: most of these sizes are wrong.
 fn ghc_6_12() -> Header {
     let eight = [0, 1, 3, 5, 15].map(|id| (id, Some(8)));
     let ten = [2, 4, 6, 8].map(|id| (id, Some(10)));
@@ -23,7 +23,7 @@ fn ghc_6_12() -> Header {
     header(&[&eight[..], &ten, &empty, &others].concat())
 }
 
-/// As GHC 7.8.2 declares them; 7.8.3 has an empty type 59 more.
+/// The types as GHC 7.8.2 declares them; 7.8.3 adds an empty type 59.
 fn ghc_7_8(more: &[(u16, Option<u16>)]) -> Header {
     let types = [
         (0, Some(4)),
@@ -35,7 +35,7 @@ fn ghc_7_8(more: &[(u16, Option<u16>)]) -> Header {
     header(&[&types[..], more].concat())
 }
 
-/// All bodies of a log, and the same in the order of time.
+/// Calls `each` with all bodies of a log, and again with those ordered by time.
 #[track_caller]
 fn bodies(bytes: &[u8], each: &mut impl FnMut(&EventBody<'_>, bool)) {
     let mut order = Order::new(OrderOptions::default());
@@ -123,7 +123,7 @@ fn ghc_6_12_writes_other_sizes_than_it_declares() {
 
 #[test]
 fn a_thread_number_of_another_size_is_left_alone() {
-    // Only 8 bytes are GHC 6.12's; a system of the future may have more.
+    // Only GHC 6.12 has 8 bytes; a future system may have more.
     let header = header_with(&[(0, Some(12)), (17, Some(0))]);
     assert_eq!(header.event_type(0).unwrap().size, Some(12));
     assert_eq!(header.event_type(17).unwrap().size, Some(0));
@@ -184,7 +184,7 @@ fn ghc_7_8_2_numbers_the_reasons_to_stop_in_another_way() {
         });
         assert_eq!(seen, [all_reasons(), all_reasons()], "shifts: {shifts}");
         assert_eq!(decode(&bytes).bytes(), bytes);
-        // What is made for such a log is in its numbers.
+        // Events made for such a log use its numbers.
         for ((status, info), raw) in all_reasons().into_iter().zip(events) {
             let body = EventBody::StopThread {
                 thread: 1,
@@ -215,7 +215,7 @@ fn events_of_other_systems_have_names() {
         assert_eq!(names::name_of(id), Some(name));
         assert_eq!(names::id_of(name), Some(id));
         assert!(!names::is_typed(id));
-        // A log that we make does not declare what it cannot have.
+        // A log that we make does not declare types that it cannot contain.
         assert_eq!(Header::standard().event_type(id), None);
     }
     assert!(names::is_typed(0));

@@ -1,4 +1,4 @@
-//! Events of all capabilities in the order of time.
+//! Events of all capabilities ordered by time.
 
 mod common;
 
@@ -11,7 +11,7 @@ const EXACT: OrderOptions = OrderOptions {
     stale_after: None,
 };
 
-/// Pushes a log and tells, after each item, which times came out.
+/// Pushes a log and returns which times came out after each item.
 fn feed(order: &mut Order, bytes: &[u8]) -> Vec<(u64, bool)> {
     let mut out = Vec::new();
     let mut reader = Reader::new(bytes);
@@ -68,7 +68,7 @@ fn a_capability_that_is_announced_but_silent_holds_everything_back() {
     );
     assert!(out.is_empty());
     assert_eq!(order.watermark().low(), 0);
-    // An empty block is a sign of life.
+    // An empty block counts as well.
     let mut order = Order::new(EXACT);
     let announced = event(1, EventBody::CapCreate { created_cap: 1 });
     let out = feed(
@@ -174,7 +174,7 @@ fn an_idle_capability_can_be_left_behind() {
             block(Some(1), 0, 10, &[run(3, 1)]),
             block(None, 0, 400, &[]),
             block(Some(0), 0, 410, &[run(300, 1)]),
-            // It speaks again, of old things.
+            // It delivers again, with old events.
             block(Some(1), 10, 500, &[run(20, 1), run(420, 1)]),
         ]),
     );
@@ -187,8 +187,8 @@ fn an_idle_capability_can_be_left_behind() {
 
 #[test]
 fn memory_is_bounded_and_what_is_late_is_marked() {
-    // Capability 1 is announced but never delivers: without a bound
-    // everything would be held.
+    // Capability 1 is announced but never delivers: without a limit everything
+    // would be held.
     let announced = event(0, EventBody::CapCreate { created_cap: 1 });
     let mut parts = vec![block(None, 0, 5, &[announced])];
     for n in 0..200u64 {
@@ -322,8 +322,8 @@ fn the_watermark_is_the_lowest_delivered_end() {
     assert_eq!((watermark.low(), watermark.of(Some(0))), (50, None));
 }
 
-/// The global buffer is written first, so what deletes a capability comes before its last
-/// events.
+/// The global buffer is written first, so the deletion of a capability arrives
+/// before its last events.
 #[test]
 fn a_deleted_capability_counts_until_its_last_block_is_there() {
     let mut watermark = Watermark::new(None);

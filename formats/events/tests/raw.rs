@@ -1,4 +1,4 @@
-//! Events that are only delimited: the same as a decoder finds, without allocation.
+//! Events that are only delimited: the same that a decoder finds, without allocation.
 
 mod common;
 
@@ -17,7 +17,7 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: all is done by the system's allocator, with what it is given; the counter is a plain
+// SAFETY: everything is forwarded to the system's allocator unchanged; the counter is a plain
 // number, which needs neither memory nor a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -41,7 +41,7 @@ fn allocations(of: impl FnOnce()) -> u64 {
     ALLOCATIONS.get() - before
 }
 
-/// A header of these types and nothing else.
+/// A header with only these types.
 fn header(types: &[(u16, u16)]) -> Vec<u8> {
     let mut header = HEADER_SIGN.to_vec();
     for (id, size) in types {
@@ -101,10 +101,10 @@ fn what_a_decoder_finds_is_found() {
         let at = bytes.windows(12).position(|w| w == HEADER_TAIL).unwrap() + 12;
         let (header, events) = bytes.split_at(at);
         assert_same(&name, header, events);
-        // Damaged, and cut.
+        // The same events, damaged and cut.
         let start = &events[..events.len().min(20_000)];
         for n in 0..200 {
-            // A program that was killed early leaves a header and nothing else.
+            // A program that was killed early leaves only a header.
             let mut damaged = start[..noise(start.len() + 1)].to_vec();
             for _ in 0..noise(4).min(damaged.len()) {
                 let at = noise(damaged.len());
@@ -128,7 +128,8 @@ fn info_tables_end_where_they_do() {
         (declared(0), payload.len()),
         (declared(1), payload.len()),
         (more, payload.len() + 9),
-        // Fewer strings than they have, and none is taken from what follows.
+        // Fewer strings than an info table has: its declared length counts, and none is taken
+        // from what follows.
         (other, 11),
     ] {
         let chunk = [
@@ -137,7 +138,7 @@ fn info_tables_end_where_they_do() {
         ]
         .concat();
         assert_same("info table", &header, &chunk);
-        // The last, in its block and outside any.
+        // As the last event, in its block and outside any.
         let alone = block(None, 1, 9, std::slice::from_ref(&table));
         assert_same("info table of a block", &header, &alone);
         assert_same("info table, last", &header, &table);
@@ -179,7 +180,7 @@ fn high_types_need_room() {
     let event = fixed(300, 1, &[0, 0]);
     let found: Vec<_> = table.events(&event).map(|e| e.payload.len()).collect();
     assert_eq!(found, [2]);
-    // 0xffff is the mark at the end, and no type.
+    // 0xffff is the mark at the end, not a type.
     let mut none = SizeTable::with_room(0).unwrap();
     assert_eq!(none.read(&header(&[(0xffff, 2), (1, 4)])), Ok(()));
     assert_eq!(none.events(&[0xff; 12]).next(), None);

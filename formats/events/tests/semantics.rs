@@ -49,7 +49,7 @@ fn dates_are_right() {
     ] {
         assert_eq!(UnixTime::from_unix_nanos(nanos).to_string(), text);
     }
-    // However absurd a log is, nothing overflows.
+    // Nothing overflows, whatever a log contains.
     let clock = WallClock::new(0, u64::MAX, u32::MAX);
     assert!(clock.at(u64::MAX).unix_nanos() > 0);
     let _ = clock.at(u64::MAX).to_string();

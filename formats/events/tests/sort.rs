@@ -1,4 +1,4 @@
-//! Sorting whole logs, in memory and beyond it.
+//! Sorting whole logs, in memory and with temporary files.
 
 mod common;
 
@@ -62,7 +62,7 @@ fn sorted_in_memory_and_through_files_alike() {
     let bytes = disorder(400);
     let mut expected = events(&bytes);
     expected.sort_by_key(|event| event.0);
-    // The last makes 20 000 events into some 2000 runs: several passes.
+    // The last splits 20 000 events into some 2000 runs: several passes.
     for (memory, least_runs) in [(64 << 20, 0), (200_000, 3), (600, 1000)] {
         let dir = TempDir::new(&format!("sort-{memory}"));
         let options = SortOptions {
@@ -193,7 +193,7 @@ fn generated_logs_sort_to_the_same_events() {
     assert_eq!(dir.files(), 0);
 }
 
-/// Nobody else may read what is in a log, also while it is sorted.
+/// No other user may read the contents of a log, even while it is sorted.
 #[cfg(unix)]
 #[test]
 fn temporary_files_have_no_name_and_are_for_their_owner_alone() {

@@ -1,5 +1,5 @@
-//! The same items whatever the pieces in which the bytes arrive, and an exact
-//! account of what is left.
+//! The items are the same however the bytes are split, and what is left over is
+//! counted exactly.
 
 mod common;
 
@@ -56,7 +56,7 @@ fn every_prefix_is_accepted_with_an_exact_rest() {
             assert_eq!(used + outcome.rest.len(), length, "{name} cut to {length}");
             assert_eq!(outcome.bytes(), &bytes[..length]);
             assert_eq!(outcome.ending.header, length >= header);
-            // What is left is less than the item that it is the beginning of.
+            // What is left is shorter than the item that it begins.
             if let Some(next) = whole.items.get(outcome.items.len()) {
                 assert!(outcome.rest.len() < next.raw().len());
             }
@@ -72,7 +72,7 @@ fn nothing_at_all_is_not_an_error() {
     assert!(!outcome.ending.header && !outcome.ending.is_complete());
 }
 
-/// A source that gives a few bytes at a time, interrupts, and makes one wait.
+/// A source that returns a few bytes at a time, `Interrupted`, or `WouldBlock`.
 struct Trickle<'a> {
     bytes: &'a [u8],
     turn: usize,
@@ -88,7 +88,7 @@ impl Read for Trickle<'_> {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let count = (self.turn % 13).min(into.len()).min(self.bytes.len());
-        // A read of nothing would be the end.
+        // A read of 0 bytes would be the end.
         let count = count.max(1.min(self.bytes.len()));
         let (now, later) = self.bytes.split_at(count);
         into[..count].copy_from_slice(now);
@@ -189,7 +189,7 @@ fn the_fast_loop_stops_where_it_is_told_and_goes_on_there() {
 
 #[test]
 fn runs_are_the_events_before_them_all_together() {
-    // Two events lie outside any block, just behind one.
+    // Two events are outside any block, just after one.
     let mut bytes = everything();
     bytes.extend_from_slice(&log(&[
         block(
@@ -229,7 +229,8 @@ fn runs_are_the_events_before_them_all_together() {
         assert_eq!(joined > 0, length > 1);
         let outside = events.iter().rev().take_while(|(cap, _)| cap.is_none());
         assert_eq!(outside.count(), 20);
-        // The same runs where the events are not handed on, and the same of everything else.
+        // The same runs, and all other items the same, when events are not
+        // passed on.
         let (mut others, mut alone) = ((0, 0), Vec::new());
         let flow = Reader::new(Slowly(&bytes, length)).for_each_run(|part| {
             match part {
@@ -258,7 +259,7 @@ fn runs_are_the_events_before_them_all_together() {
     }
 }
 
-/// Gives so many bytes at a time.
+/// Returns a given number of bytes at a time.
 struct Slowly<'a>(&'a [u8], usize);
 
 impl Read for Slowly<'_> {

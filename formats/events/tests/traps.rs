@@ -81,8 +81,8 @@ fn info_tables_of_the_future_with_more_fields() {
     let mut payload = ipe_payload(7, STRINGS);
     payload.extend_from_slice(b"another field\0and one\0");
     let event = variable(169, 5, payload.len() as u16, &payload);
-    // Believed because an item can begin where it ends: inside a block, at
-    // the end of one, and outside any.
+    // Accepted because an item can begin where it ends: inside a block, at the
+    // end of one, and outside any.
     for bytes in [
         log(&[block(None, 1, 9, &[event.clone(), run(6, 1)])]),
         log(&[block(None, 1, 9, std::slice::from_ref(&event)), run(6, 1)]),
@@ -203,7 +203,7 @@ fn a_block_marker_before_the_header() {
         assert_eq!(outcome.bytes(), bytes);
     }
 
-    // And so it does in the middle of a stream, after the end mark.
+    // It also does so in the middle of a stream, after the end mark.
     let restarted = [
         log(&[block(Some(0), 1, 4, &[run(2, 9)]), vec![0xff, 0xff]]),
         bytes,
@@ -410,7 +410,7 @@ fn a_few_zeros_after_the_end_are_left_over() {
 #[test]
 fn a_buffer_whose_marker_was_lost() {
     // After a failed write the next buffer starts without its marker. Its
-    // events can be read, but nobody knows whose they are.
+    // events can be read, but their capability is unknown.
     let bytes = log(&[
         block(Some(1), 1, 9, &[run(1, 1)]),
         run(2, 2),
@@ -430,7 +430,7 @@ fn a_buffer_whose_marker_was_lost() {
 
 #[test]
 fn no_identity_is_needed() {
-    // A GHC 9.0 program tells its name, arguments and clock at its exit only.
+    // A GHC 9.0 program writes its name, arguments and clock only at its exit.
     let outcome = decode(&log(&[block(Some(0), 1, 9, &[run(2, 1)])]));
     assert_eq!((outcome.error, outcome.events()), (None, 1));
 }

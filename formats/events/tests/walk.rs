@@ -1,4 +1,4 @@
-//! Through the bytes of a block, from its beginning or from the middle.
+//! Decoding the bytes of a block, from its beginning or from the middle.
 
 mod common;
 
@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
-/// Logs of real programs, one with every type, and an old one, whose stop codes are not
-/// today's and which is therefore not decoded on the fast way.
+/// Logs of real programs, one with every type, and an old one, whose stop codes are not today's and
+/// which is therefore not decoded on the fast path.
 fn logs() -> Vec<(String, Vec<u8>)> {
     let mut logs = vec![
         ("everything".to_owned(), everything()),
@@ -20,7 +20,7 @@ fn logs() -> Vec<(String, Vec<u8>)> {
     logs
 }
 
-/// Two capabilities under a header of GHC 7.8.2, with events from every way of decoding.
+/// Two capabilities under a header of GHC 7.8.2, with events for every path of decoding.
 fn with_old_codes() -> Vec<u8> {
     let mut types = Header::standard().types().to_vec();
     types.retain(|kind| kind.id != 59);
@@ -63,7 +63,7 @@ fn a_decoder_can_begin_at_any_event_of_a_block() {
         let blocks: Vec<usize> = (0..whole.items.len())
             .filter(|&at| matches!(whole.items[at], Owned::Block { .. }))
             .collect();
-        // A few, from the beginning to the end of the log.
+        // A few blocks, from the beginning to the end of the log.
         let every = blocks.len().div_ceil(6).max(1);
         let last = blocks.len() - 1;
         for &block in blocks.iter().step_by(every).chain([&blocks[last]]) {
@@ -80,9 +80,9 @@ fn a_decoder_can_begin_at_any_event_of_a_block() {
             let events = whole.items[block + 1..].iter();
             let events = events.take_while(|item| matches!(item, Owned::Event { .. }));
             let count = events.clone().count();
-            // Every event of a block of usual size; of one with very many the first and the
-            // last ones, and some in between. Each time the items from there on to a while
-            // after the end of the block.
+            // Every event of a block of usual size; of a block with very many events the first and
+            // the last ones, and some in between. Each time the items from there to some way after
+            // the end of the block.
             let some = count.div_ceil(100).max(1);
             let starts = (0..count).filter(|at| at % some == 0 || *at < 20 || at + 20 > count);
             for start in starts {
@@ -109,7 +109,7 @@ fn a_decoder_can_begin_at_any_event_of_a_block() {
     }
 }
 
-/// All items, the events of them by `events`.
+/// All items; events are read by `events`.
 fn walk(
     bytes: &[u8],
     mut events: impl FnMut(&mut Decoder, &mut &[u8], &mut Vec<Owned>),
@@ -147,7 +147,7 @@ fn events_are_the_same_as_one_by_one() {
             assert_eq!(flow, Continue(()));
         });
         assert!(all == whole.items, "{name}");
-        // Whoever breaks after each event misses none either.
+        // Breaking after each event misses none either.
         let single = walk(&bytes, |decoder, input, items| {
             while let Break(item) =
                 decoder.for_each_event(input, |event| Break(Owned::new(&Item::Event(event), None)))
@@ -156,7 +156,7 @@ fn events_are_the_same_as_one_by_one() {
             }
         });
         assert!(single == whole.items, "{name}");
-        // What is declined comes again: every event twice.
+        // An event that is declined is passed again: every event is seen twice.
         let twice = walk(&bytes, |decoder, input, items| {
             let mut declined = None;
             while let Break(offset) = decoder.for_each_event_while(input, |event| {
@@ -178,7 +178,7 @@ fn events_are_the_same_as_one_by_one() {
 fn blocks_can_be_merged_by_time() {
     let bytes = with_old_codes();
     let header = header_of(&bytes);
-    // Both blocks, each with a decoder of its own.
+    // Both blocks, each with its own decoder.
     let mut places = Vec::new();
     let (mut decoder, mut rest) = (Decoder::new(), &bytes[..]);
     loop {
@@ -250,7 +250,7 @@ fn what_is_no_whole_event_is_left() {
                 (Continue(()), 1, &bytes[..]),
                 "{name}"
             );
-            // And it is what it would have been.
+            // And it is decoded as if nothing had been tried.
             let mut other = at.clone().with_recovery(recovery);
             let mut rest = &both[..];
             let first = other.decode(&mut rest).unwrap();
@@ -265,7 +265,7 @@ fn what_is_no_whole_event_is_left() {
     }
 }
 
-/// An event that reaches beyond its block is a fault, which is told by `decode`.
+/// An event that reaches beyond its block is a fault, which `decode` reports.
 #[test]
 fn the_end_of_the_block_counts() {
     let header = Arc::new(header_with(&[]));

@@ -1,12 +1,12 @@
-//! Framing of everything but ordinary events: the start of a stream, headers,
-//! block markers, info tables, faults, and the way back from them.
+//! Framing of everything except ordinary events: the start of a stream,
+//! headers, block markers, info tables, faults, and recovery from them.
 //!
 //! # Faults
 //!
 //! The format does not synchronise by itself: the only way to find the next
 //! item is to know the length of this one. After a fault a recovering decoder
-//! therefore looks for the next thing that is hard to mistake, a block marker
-//! with sensible fields or the first eight bytes of a header.
+//! therefore looks for the next thing that is unlikely to appear by chance: a
+//! block marker with sensible fields or the first eight bytes of a header.
 
 use super::{Decoder, Frame, State};
 use crate::bounds::{Scan, is_hole};
@@ -19,12 +19,12 @@ use crate::layout::{HEADER_BEGIN, HEADER_SIGN, MARKER_LEN, MAX_ITEM};
 use crate::old::Form;
 use crate::sizes::{Size, SizeTable};
 
-/// How many bytes are looked at to tell what a strange file is.
+/// How many bytes are examined to guess what kind of file it is.
 const GUESS: usize = 24;
-/// What the bytes at hand amount to.
+/// What the available bytes are.
 enum Found {
     Frame(Frame),
-    /// Nothing yet, but the state has changed: look again.
+    /// Nothing yet, but the state has changed: try again.
     Again,
 }
 
@@ -58,7 +58,7 @@ impl Decoder {
                         self.state = State::Failed(error);
                         return Err(error);
                     }
-                    // What is at fault cannot itself be the way back.
+                    // Decoding cannot resume at the faulty item itself.
                     let from = self.offset - self.unfinished_header().len() as u64;
                     self.state = State::Resync { error, from };
                     self.offset += 1;
@@ -68,8 +68,8 @@ impl Decoder {
         }
     }
 
-    /// Frames an event that [`plain`](Self::plain) declined. Takes nothing else,
-    /// and changes nothing then.
+    /// Frames an event that [`plain`](Self::plain) declined. If it is anything
+    /// else, takes nothing and changes nothing.
     #[inline(never)]
     pub(crate) fn other_event(&mut self, rest: &[u8]) -> Option<Frame> {
         let id = u16::from_be_bytes(*rest.first_chunk()?);
@@ -77,7 +77,7 @@ impl Decoder {
         if !matches!(self.state, State::Items) || !event {
             return None;
         }
-        // A fault changes nothing yet: `other` finds it again.
+        // A fault changes nothing here: `other` finds it again.
         match self.item(rest) {
             Ok(Found::Frame(frame @ Frame::Event { .. })) => Some(frame),
             _ => None,
@@ -163,7 +163,8 @@ impl Decoder {
             return NEED_MORE;
         };
         let (payload_at, length) = (bounds.payload_at, bounds.length);
-        // A block may end early: its marker is written over what it covers.
+        // A block may end early: the marker of the next one lies within its
+        // bounds.
         if length > left && id != BLOCK_MARKER {
             return Err(ErrorKind::CrossesBlockEnd(id));
         }
@@ -198,7 +199,7 @@ impl Decoder {
         }))
     }
 
-    /// Bytes up to the end of the block, or no bound outside any.
+    /// Bytes up to the end of the block; `usize::MAX` outside any block.
     fn left_in_block(&self) -> usize {
         let left = self
             .block_end

@@ -1,8 +1,8 @@
-//! The fast path: events of ordinary types that are here whole.
+//! The fast path: complete events of ordinary types.
 //!
-//! Nearly all of a log is made of them, so what is done for each is little: one
-//! look-up for the size, a few comparisons, and the typed decoding. Whatever is
-//! out of the ordinary, faults included, is declined and left to `framing.rs`.
+//! Nearly all of a log consists of them, so little is done for each: one
+//! look-up for the size, a few comparisons, and the typed decoding. Anything
+//! else, faults included, is declined and left to `framing.rs`.
 
 use crate::body::EventBody;
 use crate::event::{Encoded, Event, Run};
@@ -11,7 +11,7 @@ use crate::layout::EVENT_HEAD;
 use crate::old::Form;
 use crate::sizes::{Size, SizeTable};
 
-/// What the framing of an ordinary event depends on, besides the bytes.
+/// What the framing of an ordinary event depends on, apart from the bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) offset: u64,
@@ -37,7 +37,7 @@ impl Plain {
         self.time
     }
 
-    /// The event that lies in these bytes, not decoded.
+    /// The event in these bytes, not decoded.
     #[inline(always)]
     pub(crate) fn encoded<'a>(&self, raw: &'a [u8]) -> Encoded<'a> {
         Encoded {
@@ -50,7 +50,7 @@ impl Plain {
         }
     }
 
-    /// The event that lies in these bytes.
+    /// The event in these bytes.
     #[inline(always)]
     pub(crate) fn event<'a>(&self, raw: &'a [u8]) -> Event<'a> {
         Event {
@@ -65,8 +65,8 @@ impl Plain {
 }
 
 impl Place {
-    /// What lies in these bytes, which are whole events: those of the block, and those
-    /// outside any.
+    /// Splits bytes that are whole events into runs: those of the block, and
+    /// those outside any.
     pub(crate) fn runs<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = Run<'a>> {
         let left = self.block_end.saturating_sub(self.offset);
         let inside = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));

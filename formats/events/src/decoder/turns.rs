@@ -1,14 +1,14 @@
-//! Through blocks that are here whole, by turns: the events of several
-//! capabilities in the order of time, each decoded where it lies.
+//! Reading several complete blocks in turns: the events of several capabilities
+//! ordered by time, each decoded in place.
 
 use super::{Decoder, Frame, State};
 use crate::event::{Block, Encoded};
 use crate::layout::{HEADER_BEGIN, HEADER_SIGN};
 
 impl Decoder {
-    /// Goes to another place of the same session, where an event begins, and
-    /// forgets a fault. What is told after it belongs to that place, as with
-    /// [`at`](Self::at). Nothing happens while there is no header.
+    /// Moves to another place of the same session, where an event begins, and
+    /// forgets a fault. What is returned afterwards belongs to that place, as
+    /// with [`at`](Self::at). Does nothing while there is no header.
     #[inline]
     pub fn seek(&mut self, cap: Option<u16>, offset: u64, block_end: u64) {
         if !matches!(self.state, State::Items) {
@@ -22,13 +22,13 @@ impl Decoder {
         self.marked = false;
     }
 
-    /// Hands on the events at the front of `input` for as long as they are not
-    /// later than `limit`.
+    /// Calls `each` with the events at the front of `input` for as long as they
+    /// are not later than `limit`.
     ///
     /// Times can go back, so each event counts with `reached`, the latest time
-    /// so far, or its own if that is later. The answer is the time with which
-    /// the next event counts, the first beyond the limit; `None` if what comes
-    /// next is not a whole event. That is left to [`decode`](Self::decode).
+    /// so far, or its own if that is later. Returns the time with which the
+    /// next event counts, the first beyond the limit; `None` if what follows is
+    /// not a whole event. That is left to [`decode`](Self::decode).
     ///
     /// ```
     /// use ghc_eventlog::{BlockBuilder, Decoder, EventBody, Header, Item};
@@ -107,8 +107,8 @@ impl Decoder {
             .map(u64::from_be_bytes)
     }
 
-    /// How many bytes are left of the present block, as its marker says; `None`
-    /// if it does not say, and outside any block.
+    /// How many bytes are left of the current block according to its marker;
+    /// `None` if the marker does not say, and outside any block.
     pub fn left_of_block(&self) -> Option<u64> {
         let within = matches!(self.state, State::Items) && self.block_end != u64::MAX;
         within
@@ -116,13 +116,13 @@ impl Decoder {
             .flatten()
     }
 
-    /// Takes bytes of the present block off the front of `input`, undecoded: up
+    /// Takes bytes of the current block off the front of `input`, undecoded: up
     /// to the end of the block, or all that are there. None are taken if the
-    /// block does not say where it ends.
+    /// marker does not say where the block ends.
     ///
-    /// Whether the marker is right can be checked:
-    /// [`may_begin_header`](Self::may_begin_header) is to be asked before the
-    /// first bytes, [`block_can_end_before`](Self::block_can_end_before) and
+    /// Whether the marker is right can be checked: call
+    /// [`may_begin_header`](Self::may_begin_header) before the first bytes,
+    /// [`block_can_end_before`](Self::block_can_end_before) and
     /// [`are_events`](Self::are_events) after the last ones.
     ///
     /// ```
@@ -150,21 +150,21 @@ impl Decoder {
     }
 
     /// Whether these bytes begin a header, as far as they go: GHC 9.0 starts
-    /// its log again inside a block. Four of them are enough to tell.
+    /// its log again inside a block. Four bytes are enough to decide.
     pub fn may_begin_header(bytes: &[u8]) -> bool {
         let sign = HEADER_BEGIN.len().min(bytes.len());
         bytes[..sign] == HEADER_BEGIN[..sign]
     }
 
-    /// Whether `next`, what follows a block, is what follows one and is hard to
-    /// mistake: another block, or a header. If not, the block may have ended
-    /// before the place that its marker says.
+    /// Whether `next`, the bytes after a block, begins with something that is
+    /// unlikely to appear by chance: another block, or a header. If not, the
+    /// block may have ended before the place that its marker says.
     pub fn block_can_end_before(next: &[u8]) -> bool {
         Block::is_plausible(next) || next.starts_with(HEADER_SIGN)
     }
 
-    /// Whether `bytes`, from where the decoder is, are whole events and nothing
-    /// else.
+    /// Whether `bytes`, from the decoder's place on, are whole events and
+    /// nothing else.
     pub fn are_events(&self, mut bytes: &[u8]) -> bool {
         let mut decoder = self.clone();
         let all = &mut bytes;
@@ -175,7 +175,7 @@ impl Decoder {
     }
 }
 
-/// The event of a frame; `bytes` ends with its bytes.
+/// The event of a frame; `bytes` ends where the event does.
 fn encoded<'a>(frame: &Frame, bytes: &'a [u8]) -> Option<Encoded<'a>> {
     let Frame::Event {
         form,

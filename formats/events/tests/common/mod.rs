@@ -86,7 +86,7 @@ impl Owned {
     }
 }
 
-/// Everything that came of a stream.
+/// Everything that was decoded from a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub items: Vec<Owned>,
@@ -107,7 +107,7 @@ impl Outcome {
             .count()
     }
 
-    /// The log that the items make.
+    /// The log that the items make up.
     pub fn bytes(&self) -> Vec<u8> {
         self.items
             .iter()
@@ -117,7 +117,7 @@ impl Outcome {
     }
 }
 
-/// Decodes pieces as they come.
+/// Decodes pieces in turn.
 pub fn decode_pieces<'a>(decoder: Decoder, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
     let mut stream = Stream::with_decoder(decoder);
     let mut items = Vec::new();
@@ -155,7 +155,7 @@ pub fn decode_split(bytes: &[u8], split: usize) -> Outcome {
     decode_pieces(Decoder::new(), bytes.chunks(split.max(1)))
 }
 
-/// Decodes a log that is here whole.
+/// Decodes a whole log at once.
 pub fn decode(bytes: &[u8]) -> Outcome {
     decode_split(bytes, bytes.len())
 }
@@ -188,12 +188,12 @@ pub fn header_with(changes: &[(u16, Option<u16>)]) -> Header {
     Header::from_types(types).unwrap()
 }
 
-/// An event by hand: a payload of fixed size.
+/// An event made by hand, with a payload of fixed size.
 pub fn fixed(id: u16, time: u64, payload: &[u8]) -> Vec<u8> {
     [&id.to_be_bytes()[..], &time.to_be_bytes(), payload].concat()
 }
 
-/// An event by hand, with a length that need not be true.
+/// An event made by hand, with a declared length that may be wrong.
 pub fn variable(id: u16, time: u64, length: u16, payload: &[u8]) -> Vec<u8> {
     [
         &id.to_be_bytes()[..],
@@ -211,7 +211,7 @@ pub fn block(cap: Option<u16>, time: u64, end: u64, events: &[Vec<u8>]) -> Vec<u
     [marker(cap, time, size, end), body].concat()
 }
 
-/// A marker that says what it is told to.
+/// A marker with these fields, whether they are right or not.
 pub fn marker(cap: Option<u16>, time: u64, size: u32, end: u64) -> Vec<u8> {
     let cap = cap.unwrap_or(0xffff);
     [
