@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// A number that stands for no command.
+/// The number of no known command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownCommand(
     /// The number.
@@ -70,9 +70,9 @@ commands! {
     /// The commands of the namespace [`BUILTIN_NAMESPACE`](crate::BUILTIN_NAMESPACE).
     Builtin {
         StartProfiling = 1, "start-profiling", "Take samples of cost centres (`+RTS -p`).";
-        StopProfiling = 2, "stop-profiling", "Take no more of them.";
+        StopProfiling = 2, "stop-profiling", "Stop taking samples of cost centres.";
         StartHeapProfiling = 3, "start-heap-profiling", "Take samples of the heap (`+RTS -h…`).";
-        StopHeapProfiling = 4, "stop-heap-profiling", "Take no more of them.";
+        StopHeapProfiling = 4, "stop-heap-profiling", "Stop taking samples of the heap.";
         RequestHeapCensus = 5, "request-heap-census", "Take one sample of the heap, at the next collection.";
     }
 }
@@ -82,27 +82,27 @@ commands! {
     /// `+RTS -l`, given in brackets, and that of capabilities.
     RtsCommand {
         Flush = 1, "flush", "Flush the buffers of the RTS.";
-        Sync = 2, "sync", "Flush, then put a message into the stream: what was logged before is before it.";
-        Dump = 3, "dump", "Flush into the file of the flight recorder, then put a message into it.";
+        Sync = 2, "sync", "Flush, then write a message to the stream: everything logged before is before it.";
+        Dump = 3, "dump", "Flush into the file of the flight recorder, then write a message to it.";
         StartScheduler = 6, "start-scheduler", "Log the scheduler (`s`).";
-        StopScheduler = 7, "stop-scheduler", "Log it no more.";
+        StopScheduler = 7, "stop-scheduler", "Stop logging the scheduler.";
         StartGc = 8, "start-gc", "Log collections (`g`).";
-        StopGc = 9, "stop-gc", "Log them no more.";
+        StopGc = 9, "stop-gc", "Stop logging collections.";
         StartNonmovingGc = 10, "start-nonmoving-gc", "Log the non-moving collector (`n`).";
-        StopNonmovingGc = 11, "stop-nonmoving-gc", "Log it no more.";
+        StopNonmovingGc = 11, "stop-nonmoving-gc", "Stop logging the non-moving collector.";
         StartSparkSampled = 12, "start-spark-sampled", "Log samples of sparks (`p`).";
-        StopSparkSampled = 13, "stop-spark-sampled", "Log them no more.";
+        StopSparkSampled = 13, "stop-spark-sampled", "Stop logging samples of sparks.";
         StartSparkFull = 14, "start-spark-full", "Log every spark (`f`).";
-        StopSparkFull = 15, "stop-spark-full", "Log them no more.";
+        StopSparkFull = 15, "stop-spark-full", "Stop logging every spark.";
         StartUser = 16, "start-user", "Log the program's own messages and markers (`u`).";
-        StopUser = 17, "stop-user", "Log them no more.";
+        StopUser = 17, "stop-user", "Stop logging messages and markers.";
         StartCapability = 18, "start-capability", "Log capabilities.";
-        StopCapability = 19, "stop-capability", "Log them no more.";
+        StopCapability = 19, "stop-capability", "Stop logging capabilities.";
     }
 }
 
 commands! {
-    /// The commands of the older protocol. Each has its equal among the built-in ones.
+    /// The commands of the older protocol. Each has an equivalent among the built-in ones.
     Older {
         StartHeapProfiling = 1, "start-heap-profiling", "[`Builtin::StartHeapProfiling`].";
         StopHeapProfiling = 2, "stop-heap-profiling", "[`Builtin::StopHeapProfiling`].";

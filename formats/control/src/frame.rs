@@ -1,4 +1,4 @@
-//! Frames as they go over the wire.
+//! Frames as they are sent over the wire.
 
 use core::fmt;
 
@@ -83,7 +83,7 @@ impl Frame {
         length: 0,
     };
 
-    /// The namespace has been checked.
+    /// A frame of the current protocol. The namespace has been checked.
     const fn present(namespace: &[u8], id: u8) -> Self {
         Self::EMPTY
             .with(&MAGIC)
@@ -92,7 +92,7 @@ impl Frame {
             .with(&[id])
     }
 
-    /// The room is that of the longest frame.
+    /// Appends bytes. The buffer has room for the longest frame.
     const fn with(mut self, part: &[u8]) -> Self {
         let (_, room) = self.bytes.split_at_mut(self.length);
         room.split_at_mut(part.len()).0.copy_from_slice(part);

@@ -1,15 +1,15 @@
 //! The commands that clients send to a program with an eventlog socket: [`Frame`] makes them, [`Parser`] reads them.
 //!
-//! The program sends its eventlog; over the same connection, in the other direction, a client may send frames. Nothing
-//! is ever answered. There are two kinds, and they may be mixed:
+//! The program sends its eventlog; over the same connection, in the other direction, a client may send frames. The
+//! program never answers them. There are two kinds, and they may be mixed:
 //!
 //! ```text
-//!   F0 9E 97 8C | 00 | length | namespace | command      the present protocol: 7 bytes and the namespace
+//!   F0 9E 97 8C | 00 | length | namespace | command      the current protocol: 7 bytes and the namespace
 //!   "GCTL" | command                                     the older one: 5 bytes, for three commands
 //! ```
 //!
-//! Version, length and command are one byte each. The length is that of the namespace, 1 to 255. A namespace is compared
-//! whole, byte by byte; it need not be text.
+//! Version, length and command are one byte each. The length is that of the namespace, 1 to 255. Namespaces are
+//! compared as a whole, byte by byte; they need not be text.
 //!
 //! | namespace | commands |
 //! |---|---|
@@ -37,8 +37,8 @@
 //! assert_eq!(censuses, 1);
 //! ```
 //!
-//! No allocation, no dependencies, no `std`, no panic whatever the bytes. The types hold no shared state: they are `Send`
-//! and `Sync`, and a parser belongs to one connection.
+//! No allocation, no dependencies, no `std`, no panic whatever the bytes. The types have no shared state: they are
+//! `Send` and `Sync`, and each connection has its own parser.
 #![no_std]
 #![forbid(unsafe_code)]
 

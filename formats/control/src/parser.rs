@@ -1,13 +1,13 @@
-//! Frames out of the bytes of a connection, however they are split.
+//! Parses the frames in the bytes of a connection, however they are split.
 
 use crate::frame::{MAGIC, MAX_NAMESPACE, OLDER_MAGIC, VERSION};
 
 /// A whole frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
-    /// A command of the present protocol.
+    /// A command of the current protocol.
     Command {
-        /// 1 to 255 bytes, as they came: known or not, text or not.
+        /// 1 to 255 bytes, as received: known or not, text or not.
         namespace: &'a [u8],
         /// The number of the command, known or not.
         id: u8,
@@ -17,25 +17,25 @@ pub enum Item<'a> {
         /// The number of the command, known or not.
         id: u8,
     },
-    /// A frame of a version that is not known, which has been skipped.
+    /// A frame of an unknown version, which has been skipped.
     OtherVersion {
         /// The version, not 0.
         version: u8,
     },
 }
 
-/// Takes the bytes of one connection in any split, and gives the same items for each.
+/// Takes the bytes of one connection in any split. The items do not depend on the split.
 ///
 /// Every byte is counted once: it is part of an item, [garbage](Self::garbage), or [pending](Self::pending).
 ///
-/// * A frame is taken whole, whatever is in it: nothing within a namespace is taken for a frame.
-/// * A frame without namespace (version 0, length 0) is garbage, and the search goes on behind its length.
-/// * A frame of another version is skipped by its length, which may be 0, and given as [`Item::OtherVersion`]: nothing of
-///   it is executed. That is also what becomes of frames whose version was forgotten; they are taken for as long as
-///   their second byte says, and may swallow frames behind them.
-/// * There is no time limit: a frame whose length is too large takes its missing bytes from those behind it.
-///   Documents have been seen that call the fifteen bytes `eventlog-socket` 0x15 bytes long. Such a frame waits for six
-///   more bytes; the frame that brings them is lost, its rest is garbage, and the third one is understood.
+/// * A frame is taken as a whole: bytes inside its namespace are never parsed as another frame.
+/// * A frame without namespace (version 0, length 0) is garbage, and the search goes on after its length.
+/// * A frame of another version is skipped by its length, which may be 0, and reported as [`Item::OtherVersion`]:
+///   nothing in it is executed. The same happens to frames in which the version was left out: their second byte is
+///   taken as the length, so they may swallow frames after them.
+/// * There is no time limit: a frame whose length is too large takes its missing bytes from those after it. Documents
+///   have been seen that give the fifteen bytes `eventlog-socket` the length 0x15. Such a frame waits for six more
+///   bytes; the frame that supplies them is lost, its rest is garbage, and the third one is parsed correctly.
 /// * After "GCTL", a byte that begins a magic begins one: "GCTL" "GCTL" 01 is four bytes of garbage and a command. So the
 ///   older protocol has no commands 0x47 and 0xF0.
 ///
@@ -47,7 +47,7 @@ pub struct Parser {
     namespace: [u8; MAX_NAMESPACE],
 }
 
-/// What the bytes of the unfinished frame were; so, what the next one is.
+/// Which bytes of the unfinished frame have arrived, and so what the next byte is.
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// Not inside a frame. Next: the first byte of a magic, or garbage.
@@ -56,15 +56,15 @@ enum State {
     Magic { protocol: Protocol, seen: usize },
     /// `MAGIC`. Next: the version.
     Version,
-    /// And the version. Next: the length.
+    /// `MAGIC` and the version. Next: the length.
     Length { version: u8 },
-    /// And the length, which is not 0, and less than that of the namespace. Next: more of it.
+    /// These and the length, which is not 0, and a part of the namespace. Next: more of the namespace.
     Namespace {
         version: u8,
         length: usize,
         seen: usize,
     },
-    /// And the namespace. Next: the command.
+    /// These and the whole namespace. Next: the command.
     Command { version: u8, length: usize },
     /// `OLDER_MAGIC`. Next: the command.
     OlderCommand,
@@ -106,16 +106,17 @@ impl Parser {
         }
     }
 
-    /// Takes the next bytes of the connection, and gives the items that they complete, in order.
+    /// Takes the next bytes of the connection, and passes on the items that they complete, in order.
     pub fn feed(&mut self, mut bytes: &[u8], mut on_item: impl FnMut(Item<'_>)) {
-        // Ends, in linear time: a step that takes nothing leads to `Between`, and the step there takes something.
+        // This loop ends, in linear time: a step that takes nothing leads to `Between`, and the step there takes
+        // something.
         while !bytes.is_empty() {
             let taken = self.step(bytes, &mut on_item);
             bytes = &bytes[taken..];
         }
     }
 
-    /// Bytes so far that belong to no frame. Those of an unfinished frame count once it has failed.
+    /// Bytes so far that belong to no frame. Those of an unfinished frame count once it turns out not to be one.
     pub const fn garbage(&self) -> u64 {
         self.garbage
     }
@@ -135,7 +136,7 @@ impl Parser {
         }
     }
 
-    /// Looks at the first of these bytes, of which there is one, and perhaps at more. Returns how many are done with.
+    /// Looks at the first of these bytes (there is at least one), and perhaps at more. Returns how many are processed.
     fn step(&mut self, bytes: &[u8], on_item: &mut impl FnMut(Item<'_>)) -> usize {
         let byte = bytes[0];
         match self.state {
@@ -185,7 +186,7 @@ impl Parser {
                 return new;
             }
             State::Command { version, length } => {
-                // First, so that the parser is between frames even if the callback panics.
+                // Done first, so that the parser is between frames even if the callback panics.
                 self.state = State::Between;
                 on_item(match version {
                     VERSION => Item::Command {
@@ -206,7 +207,7 @@ impl Parser {
         1
     }
 
-    /// Passes over garbage, up to and with the first byte of a magic.
+    /// Skips garbage, up to and including the first byte of a magic.
     fn search(&mut self, bytes: &[u8]) -> usize {
         let begin = |(at, byte)| Protocol::begun_by(byte).map(|protocol| (at, protocol));
         match bytes.iter().copied().enumerate().find_map(begin) {
@@ -222,13 +223,13 @@ impl Parser {
         }
     }
 
-    /// What looked like a frame is not one. Its bytes so far are garbage; the one that was looked at last is not done
-    /// with, and may begin a magic: returns 0.
+    /// What looked like a frame is not one. Its bytes so far are garbage; the last byte looked at is not processed yet,
+    /// and may begin a magic: returns 0.
     ///
-    /// No frame is missed by that. One that began among the bytes so far would begin with F0 or "G", and not at the first
-    /// of them, which begins what has just failed. But the other bytes of a magic are 9E 97 8C or "CTL", neither of the
-    /// two; and the only failure after a magic and more bytes is that of a length 0, when the one such byte is the
-    /// version 00.
+    /// No frame is missed that way. One that began among the bytes so far would begin with F0 or "G", and not at the
+    /// first of them, which begins what has just failed. But the other bytes of a magic are 9E 97 8C or "CTL", neither
+    /// of the two; and the only failure after a magic and more bytes is that of a length 0, when the only such byte is
+    /// the version 00.
     fn fail(&mut self) -> usize {
         self.garbage += self.pending() as u64;
         self.state = State::Between;

@@ -1,6 +1,7 @@
-//! The parser against the slow one, on inputs by chance and on all short ones. Deterministic: the same inputs every time.
+//! Compares the parser with the slow one, on random inputs and on all short ones. Deterministic: the same inputs every
+//! time.
 //!
-//! `EVENTLOG_FUZZ` sets how many by chance; `EVENTLOG_FUZZ_SEED` sets another start.
+//! `EVENTLOG_FUZZ` sets how many random ones; `EVENTLOG_FUZZ_SEED` sets another seed.
 
 mod common;
 
@@ -25,7 +26,7 @@ impl Random {
         self.next() as u8
     }
 
-    /// Mostly bytes that mean something somewhere.
+    /// Mostly bytes that have a meaning somewhere in a frame.
     fn likely(&mut self) -> u8 {
         const LIKELY: &[u8] = b"\xf0\x9e\x97\x8cGCTL\x00\x01\x02\xff";
         match self.below(8) {
@@ -49,7 +50,7 @@ impl Random {
             0 => self.bytes(longest, Self::byte),
             _ => self.bytes(longest, Self::likely),
         };
-        // At times a frame within the frame.
+        // Sometimes a frame within the frame.
         if self.below(8) == 0 {
             name.splice(0..0, CENSUS.iter().copied());
             name.truncate(255);
@@ -112,7 +113,7 @@ fn inputs_by_chance_in_splits_by_chance() {
             for part in &parts {
                 split.feed(part);
                 bytes += part.len();
-                // Looking at the sums in between costs the reference a run.
+                // Checking the sums in between takes another run of the reference parser.
                 if random.below(8) == 0 {
                     assert_eq!(split.reading(), reference(&input[..bytes]), "round {round}");
                 }
@@ -132,7 +133,7 @@ fn inputs_by_chance_in_splits_by_chance() {
         sum.garbage += expected.garbage;
         sum.pending += expected.pending;
     }
-    // The inputs are of use: there was something of everything.
+    // The inputs are useful: every outcome occurred.
     if count >= 1000 {
         assert!(
             sum.items.len() as u64 > count / 2 && sum.garbage > count && sum.pending as u64 > count
@@ -140,7 +141,7 @@ fn inputs_by_chance_in_splits_by_chance() {
     }
 }
 
-/// Calls for every string of so many bytes of an alphabet.
+/// Calls `each` with every string of `length` bytes of an alphabet.
 fn every(alphabet: &[u8], length: usize, each: &mut impl FnMut(&[u8])) {
     let mut digits = vec![0; length];
     loop {

@@ -1,4 +1,4 @@
-//! Inputs by hand, each in every split, with what must come of them.
+//! Inputs made by hand, each in every split, with the expected results.
 
 mod common;
 
@@ -6,7 +6,7 @@ use common::{CENSUS, MAGIC, Owned, Reading, check, command, fed};
 use eventlog_control::{Frame, Item, Older, Parser};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Checks an input against what is said of it here, not only against the reference.
+/// Checks an input against the result given here, not only against the reference parser.
 #[track_caller]
 fn gives(parts: &[&[u8]], items: &[Owned], garbage: u64, pending: usize) {
     let expected = Reading {
@@ -74,7 +74,7 @@ fn garbage_before_between_and_after() {
         3,
         0,
     );
-    // What could not be aligned by a reader of four bytes at a time.
+    // Input that a reader of four bytes at a time could not align.
     gives(
         &[b"J", b"GCTL\x01", b"GCTL\x02"],
         &[Owned::Older(1), Owned::Older(2)],
@@ -125,7 +125,7 @@ fn numbers_of_the_older_protocol() {
 fn length_0_is_malformed() {
     gives(&[MAGIC, b"\x00\x00"], &[], 6, 0);
     gives(&[MAGIC, b"\x00\x00\x05"], &[], 7, 0);
-    // What is behind the length is looked at afresh: it may be a frame.
+    // The bytes after the length are parsed as new input: they may be a frame.
     gives(&[MAGIC, b"\x00\x00", CENSUS], &[census()], 6, 0);
     gives(&[MAGIC, b"\x00\x00", b"GCTL\x01"], &[Owned::Older(1)], 6, 0);
     gives(
@@ -166,7 +166,7 @@ fn the_longest_namespace() {
     let all = [MAGIC, &[0, 255], &name, &[9]].concat();
     gives(&[&all, CENSUS], &[command(&name, 9), census()], 0, 0);
     gives(&[&all[..all.len() - 1]], &[], 0, 261);
-    // A shorter one behind it has nothing of it.
+    // A shorter one after it contains nothing of it.
     gives(
         &[&all, MAGIC, b"\x00\x02ab\x01"],
         &[command(&name, 9), command(b"ab", 1)],
@@ -191,7 +191,7 @@ fn a_frame_is_taken_whole_whatever_is_in_it() {
         0,
         0,
     );
-    // The command as well.
+    // Also if the command looks like one.
     gives(
         &[MAGIC, b"\x00\x01xG", CENSUS],
         &[command(b"x", b'G'), census()],
@@ -234,7 +234,7 @@ fn other_versions_are_skipped_by_their_length() {
 
 #[test]
 fn a_forgotten_version_runs_nothing() {
-    // 0x0f is the version then, and "e" the length: 101 bytes and the command are awaited.
+    // Then 0x0f is the version, and "e" the length: the parser waits for 101 bytes and the command.
     let frame = [MAGIC, b"\x0feventlog-socket\x05"].concat();
     gives(&[&frame], &[], 0, 21);
     let behind = [b'.'; 87];
@@ -281,11 +281,11 @@ fn fifteen_bytes_called_0x15() {
         0,
         0,
     );
-    // The next frame brings the six bytes, and is lost; the third one is understood.
+    // The next frame supplies the six bytes, and is lost; the third one is understood.
     let mixed = command(b"eventlog-socket\x05\xf0\x9e\x97\x8c\x00", 0x0f);
     gives(&[&wrong, CENSUS], std::slice::from_ref(&mixed), 16, 0);
     gives(&[&wrong, CENSUS, CENSUS], &[mixed, census()], 16, 0);
-    // Nothing but such frames: no command ever.
+    // With only such frames, no command is ever recognised.
     let mixed = command(b"eventlog-socket\x05\xf0\x9e\x97\x8c\x00", 0x15);
     gives(
         &[&wrong, &wrong, &wrong, &wrong],
@@ -316,7 +316,7 @@ fn ten_thousand_frames_at_once_and_byte_by_byte() {
     }
     assert_eq!((whole.garbage, whole.pending), (0, 0));
     assert_eq!(fed(bytes.chunks(1)), whole);
-    // The sizes of reads that others have stumbled over.
+    // Read sizes at which other implementations have failed.
     for size in [2, 21, 22, 23, 255, 256, 257, 4096] {
         assert_eq!(fed(bytes.chunks(size)), whole, "reads of {size}");
     }

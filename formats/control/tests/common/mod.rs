@@ -1,4 +1,5 @@
-//! What the tests share: items that own their bytes, frames made by hand, and a parser that is slow and obvious.
+//! What the tests share: items that own their bytes, frames made by hand, and a reference parser that is slow and
+//! simple.
 #![allow(dead_code)]
 
 use eventlog_control::{Item, Parser};
@@ -28,7 +29,7 @@ pub fn command(namespace: &[u8], id: u8) -> Owned {
     Owned::Command(namespace.to_vec(), id)
 }
 
-/// What the crate's users know of the bytes so far.
+/// What users of the crate can learn about the bytes so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     pub items: Vec<Owned>,
@@ -36,7 +37,7 @@ pub struct Reading {
     pub pending: usize,
 }
 
-/// The parser under test, and what it has given.
+/// The parser under test, and the items that it returned.
 #[derive(Clone, Debug, Default)]
 pub struct Fed {
     parser: Parser,
@@ -57,7 +58,7 @@ impl Fed {
     }
 }
 
-/// What the parser makes of these parts, one after the other.
+/// The result of feeding these parts to the parser, one after the other.
 pub fn fed<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Reading {
     let mut fed = Fed::default();
     for part in parts {
@@ -101,8 +102,8 @@ fn first(bytes: &[u8]) -> First {
     }
 }
 
-/// The same by looking for a frame at every single byte of the whole input. Also checks its own sums: every byte is in
-/// a frame, garbage, or pending.
+/// The same result, found by looking for a frame at every single byte of the whole input. Also checks its own sums:
+/// every byte is in a frame, garbage, or pending.
 pub fn reference(input: &[u8]) -> Reading {
     let mut reading = Reading::default();
     let mut at = 0;
