@@ -1,4 +1,4 @@
-//! What the program counts, in the mapping.
+//! The program's counters, in the mapping.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,8 +6,8 @@ use eventlog_ring::Tally;
 
 use crate::u64_at;
 
-/// Six numbers of eight bytes each, at [`Layout::counters_at`](crate::Layout::counters_at). Each is right, their moments
-/// differ: they are statistics, and nothing is found by them.
+/// Six numbers of eight bytes each, at [`Layout::counters_at`](crate::Layout::counters_at). Each is right, but they are
+/// not all of the same moment: they are statistics, and nothing else depends on them.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -15,16 +15,16 @@ pub struct Counters {
     refused: [AtomicU64; 2],
     /// Bytes of definitions that found no room in a slot or in the tables.
     pub left_out: AtomicU64,
-    /// Not 0 when the log has ended as logs do, with all that the RTS had to say.
+    /// Not 0 if the log has ended regularly, with everything that the RTS had to log.
     pub ended: AtomicU64,
 }
 
 static_assertions::const_assert_eq!(size_of::<Counters>(), Counters::SIZE);
 
-/// The same, read from a file.
+/// The counters, read from a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// Chunks that made room for newer ones, and their bytes.
+    /// Chunks that were overwritten by newer ones, and their bytes.
     pub overwritten: (u64, u64),
     /// Chunks that were not recorded, and their bytes.
     pub refused: (u64, u64),
@@ -38,7 +38,7 @@ impl Counters {
     /// Bytes in the file.
     pub const SIZE: usize = 48;
 
-    /// Says what was overwritten, and what was not recorded.
+    /// Stores how much was overwritten, and how much was not recorded.
     pub fn tell(&self, overwritten: Tally, refused: Tally) {
         for (to, tally) in [(&self.overwritten, overwritten), (&self.refused, refused)] {
             // Relaxed: statistics.
@@ -47,7 +47,7 @@ impl Counters {
         }
     }
 
-    /// What a file says at [`Layout::counters_at`](crate::Layout::counters_at).
+    /// The counters that a file has at [`Layout::counters_at`](crate::Layout::counters_at).
     pub fn parse(bytes: &[u8; Counters::SIZE]) -> Counted {
         Counted {
             overwritten: (u64_at(bytes, 0), u64_at(bytes, 8)),

@@ -1,4 +1,4 @@
-//! The preamble: what is where.
+//! The preamble: where everything is in the file.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use crate::{checksum, u32_at, u64_at};
 
 /// Bytes of the preamble.
 pub const PREAMBLE: usize = 128;
-/// The least that records may have room for. A chunk of the RTS has up to 2 MiB.
+/// The smallest capacity for records. A chunk of the RTS has up to 2 MiB.
 pub const MIN_CAPACITY: u64 = 1 << 20;
-/// The most.
+/// The largest capacity for records.
 pub const MAX_CAPACITY: u64 = 4 << 30;
 
 const MAGIC: &[u8; 8] = b"EVLGRING";
@@ -23,30 +23,30 @@ const SLOT_SIZE: u64 = 1 << 20;
 /// Bytes of the tables. No file has larger ones.
 const TABLES_SIZE: u64 = 64 << 20;
 
-/// Where everything lies in the file, in bytes from its start, and who made it.
+/// Where everything is in the file, in bytes from its start, and which process made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Of the machine that made the file.
+    /// The page size of the machine that made the file.
     pub page_size: u32,
     /// Bytes for records, a power of two.
     pub capacity: u64,
-    /// [`Counters`](crate::Counters).
+    /// Offset of the [`Counters`](crate::Counters).
     pub counters_at: u64,
-    /// Records: `capacity` bytes.
+    /// Offset of the records: `capacity` bytes.
     pub records_at: u64,
-    /// Header words: eight bytes for each granule of 64.
+    /// Offset of the header words: eight bytes for each granule of 64.
     pub words_at: u64,
-    /// Two [slots](crate::Slot), one after the other.
+    /// Offset of the two [slots](crate::Slot), one after the other.
     pub slots_at: u64,
     /// Bytes of one slot.
     pub slot_size: u64,
-    /// [Entries](crate::TableEntry), one after the other.
+    /// Offset of the tables: [entries](crate::TableEntry), one after the other.
     pub tables_at: u64,
     /// Bytes for entries.
     pub tables_size: u64,
-    /// Bytes of the file. Those of the tables take room on the disk only when they are written.
+    /// Bytes of the file. Those of the tables take space on the disk only when they are written.
     pub file_size: u64,
-    /// The process.
+    /// The id of the process that made the file.
     pub pid: u64,
     /// When it made the file, in nanoseconds since 1970.
     pub started: u64,
@@ -57,15 +57,15 @@ pub struct Layout {
 pub enum LayoutError {
     /// It is shorter than a preamble.
     Short,
-    /// It starts like something else.
+    /// It does not start like a ring file.
     NotARingFile,
     /// It was written by a machine of the other byte order.
     ByteOrder,
-    /// It is of a version that is not known here.
+    /// It is of a version that this crate does not know.
     Version(u32),
     /// Its checksum is wrong.
     Checksum,
-    /// Its checksum is right, and yet it says what cannot be.
+    /// Its checksum is right, but sizes or offsets in it are impossible.
     Impossible,
 }
 
@@ -77,7 +77,7 @@ impl fmt::Display for LayoutError {
             Self::ByteOrder => f.write_str("written by a machine of the other byte order"),
             Self::Version(version) => write!(f, "of version {version}; only {VERSION} is known"),
             Self::Checksum => f.write_str("the checksum of the preamble is wrong"),
-            Self::Impossible => f.write_str("the preamble says what cannot be"),
+            Self::Impossible => f.write_str("the preamble has impossible sizes or offsets"),
         }
     }
 }
@@ -135,10 +135,10 @@ impl Layout {
         bytes
     }
 
-    /// Read the preamble at the start of a file.
+    /// Reads the preamble at the start of a file.
     ///
     /// # Errors
-    /// [`LayoutError`]. What is returned otherwise is safe to calculate with: everything lies behind the preamble, in this
+    /// [`LayoutError`]. Otherwise the result is safe to calculate with: everything is after the preamble, in this
     /// order, and within `file_size`. The file may still be shorter.
     pub fn parse(bytes: &[u8]) -> Result<Layout, LayoutError> {
         if !bytes.starts_with(&MAGIC[..bytes.len().min(8)]) || bytes.is_empty() {
@@ -246,7 +246,7 @@ mod tests {
             resealed(&|bad| bad[64..72].fill(0xFF)),
             Err(LayoutError::Impossible)
         );
-        // Larger slots or tables than anybody makes, at places that fit.
+        // Larger slots or tables than any program makes, at consistent offsets.
         for (slot_size, tables_size) in
             [(2 << 20, 64 << 20), (4 << 30, 64 << 20), (1 << 20, 4 << 30)]
         {

@@ -1,9 +1,10 @@
 //! The file of a flight recorder: the newest megabytes of a program's eventlog, in memory that the kernel keeps when the
 //! program is killed.
 //!
-//! The program writes records through a mapping, as an [`eventlog_ring::Recorder`] does, and what a reader must know of
-//! earlier events through system calls, from a thread of its own. Nobody has to tell the file that the program is gone, and
-//! no part of it is ever half true without saying so. The format, byte by byte, is in `docs/ring-file.md`.
+//! The program writes records through a mapping, as an [`eventlog_ring::Recorder`] does, and what a reader must know
+//! about earlier events through system calls, from a separate thread. The file needs no clean-up when the program is
+//! gone, and a part that is only half written can always be recognised. The format, byte by byte, is in
+//! `docs/ring-file.md`.
 //!
 //! ```text
 //!   0          preamble: what is where           written once, with a checksum
@@ -15,10 +16,10 @@
 //! ```
 //!
 //! * [`Layout`] is the preamble.
-//! * [`Counters`] is what the program counts.
-//! * [`Slot`] holds the header of the eventlog, and the definitions of which the newest counts.
-//! * [`TableEntry`] holds definitions of which all count: cost centres, info tables.
-//! * What the words say is an [`eventlog_ring::Stamp`].
+//! * [`Counters`] has the program's counters.
+//! * [`Slot`] holds the header of the eventlog, and the definitions of which only the newest is valid.
+//! * [`TableEntry`] holds definitions that are all kept: cost centres, info tables.
+//! * An [`eventlog_ring::Stamp`] is a decoded word.
 //! * [`RingReader`] reads a file, and a [`Survey`] finds the records in it that count.
 //!
 //! All numbers are in the byte order of the machine that wrote them.
@@ -39,7 +40,7 @@ pub use survey::{Hole, Survey};
 pub use table::{TABLE_HEAD, TableEntry, TableError};
 pub use tables::TornTables;
 
-/// Something does not fit into the place that it is to have in the file, or there is no memory for it.
+/// Something does not fit into its place in the file, or there is no memory for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoom;
 
@@ -51,7 +52,7 @@ impl std::fmt::Display for NoRoom {
 
 impl std::error::Error for NoRoom {}
 
-/// A number at an offset that is known to be within the bytes.
+/// The number at an offset, which must be within the bytes.
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let mut word = [0; 4];
     word.copy_from_slice(&bytes[at..at + 4]);
@@ -64,7 +65,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_ne_bytes(word)
 }
 
-/// The checksum of several parts, as if they were one: CRC-32 as in zip and PNG.
+/// The checksum of several parts taken together: CRC-32 as in zip and PNG.
 fn checksum(parts: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     parts.iter().for_each(|part| hasher.update(part));

@@ -1,4 +1,4 @@
-//! Reading a ring file, also one that is being written, shorter than it should be, or damaged.
+//! Reads a ring file, even if it is being written, cut off, or damaged.
 
 use std::fmt;
 use std::fs::File;
@@ -11,16 +11,16 @@ use eventlog_ring::{GRANULE, Stamp, header_index};
 
 use crate::{Counted, Counters, Layout, LayoutError, PREAMBLE, Slot, SlotError, u32_at, u64_at};
 
-/// Bytes that are read at a time.
+/// Number of bytes that are read at a time.
 const PIECE: usize = 256 << 10;
-/// How long after a look at a slot that is being written the next one is worth it.
+/// How long to wait before reading a slot again that is being written.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A ring file, open for reading.
 ///
-/// Nothing is locked, and the program is not disturbed. The file is read by system calls, not mapped: if somebody truncates
-/// it meanwhile, there is less to read. No more memory is asked for than the file can have bytes for on the disk: it may say
-/// that it is far larger, with holes in it. It may be used by several threads.
+/// Nothing is locked, and the program is not disturbed. The file is read by system calls, not mapped: if it is
+/// truncated meanwhile, there is only less to read. No more memory is allocated than the file can have bytes on the
+/// disk: it may claim to be far larger, with holes in it. It may be used by several threads.
 #[derive(Debug)]
 pub struct RingReader {
     file: File,
@@ -29,17 +29,17 @@ pub struct RingReader {
     largest: u64,
 }
 
-/// So large may a record or an entry be in any file. A chunk of the RTS has up to 2 MiB.
+/// A record or an entry may be this large in any file. A chunk of the RTS has up to 2 MiB.
 const LARGEST: u64 = 16 << 20;
-/// File systems that compress pack so many bytes into one at most.
+/// File systems with compression store at most this many bytes in one.
 const PACKED: u64 = 32;
 
 /// Why a file cannot be read as a ring file.
 #[derive(Debug)]
 pub enum OpenError {
-    /// The system says no.
+    /// The system reports an error.
     Io(io::Error),
-    /// There is none, or it is of another kind.
+    /// The preamble is missing or not valid.
     Layout(LayoutError),
 }
 
@@ -54,10 +54,10 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// The state of the definitions that counts.
+/// The state of the definitions that is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definitions {
-    /// Of two slots, the one with the higher one was chosen.
+    /// Of two slots, the one with the higher sequence was chosen.
     pub sequence: u64,
     /// The header of the eventlog.
     pub header: Vec<u8>,
@@ -65,10 +65,10 @@ pub struct Definitions {
     pub events: Vec<u8>,
 }
 
-/// What the two slots say.
+/// The contents of the two slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slots {
-    /// The newer of those that are whole.
+    /// The newer one of those that are whole.
     pub newest: Option<Definitions>,
     /// How many are damaged, or were being written when the program died: 0, 1 or 2.
     pub torn: u32,
@@ -104,13 +104,13 @@ impl RingReader {
         self.layout.file_size.saturating_sub(self.len)
     }
 
-    /// Bytes that anything in the file can have, and all of it together: 16 MiB, or more if the file takes much room on the
-    /// disk. What claims to be larger is damage.
+    /// The largest size that anything in the file can have, alone and together: 16 MiB, or more if the file takes much
+    /// space on the disk. What claims to be larger is damaged.
     pub fn largest(&self) -> u64 {
         self.largest
     }
 
-    /// What the program has counted; `None` if the file ends before that.
+    /// The program's counters; `None` if the file ends before them.
     ///
     /// # Errors
     /// Those of the system.
@@ -120,8 +120,8 @@ impl RingReader {
         Ok((got == bytes.len()).then(|| Counters::parse(&bytes)))
     }
 
-    /// The definitions that count. A slot that is being written is waited for, but no longer than `patience`: zero, if nobody
-    /// can be writing.
+    /// The definitions that are valid. Waits for a slot that is being written, but no longer than `patience`: zero if
+    /// no program can be writing.
     ///
     /// # Errors
     /// Those of the system.
@@ -173,7 +173,7 @@ impl RingReader {
         }))
     }
 
-    /// Up to `len` bytes of the tables, from this offset in them on. Fewer where the tables or the file end.
+    /// Up to `len` bytes of the tables, from this offset in them on. Fewer if the tables or the file end before.
     pub(crate) fn tables_at(&self, offset: u64, len: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
         let at = self.layout.tables_at + offset;
         let there = self.layout.tables_size.saturating_sub(offset);
@@ -184,8 +184,8 @@ impl RingReader {
         Ok(())
     }
 
-    /// Calls `take` with each word of these granules that is not 0, in no particular order. The granules are indices, and
-    /// are widened to whole pages of words. Words that the file does not have are as if they were 0.
+    /// Calls `take` with each word of these granules that is not 0, in no particular order. The granules are indices,
+    /// and the range is widened to whole pages of words. Words that the file does not contain count as 0.
     ///
     /// # Errors
     /// Those of the system.

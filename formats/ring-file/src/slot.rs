@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::{NoRoom, checksum, u32_at, u64_at};
 
-/// One state of them. The program writes its two slots in turn, so that one of them is whole at every moment.
+/// One state of the definitions. The program writes its two slots in turn, so that one of them is whole at every
+/// moment.
 ///
 /// ```text
 ///  0  u64  sequence: 1, 2, ...; 0 in a slot that was never written
@@ -18,7 +19,7 @@ use crate::{NoRoom, checksum, u32_at, u64_at};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot<'a> {
-    /// Which of two is newer.
+    /// The higher one of two is newer.
     pub sequence: u64,
     /// As the RTS wrote it.
     pub header: &'a [u8],
@@ -53,14 +54,14 @@ impl<'a> Slot<'a> {
     /// Bytes before the header.
     pub const HEAD: usize = HEAD;
 
-    /// The bytes of it; `None` if they do not fit.
+    /// The bytes of the slot; `None` if they do not fit.
     pub fn encode(&self, slot_size: u64) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         self.encode_into(slot_size, &mut bytes).ok()?;
         Some(bytes)
     }
 
-    /// The same in place of what these bytes were, which need not be allocated if they have the room.
+    /// The same, replacing the contents of `bytes`; allocates only if `bytes` is too small.
     ///
     /// # Errors
     /// [`NoRoom`].
@@ -84,7 +85,7 @@ impl<'a> Slot<'a> {
         Ok(())
     }
 
-    /// What the bytes of a slot say, of which there may be fewer in a file that was cut off.
+    /// Reads a slot. There may be fewer bytes, from a file that was cut off.
     ///
     /// # Errors
     /// [`SlotError`].

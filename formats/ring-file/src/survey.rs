@@ -1,8 +1,8 @@
-//! Which records of a file count, also when some of its words are damaged, or change meanwhile.
+//! Finds the valid records of a file, even if some of its words are damaged, or change meanwhile.
 //!
-//! The words of overwritten records stay, so everything depends on where the claims end; and one damaged word can claim an
-//! end that never was. So an end is believed that others agree with: records that fill the ring before it, one that ends
-//! where its own record begins, and, if it is committed, a chunk in it.
+//! The words of overwritten records stay, so everything depends on where the claims end; and one damaged word can claim
+//! an end that never was. So an end is accepted only if other words agree with it: records that fill the ring before
+//! it, one that ends where its own record begins, and, if it is committed, a chunk in it.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -12,9 +12,9 @@ use eventlog_ring::{GRANULE, Stamp, StampState};
 
 use crate::RingReader;
 
-/// Ends that are looked at closely. If damage leaves none of them right, nothing is taken from the file.
+/// Number of ends that are examined closely. If damage leaves none of them right, nothing is taken from the file.
 const CANDIDATES: usize = 64;
-/// How long after a look the next one is worth it.
+/// How long to wait before looking again.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// What the words of a file said.
@@ -22,29 +22,29 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub struct Survey {
     /// Where the claims end.
     pub end: u64,
-    /// The records that count, in the order of their positions. With damaged words some may overlap.
+    /// The valid records, in the order of their positions. With damaged words some may overlap.
     pub records: Vec<Stamp>,
-    /// Words that promise what cannot be: a record that is longer than the ring, or is behind the end of all claims.
+    /// Words that are impossible: for a record that is longer than the ring, or after the end of all claims.
     pub damaged: u64,
-    /// Those of them that are behind the end: they are not to be mistaken for claims that were made since.
+    /// Those of them that are after the end, so that they are not mistaken for claims that were made since.
     odd: HashSet<Word>,
 }
 
-/// A stamp, to be found again.
+/// Identifies a stamp.
 type Word = (u64, u32, bool);
 
-/// Granules that were claimed, and of which no word tells anything.
+/// Granules that were claimed, but have no word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hole {
-    /// Of its first granule.
+    /// Position of its first granule.
     pub position: u64,
-    /// Behind its last.
+    /// Position after its last granule.
     pub end: u64,
 }
 
 impl RingReader {
-    /// Looks at all words. `whole` says whether a committed record is a chunk. `patience` is how long to wait for records
-    /// that are being written right now: zero, if nobody can be writing.
+    /// Looks at all words. `whole` returns whether a committed record is a chunk. `patience` is how long to wait for
+    /// records that are being written right now: zero if no program can be writing.
     ///
     /// # Errors
     /// Those of the system, and of `whole`.
@@ -55,7 +55,7 @@ impl RingReader {
     ) -> io::Result<Survey> {
         let mut survey = self.look(&mut whole)?;
         if !survey.odd.is_empty() && !patience.is_zero() {
-            // They may be the claims of right now. Those that still are odd after a while are not.
+            // They may be claims made just now. Those that are still odd after a while are damaged.
             std::thread::sleep(PAUSE);
             let before = survey.odd;
             survey = self.look(&mut whole)?;
@@ -68,7 +68,7 @@ impl RingReader {
     fn look(&self, whole: &mut impl FnMut(&Stamp) -> io::Result<bool>) -> io::Result<Survey> {
         let granules = self.layout().granules();
         let mut survey = Survey::default();
-        // Few laps have more than remnants. This keeps the rest out of memory.
+        // Only a few laps have more than leftover words. This keeps those of the others out of memory.
         let mut laps: HashMap<u64, u64> = HashMap::new();
         self.words(0..granules, |granule, word| {
             match self.stamp(granule, word) {
@@ -108,7 +108,7 @@ impl RingReader {
         (u64::from(stamp.len) <= largest).then_some(stamp)
     }
 
-    /// Looks again for what was in the making, or not even announced.
+    /// Looks again for records that were being written, or not even announced.
     fn settle(&self, survey: &mut Survey, patience: Duration) -> io::Result<()> {
         let granules = self.layout().granules();
         let until = Instant::now() + patience;
@@ -145,7 +145,7 @@ impl RingReader {
         }
     }
 
-    /// Calls `take` with what the words at these positions say, if that is of the same lap or a later one.
+    /// Calls `take` with the stamps at these positions, if they are of the same lap or a later one.
     fn claims(
         &self,
         positions: std::ops::Range<u64>,
@@ -170,8 +170,8 @@ impl RingReader {
         Ok(())
     }
 
-    /// The lowest position that still counts for records that were copied, up to the one that ends at `copied`, since the
-    /// survey was made. Call it after copying: what is at this position or behind it was whole when it was copied.
+    /// The lowest position that is still valid for records that were copied, up to the one that ends at `copied`, since
+    /// the survey was made. Call it after copying: what is at this position or after it was whole when it was copied.
     ///
     /// # Errors
     /// Those of the system.
@@ -181,7 +181,7 @@ impl RingReader {
         std::sync::atomic::fence(std::sync::atomic::Ordering::Acquire);
         let granules = self.layout().granules();
         let mut end = survey.end;
-        // Whoever overwrites what was copied has claimed it behind the end that we know.
+        // A producer that overwrites what was copied has claimed room after the end that we know.
         self.claims(survey.end..copied.max(survey.end) + granules, |stamp| {
             if !survey.odd.contains(&word_of(&stamp)) {
                 end = end.max(stamp.end());
@@ -229,7 +229,7 @@ fn granules_of(stamp: &Stamp) -> u64 {
     stamp.end() - stamp.position
 }
 
-/// The highest end that is to be believed, of stamps in the order of their positions.
+/// The highest end that is plausible. The stamps must be in the order of their positions.
 fn find_end(
     stamps: &[Stamp],
     granules: u64,
@@ -252,7 +252,7 @@ fn find_end(
         .collect();
     order.sort_unstable_by_key(|&index| std::cmp::Reverse(stamps[index].end()));
     let ends: HashSet<u64> = stamps.iter().map(|stamp| stamp.end()).collect();
-    // With its record's predecessor, or at least with a chunk in it.
+    // First those whose record has a predecessor, then those with at least a chunk in them.
     for linked in [true, false] {
         for &index in order.iter().take(CANDIDATES) {
             let stamp = &stamps[index];
@@ -270,7 +270,7 @@ fn find_end(
 }
 
 impl Hole {
-    /// How large it is.
+    /// Its size in bytes.
     pub fn bytes(&self) -> u64 {
         (self.end - self.position) * GRANULE as u64
     }

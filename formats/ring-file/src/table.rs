@@ -1,4 +1,4 @@
-//! Definitions of which all count, and of which there may be many: cost centres, info tables.
+//! Definitions that are all kept, and can be many: cost centres, info tables.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub const TABLE_HEAD: usize = 24;
 const MAGIC: u32 = u32::from_ne_bytes(*b"TABL");
 const CHECKSUM_AT: usize = TABLE_HEAD - 4;
 
-/// Some of them. Entries follow each other; after the last one there are zeroes.
+/// An entry with some of these definitions. Entries follow each other; after the last one there are zeroes.
 ///
 /// ```text
 ///  0  u32  "TABL"
@@ -34,9 +34,9 @@ pub struct TableEntry<'a> {
 /// Why there is no entry where one was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableError {
-    /// There is none: the end.
+    /// There is no entry: the end of the tables.
     End,
-    /// It is damaged. If it says how long it is, the next one may be so many bytes further.
+    /// It is damaged. If its length can be read, the next one may be so many bytes further.
     Torn(Option<usize>),
 }
 
@@ -52,14 +52,14 @@ impl fmt::Display for TableError {
 impl std::error::Error for TableError {}
 
 impl<'a> TableEntry<'a> {
-    /// The bytes of it; `None` if there are more events than an entry can have.
+    /// The bytes of the entry; `None` if there are more events than an entry can have.
     pub fn encode(&self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         self.encode_into(&mut bytes).ok()?;
         Some(bytes)
     }
 
-    /// The same in place of what these bytes were, which need not be allocated if they have the room.
+    /// The same, replacing the contents of `bytes`; allocates only if `bytes` is too small.
     ///
     /// # Errors
     /// [`NoRoom`].
@@ -78,7 +78,7 @@ impl<'a> TableEntry<'a> {
         Ok(())
     }
 
-    /// The entry at the start of `bytes`, and how many of them it takes.
+    /// The entry at the start of `bytes`, and how many bytes it takes.
     ///
     /// # Errors
     /// [`TableError`].

@@ -1,24 +1,24 @@
-//! Reading the tables of a file, whatever became of some of their entries.
+//! Reads the tables of a file, even if some entries are damaged.
 
 use std::io;
 
 use crate::reader::RingReader;
 use crate::{TABLE_HEAD, TableEntry, u32_at};
 
-/// Bytes that are looked at together in the search for the next entry.
+/// Number of bytes that are read at a time in the search for the next entry.
 const PIECE: u64 = 1 << 20;
-/// Entries that are looked for behind a damaged one are not larger; others can be of any size.
+/// The largest entry that is looked for after a damaged one; other entries can be of any size.
 const LARGEST_AFTER_DAMAGE: u64 = 1 << 20;
 /// The most bytes whose checksum is computed without finding an entry: noise may look like entries everywhere.
 const VAIN: u64 = 1 << 30;
 
-/// What was not readable in the tables.
+/// What could not be read in the tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TornTables {
-    /// Places where an entry should be, and is damaged.
+    /// Number of places with a damaged entry.
     pub places: u64,
-    /// Bytes between the last entry before each of them and the next one behind it. Behind the last entry of all: those up
-    /// to the last that is not zero.
+    /// Bytes from the last entry before each of them to the next one after it. After the last entry of all: up to the
+    /// last byte that is not zero.
     pub bytes: u64,
 }
 
@@ -42,7 +42,7 @@ impl RingReader {
                 }
                 at += size;
             }
-            // The end, or damage: then something follows that is not zero.
+            // The end, or a damaged entry: then there are more bytes that are not zero.
             let Some(found) = self.next_entry(at, &mut vain)? else {
                 return Ok(torn);
             };
@@ -55,7 +55,7 @@ impl RingReader {
         }
     }
 
-    /// Reads the entry at this offset, if there is a whole one, and tells its size.
+    /// Reads the entry at this offset, if there is a whole one, and returns its size.
     fn entry(
         &self,
         at: u64,
@@ -83,7 +83,8 @@ impl RingReader {
         Ok(size)
     }
 
-    /// The next entry at `from` or behind it. Without one, where the last byte is that is not zero; `None` if all are.
+    /// The next entry at `from` or after it. If there is none, the place of the last byte that is not zero; `None` if
+    /// all are zero.
     fn next_entry(&self, from: u64, vain: &mut u64) -> io::Result<Option<Found>> {
         let (mut piece, mut bytes) = (Vec::new(), Vec::new());
         let (mut at, mut last) = (from, None);
@@ -119,7 +120,7 @@ impl RingReader {
     }
 }
 
-/// The words of eight bytes, with their index, without pages of zeroes, which nearly all of the tables are, usually.
+/// The words of eight bytes, with their index, without pages of zeroes, which usually make up nearly all of the tables.
 fn words_that_say_something(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     const ZEROES: [u8; 4096] = [0; 4096];
     let pages = bytes.chunks(ZEROES.len()).enumerate();
