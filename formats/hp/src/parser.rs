@@ -1,11 +1,11 @@
-//! From bytes to samples.
+//! The parser: from bytes to samples.
 
 use crate::error::{Error, ErrorKind};
 use crate::header::{Header, count_quotes, unquoted};
 use crate::sample::Sample;
 use crate::time::nanoseconds;
 
-/// What a file can make the parser keep, at most.
+/// Limits on the memory that a file can make the parser use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of a line, and of text that goes on over several.
@@ -27,7 +27,7 @@ impl Default for Limits {
     }
 }
 
-/// What comes of a file.
+/// What the parser finds in a file.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Item<'a> {
@@ -41,11 +41,11 @@ pub enum Item<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Parser {
     limits: Limits,
-    /// The line that has not come whole.
+    /// The line that has not arrived completely.
     line: Vec<u8>,
-    /// It is one with text that goes on behind a line break: so many quotes have come.
+    /// If its text goes on after a line break: the number of quotes so far.
     quotes: Option<usize>,
-    /// Lines that have.
+    /// Number of lines that have arrived completely.
     lines: u64,
     header: Header,
     /// The sample that is open, or the memory of the last one.
@@ -55,7 +55,7 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// With other limits than usual.
+    /// A parser with other limits than the default.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -63,12 +63,12 @@ impl Parser {
         }
     }
 
-    /// Takes the next bytes, and tells what they complete.
+    /// Takes the next bytes, and calls `each` with what they complete.
     ///
     /// # Errors
     ///
-    /// A line does not belong into a heap profile. Everything before it has been told, and nothing
-    /// after it will be.
+    /// A line cannot be in a heap profile. Everything before it has been passed to `each`, and
+    /// nothing after it will be.
     pub fn push(&mut self, mut bytes: &[u8], each: &mut impl FnMut(Item<'_>)) -> Result<(), Error> {
         while self.failed.is_none() && !bytes.is_empty() {
             let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -78,7 +78,7 @@ impl Parser {
                 self.fail(ErrorKind::TooLong);
                 break;
             }
-            // Mostly the line is there whole.
+            // In most cases the line is complete.
             if end.is_some() && self.line.is_empty() {
                 self.take(more, each);
                 continue;
@@ -97,7 +97,7 @@ impl Parser {
                     self.quotes = None;
                     let mut line = std::mem::take(&mut self.line);
                     self.take(&line, each);
-                    // Its memory is used again, unless more of it is to come.
+                    // Its memory is reused, unless more of the line has to follow.
                     if self.line.is_empty() {
                         line.clear();
                         self.line = line;
@@ -108,18 +108,18 @@ impl Parser {
         self.failed.map_or(Ok(()), Err)
     }
 
-    /// What the first lines say.
+    /// The contents of the first lines.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// What has come of a sample that has begun and has not ended.
+    /// The part that has arrived of a sample that has begun and not ended.
     pub fn open(&self) -> Option<&Sample> {
         self.is_open.then_some(&self.sample)
     }
 
-    /// Whether a file that ends here is complete: between two lines, and in no sample. One of a
-    /// program that was killed can end anywhere.
+    /// Whether a file that ends here is complete: between two lines, and not inside a sample. The
+    /// file of a program that was killed can end anywhere.
     pub fn is_between(&self) -> bool {
         self.line.is_empty() && !self.is_open
     }
@@ -127,7 +127,7 @@ impl Parser {
     fn fail(&mut self, kind: ErrorKind) {
         let line = self.lines + 1;
         self.failed = Some(Error { line, kind });
-        // It is not needed any more.
+        // The line is not needed any more.
         self.line = Vec::new();
     }
 
@@ -145,7 +145,7 @@ impl Parser {
         }
     }
 
-    /// The answer is whether that was all of it: text can have a line break.
+    /// Returns whether the line is complete: text can contain a line break.
     fn read(&mut self, line: &[u8], each: &mut impl FnMut(Item<'_>)) -> Result<bool, ErrorKind> {
         let (word, rest) = match line.iter().position(|byte| *byte == b' ') {
             Some(at) => (&line[..at], &line[at + 1..]),
@@ -196,7 +196,7 @@ impl Parser {
         let value = value.and_then(|value| value.parse().ok());
         let value = value.ok_or(ErrorKind::BadValue)?;
         let label = &line[..at];
-        // Each byte that is no text takes three.
+        // Each byte that is not UTF-8 takes three.
         let text = self.sample.text() + 3 * label.len();
         if self.sample.len() >= self.limits.bands || text > self.limits.text {
             return Err(ErrorKind::TooMuch);

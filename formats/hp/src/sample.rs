@@ -1,27 +1,26 @@
-//! One sample.
+//! A sample of the heap.
 
-/// What was in the heap at a moment.
+/// What was in the heap at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     time: u64,
-    /// The labels, one behind the other.
+    /// The labels, one after the other.
     labels: String,
-    /// Where each ends in there, and the value that belongs to it.
+    /// Where each label ends in there, and its value.
     bands: Vec<(usize, u64)>,
 }
 
 /// One line of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Band<'a> {
-    /// What it is; bytes that are no UTF-8 are replaced.
+    /// What it is; bytes that are not UTF-8 are replaced.
     pub label: &'a str,
-    /// How much of it there is: bytes.
+    /// Its size in bytes.
     pub value: u64,
 }
 
 impl<'a> Band<'a> {
-    /// The number in front of the label, and what follows: of a cost centre stack, or of a set of
-    /// retainers.
+    /// The number before the label, and the rest: for a cost centre stack, or a set of retainers.
     pub fn numbered(&self) -> Option<(u64, &'a str)> {
         let (number, label) = self.label.strip_prefix('(')?.split_once(')')?;
         let digits = !number.starts_with('+');
@@ -30,8 +29,8 @@ impl<'a> Band<'a> {
 }
 
 impl Sample {
-    /// When it was taken: nanoseconds since the program was started, of which those in
-    /// collections of garbage do not count.
+    /// When it was taken: nanoseconds since the program was started, not counting the time spent in
+    /// garbage collections.
     pub fn time(&self) -> u64 {
         self.time
     }
@@ -51,18 +50,18 @@ impl Sample {
         self.bands.len()
     }
 
-    /// Whether there is none: the first and the last sample of a file have none.
+    /// Whether it has no bands, like the first and the last sample of a file.
     pub fn is_empty(&self) -> bool {
         self.bands.is_empty()
     }
 
-    /// All bands together.
+    /// The sum of all bands.
     pub fn total(&self) -> u64 {
         let values = self.bands.iter().map(|(_, value)| *value);
         values.fold(0, u64::saturating_add)
     }
 
-    /// Another one begins, in the same memory.
+    /// Begins another sample, in the same memory.
     pub(crate) fn begin(&mut self, time: u64) {
         self.time = time;
         self.labels.clear();

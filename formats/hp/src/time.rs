@@ -1,6 +1,6 @@
-//! Seconds as text.
+//! Parses seconds.
 
-/// Nanoseconds of a time in seconds, with or without a fraction. What is below nanoseconds is cut
+/// Nanoseconds of a time in seconds, with or without a fraction. Digits below nanoseconds are cut
 /// off.
 pub(crate) fn nanoseconds(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
@@ -22,7 +22,7 @@ pub(crate) fn nanoseconds(text: &[u8]) -> Option<u64> {
     let time = seconds
         .checked_mul(1_000_000_000)?
         .checked_add(nanoseconds)?;
-    // A clock that has gone back by less than can be shown.
+    // "-0.000000": the clock went back by less than the digits can show.
     (sign > 0 || time == 0).then_some(time)
 }
 

@@ -1,15 +1,15 @@
-//! What the parser makes of files: whole ones, cut ones, and ones that are none.
+//! The parser on heap profiles that are whole or cut off, and on other files.
 
 use ghc_hp::{Error, ErrorKind, Item, Limits, Parser};
 
-/// What a file tells: samples as time and bands, and marks.
+/// The contents of a file: samples as time and bands, and marks.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Told {
     samples: Vec<(u64, Vec<(String, u64)>)>,
     marks: Vec<u64>,
 }
 
-/// Pushes pieces of these sizes, by turns.
+/// Pushes a file in pieces of these sizes, in turn.
 fn parse(parser: &mut Parser, file: &[u8], sizes: &[usize]) -> (Told, Result<(), Error>) {
     let mut told = Told::default();
     let mut rest = file;
@@ -46,14 +46,14 @@ fn fails(file: &[u8], line: u64, kind: ErrorKind) {
     let mut parser = Parser::default();
     let (_, result) = parse(&mut parser, file, &[file.len()]);
     assert_eq!(result, Err(Error { line, kind }));
-    // For good, and the rest is not read.
+    // The error is final, and the rest is not read.
     let again = parser.push(b"BEGIN_SAMPLE 1.0\nEND_SAMPLE 1.0\n", &mut |_| {
         panic!("told")
     });
     assert_eq!(again, Err(Error { line, kind }));
 }
 
-/// With everything that can be in a file.
+/// A file with everything that can be in one.
 const FILE: &[u8] = b"JOB \"demo a \"\"b\"\"\nc +RTS -hc -L100 -hmMain\"
 DATE \"Mon Nov 30 09:10 2026\"
 SAMPLE_UNIT \"seconds\"
@@ -115,7 +115,7 @@ fn everything_is_read_in_pieces_of_any_size() {
     }
 }
 
-/// At each byte: what has come whole is told, and what has not is not.
+/// Cut at each byte: what is complete is returned, and nothing else.
 #[test]
 fn a_file_may_end_anywhere() {
     let all = expected();
@@ -246,7 +246,7 @@ fn what_is_none_is_refused() {
         line: 1,
         kind: Unknown,
     };
-    assert_eq!(first.to_string(), "this is no heap profile (.hp)");
+    assert_eq!(first.to_string(), "this is not a heap profile (.hp)");
     let later = Error {
         line: 7,
         kind: BadValue,
@@ -283,7 +283,7 @@ fn nothing_gets_larger_than_it_may() {
     );
     assert_eq!(after(&"x".repeat(100)), Ok(()));
     assert_eq!(after(&"x".repeat(101)), error(3, ErrorKind::TooLong));
-    // Text that never ends is a line that is too long, and takes no longer than others.
+    // Text that never ends is reported as a line that is too long, as fast as other lines.
     let mut parser = Parser::default();
     let endless = [b"JOB \"".as_slice(), &vec![b'\n'; 4 << 20]].concat();
     let (_, result) = parse(&mut parser, &endless, &[1000]);
@@ -294,7 +294,7 @@ fn nothing_gets_larger_than_it_may() {
     );
 }
 
-/// Numbers that only look random.
+/// A deterministic generator of random numbers.
 struct Random(u64);
 
 impl Random {
@@ -310,8 +310,8 @@ fn number(name: &str, usual: u64) -> u64 {
     set.map_or(usual, |text| text.parse().expect("a number"))
 }
 
-/// Damaged files, in pieces of any size: they come to the same as in one piece, and to nothing
-/// worse than an error. `EVENTLOG_FUZZ` sets how many.
+/// Damaged files in pieces of any size give the same results as in one piece, and at worst an
+/// error. `EVENTLOG_FUZZ` sets how many.
 #[test]
 fn damaged_files_do_no_harm() {
     let (count, start) = (

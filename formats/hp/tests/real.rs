@@ -1,4 +1,4 @@
-//! What GHC's runtime system writes, and its eventlog of the same run says the same.
+//! Files written by GHC's runtime system, compared with the eventlog of the same run.
 
 use ghc_eventlog::{EventBody, Item as LogItem, Reader};
 use ghc_hp::{Item, Parser};
@@ -36,7 +36,7 @@ main = do
   print (sum (map total trees))
 "#;
 
-/// A directory that vanishes with the test.
+/// A directory that is removed at the end of the test.
 struct Dir(PathBuf);
 
 impl Drop for Dir {
@@ -51,7 +51,7 @@ fn directory(name: &str) -> Dir {
     Dir(path)
 }
 
-/// Builds the program; `None`, which is said, where there is no GHC that can.
+/// Builds the program; `None`, with a message, if there is no GHC that can.
 fn build(dir: &Dir, flags: &[&str]) -> Option<()> {
     std::fs::write(dir.0.join("Main.hs"), MAIN).expect("a file");
     let mut ghc = Command::new("ghc");
@@ -99,7 +99,7 @@ struct Run {
     log: Samples,
 }
 
-/// Runs it with these flags of the runtime system.
+/// Runs the program with these flags of the runtime system.
 fn run(dir: &Dir, flags: &[&str]) -> Run {
     let output = Command::new(dir.0.join("program"))
         .args(["an", "argument \"quoted\"", "+RTS", "-l", "-olout.eventlog"])
@@ -131,7 +131,7 @@ fn run(dir: &Dir, flags: &[&str]) -> Run {
     }
 }
 
-/// The samples in an eventlog, called as the runtime system calls them in the file.
+/// The samples in an eventlog, with the names that the runtime system gives them in the file.
 fn samples_of(log: &[u8]) -> Samples {
     let mut reader = Reader::new(log);
     let mut centres = BTreeMap::new();
@@ -223,7 +223,7 @@ fn every_breakdown_of_a_program_with_profiling() {
         assert!(run.parser.header().job.contains("argument \"quoted\""));
         match breakdown {
             'c' => {
-                // The log does not tell the numbers of stacks.
+                // The log does not contain the numbers of stacks.
                 for bands in &mut run.file {
                     for (label, _) in &mut *bands {
                         if label.starts_with('(')
@@ -255,7 +255,7 @@ fn every_breakdown_of_a_program_with_profiling() {
             "{flag}: no {known}"
         );
     }
-    // Names that are cut off, as they are without -L.
+    // Names that are cut off because -L is not given.
     let run = run(&dir, &["-hc", "-i0.02"]);
     is_sound(&run, Some('c'));
     let totals = |samples: &Samples| -> Vec<u64> {
