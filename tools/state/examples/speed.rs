@@ -1,8 +1,7 @@
-//! How fast a log is folded, beside a plain count of its events: `speed FILE`.
+//! How fast a log is folded, compared with a plain count of its events: `speed FILE`.
 //!
-//! All ways through the log are taken by turns, several times; the medians count, and
-//! what they are in proportion to the count. `speed FILE ROUNDS WAY` takes one of them
-//! alone, for a profiler.
+//! All ways of reading the log are run in turn, several times; the medians are printed, and their
+//! ratio to the count. `speed FILE ROUNDS WAY` runs only one of them, for a profiler.
 
 use eventlog_state::{Fact, Keep, Merge, MergeOptions, State, Step, Take, Turn};
 use ghc_eventlog::{Encoded, Item, Reader};
@@ -28,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rounds: usize = args.next().map_or(Ok(5), |rounds| rounds.parse())?;
     if let Some(name) = args.next() {
         let way = WAYS.iter().find(|(way, _)| *way == name);
-        let (_, way) = way.ok_or("there is no such way")?;
+        let (_, way) = way.ok_or("unknown WAY: take one of those that `speed FILE` prints")?;
         for _ in 0..rounds {
             println!("{}", way(&path)?);
         }
@@ -88,7 +87,7 @@ fn fold(path: &str) -> Result<u64, Box<dyn Error>> {
     Ok(facts)
 }
 
-/// All steps of a log in the order of time.
+/// Passes all steps of a log to `each`, ordered by time.
 #[inline(always)]
 fn steps(path: &str, each: &mut impl Take) -> Result<(), Box<dyn Error>> {
     let mut merge = Merge::new(MergeOptions::default());
@@ -118,7 +117,7 @@ fn merge(path: &str) -> Result<u64, Box<dyn Error>> {
     Ok(count)
 }
 
-/// Folds what comes in the order of time.
+/// Folds events that are ordered by time.
 #[derive(Default)]
 struct Fold {
     state: Option<State>,

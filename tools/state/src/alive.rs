@@ -1,14 +1,15 @@
 //! How many things are alive at a time, counted from births and deaths that
-//! come in any order.
+//! arrive in any order.
 //!
 //! Starts and ends of threads are logged by different capabilities, whose
-//! blocks can come seconds apart: a simple counter would be far off.
-//! Time is cut into slots; each counts what happened within it. When the time
+//! blocks can arrive seconds apart: a simple counter would be far off. Time is
+//! divided into slots; each counts what happened within it. When the time range
+//! outgrows the table, slots are merged in pairs.
 //! outgrows the table, slots are joined in pairs.
 
 const SLOTS: usize = 1 << 15;
 
-/// Births less deaths, by time.
+/// Births minus deaths, by time.
 #[derive(Clone, Debug)]
 pub(crate) struct Alive {
     slots: Vec<i64>,
@@ -17,7 +18,7 @@ pub(crate) struct Alive {
 
 impl Default for Alive {
     fn default() -> Self {
-        // About a microsecond to begin with.
+        // A slot is about a microsecond at first.
         Self {
             slots: Vec::new(),
             shift: 10,
@@ -26,7 +27,7 @@ impl Default for Alive {
 }
 
 impl Alive {
-    /// So many more at this time, or fewer.
+    /// Adds `by` at this time.
     pub(crate) fn change(&mut self, time: u64, by: i64) {
         while time >> self.shift >= SLOTS as u64 {
             self.shift += 1;
@@ -44,7 +45,7 @@ impl Alive {
         self.slots[slot] += by;
     }
 
-    /// The most at the end of any slot.
+    /// The largest number at the end of any slot.
     pub(crate) fn peak(&self) -> u64 {
         let mut alive = 0i64;
         let mut peak = 0;

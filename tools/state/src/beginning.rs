@@ -1,4 +1,4 @@
-//! The events between two moments as blocks, as a log has them.
+//! The events of a transition between two moments, as blocks of a log.
 
 use crate::merge::Window;
 use crate::snapshot::Snapshot;
@@ -6,16 +6,15 @@ use crate::transition::transition;
 use ghc_eventlog::{BlockBuilder, Blocks, EventBody, Text, ids};
 use std::collections::BTreeMap;
 
-/// Bytes of a block after which the next one begins.
+/// Size of a block, in bytes, after which the next one begins.
 const FULL: usize = 1 << 20;
 
-/// Hands on the [`transition`] from one moment to another as blocks, each whole:
-/// from nothing (`None`), what a log begins with, right behind its header.
+/// Passes the [`transition`] from one moment to another on as whole blocks: from nothing (`None`),
+/// these are the beginning of a log, directly after its header.
 ///
-/// All blocks reach from `at` to `at`, and the order of the events is kept. So
-/// a new block begins wherever the capability changes, and where one is full.
-/// The `note`, if there is one, comes first, as a message in the global block:
-/// so that these events are not mistaken for the program's own.
+/// All blocks reach from `at` to `at`, and the order of the events is kept. So a new block begins
+/// wherever the capability changes, and when one is full. The `note`, if there is one, is first, as
+/// a message in the global block, so that these events are not mistaken for the program's own.
 ///
 /// ```
 /// use eventlog_state::{Keep, State, Turn, transition_blocks};
@@ -59,7 +58,7 @@ pub fn transition_blocks(
     let mut block = BlockBuilder::new(None);
     if let Some(note) = note {
         let message = Text(note.as_bytes());
-        // A header can lack either; then there is no note.
+        // A header may declare neither; then there is no note.
         let _ = block
             .push_body(to.header(), at, &EventBody::LogMsg { message })
             .or_else(|_| block.push_body(to.header(), at, &EventBody::UserMsg { message }));
@@ -81,13 +80,12 @@ fn finish(block: &mut BlockBuilder, at: u64, out: &mut impl FnMut(&[u8])) {
     }
 }
 
-/// What a log begins with, behind its header, that goes on in the middle of a
-/// stream: the state there, and the bytes that are not in it yet. What follows is
-/// the stream, byte for byte.
+/// The beginning of a log that goes on in the middle of a stream, after its header: the state
+/// there, and the bytes that are not in it yet. It is followed by the stream, byte for byte.
 ///
-/// Blocks of one capability must not go back in time, nor global ones, and those
-/// that follow can end as early as the last one before. So nothing is dated later
-/// than what its capability, or the global buffer, has logged.
+/// Blocks of one capability must not go back in time, nor global ones, and those that follow can
+/// end as early as the last one before. So nothing is dated later than what its capability, or the
+/// global buffer, has logged.
 #[derive(Debug)]
 pub struct Beginning {
     state: Snapshot,
@@ -100,7 +98,7 @@ pub struct Beginning {
 }
 
 impl Beginning {
-    /// `reached`: up to when capabilities have delivered what they told.
+    /// `reached`: up to when capabilities have delivered their events.
     pub(crate) fn new(
         (state, window): (Snapshot, Window),
         (at, global_end): (u64, u64),
@@ -124,7 +122,7 @@ impl Beginning {
         &self.state
     }
 
-    /// The moment of the state: what capabilities have logged later is not in it.
+    /// The moment of the state: events that capabilities logged later are not in it.
     pub fn at(&self) -> u64 {
         self.at
     }
@@ -134,7 +132,7 @@ impl Beginning {
         self.global_at
     }
 
-    /// The time for a global block behind it.
+    /// The time for a global block after it.
     pub fn ends_at(&self) -> u64 {
         self.global_at.max(self.sample_at)
     }
@@ -153,8 +151,8 @@ impl Beginning {
         }
     }
 
-    /// Hands on the blocks: global ones first, then those of capabilities, then
-    /// what of the stream is not in the state.
+    /// Passes the blocks on: global ones first, then those of capabilities, then the part of the
+    /// stream that is not in the state.
     pub fn write(&self, out: &mut impl FnMut(&[u8])) {
         let mut blocks = Blocks::default();
         let (mut dated, mut bytes) = (Vec::new(), Vec::new());
@@ -168,20 +166,20 @@ impl Beginning {
                 blocks.push(None, time, &dated);
             }
         });
-        // Memory does not fail.
+        // Writing to memory does not fail.
         let _ = blocks.flush(&mut bytes);
         if !bytes.is_empty() {
             out(&bytes);
         }
-        // Their order counts. What messages of several capabilities define must be known
-        // before the first of them goes on.
+        // Their order matters. What messages of several capabilities define must be known before
+        // the first of them goes on.
         let caps = self.state.caps().filter(|(_, cap)| cap.is_announced());
         let first = caps.map(|(cap, _)| self.cap_at(cap)).min();
         let mut block = BlockBuilder::new(None);
         transition(None, &self.state, self.at, &mut |cap, raw| {
             let Some(number) = cap else { return };
             let to = self.cap_at(number);
-            // The end of a collection is dated back, and so is what comes in between.
+            // The end of a collection is dated back, and so are the events in between.
             let collection = self.state.cap(number).and_then(|cap| cap.collecting());
             let starts = raw.starts_with(&ids::GC_START.to_be_bytes());
             let time = match collection.filter(|_| starts) {
@@ -216,8 +214,7 @@ fn is_of_sample(raw: &[u8]) -> bool {
         .any(|id| raw.starts_with(&id.to_be_bytes()))
 }
 
-/// Makes `dated` the same event at another time. What it says of the wall clock
-/// goes with its time.
+/// Makes `dated` the same event at another time. A wall clock in it is moved by the same amount.
 fn redate(dated: &mut Vec<u8>, raw: &[u8], time: u64) {
     dated.clear();
     dated.extend_from_slice(raw);

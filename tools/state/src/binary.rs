@@ -1,15 +1,15 @@
-//! Binary messages of libraries that define something for later ones.
+//! Binary messages of libraries that define something for later messages.
 //!
-//! Of two protocols it is known which messages do:
+//! For two protocols it is known which messages do this:
 //!
 //! * ghc-stack-profiler, all numbers big-endian: `FF C0` (its version), `FF CC`
-//!   (a string gets a number of eight bytes) and `FF CD` (so does a location in
-//!   the source). Samples (`FF CA`, `FF CB`) refer to them.
+//!   (gives a string a number of eight bytes) and `FF CD` (does the same for a
+//!   location in the source). Samples (`FF CA`, `FF CB`) refer to them.
 //! * opentelemetry, all numbers little-endian: `O T 03`, then the type in one
-//!   byte. Type 8 gives an instrument a number, for good. Type 1 does so for a
-//!   span, 3 (a tag), 5, 6 and 7 (its context) say more about it, until it ends
-//!   with type 2. What happens in a span (4) and what an instrument measures
-//!   (9) define nothing.
+//!   byte. Type 8 gives an instrument a number, permanently. Type 1 gives a
+//!   span a number, 3 (a tag), 5, 6 and 7 (its context) add to it, until type 2
+//!   ends it. Events in a span (4) and measurements of an instrument (9) define
+//!   nothing.
 
 use crate::raw::Raw;
 use crate::table::Table;
@@ -17,10 +17,10 @@ use ghc_eventlog::{Event, EventBody, Header, encode_event};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// At most so many messages about one span.
+/// The largest number of messages about one span.
 const MOST_OF_SPAN: usize = 256;
 
-/// Whom a message is about.
+/// What a message is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     /// The version of ghc-stack-profiler's messages.
@@ -31,11 +31,11 @@ enum Subject {
     Location(u64),
     /// An instrument of opentelemetry's.
     Instrument(u64),
-    /// A span of opentelemetry's begins.
+    /// The beginning of a span of opentelemetry's.
     Span(u64),
-    /// More is said about it.
+    /// More about it.
     OfSpan(u64),
-    /// It ends.
+    /// Its end.
     SpanEnd(u64),
 }
 
@@ -95,7 +95,7 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Bytes of all that are kept.
+    /// Bytes of all messages that are kept.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -105,12 +105,12 @@ impl Messages {
         self.all().count()
     }
 
-    /// How many were refused, as there are too many.
+    /// How many were refused because there were too many.
     pub fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// How many have been taken.
+    /// How many have been accepted.
     pub(crate) fn arrivals(&self) -> u64 {
         self.arrivals
     }
@@ -121,7 +121,7 @@ impl Messages {
         let EventBody::UserBinaryMsg { data } = event.body else {
             return;
         };
-        // Its version is the only one of less than four bytes.
+        // The version is the only one of less than four bytes.
         let version = data.starts_with(&[0xff, 0xc0]).then_some(Subject::Version);
         if let Some(subject) = version.or_else(|| subject(data)) {
             self.take(subject, event, limit);
@@ -166,7 +166,8 @@ impl Messages {
             Subject::Location(id) => drop(self.locations.insert(id, message)),
             Subject::Instrument(id) => drop(self.instruments.insert(id, message)),
             Subject::Span(id) => {
-                // One of that number that has not ended is of no use any more.
+                // A span with that number that has not ended is not needed any
+                // more.
                 self.end(id);
                 let span = Span {
                     begins: message,
@@ -197,14 +198,15 @@ impl Messages {
         version.chain(tables.map(|(_, it)| it)).chain(spans)
     }
 
-    /// In their order.
+    /// All messages, in their order.
     fn sorted(&self) -> Vec<&Message> {
         let mut all: Vec<&Message> = self.all().collect();
         all.sort_unstable_by_key(|message| message.arrival);
         all
     }
 
-    /// Whether a reader of both knows the same. The order counts in each span only.
+    /// Whether readers of the two have the same information. The order matters
+    /// only within each span.
     pub(crate) fn same(&self, other: &Self) -> bool {
         let same = |ours: &Table<Message>, theirs: &Table<Message>| {
             let other = |id, raw: &Raw| theirs.get(id).is_some_and(|it| it.raw == *raw);
@@ -223,8 +225,8 @@ impl Messages {
             })
     }
 
-    /// The events that bring a reader from `from` to this one. The first `known`
-    /// messages are the same in both.
+    /// The events that bring a reader from `from` to this state. The first
+    /// `known` messages are the same in both.
     pub(crate) fn changes(
         &self,
         (from, known): (&Self, u64),
@@ -244,7 +246,7 @@ impl Messages {
         gone.sort_unstable_by_key(|(_, begins)| begins.arrival);
         let mut again = BTreeSet::new();
         for (id, begins) in gone {
-            // If it is here all the same, what was said of it is said again.
+            // If it exists here nevertheless, all its messages are repeated.
             let span = self.spans.get(id);
             again.extend(
                 span.into_iter()

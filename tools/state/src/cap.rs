@@ -5,7 +5,7 @@ use crate::oddity::At;
 use crate::sparks::SparkCounters;
 use crate::states::CapState;
 
-/// What a collector thread does in a collection.
+/// What a collector thread is doing in a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Collector {
     /// It has logged nothing of this collection yet.
@@ -19,35 +19,35 @@ pub(crate) enum Collector {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InCollection {
     pub(crate) since: u64,
-    /// Where its start lies in the stream.
+    /// Where its start is in the stream.
     pub(crate) offset: u64,
     pub(crate) collector: Collector,
 }
 
-/// One capability, as far as the log tells of it. All times are nanoseconds.
+/// One capability, as far as it is known from the log. All times are in nanoseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Cap {
     pub(crate) seen: bool,
     pub(crate) created: bool,
-    /// Its creation was logged, or the number of capabilities.
+    /// Whether its creation was logged, or the number of capabilities.
     pub(crate) announced: bool,
-    /// It was announced once: its deletion can be logged before what it did last.
+    /// Whether it was ever announced: its deletion can be logged before its last events.
     pub(crate) known: bool,
     pub(crate) disabled: bool,
-    /// Where it speaks first.
+    /// Its first event.
     pub(crate) first: Option<At>,
     pub(crate) running: Option<(u32, u64)>,
     pub(crate) requested: Option<u64>,
     pub(crate) collecting: Option<InCollection>,
     pub(crate) collected_until: u64,
-    /// It has logged which thread runs on it, or that none does any more.
+    /// Whether it has logged which thread runs on it, or that none does any more.
     pub(crate) scheduled: bool,
-    /// What it did so far says whether it was collecting.
+    /// Whether its events so far show if it was collecting.
     pub(crate) collections_known: bool,
     /// Threads that it owns and could run.
     pub(crate) runnable: u32,
     pub(crate) runs: u64,
-    /// Nanoseconds of all runs that are over.
+    /// Nanoseconds of all runs that have ended.
     pub(crate) ran: u64,
     pub(crate) block_end: u64,
     pub(crate) allocated: Option<Allocated>,
@@ -57,7 +57,7 @@ pub struct Cap {
     totals: [u64; CapState::ALL.len()],
 }
 
-/// The running total of bytes allocated, when it was told, and of which heap.
+/// The running total of bytes allocated, when it was logged, and for which heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allocated {
     pub(crate) time: u64,
@@ -76,12 +76,12 @@ impl Default for Doing {
 }
 
 impl Cap {
-    /// What it does.
+    /// What it is doing.
     pub fn state(&self) -> CapState {
         self.state.0
     }
 
-    /// Since when it does that.
+    /// Since when it has been doing that.
     pub fn since(&self) -> u64 {
         self.since
     }
@@ -91,14 +91,13 @@ impl Cap {
         self.totals[state as usize]
     }
 
-    /// The thread that runs, and since when.
+    /// The thread that is running, and since when.
     pub fn running(&self) -> Option<(u32, u64)> {
         self.running
     }
 
-    /// For how long threads ran on it up to this moment: from when one is
-    /// started until it stops, whatever comes between (as
-    /// [`CapState::WritingLog`]).
+    /// For how long threads ran on it up to this moment: from when one is started until it stops,
+    /// whatever happens in between (such as [`CapState::WritingLog`]).
     pub fn ran_until(&self, time: u64) -> u64 {
         let open = self
             .running
@@ -116,7 +115,7 @@ impl Cap {
         self.runnable
     }
 
-    /// Since when it takes part in a collection.
+    /// Since when it has been taking part in a collection.
     pub fn collecting(&self) -> Option<u64> {
         self.collecting.map(|collection| collection.since)
     }
@@ -131,7 +130,7 @@ impl Cap {
         self.known && !self.announced
     }
 
-    /// Whether it is not used at present.
+    /// Whether it is currently not used.
     pub fn is_disabled(&self) -> bool {
         self.disabled
     }
@@ -151,17 +150,17 @@ impl Cap {
         self.sparks.map(|(_, sparks)| sparks)
     }
 
-    /// One of its threads was ready to run, and one is.
+    /// Updates the count of threads: whether one was ready to run, and whether one is now.
     #[inline]
     pub(crate) fn ready(&mut self, was: bool, is: bool) {
         self.runnable = self.runnable.saturating_sub(was.into()) + u32::from(is);
     }
 
-    /// What it does according to what is known now. `alone`: it is the only capability.
+    /// What it is doing, as far as is known now. `alone`: it is the only capability.
     fn doing(&self, alone: bool) -> CapState {
         if let Some(collection) = self.collecting {
-            // Whoever asked for the collection leads it, and works from its start to its end:
-            // after its own part it counts the heap, for instance.
+            // The capability that asked for the collection leads it, and works from its start to
+            // its end: after its own part it counts the heap, for instance.
             let leads = alone || self.requested.is_some();
             match collection.collector {
                 Collector::Working => CapState::Collecting,
@@ -180,7 +179,7 @@ impl Cap {
         }
     }
 
-    /// Something about it has changed at `time`; `thread` ran until then.
+    /// Updates the state after a change at `time`; `thread` ran until then.
     #[inline]
     pub(crate) fn update(
         &mut self,
@@ -189,7 +188,7 @@ impl Cap {
         see: &mut impl FnMut(Fact<'_>),
     ) {
         let state = self.doing(alone);
-        // If no thread has stopped, the running one goes on: another one was woken.
+        // If no thread has stopped, the running one continues: another one was woken.
         let same_thread = state != CapState::Mutator
             || thread.is_none()
             || thread == self.running.map(|(id, _)| id);
@@ -199,7 +198,7 @@ impl Cap {
         self.enter(number, time, (state, thread), see);
     }
 
-    /// Goes over to another state.
+    /// Changes to another state.
     #[inline]
     fn enter(
         &mut self,
@@ -208,7 +207,7 @@ impl Cap {
         (state, thread): (CapState, Option<u32>),
         see: &mut impl FnMut(Fact<'_>),
     ) {
-        // Some events are dated back: no moment counts twice.
+        // Some events are dated back: no moment is counted twice.
         let time = time.max(self.since);
         let ended = self.state.0;
         if time > self.since && ended != CapState::Unknown {
@@ -224,8 +223,8 @@ impl Cap {
         (self.state, self.since) = (Doing(state), time);
     }
 
-    /// A block begins at `begin` and ends at `end`: between the one before and this one, the
-    /// capability wrote its buffer.
+    /// Takes a block that begins at `begin` and ends at `end`: between the block before and this
+    /// one, the capability wrote its buffer.
     pub(crate) fn block(
         &mut self,
         number: u16,
@@ -243,7 +242,7 @@ impl Cap {
         self.block_end = self.block_end.max(end);
     }
 
-    /// The log is over.
+    /// Ends the log.
     pub(crate) fn finish(&mut self, number: u16, time: u64, see: &mut impl FnMut(Fact<'_>)) {
         let thread = self.running.map(|(thread, _)| thread);
         self.enter(number, time, (CapState::Unknown, thread), see);

@@ -1,9 +1,9 @@
 //! Garbage collections.
 //!
-//! Every capability that takes part in a collection writes a start and an end.
-//! The one that leads it also writes statistics, and only its interval is the
-//! pause of the program. Statistics come before the end in the stream, but
-//! bear a later time: in a sorted log they follow it. Both are understood.
+//! Every capability that takes part in a collection writes a start and an end. The one that leads
+//! it also writes statistics, and only its interval is the pause of the program. Statistics precede
+//! the end in the stream, but have a later time: in a sorted log they follow it. Both orders are
+//! handled.
 
 use ghc_eventlog::{Event, EventBody, Header, ids};
 
@@ -13,8 +13,8 @@ use ghc_eventlog::{Event, EventBody, Header, ids};
 pub struct Collection {
     /// The leader.
     pub cap: u16,
-    /// When the leader asked for it; `None` if that is not in the log (systems
-    /// that are not threaded write it nowhere).
+    /// When the leader asked for it; `None` if that is not in the log (systems that are not
+    /// threaded never write it).
     pub requested: Option<u64>,
     /// When all capabilities had stopped, and it began.
     pub start: u64,
@@ -31,14 +31,14 @@ impl Collection {
     }
 
     /// From the request until all capabilities had stopped, in nanoseconds. `GC_GLOBAL_SYNC` does
-    /// not say when that was: it has the time at which it is written, near the end.
+    /// not give this time: it has the time at which it is written, near the end.
     pub fn sync(&self) -> Option<u64> {
         self.requested
             .map(|requested| self.start.saturating_sub(requested))
     }
 }
 
-/// What the leader tells of a collection. All but the first and `par_threads` are bytes.
+/// The leader's statistics of a collection. All except the first and `par_threads` are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct CollectionStats {
@@ -68,11 +68,11 @@ pub struct CollectionStats {
     serde(rename_all = "snake_case")
 )]
 pub enum PhaseKind {
-    /// Marking beside the program.
+    /// Marking while the program runs.
     Mark,
     /// The final pause.
     Sync,
-    /// Sweeping beside the program.
+    /// Sweeping while the program runs.
     Sweep,
 }
 
@@ -80,7 +80,7 @@ impl PhaseKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Mark, Self::Sync, Self::Sweep];
 
-    /// What it is called.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mark => "concurrent mark",
@@ -90,11 +90,11 @@ impl PhaseKind {
     }
 }
 
-/// A phase that is over. Times in nanoseconds.
+/// A phase that has ended. Times are in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Phase {
-    /// Which.
+    /// Which phase.
     pub kind: PhaseKind,
     /// From when on.
     pub from: u64,
@@ -102,14 +102,13 @@ pub struct Phase {
     pub to: u64,
 }
 
-/// A collection of which one capability has told something.
+/// A collection, as far as one capability has logged it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Told {
     start: Option<u64>,
     requested: Option<u64>,
     stats: Option<CollectionStats>,
-    /// A part that is over, of which it is not known whether it was the
-    /// leader's.
+    /// A part that has ended, of which it is not known whether it was the leader's.
     over: Option<(u64, u64)>,
 }
 
@@ -129,8 +128,8 @@ pub(crate) struct Collections {
     last_end: u64,
     /// Nanoseconds in collections so far.
     pub(crate) paused: u64,
-    /// Since when each phase of the concurrent collector goes on, and how the last event of it
-    /// was called.
+    /// Since when each phase of the concurrent collector has been going on, and the name of its
+    /// last event.
     phases: [Option<u64>; 3],
     last_phase: Option<u16>,
 }
@@ -143,7 +142,7 @@ impl Collections {
         }
     }
 
-    /// Since when the phase goes on.
+    /// Since when the phase has been going on.
     pub(crate) fn phase(&self, kind: PhaseKind) -> Option<u64> {
         self.phases[kind as usize]
     }
@@ -182,7 +181,7 @@ impl Collections {
                 match told.stats.take() {
                     Some(stats) => step.collection = Some(told.over(cap, (start, end), stats)),
                     None if no_statistics => {
-                        // Whoever ends first speaks for all that overlap.
+                        // Of parts that overlap, the one that ends first counts for all.
                         if start >= last_end {
                             step.collection = Some(Collection {
                                 cap,
@@ -231,7 +230,7 @@ impl Collections {
         step
     }
 
-    /// Takes an event of the concurrent collector: a phase that is over, and what is odd.
+    /// Takes an event of the concurrent collector: returns a phase that has ended, and what is odd.
     pub(crate) fn concurrent(
         &mut self,
         event: &Event<'_>,
@@ -248,7 +247,7 @@ impl Collections {
         let now = begins.then_some(event.time);
         let before = std::mem::replace(&mut self.phases[kind as usize], now);
         let repeated = self.last_phase.replace(event.id()) == Some(event.id());
-        // The runtime system tells the final synchronisation twice.
+        // The runtime system logs the final synchronisation twice.
         let odd = before.is_some() == begins && !(kind == PhaseKind::Sync && repeated);
         let phase = before.filter(|_| !begins).map(|from| Phase {
             kind,

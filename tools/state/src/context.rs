@@ -1,4 +1,4 @@
-//! What it takes to fold one event, besides the state and what the event says.
+//! What is needed to fold one event, besides the state and the event's contents.
 
 use crate::fact::Fact;
 use crate::limits::Keep;
@@ -7,10 +7,9 @@ use crate::oddity::{At, Odd, Oddity};
 use crate::turn::Turn;
 use ghc_eventlog::{Encoded, Event};
 
-/// An event, and what of it is wanted.
+/// An event, and which parts of the result are needed.
 //
-// Small, and all that an event says of itself behind a pointer: most of it is for what
-// rarely happens.
+// Small, with all data of the event behind a pointer: most of it is only for what rarely happens.
 pub(crate) struct Context<'a, E> {
     pub(crate) event: &'a E,
     pub(crate) turn: Turn,
@@ -41,10 +40,10 @@ pub(crate) trait Place {
     }
 }
 
-/// That of a decoded event.
+/// The place of a decoded event.
 //
-// A copy: events are large, and callers that pass one on need not copy all of it only as long
-// as the compiler sees that its address is not kept.
+// A copy: events are large, and callers that pass one on need not copy all of it only as long as
+// the compiler sees that its address is not kept.
 pub(crate) struct Moment {
     time: u64,
     cap: Option<u16>,
@@ -86,17 +85,17 @@ place!(Moment);
 place!(Encoded<'_>);
 
 impl<E: Place> Context<'_, E> {
-    /// Whether the event comes in an order that is not that of time, or may not be.
+    /// Whether events are not ordered by time here, or may not be.
     #[inline]
     pub(crate) fn is_late(&self) -> bool {
         self.turn.is_late()
     }
 
-    /// Tells what is odd about the event.
+    /// Reports what is odd about the event.
     #[cold]
     pub(crate) fn odd(&self, odd: Odd, see: &mut impl FnMut(Fact<'_>)) {
-        // The capabilities of a recovered log begin at different times: until
-        // the last of them does, what they say of each other is incomplete.
+        // The capabilities of a recovered log begin at different times: until the last of them
+        // does, what they log about each other is incomplete.
         let whole_from = self.losses.whole_from;
         let partial = whole_from.is_some_and(|from| self.event.time() < from);
         if self.keep.oddities && !(partial && self.event.cap().is_some()) {

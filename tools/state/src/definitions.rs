@@ -1,14 +1,15 @@
-//! What was defined so far, word by word, so that a log can begin with it again.
+//! All definitions so far, byte for byte, so that a new log can begin with
+//! them.
 //!
-//! A definition counts until the next one of the same thing. One that says the
-//! same again changes nothing, so it stays where it is in the order; one that
-//! says something else takes its place behind all others. Cost centres and info
-//! tables only ever grow: see [`Symbols`].
+//! A definition is valid until the next one of the same thing. One that says
+//! the same again changes nothing, so it keeps its place in the order; one that
+//! says something else replaces it, at the end of the order. Cost centres and
+//! info tables only ever grow: see [`Symbols`].
 //!
 //! A task that moves is kept as if it had been created where it is now, since
-//! the steps in between do not matter. Moves and ends of tasks that are older than
-//! the log are ignored: in a log that begins with these definitions they would
-//! be about nothing.
+//! the steps in between do not matter. Moves and ends of tasks that are older
+//! than the log are ignored: in a log that begins with these definitions they
+//! would refer to nothing.
 
 use crate::binary::Messages;
 use crate::limits::Keep;
@@ -22,7 +23,7 @@ use ghc_eventlog::{Event, EventBody, Header, WallClock, definition, encode_event
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Where a `task_create` has its capability, in the payload.
+/// Where the capability is in the payload of a `task_create`.
 const TASK_CAP: usize = 8;
 
 /// One definition.
@@ -46,7 +47,7 @@ impl Defined {
         }
     }
 
-    /// Whether a reader of both knows the same.
+    /// Whether readers of the two have the same information.
     fn same(&self, other: &Self) -> bool {
         match (self.wall_clock(), other.wall_clock()) {
             (Some(ours), Some(theirs)) => ours == theirs,
@@ -54,7 +55,7 @@ impl Defined {
         }
     }
 
-    /// Appends the event as of this time.
+    /// Appends the event, dated at this time.
     fn dated(&self, at: u64, out: &mut Vec<u8>) {
         let Some(clock) = self.wall_clock() else {
             return self.raw.dated(at, out);
@@ -68,7 +69,7 @@ impl Defined {
     }
 }
 
-/// A ticky counter, as its definition has it.
+/// A ticky counter, from its definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct TickyCounter {
@@ -80,14 +81,14 @@ pub struct TickyCounter {
     pub arg_kinds: String,
     /// Its info table.
     pub info: Option<u64>,
-    /// More about it, in JSON.
+    /// More information, in JSON.
     pub json: Option<String>,
 }
 
 /// What was defined so far. A copy shares what has not changed since.
 #[derive(Clone, Debug, Default)]
 pub struct Definitions {
-    /// The same for all copies that go back to one.
+    /// The same for all copies of one original.
     origin: Arc<()>,
     classes: BTreeMap<Class, Table<Defined>>,
     arrivals: u64,
@@ -96,8 +97,8 @@ pub struct Definitions {
     refused: u64,
     symbols: Symbols,
     messages: Messages,
-    /// In a copy that was continued on its own: up to where it has the same
-    /// numbers as the other copies.
+    /// In a copy that has diverged: the position up to which its numbers are
+    /// the same as in the other copies.
     branch: Option<Known>,
 }
 
@@ -120,17 +121,17 @@ impl Definitions {
         &self.messages
     }
 
-    /// How many definitions were refused, as there are too many; cost centres,
-    /// info tables and messages not included.
+    /// How many definitions were refused because there were too many; not
+    /// including cost centres, info tables and messages.
     pub fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// Whether the event defines once more what is known already: what a
-    /// runtime system tells when it begins its log again.
+    /// Whether the event repeats a definition that is known already: what a
+    /// runtime system writes when it begins its log again.
     ///
-    /// The wall clock of a set and the place of a task can be told otherwise
-    /// the second time, as they were read again; they are no news either.
+    /// The wall clock of a set and the place of a task can differ the second
+    /// time, because they were read again; they are not new either.
     pub fn repeats(&self, event: &Event<'_>) -> bool {
         let Some(Definition { class, key, op }) = definition(&event.body) else {
             return false;
@@ -205,13 +206,13 @@ impl Definitions {
         })
     }
 
-    /// What comes now does not come in the same way to the other copies.
+    /// From now on this copy takes other events than the other copies.
     pub(crate) fn branch(&mut self) {
         self.branch = Some(self.known());
     }
 
-    /// Whether a reader of both knows the same. The order counts of cost
-    /// centres and info tables only, and that of what is said of one span.
+    /// Whether readers of the two have the same information. The order matters
+    /// only for cost centres and info tables, and for the messages of one span.
     pub fn same(&self, other: &Self) -> bool {
         let classes: BTreeSet<_> = self.classes.keys().chain(other.classes.keys()).collect();
         let keyed = classes.into_iter().all(|&class| {
@@ -311,13 +312,14 @@ impl Definitions {
         self.classes.get(&class)?.get(key)
     }
 
-    /// Those of a class, in their order.
+    /// The definitions of a class, in their order.
     fn sorted(&self, class: Class) -> Vec<(u64, &Defined)> {
         let table = self.classes.get(&class).into_iter();
         by_arrival(table.flat_map(|table| table.iter()))
     }
 
-    /// Those of a class that may not be the same in the other, in their order.
+    /// The definitions of a class that may differ from the other, in their
+    /// order.
     fn sorted_beside<'a>(&'a self, class: Class, other: &'a Self) -> Vec<(u64, &'a Defined)> {
         match (self.classes.get(&class), other.classes.get(&class)) {
             (Some(ours), Some(theirs)) => by_arrival(ours.iter_beside(theirs)),
@@ -326,11 +328,11 @@ impl Definitions {
     }
 
     /// The events that bring a reader from `from`, an older copy or one of
-    /// another log, to this one: in the order in which they are to be written,
-    /// each with the capability whose block it belongs into, all as of `at`.
+    /// another log, to this one: in the order in which they have to be written,
+    /// each with the capability whose block it belongs to, all dated `at`.
     ///
-    /// What is not told can be lacking in logs whose header does not declare
-    /// the type of event for it.
+    /// Changes are left out if the header does not declare the type of event
+    /// for them.
     pub fn changes(
         &self,
         from: &Self,
@@ -359,8 +361,8 @@ impl Definitions {
             .changes((&from.messages, related.messages), (header, at), told.out);
     }
 
-    /// Whether what `from` has under this key is another thing than what this
-    /// one has, or is there no more.
+    /// Whether `from` has something under this key that differs here, or does
+    /// not exist here any more.
     fn is_gone(&self, class: Class, key: u64, (from, related): (&Self, Known)) -> bool {
         let arrival = |of: &Self| of.get(class, key).map(|defined| defined.arrival);
         let before = arrival(from);
@@ -387,7 +389,8 @@ impl Definitions {
             }
         }
         for (key, old) in from.sorted(Class::CapState) {
-            // Disabled before its creation was logged, and gone since.
+            // It was disabled before its creation was logged, and is deleted
+            // now.
             if self.get(Class::CapState, key).is_none() && !gone(Class::CapCreate, key) {
                 let deleted_cap = key as u16;
                 told.write(old.cap, &EventBody::CapDelete { deleted_cap });
@@ -416,7 +419,8 @@ impl Definitions {
         (from, related): (&Self, Known),
         told: &mut Change<'_, impl FnMut(Option<u16>, &[u8])>,
     ) {
-        // Members of a set that is another one now have to be told again.
+        // Members of a set that was replaced by another one have to be written
+        // again.
         let ours = match class {
             Class::CapsetAssign => self.sorted(class),
             _ => self.sorted_beside(class, from),
@@ -444,7 +448,7 @@ fn by_arrival<'a>(defined: impl Iterator<Item = (u64, &'a Defined)>) -> Vec<(u64
     sorted
 }
 
-/// Where changes go.
+/// Where changes are written.
 struct Change<'a, O> {
     header: &'a Header,
     at: u64,
@@ -453,7 +457,7 @@ struct Change<'a, O> {
 }
 
 impl<O: FnMut(Option<u16>, &[u8])> Change<'_, O> {
-    /// A new event, unless the header does not have its type.
+    /// Writes a new event, unless the header does not declare its type.
     fn write(&mut self, cap: Option<u16>, body: &EventBody<'_>) {
         self.raw.clear();
         if encode_event(self.header, self.at, body, &mut self.raw).is_ok() {
@@ -474,7 +478,7 @@ impl<O: FnMut(Option<u16>, &[u8])> Change<'_, O> {
         (self.out)(cap, &self.raw);
     }
 
-    /// A task is elsewhere now.
+    /// Writes that a task has moved.
     fn moved(&mut self, before: &Defined, now: &Defined) {
         let cap_of = |defined: &Defined| match defined.raw.body() {
             EventBody::TaskCreate { task, task_cap, .. } => Some((task, task_cap)),

@@ -1,8 +1,8 @@
-//! Whether two readers know the same.
+//! Compares the information of two readers.
 //!
-//! A reader who came late knows how things are, and not how they came to be:
-//! what is compared is what holds now. Since when, how long and how often are
-//! left out.
+//! A reader that joined late knows the current state, but not its history: only
+//! what is true now is compared. Since when, how long and how often are left
+//! out.
 
 use crate::cap::Cap;
 use crate::collections::PhaseKind;
@@ -11,8 +11,8 @@ use crate::thread::Thread;
 use std::collections::BTreeMap;
 
 impl State {
-    /// The first thing in which the two differ now, in words; `None` if they
-    /// say the same.
+    /// The first thing in which the two differ now, in words; `None` if there
+    /// is no difference.
     pub fn difference(&self, other: &Self) -> Option<String> {
         self.threads_differ(other)
             .or_else(|| self.caps_differ(other))
@@ -61,7 +61,8 @@ impl State {
         })
     }
 
-    /// Definitions, the heap sample that is open, ticky counters, open spans.
+    /// Compares definitions, the heap sample that is open, ticky counters, open
+    /// spans.
     fn told_differs(&self, other: &Self) -> Option<String> {
         if !self.definitions().same(other.definitions()) {
             return Some("the definitions are not the same".to_owned());
@@ -120,7 +121,7 @@ impl State {
     }
 }
 
-/// What holds now of a thread.
+/// The current state of a thread.
 fn now(thread: &Thread) -> (crate::states::ThreadState, Option<u16>, Option<&str>) {
     (thread.state(), thread.cap(), thread.label())
 }

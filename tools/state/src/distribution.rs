@@ -39,9 +39,9 @@ impl Default for Distribution {
 }
 
 impl Distribution {
-    /// With so many significant digits, 1 to 5.
+    /// A distribution with `digits` significant digits, 1 to 5.
     pub fn new(digits: u8) -> Self {
-        // It grows as needed, so only an absurd number of digits can fail.
+        // It grows as needed, so only an invalid number of digits can fail.
         Self {
             histogram: Histogram::new(digits).ok(),
             total: 0,
@@ -54,8 +54,8 @@ impl Distribution {
         self.total = self.total.saturating_add(nanos);
         self.max = self.max.max(nanos);
         if let Some(histogram) = &mut self.histogram {
-            // An hour and a half of a single pause is enough; a hostile log
-            // must not make the table grow.
+            // One pause of an hour and a half is enough; a hostile log must not
+            // make the table grow.
             let _ = histogram.record(nanos.min(1 << 42));
         }
     }
@@ -65,7 +65,7 @@ impl Distribution {
         self.total
     }
 
-    /// The usual figures of what has come so far.
+    /// The usual figures of the durations so far.
     pub fn figures(&self) -> Figures {
         let Some(histogram) = self
             .histogram

@@ -1,9 +1,9 @@
-//! What a state tells on the way: things that are complete.
+//! Facts: things that are complete, reported by a state.
 //!
-//! A [`State`](crate::State) says how things are; facts say what has happened.
-//! They come in the order of the events that completed them, so the facts of
-//! one capability, one thread or one span are in the order of their ends. All
-//! times are nanoseconds of the log's own clock.
+//! A [`State`](crate::State) is the current situation; facts are what has
+//! happened. They are reported in the order of the events that completed them,
+//! so the facts of one capability, one thread or one span are ordered by their
+//! ends. All times are nanoseconds of the log's own clock.
 
 pub use crate::interval::{CapInterval, ThreadInterval};
 
@@ -20,25 +20,25 @@ use crate::thread::Thread;
 pub enum Fact<'a> {
     /// A thread was in a state for some time.
     Thread(ThreadInterval),
-    /// A thread is over; its last interval was reported just before.
+    /// A thread has ended; its last interval was reported just before.
     Gone {
         /// Its number.
         id: u32,
-        /// All that was known of it.
+        /// Everything that was known about it.
         thread: &'a Thread,
     },
     /// A capability did something for some time.
     Cap(CapInterval),
-    /// A thread was woken up. A message and no change of state: it can come
-    /// while the thread runs, or when it is over.
+    /// A thread was woken up. This is a message, not a change of state: it can
+    /// arrive while the thread runs, or after it has ended.
     Wakeup(Wakeup),
     /// A thread was passed on to another capability.
     Migration(Migration),
     /// A capability took part in a collection.
     Part(Part),
-    /// A collection, as its leader tells it: the program's pause.
+    /// A collection, as its leader logged it: the program's pause.
     Collection(&'a Collection),
-    /// A phase of the concurrent collector is over.
+    /// A phase of the concurrent collector has ended.
     Phase(Phase),
     /// A size of the heap.
     Heap(HeapValue),
@@ -48,18 +48,18 @@ pub enum Fact<'a> {
     Span(&'a Span),
     /// Something is missing from the log, and the log says so.
     Loss(Loss),
-    /// No runtime system writes this, or only in part of a log.
+    /// Something that no runtime system writes, or only in part of a log.
     Odd(Oddity),
 }
 
 /// One thread wakes up another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wakeup {
-    /// Who is woken.
+    /// The thread that is woken.
     pub thread: u32,
     /// The thread that ran on the capability that logs it, if any.
     pub by: Option<u32>,
-    /// The capability that tells it.
+    /// The capability that logs it.
     pub from: u16,
     /// The capability that is to run the thread.
     pub to: u16,
@@ -74,21 +74,21 @@ pub struct Migration {
     pub thread: u32,
     /// The capability that it leaves.
     pub from: u16,
-    /// The capability that it goes to.
+    /// The capability that it moves to.
     pub to: u16,
     /// When.
     pub time: u64,
 }
 
 /// A capability's own part in a collection: from when it joins it until it
-/// goes on, with the time in which it waits for the others.
+/// continues, including the time in which it waits for the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     /// The capability.
     pub cap: u16,
     /// When it joins.
     pub from: u64,
-    /// When it goes on; never before `from`.
+    /// When it continues; never before `from`.
     pub to: u64,
 }
 
@@ -115,7 +115,7 @@ pub enum HeapKind {
 pub struct HeapValue {
     /// The heap.
     pub capset: u32,
-    /// Who tells it.
+    /// The capability that logs it.
     pub cap: Option<u16>,
     /// What was measured.
     pub kind: HeapKind,
@@ -123,6 +123,6 @@ pub struct HeapValue {
     pub time: u64,
     /// Bytes.
     pub bytes: u64,
-    /// By how much the total has grown (of what is allocated only).
+    /// By how much the total has grown (only for [`HeapKind::Allocated`]).
     pub growth: u64,
 }

@@ -1,11 +1,11 @@
-//! Which threads are over: what comes late of one does not bring it back.
+//! Which threads have ended, so that a late event does not bring one back.
 
 use std::collections::BTreeMap;
 
-/// At most so many groups of 64 are remembered: four million threads, lately over.
+/// The number of groups of 64 that are kept: the last four million threads that ended.
 const MOST: usize = 1 << 16;
 
-/// Numbers of threads that are over.
+/// Numbers of threads that have ended.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Finished {
     groups: BTreeMap<u32, u64>,
@@ -20,7 +20,7 @@ impl Finished {
         let (group, bit) = place(number);
         *self.groups.entry(group).or_default() |= bit;
         if self.groups.len() > MOST {
-            // Numbers grow: those of long ago are the lowest.
+            // Numbers grow: the oldest are the lowest.
             self.groups.pop_first();
         }
     }
@@ -31,7 +31,7 @@ impl Finished {
         self.groups.get(&group).is_some_and(|bits| bits & bit != 0)
     }
 
-    /// The number is used again.
+    /// Forgets a number, because it is reused.
     pub(crate) fn remove(&mut self, number: u32) {
         let (group, bit) = place(number);
         if let Some(bits) = self.groups.get_mut(&group) {

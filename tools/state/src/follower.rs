@@ -1,4 +1,4 @@
-//! A live stream: the state where nothing is missing, and the bytes beyond.
+//! Follows a live stream: the state up to where nothing is missing, and the bytes after that.
 
 use crate::beginning::Beginning;
 use crate::fact::Fact;
@@ -10,28 +10,26 @@ use crate::turn::Turn;
 use ghc_eventlog::{Encoded, Error, Header, Item};
 use std::sync::Arc;
 
-/// Follows a stream, and can bring others to where it is.
+/// Follows a stream, and can bring other readers to the same place.
 ///
-/// Capabilities deliver their blocks at different times. The state is that of the
-/// low watermark, up to which nothing is missing; what has come beyond it waits
-/// as bytes. A reader who comes late gets, in this order:
+/// Capabilities deliver their blocks at different times. The state is that of the low watermark, up
+/// to which nothing is missing; what has arrived after it is held as bytes. A reader that joins
+/// late gets, in this order:
 ///
 /// 1. the header, byte for byte;
 /// 2. the [beginning](Self::beginning): the [`transition`](crate::transition())
 ///    from nothing to the state, then the [`Window`];
 /// 3. the rest of the stream, byte for byte.
 ///
-/// In the end it knows what one knows who was there from the beginning. One who
-/// got all bytes up to some moment and then missed some gets the transition from
-/// the state that [all of it](Self::delivered) made, as soon as the watermark
-/// [has passed](Self::has_passed) the [`position`](Self::position) of that
-/// moment; then the window and the rest.
+/// In the end it has the same information as a reader that was there from the beginning. A reader
+/// that got all bytes up to some moment and then missed some gets the transition from the state
+/// that [all of it](Self::delivered) made, as soon as the watermark [has passed](Self::has_passed)
+/// the [`position`](Self::position) of that moment; then the window and the rest.
 ///
-/// When more than [`max_bytes`](MergeOptions::max_bytes) wait, the state goes on
-/// regardless, and `at` with it. What a capability that lags tells after that
-/// about an earlier time counts for a late reader as of then, which cannot always
-/// be right; nor can what one tells about an earlier time of which nobody had said
-/// that it exists.
+/// When more than [`max_bytes`](MergeOptions::max_bytes) are held, the state moves on regardless,
+/// and `at` with it. What a capability that lags logs after that about an earlier time counts for a
+/// late reader as of then, which cannot always be right; nor can events from an earlier time of a
+/// capability that was not announced.
 ///
 /// ```
 /// use eventlog_state::{Follower, Keep, MergeOptions};
@@ -59,14 +57,14 @@ pub struct Follower {
     merge: Merge,
     keep: Keep,
     state: Option<State>,
-    /// Nothing has come since the mark at the end.
+    /// Nothing has arrived since the mark at the end.
     at_end: bool,
     /// The latest end of a global block.
     global_end: u64,
 }
 
 impl Follower {
-    /// Nothing has come yet.
+    /// A follower of a stream that has not begun.
     pub fn new(options: MergeOptions, keep: Keep) -> Self {
         Self {
             merge: Merge::new(options),
@@ -77,8 +75,8 @@ impl Follower {
         }
     }
 
-    /// Takes an item of a decoder, and its header at this moment; as
-    /// [`Merge::push`]. The window then ends behind this item.
+    /// Takes an item of a decoder, and the decoder's current header; as [`Merge::push`]. The window
+    /// then ends after this item.
     ///
     /// # Errors
     ///
@@ -107,8 +105,8 @@ impl Follower {
         self.fold(see)
     }
 
-    /// There is nothing more to come: all of it goes into the state, and what goes
-    /// on ends for `see`, as [`State::finish`] tells it. The state stays as it is.
+    /// Ends the stream: everything is taken into the state, and what is still going on ends for
+    /// `see`, as [`State::finish`] reports it. The state stays as it is.
     ///
     /// # Errors
     ///
@@ -132,7 +130,7 @@ impl Follower {
         })
     }
 
-    /// What is waited for, and what is certain.
+    /// The merge: which events are held, and up to when nothing is missing.
     pub fn merge(&self) -> &Merge {
         &self.merge
     }
@@ -142,9 +140,8 @@ impl Follower {
         self.state.as_ref()
     }
 
-    /// The moment of the state. All that capabilities have told up to then is in
-    /// it, and nothing that they told of later. What belongs to no capability is in
-    /// it as soon as it has come.
+    /// The moment of the state. Everything that capabilities have logged up to then is in it, and
+    /// nothing later. Events that belong to no capability are in it as soon as they have arrived.
     pub fn at(&self) -> u64 {
         self.merge.at()
     }
@@ -154,19 +151,18 @@ impl Follower {
         self.merge.may_cut() && self.state.as_ref().is_some_and(State::may_cut)
     }
 
-    /// The state at [`at`](Self::at), and the bytes that have come and are not in
-    /// it; `None` while there is no header, or the next one is incomplete, and after
-    /// a fault.
+    /// The state at [`at`](Self::at), and the bytes that have arrived and are not in it; `None`
+    /// while there is no header, or the next one is incomplete, and after a fault.
     ///
-    /// It does not matter whether the log [may be cut](Self::may_cut) here: what has
-    /// come of a heap sample is in the state.
+    /// It does not matter whether the log [may be cut](Self::may_cut) here: the part of a heap
+    /// sample that has arrived is in the state.
     pub fn cut(&mut self) -> Option<(Snapshot, Window)> {
         let state = self.state.as_mut().filter(|_| self.merge.may_cut())?;
         Some((state.snapshot(), self.merge.window(self.at_end)))
     }
 
-    /// What a log begins with, behind its header, that goes on here: for a reader
-    /// who knows nothing. `None` where [`cut`](Self::cut) gives nothing.
+    /// The beginning of a log that goes on here, after its header: for a reader that knows nothing.
+    /// `None` if [`cut`](Self::cut) returns `None`.
     pub fn beginning(&mut self) -> Option<Beginning> {
         let at = self.at();
         let (state, window) = self.cut()?;
@@ -177,25 +173,25 @@ impl Follower {
         Some(Beginning::new((state, window), (at, self.global_end), caps))
     }
 
-    /// How far the stream has come, in whole blocks: what a reader has who got
-    /// everything so far.
+    /// How far the stream has come, in whole blocks: the position of a reader that got everything
+    /// so far.
     pub fn position(&self) -> Position {
         self.merge.position()
     }
 
-    /// Whether the state contains all that a reader has who got everything up to
-    /// that position, and nothing that comes later belongs before it: then that
-    /// reader can be brought up to date. Never after another header.
+    /// Whether the state contains everything that a reader has that got everything up to that
+    /// position, and nothing that arrives later belongs before it: then that reader can be brought
+    /// up to date. Never after another header.
     pub fn has_passed(&self, position: &Position) -> bool {
         self.merge.has_passed(position)
     }
 
-    /// A copy, which shares what does not change. Given the same bytes, both come to the same:
-    /// so it can be asked later what was at any place behind this one.
+    /// A copy, which shares what does not change. Given the same bytes, both get the same state: so
+    /// it can be used later to get the state at any later place.
     #[must_use]
     pub fn checkpoint(&mut self) -> Self {
         if let Some(state) = &mut self.state {
-            // Sealed, what there is of threads is shared.
+            // Sealing makes copies share the threads.
             state.scheduler.threads.seal();
         }
         Self {
@@ -207,17 +203,18 @@ impl Follower {
         }
     }
 
-    /// What comes now does not come to other copies of this, or not in the same way. To be said
-    /// before it comes, so that a [`transition`](crate::transition()) from what this one makes of it to
-    /// a state of theirs tells all that may differ.
+    /// Says that from now on this copy gets other events than its other copies, or the same ones
+    /// differently. Must be called before these events, so that a
+    /// [`transition`](crate::transition()) from its state to one of theirs contains everything that
+    /// may differ.
     pub fn departs(&mut self) {
         if let Some(state) = &mut self.state {
             state.definitions.branch();
         }
     }
 
-    /// The state that all whole blocks make that have come, whatever may be missing:
-    /// what a reader makes of the stream if it gets no more.
+    /// The state that all whole blocks so far make up, whatever may be missing: the state of a
+    /// reader that gets no more of the stream.
     pub fn delivered(&self) -> Option<Snapshot> {
         let mut state = self.state.clone()?;
         state.definitions.branch();
@@ -234,7 +231,7 @@ impl Follower {
     }
 }
 
-/// Takes what the merge hands on into the state.
+/// Takes what the merge passes on into the state.
 struct Fold<'a, S> {
     keep: &'a Keep,
     state: &'a mut Option<State>,

@@ -1,8 +1,8 @@
-//! A quantity that goes up and down, of several heaps together.
+//! A quantity that goes up and down, summed over several heaps.
 
 use std::collections::BTreeMap;
 
-/// At most so many heaps are told apart: a log may claim any number.
+/// The number of heaps that are distinguished: a log may claim any number.
 const MOST: usize = 1 << 10;
 
 /// The latest value of each heap, and the highest of all together.
@@ -23,7 +23,7 @@ impl Gauge {
         let (at, before) = self.latest.entry(heap).or_insert((time, 0));
         let sum = self.sum - u128::from(*before) + u128::from(value);
         self.peak = self.peak.max(sum);
-        // What comes late can be the highest, but not the latest.
+        // A late value can be the highest, but not the latest.
         if time >= *at {
             (*at, *before) = (time, value);
             self.sum = sum;
@@ -58,7 +58,7 @@ mod tests {
         gauge.record(7, 11, 100);
         gauge.record(0, 12, 2);
         assert_eq!((gauge.last(), gauge.peak()), (Some(102), Some(105)));
-        // From before the latest: only the peak.
+        // An earlier time than the latest: it counts only for the peak.
         gauge.record(0, 11, 50);
         assert_eq!((gauge.last(), gauge.peak()), (Some(102), Some(150)));
         gauge.record(1, 13, u64::MAX);

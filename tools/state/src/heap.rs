@@ -1,4 +1,4 @@
-//! The size of things: heap, live data, allocation.
+//! Sizes: heap, live data, allocation.
 
 use crate::fact::{HeapKind, HeapValue};
 use crate::turn::Turn;
@@ -28,13 +28,13 @@ pub(crate) struct Told {
 pub struct Returned {
     /// When.
     pub time: u64,
-    /// Who tells it.
+    /// The capability that logs it.
     pub cap: Option<u16>,
-    /// Held.
+    /// Megablocks held.
     pub current: u32,
-    /// Wanted.
+    /// Megablocks needed.
     pub needed: u32,
-    /// Given back.
+    /// Megablocks given back.
     pub returned: u32,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Heaps {
     heaps: BTreeMap<u32, Heap>,
 }
 
-/// At most so many heaps are kept: a log may claim any number.
+/// The number of heaps that are kept: a log may claim any number.
 const MOST: usize = 1 << 10;
 
 impl Heaps {
@@ -93,7 +93,7 @@ impl Heaps {
         Some(self.heaps.entry(capset).or_default())
     }
 
-    /// The size that the event tells (not what capabilities have allocated).
+    /// The size in the event (not what capabilities have allocated).
     pub(crate) fn event(&mut self, event: &Event<'_>, turn: Turn) -> Option<HeapValue> {
         let (capset, kind, bytes) = match event.body {
             EventBody::HeapSize { capset, bytes } => (capset, HeapKind::Size, bytes),
@@ -122,7 +122,8 @@ impl Heaps {
                 HeapKind::Live => &mut heap.live,
                 _ => &mut heap.blocks,
             };
-            // Some events are dated back: in its turn, the latest counts.
+            // Some events are dated back: of events in order, the last one
+            // counts.
             if !turn.is_late() || place.is_none_or(|known| known.time <= event.time) {
                 *place = Some(Told {
                     time: event.time,

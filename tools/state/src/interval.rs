@@ -1,4 +1,4 @@
-//! What went on for some time.
+//! Intervals of threads and capabilities.
 
 use crate::states::{CapState, ThreadState};
 
@@ -16,14 +16,14 @@ pub struct ThreadInterval {
 }
 
 /// A capability did something for some time. Intervals of one capability follow
-/// each other without gap or overlap; empty ones are not told.
+/// each other without gap or overlap; empty ones are not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapInterval {
     /// The capability.
     pub cap: u16,
     /// What it did.
     pub state: CapState,
-    /// The thread, while one runs.
+    /// The thread, if one ran.
     pub thread: Option<u32>,
     /// From when on.
     pub from: u64,

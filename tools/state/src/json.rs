@@ -1,6 +1,7 @@
-//! A snapshot as data for other programs: what holds now, with the totals.
+//! A snapshot as data for other programs: the current state, with the totals.
 //!
-//! Times are nanoseconds, sizes bytes. What the log does not tell is `null`.
+//! Times are nanoseconds, sizes bytes. What is not known from the log is
+//! `null`.
 
 use crate::cap::Cap;
 use crate::collections::PhaseKind;

@@ -1,55 +1,55 @@
 //! One model of GHC's runtime system, folded from the events of an eventlog.
 //!
-//! What a program does can only be told from its events by following them: who
-//! runs where, which collection goes on, what a number was defined to mean.
-//! Every tool that looks at logs needs that, and here is the one place that
-//! knows it. There is no input, no output and no clock in this crate: events
-//! come in, in whatever way they were read, and facts come out.
+//! What a program does can only be found from its events by following them:
+//! which thread runs where, which collection is going on, what a number was
+//! defined to mean. Every tool that looks at logs needs that, and this crate is
+//! the only place that implements it. It does no input or output and uses no
+//! clock: it takes events, however they were read, and reports facts.
 //!
 //! | | |
 //! |---|---|
-//! | [`State`] | the fold: [`apply`](State::apply) takes an event, and tells each [`Fact`] that it completes |
+//! | [`State`] | the fold: [`apply`](State::apply) takes an event, and reports each [`Fact`] that it completes |
 //! | [`Fact`] | what has happened: intervals of threads and capabilities, collections, heap samples, spans, losses, oddities |
 //! | [`Snapshot`] | a state that does not change any more; cheap, because it shares what has not changed since |
 //! | [`transition`] | the events that bring a reader from one snapshot to another; from nothing, a valid beginning of a log |
-//! | [`transition_blocks`] | the same as blocks, behind the header of a log |
-//! | [`Merge`] | the events of all capabilities in the order of time, decoded where they lie |
-//! | [`Follower`] | both of a live stream: at any moment the state, and the bytes that are not in it yet |
-//! | [`Beginning`] | what a log begins with that goes on in the middle of a stream |
-//! | [`Prologue`] | the same as a part of a recording has it, so that it can be dropped again |
+//! | [`transition_blocks`] | the same as blocks, after the header of a log |
+//! | [`Merge`] | the events of all capabilities ordered by time, decoded in place |
+//! | [`Follower`] | both for a live stream: at any moment the state, and the bytes that are not in it yet |
+//! | [`Beginning`] | the beginning of a log that goes on in the middle of a stream |
+//! | [`Prologue`] | the same for a part of a recording, so that it can be removed again |
 //! | [`Spans`] | pairs of messages, by any rule |
 //! | [`Totals`] | sums, distributions and extremes over a session, and the [`report`] of them |
 //!
 //! # Order
 //!
-//! A log lies in blocks of one capability each, and those of different
-//! capabilities overlap in time. The state does not need all events in the
-//! order of time:
+//! A log consists of blocks of one capability each, and those of different
+//! capabilities overlap in time. The state does not need all events ordered by
+//! time:
 //!
-//! * What a capability does follows from its own events, which lie in their
-//!   order.
-//! * A thread belongs to one capability at a time, and only that one tells what
-//!   it does; with `migrate_thread` it passes the thread on. In 53 logs of GHC
-//!   9.0.2, 9.6.6 and 9.10.3, no other capability ever told that a thread ran,
-//!   stopped or was woken on the spot.
-//! * The global block describes the program. GHC 9.0 writes it at exit, so
-//!   whatever it says can come at any time.
+//! * What a capability does follows from its own events, which are in order.
+//! * A thread belongs to one capability at a time, and only that one logs what
+//!   the thread does; with `migrate_thread` it passes the thread on. In 53 logs
+//!   of GHC 9.0.2, 9.6.6 and 9.10.3, no other capability ever logged that a
+//!   thread ran, stopped or was woken on the spot.
+//! * The global block describes the program. GHC 9.0 writes it at exit, so its
+//!   events can arrive at any time.
 //!
-//! So totals are right in any order of blocks, and every event says with its
-//! [`Turn`] whether something earlier can still come: what is older than what is
-//! known already counts for totals and changes no state.
+//! So totals are right in any order of blocks, and every event has a [`Turn`]
+//! that says whether something earlier can still arrive: an event that is older
+//! than what is known already counts for totals and changes no state.
 //!
-//! Times within a capability go back around collections, whose events are
-//! dated to when they happened. Intervals are clamped: no moment counts twice.
+//! Times within a capability go back around collections, whose events are dated
+//! at the time when they happened. Intervals are clamped: no moment is counted
+//! twice.
 //!
 //! # What can be relied on
 //!
 //! * Nothing panics, whatever the events say, and memory stays within
-//!   [`Limits`]. What is beyond a limit is refused and counted; everything else
-//!   stays right. Threads that are over leave only totals.
-//! * Events that are not known are passed over.
+//!   [`Limits`]. What exceeds a limit is refused and counted; everything else
+//!   stays right. Threads that have ended leave only totals.
+//! * Unknown events are skipped.
 //! * Without [`Keep::threads`], [`Keep::definitions`] and so on the fold is
-//!   faster and knows less; what it knows is the same.
+//!   faster and keeps less; what it keeps is the same.
 //!
 //! # Dependencies
 //!

@@ -2,23 +2,21 @@
 
 /// Which parts of the runtime system are followed, and the limits to them.
 ///
-/// A limit is not a failure: what is beyond it is refused and counted
-/// ([`State::refused`](crate::State::refused)), and everything else stays
-/// right.
+/// A limit is not a failure: what exceeds it is refused and counted
+/// ([`State::refused`](crate::State::refused)), and everything else stays right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
-    /// Each thread. Without it, only what capabilities tell of threads.
+    /// Each thread. Without it, only the numbers that capabilities give of threads.
     pub threads: bool,
-    /// Definitions, word by word, so that a log can begin with them again.
+    /// Definitions, byte for byte, so that a log can begin with them again.
     pub definitions: bool,
     /// The names of info tables: there can be millions.
     pub info_tables: bool,
     /// Spans between two messages of the program.
     pub spans: bool,
-    /// Whether what no runtime system writes is told as
-    /// [`Fact::Odd`](crate::Fact::Odd).
+    /// Whether what no runtime system writes is reported as [`Fact::Odd`](crate::Fact::Odd).
     pub oddities: bool,
-    /// How much of each.
+    /// How much of each is kept.
     pub limits: Limits,
 }
 
@@ -68,8 +66,8 @@ impl Default for Limits {
 }
 
 impl Keep {
-    /// Nothing that takes more memory the longer the log is: programs,
-    /// capabilities, collections, the heap, the sample that is open.
+    /// Nothing that takes more memory the longer the log is: only programs, capabilities,
+    /// collections, the heap, the sample that is open.
     pub fn least() -> Self {
         Self {
             threads: false,
@@ -81,8 +79,8 @@ impl Keep {
         }
     }
 
-    /// What a log can begin with that goes on in the middle of a stream. The names
-    /// of info tables are not repeated there.
+    /// What the beginning of a log that goes on in the middle of a stream needs. The names of info
+    /// tables are not repeated there.
     pub fn for_beginnings() -> Self {
         Self {
             info_tables: false,
@@ -91,7 +89,7 @@ impl Keep {
         }
     }
 
-    /// All that a log can tell.
+    /// Everything that a log can contain.
     pub fn all() -> Self {
         Self {
             threads: true,

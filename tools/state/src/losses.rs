@@ -1,4 +1,4 @@
-//! What is missing from a log, and says so.
+//! What is missing from a log, according to notes in it.
 
 use ghc_eventlog::Event;
 use ghc_eventlog::notes::{Note, Recovered};
@@ -7,9 +7,9 @@ use ghc_eventlog::notes::{Note, Recovered};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Loss {
-    /// When the log says so.
+    /// The time of the note in the log.
     pub time: u64,
-    /// What it says.
+    /// What is missing.
     pub lost: Lost,
 }
 
@@ -69,17 +69,17 @@ pub struct Losses {
     /// Their bytes, those for which a reader of a relay was too slow, and those
     /// that could not be recorded.
     pub bytes: u64,
-    /// Blocks that were dropped by a recorder, which does not tell their bytes
+    /// Blocks that were dropped by a recorder, which does not give their bytes
     /// as a number.
     pub blocks: u64,
-    /// Since when nothing is missing of any capability, in a log from a ring
-    /// whose oldest chunks were overwritten: the capabilities begin at
-    /// different times.
+    /// The time from which on nothing is missing of any capability, in a log
+    /// from a ring whose oldest chunks were overwritten: the capabilities begin
+    /// at different times.
     pub whole_from: Option<u64>,
 }
 
 impl Losses {
-    /// The loss that the event tells, if it does.
+    /// The loss that the event reports, if it does.
     #[inline]
     pub fn event(&mut self, event: &Event<'_>) -> Option<Loss> {
         let note = Note::of(event)?;

@@ -1,33 +1,32 @@
-//! Events of all capabilities in the order of time.
+//! Merges the events of all capabilities by time.
 //!
-//! A runtime system writes blocks, each of one capability, in any order. Here
-//! they are kept as they are, and decoded in place when it is their turn: the
-//! capability whose next event is the earliest hands on its events until another
-//! one's is earlier. That costs little more than decoding.
+//! A runtime system writes blocks, each of one capability, in any order. Here they are kept as they
+//! are, and decoded in place when it is their turn: the events of the capability whose next event
+//! is the earliest are passed on until another capability has an earlier one. That costs little
+//! more than decoding.
 //!
 //! # Times
 //!
-//! Some events are dated back. Within a capability the order is always that of
-//! the log: an event counts with its own time, or with the latest before it of the
-//! same capability if that is later, or with the end of the block before. Events
-//! of different capabilities that count with the same time come in the order of the
-//! stream.
+//! Some events are dated back. Within a capability the order is always that of the log: an event
+//! counts with its own time, or with the latest before it of the same capability if that is later,
+//! or with the end of the block before. Events of different capabilities that count with the same
+//! time are in the order of the stream.
 //!
 //! # What is certain
 //!
-//! A block that ends at `t` proves that its capability will write nothing earlier
-//! any more. So up to the lowest such `t` of all capabilities nothing is missing,
-//! and what lies before it is [`Turn::Certain`]. One that is known, but has
-//! delivered nothing, counts with 0. The global block takes no part: what is in
-//! it describes the program, GHC 9.0 writes it at exit only, and so it is handed on
-//! at once, before anything else that waits. So is what lies outside any block.
+//! A block that ends at `t` proves that its capability will write nothing earlier any more. So up
+//! to the lowest such `t` of all capabilities nothing is missing, and what is before it is
+//! [`Turn::Certain`]. A capability that is known, but has delivered nothing, counts with 0. The
+//! global block does not count: its events describe the program, GHC 9.0 writes it only at exit,
+//! and so it is passed on at once, before anything else that is held. The same applies to events
+//! outside any block.
 //!
-//! When more than [`max_bytes`](MergeOptions::max_bytes) wait, the oldest events
-//! are handed on regardless, as [`Turn::Early`]; what is found to be earlier than
-//! one that was handed on before it is [`Turn::Late`].
+//! When more than [`max_bytes`](MergeOptions::max_bytes) are held, the oldest events are passed on
+//! regardless, as [`Turn::Early`]; an event that is earlier than one that was passed on before it
+//! is [`Turn::Late`].
 //!
-//! Logs of GHC 9.0 do not say which capabilities there are until the program
-//! ends. There the first 16 MiB are waited for.
+//! Logs of GHC 9.0 do not say which capabilities there are until the program ends. For them the
+//! merge waits for the first 16 MiB.
 
 mod fronts;
 mod piece;
@@ -47,18 +46,17 @@ pub use window::{Position, Window};
 /// How a [`Merge`] behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct MergeOptions {
-    /// Let at most about this many bytes wait.
+    /// Hold at most about this many bytes.
     pub max_bytes: usize,
     /// Do not wait for capabilities that lag further than this many
     /// nanoseconds behind the most advanced one.
     pub stale_after: Option<u64>,
-    /// Go on after a fault in the bytes: what is skipped is told as
-    /// [`Step::Gap`].
+    /// Go on after a fault in the bytes: what is skipped is reported as [`Step::Gap`].
     pub recovery: bool,
 }
 
 impl Default for MergeOptions {
-    /// 64 MiB, waiting for everybody, stopping at faults.
+    /// 64 MiB, waiting for all capabilities, stopping at faults.
     fn default() -> Self {
         Self {
             max_bytes: 64 << 20,
@@ -68,7 +66,7 @@ impl Default for MergeOptions {
     }
 }
 
-/// What a [`Merge`] hands on.
+/// What a [`Merge`] passes on.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
     /// A session begins, with this header.
@@ -83,8 +81,8 @@ pub enum Step<'a> {
     End,
 }
 
-/// Who takes what a [`Merge`] hands on: a function that takes each [`Step`], or who
-/// would rather have events before they are decoded.
+/// Takes what a [`Merge`] passes on: a function that takes each [`Step`], or a type that takes
+/// events before they are decoded.
 pub trait Take {
     /// Takes a step.
     fn step(&mut self, step: Step<'_>);
@@ -103,17 +101,16 @@ impl<F: FnMut(Step<'_>)> Take for F {
     }
 }
 
-/// Bytes that are added to an incomplete item at a time, at least.
+/// The smallest number of bytes that are added to an incomplete item at a time.
 const JOIN: usize = 4 << 10;
 
 /// Blocks longer than this are decoded on arrival, to bound memory.
 const WHOLE: u32 = 16 << 20;
 
-/// Puts the events of a stream into the order of time.
+/// Orders the events of a stream by time.
 ///
-/// The stream goes in as [bytes](Self::push_bytes) or as [items](Self::push) of a
-/// decoder. After every few of either, [`drain`](Self::drain): that is what keeps
-/// memory bounded.
+/// The stream is pushed as [bytes](Self::push_bytes) or as [items](Self::push) of a decoder. Call
+/// [`drain`](Self::drain) after every few of either: this keeps memory bounded.
 ///
 /// ```
 /// use eventlog_state::{Merge, MergeOptions, Step};
@@ -147,10 +144,10 @@ pub struct Merge {
     sessions: VecDeque<Session>,
     pieces: Pieces,
     intake: Intake,
-    /// The stream is at fault; everything before that comes first.
+    /// A fault in the stream, reported after everything before it.
     failed: Option<Error>,
     late: u64,
-    /// How many headers have come.
+    /// How many headers have arrived.
     headers: u64,
 }
 
@@ -160,7 +157,7 @@ struct Intake {
     decoder: Decoder,
     /// The beginning of an item that is not complete.
     rest: Vec<u8>,
-    /// A block has begun, and it is to be seen whether it can be taken undecoded.
+    /// A block has begun, and it is not decided yet whether it can be taken undecoded.
     undecided: bool,
     /// The decoder at the beginning of the block whose bytes are taken undecoded.
     raw: Option<Box<Decoder>>,
@@ -169,7 +166,7 @@ struct Intake {
 }
 
 impl Merge {
-    /// Nothing has come yet.
+    /// A merge of a stream that has not begun.
     pub fn new(options: MergeOptions) -> Self {
         Self {
             options,
@@ -188,8 +185,7 @@ impl Merge {
         }
     }
 
-    /// Takes an item of a decoder. `header` is the header that the decoder has at
-    /// this moment.
+    /// Takes an item of a decoder. `header` is the decoder's current header.
     pub fn push(&mut self, item: &Item<'_>, header: Option<&Arc<Header>>) {
         match item {
             Item::Header => {
@@ -220,9 +216,8 @@ impl Merge {
         self.pieces.run(run, &mut |piece| session.push(piece));
     }
 
-    /// Takes the next bytes of the stream, however it is split. Blocks are not
-    /// decoded yet: this is the fast way. A fault is told by
-    /// [`drain`](Self::drain), after everything before it.
+    /// Takes the next bytes of the stream, in any split. Blocks are not decoded yet: this is the
+    /// fast way. A fault is returned by [`drain`](Self::drain), after everything before it.
     ///
     /// Use either this or [`push`](Self::push), not both.
     pub fn push_bytes(&mut self, bytes: &[u8]) {
@@ -290,8 +285,7 @@ impl Merge {
         }
     }
 
-    /// The block does not end where it says, or is at fault: it is decoded from its
-    /// beginning.
+    /// The block does not end where its marker says, or has a fault: decodes it from its beginning.
     fn decode_raw(&mut self, before: Decoder) {
         self.intake.exact_until = self.intake.decoder.offset();
         self.intake.decoder = before;
@@ -333,8 +327,8 @@ impl Merge {
         }
     }
 
-    /// There is nothing more to come: what waits can be handed on, and what is here
-    /// of an incomplete block.
+    /// Ends the stream: everything held can be passed on, including the part of an incomplete block
+    /// that has arrived.
     pub fn flush(&mut self) {
         self.intake.undecided = false;
         if let Some(before) = self.intake.raw.take() {
@@ -354,18 +348,17 @@ impl Merge {
         }
     }
 
-    /// Hands on what is next, as far as that is certain.
+    /// Passes on what is next, as far as that is certain.
     ///
     /// # Errors
     ///
-    /// A fault in the bytes of the stream, once everything before it was handed on. It
-    /// is final.
+    /// A fault in the bytes of the stream, once everything before it was passed on. It is final.
     #[inline]
     pub fn drain(&mut self, each: &mut impl FnMut(Step<'_>)) -> Result<(), Error> {
         self.drain_to(each)
     }
 
-    /// The same for one who need not have every event decoded.
+    /// The same for callers that do not need every event decoded.
     ///
     /// # Errors
     ///
@@ -385,7 +378,7 @@ impl Merge {
         self.failed.map_or(Ok(()), Err)
     }
 
-    /// Events outside any block wait for nothing.
+    /// Passes on events outside any block, which never wait.
     fn before_draining(&mut self) {
         if self.pieces.is_outside()
             && let Some(session) = self.sessions.back_mut()
@@ -394,7 +387,7 @@ impl Merge {
         }
     }
 
-    /// Leaves a session that is over; whether there is another one.
+    /// Leaves a session that has ended; returns whether there is another one.
     #[inline(never)]
     fn next_session(&mut self, each: &mut dyn Take) -> bool {
         let more = self.sessions.len() > 1;
@@ -413,7 +406,7 @@ impl Merge {
         more
     }
 
-    /// Nothing that lies behind the fault will be handed on any more.
+    /// Drops everything after the fault: it will not be passed on any more.
     #[cold]
     fn fail(&mut self, error: Error) {
         self.sessions.truncate(1);
@@ -424,8 +417,7 @@ impl Merge {
         self.failed = Some(error);
     }
 
-    /// How far the present session is complete, by capability. The global block is not
-    /// in it.
+    /// How far the current session is complete, by capability. The global block is not included.
     pub fn watermark(&self) -> Option<&Watermark> {
         self.sessions.back().map(|session| &session.watermark)
     }
@@ -436,7 +428,7 @@ impl Merge {
         sessions + self.pieces.held() + self.intake.rest.capacity()
     }
 
-    /// How many events were handed on late so far.
+    /// How many events were passed on late so far.
     pub fn late(&self) -> u64 {
         let sessions: u64 = self.sessions.iter().map(|session| session.late).sum();
         self.late + sessions
@@ -449,7 +441,7 @@ impl Merge {
     }
 }
 
-/// The session to which what comes now belongs.
+/// The session to which the next items belong.
 fn session<'a>(
     sessions: &'a mut VecDeque<Session>,
     header: Option<&Arc<Header>>,
@@ -457,7 +449,7 @@ fn session<'a>(
 ) -> &'a mut Session {
     match sessions.back() {
         Some(session) if !session.closed => {}
-        // After the end, or after all there was for a while: more of the same.
+        // More of the same session after its end, or after a pause.
         Some(session) => sessions.push_back(session.continued(options)),
         None => sessions.push_back(Session::new(header.cloned(), options)),
     }

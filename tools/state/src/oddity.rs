@@ -1,4 +1,4 @@
-//! What no runtime system writes, or writes only into part of a log.
+//! Oddities: what no runtime system writes, or writes only into part of a log.
 
 use ghc_eventlog::{Encoded, Event};
 use std::fmt;
@@ -34,7 +34,7 @@ impl Severity {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct At {
-    /// In bytes from the start of the stream.
+    /// Offset in bytes from the start of the stream.
     pub offset: u64,
     /// The event's time.
     pub time: Option<u64>,
@@ -43,7 +43,7 @@ pub struct At {
 }
 
 impl At {
-    /// Where an event lies.
+    /// The place of an event.
     pub fn event(event: &Event<'_>) -> Self {
         Self {
             offset: event.offset,
@@ -52,7 +52,7 @@ impl At {
         }
     }
 
-    /// Where an event lies that is not decoded.
+    /// The place of an event that is not decoded.
     pub fn encoded(event: &Encoded<'_>) -> Self {
         Self {
             offset: event.offset,
@@ -92,7 +92,7 @@ macro_rules! oddities {
             }
         }
 
-        /// A sentence.
+        /// Describes the oddity in a sentence.
         impl fmt::Display for Odd {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match *self { $(Self::$Name $({ $($field),* })? => write!(f, $text),)* }
@@ -114,7 +114,7 @@ oddities! {
         /// The one that runs.
         other: u32,
     } = Error "cap_runs_two_threads", "thread {thread} starts while thread {other} runs on this capability";
-    /// A thread starts that is over.
+    /// A thread starts that has ended.
     FinishedThreadStarts {
         /// The thread.
         thread: u32,
@@ -133,7 +133,7 @@ oddities! {
         /// The one that runs.
         other: u32,
     } = Error "wrong_thread_stops", "thread {thread} stops, but thread {other} runs on this capability";
-    /// A thread stops that is over.
+    /// A thread stops that has ended.
     FinishedThreadStops {
         /// The thread.
         thread: u32,
@@ -157,14 +157,15 @@ oddities! {
         /// Where it runs.
         other: u16,
     } = Error "running_thread_migrates", "thread {thread} migrates while it runs on capability {other}";
-    /// Threads are older than the log. Told at its end.
+    /// Threads are older than the log. Reported at its end.
     ThreadsNotCreated {
         /// How many.
         count: u64,
         /// The first of them.
         thread: u32,
     } = Note "threads_not_created", "{count} threads, thread {thread} first, are not created in this log: they are older than its beginning";
-    /// There were more threads than are followed. Told at the end of the log.
+    /// There were more threads than are followed. Reported at the end of the
+    /// log.
     TooManyThreads {
         /// How many are followed at most.
         limit: usize,
@@ -190,9 +191,9 @@ oddities! {
     } = Warning "collector_outside_collection", "{event} outside any collection";
     /// A running total falls.
     AllocationShrinks {
-        /// From what.
+        /// The total before.
         before: u64,
-        /// To what.
+        /// The total now.
         bytes: u64,
     } = Error "allocation_shrinks", "the running total of allocated bytes falls from {before} to {bytes}";
     /// A running total of sparks falls.
@@ -206,7 +207,7 @@ oddities! {
     LastSampleNotEnded = Warning "sample_not_ended", "this heap sample does not end";
     /// A heap sample ends that did not begin.
     SampleNeverBegan = Error "sample_never_began", "a heap sample ends that never began";
-    /// A band lies outside any heap sample.
+    /// A band is outside any heap sample.
     BandOutsideSample = Error "band_outside_sample", "a band of a heap profile lies outside any sample";
     /// A cost centre is used before it is defined.
     UndefinedCostCentre {
@@ -243,9 +244,9 @@ oddities! {
         /// Which.
         capset: u32,
     } = Warning "capset_created_twice", "capability set {capset} is created, but exists already";
-    /// No capability is announced. Told at the end of the log.
+    /// No capability is announced. Reported at the end of the log.
     NoCapAnnounced = Note "cap_not_announced", "capabilities are not announced anywhere: the log lacks its global block";
-    /// Some capabilities are not announced. Told at the end of the log.
+    /// Some capabilities are not announced. Reported at the end of the log.
     CapsNotAnnounced {
         /// How many.
         count: usize,

@@ -1,22 +1,22 @@
 //! A table by number whose copies share what has not changed since.
 //!
-//! Numbers of threads grow, and threads that live at one time mostly have
-//! numbers close together: so a page holds those of 64 numbers, packed. Memory
-//! follows what is in the table, however sparse the numbers are.
+//! Numbers of threads grow, and threads that are alive at the same time mostly
+//! have numbers close together: so a page holds those of 64 numbers, packed.
+//! Memory depends on how much is in the table, however sparse the numbers are.
 //!
-//! A page belongs to the table alone until the table is [sealed](Pages::seal):
+//! A page belongs to one table alone until the table is [sealed](Pages::seal):
 //! then copies of the table share it, and it is copied when it is next written
-//! to. Writing to a page of its own costs no atomic operation, which is most of
-//! what a look-up takes otherwise.
+//! to. Writing to an unshared page needs no atomic operation, which would be
+//! most of the cost of a look-up.
 
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// Numbers of a page.
+/// Bits of a number that select the item within a page.
 const BITS: u32 = 6;
 const NUMBERS: usize = 1 << BITS;
 
-/// Those of 64 numbers that are there.
+/// The items of 64 numbers.
 #[derive(Clone, Debug)]
 struct Page<T> {
     key: u32,
@@ -77,7 +77,7 @@ impl<T: Clone> Pages<T> {
         self.len
     }
 
-    /// From now on, copies share what is in the table.
+    /// From now on, copies share the contents of the table.
     pub(crate) fn seal(&mut self) {
         for slot in &mut self.slots {
             if let Slot::Own(_) = slot
@@ -123,7 +123,7 @@ impl<T: Clone> Pages<T> {
         page.items.get_mut(at)
     }
 
-    /// Puts an item into the table; the answer is the one that was there.
+    /// Puts an item into the table; returns the one that was there.
     pub(crate) fn insert(&mut self, number: u32, item: T) -> Option<T> {
         let (key, bit) = place(number);
         if !self.index.contains_key(&key) {
@@ -152,7 +152,8 @@ impl<T: Clone> Pages<T> {
         }
         let count = page.items.len();
         if count == page.items.capacity() {
-            // Little at first, since a lone survivor keeps its page.
+            // Grows little at first, because a single remaining item keeps its
+            // page.
             let more = count.clamp(4, NUMBERS).min(NUMBERS - count);
             page.items.reserve_exact(more);
         }
@@ -201,7 +202,7 @@ impl<T: Clone> Pages<T> {
         sorted(self.slots.iter().filter_map(Slot::page).collect())
     }
 
-    /// By number, those whose page is not shared with the other table: all
+    /// By number, the items whose page is not shared with the other table: all
     /// that differ are among them.
     pub(crate) fn sorted_beside<'a>(
         &'a self,
@@ -222,7 +223,7 @@ impl<T: Clone> Pages<T> {
     }
 }
 
-/// The page is to be written to: of a shared one, that takes a copy.
+/// Makes the page writable: a shared one is copied.
 #[cold]
 fn own<T: Clone>(slot: &mut Slot<T>) -> Option<&mut Page<T>> {
     if let Slot::Shared(page) = std::mem::replace(slot, Slot::Empty) {
@@ -250,7 +251,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// Against a plain map, with copies taken on the way that must not change.
+    /// Compared with a plain map, with copies taken on the way that must not
+    /// change.
     #[test]
     fn like_a_map() {
         let mut seed = 1u64;

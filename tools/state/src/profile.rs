@@ -1,4 +1,4 @@
-//! Heap profiles: samples, and the bands in them; and the profile of time.
+//! Heap profiles (samples, and the bands in them), and the time profile.
 
 use crate::limits::{Keep, Limits};
 use crate::oddity::{At, Odd};
@@ -8,17 +8,17 @@ use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Bytes of the names and stacks of one sample, for each band that is allowed.
+/// Limit for the names and stacks of one sample: bytes per allowed band.
 const BYTES_PER_BAND: usize = 256;
 
-/// What a band of a heap profile stands for.
+/// What a band of a heap profile is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Band<'a> {
-    /// A name; of a profile by info table an address.
+    /// A name; in a profile by info table an address.
     Name(Text<'a>),
     /// Cost centres.
     Stack(Frames<'a>),
-    /// Whatever was too much to be kept.
+    /// Everything that exceeded the limits.
     Other,
 }
 
@@ -27,9 +27,9 @@ pub enum Band<'a> {
 pub struct Frames<'a>(&'a [u8]);
 
 impl<'a> Frames<'a> {
-    /// As the format has it.
+    /// The stack as the format represents it.
     pub fn stack(self) -> Stack<'a> {
-        // They were taken from one.
+        // The bytes were taken from a valid stack.
         Stack::new(self.0).unwrap_or_default()
     }
 
@@ -40,8 +40,8 @@ impl<'a> Frames<'a> {
 
     /// The names from the outside in, with slashes between.
     pub fn name(self, symbols: &Symbols) -> String {
-        // The runtime system leaves out the outermost one, which is all of
-        // this stack.
+        // The runtime system leaves out the outermost one, which is all of this
+        // stack.
         if self.0.is_empty() {
             return "MAIN".to_owned();
         }
@@ -67,18 +67,18 @@ impl Band<'_> {
     }
 }
 
-/// Where the name or stack of a band lies, and its bytes of heap.
+/// Where the name or stack of a band is stored, and its bytes of heap.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     residency: u64,
     at: u32,
-    /// With the highest bit, of a stack.
+    /// Its length; the highest bit is set for a stack.
     length: u32,
 }
 
 const STACK: u32 = 1 << 31;
 
-/// A heap sample: complete, or as far as it has come.
+/// A heap sample: complete, or as far as it has arrived.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     time: u64,
@@ -94,7 +94,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// When it was taken. Nanoseconds.
+    /// When it was taken, in nanoseconds.
     pub fn time(&self) -> u64 {
         self.time
     }
@@ -115,7 +115,7 @@ impl Sample {
         self.profile
     }
 
-    /// By what it is broken down, if that is logged.
+    /// What it is broken down by, if that is logged.
     pub fn breakdown(&self) -> Option<Breakdown> {
         self.breakdown
     }
@@ -125,13 +125,13 @@ impl Sample {
         self.biographical
     }
 
-    /// How many bands were too many and are summed up in one.
+    /// How many bands exceeded the limit and are summed up in one.
     pub fn refused(&self) -> u64 {
         self.other.1
     }
 
-    /// The bands in the order of the log, with their bytes of heap. One band
-    /// can come several times.
+    /// The bands in the order of the log, with their bytes of heap. A band can
+    /// occur several times.
     pub fn bands(&self) -> impl Iterator<Item = (Band<'_>, u64)> {
         let known = self.entries.iter().map(|entry| {
             let at = entry.at as usize;
@@ -146,7 +146,7 @@ impl Sample {
         known.chain((refused > 0).then_some((Band::Other, other)))
     }
 
-    /// The bands, each once.
+    /// The bands, each only once.
     pub fn merged(&self) -> BTreeMap<Band<'_>, u64> {
         let mut merged: BTreeMap<Band<'_>, u64> = BTreeMap::new();
         for (band, bytes) in self.bands() {
@@ -156,8 +156,8 @@ impl Sample {
         merged
     }
 
-    /// The bands by name. Those of one name are one band: info tables that the
-    /// compiler made of one place in the source.
+    /// The bands by name. Those of one name are one band: several info tables
+    /// that the compiler made from one place in the source.
     pub fn named(&self, symbols: &Symbols) -> BTreeMap<String, u64> {
         let mut named: BTreeMap<String, u64> = BTreeMap::new();
         for (band, bytes) in self.merged() {
@@ -173,7 +173,7 @@ impl Sample {
             .fold(0, |sum, (_, bytes)| sum.saturating_add(bytes))
     }
 
-    /// Makes it an empty one; the memory is used again.
+    /// Empties the sample for a new one; the memory is reused.
     fn begin(&mut self, begun: At, (time, era): (u64, u64), breakdown: Option<Breakdown>) {
         self.entries.clear();
         self.bytes.clear();
@@ -198,28 +198,29 @@ impl Sample {
     }
 }
 
-/// How a heap profile is made.
+/// The settings of a heap profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct HeapProfile {
     /// Its number.
     pub profile: u8,
-    /// When it was begun. Nanoseconds.
+    /// When it was begun, in nanoseconds.
     pub begun: u64,
     /// Nanoseconds between two samples.
     pub period: u64,
-    /// By what it is broken down.
+    /// What it is broken down by.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::breakdown"))]
     pub breakdown: Breakdown,
 }
 
-/// Heap samples, put together, and what else is known of profiles. A copy
-/// shares what is large.
+/// Collects heap samples, and other data of profiles. A copy shares what is
+/// large.
 #[derive(Clone, Debug)]
 pub struct Samples {
     open: bool,
     sample: Arc<Sample>,
-    /// Logs before 8.6 do not mark the end of a sample: the next one does.
+    /// Logs before 8.6 do not mark the end of a sample: it ends where the next
+    /// one begins.
     unmarked: bool,
     profiles: BTreeMap<u8, HeapProfile>,
     latest: Option<Breakdown>,
@@ -228,12 +229,12 @@ pub struct Samples {
     incomplete: u64,
     stacks: u64,
     refused: u64,
-    /// Cost centres that are used and not defined, as was reported already.
+    /// Cost centres that are used but not defined, and were reported already.
     undefined: Arc<FxHashSet<u32>>,
 }
 
 impl Samples {
-    /// None has begun, of a log with this header.
+    /// No sample has begun, in a log with this header.
     pub fn new(header: &Header) -> Self {
         Self {
             open: false,
@@ -260,12 +261,12 @@ impl Samples {
         self.profiles.values()
     }
 
-    /// By what the heap profile that was begun last is broken down.
+    /// What the heap profile that was begun last is broken down by.
     pub fn breakdown(&self) -> Option<Breakdown> {
         self.latest
     }
 
-    /// Nanoseconds between two samples of the profile of time, if there is one.
+    /// Nanoseconds between two samples of the time profile, if there is one.
     pub fn tick_interval(&self) -> Option<u64> {
         self.tick_interval
     }
@@ -280,17 +281,17 @@ impl Samples {
         self.incomplete
     }
 
-    /// How many samples of the profile of time there were.
+    /// How many samples of the time profile there were.
     pub fn stacks(&self) -> u64 {
         self.stacks
     }
 
-    /// How many bands were too many for their sample.
+    /// How many bands exceeded the limit of their sample.
     pub fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// Takes an event of a profile; what is odd goes to `odd`, a sample that
+    /// Takes an event of a profile; oddities are passed to `odd`, a sample that
     /// it completes to `done`.
     #[inline]
     pub(crate) fn event(
@@ -368,7 +369,7 @@ impl Samples {
         }
     }
 
-    /// The log is over.
+    /// Ends the log.
     pub(crate) fn finish(&mut self, odd: &mut impl FnMut(At, Odd), done: &mut impl FnMut(&Sample)) {
         if !self.open {
             return;
@@ -397,7 +398,7 @@ impl Samples {
             odd(Odd::SampleNotEnded { since });
         }
         if Arc::get_mut(&mut self.sample).is_none() {
-            // A copy keeps the one before.
+            // A copy of this state keeps the previous sample.
             self.sample = Arc::default();
         }
         let sample = Arc::make_mut(&mut self.sample);
@@ -435,7 +436,7 @@ impl Samples {
         (keep, symbols): (&Keep, &Symbols),
         odd: &mut impl FnMut(Odd),
     ) {
-        // Whether one that was refused is defined is not known.
+        // If some were refused, it is not known whether they are defined.
         if !keep.oddities || symbols.refused_cost_centres() > 0 {
             return;
         }

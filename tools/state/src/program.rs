@@ -1,4 +1,4 @@
-//! Who wrote the log. All of this may come late, or never.
+//! The program that wrote the log. All of this may arrive late, or never.
 
 use crate::limits::Limits;
 use crate::oddity::Odd;
@@ -7,14 +7,14 @@ use ghc_eventlog::{CapsetType, Event, EventBody, Text, Texts, WallClock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Bytes of a text, at most.
+/// The largest number of bytes of a text.
 const LONGEST: usize = 1024;
-/// Arguments, and variables of the environment, at most.
+/// The largest number of arguments, and of variables of the environment.
 const MOST_TEXTS: usize = 256;
-/// Programs in one log, at most.
+/// The largest number of programs in one log.
 const MOST: usize = 1 << 8;
 
-/// How a heap is set up. Sizes in bytes.
+/// The settings of a heap. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct HeapParameters {
@@ -22,11 +22,12 @@ pub struct HeapParameters {
     pub generations: u16,
     /// Its largest size, 0 for none.
     pub max_heap: u64,
-    /// An allocation area.
+    /// Size of an allocation area.
     pub alloc_area: u64,
-    /// A megablock, the unit of what is given back to the system.
+    /// Size of a megablock, the unit in which memory is given back to the
+    /// system.
     pub mblock_size: u64,
-    /// A block.
+    /// Size of a block.
     pub block_size: u64,
 }
 
@@ -42,17 +43,17 @@ pub struct Program {
     pub args: Vec<Arc<str>>,
     /// Its environment, as `NAME=value`.
     pub env: Vec<Arc<str>>,
-    /// The process.
+    /// Its process id.
     pub pid: Option<u32>,
-    /// The parent of the process.
+    /// The process id of its parent.
     pub ppid: Option<u32>,
-    /// What the time of day is at a time of the log.
+    /// Converts times of the log to the time of day.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::clock"))]
     pub wall_clock: Option<WallClock>,
-    /// How its heap is set up.
+    /// The settings of its heap.
     pub heap: Option<HeapParameters>,
-    /// When its capability set was deleted: in the last moments of the program.
-    /// Nanoseconds.
+    /// When its capability set was deleted, in nanoseconds: in the last moments
+    /// of the program.
     pub ended: Option<u64>,
     /// Whether the clock is that of one of its own sets.
     #[cfg_attr(feature = "serde", serde(skip))]
@@ -81,15 +82,15 @@ pub struct Capset {
 
 #[derive(Clone, Debug, Default)]
 struct Known {
-    /// In the order in which they were met.
+    /// In the order in which they appeared.
     programs: Vec<Program>,
-    /// By capability set, the latest of its number.
+    /// By capability set; for a reused number the latest one.
     index: BTreeMap<u32, usize>,
     sets: BTreeMap<u32, Capset>,
     /// Members of all sets.
     members: usize,
     clocks: BTreeMap<u32, WallClock>,
-    /// The set of the process, and of the clock, that a capability was in last.
+    /// The last set of a process, and of a clock, that a capability was in.
     process_of: BTreeMap<u16, u32>,
     clock_of: BTreeMap<u16, u32>,
     refused: u64,
@@ -100,12 +101,12 @@ struct Known {
 pub struct Programs(Arc<Known>);
 
 impl Programs {
-    /// All of them, in the order in which they were met.
+    /// All programs, in the order in which they appeared.
     pub fn iter(&self) -> impl Iterator<Item = &Program> {
         self.0.programs.iter()
     }
 
-    /// The one that was met first: of most logs the only one.
+    /// The program that appeared first: in most logs the only one.
     pub fn first(&self) -> Option<&Program> {
         self.0.programs.first()
     }
@@ -116,8 +117,8 @@ impl Programs {
         self.0.programs.get(at)
     }
 
-    /// The program that a capability belongs to. If there is only one, it is
-    /// that one.
+    /// The program that a capability belongs to. If there is only one program,
+    /// it is that one.
     pub fn of_cap(&self, cap: u16) -> Option<&Program> {
         let told = self.0.process_of.get(&cap);
         let told = told.and_then(|capset| self.of_capset(*capset));
@@ -127,19 +128,19 @@ impl Programs {
         })
     }
 
-    /// The capability sets that are there, by number.
+    /// The capability sets that exist, by number.
     pub fn capsets(&self) -> impl Iterator<Item = (u32, &Capset)> {
         self.0.sets.iter().map(|(&number, set)| (number, set))
     }
 
-    /// How many programs, sets and members of sets were refused, as there are
-    /// too many.
+    /// How many programs, sets and members of sets were refused because there
+    /// were too many.
     pub fn refused(&self) -> u64 {
         self.0.refused
     }
 
-    /// Takes an event; the answer is whether it says something of a program or
-    /// a capability set.
+    /// Takes an event; returns whether it describes a program or a capability
+    /// set.
     #[inline]
     pub(crate) fn event(
         &mut self,
@@ -192,7 +193,7 @@ impl Known {
                 capset,
                 removed_cap,
             } => {
-                // Which program it belonged to stays known.
+                // It is still known which program it belonged to.
                 let set = self.sets.get_mut(&capset);
                 if set.is_some_and(|set| set.members.remove(&removed_cap)) {
                     self.members -= 1;
@@ -267,7 +268,7 @@ impl Known {
             CapsetType::OS_PROCESS => {
                 let ended = self.known(capset).is_some_and(|it| it.ended.is_some());
                 if ended {
-                    // Another program that uses the number again.
+                    // Another program that reuses the number.
                     self.index.remove(&capset);
                 }
                 self.edit(capset, |_| ());
@@ -290,7 +291,7 @@ impl Known {
         self.join(capset, cap);
     }
 
-    /// A capability is in a set of a process or of a clock.
+    /// Records that a capability is in a set of a process or of a clock.
     fn join(&mut self, capset: u32, cap: u16) {
         if self.index.contains_key(&capset) {
             self.process_of.insert(cap, capset);
@@ -309,7 +310,8 @@ impl Known {
         }
     }
 
-    /// What a set is has become known: so does what its members are in.
+    /// The type of a set has become known, and so has the program of its
+    /// members.
     fn joins(&mut self, capset: u32) {
         let members = self.sets.get(&capset).map(|set| set.members.clone());
         for cap in members.unwrap_or_default() {
@@ -324,7 +326,7 @@ impl Known {
         }
         let new = self.clocks.insert(capset, clock).is_none();
         if let Some(program) = self.known(capset) {
-            // Told of the process itself.
+            // The event is for the process itself.
             (program.wall_clock, program.own_clock) = (Some(clock), true);
         }
         self.joins(capset);
@@ -340,7 +342,7 @@ impl Known {
         self.programs.get_mut(at)
     }
 
-    /// An event describes a program.
+    /// Takes an event that describes a program.
     fn edit(&mut self, capset: u32, edit: impl FnOnce(&mut Program)) {
         let new = !self.index.contains_key(&capset);
         if new {
@@ -365,7 +367,8 @@ impl Known {
     }
 }
 
-/// The clock of a program that has none of its own: the only one in the log.
+/// The clock of a program that has no clock of its own: the only one in the
+/// log.
 fn only(clocks: &BTreeMap<u32, WallClock>, program: &Program) -> Option<WallClock> {
     match (program.own_clock, clocks.len()) {
         (true, _) => program.wall_clock,

@@ -1,18 +1,17 @@
-//! What a part of a recording begins with that goes on in the middle of a stream.
+//! The prologue: the beginning of a part of a recording that goes on in the middle of a stream.
 //!
-//! Behind the header it tells what holds at that place, then again the blocks
-//! that a reader of it needs although they are in the part before: of
-//! capabilities that are ahead of others. All of it lies between two notes, so
-//! that whoever puts the parts together can drop it: what is left is the
-//! stream, byte for byte.
+//! After the header it has the state at that place, then a copy of the blocks that a reader of this
+//! part needs although they are in the part before: those of capabilities that are ahead of others.
+//! All of it is between two notes, so that a tool that joins the parts can remove it: what is left
+//! is the stream, byte for byte.
 
 use crate::beginning::Beginning;
 use ghc_eventlog::notes::Note;
 use ghc_eventlog::{BlockBuilder, Event, EventBody, Header};
 
 impl Beginning {
-    /// What a part begins with, header included, that goes on at this place of a
-    /// stream, in bytes from its header; `before` names the part before it.
+    /// The beginning of a part, header included, that goes on at this place of a stream, in bytes
+    /// from its header; `before` is the name of the part before it.
     pub fn prologue(&self, offset: u64, before: &str) -> Vec<u8> {
         let header = self.state().header();
         let (begin, end) = (self.begins_at(), self.ends_at());
@@ -31,7 +30,7 @@ impl Beginning {
     }
 }
 
-/// A note in a block of its own, unless the header does not allow it.
+/// Writes a note in a block of its own, unless the header does not allow it.
 fn tell(header: &Header, time: u64, note: Note<'_>, out: &mut Vec<u8>) {
     let text = note.to_string();
     let message = text.as_str().into();
@@ -42,16 +41,16 @@ fn tell(header: &Header, time: u64, note: Note<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// What a part has of a prologue.
+/// The prologue that was found in a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prologue {
     /// Where it ends in the part.
     pub end: u64,
     /// How many events it has.
     pub events: u64,
-    /// The byte of the stream that comes behind it. Parts of earlier versions
-    /// do not say it: there only the definitions are marked. What else such a
-    /// part repeats is known when the parts are put together.
+    /// The offset of the byte of the stream that follows it. Parts of earlier versions do not
+    /// contain it: in them only the definitions are marked. What else such a part repeats is found
+    /// when the parts are joined.
     pub offset: Option<u64>,
 }
 
@@ -59,18 +58,18 @@ pub struct Prologue {
 #[derive(Debug, Default)]
 pub struct PrologueSearch {
     events: u64,
-    /// Where in the stream it says it is.
+    /// The offset in the stream, according to its first note.
     begun: Option<u64>,
     over: bool,
 }
 
 impl PrologueSearch {
-    /// Whether no event has come yet.
+    /// Whether no event has been taken yet.
     pub fn is_new(&self) -> bool {
         self.events == 0
     }
 
-    /// Takes note of an event, from the first one on.
+    /// Takes an event. Must be called with all events, from the first one on.
     #[inline]
     pub fn event(&mut self, event: &Event<'_>) -> Option<Prologue> {
         match self.over {
@@ -97,7 +96,7 @@ impl PrologueSearch {
             Some(Note::Continues { .. }) if self.begun.is_none() => Some(found(None)),
             _ => None,
         };
-        // Without the mark at the beginning, only global blocks precede the other.
+        // Without the note at the beginning, only global blocks precede the note at the end.
         self.over = found.is_some() || (self.begun.is_none() && event.cap.is_some());
         found
     }

@@ -1,4 +1,4 @@
-//! Events as they lay in a log, kept to be repeated at another time.
+//! Raw events of a log, kept to be repeated at another time.
 
 use ghc_eventlog::{Event, EventBody};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Bytes of an event up to the end of its time.
 const HEAD: usize = 10;
 
-/// An event without its time, so that the same said twice is the same.
+/// An event without its time, so that two events that say the same are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Raw {
     bytes: Arc<[u8]>,
@@ -33,7 +33,7 @@ impl Raw {
         decode(&self.bytes, self.payload_at)
     }
 
-    /// Whether the event says the same, whenever it does.
+    /// Whether the event says the same, at any time.
     pub(crate) fn says(&self, event: &Event<'_>) -> bool {
         self.bytes.len() == event.raw.len()
             && self.bytes[..2] == event.raw[..2]
@@ -53,7 +53,7 @@ impl Raw {
         }
     }
 
-    /// Appends the event as of this time.
+    /// Appends the event, dated at this time.
     pub(crate) fn dated(&self, time: u64, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&self.bytes);
@@ -66,14 +66,14 @@ pub(crate) fn payload_at(event: &Event<'_>) -> usize {
     event.raw.len() - event.payload().len()
 }
 
-/// Gives an event another time.
+/// Sets the time of an event.
 pub(crate) fn date(event: &mut [u8], time: u64) {
     if let Some(place) = event.get_mut(2..HEAD) {
         place.copy_from_slice(&time.to_be_bytes());
     }
 }
 
-/// What an event says.
+/// Decodes an event.
 pub(crate) fn decode(event: &[u8], payload_at: usize) -> EventBody<'_> {
     EventBody::decode(
         u16::from_be_bytes([event[0], event[1]]),

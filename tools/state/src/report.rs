@@ -1,6 +1,7 @@
-//! What a session was like, in figures: what [`Totals`](crate::Totals) reports.
+//! The figures of a session, as reported by [`Totals`](crate::Totals).
 //!
-//! Times are in nanoseconds. `None` (`null` in JSON) is what the log cannot tell.
+//! Times are in nanoseconds. `None` (`null` in JSON) is what is not known from
+//! the log.
 
 use crate::distribution::Figures;
 use crate::sparks::SparkCounters;
@@ -10,11 +11,11 @@ use crate::state::State;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Report {
-    /// Its number: 1 for the first of a log. Whoever reads the log knows it.
+    /// Its number: 1 for the first of a log. Set by the reader of the log.
     pub session: u64,
-    /// Whether this is all, or only what has come so far.
+    /// Whether the session has ended; if not, this is what has arrived so far.
     pub complete: bool,
-    /// Who wrote the log.
+    /// The program that wrote the log.
     pub program: Program,
     /// Its times.
     pub time: Time,
@@ -30,10 +31,10 @@ pub struct Report {
     pub capabilities: Vec<Capability>,
     /// The log.
     pub stream: Stream,
-    /// What has come since the report before, if there was one.
+    /// What has arrived since the previous report, if there was one.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub interval: Option<Interval>,
-    /// The threads that ran longest; `None` if nobody asked.
+    /// The threads that ran longest; `None` if not asked for.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub top_threads: Option<Option<Vec<TopThread>>>,
 }
@@ -48,9 +49,9 @@ pub struct Program {
     pub args: Option<Vec<String>>,
     /// The version of its runtime system, and its way.
     pub rts: Option<String>,
-    /// Its process.
+    /// Its process id.
     pub pid: Option<u32>,
-    /// When the log's time 0 was.
+    /// The time of day at the log's time 0.
     pub started: Option<String>,
 }
 
@@ -64,7 +65,7 @@ pub struct Time {
     pub last_ns: Option<u64>,
     /// From one to the other.
     pub elapsed_ns: Option<u64>,
-    /// In which the program was stopped for collections.
+    /// How long the program was stopped for collections.
     pub gc_ns: Option<u64>,
     /// The rest of it.
     pub mutator_ns: Option<u64>,
@@ -82,13 +83,13 @@ pub struct Gc {
     pub generations: Vec<Generation>,
     /// Bytes copied.
     pub copied_bytes: Option<u64>,
-    /// The most that was ever kept and not used.
+    /// The most memory that was ever kept and not used.
     pub max_fragmentation_bytes: Option<u64>,
     /// How many collections were parallel.
     pub parallel: Option<u64>,
-    /// How evenly parallel collections were shared out, 0 to 1.
+    /// How evenly the work of parallel collections was shared, 0 to 1.
     pub work_balance: Option<f64>,
-    /// The concurrent collector, if it worked.
+    /// The concurrent collector, if it was used.
     pub concurrent: Option<Concurrent>,
 }
 
@@ -96,7 +97,7 @@ pub struct Gc {
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Generation {
-    /// `None` if the log does not tell.
+    /// `None` if the log does not say.
     pub generation: Option<u16>,
     /// How long the program was stopped.
     pub pauses: Figures,
@@ -116,7 +117,7 @@ pub struct Concurrent {
     pub syncs: u64,
     /// For how long.
     pub sync_ns: u64,
-    /// The longest of these.
+    /// The longest of these pauses.
     pub longest_sync_ns: u64,
     /// How often it swept.
     pub sweeps: u64,
@@ -124,7 +125,7 @@ pub struct Concurrent {
     pub sweep_ns: u64,
 }
 
-/// The heap: of all programs in the log together.
+/// The heap, summed over all programs in the log.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Heap {
@@ -134,19 +135,19 @@ pub struct Heap {
     pub allocation_rate: Option<u64>,
     /// Live data, as the last major collection found it.
     pub live_bytes: Option<u64>,
-    /// The most of it.
+    /// The maximum of it.
     pub peak_live_bytes: Option<u64>,
     /// Its size.
     pub size_bytes: Option<u64>,
-    /// The largest.
+    /// Its largest size.
     pub peak_size_bytes: Option<u64>,
-    /// In blocks that are in use.
+    /// Bytes in blocks that are in use.
     pub blocks_bytes: Option<u64>,
-    /// Given back to the system last.
+    /// Bytes given back to the system last.
     pub returned_bytes: Option<u64>,
     /// Samples of the heap profile.
     pub heap_profile_samples: u64,
-    /// Samples of the profile of time.
+    /// Samples of the time profile.
     pub time_profile_samples: u64,
 }
 
@@ -156,15 +157,15 @@ pub struct Heap {
 pub struct Threads {
     /// How many were created.
     pub created: u64,
-    /// How many came to their end.
+    /// How many ended.
     pub finished: u64,
-    /// The most at a time.
+    /// The largest number alive at a time.
     pub peak_alive: u64,
-    /// How often any was started.
+    /// How often a thread was started.
     pub switches: u64,
-    /// How often one went to another capability.
+    /// How often a thread moved to another capability.
     pub migrations: u64,
-    /// How often one was woken.
+    /// How often a thread was woken.
     pub wakeups: u64,
     /// Why threads stopped running, most frequent first.
     pub stops: Vec<Stops>,
@@ -174,7 +175,7 @@ pub struct Threads {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Stops {
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// How often.
     pub count: u64,
@@ -186,11 +187,12 @@ pub struct Stops {
 pub struct Capability {
     /// Its number.
     pub cap: u16,
-    /// In which a thread ran.
+    /// How long threads ran on it.
     pub running_ns: Option<u64>,
-    /// From when the capability stops for a collection until it goes on.
+    /// How long it was stopped for collections, from when it stops until it
+    /// continues.
     pub gc_ns: Option<u64>,
-    /// The same as a part of the elapsed time, 0 to 1.
+    /// The running time as a part of the elapsed time, 0 to 1.
     pub utilisation: Option<f64>,
     /// How often it started a thread.
     pub switches: Option<u64>,
@@ -222,7 +224,7 @@ pub struct Stream {
     pub unreadable_bytes: u64,
 }
 
-/// What has come since the last report.
+/// What has arrived since the last report.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Interval {
@@ -234,11 +236,11 @@ pub struct Interval {
     pub bytes: u64,
     /// Collections in it.
     pub collections: Option<u64>,
-    /// In which the program was stopped for collections.
+    /// How long the program was stopped for collections.
     pub gc_ns: Option<u64>,
-    /// Allocated in it.
+    /// Bytes allocated in it.
     pub allocated_bytes: Option<u64>,
-    /// In which threads ran, of all capabilities together.
+    /// How long threads ran, summed over all capabilities.
     pub running_ns: Option<u64>,
     /// Threads created in it.
     pub threads_created: Option<u64>,
@@ -262,14 +264,14 @@ pub struct TopThread {
     pub foreign_ns: u64,
     /// How often it was started.
     pub runs: u64,
-    /// How often it went to another capability.
+    /// How often it moved to another capability.
     pub migrations: u64,
-    /// What it does.
+    /// What it is doing.
     pub state: &'static str,
 }
 
 impl Program {
-    /// The program that was met first: of most logs the only one.
+    /// The program that appeared first: in most logs the only one.
     pub(crate) fn of(state: &State) -> Self {
         let Some(program) = state.programs().first() else {
             return Self::default();
@@ -286,14 +288,15 @@ impl Program {
 }
 
 impl Interval {
-    /// How much of an amount that came in it comes in a second.
+    /// An amount of this interval, per second.
     pub fn per_second(&self, amount: u64) -> Option<u64> {
         per_second(amount, self.elapsed_ns)
     }
 }
 
 impl Report {
-    /// What is new. What was unknown before counts from nothing.
+    /// The difference to an earlier report. What was unknown then counts from
+    /// 0.
     pub fn since(&self, before: &Self) -> Interval {
         let ran = |report: &Self| -> Option<u64> {
             report.capabilities.iter().map(|cap| cap.running_ns).sum()
@@ -320,12 +323,13 @@ impl Report {
     }
 }
 
-/// A share as a fraction, rounded so that it stays readable; none of nothing.
+/// A share as a fraction, rounded so that it stays readable; `None` if `whole`
+/// is 0.
 pub(crate) fn fraction(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| (part as f64 / whole as f64 * 1e6).round() / 1e6)
 }
 
-/// An amount per second of a time in nanoseconds; none if there was no time.
+/// An amount per second of a time in nanoseconds; `None` if the time is 0.
 pub(crate) fn per_second(amount: u64, nanos: u64) -> Option<u64> {
     let rate = (u128::from(amount) * 1_000_000_000).checked_div(u128::from(nanos))?;
     Some(u64::try_from(rate).unwrap_or(u64::MAX))

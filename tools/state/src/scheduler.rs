@@ -1,14 +1,13 @@
-//! Threads and capabilities: who runs where, who waits for what.
+//! Threads and capabilities: which thread runs where, and what each waits for.
 //!
-//! What a capability does follows from its own events, in the order in which
-//! it wrote them. A thread belongs to one capability at a time, and only that
-//! one tells what it does; it passes the thread on with `migrate_thread`. So
-//! both are right even where capabilities are not told in the order of time:
-//! what is older than what is known of a thread already counts for its totals,
-//! and does not change its state.
+//! What a capability does follows from its own events, in the order in which it wrote them. A
+//! thread belongs to one capability at a time, and only that one logs what the thread does; it
+//! passes the thread on with `migrate_thread`. So both are right even if the events of different
+//! capabilities are not ordered by time: an event that is older than what is known of a thread
+//! already counts for its totals, and does not change its state.
 //!
-//! A wake-up is a change of state only if the owner of the thread tells it; one
-//! from another capability is a message that the owner may take up much later.
+//! A wake-up is a change of state only if the owner of the thread logs it; one from another
+//! capability is a message that the owner may handle much later.
 
 mod unusual;
 
@@ -33,28 +32,28 @@ pub(crate) struct Scheduler {
     pub(crate) threads: Pages<Thread>,
     pub(crate) caps: Vec<Cap>,
     seen: u32,
-    /// Which of the threads with this number one is, where it is not the first. Of those that are
-    /// alive; GHC does not use numbers again.
+    /// For each reused number of a thread that is alive: which reuse of any number that was. GHC
+    /// does not reuse numbers.
     again: Table<u64>,
-    /// How many numbers were used again.
+    /// How many numbers were reused.
     used_again: u64,
-    /// The capability that the latest event came from.
+    /// The capability of the latest event.
     spoke_last: Option<u16>,
     finished: Arc<Finished>,
     labels: usize,
-    /// Threads and labels that were too many.
+    /// Threads and labels that exceeded the limits.
     pub(crate) refused_threads: u64,
     pub(crate) refused_labels: u64,
     /// Threads that the log does not create, and the first of them.
     pub(crate) uncreated: u64,
     pub(crate) first_uncreated: Option<(At, u32)>,
-    /// An event about threads could not be understood (logs of GHC 6): from
-    /// there on nothing is certain.
+    /// Set when an event about threads could not be decoded (logs of GHC 6): from there on nothing
+    /// is certain.
     pub(crate) blind: bool,
 }
 
 impl Scheduler {
-    /// A capability, met or not.
+    /// A capability, which may be new.
     #[inline(always)]
     pub(crate) fn cap(&mut self, number: u16) -> &mut Cap {
         let index = usize::from(number);
@@ -73,10 +72,10 @@ impl Scheduler {
         self.caps[index].seen = true;
     }
 
-    /// An event came from a capability, which is met by that.
+    /// Notes that an event is of a capability, which thereby becomes known.
     #[inline]
     pub(crate) fn spoke(&mut self, event: &impl Place) {
-        // Mostly it is the one of the event before.
+        // In most cases it is the one of the event before.
         if event.cap() != self.spoke_last {
             self.speaks(event);
         }
@@ -90,13 +89,13 @@ impl Scheduler {
         }
     }
 
-    /// Whether there is one capability only.
+    /// Whether there is only one capability.
     #[inline]
     pub(crate) fn alone(&self) -> bool {
         self.seen <= 1
     }
 
-    /// Something about a capability may have changed; `thread` ran until now.
+    /// Updates a capability that may have changed; `thread` ran until now.
     pub(crate) fn update(
         &mut self,
         number: u16,
@@ -120,10 +119,10 @@ impl Scheduler {
         }
         let time = with.event.time();
         if let Some(thread) = self.threads.get_mut(id) {
-            // Met before it was created: its capability tells it now.
+            // It appeared before its creation, which its capability logs only now.
             if thread.state == ThreadState::Unknown || with.is_late() {
                 thread.set_created(time, with.event.cap());
-                // Nothing was known of it but its name.
+                // Only its name was known.
                 if thread.state == ThreadState::Unknown && thread.is_new() {
                     thread.enter(id, time, ThreadState::Runnable);
                     if let Some(cap) = thread.cap() {
@@ -135,7 +134,7 @@ impl Scheduler {
             }
             return self.odd(Odd::ThreadCreatedTwice { thread: id }, with, see);
         }
-        // Numbers may be used again after the thread is gone.
+        // Numbers may be reused after the thread has ended.
         if self.finished.contains(id) {
             if with.turn == Turn::Late {
                 return;
@@ -191,7 +190,7 @@ impl Scheduler {
         }
     }
 
-    /// The answer is whether it was ready to run on this capability.
+    /// Returns whether it was ready to run on this capability.
     #[inline]
     fn thread_runs(
         &mut self,
@@ -226,7 +225,7 @@ impl Scheduler {
         false
     }
 
-    /// A thread that was ready to run on this capability is so no more.
+    /// A thread that was ready to run on this capability no longer is.
     #[inline(never)]
     fn leaves(&mut self, cap: Option<u16>, time: u64, see: &mut impl FnMut(Fact<'_>)) -> bool {
         if let Some(number) = cap {
@@ -275,7 +274,7 @@ impl Scheduler {
         cap.update(number, (with.event.time(), before, alone), see);
     }
 
-    /// The answer is whether it was ready to run on this capability, and whether it is.
+    /// Returns whether it was ready to run on this capability, and whether it is now.
     #[inline]
     fn thread_stops(
         &mut self,
@@ -294,7 +293,7 @@ impl Scheduler {
         let (before, cap) = (thread.state, thread.cap());
         let told = thread.since();
         let here = matches!(before, ThreadState::Running { cap } if cap == number);
-        // Told by another capability, or late: the run counts, whatever the thread does now.
+        // Logged by another capability, or late: the run counts, whatever the thread is doing now.
         if let (false, Some(since)) = (here, since) {
             thread.ran_before(time.saturating_sub(since));
         }
@@ -312,7 +311,7 @@ impl Scheduler {
                 self.over(id, see);
             }
         }
-        // If it ran here, whoever told otherwise was odd, and not this.
+        // If it ran here, the event that said otherwise was odd, not this one.
         if !here && since.is_none() {
             self.stops_unexpectedly((id, number), (before, told), with, see);
         }
@@ -333,7 +332,7 @@ impl Scheduler {
         }
     }
 
-    /// Tells threads of one number apart. `None` if that of this number is over.
+    /// Distinguishes threads with the same number. `None` if the one with this number has ended.
     pub(crate) fn life(&self, id: u32) -> Option<u64> {
         if self.finished.contains(id) {
             return None;
@@ -440,7 +439,7 @@ impl Scheduler {
         thread.set_label(Some(Arc::new(label.into_boxed_str())));
     }
 
-    /// The log is over: every interval ends.
+    /// Ends the log: every interval ends.
     pub(crate) fn finish(&mut self, time: u64, see: &mut impl FnMut(Fact<'_>)) {
         let threads = std::mem::take(&mut self.threads);
         for (id, thread) in threads.sorted() {

@@ -1,8 +1,8 @@
-//! Events in their order, in memory that copies share.
+//! Events in order, in memory that copies share.
 //!
-//! Events are only ever appended. They lie in segments; a full one is never
-//! changed again, so a copy shares all but the last, and that one too until
-//! something is appended to it.
+//! Events are only ever appended. They are stored in segments; a full one is
+//! never changed again, so a copy shares all of them except the last, and that
+//! one too until something is appended to it.
 
 use crate::raw::{date, decode, payload_at};
 use ghc_eventlog::{Event, EventBody};
@@ -14,7 +14,7 @@ const SEGMENT: usize = 256 << 10;
 const PREFIX: usize = 2 + 1 + 4;
 const GLOBAL: u16 = u16::MAX;
 
-/// Where an event lies.
+/// Where an event is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     segment: u32,
@@ -29,7 +29,7 @@ pub(crate) struct Segments {
     bytes: usize,
 }
 
-/// One of them. Its time is 0.
+/// An event. Its time is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kept<'a> {
     pub(crate) cap: Option<u16>,
@@ -53,7 +53,7 @@ impl Segments {
         self.bytes
     }
 
-    /// The place behind the last event.
+    /// The place after the last event.
     pub(crate) fn end(&self) -> Place {
         Place {
             segment: self.full.len() as u32,
@@ -96,7 +96,8 @@ impl Segments {
         })
     }
 
-    /// The events from a place on, which is that of an event or was the end.
+    /// The events from a place on, which must be that of an event or have been
+    /// the end.
     pub(crate) fn from(&self, place: Place) -> impl Iterator<Item = Kept<'_>> {
         let mut next = place;
         std::iter::from_fn(move || {

@@ -1,9 +1,9 @@
-//! How values of the format are serialised.
+//! Serialises values of the format.
 
 use ghc_eventlog::{Breakdown, CapsetType, StopStatus, WallClock};
 use serde::{Serialize, Serializer};
 
-/// By name, or by number where it has none.
+/// By name, or by number if it has no name.
 pub(crate) fn status<S: Serializer>(status: &StopStatus, to: S) -> Result<S::Ok, S::Error> {
     match status.name() {
         Some(name) => to.serialize_str(name),
@@ -11,7 +11,7 @@ pub(crate) fn status<S: Serializer>(status: &StopStatus, to: S) -> Result<S::Ok,
     }
 }
 
-/// By name, or by number where it has none.
+/// By name, or by number if it has no name.
 pub(crate) fn breakdown<S: Serializer>(code: &Breakdown, to: S) -> Result<S::Ok, S::Error> {
     match code.name() {
         Some(name) => to.serialize_str(name),
@@ -24,7 +24,7 @@ pub(crate) fn clock<S: Serializer>(clock: &Option<WallClock>, to: S) -> Result<S
     clock.map(|clock| clock.at(0).to_string()).serialize(to)
 }
 
-/// By name, or by number where it has none.
+/// By name, or by number if it has no name.
 pub(crate) fn capset<S: Serializer>(kind: &Option<CapsetType>, to: S) -> Result<S::Ok, S::Error> {
     match kind {
         None => to.serialize_none(),

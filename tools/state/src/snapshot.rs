@@ -1,4 +1,4 @@
-//! The runtime system at a moment.
+//! The state of the runtime system at one moment.
 
 use crate::state::State;
 use std::ops::Deref;
@@ -17,10 +17,10 @@ impl Deref for Snapshot {
 }
 
 impl Snapshot {
-    /// The same, for a [`transition`](crate::transition()) from the state of somebody who has
-    /// followed an earlier stretch of the log, and not what lies between: a thread that both
-    /// know is one thread, whenever this one was told of its creation. (The runtime system
-    /// does not use numbers again; nothing else tells threads apart.)
+    /// The same, for a [`transition`](crate::transition()) from the state of a reader that has
+    /// followed an earlier part of the log, but not the part in between: a thread that both know is
+    /// one thread, even if this state got its creation later. (The runtime system does not reuse
+    /// numbers; nothing else distinguishes threads.)
     #[must_use]
     pub fn resuming(mut self, before: &Self) -> Self {
         let threads = &mut self.0.scheduler.threads;
@@ -35,7 +35,7 @@ impl Snapshot {
 }
 
 impl State {
-    /// The runtime system as it is now.
+    /// The current state of the runtime system.
     pub fn snapshot(&mut self) -> Snapshot {
         self.scheduler.threads.seal();
         Snapshot(self.clone())

@@ -1,12 +1,11 @@
 //! Spans between two messages of the program: `START name` to `STOP name`, or
 //! any others.
 //!
-//! A span belongs to the thread that ran when its messages were written. Spans
-//! of one name may nest, and may move with their thread to another capability;
-//! several that run at the same time in one thread can be told apart by a
-//! number: `START 3 request`.
+//! A span belongs to the thread that ran when its messages were written. Spans of one name may
+//! nest, and may move with their thread to another capability; several that are open at the same
+//! time in one thread can be distinguished by a number: `START 3 request`.
 //!
-//! Needs events in the order of time.
+//! Needs events ordered by time.
 
 use crate::limits::Limits;
 use crate::table::Table;
@@ -18,26 +17,26 @@ use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// At most so many names are kept for use again.
+/// The number of names that are kept for reuse.
 const MOST_NAMES: usize = 1 << 14;
-/// Bytes of a name, at most.
+/// The largest number of bytes of a name.
 const LONGEST: usize = 1024;
-/// Among so many open spans of one name the right thread's is looked for.
+/// The number of open spans of one name that are searched for one of the right thread.
 const NEAREST: usize = 256;
 
 /// Which beginning and which end belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pairs {
-    /// Those that tell the same name. A message does one or the other.
+    /// Those with the same name. A message either begins or ends a span.
     Named,
-    /// Any two. One message may do both.
+    /// Any two. One message may both begin and end spans.
     Any,
 }
 
 /// Which messages begin and end spans.
 pub trait Rule {
-    /// Whether the message can be one at all. Asked of every message, before
-    /// anything is done with it.
+    /// Whether the message can begin or end a span at all. Called for every message, before
+    /// anything else is done with it.
     #[inline]
     fn concerns(&self, message: &[u8]) -> bool {
         let _ = message;
@@ -50,14 +49,14 @@ pub trait Rule {
     /// Name and number of the span that the message ends.
     fn ends<'t>(&'t self, message: &'t str) -> Option<(&'t str, Option<u64>)>;
 
-    /// Which of them belong together.
+    /// Which beginnings and ends belong together.
     fn pairs(&self) -> Pairs {
         Pairs::Named
     }
 }
 
 /// `START name` begins a span, `STOP name` or `END name` ends it. A number in
-/// ASCII digits before the name tells spans of one name apart. As regular
+/// ASCII digits before the name distinguishes spans of one name. As regular
 /// expressions, where a dot matches any character:
 /// `^START (?:(?P<id>[0-9]+) )?(?P<name>.+)$` and the same with `(?:STOP|END)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +80,7 @@ impl Rule for StartStop {
     }
 }
 
-/// What follows the first word.
+/// Parses what follows the first word.
 fn name_and_number(rest: &str) -> Option<(&str, Option<u64>)> {
     if rest.is_empty() {
         return None;
@@ -89,19 +88,19 @@ fn name_and_number(rest: &str) -> Option<(&str, Option<u64>)> {
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (number, after) = rest.split_at(digits);
     match after.strip_prefix(' ') {
-        // A number that is too large for one is left out of the name all the same.
+        // A number that is too large is ignored, but is not part of the name either.
         Some(name) if digits > 0 && !name.is_empty() => Some((name, number.parse().ok())),
         _ => Some((rest, None)),
     }
 }
 
-/// What spans need to know of the runtime system.
+/// What spans need to know about the runtime system.
 pub trait Running {
     /// The thread that runs on a capability.
     fn thread_on(&self, cap: u16) -> Option<u32>;
 
-    /// Tells a thread from others that have had its number: another answer for each of them.
-    /// `None` if the one of this number is over, and no other has it.
+    /// Distinguishes a thread from others that had the same number: the result differs for each of
+    /// them. `None` if the one with this number has ended, and no other has the number.
     fn life(&self, thread: u32) -> Option<u64> {
         let _ = thread;
         Some(0)
@@ -113,8 +112,8 @@ pub trait Running {
     /// The name of a thread.
     fn label(&self, thread: u32) -> Option<&str>;
 
-    /// For how long the program was stopped for collections so far, in
-    /// nanoseconds; `None` if the log does not tell of any.
+    /// For how long the program was stopped for collections so far, in nanoseconds; `None` if the
+    /// log has no collections.
     fn paused(&self) -> Option<u64>;
 }
 
@@ -124,20 +123,20 @@ pub trait Running {
 pub struct Span {
     /// Its name.
     pub name: Arc<str>,
-    /// What tells it apart from others of that name.
+    /// What distinguishes it from others of that name.
     pub id: Option<u64>,
     /// The thread that began it.
     pub thread: Option<u32>,
     /// That thread's name.
     pub label: Option<String>,
-    /// When it began. Nanoseconds, as all times.
+    /// When it began, in nanoseconds, like all times here.
     pub start: u64,
     /// When it ended; never before its start.
     pub end: u64,
     /// For how long its thread ran meanwhile.
     pub running: Option<u64>,
-    /// For how long the program was stopped for collections meanwhile; `None`
-    /// if the log does not tell of any.
+    /// For how long the program was stopped for collections meanwhile; `None` if the log has no
+    /// collections.
     pub paused: Option<u64>,
 }
 
@@ -147,41 +146,41 @@ pub struct Span {
 pub struct OpenSpan {
     /// Its name.
     pub name: Arc<str>,
-    /// What tells it apart from others of that name.
+    /// What distinguishes it from others of that name.
     pub id: Option<u64>,
     /// The thread that began it.
     pub thread: Option<u32>,
     /// The capability on which that was.
     pub cap: Option<u16>,
-    /// When. Nanoseconds.
+    /// When it began, in nanoseconds.
     pub start: u64,
-    /// Where its beginning lies in the stream.
+    /// Where its beginning is in the stream.
     #[cfg_attr(feature = "serde", serde(skip))]
     offset: u64,
-    /// Its place among all that have begun.
+    /// Its place in the order of all spans that have begun.
     number: u64,
     paused: u64,
     ran: Option<u64>,
-    /// Tells its thread from others of that number.
+    /// Distinguishes its thread from others with that number.
     #[cfg_attr(feature = "serde", serde(skip))]
     life: Option<u64>,
 }
 
 impl OpenSpan {
-    /// The thread that began it, unless that is over: another one may have the number by now.
+    /// The thread that began it, unless it has ended: another thread may have the number now.
     pub(crate) fn owner(&self, running: &impl Running) -> Option<u32> {
         let thread = self.thread?;
         let life = running.life(thread);
         (life.is_some() && life == self.life).then_some(thread)
     }
 
-    /// Where its beginning lies in the stream.
+    /// Where its beginning is in the stream.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 }
 
-/// A name as it is kept.
+/// A name in the form in which it is kept.
 fn kept(name: &str) -> Cow<'_, str> {
     match name.len() <= LONGEST {
         true => Cow::Borrowed(name),
@@ -189,7 +188,7 @@ fn kept(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Each name once in memory.
+/// Names, each stored only once.
 #[derive(Clone, Debug, Default)]
 struct Names(Arc<FxHashSet<Arc<str>>>);
 
@@ -213,17 +212,17 @@ fn hash(name: &str, id: Option<u64>) -> u64 {
     hasher.finish()
 }
 
-/// Those that have not ended.
+/// Spans that have not ended.
 #[derive(Clone, Debug, Default)]
 struct Open {
     /// By the hash of name and number, in the order in which they began.
     groups: Table<VecDeque<OpenSpan>>,
     count: usize,
-    /// The memory of a group that is gone, to use again.
+    /// The memory of a removed group, to be reused.
     spare: VecDeque<OpenSpan>,
 }
 
-/// Pairs the messages. A copy shares what has not changed since.
+/// Pairs messages to spans. A copy shares what has not changed since.
 #[derive(Clone, Debug)]
 pub struct Spans<R> {
     rule: R,
@@ -236,7 +235,7 @@ pub struct Spans<R> {
 }
 
 impl<R: Rule> Spans<R> {
-    /// None has begun.
+    /// No span has begun.
     pub fn new(rule: R, limits: &Limits) -> Self {
         Self {
             rule,
@@ -254,8 +253,7 @@ impl<R: Rule> Spans<R> {
         &self.rule
     }
 
-    /// A log begins again: nothing of the one before can end any more. What was
-    /// counted stays.
+    /// Begins another log: no span of the log before can end any more. The counts stay.
     pub fn restart(&mut self) {
         self.open = Open::default();
     }
@@ -265,7 +263,7 @@ impl<R: Rule> Spans<R> {
         self.unopened
     }
 
-    /// How many beginnings were too many to follow.
+    /// How many beginnings exceeded the limit.
     pub fn refused(&self) -> u64 {
         self.refused
     }
@@ -275,7 +273,7 @@ impl<R: Rule> Spans<R> {
         self.open.count
     }
 
-    /// Those that have not ended, in the order in which they began.
+    /// The spans that have not ended, in the order in which they began.
     pub fn open(&self) -> impl Iterator<Item = &OpenSpan> {
         let groups = self.open.groups.iter();
         let mut open: Vec<_> = groups.flat_map(|(_, group)| group).collect();
@@ -303,7 +301,7 @@ impl<R: Rule> Spans<R> {
         event: &Event<'_>,
         running: &impl Running,
     ) -> Option<Span> {
-        // Not from_utf8_lossy at once: valid text is the rule.
+        // Not from_utf8_lossy at once: nearly all text is valid.
         let text = text
             .to_str()
             .map_or_else(|| text.to_string_lossy(), Cow::Borrowed);
@@ -317,7 +315,7 @@ impl<R: Rule> Spans<R> {
             return None;
         }
         let thread = event.cap.and_then(|cap| running.thread_on(cap));
-        // What ends and begins a span at once ends the one before.
+        // A message that both ends and begins a span ends the one before.
         let ended = ends.and_then(|key| {
             let span = self.open.end(key, thread, event.time, (pairs, running));
             self.unopened += u64::from(span.is_none() && begins.is_none());
@@ -347,7 +345,7 @@ impl<R: Rule> Spans<R> {
 }
 
 impl Open {
-    /// One begins, the latest of all.
+    /// Begins a span, the latest of all.
     fn begin(&mut self, span: OpenSpan) {
         let hash = hash(&span.name, span.id);
         match self.groups.get_mut(hash) {
@@ -361,7 +359,7 @@ impl Open {
         self.count += 1;
     }
 
-    /// One ends: which of them, and is there any?
+    /// Ends a span: finds which one, if there is any.
     fn end(
         &mut self,
         (name, id): (&str, Option<u64>),
@@ -372,15 +370,15 @@ impl Open {
         let name = kept(name);
         let hash = hash(&name, id);
         let group = self.groups.get_mut(hash)?;
-        // All of a group have one name and number, except for two of one hash.
+        // All spans of a group have the same name and number, unless two hashes are equal.
         let same = |span: &OpenSpan| *span.name == *name && span.id == id;
         let mut nearest = (0..group.len()).rev().filter(|&at| same(&group[at]));
         let own = nearest
             .by_ref()
             .take(NEAREST)
             .find(|&at| group[at].owner(running) == thread);
-        // Another thread may end it: then the latest is meant, or among any
-        // messages the one that has waited longest.
+        // Another thread may end it: then it is the latest, or with `Pairs::Any` the one that has
+        // waited longest.
         let at = own.or_else(|| match pairs {
             Pairs::Named => group.iter().rposition(same),
             Pairs::Any => group.iter().position(same),
@@ -389,7 +387,7 @@ impl Open {
         if group.is_empty()
             && let Some(group) = self.groups.remove(hash)
         {
-            // Not that of a group that was large once.
+            // The memory of a group that was once large is not kept.
             if group.capacity() <= NEAREST {
                 self.spare = group;
             }

@@ -2,7 +2,7 @@
 
 use ghc_eventlog::EventBody;
 
-/// Running totals, as each capability writes them.
+/// Running totals, as each capability logs them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SparkCounters {
@@ -77,7 +77,7 @@ impl SparkCounters {
             .any(|(now, before)| now < before)
     }
 
-    /// Of several capabilities together.
+    /// The sums of several capabilities.
     #[must_use]
     pub fn plus(self, of: Self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The fold: what the events so far say about the runtime system.
+//! The fold: the state of the runtime system according to the events so far.
 
 mod queries;
 mod threads;
@@ -22,13 +22,13 @@ use crate::turn::Turn;
 use ghc_eventlog::{Block, Event, EventBody, Header};
 use std::sync::Arc;
 
-/// The runtime system, as the events so far tell it.
+/// The state of the runtime system, according to the events so far.
 #[derive(Clone, Debug)]
 pub struct State {
     header: Arc<Header>,
     keep: Keep,
     time: u64,
-    /// As large as can be before the first event.
+    /// The largest possible value before the first event.
     first: u64,
     pub(crate) scheduler: Scheduler,
     pub(crate) collections: Collections,
@@ -44,8 +44,8 @@ pub struct State {
     whole: bool,
 }
 
-/// What a log tells at all: which kinds of events have come. The runtime system
-/// writes only those that it was asked for, and says nowhere which these were.
+/// Which kinds of events the log contains. The runtime system writes only those that it was asked
+/// for, and does not log which these were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tells {
@@ -58,7 +58,7 @@ pub struct Tells {
 }
 
 impl State {
-    /// Nothing is known yet but the header.
+    /// A state in which only the header is known.
     pub fn new(header: &Arc<Header>, keep: Keep) -> Self {
         Self {
             header: Arc::clone(header),
@@ -79,7 +79,7 @@ impl State {
         }
     }
 
-    /// Takes the beginning of a block, in the turn of its first event.
+    /// Takes the beginning of a block, just before its first event.
     pub fn block(&mut self, block: &Block<'_>, see: &mut impl FnMut(Fact<'_>)) {
         if let Some(number) = block.cap {
             let cap = self.scheduler.cap(number);
@@ -200,7 +200,7 @@ impl State {
                 }
             }
             EventBody::CapCreate { created_cap } => {
-                // Systems before 8.0 give their number first (`startup`).
+                // Systems before 8.0 log their number first (`startup`).
                 let cap = self.scheduler.cap(created_cap);
                 (cap.announced, cap.known) = (true, true);
                 if std::mem::replace(&mut cap.created, true) {
@@ -234,8 +234,8 @@ impl State {
         }
     }
 
-    /// The session is over: what goes on ends now, and what is odd about the
-    /// whole of it is told.
+    /// Ends the session: what is still going on ends now, and oddities of the whole session are
+    /// reported.
     pub fn finish(&mut self, see: &mut impl FnMut(Fact<'_>)) {
         if self.keep.oddities {
             self.finish_oddities(see);
@@ -258,9 +258,8 @@ impl State {
         }
         self.samples.clone().finish(&mut odd, &mut |_| {});
         self.ticky.finish(&mut odd);
-        // Capabilities are announced in the global block. Where that is
-        // missing altogether, one note says so; where it is there, it must
-        // name them all.
+        // Capabilities are announced in the global block. If that is missing altogether, one note
+        // says so; if it is there, it must name them all.
         let mut silent = (0..=u16::MAX)
             .zip(&self.scheduler.caps)
             .filter(|(_, cap)| !cap.known)
@@ -311,7 +310,7 @@ impl State {
                 cap.collected_until = time;
                 let began = cap.collecting.take().is_some();
                 cap.requested = None;
-                // The first one of a log may have begun before the log.
+                // The first collection of a log may have begun before the log.
                 let known = std::mem::replace(&mut cap.collections_known, true);
                 let whole = self.whole && self.losses.whole_from.is_none();
                 odd = (!began && (known || whole)).then_some(Odd::CollectionNeverBegan);
@@ -325,7 +324,7 @@ impl State {
                             _ => Collector::Done,
                         };
                     }
-                    // The end is dated back, so what is written last may come just after it.
+                    // The end is dated back, so the last events may be just after it.
                     None if time > cap.collected_until + 10_000_000 => {
                         odd = Some(Odd::CollectorOutsideCollection {
                             event: event.name(),

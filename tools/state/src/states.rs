@@ -1,44 +1,43 @@
-//! What threads and capabilities do: the one list that every view uses.
+//! The states of threads and capabilities: the one list that every view uses.
 
 use ghc_eventlog::StopStatus;
 
-/// What a thread does.
+/// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize),
     serde(tag = "state", rename_all = "snake_case")
 )]
-// A tag of its own: it is looked at for each event, and within `by` it would first have to be
-// told from a thread.
+// A tag of its own: it is checked for each event, and a niche within `by` would first have to be
+// distinguished from a thread.
 #[repr(u8)]
 pub enum ThreadState {
-    /// Not known: the log does not begin early enough to tell.
+    /// Not known: the log does not begin early enough.
     Unknown,
-    /// Ready to run, waiting for its turn; also before it has run at all.
+    /// Ready to run and waiting for its turn; also before it has run for the first time.
     Runnable,
     /// Running on this capability.
     Running {
         /// The capability.
         cap: u16,
     },
-    /// In a foreign call that lets the capability go on without it.
+    /// In a foreign call during which the capability continues without it.
     Foreign,
     /// Waiting for something.
     Blocked {
-        /// For what, as the runtime system's code.
+        /// What it waits for, as the runtime system's code.
         #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::status"))]
         why: StopStatus,
-        /// The thread that it waits for, where that is told: the owner of a
-        /// black hole.
+        /// The thread that it waits for, if that is logged: the owner of a black hole.
         by: Option<u32>,
     },
-    /// It is over.
+    /// It has ended.
     Finished,
 }
 
 impl ThreadState {
-    /// What a thread does after it has stopped for this reason.
+    /// The state of a thread after it has stopped for this reason.
     #[inline]
     pub fn after(status: StopStatus, info: Option<u32>) -> Self {
         match status {
@@ -49,7 +48,7 @@ impl ThreadState {
             StopStatus::FOREIGN_CALL | StopStatus::CCALL | StopStatus::CCALL_INTERRUPTIBLE => {
                 Self::Foreign
             }
-            // On its way to the capability that it is to run on.
+            // Migrating to the capability that it will run on.
             StopStatus::MIGRATING => Self::Runnable,
             why => Self::Blocked {
                 why,
@@ -58,7 +57,7 @@ impl ThreadState {
         }
     }
 
-    /// A stable name; of what is blocked, that of the reason.
+    /// A stable name; for a blocked thread, that of the reason.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -70,7 +69,7 @@ impl ThreadState {
         }
     }
 
-    /// Where the time in this state is added up, if it is.
+    /// The index under which the time in this state is summed up, if it is.
     #[inline]
     pub(crate) fn index(self) -> Option<usize> {
         match self {
@@ -89,10 +88,10 @@ impl ThreadState {
     }
 }
 
-/// What a capability does.
+/// What a capability is doing.
 ///
-/// A function of the capability's own events, in the order in which it wrote
-/// them, and of whether a thread of its own is runnable.
+/// It depends on the capability's own events, in the order in which it wrote them, and on whether
+/// one of its threads is runnable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(
     feature = "serde",
@@ -100,25 +99,25 @@ impl ThreadState {
     serde(rename_all = "snake_case")
 )]
 pub enum CapState {
-    /// Not known: before its first event, or where something was lost.
+    /// Not known: before its first event, or after a loss.
     Unknown,
     /// No thread runs, and none of its own could.
     Idle,
-    /// No thread runs although one of its own could: the scheduler is at work.
+    /// No thread runs although one of its own could: the scheduler is running.
     Switching,
     /// A thread runs.
     Mutator,
     /// It collects garbage.
     Collecting,
-    /// It waits for a collection to begin, for the other collector threads, or
-    /// for the end of a collection in which it takes no part any more.
+    /// It waits for a collection to begin, for the other collector threads, or for the end of a
+    /// collection in which it takes no part any more.
     Waiting,
     /// It writes its buffer of events to the log.
     WritingLog,
 }
 
 impl CapState {
-    /// All of them, in the order in which views list them.
+    /// All states, in the order in which views list them.
     pub const ALL: [Self; 7] = [
         Self::Mutator,
         Self::Collecting,

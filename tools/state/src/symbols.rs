@@ -1,8 +1,8 @@
 //! Names for numbers: cost centres and info tables.
 //!
-//! Their events are kept as they were, once, and decoded when they are asked
-//! for. If a number is defined again and otherwise, as in logs that were
-//! joined, both definitions are kept and the later one counts.
+//! Their events are kept as they were, once, and decoded on demand. If a number
+//! is defined again differently, as in logs that were joined, both definitions
+//! are kept and the later one is valid.
 
 use crate::limits::Keep;
 use crate::segments::{Kept, Place, Segments};
@@ -12,7 +12,7 @@ use ghc_eventlog::{Event, EventBody, Text};
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Bytes of a text, at most.
+/// The largest number of bytes of a text.
 const LONGEST: usize = 1024;
 
 /// A cost centre.
@@ -23,7 +23,7 @@ pub struct CostCentre<'a> {
     pub label: Cow<'a, str>,
     /// Its module.
     pub module: Cow<'a, str>,
-    /// Where it stands in the source.
+    /// Its place in the source.
     pub location: Cow<'a, str>,
     /// Whether it is a top-level constant.
     pub is_caf: bool,
@@ -36,7 +36,7 @@ impl CostCentre<'_> {
     }
 }
 
-/// What is known of an info table.
+/// Information about an info table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct InfoTable<'a> {
@@ -48,17 +48,18 @@ pub struct InfoTable<'a> {
     pub label: Cow<'a, str>,
     /// The module.
     pub module: Cow<'a, str>,
-    /// File and span; empty where they are not known.
+    /// File and span; empty if they are not known.
     pub location: Cow<'a, str>,
 }
 
 impl InfoTable<'_> {
-    /// Where it stands in the source, if that is known.
+    /// Its place in the source, if that is known.
     fn place(&self) -> Option<(&str, &str)> {
         (!self.location.is_empty()).then_some((&self.module, &self.location))
     }
 
-    /// The binding, or else the table, with its module if that is known.
+    /// The name of the binding, or else of the table, with its module if that
+    /// is known.
     pub fn name_in_module(&self) -> String {
         let name = match self.label.is_empty() {
             true => &self.name,
@@ -70,7 +71,7 @@ impl InfoTable<'_> {
         }
     }
 
-    /// What a reader is to see.
+    /// The name to show to users.
     fn title(&self) -> String {
         let name = self.name_in_module();
         match self.module.is_empty() || self.location.is_empty() {
@@ -80,8 +81,9 @@ impl InfoTable<'_> {
     }
 }
 
-/// A place in the source of the program that has this info table: addresses
-/// have 47 bits, in merged logs the upper 16 tell programs apart.
+/// The hash of a place in the source, for the program that has this info table:
+/// addresses have 47 bits, and in merged logs the upper 16 distinguish
+/// programs.
 fn hash(info: u64, place: (&str, &str)) -> u64 {
     let mut hasher = DefaultHasher::new();
     (info >> 48, place).hash(&mut hasher);
@@ -131,7 +133,7 @@ fn info_table(body: EventBody<'_>) -> Option<InfoTable<'_>> {
         ty: text(type_desc),
         label: text(label),
         module: text(module),
-        // File and span, both empty where they are not known.
+        // File and span, both empty if they are not known.
         location: match location.as_bytes() {
             b":" => Cow::Borrowed(""),
             _ => text(location),
@@ -145,9 +147,9 @@ pub struct Symbols {
     events: Segments,
     cost_centres: Table<Place>,
     info_tables: Table<Place>,
-    /// By a hash of module and location, the first info table of that place.
+    /// The first info table of each place, by a hash of module and location.
     places: Table<u64>,
-    /// Whether bands are called after info tables.
+    /// Whether bands are named after info tables.
     named: bool,
     refused_cost_centres: u64,
     refused_info_tables: u64,
@@ -183,19 +185,19 @@ impl Symbols {
         }
     }
 
-    /// What is known of an info table.
+    /// Information about an info table.
     pub fn info_table(&self, info: u64) -> Option<InfoTable<'_>> {
         let place = self.info_tables.get(info)?;
         info_table(self.events.get(*place)?.body())
     }
 
-    /// A band of a heap profile by info table is a bare address; this is what
-    /// it stands for: the same for all tables of one place in the source.
+    /// A band of a heap profile by info table is only an address; this is the
+    /// name for it: the same for all tables of one place in the source.
     pub fn band(&self, band: &str) -> Option<String> {
         self.table_of_band(band).map(|table| table.title())
     }
 
-    /// The info table that a band of a heap profile by info table stands for: of
+    /// The info table that a band of a heap profile by info table refers to: of
     /// all tables of one place in the source the first one.
     pub fn table_of_band(&self, band: &str) -> Option<InfoTable<'_>> {
         if !self.named {
@@ -212,12 +214,12 @@ impl Symbols {
         Some(first.unwrap_or(own))
     }
 
-    /// How many cost centres were refused, as there are too many.
+    /// How many cost centres were refused because there were too many.
     pub fn refused_cost_centres(&self) -> u64 {
         self.refused_cost_centres
     }
 
-    /// How many info tables were refused, as there are too many.
+    /// How many info tables were refused because there were too many.
     pub fn refused_info_tables(&self) -> u64 {
         self.refused_info_tables
     }
@@ -227,12 +229,12 @@ impl Symbols {
         self.events.bytes()
     }
 
-    /// The place behind the last definition.
+    /// The place after the last definition.
     pub(crate) fn end(&self) -> Place {
         self.events.end()
     }
 
-    /// The events that come after those up to this place.
+    /// The events after this place.
     pub(crate) fn from(&self, place: Place) -> impl Iterator<Item = Kept<'_>> {
         self.events.from(place)
     }
@@ -278,7 +280,7 @@ impl Symbols {
         }
     }
 
-    /// Whether the event says once more what is known.
+    /// Whether the event repeats what is known.
     pub(crate) fn knows(&self, event: &Event<'_>) -> bool {
         let known = match event.body {
             EventBody::HeapProfCostCentre { cost_centre, .. } => {

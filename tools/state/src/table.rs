@@ -1,18 +1,18 @@
 //! A table by 64-bit key whose copies share what has not changed since.
 //!
-//! Keys are addresses and other numbers without any order, so they are spread
-//! over shards by a hash. A copy of the table copies a pointer for each; a shard is
-//! copied when it is next written to while a copy shares it. The number of
-//! shards grows with the table, so a shard stays small.
+//! Keys are addresses and other numbers without any order, so they are distributed over shards by a
+//! hash. A copy of the table copies a pointer for each shard; a shard is copied when it is next
+//! written to while a copy shares it. The number of shards grows with the table, so a shard stays
+//! small.
 
 use rustc_hash::FxHashMap;
 use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::Arc;
 
-/// The mean number of items of a shard, at most.
+/// The largest mean number of items of a shard.
 const FULL: usize = 256;
 const MOST_SHARDS: usize = 1 << 16;
-/// A shard with room for fewer does not give any back.
+/// A shard with room for fewer items does not give memory back.
 const FEW: usize = 16;
 
 type Shard<T> = FxHashMap<u64, T>;
@@ -20,7 +20,7 @@ type Shard<T> = FxHashMap<u64, T>;
 /// The table.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<T> {
-    /// As many as a power of two.
+    /// Their number is a power of two.
     shards: Vec<Arc<Shard<T>>>,
     len: usize,
 }
@@ -59,14 +59,14 @@ impl<T: Clone> Table<T> {
 
     pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
         let at = shard(key, self.shards.len());
-        // Nothing is copied for a key that is not there.
+        // No shard is copied for a key that is not in the table.
         if !self.shards[at].contains_key(&key) {
             return None;
         }
         Arc::make_mut(&mut self.shards[at]).get_mut(&key)
     }
 
-    /// Puts an item into the table; the answer is the one that was there.
+    /// Puts an item into the table; returns the one that was there.
     pub(crate) fn insert(&mut self, key: u64, item: T) -> Option<T> {
         if self.len >= self.shards.len() * FULL && self.shards.len() < MOST_SHARDS {
             self.spread();
@@ -91,7 +91,7 @@ impl<T: Clone> Table<T> {
         gone
     }
 
-    /// Eight times as many shards.
+    /// Multiplies the number of shards by eight.
     fn spread(&mut self) {
         let count = self.shards.len() * 8;
         let mut shards: Vec<Shard<T>> = Vec::new();
@@ -105,14 +105,14 @@ impl<T: Clone> Table<T> {
         self.shards = shards.into_iter().map(Arc::new).collect();
     }
 
-    /// All of them, in no order.
+    /// All items, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         let items = self.shards.iter().flat_map(|shard| shard.iter());
         items.map(|(&key, item)| (key, item))
     }
 
-    /// In no order, those whose shard is not shared with the other table: all
-    /// that differ are among them.
+    /// In no particular order, the items whose shard is not shared with the other table: all that
+    /// differ are among them.
     pub(crate) fn iter_beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (u64, &'a T)> {
         let alike = self.shards.len() == other.shards.len();
         let shards = self.shards.iter().enumerate();
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// Against a plain map, with copies taken on the way that must not change.
+    /// Compared with a plain map, with copies taken on the way that must not change.
     #[test]
     fn like_a_map() {
         let mut seed = 1u64;

@@ -2,7 +2,7 @@
 
 use ghc_eventlog::{BlockBuilder, Decoder, Event, EventBody, Header, Item};
 
-/// A log in the making: one block an event.
+/// Builds a log: one block per event.
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) header: Header,
@@ -27,7 +27,7 @@ impl Log {
         self.bytes.extend_from_slice(block.finish());
     }
 
-    /// An event as it is, in a block of its own.
+    /// Adds an event unchanged, in a block of its own.
     pub(crate) fn push_raw(&mut self, cap: Option<u16>, raw: &[u8]) {
         let mut marker = vec![0; 24];
         marker[..2].copy_from_slice(&ghc_eventlog::BLOCK_MARKER.to_be_bytes());

@@ -1,6 +1,6 @@
-//! Texts from a log, which may make them as long as it likes.
+//! Shortens texts of a log, which can be of any length.
 
-/// At most so many bytes of a text; what is cut ends in an ellipsis.
+/// Cuts a text to `most` bytes; if it is cut, it ends in an ellipsis.
 pub(crate) fn shortened(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();

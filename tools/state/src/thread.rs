@@ -4,11 +4,12 @@ use crate::interval::ThreadInterval;
 use crate::states::ThreadState;
 use std::sync::Arc;
 
-/// Not known.
+/// A time that is not known.
 const NEVER: u64 = u64::MAX;
 const NOWHERE: u16 = u16::MAX;
 
-/// One thread, as far as the log tells of it. All times are nanoseconds.
+/// One thread, as far as it is known from the log. All times are in
+/// nanoseconds.
 #[derive(Clone, Debug)]
 pub struct Thread {
     pub(crate) state: ThreadState,
@@ -16,17 +17,17 @@ pub struct Thread {
     since: u64,
     created: u64,
     label: Option<Arc<Box<str>>>,
-    /// In each state, as [`ThreadState::index`] says.
+    /// The time in each state, by [`ThreadState::index`].
     spent: [u64; 4],
     runs: u32,
     migrations: u32,
 }
 
-/// A million threads are to fit into 128 MiB.
+/// A million threads have to fit into 128 MiB.
 const _: () = assert!(size_of::<Thread>() <= 88);
 
 impl Thread {
-    /// A thread that is first met at `time`.
+    /// A thread that first appears at `time`.
     pub(crate) fn met(state: ThreadState, time: u64) -> Self {
         Self {
             state,
@@ -47,17 +48,17 @@ impl Thread {
         thread
     }
 
-    /// What it does.
+    /// What it is doing.
     pub fn state(&self) -> ThreadState {
         self.state
     }
 
-    /// Since when it does that.
+    /// Since when it has been doing that.
     pub fn since(&self) -> u64 {
         self.since
     }
 
-    /// The capability that owns it: where it runs, or is to run.
+    /// The capability that owns it: where it runs, or will run.
     pub fn cap(&self) -> Option<u16> {
         (self.cap != NOWHERE).then_some(self.cap)
     }
@@ -106,7 +107,7 @@ impl Thread {
         self.runs.into()
     }
 
-    /// How often it went to another capability.
+    /// How often it moved to another capability.
     pub fn migrations(&self) -> u64 {
         self.migrations.into()
     }
@@ -119,7 +120,7 @@ impl Thread {
         }
     }
 
-    /// Its creation is logged after something else about it.
+    /// Takes its creation, which was logged after something else about it.
     pub(crate) fn set_created(&mut self, time: u64, cap: Option<u16>) {
         self.created = time;
         if let (NOWHERE, Some(cap)) = (self.cap, cap) {
@@ -127,18 +128,18 @@ impl Thread {
         }
     }
 
-    /// Whether this is what has become of the thread that it was before, and not
-    /// a later one of the same number.
+    /// Whether this is the same thread as `before`, at a later time, and not a
+    /// later thread with the same number.
     pub(crate) fn continues(&self, before: &Self) -> bool {
         let may_be = match before.created {
-            // It was there before its creation was logged.
+            // It was known before its creation was logged.
             NEVER => self.created == NEVER || self.created <= before.since,
             created => self.created == created,
         };
         may_be && (before.label.is_none() || self.label.is_some())
     }
 
-    /// It is the same thread as one that was followed elsewhere.
+    /// Makes it the same thread as one that was followed elsewhere.
     pub(crate) fn was_created_as(&mut self, other: &Self) {
         self.created = other.created;
     }
@@ -163,14 +164,14 @@ impl Thread {
         self.runs = self.runs.saturating_add(1);
     }
 
-    /// It ran for so long at a time that is over already.
+    /// Adds a run of this length at an earlier time.
     pub(crate) fn ran_before(&mut self, took: u64) {
         let [_, running, ..] = &mut self.spent;
         *running = running.saturating_add(took);
     }
 
-    /// Goes over to another state; the answer is the interval that ends, unless
-    /// nothing is known of it.
+    /// Changes to another state; returns the interval that ends, unless nothing
+    /// is known about it.
     #[inline]
     pub(crate) fn enter(
         &mut self,

@@ -21,21 +21,21 @@ pub struct TickySample {
     pub allocs: u64,
     /// Bytes allocated of the closure.
     pub allocated: u64,
-    /// Where the counter was logged first.
+    /// Where the counter was logged for the first time.
     first: At,
 }
 
 impl TickySample {
-    /// Whether the other tells the same totals.
+    /// Whether the other has the same totals.
     pub(crate) fn says(&self, other: &Self) -> bool {
         let totals = |of: &Self| (of.entries, of.allocs, of.allocated);
         totals(self) == totals(other)
     }
 }
 
-/// Ticky counters. Their definitions come when the program exits, after all
-/// that uses them; [`Definitions::ticky_counter`](crate::Definitions::ticky_counter)
-/// has their names. A copy shares what has not changed since.
+/// Ticky counters. Their definitions arrive when the program exits, after everything that uses
+/// them; [`Definitions::ticky_counter`](crate::Definitions::ticky_counter) has their names. A copy
+/// shares what has not changed since.
 #[derive(Clone, Debug, Default)]
 pub struct Ticky {
     defined: Table<()>,
@@ -62,7 +62,7 @@ impl Ticky {
         self.begun
     }
 
-    /// How many events of counters were refused, as there are too many.
+    /// How many events of counters were refused because there were too many.
     pub fn refused(&self) -> u64 {
         self.refused
     }
@@ -107,7 +107,7 @@ impl Ticky {
         }
     }
 
-    /// The log is over.
+    /// Ends the log.
     pub(crate) fn finish(&self, odd: &mut impl FnMut(At, Odd)) {
         if self.refused > 0 {
             return;

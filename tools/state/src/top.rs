@@ -1,19 +1,19 @@
-//! The threads that ran longest, of those that are over and those alive.
+//! The threads that ran longest, of those that have ended and those alive.
 
 use crate::report::TopThread;
 use crate::state::State;
 use crate::thread::Thread;
 use std::cmp::Reverse;
 
-/// At most so many, whatever was asked for.
+/// The largest number of threads, whatever was asked for.
 const MOST: usize = 1 << 16;
 
-/// Those that are over: the longest so far, and more.
+/// Threads that have ended: the longest so far, and some more.
 #[derive(Clone, Debug)]
 pub(crate) struct Top {
     count: usize,
     over: Vec<TopThread>,
-    /// Whoever ran no longer is not among the longest.
+    /// A thread that ran no longer than this is not among the longest.
     least: Option<u64>,
 }
 
@@ -26,7 +26,7 @@ impl Top {
         }
     }
 
-    /// A thread is over.
+    /// Takes a thread that has ended.
     pub(crate) fn gone(&mut self, id: u32, thread: &Thread) {
         if self.least.is_some_and(|least| thread.running() <= least) {
             return;
@@ -38,7 +38,7 @@ impl Top {
         }
     }
 
-    /// The longest so far, with those that the state still has.
+    /// The longest so far, including those that the state still has.
     pub(crate) fn report(&self, state: &State) -> Vec<TopThread> {
         let mut all = self.over.clone();
         longest(&mut all, self.count);

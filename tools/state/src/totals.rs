@@ -1,6 +1,6 @@
-//! Totals over a session: what `eventlog stats` tells of it.
+//! Totals over a session, as shown by `eventlog stats`.
 //!
-//! In little memory, and the same in whatever order blocks come.
+//! They take little memory, and do not depend on the order of blocks.
 
 use crate::alive::Alive;
 use crate::collections::{Collection, Phase};
@@ -21,12 +21,11 @@ const GENERATIONS: u16 = 16;
 /// Reasons to stop beyond this are counted as one.
 const REASONS: usize = 32;
 
-/// What is counted of one session, beside its [`State`].
+/// What is counted over one session, in addition to its [`State`].
 ///
-/// Show it each block, each event, and each fact that the state tells of it, in
-/// any order of blocks. The state need not keep anything
-/// ([`Keep`](crate::Keep)) but, for [`with_threads`](Self::with_threads), its
-/// threads.
+/// Pass it each block, each event, and each fact that the state reports, in any
+/// order of blocks. The state need not keep anything ([`Keep`](crate::Keep))
+/// except, for [`with_threads`](Self::with_threads), its threads.
 #[derive(Clone, Debug)]
 pub struct Totals {
     events: u64,
@@ -71,8 +70,8 @@ struct CollectionTotals {
     all: GenerationTotals,
     generations: BTreeMap<Option<u16>, GenerationTotals>,
     fragmentation: Option<u64>,
-    /// Parallel ones, and bytes copied in them by the busiest and by all, and
-    /// what the busiest would copy if all copied the same.
+    /// Parallel ones, and bytes copied in them by the busiest thread and by
+    /// all, and what the busiest would copy if all copied the same.
     parallel: u64,
     busiest: u64,
     copied: u64,
@@ -82,7 +81,7 @@ struct CollectionTotals {
 #[derive(Clone, Debug)]
 struct GenerationTotals {
     pauses: Distribution,
-    /// `None` until statistics of a collection come.
+    /// `None` until statistics of a collection arrive.
     copied: Option<u64>,
 }
 
@@ -132,13 +131,13 @@ impl Default for Totals {
 }
 
 impl Totals {
-    /// Nothing is counted yet.
+    /// Totals in which nothing is counted yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with so many of the threads that ran longest. The state has to
-    /// keep threads, and events have to come in the order of time.
+    /// The same, including the `count` threads that ran longest. The state has
+    /// to keep threads, and events have to be ordered by time.
     pub fn with_threads(count: usize) -> Self {
         Self {
             top: Some(Top::new(count)),
@@ -200,7 +199,7 @@ impl Totals {
         }
     }
 
-    /// Another capability than before tells the event.
+    /// Takes an event of another capability than the one before.
     fn tells(&mut self, cap: Option<u16>) {
         self.told = cap;
         if let Some(number) = cap {
@@ -216,7 +215,7 @@ impl Totals {
         &mut self.caps[index]
     }
 
-    /// Takes a fact that the state tells.
+    /// Takes a fact that the state reports.
     #[inline]
     pub fn see(&mut self, fact: &Fact<'_>) {
         match fact {
@@ -237,7 +236,7 @@ impl Totals {
 
     fn part(&mut self, part: &Part) {
         let cap = self.cap(part.cap);
-        // Parts are dated back; never count a moment twice.
+        // Parts are dated back; a moment must not be counted twice.
         let from = part.from.max(cap.collected_until);
         cap.collected += part.to.saturating_sub(from);
         cap.collected_until = cap.collected_until.max(part.to);
@@ -265,8 +264,8 @@ impl Totals {
         gauge.record(value.capset, value.time, value.bytes);
     }
 
-    /// What has come so far, beside what the state says. If the session is
-    /// over, [`State::finish`] comes first.
+    /// The totals so far, together with the state. If the session has ended,
+    /// call [`State::finish`] first.
     pub fn report(&self, state: &State) -> Report {
         let tells = state.tells();
         let last = state.time();
@@ -336,7 +335,7 @@ impl Totals {
             let program = state.programs().of_capset(capset);
             let program = program.or_else(|| state.programs().first());
             let parameters = program.and_then(|program| program.heap);
-            // Unless the log says otherwise: a megabyte.
+            // If the log does not say: a megabyte.
             let megablock = parameters.map_or(1 << 20, |heap| heap.mblock_size);
             Some(u64::from(heap.returned()?.returned).saturating_mul(megablock))
         });
@@ -448,7 +447,7 @@ impl CollectionTotals {
         }
     }
 
-    /// 1 if all copied the same, 0 if one did everything.
+    /// 1 if all copied the same amount, 0 if one did everything.
     fn balance(&self) -> Option<f64> {
         if self.parallel == 0 || self.busiest == 0 {
             return None;

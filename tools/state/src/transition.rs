@@ -1,22 +1,21 @@
-//! From one moment to another, as events.
+//! The transition from one moment to another, as events.
 //!
-//! Whoever has not seen the events between two moments is brought from one to
-//! the other by new ones, all dated at the second moment. From nothing, they
-//! are a valid beginning of a log for every tool: what exists is defined and
-//! created, what is blocked has run and stopped, what runs is started.
+//! A reader that has not seen the events between two moments is brought from one to the other by
+//! new events, all dated at the second moment. From nothing, they are a valid beginning of a log
+//! for every tool: what exists is defined and created, what is blocked has run and stopped, what
+//! runs is started.
 //!
-//! The order matters, as all have the same time: collections end, and spans;
-//! threads that run stop; definitions; sizes; threads that are over end, others
-//! go where they are now, new ones are created, and what each does is told; spans
-//! begin; threads start to run; collections begin.
+//! The order matters, because all have the same time: collections end, and spans; threads that run
+//! stop; definitions; sizes; threads that have ended are ended, others move to where they are now,
+//! new ones are created, and the state of each is written; spans begin; threads start to run;
+//! collections begin.
 //!
-//! What a reader knows who missed a part may contradict itself: a capability that
-//! it has heard nothing more of runs a thread that another one has told of since.
-//! So what it knows is followed on the way ([`Reader`]), and each event is one
-//! that this reader can understand.
+//! The state of a reader that missed a part may contradict itself: a capability that it has heard
+//! nothing more of runs a thread that another one has logged since. So the reader's state is
+//! followed on the way ([`Reader`]), and each event is one that fits it.
 //!
-//! What cannot be said in events is not said: for how long a thread has run, or
-//! how often, is known only to who saw it.
+//! What cannot be expressed in events is left out: for how long a thread has run, or how often, is
+//! known only to a reader that saw it.
 
 mod reader;
 mod spans;
@@ -32,9 +31,9 @@ use crate::thread::Thread;
 use ghc_eventlog::{EventBody, StopStatus, Text, encode_event};
 use reader::Reader;
 
-/// Hands on the events that bring a reader who knows `from` (`None`: nothing)
-/// to `to`: the capability whose block each belongs into (`None`: the global
-/// one), and its bytes under the header of `to`. All are dated `at`.
+/// Passes on the events that bring a reader that knows `from` (`None`: nothing) to `to`: for each
+/// the capability whose block it belongs to (`None`: the global one), and its bytes under the
+/// header of `to`. All are dated `at`.
 ///
 /// Events of types that the header does not declare are left out.
 pub fn transition(
@@ -75,7 +74,7 @@ struct Transition<'a, F> {
 }
 
 impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
-    /// A new event, unless the log's header has no place for it.
+    /// Writes a new event, unless the log's header does not declare it.
     fn event(&mut self, cap: Option<u16>, body: &EventBody<'_>) {
         self.raw.clear();
         if encode_event(self.to.header(), self.at, body, &mut self.raw).is_ok() {
@@ -83,7 +82,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         }
     }
 
-    /// A thread runs on a capability, and nothing else happens there.
+    /// Makes a thread run on a capability where nothing else happens.
     fn run(&mut self, cap: u16, thread: u32) {
         if self.reader.cap(cap).running == Some(thread) {
             return;
@@ -99,7 +98,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
             .is_in(thread, ThreadState::Running { cap }, Some(cap));
     }
 
-    /// Nothing runs on a capability, for the moment.
+    /// Makes nothing run on a capability for the moment.
     fn pause(&mut self, cap: u16) {
         if let Some(thread) = self.reader.cap(cap).running {
             self.stop(cap, thread, StopStatus::YIELDING, None);
@@ -112,7 +111,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         (known.collecting, known.requested) = (None, None);
     }
 
-    /// A thread stops as it has in this state.
+    /// Stops a thread so that it is in this state.
     fn stop_as(&mut self, cap: u16, thread: u32, state: ThreadState) {
         match state {
             ThreadState::Blocked { why, by } => self.stop(cap, thread, why, by),
@@ -130,7 +129,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         };
         let with = body(Some(by.unwrap_or(0)));
         self.raw.clear();
-        // Old systems do not tell why.
+        // Old systems do not log the reason.
         let done = encode_event(self.to.header(), self.at, &with, &mut self.raw).is_ok();
         if done {
             (self.out)(Some(cap), &self.raw);
@@ -142,7 +141,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         self.reader.is_in(thread, state, Some(cap));
     }
 
-    /// Both moments of a capability.
+    /// Each capability at both moments.
     fn caps(&self) -> Vec<(u16, Option<Cap>, Option<Cap>)> {
         let (from, to) = (&self.from.scheduler.caps, &self.to.scheduler.caps);
         (0..from.len().max(to.len()))
@@ -153,7 +152,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
             .collect()
     }
 
-    /// Collections that are over, or are other ones by now.
+    /// Ends collections that have ended, or are different ones now.
     fn collections_end(&mut self) {
         for (number, from, to) in self.caps() {
             let was = from.and_then(|cap| cap.collecting);
@@ -173,14 +172,13 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         }
     }
 
-    /// Whether what is known of a thread is about the one of that number that there
-    /// is now.
+    /// Whether the thread that the reader knows under a number is the one that has it now.
     fn is_same(&self, id: u32) -> bool {
         let both = self.from.thread(id).zip(self.to.thread(id));
         both.is_none_or(|(before, now)| now.continues(before))
     }
 
-    /// Threads that run and do so no longer, or elsewhere.
+    /// Stops threads that no longer run, or run elsewhere.
     fn threads_stop(&mut self) {
         for number in (0..=u16::MAX).take(self.reader.caps.len()) {
             let Some(id) = self.reader.cap(number).running else {
@@ -198,7 +196,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
             }
             let state = match self.to.thread(id) {
                 Some(thread) if self.is_same(id) => thread.state,
-                // Without the threads nothing is known of it but that.
+                // Without [`Keep::threads`] nothing else is known about it.
                 None if !threads => ThreadState::Runnable,
                 _ => ThreadState::Finished,
             };
@@ -223,7 +221,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         }
     }
 
-    /// Running totals and sizes that are other ones by now.
+    /// Writes running totals and sizes that have changed.
     fn sizes(&mut self) {
         for (number, from, to) in self.caps() {
             let Some(to) = to else { continue };
@@ -269,15 +267,14 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         }
     }
 
-    /// Where a thread is at home: a capability that is there.
+    /// The capability to which a thread belongs, which must exist.
     fn home(&self, thread: &Thread) -> u16 {
         let first = || self.to.caps().next().map_or(0, |(number, _)| number);
         thread.cap().unwrap_or_else(first)
     }
 
-    /// Threads by the capability that tells of them, so that a block holds many:
-    /// first those that are over, then those that go elsewhere, then what the
-    /// others do.
+    /// Writes threads grouped by the capability that logs them, so that a block holds many: first
+    /// those that have ended, then those that move, then the states of the others.
     fn threads(&mut self) {
         let (from, to) = (self.from, self.to);
         let (was, is) = (&from.scheduler.threads, &to.scheduler.threads);
@@ -352,12 +349,12 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
                 self.run(home, id);
                 self.stop_as(home, id, thread.state);
             }
-            // One that runs is started later.
+            // A running thread is started later.
             ThreadState::Running { .. } | ThreadState::Unknown | ThreadState::Finished => {}
         }
     }
 
-    /// Threads that run now and did not, or ran elsewhere.
+    /// Starts threads that run now and did not, or ran elsewhere.
     fn threads_run(&mut self) {
         for (number, _, to) in self.caps() {
             match to.and_then(|cap| cap.running) {
@@ -367,7 +364,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         }
     }
 
-    /// What has come of the heap sample that is open.
+    /// Writes the part of the open heap sample that has arrived.
     fn sample(&mut self) {
         let before = self.from.samples.open();
         let sample = self.to.samples.open();
@@ -412,13 +409,13 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
                     };
                     self.event(None, &body);
                 }
-                // What was too much to be kept cannot be reported.
+                // What exceeded the limits was not kept.
                 Band::Other => {}
             }
         }
     }
 
-    /// Collections that go on now and did not.
+    /// Begins collections that are going on now and were not.
     fn collections_begin(&mut self) {
         for (number, _, to) in self.caps() {
             let to = to.unwrap_or_default();
@@ -429,7 +426,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
                 .is_some_and(|_| known.requested != to.requested)
                 && known.collecting.is_none()
             {
-                // The collection that was asked for was missed.
+                // The reader missed the collection that was asked for.
                 self.event(cap, &EventBody::GcStart);
                 self.end_collection(number);
             }
@@ -459,7 +456,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
     }
 }
 
-/// How each phase of the concurrent collector begins and ends.
+/// The events that begin and end each phase of the concurrent collector.
 const PHASES: &[(PhaseKind, EventBody<'static>, EventBody<'static>)] = &[
     (
         PhaseKind::Mark,

@@ -1,4 +1,4 @@
-//! Events that are folded before they are decoded tell the same as decoded ones.
+//! Folding events before they are decoded gives the same as folding decoded ones.
 
 mod common;
 
@@ -9,7 +9,7 @@ use eventlog_state::{
 };
 use ghc_eventlog::Encoded;
 
-/// Folds all steps, and keeps what is told on the way.
+/// Folds all steps, and keeps what is reported on the way.
 #[derive(Default)]
 struct Fold {
     encoded: bool,
@@ -46,7 +46,7 @@ fn fold(bytes: &[u8], encoded: bool) -> (Vec<String>, Snapshot) {
         ..Fold::default()
     };
     let mut merge = Merge::new(MergeOptions {
-        // Little, so that some events are early or late.
+        // A small limit, so that some events are early or late.
         max_bytes: 64 << 10,
         recovery: true,
         ..MergeOptions::default()
@@ -87,7 +87,7 @@ fn of_real_logs() {
     }
 }
 
-/// Sound ones, and some in which bytes are wrong: in those, threads do what they cannot.
+/// Logs that are right, and some with wrong bytes: in those, threads do impossible things.
 #[test]
 fn of_generated_logs() {
     for seed in 0..30 {

@@ -1,5 +1,5 @@
-//! A reader who comes late, or misses a part, knows in the end what one knows who was
-//! there all the time.
+//! A reader that joins late, or misses a part, has in the end the same state as one that was there
+//! all the time.
 
 mod common;
 
@@ -20,7 +20,7 @@ const PLENTY: MergeOptions = MergeOptions {
     recovery: false,
 };
 
-/// A log folded to its end: the state, and what no runtime system writes, by kind.
+/// A log folded to its end: the state, and the oddities by kind.
 struct Folded {
     state: State,
     errors: BTreeMap<&'static str, usize>,
@@ -73,7 +73,7 @@ impl Here {
     }
 }
 
-/// How many blocks end earlier than one of the same capability before them, or begin after
+/// How many blocks end earlier than the block of the same capability before them, or begin after
 /// they end.
 fn backwards(bytes: &[u8]) -> usize {
     let mut reader = Reader::new(bytes);
@@ -105,7 +105,7 @@ fn boundaries(bytes: &[u8]) -> (Vec<u8>, Vec<usize>) {
     (header, ends)
 }
 
-/// Every boundary in the long form, and about 60 of them in the short one.
+/// Every boundary in the long form of the test, and about 60 of them in the short form.
 fn spread(count: usize) -> Vec<usize> {
     let most = match std::env::var_os("EVENTLOG_TEST_LONG") {
         Some(_) => usize::MAX,
@@ -117,12 +117,12 @@ fn spread(count: usize) -> Vec<usize> {
     (0..most).map(|n| n * (count - 1) / (most - 1)).collect()
 }
 
-/// What a reader has who gets everything up to some boundary.
+/// The state of a reader that got everything up to some boundary.
 struct Behind {
     at: usize,
     position: Position,
     state: Snapshot,
-    /// What is odd about that already: something is missing in it.
+    /// The oddities in that already, because something is missing in it.
     errors: BTreeMap<&'static str, usize>,
 }
 
@@ -147,7 +147,7 @@ impl<'a> Check<'a> {
         (check, ends)
     }
 
-    /// `begin` is what the reader has before: its log is folded and compared.
+    /// `begin` is what the reader got before: its log is folded and compared.
     fn reader(
         &self,
         begin: &[u8],
@@ -199,7 +199,8 @@ impl<'a> Check<'a> {
         Ok(log)
     }
 
-    /// Whoever comes late at these boundaries, and whoever fell behind at one of them.
+    /// Checks readers that join late at these boundaries, and readers that fell behind at one of
+    /// them.
     fn run(&self, ends: &[usize], chosen: &[usize]) -> (usize, usize, Vec<String>) {
         let mut follower = Follower::new(self.options, Keep::all());
         let mut done = 0;
@@ -280,7 +281,7 @@ fn real_logs_at_every_block_boundary() {
     assert!(joined > 5 && caught_up > 4, "{joined} {caught_up}");
 }
 
-/// Their buffers are large: here they are written as often as on a live system.
+/// Real logs have large buffers: here they are written as often as on a live system.
 #[test]
 fn real_logs_with_small_blocks() {
     let mut failures = Vec::new();
@@ -332,8 +333,8 @@ fn programs_that_were_never_run() {
     assert!(joined > 3000 && caught_up > 1000, "{joined} {caught_up}");
 }
 
-/// What `ghc-events validate threads` says of a log: whether it is valid, and what each
-/// thread does in the end.
+/// What `ghc-events validate threads` says about a log: whether it is valid, and the state of each
+/// thread at the end.
 fn ghc_events(log: &[u8]) -> std::io::Result<(bool, BTreeMap<u32, String>)> {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -355,7 +356,7 @@ fn ghc_events(log: &[u8]) -> std::io::Result<(bool, BTreeMap<u32, String>)> {
     Ok((valid, threads.collect()))
 }
 
-/// GHC's own reader says of what a late reader gets what it says of the whole log.
+/// GHC's own reader reports the same about what a late reader gets as about the whole log.
 #[test]
 fn ghc_events_says_the_same() {
     if let Err(error) = Command::new("ghc-events").arg("--help").output() {
@@ -378,8 +379,8 @@ fn ghc_events_says_the_same() {
     }
     let mut compared = 0;
     for (number, (name, bytes)) in logs.into_iter().enumerate() {
-        // It expects that a thread is woken where it stopped, and does not have it so in every log
-        // of a busy machine: other capabilities' messages can come first.
+        // It expects that a thread is woken where it stopped, which is not so in every log of a
+        // busy machine: other capabilities' messages can be first.
         if !ghc_events(&bytes).unwrap().0 {
             eprintln!("SKIPPED {name}: ghc-events takes the whole log for invalid");
             continue;
@@ -410,7 +411,7 @@ fn ghc_events_says_the_same() {
             for (id, state) in &late.1 {
                 assert_eq!(Some(state), whole.1.get(id), "{name} at {end}, thread {id}");
             }
-            // Only of those that were over nothing is known.
+            // Only threads that had already ended are missing.
             for (id, state) in &whole.1 {
                 let known = state == "ThreadFinal" || late.1.contains_key(id);
                 assert!(known, "{name} at {end}, thread {id}: {state}");
@@ -420,7 +421,7 @@ fn ghc_events_says_the_same() {
     assert!(compared > 0, "no log that ghc-events takes for valid");
 }
 
-/// What has come of a block goes with the window, and the stream goes on in it.
+/// The part of a block that has arrived is in the window, and the stream goes on in it.
 #[test]
 fn in_the_middle_of_a_block() {
     let mut cuts = 0;
@@ -432,7 +433,7 @@ fn in_the_middle_of_a_block() {
         };
         let mut bytes = program(seed, 300, blocks);
         if seed % 3 == 0 {
-            // Blocks that do not say where they end are folded while they come.
+            // Blocks without a size are folded while they arrive.
             bytes = without_sizes(&bytes);
         }
         let name = format!("seed {seed}");
@@ -454,7 +455,7 @@ fn in_the_middle_of_a_block() {
             late(&mut follower, end);
             cuts += 1;
         }
-        // The same by items.
+        // The same with items.
         let mut follower = Follower::new(PLENTY, Keep::all());
         let (mut decoder, mut rest) = (Decoder::new(), &bytes[..]);
         loop {
@@ -472,8 +473,8 @@ fn in_the_middle_of_a_block() {
     assert!(cuts > 2000, "{cuts}");
 }
 
-/// A span belongs to the thread that began it, also where another has its number by now, even from
-/// the very moment on at which a late reader gets the state.
+/// A span belongs to the thread that began it, even if another thread has its number now, and even
+/// from the very moment at which a late reader gets the state.
 #[test]
 fn spans_of_a_thread_whose_number_is_used_again() {
     let thread = 7;
@@ -488,7 +489,7 @@ fn spans_of_a_thread_whose_number_is_used_again() {
         info: Some(0),
     };
     let (over, waits) = (StopStatus::FINISHED, StopStatus::YIELDING);
-    // In each step nothing but this happens, all at its time.
+    // In each step only these events happen, all at its time.
     let steps: [(u64, &[EventBody<'_>]); 6] = [
         (
             10,
@@ -517,7 +518,7 @@ fn spans_of_a_thread_whose_number_is_used_again() {
         assert_eq!(late, count + 1);
     }
     // Which of them end, and for how long their threads ran. The second thread 7 ends the span of
-    // the thread 8, which is the latest, and not that of the first, which it knows nothing of.
+    // thread 8, which is the latest, and not that of the first thread 7, which is another thread.
     let mut ended = Vec::new();
     let mut see = |fact: Fact<'_>| {
         if let Fact::Span(span) = fact {
@@ -536,8 +537,8 @@ fn spans_of_a_thread_whose_number_is_used_again() {
     assert_eq!(ended, expected);
 }
 
-/// Where more waits than may, the order is not certain any more; a late reader still gets
-/// a log that can be read, in which the capabilities do what they do.
+/// If more would have to be held than allowed, the order is not certain any more; a late reader
+/// still gets a log that can be read, in which the capabilities do the same.
 #[test]
 fn where_too_much_would_have_to_wait() {
     let (mut cuts, mut same) = (0, 0);

@@ -1,18 +1,18 @@
-//! Memory of a state with very many threads. In a program of its own, since all of its
-//! memory counts.
+//! Memory of a state with very many threads. In a process of its own, because all of its memory
+//! counts.
 
 use eventlog_state::{Keep, State, Turn};
 use ghc_eventlog::{BlockBuilder, EventBody, Header, Item, Reader, StopStatus};
 use std::sync::Arc;
 
-/// Bytes of this process in memory; `None` if the system does not tell.
+/// Bytes of this process in memory; `None` if the system does not report it.
 fn resident() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
     Some(pages * 4096)
 }
 
-/// Applies what happens to each of these threads.
+/// Applies the events of each of these threads.
 fn apply(state: &mut State, threads: std::ops::Range<u32>, come_and_go: bool) {
     let header = Arc::clone(state.header());
     let mut block = BlockBuilder::new(Some(0));

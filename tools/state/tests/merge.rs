@@ -1,4 +1,4 @@
-//! Events of all capabilities in the order of time.
+//! Events of all capabilities ordered by time.
 
 mod common;
 
@@ -8,7 +8,7 @@ use ghc_eventlog::{Decoder, Error, EventBody, Gap, Item, Order, OrderOptions, Pa
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-/// A step that owns what it tells.
+/// A step that owns its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Told {
     Session,
@@ -91,7 +91,7 @@ fn by_items(bytes: &[u8], options: MergeOptions) -> (Vec<Told>, Merge) {
     (out, merge)
 }
 
-/// What is not an event as items, events as runs.
+/// Pushes events as runs, and everything else as items.
 fn by_runs(bytes: &[u8], options: MergeOptions) -> (Vec<Told>, Merge) {
     let mut merge = Merge::new(options);
     let mut out = Vec::new();
@@ -119,8 +119,8 @@ fn by_runs(bytes: &[u8], options: MergeOptions) -> (Vec<Told>, Merge) {
     (out, merge)
 }
 
-/// All events of a log as they lie in it, with the key of each: the time with which it
-/// counts among those of other capabilities.
+/// All events of a log in its order, with the key of each: the time with which it counts among
+/// those of other capabilities.
 fn keys(bytes: &[u8]) -> Vec<(u64, Ev)> {
     let mut reached: BTreeMap<Option<u16>, u64> = BTreeMap::new();
     let mut block: Option<(Option<u16>, u64)> = None;
@@ -160,7 +160,7 @@ fn events(told: &[Told], of_caps: bool) -> Vec<Ev> {
     events.cloned().collect()
 }
 
-/// What comes out if all is known from the beginning: sorted.
+/// The expected result if all capabilities are known from the beginning: sorted.
 fn expected(bytes: &[u8]) -> Vec<Ev> {
     let mut keys: Vec<_> = keys(bytes)
         .into_iter()
@@ -171,8 +171,8 @@ fn expected(bytes: &[u8]) -> Vec<Ev> {
     keys.into_iter().map(|(_, event)| event).collect()
 }
 
-/// A log as a runtime system could write it: each capability fills blocks in its own time, and
-/// they come one after the other, not in order. Some events are dated back.
+/// A log that a runtime system could write: each capability fills blocks in its own time, and they
+/// are written one after the other, not in order. Some events are dated back.
 fn random_log(random: &mut Random, announced: bool) -> Vec<u8> {
     let caps = 1 + random.below(5) as u16;
     let mut blocks: Vec<(u64, Vec<u8>)> = Vec::new();
@@ -183,7 +183,7 @@ fn random_log(random: &mut Random, announced: bool) -> Vec<u8> {
         } else {
             0
         };
-        // A silent one tells at the end that there was nothing.
+        // A silent capability writes an empty block at the end.
         let count = if random.one_in(5) {
             0
         } else {
@@ -217,7 +217,7 @@ fn random_log(random: &mut Random, announced: bool) -> Vec<u8> {
         }
         blocks.push((1 << 20, block(Some(cap), now, 1 << 20, &[])));
     }
-    // Blocks of one capability come in order.
+    // Blocks of one capability are in order.
     let mut latest: BTreeMap<u16, u64> = BTreeMap::new();
     for (arrival, bytes) in &mut blocks {
         let cap = u16::from_be_bytes([bytes[22], bytes[23]]);
@@ -275,7 +275,7 @@ fn like_sorting_by_the_time_with_which_events_count() {
         for (out, merge) in &outputs {
             check(out, merge, &expected, &globals);
         }
-        // Blocks that do not say where they end.
+        // Blocks without a size.
         let zero_expected = self::expected(&zero);
         for length in [usize::MAX, 13] {
             let (out, merge, _) = by_bytes(&zero, PLENTY, || length);
@@ -296,7 +296,7 @@ fn check(out: &[Told], merge: &Merge, expected: &[Ev], globals: &[Ev]) {
     let certain = |told: &Told| !matches!(told, Told::Event(_, turn) if *turn != Turn::Certain);
     assert!(out.iter().all(certain));
     assert_eq!(out[0], Told::Session);
-    // A block is told just before its first event.
+    // A block is passed on just before its first event.
     let mut told: BTreeMap<Option<u16>, u64> = BTreeMap::new();
     let mut blocks = BTreeSet::new();
     for step in out {
@@ -314,7 +314,7 @@ fn check(out: &[Told], merge: &Merge, expected: &[Ev], globals: &[Ev]) {
     }
 }
 
-/// Where capabilities are not known, and where too much would have to wait.
+/// If capabilities are not known, and if too much would have to be held.
 #[test]
 fn what_is_not_certain_is_said_to_be_so() {
     let (mut late, mut early) = (0, 0);
@@ -404,7 +404,7 @@ fn an_announced_capability_that_is_silent_holds_the_others_back() {
     assert_eq!(merge.watermark().unwrap().of(Some(1)), Some(12));
 }
 
-/// A block counts when its last byte is here, and not before.
+/// A block counts when its last byte has arrived, and not before.
 #[test]
 fn a_block_counts_when_it_is_here_whole() {
     let run = |time| event(time, EventBody::RunThread { thread: 1 });
@@ -422,7 +422,8 @@ fn a_block_counts_when_it_is_here_whole() {
     merge.push_bytes(&[*last]);
     drain(&mut merge, &mut out).unwrap();
     assert_eq!(events(&out, true).len(), 2);
-    // If it never comes, what is there comes in the end; then the stream can go on.
+    // If it never arrives, the part that has arrived is passed on in the end; then the stream can
+    // go on.
     let mut merge = Merge::new(PLENTY);
     let mut out = Vec::new();
     merge.push_bytes(before);
@@ -552,7 +553,7 @@ fn real_logs_lose_nothing_and_keep_the_order() {
     }
 }
 
-/// What a plain decoder says of a stream.
+/// What a plain decoder returns for a stream.
 fn plain(bytes: &[u8], recovery: bool) -> (Vec<Ev>, Vec<Gap>, usize, Option<Error>) {
     let mut decoder = Decoder::new().with_recovery(recovery);
     let (mut rest, mut events, mut gaps) = (bytes, Vec::new(), Vec::new());
@@ -646,8 +647,8 @@ fn damaged_streams_are_what_a_plain_decoder_makes_of_them() {
             let (out, merge, error) = by_bytes(&bytes, recovering, || length);
             assert_eq!(error, None);
             let of_merge = in_order_of_the_stream(&out);
-            // A plain decoder may believe noise that reaches beyond the block; a block that
-            // is followed by another is not given up.
+            // A plain decoder may accept noise that reaches beyond the block; a block that is
+            // followed by another is not given up.
             if !gaps.is_empty() && (of_merge.1 != gaps || of_merge.0 != events) {
                 let first = gaps[0].offset;
                 assert_eq!(of_merge.1[0].error, gaps[0].error, "seed {seed}, {length}");
@@ -695,7 +696,7 @@ fn damaged_streams_are_what_a_plain_decoder_makes_of_them() {
     assert!(better < 100, "{better}");
 }
 
-/// What is at fault in one block costs that block, whatever it looks like.
+/// A fault in one block costs only that block, whatever it looks like.
 #[test]
 fn a_fault_costs_one_block() {
     let run = |time| event(time, EventBody::RunThread { thread: 1 });

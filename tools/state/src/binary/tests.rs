@@ -76,7 +76,7 @@ fn strings_and_locations_are_told_again_in_their_order() {
         b"whatever".to_vec(),
         vec![],
         vec![0xff, 0xcc, 1],
-        // The number of a string is not that of a location.
+        // The numbers of strings and locations are separate.
         location(2, 2),
     ];
     let messages = fold(&log_of(&said), LIMIT);
@@ -122,7 +122,7 @@ fn a_reader_is_told_what_it_has_missed() {
         open_telemetry(2, 1, b""),
         string(2, "b"),
         open_telemetry(3, 2, b"k\0v"),
-        // The number is used again.
+        // The number is reused.
         open_telemetry(2, 2, b""),
         open_telemetry(1, 2, b"z"),
     ];
@@ -132,7 +132,7 @@ fn a_reader_is_told_what_it_has_missed() {
     let ends = |id| open_telemetry(2, id, b"");
     let wanted = vec![ends(1), ends(2), after[1].clone(), after[4].clone()];
     assert_eq!(changes((&old, true), &messages), wanted);
-    // Of another log: all that was there ends.
+    // For another log: everything in the old one ends.
     let wanted = vec![
         ends(1),
         ends(2),

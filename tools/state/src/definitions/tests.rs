@@ -30,7 +30,7 @@ fn names(log: &Log) -> Vec<&'static str> {
     names
 }
 
-/// What was defined of a program that ran with two capabilities.
+/// The definitions of a program that ran with two capabilities.
 fn program(log: &mut Log) {
     let (capset, capset_type) = (0, CapsetType::OS_PROCESS);
     log.push(
@@ -108,7 +108,7 @@ fn a_log_can_begin_with_them() {
         assert_eq!((event.time, event.cap), (30, None));
         clock = clock.or(WallClock::from_event(event));
     });
-    // Over the next second, and still the same clock.
+    // The seconds have changed, but it is still the same clock.
     assert_eq!(clock, Some(WallClock::new(10, 1000, 999_999_990)));
     assert!(fold(&again).same(&whole) && whole.same(&fold(&again)));
     assert!(!Definitions::default().same(&whole));
@@ -160,7 +160,7 @@ fn what_is_gone_is_deleted_first() {
             removed_cap: 1,
         },
     );
-    // The set is another one now, and the log says nothing of its members.
+    // The set is another one now, and the log does not contain its members.
     rest.push(None, 20, EventBody::CapsetDelete { capset });
     rest.push(
         None,
@@ -190,7 +190,7 @@ fn what_is_gone_is_deleted_first() {
 #[test]
 fn a_task_is_created_where_it_is_now() {
     let mut log = Log::new();
-    // Those of a task that is older than the log are about nothing.
+    // Moves of a task that is older than the log refer to nothing.
     log.push(None, 1, moves(9, 0, 1));
     log.push(None, 1, EventBody::TaskDelete { task: 9 });
     log.push(None, 1, task(1));
@@ -258,7 +258,8 @@ fn ticky_counters_have_names() {
     assert_eq!(definitions.ticky_counter(5), None);
 }
 
-/// Any definition, or end of one, of few things, so that they meet.
+/// A random definition, or end of one, of only a few things, so that some refer
+/// to the same.
 fn any(next: &mut impl FnMut(u64) -> u64, log: &mut Log, time: u64) {
     let number = next(4);
     let (capset, cap) = (number as u32, next(3) as u16);
@@ -341,8 +342,8 @@ fn any(next: &mut impl FnMut(u64) -> u64, log: &mut Log, time: u64) {
     log.push([None, Some(cap)][next(2) as usize], time, body);
 }
 
-/// A reader that is told the changes knows what one that has read all of it
-/// knows, wherever it begins and however often it falls behind.
+/// A reader that gets the changes has the same information as one that has read
+/// everything, wherever it begins and however often it falls behind.
 #[test]
 fn changes_lead_from_any_state_to_any_later_one() {
     let mut seed = 3u64;
@@ -358,7 +359,8 @@ fn changes_lead_from_any_state_to_any_later_one() {
             any(&mut next, &mut log, time);
         }
         let mut whole = Definitions::default();
-        // All that was known at some moment, and the reader that was told.
+        // Everything that was known at some moment, and the reader that got the
+        // changes.
         let mut known = Definitions::default();
         let mut reader = Definitions::default();
         let mut stream = Log::new();
@@ -371,7 +373,7 @@ fn changes_lead_from_any_state_to_any_later_one() {
                 assert!(reader.same(&whole), "round {round}, at {}", event.time);
                 known = whole.clone();
             } else if next(10) == 0 {
-                // One that begins here and reads on.
+                // A reader that begins here and reads on.
                 let mut late = fold(&from_nothing(&whole, event.time));
                 assert!(late.same(&whole), "round {round}, at {}", event.time);
                 let again = from_nothing(&late, event.time);
@@ -386,7 +388,7 @@ fn changes_lead_from_any_state_to_any_later_one() {
                 assert!(late.same(&whole), "round {round}, from {}", event.time);
             }
         });
-        // Tasks only end and move that were created before.
+        // Only tasks that were created before can end or move.
         let mut tasks = BTreeSet::new();
         stream.each(|event| {
             told_events += 1;

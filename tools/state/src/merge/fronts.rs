@@ -1,10 +1,10 @@
-//! Whose turn is next: a heap of the fronts of all capabilities.
+//! Which capability is next: a heap of the fronts of all capabilities.
 //!
-//! Only the first ever changes, so that is all that this heap can do; and whose
-//! turn comes second is known at a glance.
+//! Only the first entry ever changes, so that is all that this heap supports;
+//! and the second entry can be found quickly.
 
-/// The next event of a capability: with what time it counts, where its block
-/// lies in the stream, and whose it is. The least is the first.
+/// The next event of a capability: the time with which it counts, where its
+/// block is in the stream, and its capability. The least is the first.
 pub(super) type Front = (u64, u64, u32);
 
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ impl Fronts {
         }
     }
 
-    /// The first goes away.
+    /// Removes the first.
     pub(super) fn pop(&mut self) {
         if let Some(last) = self.0.pop()
             && !self.0.is_empty()
@@ -50,7 +50,7 @@ impl Fronts {
         }
     }
 
-    /// Another takes the place of the first.
+    /// Replaces the first.
     #[inline]
     pub(super) fn replace(&mut self, front: Front) {
         let heap = &mut self.0[..];

@@ -1,22 +1,22 @@
-//! Blocks as they lie in the stream, to be decoded in their turn.
+//! Blocks as they are in the stream, to be decoded when it is their turn.
 
 use ghc_eventlog::{Block, Decoder, Error, ErrorKind, Gap, Item, Run};
 
-/// Bytes after which a block that is decoded on arrival is continued in
-/// another piece: so that memory stays bounded however long the block is.
+/// Size in bytes after which a block that is decoded on arrival is continued in another piece, so
+/// that memory stays bounded however long the block is.
 pub(crate) const PIECE: usize = 1 << 20;
 
-/// What the memory of long blocks is rounded up to.
+/// The memory of long blocks is rounded up to a multiple of this.
 const ROUND: usize = 64 << 10;
 
-/// What the marker of a block says.
+/// The contents of a block marker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Marker {
     pub(crate) cap: Option<u16>,
     pub(crate) time: u64,
     pub(crate) end: u64,
     pub(crate) size: u32,
-    /// Where it lies, and how long it is itself.
+    /// Its place in the stream, and its own length.
     pub(crate) offset: u64,
     pub(crate) length: u32,
 }
@@ -33,7 +33,7 @@ impl Marker {
         }
     }
 
-    /// Where the block ends; `u64::MAX` if that is not said: at the next marker.
+    /// Where the block ends; `u64::MAX` if the marker does not say: at the next marker.
     pub(crate) fn block_end(&self) -> u64 {
         match self.size < self.length {
             true => u64::MAX,
@@ -46,13 +46,12 @@ impl Marker {
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
     pub(crate) marker: Option<Marker>,
-    /// Where its bytes lie in the stream.
+    /// Where its bytes are in the stream.
     pub(crate) offset: u64,
     pub(crate) bytes: Vec<u8>,
-    /// Where its events begin: behind the marker, or at 0 if that is in an
-    /// earlier piece.
+    /// Where its events begin: after the marker, or at 0 if that is in an earlier piece.
     pub(crate) begin: usize,
-    /// The block is here up to its end.
+    /// Whether the block has arrived up to its end.
     pub(crate) ends: bool,
 }
 
@@ -69,7 +68,7 @@ impl Piece {
         }
     }
 
-    /// Events that come next, of the same block or outside any.
+    /// The next events, of the same block or outside any.
     pub(crate) fn further(marker: Option<Marker>, offset: u64) -> Self {
         Self {
             marker,
@@ -107,25 +106,25 @@ impl Piece {
         })
     }
 
-    /// Puts a decoder to the event that begins at `at`.
+    /// Moves a decoder to the event that begins at `at`.
     #[inline]
     pub(crate) fn seek(&self, decoder: &mut Decoder, at: usize) {
         decoder.seek(self.cap(), self.offset + at as u64, self.block_end());
     }
 }
 
-/// Makes pieces of the items of a decoder.
+/// Makes pieces from the items of a decoder.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pieces {
     open: Option<Piece>,
     /// The marker of the latest block.
     marker: Option<Marker>,
-    /// Memory to use again.
+    /// Memory to be reused.
     spare: Vec<Vec<u8>>,
 }
 
 impl Pieces {
-    /// In the middle of a block.
+    /// Starts in the middle of a block.
     pub(crate) fn within(marker: Option<Marker>, offset: u64) -> Self {
         Self {
             open: Some(Piece::further(marker, offset)),
@@ -134,9 +133,9 @@ impl Pieces {
         }
     }
 
-    /// A block begins.
+    /// Begins a block.
     pub(crate) fn block(&mut self, block: &Block<'_>, done: &mut impl FnMut(Piece)) {
-        // Whatever was open ends where this one begins.
+        // The piece that was open ends where this one begins.
         self.close(true, done);
         let bytes = self.memory(block.size as usize);
         self.open = Some(Piece::begin(block, bytes));
@@ -144,7 +143,7 @@ impl Pieces {
         self.check_end(done);
     }
 
-    /// Events of the open block, or outside any.
+    /// Takes events of the open block, or outside any.
     pub(crate) fn run(&mut self, run: &Run<'_>, done: &mut impl FnMut(Piece)) {
         if let Some(open) = self.open.take_if(|open| open.reaches() != run.offset) {
             // Something lies in between that is not an event.
@@ -162,7 +161,7 @@ impl Pieces {
         }
     }
 
-    /// Bytes of the open block, undecoded.
+    /// Takes bytes of the open block, undecoded.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         if let Some(open) = &mut self.open {
             open.bytes.extend_from_slice(bytes);
@@ -174,19 +173,19 @@ impl Pieces {
         self.open.as_ref().map(|open| &open.bytes[open.begin..])
     }
 
-    /// Takes them back: only its marker stays.
+    /// Takes these events back out: only the marker stays.
     pub(crate) fn take_back(&mut self) -> Vec<u8> {
         self.open
             .as_mut()
             .map_or(Vec::new(), |open| open.bytes.split_off(open.begin))
     }
 
-    /// What is open lies outside any block.
+    /// Whether the open piece is outside any block.
     pub(crate) fn is_outside(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.marker.is_none())
     }
 
-    /// Hands on what there is; the block stays open.
+    /// Passes on what has arrived; the block stays open.
     pub(crate) fn interrupt(&mut self, done: &mut impl FnMut(Piece)) {
         if let Some(open) = self.open.take_if(|open| !open.bytes.is_empty()) {
             self.open = Some(Piece::further(open.marker, open.reaches()));
@@ -194,7 +193,7 @@ impl Pieces {
         }
     }
 
-    /// Closes the block if it is here whole.
+    /// Closes the block if it has arrived completely.
     pub(crate) fn check_end(&mut self, done: &mut impl FnMut(Piece)) -> bool {
         let whole = self
             .open
@@ -213,7 +212,7 @@ impl Pieces {
         }
     }
 
-    /// Nothing more belongs to what is open.
+    /// Closes the open piece: nothing more belongs to it.
     pub(crate) fn close(&mut self, ends: bool, done: &mut impl FnMut(Piece)) {
         if let Some(mut open) = self.open.take() {
             open.ends = ends;
@@ -221,7 +220,7 @@ impl Pieces {
         }
     }
 
-    /// The block that is not here whole.
+    /// The block that has not arrived completely.
     pub(crate) fn open(&self) -> Option<&Piece> {
         self.open.as_ref()
     }
@@ -232,14 +231,14 @@ impl Pieces {
         open + self.spare.iter().map(Vec::capacity).sum::<usize>()
     }
 
-    /// Memory for a block of this size; not all of it if it is large, since
-    /// the marker may not tell the truth.
+    /// Memory for a block of this size; not all of it if it is large, since the marker may be
+    /// wrong.
     fn memory(&mut self, size: usize) -> Vec<u8> {
         let fits = |bytes: &Vec<u8>| (size..=size.saturating_mul(2)).contains(&bytes.capacity());
         match self.spare.iter().position(fits) {
             Some(at) => self.spare.swap_remove(at),
-            // Full blocks of a runtime system differ by a few bytes in size: each is to
-            // have room in the memory of any other.
+            // Full blocks of a runtime system differ by a few bytes in size: each has to fit into
+            // the memory of any other.
             None if size >= PIECE / 4 => {
                 Vec::with_capacity(size.next_multiple_of(ROUND).min(4 * PIECE))
             }
@@ -247,7 +246,7 @@ impl Pieces {
         }
     }
 
-    /// The memory of a piece can be used again.
+    /// Makes the memory of a piece available for reuse.
     pub(crate) fn recycle(&mut self, mut bytes: Vec<u8>) {
         if self.spare.len() < 2 && (PIECE / 4..=2 * PIECE).contains(&bytes.capacity()) {
             bytes.clear();
@@ -256,8 +255,8 @@ impl Pieces {
     }
 }
 
-/// Tells what is in bytes of a block that are not whole events all the way. If the
-/// block ends with them, an event that is not complete never will be.
+/// Reports what is in the bytes of a block that does not consist of whole events. If the block ends
+/// with them, an event that is not complete never will be.
 pub(crate) fn take_apart<'a>(
     decoder: Decoder,
     mut bytes: &'a [u8],

@@ -1,4 +1,4 @@
-//! The blocks of one session, and whose event is next.
+//! The blocks of one session, and which event is next.
 
 use super::fronts::Fronts;
 use super::piece::{Piece, Pieces, take_apart};
@@ -8,14 +8,14 @@ use ghc_eventlog::{Decoder, Encoded, Error, EventBody, Gap, Header, Item, Run, W
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// While no capability was announced, this much is held back at most: with GHC
-/// 9.0 that never happens, and it is to be seen first which ones there are.
+/// Until a capability is announced, at most this many bytes are held: with GHC 9.0 that never
+/// happens, and the merge first has to find out which ones exist.
 const UNANNOUNCED: usize = 16 << 20;
 
 /// The number that means no capability.
 const GLOBAL: u16 = 0xffff;
 
-/// Least bytes that are handed on at a time when too many are held.
+/// The least number of bytes that are passed on at a time when too many are held.
 const AT_LEAST: usize = 64 << 10;
 
 /// The blocks of one capability.
@@ -23,14 +23,14 @@ const AT_LEAST: usize = 64 << 10;
 pub(super) struct Lane {
     pub(super) cap: u16,
     pub(super) pieces: VecDeque<Arc<Piece>>,
-    /// How far the first piece was handed on. 0: not even its marker.
+    /// How far the first piece was passed on. 0: not even its marker.
     pub(super) at: usize,
-    /// The time with which its last event counted. Its later ones are not
-    /// earlier, whatever they say.
+    /// The time with which its last event counted. Its later events do not count as earlier,
+    /// whatever their times.
     pub(super) reached: u64,
 }
 
-/// What belongs to no capability, in the order of the stream.
+/// Items that belong to no capability, in the order of the stream.
 #[derive(Clone, Debug)]
 enum Global {
     Piece(Arc<Piece>),
@@ -41,29 +41,29 @@ enum Global {
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) header: Option<Arc<Header>>,
-    /// More of the session before: what comes after its end.
+    /// Whether this is more of the session before, after its end.
     continues: bool,
     began: bool,
-    /// Nothing more will come: all of it can be handed on.
+    /// Whether nothing more will arrive, so that everything can be passed on.
     pub(super) closed: bool,
     pub(super) ended: bool,
-    /// A place in the block whose turn it is.
+    /// Decodes the block whose turn it is.
     decoder: Option<Decoder>,
     pub(super) lanes: Vec<Lane>,
     lane_of: Vec<u32>,
     fronts: Fronts,
     globals: VecDeque<Global>,
     pub(super) watermark: Watermark,
-    /// It was said which capabilities there are, or waited for long enough.
+    /// Whether the capabilities were announced, or the merge has waited long enough.
     settled: bool,
-    /// Up to here nothing is missing.
+    /// Up to this time nothing is missing.
     pub(super) certain: u64,
-    /// How far events were handed on.
+    /// The time up to which events were passed on.
     pub(super) handed_on: u64,
     pub(super) late: u64,
     /// The latest end of a block, and where in the stream the last one ends.
     pub(super) delivered: (u64, u64),
-    /// Bytes not handed on yet, and of the pieces that they are in.
+    /// Bytes not passed on yet, and bytes of the pieces that they are in.
     waiting: usize,
     pub(super) held: usize,
 }
@@ -72,7 +72,7 @@ impl Session {
     pub(super) fn new(header: Option<Arc<Header>>, options: &MergeOptions) -> Self {
         let decoder = header.clone().map(|header| Decoder::at(header, None, 0, 0));
         let mut watermark = Watermark::new(options.stale_after);
-        // What the global buffer says is about the program: no capability waits for it.
+        // The global buffer describes the program: no capability waits for it.
         watermark.forget(GLOBAL);
         Self {
             header,
@@ -96,7 +96,7 @@ impl Session {
         }
     }
 
-    /// More of this session, after all there was for a while.
+    /// A continuation of this session, after a pause.
     pub(super) fn continued(&self, options: &MergeOptions) -> Self {
         let mut session = Self::new(self.header.clone(), options);
         session.continues = true;
@@ -104,7 +104,7 @@ impl Session {
         session
     }
 
-    /// The session before is over.
+    /// Takes over from the session before, which has ended.
     pub(super) fn follow(&mut self, before: &Self) {
         if !self.continues {
             return;
@@ -119,7 +119,7 @@ impl Session {
         self.fronts_anew();
     }
 
-    /// What begins at `offset` or later is as if it had not come.
+    /// Drops everything that begins at `offset` or later.
     pub(super) fn end_at(&mut self, offset: u64) {
         self.closed = true;
         self.ended = false;
@@ -147,7 +147,7 @@ impl Session {
         }
     }
 
-    /// A capability is known as soon as its marker is.
+    /// Makes a capability known, as soon as its marker has arrived.
     pub(super) fn announce(&mut self, cap: Option<u16>) {
         if let Some(cap) = cap {
             self.watermark.announce(Some(cap));
@@ -192,7 +192,7 @@ impl Session {
         self.lane_of[index] as usize
     }
 
-    /// With what time the first event of a lane counts.
+    /// The time with which the first event of a lane counts.
     fn key(decoder: &mut Option<Decoder>, lane: &Lane) -> Option<(u64, u64)> {
         let piece = lane.pieces.front()?;
         let at = lane.at.max(piece.begin);
@@ -206,10 +206,10 @@ impl Session {
             && piece.begin > 0
             && lane.at == 0
         {
-            // No event: in its turn it only says that nothing has happened.
+            // No event: it only shows that nothing has happened.
             time = Some(marker.time.min(marker.end));
         }
-        // What is not an event is looked at when it comes to it.
+        // Anything other than an event is handled when it is its turn.
         Some((lane.reached.max(time.unwrap_or(0)), piece.offset))
     }
 
@@ -219,7 +219,7 @@ impl Session {
         }
     }
 
-    /// Up to when nothing is missing, according to what is known now.
+    /// The time up to which nothing is missing, as far as is known now.
     fn certain(&mut self) -> u64 {
         if self.closed {
             return u64::MAX;
@@ -231,7 +231,7 @@ impl Session {
         self.certain
     }
 
-    /// Hands on what can be.
+    /// Passes on what can be passed on.
     #[inline]
     pub(super) fn drain(
         &mut self,
@@ -250,7 +250,8 @@ impl Session {
                 self.fronts.pop();
                 continue;
             };
-            // As far as this capability is first, in its turn the same way.
+            // Passes on events for as long as this capability is first and the kind of turn is the
+            // same.
             let too_much = self.waiting.saturating_sub(options.max_bytes);
             let (turn, mut limit) = if key < self.handed_on {
                 (Turn::Late, self.handed_on - 1)
@@ -276,7 +277,7 @@ impl Session {
             }
             piece.seek(decoder, lane.at);
             let all = &piece.bytes[lane.at..];
-            // If too much is held, not more than that is too much.
+            // If too much is held, only the excess is passed on.
             let enough = match turn {
                 Turn::Early => too_much.max(AT_LEAST).min(all.len()),
                 _ => all.len(),
@@ -307,7 +308,7 @@ impl Session {
         Ok(())
     }
 
-    /// What comes next in a piece is not an event: mostly because it is used up.
+    /// Handles the next item of a piece that is not an event: in most cases the end of the piece.
     #[inline(never)]
     fn end_of_piece(
         &mut self,
@@ -322,7 +323,7 @@ impl Session {
         };
         let at = std::mem::take(&mut lane.at);
         if let (Some(marker), true) = (&piece.marker, piece.ends) {
-            // Whatever comes later was written after this, even if it is dated back.
+            // Later events were written after this, even if they are dated back.
             lane.reached = lane.reached.max(marker.end);
         }
         self.held -= piece.bytes.capacity();
@@ -342,7 +343,8 @@ impl Session {
         Ok(())
     }
 
-    /// A block is not made of whole events all the way. What is in it comes in its turn.
+    /// Splits a block that does not consist of whole events. Its contents are passed on in their
+    /// turn.
     fn take_apart(
         &mut self,
         piece: &Piece,
@@ -385,7 +387,7 @@ impl Session {
         Ok(())
     }
 
-    /// Puts a piece where it belongs among those that have come before it and after it.
+    /// Inserts a piece at its place between earlier and later ones.
     fn insert(&mut self, piece: Piece) {
         let Some(cap) = piece.cap() else {
             self.push(piece);
@@ -399,7 +401,7 @@ impl Session {
         let place = lane
             .pieces
             .partition_point(|other| other.offset < piece.offset);
-        // Not in front of one whose turn has begun.
+        // Not before one whose turn has begun.
         lane.pieces
             .insert(place.max(usize::from(lane.at > 0)), Arc::new(piece));
     }
@@ -413,7 +415,7 @@ impl Session {
         }
     }
 
-    /// What belongs to no capability does not wait for any.
+    /// Passes on what belongs to no capability, without waiting for any.
     #[inline(never)]
     fn hand_on_globals(
         &mut self,
@@ -456,7 +458,7 @@ impl Session {
     }
 }
 
-/// Learns which capabilities there are. Whether the event says so.
+/// Finds out which capabilities exist. Returns whether the event says so.
 fn learn(watermark: &mut Watermark, event: &Encoded<'_>) -> bool {
     match event.body() {
         EventBody::CapCreate { created_cap: cap }
@@ -477,7 +479,7 @@ fn learn(watermark: &mut Watermark, event: &Encoded<'_>) -> bool {
     true
 }
 
-/// The same in one place: only events are worth more.
+/// Passes on a step, out of line: only events need to be fast.
 #[cold]
 fn tell(each: &mut dyn Take, step: Step<'_>) {
     each.step(step);

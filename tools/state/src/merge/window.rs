@@ -1,5 +1,5 @@
-//! What of a stream has come and has not been handed on: the blocks above the
-//! low watermark, as bytes.
+//! The part of a stream that has arrived and was not passed on: the blocks above the low watermark,
+//! as bytes.
 
 use super::Merge;
 use super::piece::{Marker, Piece, Pieces};
@@ -9,8 +9,8 @@ use ghc_eventlog::{BLOCK_MARKER, DATA_END, Decoder};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Bytes of a stream behind a cut, as a reader is to get them who knows the state
-/// at the cut: blocks, shared with whoever still needs them.
+/// Bytes of a stream after a cut, for a reader that has the state at the cut: blocks, shared with
+/// everything else that still needs them.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     parts: Vec<Part>,
@@ -20,12 +20,12 @@ pub struct Window {
 #[derive(Clone, Debug)]
 enum Part {
     Bytes(Vec<u8>),
-    /// A block, from here on.
+    /// A block, from this offset on.
     Piece(Arc<Piece>, usize),
 }
 
 impl Window {
-    /// Hands on the bytes, in order.
+    /// Passes on the bytes, in order.
     pub fn write(&self, out: &mut impl FnMut(&[u8])) {
         for part in &self.parts {
             match part {
@@ -63,7 +63,7 @@ impl Window {
 /// How far a stream has come, in whole blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Of which header.
+    /// The number of the header.
     session: u64,
     /// The latest end of a block.
     time: u64,
@@ -101,13 +101,14 @@ impl Rest {
 }
 
 impl Merge {
-    /// How far events were handed on, and at least up to when nothing is missing.
+    /// The time up to which events were passed on, and at least that up to which nothing is
+    /// missing.
     pub(crate) fn at(&self) -> u64 {
         let session = self.sessions.front();
         session.map_or(0, |session| session.handed_on.max(session.certain))
     }
 
-    /// How far the present session has come.
+    /// How far the current session has come.
     pub(crate) fn position(&self) -> Position {
         let (time, offset) = self.sessions.back().map_or((0, 0), |it| it.delivered);
         Position {
@@ -117,8 +118,8 @@ impl Merge {
         }
     }
 
-    /// Whether all that had come at that position has been handed on, and nothing
-    /// that is to come belongs before it.
+    /// Whether everything that had arrived at that position has been passed on, and nothing that
+    /// will arrive belongs before it.
     pub(crate) fn has_passed(&self, position: &Position) -> bool {
         let waits = |session: &Session| {
             let mut first = session.lanes.iter().filter_map(|lane| lane.pieces.front());
@@ -129,8 +130,7 @@ impl Merge {
             && !self.sessions.iter().any(waits)
     }
 
-    /// Whether the present session can be cut: it has a header, and the next one has
-    /// not begun.
+    /// Whether the current session can be cut: it has a header, and the next one has not begun.
     pub(crate) fn may_cut(&self) -> bool {
         let header = |session: &Session| session.header.is_some();
         self.failed.is_none()
@@ -139,7 +139,7 @@ impl Merge {
             && self.intake.decoder.unfinished_header().is_empty()
     }
 
-    /// The same stream as if it ended behind its last whole block.
+    /// The same stream as if it ended after its last whole block.
     pub(crate) fn ended(&self) -> Self {
         let mut sessions = self.sessions.clone();
         if let Some(session) = sessions.back_mut() {
@@ -162,7 +162,7 @@ impl Merge {
         }
     }
 
-    /// What has come and was not handed on, after all that could be was.
+    /// What has arrived and was not passed on, after everything that could be.
     pub(crate) fn window(&self, at_end: bool) -> Window {
         let mut window = Window::default();
         let Some(session) = self.sessions.front() else {
@@ -204,8 +204,8 @@ impl Merge {
         window
     }
 
-    /// How far each capability has come is told by an empty block, as runtime systems
-    /// write them: so that a reader counts what comes next as it was counted here.
+    /// Adds an empty block for each capability, as runtime systems write them, which shows how far
+    /// it has come, so that a reader counts the next events with the same times as this merge.
     fn say_how_far(&self, session: &Session, at: u64, window: &mut Window) {
         if at == 0 {
             return;
@@ -230,7 +230,7 @@ impl Merge {
 }
 
 impl Window {
-    /// Adds what is left of a block; it goes on in the stream, or it is all here.
+    /// Adds what is left of a block, which either goes on in the stream or has arrived completely.
     fn rest(&mut self, rest: Rest, goes_on: bool, at: u64) {
         let marker = rest.marker;
         let here = |(piece, from): &(Arc<Piece>, usize)| (piece.bytes.len() - from) as u64;
@@ -243,7 +243,7 @@ impl Window {
             }
             return;
         }
-        // A piece that was not touched can have the marker in it.
+        // A piece of which nothing was passed on may contain the marker.
         let markers = rest.pieces.iter().filter(|(_, from)| *from == 0);
         let markers: u64 = markers.map(|(piece, _)| piece.begin as u64).sum();
         let events = bytes - markers;

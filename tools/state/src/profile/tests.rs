@@ -47,9 +47,9 @@ struct Folded {
     symbols: Symbols,
     done: Vec<Sample>,
     odd: Vec<Odd>,
-    /// What was odd at the end, and where.
+    /// Oddities at the end, and where.
     late: Vec<(At, Odd)>,
-    /// After each event.
+    /// The state after each event.
     copies: Vec<Samples>,
 }
 
@@ -139,7 +139,7 @@ fn stacks_are_named_from_the_outside_in() {
         ("cost centre 9/cost centre 9".to_owned(), 4),
     ];
     assert_eq!(named(&folded.done[0], &folded.symbols), wanted);
-    // Once, although it is used twice.
+    // Reported once, although it is used twice.
     assert_eq!(folded.odd, [Odd::UndefinedCostCentre { cost_centre: 9 }]);
 }
 
@@ -152,7 +152,7 @@ fn a_sample_in_progress_is_what_has_come() {
     log.push(Some(0), 1, end(1));
     log.push(Some(0), 2, begin(2));
     let folded = fold(&log, &Keep::all());
-    // Copies do not change, although the memory is used again.
+    // Copies do not change, although the memory is reused.
     let seen: Vec<Option<(u64, u64)>> = folded
         .copies
         .iter()
@@ -193,7 +193,7 @@ fn what_no_runtime_system_writes() {
     assert_eq!((folded.done.len(), folded.samples.incomplete()), (1, 1));
 }
 
-/// Before 8.6 the next sample, or the end of the log, ends one.
+/// Before 8.6 a sample ends at the next one, or at the end of the log.
 #[test]
 fn logs_without_ends_of_samples() {
     let types: Vec<EventType> = Header::standard()

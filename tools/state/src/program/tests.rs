@@ -80,7 +80,8 @@ fn one_program_as_ghc_tells_it() {
     assert_eq!((programs.iter().count(), odd), (1, vec![]));
 }
 
-/// Each program of a merged log has its own clock, whatever comes first.
+/// Each program of a merged log has its own clock, in whatever order its events
+/// are.
 #[test]
 fn two_programs_and_their_clocks() {
     let events = [
@@ -138,7 +139,7 @@ fn a_program_without_sets() {
     );
     log.push(None, 0, clock(9, 30));
     let (programs, _) = fold(&log);
-    // The only clock there is, and the only program.
+    // It is the only clock, and the only program.
     assert_eq!(
         (start(&programs, 4), programs.of_cap(3)),
         (Some(30), programs.first())
@@ -169,7 +170,7 @@ fn the_end_of_a_program_keeps_what_is_known() {
         (ended, programs.capsets().count(), odd),
         (Some(Some(9)), 0, vec![])
     );
-    // A set of the same number is another program's.
+    // A set with the same number is another program's.
     log.push(None, 10, set(0, CapsetType::OS_PROCESS));
     log.push(None, 11, args(0, b"second\0"));
     let (programs, odd) = fold(&log);
@@ -180,7 +181,8 @@ fn the_end_of_a_program_keeps_what_is_known() {
 #[test]
 fn sets_that_are_created_twice() {
     let mut log = Log::new();
-    // Assigned before it is created: block of another capability.
+    // Assigned before it is created, because the blocks are of different
+    // capabilities.
     log.push(None, 1, assign(5, 0));
     log.push(None, 2, set(5, CapsetType::CUSTOM));
     log.push(None, 3, set(5, CapsetType::CUSTOM));

@@ -1,5 +1,5 @@
-//! What threads and capabilities do in few logs only: what no runtime system writes, and what
-//! follows from a part that is missing.
+//! What threads and capabilities do only in few logs: what no runtime system writes, and what
+//! follows from a missing part.
 
 use super::Scheduler;
 use crate::cap::InCollection;
@@ -12,7 +12,7 @@ use crate::turn::Turn;
 use std::sync::Arc;
 
 impl Scheduler {
-    /// Something is odd about what a thread does.
+    /// Reports that something is odd about what a thread does.
     #[cold]
     pub(super) fn odd(
         &self,
@@ -42,8 +42,8 @@ impl Scheduler {
         }
     }
 
-    /// A thread that the log has not created: it is older, or over. `started`: its
-    /// capability had told that it runs.
+    /// A thread that the log has not created: it is older, or has ended. `started`: its capability
+    /// had logged that it runs.
     #[cold]
     pub(super) fn stranger(
         &mut self,
@@ -86,8 +86,8 @@ impl Scheduler {
         self.threads.insert(id, thread);
     }
 
-    /// The thread was said to run, but another runs in its place: the log does
-    /// not tell what became of it.
+    /// The thread was logged as running, but another runs in its place: the log does not say what
+    /// became of it.
     #[cold]
     pub(super) fn lose(
         &mut self,
@@ -119,8 +119,8 @@ impl Scheduler {
         self.lose(other, number, with, see);
     }
 
-    /// A thread stops of which nobody said that it runs here. `before`: its state so far,
-    /// and since when.
+    /// A thread stops that was not logged as running here. `before`: its state so far, and since
+    /// when.
     #[cold]
     pub(super) fn stops_unexpectedly(
         &mut self,
@@ -132,8 +132,8 @@ impl Scheduler {
         if with.turn != Turn::Certain {
             return;
         }
-        // What a capability did before its first event in this log is not known: where the
-        // oldest blocks are overwritten, that it took the thread over and started it.
+        // What a capability did before its first event in this log is not known: if the oldest
+        // blocks are overwritten, it may have taken the thread over and started it there.
         let cap = &self.caps[usize::from(number)];
         if !cap.scheduled && cap.first.and_then(|first| first.time) > Some(told) {
             return;

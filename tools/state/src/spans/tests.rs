@@ -3,7 +3,7 @@ use crate::test_log::Log;
 use regex::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
 
-/// What is known of the runtime system, as the test says it.
+/// The state of the runtime system, as given by the test.
 #[derive(Default)]
 struct Told {
     threads: BTreeMap<u16, u32>,
@@ -131,7 +131,7 @@ fn the_rule_by_hand_is_the_regular_expression() {
         ended += usize::from(wanted.1.is_some());
         numbered += usize::from(wanted.0.is_some_and(|(_, id)| id.is_some()));
     }
-    // All kinds were among them.
+    // All kinds occurred.
     assert!(
         begun > 1000 && ended > 1000 && numbered > 100,
         "{begun} {ended} {numbered}"

@@ -1,4 +1,4 @@
-//! What can be asked of a state.
+//! Queries of a state.
 
 use super::{State, Tells};
 use crate::cap::Cap;
@@ -52,7 +52,7 @@ impl State {
         self.scheduler.threads.get(id)
     }
 
-    /// The capabilities that have said something, or of which something was said.
+    /// The capabilities that have logged something, or that were mentioned.
     pub fn caps(&self) -> impl Iterator<Item = (u16, &Cap)> {
         let numbered = (0..=u16::MAX).zip(&self.scheduler.caps);
         numbered.filter(|(_, cap)| cap.seen)
@@ -71,7 +71,7 @@ impl State {
         self.heaps.iter()
     }
 
-    /// Since when this phase of the concurrent collector goes on.
+    /// Since when this phase of the concurrent collector has been going on.
     pub fn phase(&self, kind: PhaseKind) -> Option<u64> {
         self.collections.phase(kind)
     }
@@ -81,7 +81,7 @@ impl State {
         self.collections.paused
     }
 
-    /// What was defined, and can be defined again.
+    /// The definitions, which can be written again.
     pub fn definitions(&self) -> &Definitions {
         &self.definitions
     }
@@ -101,7 +101,7 @@ impl State {
         &self.ticky
     }
 
-    /// What is missing from the log, as far as it says so.
+    /// What is missing from the log, according to notes in it.
     pub fn losses(&self) -> &Losses {
         &self.losses
     }
@@ -117,7 +117,7 @@ impl State {
         Some((id, self.thread(id)?))
     }
 
-    /// What the log tells at all.
+    /// Which kinds of events the log contains.
     pub fn tells(&self) -> Tells {
         self.tells
     }
@@ -135,8 +135,8 @@ impl State {
         )
     }
 
-    /// Whether something was refused because of [`Limits`](crate::Limits) that a log which
-    /// begins with this state should tell.
+    /// Whether something was refused because of [`Limits`](crate::Limits) that a log which begins
+    /// with this state should contain.
     pub fn is_incomplete(&self) -> bool {
         let (threads, labels) = self.refused();
         let definitions = self.definitions();
@@ -152,7 +152,8 @@ impl State {
         refused.iter().any(|&count| count > 0)
     }
 
-    /// Nanoseconds that all capabilities have spent so, up to their last changes of state.
+    /// Nanoseconds that all capabilities have spent in this state, up to their last changes of
+    /// state.
     pub fn total(&self, state: CapState) -> u64 {
         self.caps().map(|(_, cap)| cap.total(state)).sum()
     }

@@ -1,5 +1,5 @@
-//! The way of each event into the state. Those about threads, nearly all of most logs, come
-//! first.
+//! Passes each event to the part of the state that handles it. Those about threads, nearly all of
+//! most logs, are first.
 
 use super::State;
 use crate::context::{Context, Moment, Place};
@@ -47,7 +47,7 @@ impl State {
         }
     }
 
-    /// The same of an event that is not decoded: faster, where nobody else needs it decoded.
+    /// The same for an event that is not decoded: faster, if nothing else needs it decoded.
     #[inline]
     pub fn apply_encoded(
         &mut self,
@@ -71,8 +71,8 @@ impl State {
         self.scheduler.spoke(event);
     }
 
-    // What most events need is little. In functions of their own it stays in registers, and
-    // so does what the caller goes through them with.
+    // Most events need little. In functions of their own it stays in registers, and so do the
+    // caller's variables.
 
     #[inline(never)]
     fn thread_runs(&mut self, event: &Encoded<'_>, turn: Turn, see: &mut impl FnMut(Fact<'_>)) {

@@ -41,7 +41,7 @@ fn names_of_bands() {
     let symbols = fold(&log, &Keep::all());
     let name = |band| symbols.band(band);
     assert_eq!(name("0x10").as_deref(), Some("M.f (M.hs:3:1-4)"));
-    // Of the same place in the source.
+    // A table of the same place in the source.
     assert_eq!(name("0x11").as_deref(), Some("M.f (M.hs:3:1-4)"));
     assert_eq!(name("0x12").as_deref(), Some("M.h"));
     assert_eq!(name("0x13").as_deref(), Some("i_info"));
@@ -110,8 +110,8 @@ fn info_tables_are_named_only_if_wanted() {
     assert_eq!(fold(&log, &keep).info_tables(), 0);
 }
 
-/// So many that there are several segments and several times as many shards,
-/// with copies on the way.
+/// Enough for several segments and several times as many shards, with copies
+/// taken on the way.
 #[test]
 fn many_in_segments() {
     let mut log = Log::new();

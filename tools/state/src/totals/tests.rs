@@ -27,7 +27,7 @@ impl Random {
     }
 }
 
-/// What a made up program does, and what was counted while it was made up.
+/// What a generated program does, and what was counted while it was generated.
 #[derive(Default)]
 struct Program {
     events: Vec<Told>,
@@ -146,7 +146,7 @@ impl Program {
                 self.tell(number, time, EventBody::HeapAllocated { capset: 0, bytes });
             }
             (_, None) => {
-                // A collection: all of it before the next event of any capability.
+                // A collection: it ends before the next event of any capability.
                 let took = 1 + random.below(STEP - 1);
                 cap.collected += took;
                 self.pauses.push(took);
@@ -189,7 +189,7 @@ fn statistics(generation: u16) -> EventBody<'static> {
     }
 }
 
-/// Events by turns of a few of one capability, in the order of each.
+/// A few events of one capability at a time, keeping the order of each.
 fn in_blocks(program: &Program, seed: u64) -> Vec<usize> {
     let mut random = Random(seed);
     let mut caps: BTreeMap<Option<u16>, std::collections::VecDeque<usize>> = BTreeMap::new();
@@ -281,7 +281,7 @@ fn the_longest_threads_of_all() {
                 })
                 .collect();
             let mut all: Vec<u64> = wanted.iter().map(|&(ran, _)| ran).collect();
-            // Those that never ran.
+            // Also the threads that never ran.
             all.resize(program.created as usize, 0);
             all.truncate(count);
             assert_eq!(top, all, "seed {seed}, {count} threads");
@@ -289,7 +289,7 @@ fn the_longest_threads_of_all() {
     }
 }
 
-/// Two programs in one log: their heaps add up, and nothing is said twice.
+/// Two programs in one log: their heaps add up, and nothing is counted twice.
 #[test]
 fn heaps_of_several_programs() {
     let mut log = Log::new();

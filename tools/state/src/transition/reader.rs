@@ -1,11 +1,11 @@
-//! What a reader knows on the way from one moment to another.
+//! The state of a reader on the way from one moment to another.
 
 use crate::cap::InCollection;
 use crate::state::State;
 use crate::states::ThreadState;
 use rustc_hash::FxHashMap;
 
-/// What the reader knows of a capability by now.
+/// What the reader currently knows about a capability.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KnownCap {
     pub(super) running: Option<u32>,
@@ -13,18 +13,18 @@ pub(super) struct KnownCap {
     pub(super) collecting: Option<InCollection>,
 }
 
-/// What it knows of a thread.
+/// What it knows about a thread.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KnownThread {
     pub(super) state: ThreadState,
     pub(super) cap: Option<u16>,
 }
 
-/// A reader that knew `from`, and has got some events since.
+/// A reader that had the state `from`, and has received some events since.
 pub(super) struct Reader<'a> {
     from: &'a State,
     pub(super) caps: Vec<KnownCap>,
-    /// Threads that it got something about; `None`: that they are over.
+    /// Threads about which it received something; `None`: they have ended.
     told: FxHashMap<u32, Option<KnownThread>>,
 }
 
@@ -65,17 +65,17 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The threads that it got something about.
+    /// The threads about which it received something.
     pub(super) fn told(&self) -> impl Iterator<Item = u32> {
         self.told.keys().copied()
     }
 
-    /// Whether it knows that this thread is over.
+    /// Whether it knows that this thread has ended.
     pub(super) fn is_over(&self, id: u32) -> bool {
         self.told.get(&id).is_some_and(Option::is_none)
     }
 
-    /// On how many capabilities the thread runs, as each of them tells.
+    /// On how many capabilities the thread runs, according to each of them.
     pub(super) fn runs(&self, id: u32) -> usize {
         let runs = self.caps.iter().filter(|cap| cap.running == Some(id));
         runs.count()

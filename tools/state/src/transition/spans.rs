@@ -9,12 +9,12 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
 impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
-    /// Spans that are over, the latest first. The message belongs to the thread that
-    /// runs: that of the span is started for it, if it is still there.
+    /// Ends spans, the latest first. The message belongs to the thread that is running: the thread
+    /// of the span is started for it, if it still exists.
     ///
-    /// If it is not, or if another of that name is open in it, it could not be told
-    /// which one is meant. Then all of that name end, and those that go on begin
-    /// again: the answer.
+    /// If it does not exist, or if another span of that name is open in it, the message would be
+    /// ambiguous. Then all spans of that name end, and those that go on begin again: these are
+    /// returned.
     pub(super) fn spans_end(&mut self) -> BTreeSet<u64> {
         let open: BTreeSet<u64> = self.to.spans.open().map(OpenSpan::offset).collect();
         let all: Vec<&OpenSpan> = self.from.spans.open().collect();
@@ -49,7 +49,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         again
     }
 
-    /// Spans that have begun, and those that begin `again`.
+    /// Begins the spans that have begun, and those that begin `again`.
     pub(super) fn spans_begin(&mut self, again: &BTreeSet<u64>) {
         let known: BTreeSet<u64> = self.from.spans.open().map(OpenSpan::offset).collect();
         let new = |span: &&OpenSpan| {
@@ -61,7 +61,7 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
             let home = thread.map(|(id, thread)| (id, Some(self.home(thread))));
             self.say("START", span, home);
             match thread.map(|(id, thread)| (id, thread.state, self.home(thread))) {
-                // It is about to be started anyhow.
+                // It will be started anyway.
                 None | Some((_, ThreadState::Running { .. }, _)) => {}
                 Some((id, state, home)) => self.stop_as(home, id, state),
             }

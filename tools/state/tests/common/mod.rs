@@ -26,7 +26,7 @@ pub fn block(cap: Option<u16>, time: u64, end: u64, events: &[Vec<u8>]) -> Vec<u
     [marker(cap, time, 24 + body.len() as u32, end), body].concat()
 }
 
-/// A marker that says what it is told to.
+/// A marker with these fields, whether they are right or not.
 pub fn marker(cap: Option<u16>, time: u64, size: u32, end: u64) -> Vec<u8> {
     let mut bytes = BlockBuilder::new(cap).finish().to_vec();
     bytes[2..10].copy_from_slice(&time.to_be_bytes());
@@ -40,7 +40,7 @@ pub fn log(parts: &[Vec<u8>]) -> Vec<u8> {
     [header().as_bytes().to_vec(), parts.concat()].concat()
 }
 
-/// Numbers that only look random.
+/// A deterministic generator of random numbers.
 #[derive(Clone)]
 pub struct Random(pub u64);
 
@@ -58,7 +58,7 @@ impl Random {
     }
 }
 
-/// The same log with other sizes in its markers: 0.
+/// The same log with size 0 in all its markers.
 pub fn without_sizes(bytes: &[u8]) -> Vec<u8> {
     let mut out = bytes.to_vec();
     let mut reader = Reader::new(bytes);
@@ -70,7 +70,7 @@ pub fn without_sizes(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Logs of real programs: those that are kept, and the generated ones if they are there.
+/// Logs of real programs: the ones in the repository, and the generated ones if they exist.
 pub fn real_logs() -> Vec<(String, Vec<u8>)> {
     let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../formats/events/corpus");
     let mut logs = Vec::new();

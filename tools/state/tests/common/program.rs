@@ -1,4 +1,4 @@
-//! Programs that were never run: logs in which everything happens that a model has to
+//! Generated programs, which were never run: logs in which everything happens that a model has to
 //! follow, in an order that a runtime system could have.
 
 use super::{Random, block, event, log};
@@ -7,7 +7,7 @@ use ghc_eventlog::{
 };
 use std::collections::BTreeMap;
 
-/// What a capability does.
+/// What a capability is doing.
 #[derive(Clone, Default)]
 struct Cap {
     created: bool,
@@ -17,7 +17,7 @@ struct Cap {
     sparks: u64,
 }
 
-/// Where a thread is at home, and whether it is blocked.
+/// The capability to which a thread belongs, and whether it is blocked.
 #[derive(Clone, Copy)]
 struct Thread {
     cap: u16,
@@ -50,7 +50,7 @@ impl Program {
         self.logged.push((cap, self.now, event(self.now, body)));
     }
 
-    /// As the last one, but dated back.
+    /// Logs an event like `log`, but dated back.
     fn log_dated_back(&mut self, cap: u16, body: EventBody<'_>) {
         self.now += 1;
         let time = self.now - self.random.below(self.now.min(60));
@@ -118,7 +118,7 @@ impl Program {
     fn step(&mut self) {
         let cap = self.random.below(self.caps.len() as u64) as u16;
         if !self.caps[usize::from(cap)].created {
-            // Some are created late, some never.
+            // Some capabilities are created late, some never.
             if self.random.one_in(40) {
                 self.create_cap(cap);
             }
@@ -171,7 +171,7 @@ impl Program {
                 self.log(Some(cap), EventBody::MigrateThread { thread, new_cap });
                 self.threads.entry(id).and_modify(|it| it.cap = other);
             }
-            // Another capability would like it to wake up.
+            // Another capability wakes it by a message.
             2 if is_there => {
                 let (thread, other_cap) = (id, cap);
                 self.log(Some(other), EventBody::ThreadWakeup { thread, other_cap });
@@ -191,7 +191,7 @@ impl Program {
     fn create(&mut self, cap: u16) {
         let before = self.next;
         let thread = self.number();
-        // Some are older than the log.
+        // Some threads are older than the log.
         let may_be_older = self.next > before;
         if !may_be_older || !self.random.one_in(20) {
             self.log(Some(cap), EventBody::CreateThread { thread });
@@ -454,11 +454,11 @@ impl Program {
 /// How the buffers of a log are written.
 #[derive(Clone, Copy)]
 pub struct Blocks {
-    /// About so many events to a block.
+    /// About how many events a block has.
     pub events: u64,
-    /// Blocks come up to this much later than they are written.
+    /// Blocks arrive up to this much later than they are written.
     pub delay: u64,
-    /// The global block comes at exit, as with GHC 9.0.
+    /// The global block is written at exit, as with GHC 9.0.
     pub global_at_exit: bool,
 }
 
@@ -507,7 +507,7 @@ pub fn rewritten(bytes: &[u8], blocks: Blocks, random: &mut Random) -> Vec<u8> {
     written(&header, &logged, blocks, random)
 }
 
-/// Whether a program cannot be told from any other without it.
+/// Whether the event is needed to identify the program.
 fn is_at_start(raw: &[u8]) -> bool {
     let id = u16::from_be_bytes([raw[0], raw[1]]);
     let told = raw.get(10..).and_then(|payload| definition_of(id, payload));
@@ -536,21 +536,21 @@ fn written(header: &[u8], logged: &[Logged], blocks: Blocks, random: &mut Random
             latest: 0,
         });
         buffer.events.push(raw.clone());
-        // Which capabilities there are is told at once.
+        // Which capabilities exist is written at once.
         let more = logged.get(at + 1);
         let goes_on = more.is_some_and(|(cap, _, raw)| cap.is_none() && is_at_start(raw));
         let at_once = cap.is_none() && is_at_start(raw) && !goes_on;
         let waits = cap.is_none() && blocks.global_at_exit;
         if !waits && (at_once || random.one_in(blocks.events)) {
-            // A capability of which nothing is known does not hold the others back: what
-            // announces it is not late.
+            // A capability of which nothing is known does not hold the others back, so its
+            // announcement must not be late.
             let late = match cap {
                 None => 0,
                 Some(_) => random.below(2) * random.below(blocks.delay + 1),
             };
             flush(*cap, buffer, *now, late);
         }
-        // A heartbeat of one that may have nothing to say.
+        // An empty block of a capability that may have nothing to log.
         if random.one_in(blocks.events * 4)
             && let Some((cap, buffer)) = buffers.iter_mut().find(|(cap, _)| cap.is_some())
         {
