@@ -3,15 +3,16 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// Pauses between attempts: each twice as long as the one before, up to a cap, and each a little
-/// longer or shorter by chance, so that many clients of one program do not come back all at once.
+/// Pauses between attempts: each twice as long as the one before, up to a cap, and each randomly a
+/// little longer or shorter, so that many clients of one program do not all come back at the same
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     first: Duration,
     cap: Duration,
 }
 
-/// The part of a pause that chance may add to it or take from it.
+/// The part of a pause that is randomly added to it or subtracted from it.
 const JITTER: f64 = 0.25;
 
 impl Default for Backoff {
@@ -22,15 +23,15 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The first pause, and the longest. Both before chance has its part, which is a quarter.
+    /// The first pause, and the longest, both before the random variation of up to a quarter.
     pub fn new(first: Duration, cap: Duration) -> Self {
         Self { first, cap }
     }
 
-    /// The pause after so many attempts that failed, the first being number 0.
+    /// The pause after failed attempt number `attempt`, counted from 0.
     ///
-    /// `chance` is a number from 0 to 1, for three quarters to five quarters of the pause. What is
-    /// less or more counts as the nearest of these, and what is not a number as the middle.
+    /// `chance` is a number from 0 to 1, for three quarters to five quarters of the pause. Numbers
+    /// outside count as the nearest of these, and NaN as the middle.
     pub fn pause(&self, attempt: u32, chance: f64) -> Duration {
         let factor = 1u32.checked_shl(attempt).unwrap_or(u32::MAX);
         let pause = self.first.saturating_mul(factor).min(self.cap);
@@ -43,7 +44,7 @@ impl Backoff {
         Duration::try_from_secs_f64(longer).unwrap_or(pause)
     }
 
-    /// The same, with chance as it comes.
+    /// The same, with a random `chance`.
     pub fn random_pause(&self, attempt: u32) -> Duration {
         // The standard library seeds these from the system, each differently.
         let random = RandomState::new().hash_one(attempt);

@@ -1,4 +1,4 @@
-//! Opening sources, with patience: the program may not be up yet.
+//! Opens sources, waiting for programs that are not running yet.
 
 use crate::connection::Connection;
 use crate::error::Error;
@@ -21,12 +21,12 @@ use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// After this time the user is told what is waited for.
+/// After this time the user gets a notice about what is being waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(700);
-/// For one address of a host that does not answer at all.
+/// Time limit for one address of a host that does not answer at all.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How to open a source, and how it is read then.
+/// How to open a source, and how to read it afterwards.
 ///
 /// ```
 /// use eventlog_source::{Connecting, Wait};
@@ -52,7 +52,7 @@ pub struct Connecting {
 type Attach = dyn Fn(&Program) -> io::Result<UnixStream> + Send + Sync;
 
 impl Default for Connecting {
-    /// Waits for 30 s for a program that is not up yet, and then reads whatever comes.
+    /// Waits up to 30 s for a program that is not running yet, and has no other options set.
     fn default() -> Self {
         Self {
             wait: Wait::For(Duration::from_secs(30)),
@@ -67,7 +67,7 @@ impl Default for Connecting {
 }
 
 impl Connecting {
-    /// The usual way: see [`Default`](#impl-Default-for-Connecting).
+    /// The default options: see [`Default`](#impl-Default-for-Connecting).
     pub fn new() -> Self {
         Self::default()
     }
@@ -79,47 +79,48 @@ impl Connecting {
         Self { wait, ..self }
     }
 
-    /// Whether to wait for a file to appear, too.
+    /// Whether to wait for a missing file, too.
     #[must_use]
     pub fn missing_ok(self, missing_ok: bool) -> Self {
         Self { missing_ok, ..self }
     }
 
-    /// Reads then fail with `WouldBlock` whenever nothing has come for that long; without it they
-    /// wait forever.
+    /// Reads then fail with `WouldBlock` whenever nothing has arrived for that long; without it
+    /// they wait forever.
     #[must_use]
     pub fn tick(self, tick: Option<Duration>) -> Self {
         Self { tick, ..self }
     }
 
-    /// Asks the program to flush its eventlog this often: for one that does not do that by itself.
-    /// Only sockets have a way back, so other sources then cannot be opened.
+    /// Asks the program to flush its eventlog this often, for a program that does not do so by
+    /// itself. Only sockets can send to the program, so other sources then cannot be opened.
     #[must_use]
     pub fn flush(self, flush: Option<Duration>) -> Self {
         Self { flush, ..self }
     }
 
-    /// Whom to tell what is worth knowing meanwhile. This is called on the thread that opens or
-    /// reads the source.
+    /// Sets a function that gets notices. It is called on the thread that opens or reads the
+    /// source.
     #[must_use]
     pub fn notices(self, tell: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
         let notices = Notices::to(tell);
         Self { notices, ..self }
     }
 
-    /// Ends the waiting when it says true.
+    /// Ends the waiting when `stop` returns true.
     #[must_use]
     pub fn stop(self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         let stop: Option<Arc<dyn Fn() -> bool + Send + Sync>> = Some(Arc::new(stop));
         Self { stop, ..self }
     }
 
-    /// How to connect to a program that [was found](crate::programs): others may want to as well,
-    /// and it serves one client. Without this it is connected to directly. A [`Log`](crate::Log)
-    /// of such a program goes on when the connection is lost, and the program is still there.
+    /// How to connect to a program that [was found](crate::programs): others may want to connect as
+    /// well, and it serves only one client. Without this it is connected to directly. A
+    /// [`Log`](crate::Log) of such a program goes on when the connection is lost, if the program
+    /// still runs.
     ///
-    /// `NotFound` and `ConnectionRefused` mean that the program is gone, `ResourceBusy` that another
-    /// attempt may help.
+    /// `NotFound` and `ConnectionRefused` mean that the program has ended, `ResourceBusy` that
+    /// another attempt may succeed.
     #[must_use]
     pub fn programs(
         self,
@@ -147,12 +148,12 @@ impl fmt::Debug for Connecting {
 }
 
 impl Source {
-    /// Opens the source, waiting for a program that is not up yet.
+    /// Opens the source, waiting for a program that is not running yet.
     ///
     /// # Errors
     ///
-    /// [`Error::Open`] if it cannot be opened in time, or at all; [`Error::NotASocket`] if it is to
-    /// be asked for its events and is not a socket.
+    /// [`Error::Open`] if it cannot be opened in time, or at all; [`Error::NotASocket`] if flushes
+    /// are to be requested and it is not a socket.
     pub fn connect(&self, how: &Connecting) -> Result<Connection, Error> {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
@@ -182,7 +183,7 @@ impl Source {
         }
     }
 
-    /// Sets a new connection as it is wanted.
+    /// Sets the options of a new connection.
     fn ready(&self, mut connection: Connection, how: &Connecting) -> Result<Connection, Error> {
         connection.set_tick(how.tick);
         if let Some(every) = how.flush {
@@ -206,7 +207,7 @@ impl Source {
         }
     }
 
-    /// Whether the program may just not be there yet.
+    /// Whether the program may only not be running yet.
     pub(crate) fn may_come(&self, error: &io::Error, how: &Connecting) -> bool {
         use io::ErrorKind::*;
         match self {
@@ -227,7 +228,8 @@ impl Source {
     }
 }
 
-/// Connects to whatever listens there; if that is a program that was found, as it is wanted.
+/// Connects to the socket at a path; if it is that of a found program, as set by
+/// [`Connecting::programs`].
 fn connect_unix(path: &Path, how: &Connecting) -> io::Result<Connection> {
     if let Some(attach) = &how.attach
         && let Some(program) = found(path)
@@ -237,9 +239,9 @@ fn connect_unix(path: &Path, how: &Connecting) -> io::Result<Connection> {
     UnixStream::connect(path).map(Connection::unix)
 }
 
-/// The program whose socket that is, if it is one that is found by itself.
+/// The program whose socket that is, if it is one of those that can be found.
 fn found(socket: &Path) -> Option<Program> {
-    // Where the directory cannot be used, the socket may be all the same.
+    // If the directory cannot be used, the socket may still be usable.
     let directory = Place::own().find().ok()??;
     Program::at(&directory, socket).ok()?
 }
@@ -253,12 +255,11 @@ fn open_file(path: &Path, how: &Connecting) -> io::Result<Connection> {
         ));
     }
     if kind.is_socket() {
-        // Whoever names the path of a socket means the socket.
+        // The path is that of a socket, so connect to it.
         return connect_unix(path, how);
     }
     if kind.is_fifo() {
-        // An ordinary open would hang until there is a writer, deaf to
-        // everything else.
+        // An ordinary open would block until there is a writer, and not notice a request to stop.
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
         let fifo = OpenOptions::new()
             .read(true)
@@ -270,14 +271,14 @@ fn open_file(path: &Path, how: &Connecting) -> io::Result<Connection> {
 }
 
 fn connect_tcp(address: &str) -> io::Result<TcpStream> {
-    // Other kinds than those of a failed connection: there is no use in waiting.
+    // Not one of the kinds of a failed connection: waiting would not help.
     let invalid = |error: io::Error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
     let addresses: Vec<SocketAddr> = address.to_socket_addrs().map_err(invalid)?.collect();
     let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, TCP_TIMEOUT) {
             Ok(stream) => {
-                // So that a host that vanishes is noticed at last.
+                // So that a host that disappears is noticed eventually.
                 let _ = sockopt::set_socket_keepalive(&stream, true);
                 return Ok(stream);
             }

@@ -19,18 +19,17 @@ use std::time::{Duration, Instant};
 
 /// An open source.
 ///
-/// Reading gives the log, unpacked if the source is packed. Where it was opened by [`Source::connect`]
-/// everything is set as asked for there; made from a file or a stream, reads wait for as long as it
-/// takes.
+/// Reading returns the log, unpacked if the source is packed. If it was opened by [`Source::connect`], the options
+/// given there are set; if it was made from a file or a stream, reads wait forever.
 ///
-/// As a descriptor ([`AsFd`]) it can be polled: if it is readable, a read of the source does not wait.
-/// What was read of a packed source and not taken yet does not show there, so read until
-/// `WouldBlock` with a [tick](Self::set_tick) of no time before it is polled again.
+/// It can be polled as a descriptor ([`AsFd`]): if it is readable, a read of the source does not wait. Data of a packed
+/// source that were read but not taken yet do not count, so read until `WouldBlock` with a [tick](Self::set_tick) of
+/// zero before polling again.
 pub struct Connection {
     stream: Stream,
     tick: Option<Duration>,
     unpack: Unpack,
-    /// Bytes that were read so far, packed ones if it is packed.
+    /// Number of bytes that were read so far; packed bytes if it is packed.
     position: u64,
     requests: Option<Requests>,
     explained: Option<Explained>,
@@ -42,20 +41,20 @@ type OnRead = Box<dyn FnMut(usize) + Send>;
 
 enum Stream {
     File(File),
-    /// Opened without blocking, so every read must wait by itself.
+    /// Opened with `O_NONBLOCK`, so every read must do its own waiting.
     Fifo(File),
     Unix(UnixStream),
     Tcp(TcpStream),
 }
 
-/// What the program is asked again and again.
+/// The request that is sent repeatedly.
 struct Requests {
     every: Duration,
     next: Instant,
     frame: Vec<u8>,
 }
 
-/// Whom to tell that nothing comes.
+/// Where to report that nothing arrives.
 struct Explained {
     listening: Listening,
     source: Source,
@@ -76,7 +75,7 @@ impl Connection {
         }
     }
 
-    /// Opens a regular file, packed or not. [`Source::connect`] opens whatever has a path.
+    /// Opens a regular file, packed or not. [`Source::connect`] opens anything that has a path.
     ///
     /// # Errors
     ///
@@ -85,13 +84,13 @@ impl Connection {
         File::open(path).map(Self::file)
     }
 
-    /// Reads a file, or whatever else is open as one.
+    /// Reads a file, or anything else that is open as one.
     pub fn file(file: File) -> Self {
         Self::new(Stream::File(file))
     }
 
-    /// Reads a FIFO, which must have been opened with `O_NONBLOCK`. Reads wait for a writer all the
-    /// same, until their tick is over.
+    /// Reads a FIFO, which must have been opened with `O_NONBLOCK`. Reads wait for a writer all the same, until the
+    /// tick has passed.
     pub fn fifo(file: File) -> Self {
         Self::new(Stream::Fifo(file))
     }
@@ -101,7 +100,7 @@ impl Connection {
         Self::new(Stream::Unix(stream))
     }
 
-    /// Reads the log of a program that was found, from itself or from whoever serves it.
+    /// Reads the log of a program that was found, from the program itself or from a tool that serves it.
     pub fn program(stream: UnixStream, program: Program) -> Self {
         Self {
             program: Some(program),
@@ -119,19 +118,18 @@ impl Connection {
         Self::new(Stream::Tcp(stream))
     }
 
-    /// From now on reads fail with `WouldBlock` when nothing comes for that
-    /// long; `None` waits forever.
+    /// From now on reads fail with `WouldBlock` when nothing arrives for that long; `None` waits forever.
     pub fn set_tick(&mut self, tick: Option<Duration>) {
         self.tick = tick;
     }
 
-    /// Calls this with the number of bytes whenever some were read (of a packed log: unpacked).
+    /// Calls `tell` with the number of bytes whenever some were read (for a packed log: unpacked bytes).
     pub fn on_read(&mut self, tell: impl FnMut(usize) + Send + 'static) {
         self.on_read = Some(Box::new(tell));
     }
 
-    /// Sends this frame again and again, while something is read. Only sockets have a way back: of
-    /// anything else the answer is `false`.
+    /// Sends this frame repeatedly, while something is read. Only sockets can send; for anything else it returns
+    /// `false`.
     pub fn request(&mut self, every: Duration, frame: Vec<u8>) -> bool {
         let can = self.socket().is_some();
         if can {
@@ -144,10 +142,10 @@ impl Connection {
         can
     }
 
-    /// Tells once why nothing comes, if nothing comes for a while.
+    /// Reports once why nothing arrives, if nothing arrives for a while.
     pub(crate) fn explain_silence(&mut self, source: &Source, notices: &Notices) {
         let of = match self.stream {
-            // Of a pipe that is standard input, nothing is known.
+            // Nothing is known about a pipe that is standard input.
             Stream::File(_) => return,
             Stream::Fifo(_) => Silent::Fifo,
             Stream::Unix(_) | Stream::Tcp(_) => Silent::Socket,
@@ -159,9 +157,9 @@ impl Connection {
         });
     }
 
-    /// Sends frames to the program, each in a write of its own.
+    /// Sends frames to the program, each in a separate write.
     ///
-    /// `source` is for the error: what this is a connection to.
+    /// `source` is the source of this connection, for the error.
     ///
     /// # Errors
     ///
@@ -171,7 +169,7 @@ impl Connection {
             return Err(Error::NotASocket { to: source.clone() });
         };
         for frame in frames {
-            // Some programs choke on very long reads.
+            // Some programs fail on very long reads.
             let sent = writer.write_all(frame).and_then(|()| writer.flush());
             sent.map_err(|cause| Error::Send {
                 to: source.clone(),
@@ -194,12 +192,12 @@ impl Connection {
         self.position
     }
 
-    /// How the source is packed, as far as that is known by now.
+    /// How the source is packed, as far as that is known already.
     pub fn packing(&self) -> Option<Packing> {
         self.unpack.packing()
     }
 
-    /// The way back to the program, if there is one.
+    /// The writer to the program, if the source has one.
     pub fn writer(&mut self) -> Option<&mut dyn Write> {
         match &mut self.stream {
             Stream::Unix(stream) => Some(stream),
@@ -226,7 +224,7 @@ impl Connection {
         !matches!(self.stream, Stream::File(_))
     }
 
-    /// Waits until a read would not have to. Meanwhile requests go out, and silence is explained.
+    /// Waits until a read would not block. Meanwhile requests are sent, and silence is reported.
     fn wait(&mut self) -> io::Result<()> {
         let deadline = self.tick.map(|tick| Instant::now() + tick);
         loop {
@@ -263,7 +261,7 @@ impl Connection {
         }
     }
 
-    /// Sends the request if it is due. A program that does not take any must not hold us up.
+    /// Sends the request if it is due. A program that does not read it must not block us.
     fn send_request(&mut self) {
         let now = Instant::now();
         let due = self
@@ -277,9 +275,9 @@ impl Connection {
             return;
         };
         match rustix::net::send(socket, &requests.frame, system::SEND) {
-            // Half a frame would spoil all that follow.
+            // Half a frame would make all following ones unreadable.
             Ok(sent) if sent < whole => self.requests = None,
-            // If it is closed, the read says so.
+            // If the connection is closed, the read reports it.
             Ok(_) | Err(_) => {}
         }
     }
@@ -290,7 +288,7 @@ impl Connection {
         loop {
             let file = matches!(self.stream, Stream::File(_));
             let waits = self.tick.is_some() || self.requests.is_some() || self.explained.is_some();
-            // What keeps coming must not keep requests from going out.
+            // Requests must be sent even if data arrive all the time.
             self.send_request();
             if fifo || (waits && !(file && self.tick.is_none())) {
                 self.wait()?;

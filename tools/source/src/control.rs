@@ -1,7 +1,7 @@
-//! What can be said to a program, in either of the two wire protocols.
+//! Commands to a program, in either of the two wire protocols.
 //!
-//! The program never answers: of a command that it does not know, cannot run or
-//! does not take from us, nothing comes back. What a command does shows in the log.
+//! The program never answers: there is no reply to a command that it does not know, cannot run or
+//! does not accept from us. The effect of a command can be seen in the log.
 
 use crate::connection::Connection;
 use crate::wait::Wait;
@@ -34,13 +34,13 @@ pub enum Protocol {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// One that every program with a control channel knows.
+    /// A command that every program with a control channel has.
     Builtin(Builtin),
-    /// One that only programs with this project's library know.
+    /// A command that only programs with this project's library have.
     Rts(RtsCommand),
     /// A command of the program.
     Custom {
-        /// Where it was registered.
+        /// The namespace in which it was registered.
         namespace: String,
         /// Its number there.
         id: u8,
@@ -51,14 +51,14 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidCommand {
-    /// There is none of that name.
+    /// There is no command of that name.
     Unknown,
-    /// Of `NAMESPACE/ID`, the second part is not a number of a command.
+    /// In `NAMESPACE/ID`, the second part is not the number of a command.
     NotAnId(
-        /// What it is.
+        /// The second part.
         String,
     ),
-    /// There can be no namespace of that length.
+    /// A namespace cannot have that length.
     Namespace(NamespaceLength),
     /// The older protocol does not have it.
     NotInGctl(Command),
@@ -68,7 +68,7 @@ impl fmt::Display for InvalidCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => write!(f, "the commands are {}", known()),
-            Self::NotAnId(id) => write!(f, "{id:?} is no number from 0 to 255"),
+            Self::NotAnId(id) => write!(f, "{id:?} is not a number from 0 to 255"),
             Self::Namespace(length) => length.fmt(f),
             Self::NotInGctl(command) => {
                 let names: Vec<_> = Older::ALL.iter().map(|command| command.name()).collect();
@@ -89,7 +89,7 @@ impl FromStr for Command {
             let id = id
                 .parse()
                 .map_err(|_| InvalidCommand::NotAnId(id.to_owned()))?;
-            // Making the frame finds out whether there can be one.
+            // Making the frame checks the length of the namespace.
             Frame::command(namespace.as_bytes(), id).map_err(InvalidCommand::Namespace)?;
             return Ok(Self::Custom {
                 namespace: namespace.to_owned(),
@@ -106,7 +106,8 @@ impl FromStr for Command {
     }
 }
 
-/// `startHeapProfiling` and `start_heap_profiling` are as good.
+/// A name without its case and separators, so that `startHeapProfiling` and `start_heap_profiling`
+/// are accepted, too.
 fn plain(name: &str) -> String {
     name.chars()
         .filter(char::is_ascii_alphanumeric)
@@ -114,7 +115,7 @@ fn plain(name: &str) -> String {
         .collect()
 }
 
-/// All commands in words, without naming each class of events twice.
+/// A list of all commands, with each class of events named only once.
 fn known() -> String {
     let mut names: Vec<_> = Builtin::ALL.iter().map(|command| command.name()).collect();
     let mut classes = Vec::new();
@@ -143,7 +144,7 @@ impl fmt::Display for Command {
 }
 
 impl Command {
-    /// The command as it goes over the wire.
+    /// The command as it is sent.
     ///
     /// # Errors
     ///
@@ -170,10 +171,10 @@ impl Command {
     }
 }
 
-/// What became of commands that were sent.
+/// What happened to commands that were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// The program was connected to us for as long as it takes to read them.
+    /// The program served the connection for long enough to read them.
     Served,
     /// It closed the connection before it sent anything.
     Closed,
@@ -181,9 +182,9 @@ pub enum Delivery {
     NotServed,
 }
 
-/// Keeps a connection, and throws away what comes, until the commands that were sent have surely
-/// been read: for as long as `linger` after the first sign of life, for which it waits. A program
-/// that has not sent its header does not serve us yet.
+/// Keeps a connection open, discarding received data, until the commands that were sent have surely
+/// been read: for `linger` after the first data, for which it waits. A program that has not sent
+/// its header does not serve us yet.
 ///
 /// # Errors
 ///

@@ -5,45 +5,45 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// What went wrong, with which source.
+/// What went wrong, and with which source.
 ///
 /// The text says what was tried, with what, and what to do; the error of the system is the
-/// [`source`](std::error::Error::source) of the error, and [`cause`](Self::cause).
+/// [`source`](std::error::Error::source) of the error, and its [`cause`](Self::cause).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// It could not be opened, or connected to.
     Open {
-        /// What was to be opened.
+        /// The source that could not be opened.
         from: Source,
-        /// How long it was tried, if there was any use in trying again.
+        /// How long it was tried, if trying again could help.
         waited: Option<Duration>,
         /// Why the last attempt failed.
         cause: io::Error,
     },
     /// It could not be read any further.
     Read {
-        /// What was read.
+        /// The source that was read.
         from: Source,
-        /// Why.
+        /// The error of the system.
         cause: io::Error,
     },
     /// Commands could not be sent to it.
     Send {
-        /// To what.
+        /// The source that they were sent to.
         to: Source,
-        /// Why.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// Commands were to be sent to it, but it is not a socket.
+    /// Commands cannot be sent to it, because it is not a socket.
     NotASocket {
-        /// What it is.
+        /// The source.
         to: Source,
     },
 }
 
 impl Error {
-    /// The source that it happened with.
+    /// The source.
     pub fn with(&self) -> &Source {
         match self {
             Self::Open { from, .. } | Self::Read { from, .. } => from,
@@ -51,7 +51,7 @@ impl Error {
         }
     }
 
-    /// What the system said.
+    /// The error of the system.
     pub fn cause(&self) -> Option<&io::Error> {
         match self {
             Self::Open { cause, .. } | Self::Read { cause, .. } | Self::Send { cause, .. } => {
@@ -99,7 +99,7 @@ impl fmt::Display for Error {
             Self::NotASocket { to } => {
                 write!(
                     f,
-                    "{to} is no socket; commands go to unix:PATH or tcp:HOST:PORT"
+                    "{to} is not a socket; commands go to unix:PATH or tcp:HOST:PORT"
                 )
             }
         }
@@ -115,7 +115,7 @@ fn advice(from: &Source, kind: io::ErrorKind) -> &'static str {
         }
         (_, PermissionDenied) => "ask for the permission to read it, and to enter its directory",
         (Source::Unix(_), _) => {
-            "nobody listens there; start the program, or name the socket that it made"
+            "no program listens there; start the program, or name the socket that it made"
         }
         (_, IsADirectory) => "name a log in it",
         (_, NotFound) => "check its name, or allow it to be missing until it appears",

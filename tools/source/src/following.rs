@@ -8,28 +8,28 @@ use crate::notice::Notice;
 use crate::source::Source;
 use std::io::{self, Read};
 
-/// What has arrived from a source that may have more.
+/// What has arrived from a source.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Arrival {
-    /// A new log begins: bytes that follow are not of the one before. Also told before the first
-    /// byte of all.
+    /// A new log begins: the following bytes do not belong to the one before. Also returned before
+    /// the very first byte.
     ///
-    /// A program may begin its log again within one connection as well; that shows in the bytes
-    /// alone, which then have another header.
+    /// A program may also begin its log again within one connection; this can be seen only in the
+    /// bytes, which then have another header.
     NewLog,
-    /// So many bytes, in the buffer.
+    /// This many bytes, in the buffer.
     Bytes(usize),
-    /// Nothing, for as long as the tick.
+    /// Nothing during a whole tick.
     Idle,
-    /// The connection has ended; with an error, if it broke.
+    /// The connection has ended, with an error if it broke.
     Lost(Option<io::Error>),
-    /// There is no more, and will not be.
+    /// The source has ended: nothing more will arrive.
     End,
 }
 
-/// Reads a source to its end, and a file beyond: as it grows, and from the beginning of the file
-/// that replaces it.
+/// Reads a source to its end, and a file beyond that: as it grows, and from the beginning of the
+/// file that replaces it.
 #[derive(Debug)]
 pub struct Following {
     source: Source,
@@ -37,7 +37,7 @@ pub struct Following {
     connection: Connection,
     /// Whether a new log was reported.
     begun: bool,
-    /// Whether the file is another one by now, and this one is read to its end.
+    /// Whether the file has been replaced, so that this one is read to its end.
     replaced: bool,
 }
 
@@ -62,12 +62,12 @@ impl Following {
         }
     }
 
-    /// What is read at present.
+    /// The connection that is currently read.
     pub fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
 
-    /// What is next. There are ticks at the end of a file even if none are asked for.
+    /// Returns what arrives next. At the end of a file there are ticks even if none are set.
     ///
     /// # Errors
     ///

@@ -1,27 +1,27 @@
-//! Whether a file that was read to its end may have more.
+//! Whether a file that was read to its end may get more.
 
 use crate::connection::Connection;
 use crate::source::Source;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-/// How often a file that grows is looked at, without ticks.
+/// How often a growing file is checked, without ticks.
 const POLL: Duration = Duration::from_millis(100);
 
 /// What the end of a source means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Growth {
-    /// It is not a file: there is no more.
+    /// It is not a file: nothing more will arrive.
     Never,
     /// There may be more.
     MayGrow,
-    /// Another file has its name: what is left of this one, then that one from its beginning.
+    /// Another file has its name: the rest of this one is read, then the other from its beginning.
     Replaced,
-    /// It is shorter than what was read of it: it was begun again.
+    /// It is shorter than what was read of it: it was truncated.
     Truncated,
 }
 
-/// Waits for a tick at the end of a source, if it can grow, and looks what has become of it.
+/// Waits for a tick at the end of a source, if it can grow, and then checks the file.
 pub(crate) fn growth(source: &Source, connection: &Connection, tick: Option<Duration>) -> Growth {
     let file = connection.as_file();
     let Some(about) = file.and_then(|file| file.metadata().ok()) else {
@@ -38,7 +38,7 @@ pub(crate) fn growth(source: &Source, connection: &Connection, tick: Option<Dura
     match std::fs::metadata(path) {
         Ok(now) if (now.dev(), now.ino()) != (about.dev(), about.ino()) => Growth::Replaced,
         Ok(now) if now.len() < connection.position() => Growth::Truncated,
-        // Removed: another one may take its place.
+        // The file was removed: another one may replace it.
         Ok(_) | Err(_) => Growth::MayGrow,
     }
 }

@@ -1,5 +1,5 @@
-//! A log that is read item by item: opening, following a file that grows, ticks for live displays,
-//! and how it ended.
+//! A log that is read item by item: opening, following a growing file, ticks for live displays, and
+//! how it ended.
 
 use crate::backoff::Backoff;
 use crate::connect::{Connecting, PATIENCE};
@@ -17,36 +17,36 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What [`Log::for_each`] hands on.
+/// What [`Log::for_each`] passes on.
 #[derive(Debug)]
 pub enum Step<'a> {
     /// A header is complete: the first one, or that of a log that was started again.
     Header(Arc<Header>),
     /// A block, an event, the end mark, or a gap.
     Item(Item<'a>),
-    /// The events just before, once more and all together: for whoever keeps their bytes.
+    /// The events just before, once more and all together: for callers that keep their bytes.
     Run(Run<'a>),
-    /// The connection to a program was lost, and there is another one now. The next step is the
-    /// header of the same log once more; what came in between is missing.
+    /// The connection to a program was lost and replaced by another one. The next step is the
+    /// header of the same log again; data from in between are missing.
     Rejoined,
-    /// Nothing has come for a while: time to flush, or to draw.
+    /// Nothing has arrived for a while: time to flush, or to draw.
     Idle,
 }
 
-/// Connections in a row that bring nothing, after which a program counts as gone.
+/// Number of connections in a row without data after which a program counts as gone.
 const FRUITLESS: u32 = 8;
-/// How often the program is looked for while another one takes over.
+/// How often a connection is tried while another process takes over the program.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How a log is read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reading {
-    /// Go on as a file grows, until the log is complete.
+    /// Keep reading as a file grows, until the log is complete.
     pub follow: bool,
     /// Go on after a fault, at the next block.
     pub recover: bool,
-    /// Hand on events as [`Step::Run`], and most of them in no other way: they are not decoded
-    /// then.
+    /// Pass events on as [`Step::Run`], and most of them in no other way: they are then not
+    /// decoded.
     pub runs_only: bool,
 }
 
@@ -72,9 +72,9 @@ pub struct Log {
     how: Connecting,
     reading: Reading,
     reader: Reader<Connection>,
-    /// Whether the file is another one by now, and this one is read to its end.
+    /// Whether the file has been replaced, so that this one is read to its end.
     replaced: bool,
-    /// Connections in a row that brought nothing.
+    /// Number of connections in a row without data.
     fruitless: u32,
 }
 
@@ -82,7 +82,7 @@ pub struct Log {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// What was read.
+    /// The source that was read.
     pub source: Source,
     /// How it is packed.
     pub packing: Option<Packing>,
@@ -94,7 +94,7 @@ pub struct Outcome {
     pub damage: Option<io::Error>,
     /// Whether not even one header was complete.
     pub empty: bool,
-    /// Whether the caller had enough.
+    /// Whether the caller stopped the reading.
     pub stopped: bool,
 }
 
@@ -109,7 +109,8 @@ impl Log {
         Ok(Self::over(connection, source, how, reading))
     }
 
-    /// Reads an open source. `source` and `how` are needed when a file that is followed was replaced.
+    /// Reads a source that is already open. `source` and `how` are needed when a file that is
+    /// followed was replaced.
     pub fn over(
         connection: Connection,
         source: &Source,
@@ -126,8 +127,8 @@ impl Log {
         }
     }
 
-    /// Calls `each` with everything there is. Faults in the log are part of
-    /// the outcome, after everything before them; other errors end it.
+    /// Calls `each` with every step. Faults in the log are part of the outcome, after everything
+    /// before them; other errors end the reading.
     ///
     /// # Errors
     ///
@@ -182,7 +183,8 @@ impl Log {
                         ..self.outcome(None, false)
                     });
                 }
-                // As when whoever served it is killed before it has read a command.
+                // This happens when the process that served the log is killed before it has read a
+                // command.
                 Err(ReadError::Io(error))
                     if error.kind() == io::ErrorKind::ConnectionReset && self.rejoin()? =>
                 {
@@ -200,13 +202,13 @@ impl Log {
         }
     }
 
-    /// At the end of a file that may grow. `false` if it cannot.
+    /// Waits at the end of a file that may grow. `false` if it cannot.
     fn wait_for_more(&mut self) -> Result<bool, Error> {
         if !self.replaced {
             match growth(&self.source, self.reader.get_ref(), self.how.tick) {
                 Growth::Never => return Ok(false),
                 Growth::MayGrow => return Ok(true),
-                // What was written to it in the meantime comes first.
+                // Data written to the old file in the meantime are read first.
                 Growth::Replaced => self.replaced = true,
                 Growth::Truncated => {}
             }
@@ -221,8 +223,9 @@ impl Log {
         Ok(true)
     }
 
-    /// The connection has ended before the log did. If it was to a program that is still there, it
-    /// is whoever served it that is gone, and somebody else does now, or is this process itself.
+    /// Handles a connection that ended before the log did. If it was to a program that still runs,
+    /// the process that served its log has ended, and another one does now, or this process does
+    /// itself.
     fn rejoin(&mut self) -> Result<bool, Error> {
         let Some(program) = self.reader.get_ref().as_program().cloned() else {
             return Ok(false);
@@ -262,8 +265,8 @@ impl Log {
         Ok(false)
     }
 
-    /// A source that ends within a few bytes is still undecided for the
-    /// decoder. It is worth saying what it is if it cannot be a log.
+    /// A source that ends within a few bytes is still undecided for the decoder. If it cannot be a
+    /// log, say what it is.
     fn foreign(&self) -> Option<ghc_eventlog::Error> {
         let rest = self.reader.rest();
         let begins = |magic: &[u8]| rest.iter().zip(magic).all(|(a, b)| a == b);
@@ -289,7 +292,8 @@ impl Log {
     }
 }
 
-/// Whether it may just be that somebody else is about to serve the program, or has just ended.
+/// Whether the cause may only be that another process is about to serve the program, or has just
+/// ended.
 fn is_turmoil(cause: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound, ResourceBusy};
     matches!(
@@ -298,7 +302,7 @@ fn is_turmoil(cause: &io::Error) -> bool {
     )
 }
 
-/// Why the inner loop was left.
+/// Why the inner loop ended.
 enum Pause<E> {
     Header,
     Enough,

@@ -1,4 +1,4 @@
-//! What the user of a source may like to know while it is read.
+//! Notices for the user of a source while it is read.
 
 use crate::silence::Silence;
 use crate::source::Source;
@@ -6,28 +6,30 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// Something that is worth a message to a user who waits for the source.
+/// Something that is worth a message to a user who is waiting for the source.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notice<'a> {
-    /// It is not there yet, and is tried again. Told once for each time that it is waited for.
+    /// It is not available yet, and is tried again. Reported once for each time that it is waited
+    /// for.
     Waiting {
-        /// What is waited for.
+        /// The source that is waited for.
         source: &'a Source,
         /// Why the last attempt failed.
         cause: &'a io::Error,
     },
-    /// It is connected, but nothing has come for a few seconds. Reported once for each connection.
+    /// It is connected, but nothing has arrived for a few seconds. Reported once for each
+    /// connection.
     Silent {
-        /// What is silent.
+        /// The source that is silent.
         source: &'a Source,
         /// What is known about the reason.
         silence: Silence,
     },
-    /// Whoever served the log of a program has ended, and the program goes on: so does the log,
-    /// without what came in between.
+    /// The process that served the log of a program has ended, and the program goes on: so does the
+    /// log, without the data in between.
     Rejoined {
-        /// The program.
+        /// The source of the program.
         source: &'a Source,
     },
     /// A file that is followed was truncated or replaced, and is read from its beginning.
@@ -37,7 +39,7 @@ pub enum Notice<'a> {
     },
 }
 
-/// Where to report, if anywhere.
+/// Where to report notices, if anywhere.
 #[derive(Clone, Default)]
 pub(crate) struct Notices(Option<Arc<Tell>>);
 

@@ -11,14 +11,14 @@ use crate::wait::Wait;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-/// How often a request to stop is looked for during a pause.
+/// How often a request to stop is checked during a pause.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Reads a source for as long as there is one: sockets are connected to again, a FIFO is read for
-/// its next writer, a file is followed. Standard input ends.
+/// Reads a source for as long as it exists: sockets are connected to again, a FIFO is read for its
+/// next writer, a file is followed. Standard input ends.
 ///
-/// Attempts to connect have [pauses](Backoff) between them. After a connection that brought
-/// something they begin with the shortest one again.
+/// Attempts to connect have [pauses](Backoff) between them. After a connection that brought data
+/// they begin with the shortest one again.
 ///
 /// ```no_run
 /// use eventlog_source::{Arrival, Connecting, Reconnecting, Source, Wait};
@@ -43,9 +43,9 @@ pub struct Reconnecting {
     how: Connecting,
     backoff: Backoff,
     state: State,
-    /// Attempts and connections in a row that brought nothing.
+    /// Number of attempts and connections in a row without data.
     fruitless: u32,
-    /// Whether there was a connection before: then what is missing may come back.
+    /// Whether there was a connection before: then a missing source may come back.
     came_once: bool,
 }
 
@@ -54,21 +54,21 @@ enum State {
     Apart(Apart),
     Connected {
         following: Box<Following>,
-        /// Whether any byte has come.
+        /// Whether any byte has arrived.
         fruitful: bool,
     },
     Over,
 }
 
-/// While there is no connection.
+/// The state while there is no connection.
 #[derive(Debug)]
 struct Apart {
     since: Instant,
     next: Instant,
     told: bool,
-    /// How long nothing has come.
+    /// How long nothing has arrived.
     idle: Duration,
-    /// A FIFO keeps what is written to it only while somebody has it open.
+    /// Kept open because a FIFO keeps its data only while some process has it open.
     kept: Option<Box<Following>>,
 }
 
@@ -86,10 +86,10 @@ impl Apart {
 }
 
 impl Reconnecting {
-    /// Nothing is opened before the first call of [`next`](Self::next).
+    /// A reader of this source. Nothing is opened before the first call of [`next`](Self::next).
     ///
-    /// The `wait` of `how` is how long to try each time before that is an error;
-    /// [`Wait::Forever`] never gives up.
+    /// The `wait` of `how` is how long to try each time before this is an error; [`Wait::Forever`]
+    /// never gives up.
     pub fn new(source: Source, how: Connecting) -> Self {
         Self {
             source,
@@ -101,13 +101,13 @@ impl Reconnecting {
         }
     }
 
-    /// With other pauses between attempts.
+    /// Sets the pauses between attempts.
     #[must_use]
     pub fn backoff(self, backoff: Backoff) -> Self {
         Self { backoff, ..self }
     }
 
-    /// What is connected to.
+    /// The source.
     pub fn source(&self) -> &Source {
         &self.source
     }
@@ -120,12 +120,12 @@ impl Reconnecting {
         }
     }
 
-    /// What is next. This waits for as long as it takes, or for a tick if there are any.
+    /// Returns what arrives next. Waits forever, or for a tick if ticks are set.
     ///
     /// # Errors
     ///
-    /// If the source does not come in time, or cannot be opened or read at all. Another call tries
-    /// once more.
+    /// If the source does not appear in time, or cannot be opened or read at all. Another call
+    /// tries again.
     pub fn next(&mut self, buffer: &mut [u8]) -> Result<Arrival, Error> {
         loop {
             if self.how.is_stopped() {
@@ -169,7 +169,7 @@ impl Reconnecting {
         Ok(Arrival::Lost(lost))
     }
 
-    /// The connection has ended.
+    /// Handles the end of the connection.
     fn lose(&mut self, fruitless: u32) {
         self.fruitless = fruitless;
         self.came_once = true;
@@ -178,14 +178,14 @@ impl Reconnecting {
         if let State::Connected { mut following, .. } = before
             && following.connection().is_fifo()
         {
-            // It is there still, and its next writer must not find it without a reader.
+            // The FIFO still exists, and its next writer must not find it without a reader.
             apart.next = apart.since;
             apart.kept = Some(following);
         }
         self.state = State::Apart(apart);
     }
 
-    /// An attempt, if it is time for one; and what there is to tell.
+    /// Makes an attempt, if it is time for one; returns what there is to report.
     fn try_again(&mut self) -> Result<Option<Arrival>, Error> {
         let State::Apart(apart) = &mut self.state else {
             return Ok(None);

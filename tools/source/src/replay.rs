@@ -1,4 +1,4 @@
-//! A log that was recorded, read at the pace at which it was written.
+//! Reads a recorded log at the pace at which it was written.
 
 use ghc_eventlog::{Block, Decoder, Item};
 use std::fmt;
@@ -7,9 +7,9 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// How much is read at once, at most.
+/// The largest number of bytes that are read at once.
 const READ: usize = 256 << 10;
-/// How often a request to stop is looked for while a block is waited for.
+/// How often a request to stop is checked while waiting for a block.
 const SLICE: Duration = Duration::from_millis(50);
 
 /// How fast a log is replayed.
@@ -24,13 +24,13 @@ const SLICE: Duration = Duration::from_millis(50);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speed {
-    /// As fast as it can be read.
+    /// As fast as the log can be read.
     Max,
-    /// So many thousandths of the speed at which it was written.
+    /// Thousandths of the speed at which it was written.
     Thousandths(NonZeroU64),
 }
 
-/// What is no speed.
+/// A text that is not a speed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidSpeed(String);
 
@@ -38,7 +38,7 @@ impl fmt::Display for InvalidSpeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} is no speed: use 1x, 2.5x or another number from 0.001 to 1000000, or max",
+            "{:?} is not a speed: use 1x, 2.5x or another number from 0.001 to 1000000, or max",
             self.0
         )
     }
@@ -47,10 +47,10 @@ impl fmt::Display for InvalidSpeed {
 impl std::error::Error for InvalidSpeed {}
 
 impl Speed {
-    /// As it was written.
+    /// The speed at which the log was written.
     pub const ORIGINAL: Self = Self::Thousandths(NonZeroU64::new(1000).expect("it is not 0"));
 
-    /// How long it takes until this time of the log has come.
+    /// How long it takes until this time of the log is reached.
     fn takes(self, nanos: u64) -> Duration {
         let Self::Thousandths(speed) = self else {
             return Duration::ZERO;
@@ -86,13 +86,13 @@ impl fmt::Display for Speed {
     }
 }
 
-/// A recorded log, its bytes as they are, each block when its time has come: as a program would
-/// send it.
+/// A recorded log, its bytes unchanged, each block at its time, as a program would send it.
 ///
-/// A program hands over a block when the last of its events has happened, so each block comes when
-/// as much time has passed since the first one began as its marker says. Blocks stay in their order;
-/// one that is late in the log is late here. What is in no block comes at once: headers, the mark at
-/// the end, and what cannot be decoded. A log that starts again in the middle has a clock of its own.
+/// A program writes a block when the last of its events has happened, so each block is delivered
+/// when as much time has passed since the start of the first one as its marker says. Blocks stay in
+/// their order; one that is late in the log is late here. Data outside any block are delivered at
+/// once: headers, the mark at the end, and what cannot be decoded. A log that starts again in the
+/// middle has a clock of its own.
 ///
 /// ```
 /// use eventlog_source::{Replay, Speed};
@@ -114,13 +114,13 @@ pub struct Replay<R> {
     speed: Speed,
     stop: Option<Box<dyn Fn() -> bool + Send>>,
     decoder: Decoder,
-    /// What is read at once.
+    /// Buffer for a single read.
     piece: Vec<u8>,
-    /// Bytes that were read and not handed on.
+    /// Bytes that were read and not delivered yet.
     bytes: Vec<u8>,
-    /// Where they begin in the log.
+    /// Their offset in the log.
     begin: u64,
-    /// Up to where in the log they may be handed on.
+    /// The offset in the log up to which they may be delivered.
     released: u64,
     /// When the block at that place is due.
     due: Option<Instant>,
@@ -129,7 +129,7 @@ pub struct Replay<R> {
     over: bool,
 }
 
-/// When the log began, there and here.
+/// When the log began, in its own time and in ours.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     there: u64,
@@ -143,7 +143,7 @@ impl<R> Replay<R> {
             log,
             speed,
             stop: None,
-            // What cannot be decoded must not end the pace of what comes after it.
+            // Blocks after data that cannot be decoded must still keep the pace.
             decoder: Decoder::new().with_recovery(true),
             piece: vec![0; READ],
             bytes: Vec::new(),
@@ -155,7 +155,7 @@ impl<R> Replay<R> {
         }
     }
 
-    /// Ends the log when it says true, also while a block is waited for.
+    /// Ends the log when `stop` returns true, even while waiting for a block.
     #[must_use]
     pub fn stop(self, stop: impl Fn() -> bool + Send + 'static) -> Self {
         Self {
@@ -164,7 +164,7 @@ impl<R> Replay<R> {
         }
     }
 
-    /// What is replayed.
+    /// The log that is replayed.
     pub fn get_ref(&self) -> &R {
         &self.log
     }
@@ -182,11 +182,11 @@ impl<R> Replay<R> {
             here: now,
         });
         let wait = self.speed.takes(end.saturating_sub(clock.there));
-        // One that is due beyond all times has a faulty marker.
+        // A block whose time cannot be represented has a faulty marker.
         clock.here.checked_add(wait).unwrap_or(now)
     }
 
-    /// Decodes on until there is something to hand on, or to wait for. `false` if more must be read.
+    /// Decodes until there is something to deliver, or to wait for. `false` if more must be read.
     fn decode(&mut self) -> bool {
         let known = (self.decoder.offset() - self.begin) as usize;
         let mut input = &self.bytes[known.min(self.bytes.len())..];
@@ -204,7 +204,8 @@ impl<R> Replay<R> {
                 }
                 Ok(Item::Header) => self.clock = None,
                 Ok(_) => {}
-                // With recovery there are no faults; if there is one, the rest is replayed without a pace.
+                // With recovery there are no faults; if there is one, the rest is replayed without
+                // waiting.
                 Err(_) => {
                     self.speed = Speed::Max;
                     return false;
@@ -224,7 +225,7 @@ impl<R> Replay<R> {
         }
     }
 
-    /// Hands on what may be handed on.
+    /// Delivers what may be delivered.
     fn take(&mut self, buffer: &mut [u8]) -> usize {
         let released = (self.released - self.begin) as usize;
         let count = released.min(buffer.len());
@@ -261,7 +262,7 @@ impl<R: Read> Read for Replay<R> {
                 if self.bytes.is_empty() {
                     return Ok(0);
                 }
-                // The rest is no whole item, and nobody has to look at it.
+                // The rest is not a whole item, and need not be decoded.
                 self.speed = Speed::Max;
                 self.released = self.begin + self.bytes.len() as u64;
                 continue;

@@ -1,25 +1,24 @@
-//! What is known about a connection from which nothing comes, as far as that can be told from
-//! outside.
+//! Detects connections from which nothing arrives, and collects what is known about the reason.
 
 use std::time::{Duration, Instant};
 
-/// After which it counts as silent.
+/// Time after which a connection counts as silent.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The last bytes of a header: what follows are events.
 const HEADER_END: &[u8] = b"datb";
 
-/// A connection from which nothing has come for a while.
+/// A connection from which nothing has arrived for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Silence {
-    /// What it is a connection to.
+    /// The kind of connection.
     pub of: Silent,
-    /// What came before.
+    /// What arrived before.
     pub heard: Heard,
-    /// Whether the program is asked to flush its eventlog again and again.
+    /// Whether the program is asked repeatedly to flush its eventlog.
     pub asked: bool,
 }
 
-/// What is silent.
+/// The kind of connection that is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silent {
     /// A Unix or TCP socket.
@@ -28,7 +27,7 @@ pub enum Silent {
     Fifo,
 }
 
-/// What came before the silence.
+/// What arrived before the silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// Nothing at all.
@@ -39,13 +38,13 @@ pub enum Heard {
     More,
 }
 
-/// Notices that nothing comes.
+/// Notices that nothing arrives.
 #[derive(Debug)]
 pub(crate) struct Listening {
     of: Silent,
     asked: bool,
     since: Instant,
-    /// The last bytes that came.
+    /// The last bytes that arrived.
     last: Vec<u8>,
     told: bool,
 }
@@ -61,12 +60,12 @@ impl Listening {
         }
     }
 
-    /// When there is something to tell.
+    /// When there is something to report.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         (!self.told).then(|| self.since + PATIENCE)
     }
 
-    /// Bytes have come.
+    /// Takes bytes that have arrived.
     pub(crate) fn heard(&mut self, bytes: &[u8]) {
         self.since = Instant::now();
         self.last.extend_from_slice(bytes);
@@ -74,7 +73,7 @@ impl Listening {
         self.last.drain(..surplus);
     }
 
-    /// The silence, once, if it has lasted long enough.
+    /// Returns the silence, once, if it has lasted long enough.
     pub(crate) fn silence(&mut self) -> Option<Silence> {
         if self.deadline().is_none_or(|at| at > Instant::now()) {
             return None;

@@ -1,4 +1,4 @@
-//! What a source is, and how it is named.
+//! Sources, and their names.
 
 use crate::unpack;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +14,7 @@ use std::str::FromStr;
 /// Where a log comes from.
 ///
 /// As text: a path, `-`, `unix:PATH` or `tcp:HOST:PORT`. A path may be that of a file, a FIFO or
-/// a socket: which it is shows when it is opened.
+/// a socket: this is found out when it is opened.
 ///
 /// ```
 /// use eventlog_source::Source;
@@ -37,13 +37,13 @@ pub enum Source {
     Tcp(String),
 }
 
-/// Bytes that say whether a file is packed.
+/// Number of bytes that show whether a file is packed.
 const MAGIC: u64 = 4;
 
-/// The kernel takes no longer path of a socket.
+/// The longest path of a socket that the kernel accepts.
 pub(crate) const LONGEST_SOCKET_PATH: usize = 107;
 
-/// Why a text names no source.
+/// Why a text is not the name of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidSource {
@@ -51,9 +51,9 @@ pub enum InvalidSource {
     Empty,
     /// `unix:` without a path.
     NoPath,
-    /// The path of a Unix socket is longer than the kernel takes.
+    /// The path of a Unix socket is longer than the kernel accepts.
     PathTooLong {
-        /// Its bytes.
+        /// Its length in bytes.
         length: usize,
     },
     /// `tcp:HOST` without a port.
@@ -67,14 +67,14 @@ pub enum InvalidSource {
         /// The port.
         port: String,
     },
-    /// What is in brackets is no IPv6 address.
+    /// The text in brackets is not an IPv6 address.
     NotAnAddress(
-        /// What it is.
+        /// The text in brackets.
         String,
     ),
     /// The port is not a number from 1 to 65535.
     NotAPort(
-        /// What it is.
+        /// The text in place of the port.
         String,
     ),
 }
@@ -93,9 +93,9 @@ impl fmt::Display for InvalidSource {
             Self::NoBrackets { host, port } => {
                 write!(f, "an IPv6 address is put in brackets: tcp:[{host}]:{port}")
             }
-            Self::NotAnAddress(text) => write!(f, "{text:?} is no IPv6 address"),
+            Self::NotAnAddress(text) => write!(f, "{text:?} is not an IPv6 address"),
             Self::NotAPort(text) => {
-                write!(f, "{text:?} is no port: use a number from 1 to 65535")
+                write!(f, "{text:?} is not a port: use a number from 1 to 65535")
             }
         }
     }
@@ -172,12 +172,12 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    /// Whether it is named as a socket: then a program is at the other end.
+    /// Whether its name is that of a socket: then a program is at the other end.
     pub fn is_socket(&self) -> bool {
         matches!(self, Self::Unix(_) | Self::Tcp(_))
     }
 
-    /// Whether it is the regular file of that name, by whatever name of its own.
+    /// Whether it is the same regular file as the one at this path, even under another name.
     pub fn is_file(&self, path: &Path) -> bool {
         let Self::File(own) = self else { return false };
         match (std::fs::metadata(own), std::fs::metadata(path)) {
@@ -193,8 +193,7 @@ impl Source {
         about.is_file().then_some(about.len())
     }
 
-    /// How many bytes of the log there are to read, if that can be told: not of one that is
-    /// packed.
+    /// How many bytes of the log there are to read, if that is known: not if it is packed.
     pub fn log_size(&self) -> Option<u64> {
         let Self::File(path) = self else { return None };
         let size = self.size()?;

@@ -1,23 +1,23 @@
-//! Logs that were compressed with gzip or zstd, unpacked as they are read.
+//! Unpacks logs that were compressed with gzip or zstd, as they are read.
 //!
-//! What a source is shows in its first bytes, whatever its name. Bytes are pushed in as they
-//! arrive and taken out as far as they can be unpacked, so that a file which is still being
-//! written can be followed. A compressed file that breaks off ends where its data end.
+//! Whether a source is packed is determined by its first bytes, not by its name. Bytes are pushed
+//! in as they arrive and taken out as far as they can be unpacked, so that a file which is still
+//! being written can be followed. A compressed file that is cut off ends where its data end.
 
 use flate2::write::MultiGzDecoder;
 use std::fmt;
 use std::io::{self, Write};
 use zstd::stream::raw::{Decoder as ZstdDecoder, Operation};
 
-/// How much of the source to read for one push. gzip packs a thousand bytes into one at best, so
-/// this bounds what one push can make.
+/// How much of the source to read for one push. gzip packs at most about a thousand bytes into one,
+/// so this bounds what one push can produce.
 pub(crate) const PUSH: usize = 4 << 10;
-/// Room for what zstd unpacks at a time.
+/// Size of the buffer for what zstd unpacks at a time.
 const ROOM: usize = 128 << 10;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// Frames that say nothing, with which some tools begin: 0x184D2A50 to 0x184D2A5F.
+/// Skippable frames, with which some tools begin: 0x184D2A50 to 0x184D2A5F.
 const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
 /// How a source is packed.
@@ -39,18 +39,18 @@ impl fmt::Display for Packing {
     }
 }
 
-/// Whether an error of reading means that packed data are damaged: the source can be read, but not
+/// Whether a read error means that packed data are damaged: the source can be read, but not
 /// unpacked any further.
 pub fn is_damage(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }
 
-/// What the first bytes of a source say.
+/// What the first bytes of a source show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sniffed {
     Plain,
     Packed(Packing),
-    /// There are too few of them.
+    /// There are too few bytes.
     Undecided,
 }
 
@@ -68,12 +68,12 @@ pub(crate) fn sniff(bytes: &[u8]) -> Sniffed {
     }
 }
 
-/// Whether the bytes agree with the magic number, as far as there are any.
+/// Whether the bytes match the magic number, as far as they go.
 fn begins(bytes: &[u8], magic: &[u8]) -> bool {
     bytes.iter().zip(magic).all(|(a, b)| a == b)
 }
 
-/// Unpacks a source that turns out to be packed.
+/// Unpacks a source if it is packed.
 pub(crate) struct Unpack {
     state: State,
     /// Unpacked bytes, and how many of them were taken.
@@ -87,7 +87,7 @@ enum State {
     Undecided(Vec<u8>),
     Plain,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
-    /// With room for what comes out.
+    /// With a buffer for its output.
     Zstd(ZstdDecoder<'static>, Box<[u8]>),
     /// Nothing more can be unpacked.
     Over,
@@ -105,12 +105,12 @@ impl Default for Unpack {
 }
 
 impl Unpack {
-    /// Whether all that was pushed is taken, and what follows can be read as it is.
+    /// Whether everything pushed has been taken, and the rest can be read directly.
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self.state, State::Plain) && self.taken == self.unpacked.len()
     }
 
-    /// How it is packed, as far as that is known by now.
+    /// How it is packed, as far as that is known already.
     pub(crate) fn packing(&self) -> Option<Packing> {
         match self.state {
             State::Gzip(_) => Some(Packing::Gzip),
@@ -148,7 +148,7 @@ impl Unpack {
         self.unpack(&begun);
     }
 
-    /// The source has ended, at least for now: what is undecided is no packed log.
+    /// The source has ended, at least for now: if it is undecided, it is not a packed log.
     pub(crate) fn end(&mut self) {
         if let State::Undecided(begun) = &mut self.state
             && !begun.is_empty()
@@ -158,7 +158,7 @@ impl Unpack {
         }
     }
 
-    /// Unpacked bytes into `buffer`; `None` if more must be pushed first.
+    /// Copies unpacked bytes into `buffer`; `None` if more must be pushed first.
     pub(crate) fn take(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let left = &self.unpacked[self.taken..];
         if left.is_empty() {
@@ -186,7 +186,7 @@ impl Unpack {
             ),
         };
         if let Err(error) = result {
-            // Told once all that came before has been taken.
+            // Reported once everything before it has been taken.
             let message = format!("the {packing} data are damaged ({error})");
             self.fault = Some(io::Error::new(io::ErrorKind::InvalidData, message));
             self.state = State::Over;
@@ -214,7 +214,7 @@ fn unzstd(
         let status = decoder.run_on_buffers(bytes, room)?;
         unpacked.extend_from_slice(&room[..status.bytes_written]);
         bytes = &bytes[status.bytes_read..];
-        // With the output full there may be more without any input.
+        // If the output is full, there may be more output without any input.
         if bytes.is_empty() && status.bytes_written < room.len() {
             return Ok(());
         }
@@ -235,7 +235,7 @@ mod tests {
         zstd::stream::encode_all(bytes, 1).unwrap()
     }
 
-    /// Pushes in small pieces; what came out, and the fault.
+    /// Pushes in small pieces; returns the output, and the fault.
     fn unpack(bytes: &[u8], piece: usize) -> (Vec<u8>, Option<io::Error>) {
         let (mut unpack, mut all, mut buffer) = (Unpack::default(), Vec::new(), [0; 1000]);
         let mut take = |unpack: &mut Unpack| {
@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn text() -> Vec<u8> {
-        // Not too regular: it has to take several blocks.
+        // Not too regular, so that it takes several blocks.
         (0..100_000u32)
             .flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 12).to_be_bytes())
             .collect()

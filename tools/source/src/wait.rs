@@ -5,14 +5,14 @@ use std::time::Duration;
 /// How long to wait for something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Until it is there.
+    /// Until it happens.
     Forever,
-    /// For this long; no time means one attempt.
+    /// For this long; zero means a single attempt.
     For(Duration),
 }
 
 impl Wait {
-    /// What is left of it after some time.
+    /// What is left of it after waiting for some time.
     pub(crate) fn left(self, waited: Duration) -> Duration {
         match self {
             Self::Forever => Duration::MAX,

@@ -1,4 +1,4 @@
-//! Files: as they are, packed, growing, truncated and replaced; FIFOs.
+//! Files: plain, packed, growing, truncated and replaced; FIFOs.
 
 mod common;
 
@@ -67,14 +67,14 @@ fn packed_logs_whatever_their_name() {
         assert_eq!(seen, ["header", "one", "two", "three"]);
         assert_eq!(outcome.packing, Some(packing));
         assert!(outcome.ending.is_complete() && outcome.damage.is_none());
-        // What breaks off ends there.
+        // A log that is cut off ends there.
         dir.with("log", &packed[..packed.len() / 2]);
         let (_, outcome) = read(open(&source, Reading::default()));
         assert!(
             !outcome.ending.is_complete() && outcome.damage.is_none(),
             "{outcome:?}"
         );
-        // Damage comes after everything before it.
+        // Damage is reported after everything before it.
         dir.with("log", &[&packed, &b"no packed data"[..]].concat());
         let (seen, outcome) = read(open(&source, Reading::default()));
         assert_eq!(seen.len(), 4);
@@ -125,13 +125,13 @@ fn a_file_may_appear_later() {
         let source = source.clone();
         spawn(move || source.connect(&how).map(drop))
     };
-    // Whole at once: it is opened when it is there.
+    // Complete at once: it is opened as soon as it exists.
     let ready = dir.with("ready", b"hdrb");
     std::fs::rename(ready, dir.file("late")).expect("renamed");
     reader.join().expect("no panic").expect("opened");
 }
 
-/// A file that is followed, and how often it was told that it is read again.
+/// A file that is followed, and how often a notice said that it is read again.
 fn following(path: &Path) -> (Following, Arc<AtomicU32>) {
     let restarts = Arc::new(AtomicU32::new(0));
     let told = Arc::clone(&restarts);
@@ -163,7 +163,7 @@ fn a_file_that_grows() {
         until(&mut file, last_is("two, and more")),
         [bytes("two, and more")]
     );
-    // A file that has no name any more may still grow, until another one has it.
+    // A file that was removed may still grow, until another one has its name.
     let mut open = OpenOptions::new()
         .append(true)
         .open(&path)
@@ -188,7 +188,7 @@ fn what_a_file_had_before_it_was_replaced_is_not_lost() {
         );
         let ready = dir.with("ready", b"another");
         let writer = spawn(move || {
-            // At whatever moment between two looks at the file.
+            // At any moment between two checks of the file.
             std::thread::sleep(Duration::from_micros(200 * round));
             append(&path, b"rest");
             std::fs::rename(ready, &path).expect("renamed");
@@ -232,7 +232,7 @@ fn the_events_of_a_file_that_grows() {
         match step {
             Step::Header(_) => seen.push("header".to_owned()),
             Step::Item(ghc_eventlog::Item::Event(event)) => seen.push(event.to_string()),
-            // When all that was there was seen.
+            // When everything that existed was seen.
             Step::Idle if seen.len() == 2 && !grown => {
                 grown = true;
                 append(&path, &block(2, "two"));
@@ -261,7 +261,7 @@ fn the_events_of_a_file_that_is_replaced() {
         let followed = Log::open(&Source::File(path.clone()), &how, reading).expect("a log");
         let ready = dir.with("ready", &log(&["three"], true));
         let writer = spawn(move || {
-            // At whatever moment between two looks at the file.
+            // At any moment between two checks of the file.
             std::thread::sleep(Duration::from_micros(200 * round));
             append(&path, &block(2, "two"));
             std::fs::rename(ready, &path).expect("renamed");

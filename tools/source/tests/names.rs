@@ -1,4 +1,4 @@
-//! How sources are named, and how long to wait between attempts: nothing is opened.
+//! Names of sources, and pauses between attempts: nothing is opened.
 
 use eventlog_source::{Backoff, InvalidSource, Source};
 use std::ffi::OsString;
@@ -74,29 +74,29 @@ fn what_is_wrong_with_a_name_is_told() {
         (
             "tcp:[host]:80",
             InvalidSource::NotAnAddress("host".into()),
-            "\"host\" is no IPv6 address",
+            "\"host\" is not an IPv6 address",
         ),
         (
             "tcp:host:0",
             InvalidSource::NotAPort("0".into()),
-            "\"0\" is no port: use a number from 1 to 65535",
+            "\"0\" is not a port: use a number from 1 to 65535",
         ),
         (
             "tcp:host:65536",
             InvalidSource::NotAPort("65536".into()),
-            "\"65536\" is no port: use a number from 1 to 65535",
+            "\"65536\" is not a port: use a number from 1 to 65535",
         ),
         (
             "tcp:host:",
             InvalidSource::NotAPort("".into()),
-            "\"\" is no port: use a number from 1 to 65535",
+            "\"\" is not a port: use a number from 1 to 65535",
         ),
     ];
     for (name, error, text) in cases {
         assert_eq!(invalid(name), error);
         assert_eq!(error.to_string(), text);
     }
-    // The kernel's limit, not one less.
+    // Exactly the kernel's limit, not one less.
     assert!(
         format!("unix:{}", "p".repeat(107))
             .parse::<Source>()
@@ -131,7 +131,7 @@ fn pauses_double_up_to_a_cap_and_vary_by_a_quarter() {
         assert!(
             near(backoff.pause(attempt, 0.0), least) && near(backoff.pause(attempt, 1.0), most)
         );
-        // What is no chance counts as the nearest that is.
+        // Values outside 0 to 1 count as the nearest one inside.
         assert_eq!(backoff.pause(attempt, -3.0), backoff.pause(attempt, 0.0));
         assert_eq!(
             backoff.pause(attempt, f64::INFINITY),
@@ -143,7 +143,7 @@ fn pauses_double_up_to_a_cap_and_vary_by_a_quarter() {
             assert!((least..=most).contains(&pause) || near(pause, least) || near(pause, most));
         }
     }
-    // Chance has its part.
+    // The pauses vary randomly.
     let pauses: std::collections::HashSet<_> = (0..50).map(|_| backoff.random_pause(3)).collect();
     assert!(pauses.len() > 1);
     // No overflow, whatever is asked for.

@@ -1,5 +1,5 @@
-//! Programs that are started for their log: here small scripts, which do with the FIFO what the
-//! RTS does. This program is its own keeper, so it has a `main` of its own.
+//! Programs that are started for their log: here small scripts, which use the FIFO as the RTS does.
+//! This program is its own keeper, so it has a `main` of its own.
 
 mod common;
 
@@ -59,14 +59,14 @@ fn main() -> ExitCode {
 fn prepared(dir: &Dir) -> Prepared {
     let own = program::own_executable().expect("this program");
     let mut keeper = Command::new(own);
-    // That the FIFO is made there is up to the keeper.
+    // The keeper makes the FIFO there.
     keeper.arg(KEEP).env("TMPDIR", dir.path());
     let prepared = Prepared::new(&mut keeper).expect("a FIFO");
     assert!(prepared.path().starts_with(dir.path()), "{prepared:?}");
     prepared
 }
 
-/// What the RTS does: opens the FIFO for reading and writing, as descriptor 3.
+/// Does what the RTS does: opens the FIFO for reading and writing, as descriptor 3.
 fn script(dir: &Dir, rest: &str) -> Command {
     let mut command = Command::new("sh");
     let text = format!("echo \"$GHCRTS\" >options; exec 3<>\"${{GHCRTS##*-ol}}\"; {rest}");
@@ -89,7 +89,7 @@ fn count(mut log: ProgramLog) -> usize {
     total
 }
 
-/// Nothing is left of the FIFO: its directory was the only other one there.
+/// Checks that nothing is left of the FIFO: its directory was the only other one there.
 fn nothing_left(dir: &Dir) {
     wait_until("the end of the keeper", || {
         let entries = std::fs::read_dir(dir.path()).expect("a directory");
@@ -112,7 +112,7 @@ fn drained() {
     let status = running.wait().expect("its end");
     assert_eq!(status.code(), Some(7));
     assert_eq!(reader.join().expect("no panic"), MUCH);
-    // Where the log goes comes last: it must win.
+    // The option for the log's path is the last one: it must take precedence.
     let told = std::fs::read_to_string(dir.file("options")).expect("told");
     let told = told.trim_end();
     assert!(
@@ -147,12 +147,12 @@ fn not_started() {
     nothing_left(&dir);
 }
 
-/// The script gets on only if somebody reads.
+/// The script gets to its end only if the FIFO is read.
 fn left() {
     let dir = Dir::new();
     let rest = format!("touch opened; read line; {}; touch done", much());
     let mut command = script(&dir, &rest);
-    // Its input is ours to write, and does not end with the program that started it.
+    // Its input is written by this test, and does not end with the program that started it.
     let (input, mut ours) = std::io::pipe().expect("a pipe");
     command.stdin(input);
     let options = RtsOptions::default();
@@ -185,7 +185,7 @@ fn signals() {
 }
 
 fn no_keeper() {
-    // It ends silently; it says why; it is not there.
+    // A keeper that ends silently, one that gives a reason, and one that does not exist.
     let makes = |program: &str, arguments: &[&str]| {
         Prepared::new(Command::new(program).args(arguments)).expect_err("no FIFO")
     };

@@ -1,4 +1,4 @@
-//! Programs that are found by themselves: the directory, who is alive, and the one slot.
+//! Programs that are found: the directory, which ones are alive, and the slot.
 
 mod common;
 use common::Dir;
@@ -23,7 +23,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A directory of programs, in one that vanishes with the test.
+/// A directory of programs, in one that is removed at the end of the test.
 fn directory(dir: &Dir) -> Arc<Directory> {
     let place = Place::below(dir.path(), "eventlog");
     place.make().expect("it can be made")
@@ -69,7 +69,7 @@ fn what_is_no_directory_of_ours_is_refused() {
     }
     let mut cases = vec![
         ("link", "links are not followed"),
-        ("file", "is no directory"),
+        ("file", "is not a directory"),
         ("mode-755", "chmod 700"),
         ("mode-770", "its mode is 0770"),
         ("mode-701", "chmod 700"),
@@ -90,7 +90,7 @@ fn what_is_no_directory_of_ours_is_refused() {
             assert!(text.contains(advice), "{text}");
         }
     }
-    // Nothing was changed to make it fit.
+    // Its mode was not changed.
     let about = fs::metadata(dir.path().join("mode-755")).expect("it is there");
     assert_eq!(about.mode() & 0o7777, 0o755);
 }
@@ -103,7 +103,7 @@ fn a_directory_that_others_may_exchange_is_refused() {
     set_mode(dir.path(), 0o777);
     let error = place.find().expect_err("others may write there");
     assert!(matches!(error.trouble(), Trouble::Above(None)), "{error}");
-    // As in /tmp: others may make files, and not touch ours.
+    // As in /tmp: others may make files, but not change ours.
     set_mode(dir.path(), 0o1777);
     assert!(place.find().expect("no error").is_some());
     let nowhere = Place::below(dir.path().join("missing"), "eventlog");
@@ -154,7 +154,7 @@ fn sockets_are_programs_and_nothing_else_is() {
     );
 }
 
-/// Whoever connects has the slot of a program, or waits for it: the question must not.
+/// A connection takes the slot of a program, or waits for it: the check must not.
 #[test]
 fn to_ask_whether_a_program_lives_does_not_disturb_it() {
     let dir = Dir::new();
@@ -167,7 +167,7 @@ fn to_ask_whether_a_program_lives_does_not_disturb_it() {
     }
     let nobody = listener.accept().expect_err("nobody has connected");
     assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
-    // Nor are those who wait for it.
+    // Clients that wait for the slot are not disturbed either.
     let waiting: Vec<_> = std::iter::from_fn(|| app.connect().ok()).take(3).collect();
     assert!(matches!(app.presence(), Presence::Alive));
     drop(waiting);
@@ -209,7 +209,7 @@ fn the_slot_has_one_holder_who_is_named() {
     let holder = Holder::of(&app).expect("no error").expect("a holder");
     assert_eq!(holder.pid, Some(std::process::id()));
     assert_eq!(holder.verb.as_deref(), Some("show"));
-    // What is left there by one that was killed is in nobody's way.
+    // Files left by a holder that was killed do no harm.
     drop(slot);
     drop(UnixListener::bind(app.relay()).expect("a socket"));
     assert!(app.relay().exists());

@@ -1,4 +1,4 @@
-//! Programs that go and come back.
+//! Programs that end and come back.
 
 mod common;
 
@@ -38,7 +38,7 @@ fn a_program_that_comes_back_at_the_same_path_begins_a_new_log() {
     let (go_on, asked) = mpsc::channel::<()>();
     let program = spawn(move || {
         for text in ["first", "second"] {
-            // Both not there at all, and gone meanwhile.
+            // The socket is missing at first, and is gone again later.
             asked.recv().expect("the test is there");
             let listener = UnixListener::bind(&path).expect("a socket");
             let (mut client, _) = listener.accept().expect("a client");
@@ -190,7 +190,7 @@ fn a_file_is_followed() {
     let ready = dir.with("ready", b"two");
     std::fs::rename(ready, &path).expect("renamed");
     assert_eq!(until(&mut log, last_is("two")), [Came::New, bytes("two")]);
-    // One that cannot be read at all is not a program that may come.
+    // A missing file is not a program that may still be started.
     let none = Source::File(dir.file("none"));
     let error = reconnecting(none, forever())
         .next(&mut [0; 16])

@@ -28,7 +28,7 @@ fn speed(text: &str) -> Speed {
     text.parse().expect("a speed")
 }
 
-/// The log as it comes out, and how long that takes.
+/// The replayed log, and how long the replay takes.
 fn replayed(log: &[u8], speed: Speed) -> (Vec<u8>, Duration) {
     let (mut out, start) = (Vec::new(), Instant::now());
     let read = Replay::new(log, speed).read_to_end(&mut out);
@@ -36,7 +36,7 @@ fn replayed(log: &[u8], speed: Speed) -> (Vec<u8>, Duration) {
     (out, start.elapsed())
 }
 
-/// Reads so many bytes each time.
+/// Reads a given number of bytes each time.
 struct Bits<'a>(&'a [u8], usize);
 
 impl Read for Bits<'_> {
@@ -67,7 +67,7 @@ fn speeds_are_written_as_people_do() {
 
 #[test]
 fn blocks_come_when_their_time_has_come() {
-    // It begins late in the life of the program.
+    // The log begins late in the program's run.
     let log = [
         header(),
         block(0, &[HOUR, HOUR + 100 * MS]),
@@ -93,7 +93,7 @@ fn what_has_not_come_is_not_there_and_what_has_is() {
     let mut out = vec![0; first.len()];
     replay.read_exact(&mut out).expect("the first block");
     assert!(out == first);
-    // The next one is an hour away, and whoever waits for it can be stopped.
+    // The next one is an hour away, and waiting for it can be stopped.
     let waiter = std::thread::spawn(move || replay.read(&mut [0; 64]));
     std::thread::sleep(Duration::from_millis(50));
     assert!(!waiter.is_finished());
@@ -107,7 +107,7 @@ fn what_is_late_or_has_no_time_does_not_wait() {
     let far = [header(), block(0, &[0]), block(0, &[HOUR]), block(1, &[1])].concat();
     assert!(replayed(&far, Speed::Max).0 == far);
     assert!(replayed(&far, speed("1000000x")).0 == far);
-    // The second log has a clock of its own, also if it begins inside a block.
+    // The second log has a clock of its own, even if it begins inside a block.
     let again = [
         header(),
         block(0, &[5]),
@@ -121,7 +121,7 @@ fn what_is_late_or_has_no_time_does_not_wait() {
     assert!(replayed(&late, Speed::ORIGINAL).0 == late);
 }
 
-/// Also where the log is damaged, or is none.
+/// Also if the log is damaged, or is not a log.
 #[test]
 fn every_byte_comes_in_whatever_pieces() {
     let mut backwards = block(0, &[900, 1000]);

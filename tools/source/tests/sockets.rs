@@ -1,4 +1,4 @@
-//! Sockets: Unix and TCP, patience, what is sent, and what is told meanwhile.
+//! Sockets: Unix and TCP, waiting, commands, and notices.
 
 mod common;
 
@@ -15,7 +15,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 
-/// Serves one client with this, and then closes.
+/// Sends these bytes to one client, and then closes.
 fn serve(listener: UnixListener, bytes: Vec<u8>) -> JoinHandle<()> {
     spawn(move || {
         let (mut client, _) = listener.accept().expect("a client");
@@ -57,7 +57,7 @@ fn tcp_sockets_by_name_and_address() {
         let port = listener.local_addr().expect("an address").port();
         let server = spawn(move || {
             let (mut client, _) = listener.accept().expect("a client");
-            // It breaks off in the middle of a block.
+            // The log is cut off in the middle of a block.
             let log = log(&["one", "two"], false);
             client.write_all(&log[..log.len() - 1]).expect("sent");
         });
@@ -97,7 +97,7 @@ fn a_program_that_is_not_up_yet_is_waited_for_and_that_is_told() {
     };
     let (name, kind) = waiting.recv_timeout(PATIENCE).expect("told");
     assert_eq!((name, kind), (source.to_string(), ErrorKind::NotFound));
-    // First a socket on which nobody listens any more.
+    // First a socket on which no program listens any more.
     let (listener, Source::Unix(path)) = unix(&dir) else {
         panic!("a socket")
     };
@@ -164,7 +164,7 @@ fn waiting_ends_in_time_or_when_it_is_stopped() {
     let waiter = spawn(move || none.connect(&how).is_err());
     stop.store(true, Ordering::Relaxed);
     assert!(waiter.join().expect("no panic"));
-    // A name that there is not, now or later.
+    // A host name that never exists.
     let nowhere: Source = "tcp:no.such.host.invalid:1".parse().expect("a source");
     let error = nowhere
         .connect(&Connecting::new().wait(Wait::Forever))
@@ -219,7 +219,7 @@ fn commands_are_sent_and_flushes_asked_for_again_and_again() {
         .send(&source, std::slice::from_ref(&census))
         .expect("sent");
     let flush = frame("flush");
-    // Requests go out while something is read.
+    // Requests are sent while something is read.
     let reader = spawn(move || connection.read(&mut [0; 16]).expect("read"));
     let mut sent = vec![0; census.len() + 3 * flush.len()];
     client.read_exact(&mut sent).expect("frames");

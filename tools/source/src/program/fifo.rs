@@ -7,14 +7,14 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Removes itself in the end.
+/// The FIFO is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Fifo {
     path: PathBuf,
 }
 
 impl Fifo {
-    /// Makes one.
+    /// Makes a FIFO.
     pub(super) fn new() -> io::Result<Self> {
         let base = std::env::temp_dir();
         // The RTS splits its options at blanks.
@@ -40,7 +40,7 @@ impl Fifo {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// One that is there already.
+    /// A FIFO that exists already.
     pub(super) fn at(path: PathBuf) -> Self {
         Self { path }
     }
@@ -49,8 +49,8 @@ impl Fifo {
         &self.path
     }
 
-    /// The reading end. The program, which opens it for reading and writing,
-    /// does not wait for us; but what it writes only fits while we read.
+    /// Opens the reading end. The program, which opens the FIFO for reading and writing, does not
+    /// wait for us; but the FIFO only takes more while we read.
     pub(super) fn open(&self) -> io::Result<File> {
         let flags = OFlags::NONBLOCK.bits() as i32;
         OpenOptions::new()
@@ -62,7 +62,8 @@ impl Fifo {
 
 impl Drop for Fifo {
     fn drop(&mut self) {
-        // It may be gone. Nothing can be done about another failure, and nothing depends on it.
+        // It may already be removed. Nothing can be done about another failure, and nothing depends
+        // on it.
         let _ = std::fs::remove_file(&self.path);
         if let Some(dir) = self.path.parent() {
             let _ = std::fs::remove_dir(dir);

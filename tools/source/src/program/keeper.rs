@@ -1,10 +1,10 @@
-//! Who reads the FIFO when the process that has started the program cannot any more.
+//! The keeper: reads the FIFO when the process that started the program no longer can.
 //!
-//! The RTS opens the FIFO for reading and writing. So it never learns that there is no reader: once
-//! the FIFO is full, it would wait forever. A second process therefore makes the FIFO, keeps it
-//! open, and does nothing as long as the first one lives. When that has ended, however it did,
-//! it reads and throws away whatever is still written, until the program has ended and nobody
-//! has the FIFO open. Then it removes it.
+//! The RTS opens the FIFO for reading and writing. So it does not notice when there is no reader:
+//! once the FIFO is full, it would wait forever. A second process therefore makes the FIFO, keeps
+//! it open, and does nothing as long as the first one runs. When that has ended, for whatever
+//! reason, the second process reads and discards whatever is still written, until the program has
+//! ended and no process has the FIFO open. Then it removes the FIFO.
 
 use super::fifo::Fifo;
 use super::signals;
@@ -20,21 +20,21 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What the first process says before it starts the program.
+/// Sent by the first process before it starts the program.
 const STARTING: u8 = b's';
-/// What the second one answers when it knows the program.
+/// Answer of the second process when it has the number of the program.
 const KNOWN: u8 = b'k';
-/// What comes before the path of the FIFO, or the reason why there is none.
+/// Sent before the path of the FIFO, or the reason why there is none.
 const MADE: u8 = b'm';
 const FAILED: u8 = b'f';
 
-/// How often to look whether the program is still there.
+/// How often to check whether the program still runs.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a program that may have been started may take to open the FIFO. Only if we were not
-/// told its number, because the first process died in that very moment.
+/// How long a program that may have been started may take to open the FIFO. Only used if we did not
+/// get its number, because the first process died in that very moment.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The second process, as the first one sees it. Dropping it tells it that we are done.
+/// The second process, as the first one uses it. Dropping this ends the second process's task.
 #[derive(Debug)]
 pub(super) struct Keeper {
     to: ChildStdin,
@@ -42,7 +42,7 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Starts it; the FIFO is ready then.
+    /// Starts the keeper; the FIFO is then ready.
     pub(super) fn start(command: &mut Command) -> io::Result<(Self, Fifo)> {
         let child = command
             .stdin(Stdio::piped())
@@ -73,13 +73,13 @@ impl Keeper {
         }
     }
 
-    /// The program is about to be started.
+    /// Announces that the program is about to be started.
     pub(super) fn starting(&mut self) {
-        // If it is gone, there is no second process, and all else is as it should be.
+        // If this fails, the second process has ended, and everything else still works.
         let _ = self.to.write_all(&[STARTING]);
     }
 
-    /// The program has this number. Until this returns, it must not be waited for.
+    /// Sends the number of the program. The program must not be waited for until this returns.
     pub(super) fn started(&mut self, program: u32) {
         if self.to.write_all(&program.to_le_bytes()).is_ok() {
             let _ = self.from.read_exact(&mut [0]);
@@ -87,16 +87,17 @@ impl Keeper {
     }
 }
 
-/// What the second process does: makes the FIFO, waits for the end of the first one, and reads on
-/// if the program is not done then. It talks to the first one over its standard input and output, so
-/// nothing else may be written there.
+/// Runs the second process: makes the FIFO, waits for the end of the first process, and reads on if
+/// the program still runs then. It communicates with the first one over its standard input and
+/// output, so nothing else may be written there.
 ///
 /// # Errors
 ///
 /// If the FIFO cannot be made, which was reported to the first process; or if there is no first
 /// process.
 pub fn keep() -> io::Result<()> {
-    // What the terminal or somebody else sends to all of us is for the others.
+    // Signals sent to the whole process group, by a terminal for instance, are not for this
+    // process.
     let _ = setsid();
     for signal in signals::heeded(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT]) {
         signal_hook::flag::register(signal, Arc::default())?;
@@ -112,7 +113,7 @@ pub fn keep() -> io::Result<()> {
         }
     };
     let path = fifo.path().as_os_str().as_bytes();
-    // Without a reader of that, this process is not needed any more, and the FIFO goes.
+    // If this fails, the first process has ended, and the FIFO is removed.
     stdout.write_all(&[&[MADE], path, &[0]].concat())?;
     stdout.flush()?;
     let mut told = Vec::new();
@@ -139,14 +140,14 @@ pub fn keep() -> io::Result<()> {
     Ok(())
 }
 
-/// Throws away what is written, until there is no writer any more.
+/// Reads and discards what is written, until there is no writer any more.
 fn read_on(mut log: File, program: Option<&Watched>) {
     let mut buffer = vec![0; 64 << 10];
     let since = Instant::now();
     let mut written = false;
     loop {
         match log.read(&mut buffer) {
-            // Nobody has it open for writing.
+            // No process has it open for writing.
             Ok(0) => {
                 let over = match program {
                     Some(program) => program.has_ended(),

@@ -1,15 +1,14 @@
-//! Programs that are started for their eventlog.
+//! Starts programs to read their eventlog.
 //!
-//! The log of the program goes into a FIFO that is made for it, so the program needs no changes.
-//! The RTS opens the FIFO for reading and writing: it does not wait for a reader, but once the FIFO
-//! is full it waits forever, whether anybody reads or not. So two things must hold:
+//! The log of the program is written to a FIFO that is made for it, so the program needs no
+//! changes. The RTS opens the FIFO for reading and writing: it does not wait for a reader, but once
+//! the FIFO is full it waits forever, whether there is a reader or not. So two things are required:
 //!
-//! * Whoever has started the program reads the log ([`ProgramLog`]) on a thread that waits for
-//!   nothing else, whatever becomes of what it has read.
-//! * When that process ends before the program does, another one reads on: the *keeper*. It is made
-//!   before the program is started, by a command that the caller gives: it must run [`keep`].
-//!   Usually that is the program of the caller itself ([`own_executable`]), with an argument of its
-//!   own.
+//! * The process that started the program reads the log ([`ProgramLog`]) on a thread that waits for
+//!   nothing else, whatever is done with the data.
+//! * If that process ends before the program does, another one reads on: the *keeper*. It is
+//!   started before the program, by a command that the caller provides, which must run [`keep`].
+//!   Usually that is the caller's own program ([`own_executable`]) with a special argument.
 //!
 //! ```no_run
 //! use eventlog_source::program::{self, Prepared, RtsOptions};
@@ -55,22 +54,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long the log may be silent after the end of the program before that
-/// counts as its end. Only matters if something else holds the FIFO open.
+/// How long the log may be silent after the end of the program before that counts as its end. Only
+/// matters if something else has the FIFO open.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The options for the RTS of the program, besides where its log goes.
+/// The options for the RTS of the program, except where its log is written.
 #[derive(Clone, Debug, Default)]
 pub struct RtsOptions {
-    /// Classes of events, as they follow `-l`: `-au`, `a`, `sgpu`.
+    /// Classes of events, in the form that follows `-l`: `-au`, `a`, `sgpu`.
     pub classes: String,
-    /// More options, as they are written on a command line.
+    /// More options, as on a command line.
     pub more: Option<OsString>,
 }
 
 impl RtsOptions {
-    /// The value of `GHCRTS`: ours, those that the user has set anyway, and at the end
-    /// the one that must win.
+    /// The value of `GHCRTS`: our options, those that the user has set already, and at the end the
+    /// one that must take precedence.
     fn ghcrts(&self, fifo: &Path) -> OsString {
         let mut options = OsString::from(format!("-l{}", self.classes));
         for more in [std::env::var_os("GHCRTS"), self.more.clone()]
@@ -90,16 +89,16 @@ impl RtsOptions {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PrepareError {
-    /// It cannot be made.
+    /// It could not be made.
     Make {
-        /// Why.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// It cannot be opened.
+    /// It could not be opened.
     Open {
         /// Where it is.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         cause: io::Error,
     },
 }
@@ -128,7 +127,7 @@ impl std::error::Error for PrepareError {
     }
 }
 
-/// All that is there before the program is.
+/// Everything that is prepared before the program is started.
 #[derive(Debug)]
 pub struct Prepared {
     keeper: Keeper,
@@ -138,8 +137,8 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Starts the keeper, which makes the FIFO, and opens that for reading. Whatever can go wrong
-    /// goes wrong before the program has begun.
+    /// Starts the keeper, which makes the FIFO, and opens the FIFO for reading. Everything that can
+    /// fail fails before the program is started.
     ///
     /// # Errors
     ///
@@ -158,12 +157,12 @@ impl Prepared {
         })
     }
 
-    /// Where the log goes.
+    /// The path that the log is written to.
     pub fn path(&self) -> &Path {
         self.fifo.path()
     }
 
-    /// Signals that were caught go on to the program.
+    /// Passes caught signals on to the program.
     #[must_use]
     pub fn forward(self, signals: ForwardSignals) -> Self {
         Self {
@@ -172,8 +171,8 @@ impl Prepared {
         }
     }
 
-    /// Starts the program, with `GHCRTS` set so that its log goes into the FIFO. The log must be
-    /// read until it ends, or the program comes to a halt.
+    /// Starts the program, with `GHCRTS` set so that its log is written to the FIFO. The log must
+    /// be read to its end, or the program blocks.
     ///
     /// # Errors
     ///
@@ -207,8 +206,8 @@ impl Prepared {
     }
 }
 
-/// A program that was started. When this is dropped, the FIFO goes; a program that runs still is
-/// left to the keeper.
+/// A program that was started. When this is dropped, the FIFO is removed; a program that still runs
+/// is left to the keeper.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -223,7 +222,7 @@ impl Program {
         self.child.id()
     }
 
-    /// Waits for its end. The log ends after that, not before.
+    /// Waits for the end of the program. The log ends after that, not before.
     ///
     /// # Errors
     ///
@@ -251,10 +250,10 @@ pub struct ProgramLog {
 impl Read for ProgramLog {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            // Pairs with the store in `wait`. It is read first: what comes after it is the rest.
+            // Pairs with the store in `wait`. It is read first: data read afterwards are the rest.
             let over = self.ended.load(Ordering::Acquire);
             match self.connection.read(buffer) {
-                // Nobody has the FIFO open. The program may open it again.
+                // No process has the FIFO open. The program may open it again.
                 Ok(0) if !over => std::thread::sleep(TICK / 2),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock if over => return Ok(0),

@@ -1,4 +1,4 @@
-//! Signals that are meant for the program.
+//! Forwards signals to the program.
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -7,16 +7,16 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Signals that no longer end this process, since it lives on to take the rest of the log.
+/// Signals that no longer end this process, since it continues to read the rest of the log.
 ///
-/// SIGTERM and SIGHUP go on to the program. SIGINT and SIGQUIT do not: the terminal sends them to
-/// the program as well.
+/// SIGTERM and SIGHUP are passed on to the program. SIGINT and SIGQUIT are not: the terminal sends
+/// them to the program as well.
 #[derive(Debug)]
 pub struct ForwardSignals(Signals);
 
 impl ForwardSignals {
-    /// Catches them from now on, for as long as the process lives. Before the program begins, since
-    /// it may be quick to be seen, and signalled.
+    /// Catches these signals from now on, for as long as the process runs. Called before the
+    /// program is started, since the program may get a signal soon after its start.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl ForwardSignals {
         Signals::new(heeded(&[SIGTERM, SIGHUP])).map(Self)
     }
 
-    /// From now on they go to this process.
+    /// From now on, passes the signals on to this process.
     pub(super) fn to(mut self, program: u32) {
         let pid = i32::try_from(program).ok();
         let Some(pid) = pid.and_then(Pid::from_raw) else {
@@ -41,14 +41,14 @@ impl ForwardSignals {
                     SIGHUP => Signal::HUP,
                     _ => Signal::TERM,
                 };
-                // It may be gone already.
+                // The process may have ended already.
                 let _ = kill_process(pid, signal);
             }
         });
     }
 }
 
-/// Those of the signals that this process was not started to ignore, as `nohup` does.
+/// The given signals without those that were ignored when this process was started, as by `nohup`.
 pub fn heeded(signals: &[i32]) -> Vec<i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status

@@ -1,4 +1,4 @@
-//! Removing what programs and tools have left behind that were killed.
+//! Removes files left behind by programs and tools that were killed.
 
 use super::directory::{Directory, own_user};
 use super::program::{Presence, Program};
@@ -9,18 +9,18 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-/// Who has the slot meanwhile.
+/// The verb under which the slot is held meanwhile.
 const VERB: &str = "list";
 
-/// Removes the socket of a program that is dead, and what was made beside it. `false` if the program
-/// lives, or another has taken its place: then nothing is done.
+/// Removes the socket of a dead program, and the files beside it. `false` if the program is alive,
+/// or another has replaced it: then nothing is removed.
 ///
 /// # Errors
 ///
 /// If it cannot be removed.
 pub fn clean(program: &Program) -> io::Result<bool> {
-    // A program that starts removes what it finds dead, and makes its own socket, under this lock: so
-    // what is dead now stays that, until it is removed here.
+    // A program that starts removes dead sockets, and makes its own, under this lock: so a socket
+    // that is dead now stays dead until it is removed here.
     let directory = program.directory();
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let turn = rustix::fs::openat(directory, ".", flags, Mode::empty())?;
@@ -31,13 +31,13 @@ pub fn clean(program: &Program) -> io::Result<bool> {
         return Ok(false);
     }
     directory.remove(&name)?;
-    // Whoever still has the slot of one that is dead sees that, and cleans up.
+    // A process that still holds the slot of a dead program notices that, and cleans up.
     drop(Slot::take(program, VERB)?);
     Ok(true)
 }
 
-/// Removes what is left of programs that are gone altogether: what a holder of their slot made, and
-/// was killed before it removed it.
+/// Removes what is left of programs that no longer exist: files that a holder of their slot made,
+/// and did not remove because it was killed.
 ///
 /// # Errors
 ///

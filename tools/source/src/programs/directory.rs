@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where the directory is, whether it is there or not.
+/// Where the directory is, whether it exists or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     above: PathBuf,
@@ -18,7 +18,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// That of our own user: `$XDG_RUNTIME_DIR/eventlog`, or `/tmp/eventlog-UID` where that
+    /// The directory of our own user: `$XDG_RUNTIME_DIR/eventlog`, or `/tmp/eventlog-UID` if that
     /// variable is not set to an absolute path.
     pub fn own() -> Self {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
@@ -28,7 +28,7 @@ impl Place {
         }
     }
 
-    /// The directory of that name in another one.
+    /// The directory with this name in another one.
     pub fn below(above: impl Into<PathBuf>, name: impl Into<OsString>) -> Self {
         let (above, name) = (above.into(), name.into());
         Self { above, name }
@@ -52,7 +52,7 @@ impl Place {
         }
     }
 
-    /// Opens the directory, and makes it first if there is none: with mode 0700.
+    /// Opens the directory, and first makes it with mode 0700 if it does not exist.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Place {
     pub fn make(&self) -> Result<Arc<Directory>, DirectoryError> {
         let above = self.open_above()?;
         match rustix::fs::mkdirat(&above, &self.name, Mode::RWXU) {
-            // Perhaps somebody else has just made it; what it is, is looked at in any case.
+            // Another process may have just made it; it is checked in any case.
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(self.error(Trouble::Make(error.into()))),
         }
@@ -71,7 +71,7 @@ impl Place {
         self.open_in(&self.open_above()?)
     }
 
-    /// The directory above, in which nobody but us and root may exchange ours.
+    /// The directory above, in which only we and root may replace our directory.
     fn open_above(&self) -> Result<OwnedFd, DirectoryError> {
         let told = |cause| DirectoryError {
             path: self.above.clone(),
@@ -95,10 +95,11 @@ impl Place {
         let descriptor = match rustix::fs::openat(above, &self.name, flags, Mode::empty()) {
             Ok(descriptor) => descriptor,
             Err(Errno::NOENT) => return Err(self.error(Trouble::Missing)),
-            // Which of the two a link leads to differs between systems.
+            // Which of the two errors a link causes differs between systems.
             Err(Errno::NOTDIR | Errno::LOOP) => return Err(self.error(Trouble::NoDirectory)),
             Err(error) => {
-                // It may be another user's: that says more than that it cannot be opened.
+                // If it belongs to another user, report that: it is more useful than that it cannot
+                // be opened.
                 let flags = AtFlags::SYMLINK_NOFOLLOW;
                 if let Ok(about) = rustix::fs::statat(above, &self.name, flags) {
                     self.check(&about)?;
@@ -140,17 +141,17 @@ impl Place {
     }
 }
 
-/// The number of our own user.
+/// The id of our own user.
 pub(super) fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// The directory, held open: our own user's, and nobody else may use it.
+/// The directory, held open: it belongs to our own user, and no other user may use it.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
     descriptor: OwnedFd,
-    /// Device and number.
+    /// Device and inode number.
     identity: (u64, u64),
 }
 
@@ -170,7 +171,7 @@ impl Directory {
         Ok(files)
     }
 
-    /// What has this name in it, if anything has. Links are not followed.
+    /// The file with this name in it, if there is one. Links are not followed.
     pub(super) fn look(&self, file: &OsStr) -> io::Result<Option<Stat>> {
         match rustix::fs::statat(&self.descriptor, file, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(about) => Ok(Some(about)),
@@ -179,7 +180,7 @@ impl Directory {
         }
     }
 
-    /// Removes a file from it, if it is there.
+    /// Removes a file from it, if it exists.
     pub(super) fn remove(&self, file: &OsStr) -> io::Result<()> {
         match rustix::fs::unlinkat(&self.descriptor, file, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -187,13 +188,13 @@ impl Directory {
         }
     }
 
-    /// Whether this path leads to it.
+    /// Whether this path refers to it.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         rustix::fs::stat(path).is_ok_and(|about| identity(&about) == self.identity)
     }
 
-    /// A path of a file in it that is short, and leads into this very directory, where the system
-    /// has such paths.
+    /// A short path of a file in it, which refers to this very directory, if the system has such
+    /// paths.
     pub(super) fn way_to(&self, file: &OsStr) -> PathBuf {
         let short = PathBuf::from(format!("/proc/self/fd/{}", self.descriptor.as_raw_fd()));
         match cfg!(target_os = "linux") && self.is_at(&short) {
@@ -209,7 +210,7 @@ impl AsFd for Directory {
     }
 }
 
-/// Device and number of a file.
+/// Device and inode number of a file.
 #[allow(clippy::unnecessary_cast, reason = "of other types elsewhere")]
 pub(super) fn identity(about: &Stat) -> (u64, u64) {
     (about.st_dev as u64, about.st_ino as u64)
@@ -226,10 +227,10 @@ pub struct DirectoryError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// It is not there.
+    /// It does not exist.
     Missing,
     /// The directory above cannot be opened, or (without a cause) others than its user could
-    /// exchange what is in it.
+    /// replace files in it.
     Above(Option<io::Error>),
     /// It cannot be made.
     Make(io::Error),
@@ -237,12 +238,12 @@ pub enum Trouble {
     Open(io::Error),
     /// It is a file or a link.
     NoDirectory,
-    /// It is another user's.
+    /// It belongs to another user.
     Foreign {
-        /// Whose.
+        /// The id of that user.
         owner: u32,
     },
-    /// Others may look into it or write to it.
+    /// Others may read it or write to it.
     OpenToOthers {
         /// Its permissions.
         mode: u32,
@@ -279,12 +280,12 @@ impl fmt::Display for DirectoryError {
             ),
             Trouble::Make(_) => write!(
                 f,
-                "cannot make {path}, the directory of running programs; may you write there?"
+                "cannot make {path}, the directory of running programs; check that you may write there"
             ),
             Trouble::Open(_) => write!(f, "cannot open {path}, the directory of running programs"),
             Trouble::NoDirectory => write!(
                 f,
-                "{path} should be the directory of running programs, and is no directory (links \
+                "{path} should be the directory of running programs, but is not a directory (links \
                  are not followed); remove it, or set XDG_RUNTIME_DIR to another place"
             ),
             Trouble::Foreign { owner } => write!(

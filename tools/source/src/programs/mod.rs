@@ -1,10 +1,10 @@
-//! Programs that run on this machine and can be watched, found without being told where they are.
+//! Finds the programs that run on this machine and can be watched.
 //!
-//! All that listen at `DIR/NAME.sock` are found. DIR is `$XDG_RUNTIME_DIR/eventlog`, else
-//! `/tmp/eventlog-UID`: a [`Directory`] that is our own user's and nobody else's. A program serves
-//! one client at a time; that place is its [`Slot`]. Whoever holds the slot says so in
-//! `DIR/NAME.lock`, which it keeps locked, and may serve others at `DIR/NAME.relay`. Nothing that
-//! ends in `.sock` is ever made by whoever watches.
+//! All programs that listen at `DIR/NAME.sock` are found. DIR is `$XDG_RUNTIME_DIR/eventlog`, else
+//! `/tmp/eventlog-UID`: a [`Directory`] that only our own user can use. A program serves one client
+//! at a time; that place is its [`Slot`]. The holder of the slot writes who it is to
+//! `DIR/NAME.lock`, which it keeps locked, and may serve others at `DIR/NAME.relay`. Tools that
+//! watch programs never make a file whose name ends in `.sock`.
 
 mod clean;
 mod directory;

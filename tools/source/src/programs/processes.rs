@@ -1,5 +1,5 @@
-//! Which process is behind a socket, as far as the system tells without anybody connecting to it.
-//! That is Linux, and processes of our own user; elsewhere nothing is known.
+//! Which process is behind a socket, as far as the system shows it without connecting. That is only
+//! on Linux, for processes of our own user; elsewhere nothing is known.
 
 use super::program::Program;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// What the system knew about sockets and processes at one moment.
 #[derive(Debug, Default)]
 pub struct Processes {
-    /// Those that listen.
+    /// The sockets that listen.
     listening: Vec<Listening>,
     /// The bound paths of connections that were accepted.
     connected: Vec<PathBuf>,
@@ -27,23 +27,23 @@ struct Listening {
 /// The process of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Its number.
+    /// Its process id.
     pub pid: u32,
-    /// The file that it runs, by the name that it had at its start.
+    /// The path of its executable, as it was at the start.
     pub executable: Option<PathBuf>,
-    /// Whether a client is connected to it: one that holds the slot, or one that knows of none.
+    /// Whether a client is connected to it, with or without holding the slot.
     pub has_client: bool,
 }
 
 impl Process {
-    /// A path by which the file that it runs can be read, also if that has no name any more.
+    /// A path by which its executable can be read, even if the file has been removed.
     pub fn image(&self) -> PathBuf {
         PathBuf::from(format!("/proc/{}/exe", self.pid))
     }
 }
 
 impl Processes {
-    /// Looks.
+    /// Collects this data now.
     pub fn look() -> Self {
         let mut all = Self::default();
         let Ok(sockets) = fs::read("/proc/net/unix") else {
@@ -66,7 +66,7 @@ impl Processes {
     fn find_owners(&mut self) {
         let mut owners: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
         for pid in numbers("/proc") {
-            // Nothing is known of other users' processes.
+            // Nothing can be read about other users' processes.
             let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else {
                 continue;
             };
@@ -113,7 +113,7 @@ impl Processes {
     }
 }
 
-/// A directory by the name that a process has for it.
+/// Resolves a path as the process would.
 fn as_seen_by(pid: u32, path: &Path) -> PathBuf {
     match path.strip_prefix("/proc/self") {
         Ok(below) => Path::new(&format!("/proc/{pid}")).join(below),
@@ -172,7 +172,7 @@ fn parse(line: &[u8]) -> Option<Socket> {
 const LISTENS: u32 = 1 << 16;
 const CONNECTED: u8 = 3;
 
-/// Of `socket:[123]`.
+/// The inode number in `socket:[123]`.
 fn inode_of(target: &[u8]) -> Option<u64> {
     let number = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
     std::str::from_utf8(number).ok()?.parse().ok()

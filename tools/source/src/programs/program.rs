@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// A program by its socket: one that runs, or one that has left it behind.
+/// A program, identified by its socket: it runs, or has left the socket behind.
 #[derive(Clone, Debug)]
 pub struct Program {
     directory: Arc<Directory>,
     name: OsString,
     since: SystemTime,
-    /// Device and number of the socket's file.
+    /// Device and inode number of the socket's file.
     file: (u64, u64),
 }
 
@@ -27,20 +27,20 @@ pub struct Program {
 pub enum Presence {
     /// A process has the socket open.
     Alive,
-    /// Nobody has: the program was killed, or could not remove it.
+    /// No process has: the program was killed, or could not remove the socket.
     Dead,
-    /// The socket is not there any more: the program has ended.
+    /// The socket does not exist any more: the program has ended.
     Gone,
-    /// That cannot be known.
+    /// This could not be found out.
     Unknown(io::Error),
 }
 
-/// What the sockets of programs end in.
+/// The suffix of the sockets of programs.
 const SOCKET: &[u8] = b".sock";
 
 impl Program {
-    /// All that have a socket in the directory, by name. Whether they still run is another
-    /// question: [`presence`](Self::presence).
+    /// All programs that have a socket in the directory, by name. [`presence`](Self::presence)
+    /// shows whether they still run.
     ///
     /// # Errors
     ///
@@ -54,20 +54,20 @@ impl Program {
         Ok(programs)
     }
 
-    /// The one of that name; `None` if it has no socket.
+    /// The program with this name; `None` if it has no socket.
     ///
     /// # Errors
     ///
-    /// If that is not known.
+    /// If this cannot be found out.
     pub fn named(directory: &Arc<Directory>, name: &OsStr) -> io::Result<Option<Self>> {
         Self::of_file(directory, &with_suffix(name, SOCKET))
     }
 
-    /// The one whose socket that is: one in this directory, by whatever path.
+    /// The program whose socket is at this path, if that is in this directory, under whatever path.
     ///
     /// # Errors
     ///
-    /// If that is not known.
+    /// If this cannot be found out.
     pub fn at(directory: &Arc<Directory>, socket: &Path) -> io::Result<Option<Self>> {
         let Some(file) = socket.file_name() else {
             return Ok(None);
@@ -112,7 +112,7 @@ impl Program {
         }
     }
 
-    /// Its name: that of its socket without what that ends in.
+    /// Its name: that of its socket without the suffix.
     pub fn name(&self) -> &OsStr {
         &self.name
     }
@@ -122,7 +122,7 @@ impl Program {
         &self.directory
     }
 
-    /// Since when it has the socket.
+    /// Since when the socket exists.
     pub fn since(&self) -> SystemTime {
         self.since
     }
@@ -150,7 +150,7 @@ impl Program {
         with_suffix(&self.name, b".relay")
     }
 
-    /// Of a socket that no one is to find.
+    /// The file name of a socket that other processes do not look for.
     pub(super) fn private_name(&self) -> OsString {
         let mut hidden = OsString::from(".");
         hidden.push(with_suffix(&self.name, b".own"));
@@ -161,12 +161,12 @@ impl Program {
         with_suffix(&self.name, b".lock")
     }
 
-    /// Whether the program is there. It is not disturbed by the question: its one slot for a client
-    /// is neither taken nor waited for.
+    /// Whether the program runs. The check does not disturb it: its one slot for a client is
+    /// neither taken nor waited for.
     pub fn presence(&self) -> Presence {
         match knock(&self.directory.way_to(&self.socket_name())) {
-            // It is there, and streams, which this socket does not. The kernel says so before it
-            // asks the program.
+            // It exists, and is a stream socket, unlike ours. The kernel reports that without
+            // involving the program.
             Ok(()) => Presence::Alive,
             Err(error) => match Errno::from_io_error(&error) {
                 Some(Errno::PROTOTYPE) => Presence::Alive,
@@ -177,19 +177,19 @@ impl Program {
         }
     }
 
-    /// Whether that is its socket: not that of another one with its name.
+    /// Whether that is its socket, and not that of another program with its name.
     pub(super) fn is_file(&self, about: Option<&Stat>) -> bool {
         about.is_some_and(|about| identity(about) == self.file)
     }
 
-    /// Whether this very program is still there: not another one with its name.
+    /// Whether this very program still exists, and not another one with its name.
     pub fn is_still_there(&self) -> bool {
         let name = self.socket_name();
         self.is_file(self.directory.look(&name).ok().flatten().as_ref())
             && matches!(self.presence(), Presence::Alive)
     }
 
-    /// Connects to the program itself. That takes its slot, if it is free: see
+    /// Connects to the program itself. This takes its slot, if it is free: see
     /// [`Slot`](super::Slot).
     ///
     /// # Errors
@@ -203,20 +203,20 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// `NotFound` and `ConnectionRefused` mean that there is none (any more).
+    /// `NotFound` and `ConnectionRefused` mean that there is no holder (any more).
     pub fn connect_to_relay(&self) -> io::Result<UnixStream> {
         UnixStream::connect(self.directory.way_to(&self.relay_name()))
     }
 }
 
-/// The name with something behind it.
+/// The name with a suffix.
 fn with_suffix(name: &OsStr, suffix: &[u8]) -> OsString {
     let mut file = name.to_owned();
     file.push(OsStr::from_bytes(suffix));
     file
 }
 
-/// Connects with a socket of the wrong type, which the kernel refuses if it finds somebody there.
+/// Connects with a socket of the wrong type, which the kernel refuses if a process listens there.
 fn knock(path: &Path) -> io::Result<()> {
     UnixDatagram::unbound()?.connect(path)
 }

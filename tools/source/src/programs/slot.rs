@@ -1,7 +1,7 @@
-//! The one place for a client that a program has, and who has it.
+//! The slot of a program: its only place for a client, and which process holds it.
 //!
-//! Among whoever watches, the slot is a file that is locked: the lock ends with the process that
-//! has it, however that ends. The file says who it is.
+//! Among tools that watch, the slot is a locked file: the lock ends with the process that holds it,
+//! however that ends. The file contains who holds it.
 
 use super::directory::{identity, own_user};
 use super::program::Program;
@@ -16,38 +16,39 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-/// How often to begin again if the file is removed just then.
+/// How often to try again if the file is removed at that moment.
 const ATTEMPTS: u32 = 100;
-/// No holder says more.
+/// No holder writes more bytes than this.
 const LONGEST: u64 = 200;
 
-/// Who holds the slot of a program.
+/// The process that holds the slot of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// The process; unknown for a moment, while it takes the slot.
+    /// Its process id; unknown for a moment, while it takes the slot.
     pub pid: Option<u32>,
-    /// What it does: `show`, `record`.
+    /// What it is doing: `show`, `record`.
     pub verb: Option<String>,
-    /// Since when.
+    /// Since when it holds the slot.
     pub since: SystemTime,
 }
 
 /// The slot of a program, held by us.
 ///
-/// Dropped, it is free again, and what was made at [`relay`](Self::relay) is removed.
+/// When this is dropped, the slot is free again, and what was made at [`relay`](Self::relay) is
+/// removed.
 #[derive(Debug)]
 pub struct Slot {
     program: Program,
-    /// Locked.
+    /// The locked file.
     _file: File,
 }
 
 impl Slot {
-    /// Takes the slot of the program, for a verb of that name; `None` if somebody has it.
+    /// Takes the slot of the program, for a verb of that name; `None` if another process holds it.
     ///
     /// # Errors
     ///
-    /// If the file that stands for the slot cannot be made or locked.
+    /// If the file of the slot cannot be made or locked.
     pub fn take(program: &Program, verb: &str) -> io::Result<Option<Self>> {
         let (directory, name) = (program.directory(), program.lock_name());
         for _ in 0..ATTEMPTS {
@@ -64,8 +65,7 @@ impl Slot {
                 Err(Errno::WOULDBLOCK) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
-            // Whoever had it before has removed it meanwhile, perhaps: then it is no lock of
-            // anything.
+            // The previous holder may have removed it meanwhile: then our lock has no effect.
             if !is_named(program, &file)? {
                 continue;
             }
@@ -96,12 +96,12 @@ impl Slot {
         self.program.connect()
     }
 
-    /// Where to serve others. Nothing is there.
+    /// The path at which to serve others. Nothing exists there.
     pub fn relay(&self) -> PathBuf {
         self.address(self.program.relay(), &self.program.relay_name())
     }
 
-    /// A path for a socket that no other process looks for. Nothing is there.
+    /// A path for a socket that no other process looks for. Nothing exists there.
     pub fn private(&self) -> PathBuf {
         let name = self.program.private_name();
         self.address(self.program.directory().path().join(&name), &name)
@@ -116,7 +116,7 @@ impl Slot {
         self.remove(&self.program.private_name())
     }
 
-    /// The path, or another one that fits an address.
+    /// The path, or a shorter one that fits into a socket address.
     fn address(&self, path: PathBuf, file: &OsStr) -> PathBuf {
         match path.as_os_str().len() <= LONGEST_SOCKET_PATH {
             true => path,
@@ -124,7 +124,8 @@ impl Slot {
         }
     }
 
-    /// What is there was left by a holder that was killed, or is our own and done with.
+    /// Removes a file that was left by a holder that was killed, or that is our own and not needed
+    /// any more.
     fn remove(&self, file: &OsStr) -> io::Result<()> {
         self.program.directory().remove(file)
     }
@@ -134,17 +135,18 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let _ = self.remove(&self.program.relay_name());
         let _ = self.remove_private();
-        // While it is locked: whoever has it open already sees that it lost its name.
+        // Removed while it is locked: a process that has it open already sees that its name is
+        // gone.
         let _ = self.remove(&self.program.lock_name());
     }
 }
 
 impl Holder {
-    /// Who holds the slot of the program.
+    /// The process that holds the slot of the program.
     ///
     /// # Errors
     ///
-    /// If that is not known.
+    /// If this cannot be found out.
     pub fn of(program: &Program) -> io::Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let name = program.lock_name();
@@ -155,7 +157,8 @@ impl Holder {
         };
         check(&file)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-            // It ends with the descriptor; a process that wanted the slot just then tries again.
+            // This lock ends with the descriptor; a process that wanted the slot at that moment
+            // tries again.
             Ok(()) => return Ok(None),
             Err(Errno::WOULDBLOCK) => {}
             Err(error) => return Err(error.into()),
@@ -172,8 +175,8 @@ impl Holder {
     }
 }
 
-/// It is made by whoever watches, in a directory of our own user: anything else is a mistake, and
-/// left alone.
+/// The lock file is made by tools that watch, in a directory of our own user: anything else is a
+/// mistake, and is not touched.
 fn check(file: &File) -> io::Result<()> {
     let about = rustix::fs::fstat(file)?;
     let regular = FileType::from_raw_mode(about.st_mode) == FileType::RegularFile;

@@ -1,4 +1,4 @@
-//! Apple's systems. It compiles and links (scripts/cross); it was never run.
+//! Apple's systems. This code compiles and links (scripts/cross), but was never run.
 
 use rustix::net::SendFlags;
 use rustix::process::{Pid, test_kill_process};
@@ -6,11 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Without waiting. The signal of a peer that is gone is ignored: Rust begins a program so.
+/// Without waiting. Rust starts a program with SIGPIPE ignored, so no signal need be suppressed.
 pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT;
 
-/// Makes a FIFO, for its owner alone: by the program for it, as the system's function is one
-/// that only unsafe code can call.
+/// Makes a FIFO, accessible only to its owner, by the `mkfifo` program: the system's function can
+/// only be called by unsafe code.
 pub(crate) fn make_fifo(path: &Path) -> io::Result<()> {
     let output = Command::new("/usr/bin/mkfifo")
         .args(["-m", "600"])
@@ -23,7 +23,7 @@ pub(crate) fn make_fifo(path: &Path) -> io::Result<()> {
     Err(io::Error::other(reason.trim().to_owned()))
 }
 
-/// This program.
+/// The path of this program.
 ///
 /// # Errors
 ///
@@ -32,7 +32,7 @@ pub fn own_executable() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
-/// A process whose parent we are not.
+/// A process that is not our child.
 pub(crate) struct Watched(Option<Pid>);
 
 impl Watched {
@@ -41,7 +41,7 @@ impl Watched {
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        // One that is another user's by now is another one, too.
+        // If it belongs to another user now, it is another process.
         self.0.is_none_or(|pid| test_kill_process(pid).is_err())
     }
 }

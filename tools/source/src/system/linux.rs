@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 /// Without waiting, and without a signal if the reader is gone.
 pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
-/// Makes a FIFO, for its owner alone.
+/// Makes a FIFO, accessible only to its owner.
 pub(crate) fn make_fifo(path: &Path) -> io::Result<()> {
     let mode = Mode::RUSR | Mode::WUSR;
     rustix::fs::mknodat(CWD, path, FileType::Fifo, mode, 0)?;
     Ok(())
 }
 
-/// This very program, also if another file has its name by now. It can be started, not looked at.
+/// This very program, even if another file has its name now. The path can only be used to start it.
 ///
 /// # Errors
 ///
@@ -27,10 +27,10 @@ pub fn own_executable() -> io::Result<PathBuf> {
     Ok("/proc/self/exe".into())
 }
 
-/// A process whose parent we are not.
+/// A process that is not our child.
 pub(crate) enum Watched {
     Descriptor(OwnedFd),
-    /// Where the system has no descriptors of processes.
+    /// Its directory in /proc, if the system has no process descriptors.
     Directory(String),
 }
 

@@ -1,4 +1,4 @@
-//! What each system has its own way to do.
+//! Functions that differ between systems.
 
 #[cfg(not(target_os = "linux"))]
 mod apple;

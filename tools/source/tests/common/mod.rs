@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long anything may take before that is a failure.
+/// How long anything may take before it counts as a failure.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A directory that vanishes with the test. Its name is short: sockets have it in their paths.
+/// A directory that is removed at the end of the test. Its name is short, because it is part of the
+/// paths of sockets.
 pub struct Dir(PathBuf);
 
 impl Dir {
@@ -53,7 +54,7 @@ impl Drop for Dir {
     }
 }
 
-/// A log with these messages, one a block, and perhaps the mark at the end.
+/// A log with these messages, one per block, and optionally the mark at the end.
 pub fn log(messages: &[&str], end: bool) -> Vec<u8> {
     let header = Header::standard();
     let mut bytes = header.as_bytes().to_vec();
@@ -95,7 +96,7 @@ pub fn read(log: Log) -> (Vec<String>, Outcome) {
     (seen, outcome.expect("no error of the source"))
 }
 
-/// What came, without the pauses; bytes that follow each other are one.
+/// What arrived, without the pauses; adjacent bytes are joined.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Came {
     New,
@@ -104,7 +105,7 @@ pub enum Came {
     End,
 }
 
-/// Something that arrives.
+/// A source of arrivals.
 pub trait Arrivals {
     fn arrival(&mut self, buffer: &mut [u8]) -> Arrival;
 }
@@ -121,7 +122,7 @@ impl Arrivals for Reconnecting {
     }
 }
 
-/// Takes arrivals until what came is enough.
+/// Takes arrivals until `enough` returns true.
 #[track_caller]
 pub fn until(from: &mut impl Arrivals, enough: impl Fn(&[Came]) -> bool) -> Vec<Came> {
     let (begun, mut came) = (Instant::now(), Vec::new());
@@ -155,7 +156,7 @@ pub fn bytes(text: &str) -> Came {
     Came::Bytes(text.to_owned())
 }
 
-/// Waits until something is the case.
+/// Waits until a condition holds.
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
