@@ -1,13 +1,13 @@
-//! Where the blocks of a part lie.
+//! Records of the index of a part: where its blocks are.
 //!
-//! A file of records of 40 bytes, numbers with the highest byte first, each with
-//! the CRC-32 of its first 36 bytes behind them. The first record is the head:
+//! A file of records of 40 bytes, numbers in big-endian order, each followed by the CRC-32 of its
+//! first 36 bytes. The first record is the head:
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 8 | `ELOGIDX` and the version, 1 |
-//! | 8 | where in the part the stream begins, behind header and prologue |
-//! | 8 | which byte of the stream that is, from its header |
+//! | 8 | where in the part the stream begins, after header and prologue |
+//! | 8 | which byte of the stream that is, counted from its header |
 //! | 8 | the moment of the state with which the part begins; 0 if there is none |
 //! | 4 | 0 |
 //!
@@ -23,15 +23,15 @@ pub(crate) const RECORD: usize = 40;
 const CHECKED: usize = RECORD - 4;
 const MAGIC: [u8; 8] = *b"ELOGIDX\x01";
 const GLOBAL: u16 = 0xffff;
-/// Bytes of a block marker that the index repeats: type, time, size, end, capability.
+/// Bytes of a block marker that the index can check: type, time, size, end, capability.
 const MARKER: usize = 24;
 
-/// What the stream in a part begins with.
+/// The head of an index: where the stream begins in a part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// Where it begins in the part.
     pub body: u64,
-    /// Which byte of the stream that is, from its header.
+    /// Which byte of the stream that is, counted from its header.
     pub offset: u64,
     /// The moment of the state with which the part begins; 0 if it begins with nothing.
     pub at: u64,
@@ -40,9 +40,9 @@ pub struct Head {
 /// A block of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it lies in the part.
+    /// Where it is in the part.
     pub offset: u64,
-    /// From when to when it reaches, in nanoseconds.
+    /// The time that it covers, in nanoseconds.
     pub begin: u64,
     /// See `begin`.
     pub end: u64,
@@ -52,11 +52,11 @@ pub struct Entry {
     pub events: u32,
     /// The capability; `None`: the global one.
     pub cap: Option<u16>,
-    /// Whether it is a block. Of anything else the times are not known.
+    /// Whether it is a block. For anything else the times are not known.
     pub is_block: bool,
 }
 
-/// Adds the check.
+/// Adds the checksum.
 fn record(checked: [u8; CHECKED]) -> [u8; RECORD] {
     let mut record = [0; RECORD];
     record[..CHECKED].copy_from_slice(&checked);
@@ -64,7 +64,7 @@ fn record(checked: [u8; CHECKED]) -> [u8; RECORD] {
     record
 }
 
-/// A record whose check is right.
+/// The fields of a record, if its checksum is right.
 fn checked(record: &[u8]) -> Option<Fields<'_>> {
     let (fields, check) = record.split_at_checked(CHECKED)?;
     (crc32fast::hash(fields).to_be_bytes() == check).then_some(Fields(fields))
@@ -139,7 +139,7 @@ impl Entry {
         })
     }
 
-    /// Whether the part has this block there, by its marker.
+    /// Whether the part has this block at its offset, according to its marker.
     pub(crate) fn is_in(&self, part: &File) -> bool {
         let mut marker = [0; MARKER];
         if !self.is_block || (self.size as usize) < MARKER {
@@ -150,8 +150,8 @@ impl Entry {
         }
         let fields = Fields(&marker);
         let cap = fields.u16(22);
-        // A part of a very large block has a marker only if it is the first, and that says
-        // another size.
+        // A piece of a very large block has a marker only if it is the first, and that has another
+        // size.
         marker[..2] != ghc_eventlog::BLOCK_MARKER.to_be_bytes()
             || (fields.u64(2), fields.u64(14)) == (self.begin, self.end)
                 && (cap != GLOBAL).then_some(cap) == self.cap

@@ -1,32 +1,32 @@
-//! What can go wrong.
+//! Errors.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What went wrong, with what.
+/// What went wrong, and with what.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The system refused something.
+    /// The system reported an error.
     Io {
-        /// What: `read`, `make`, ...
+        /// What was being done: `read`, `make`, ...
         doing: &'static str,
-        /// With what.
+        /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// There is no session whose name begins so.
+    /// There is no session whose name begins like this.
     NoSession {
         /// The beginning of a name.
         name: String,
-        /// Where it was looked for.
+        /// The directory that was searched.
         dir: PathBuf,
-        /// The names of those that are there.
+        /// The names of the sessions that exist.
         there: Vec<String>,
     },
-    /// Several names begin so.
+    /// Several names begin like this.
     SeveralSessions {
         /// The beginning of a name.
         name: String,
@@ -47,7 +47,7 @@ pub enum Error {
     Damaged {
         /// The part.
         path: PathBuf,
-        /// How.
+        /// What is wrong with it.
         fault: ghc_eventlog::Error,
     },
 }
@@ -75,7 +75,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// `is A`, or `are A, B`: not more than a few.
+/// `is A`, or `are A, B`: only the first few names.
 fn named(names: &[String]) -> String {
     const MOST: usize = 10;
     let verb = if names.len() == 1 { "is" } else { "are" };
@@ -97,7 +97,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// Says what was done to what.
+/// Adds what was being done, and to which file, to an error.
 pub(crate) trait Doing<T> {
     fn doing(self, doing: &'static str, path: &Path) -> Result<T, Error>;
 }

@@ -8,10 +8,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Bytes of a session's name without its number, at most.
+/// The largest number of bytes of a session's name without its number.
 pub const NAME_BYTES: usize = 64;
 
-/// With what the names of directories begin that are no sessions yet.
+/// The beginning of the names of directories that are not sessions yet.
 const NEW: &str = ".new-";
 
 pub(crate) const MANIFEST: &str = "manifest.json";
@@ -34,19 +34,20 @@ pub(crate) fn part_number(name: &str) -> Option<u32> {
     digits.parse().ok().filter(|_| number)
 }
 
-/// Makes a directory for its owner alone, and those above it. One that is there stays as it is.
+/// Makes a directory that only its owner can use, and those above it. An existing one is not
+/// changed.
 pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Makes a file for its owner alone. There must be none.
+/// Makes a file that only its owner can use. It must not exist.
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).mode(0o600);
     options.open(path)
 }
 
-/// Makes a file that begins with these bytes, and has its name only once they are in it.
+/// Makes a file that begins with these bytes, and gets its name only once they are written.
 pub(crate) fn create_with(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let new = hidden(path);
     let mut options = OpenOptions::new();
@@ -57,13 +58,13 @@ pub(crate) fn create_with(path: &Path, bytes: &[u8]) -> io::Result<File> {
         Ok(file)
     });
     if made.is_err() {
-        // It takes room that is needed.
+        // It takes space that is needed.
         let _ = fs::remove_file(&new);
     }
     made
 }
 
-/// Writes a file so that its name always stands for a whole one.
+/// Replaces a file atomically, so that its name always refers to a whole one.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     create_with(path, bytes).map(drop)
 }
@@ -78,12 +79,12 @@ fn hidden(path: &Path) -> PathBuf {
 #[derive(Debug)]
 pub(crate) struct Locked {
     path: PathBuf,
-    /// The lock is on this.
+    /// The directory that is locked.
     dir: File,
 }
 
 impl Locked {
-    /// Locks a session that is there; `None` if somebody else has.
+    /// Locks an existing session; `None` if another process has locked it.
     pub(crate) fn lock(path: &Path) -> io::Result<Option<Self>> {
         let dir = File::open(path)?;
         match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
@@ -100,16 +101,16 @@ impl Locked {
         }
     }
 
-    /// Whether somebody records this session.
+    /// Whether a process is recording this session.
     pub(crate) fn is_locked(path: &Path) -> bool {
         let shared = FlockOperation::NonBlockingLockShared;
         File::open(path).is_ok_and(|dir| matches!(flock(&dir, shared), Err(Errno::WOULDBLOCK)))
     }
 
     /// Makes the directory of a new session: `NAME-0001`, or the number after the highest that
-    /// is there. It has its name only once it is locked, and no two get the same.
+    /// exists. It gets its name only once it is locked, and no two get the same.
     pub(crate) fn create(store: &Path, name: &str) -> io::Result<Self> {
-        // Names must differ, nothing else.
+        // The name only has to be unique.
         static COUNT: AtomicU32 = AtomicU32::new(0);
         make_dir(store)?;
         remove_abandoned(store);
@@ -143,26 +144,26 @@ impl Locked {
         &self.path
     }
 
-    /// Whether the name still stands for the directory that is locked.
+    /// Whether the name still refers to the directory that is locked.
     pub(crate) fn is_in_place(&self) -> bool {
         is_same(&self.path, &self.dir)
     }
 }
 
-/// Whether a name stands for an open file.
+/// Whether a path refers to an open file.
 pub(crate) fn is_same(path: &Path, file: &File) -> bool {
     let identity = |about: fs::Metadata| (about.dev(), about.ino());
     let there = fs::metadata(path).map(identity).ok();
     there.is_some() && there == file.metadata().map(identity).ok()
 }
 
-/// Renames a directory unless there is something of that name.
+/// Renames a directory unless the new name exists.
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // The file system cannot do that in one step, but it can make a directory.
+        // The file system cannot do this in one step, but it can make a directory atomically.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
             DirBuilder::new().mode(0o700).create(to)?;
-            // An empty directory is replaced.
+            // `rename` replaces an empty directory.
             fs::rename(from, to)
         }
         other => Ok(other?),
@@ -181,20 +182,21 @@ fn highest(store: &Path, name: &str) -> io::Result<u32> {
     Ok(highest)
 }
 
-/// Removes directories of those who were killed before their session had a name.
+/// Removes directories of processes that were killed before their session had a name.
 fn remove_abandoned(store: &Path) {
     const LONG: std::time::Duration = std::time::Duration::from_secs(60);
     for entry in fs::read_dir(store).into_iter().flatten().flatten() {
         let is_new = entry.file_name().to_string_lossy().starts_with(NEW);
         let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
         if is_new && age().is_some_and(|age| age > LONG) {
-            // Only an empty one goes.
+            // This removes only an empty one.
             let _ = fs::remove_dir(entry.path());
         }
     }
 }
 
-/// A name as part of the name of a directory: letters, digits, `.`, `_` and `-`, and no dot first.
+/// Makes a name usable in the name of a directory: letters, digits, `.`, `_` and `-`, and no dot
+/// first.
 pub(crate) fn as_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let mut shown: String = name

@@ -1,4 +1,4 @@
-//! The index of a part: from its file, and from the part itself.
+//! The index of a part, read from its file, or made from the part itself.
 
 use crate::entry::{Entry, Head, RECORD};
 use crate::error::{Doing, Error};
@@ -8,21 +8,21 @@ use ghc_eventlog::DATA_END;
 use std::fs::{self, File};
 use std::path::Path;
 
-/// Where the blocks of a part lie.
+/// Where the blocks of a part are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
     /// Where the stream begins.
     pub head: Head,
     /// The blocks that are whole.
     pub entries: Vec<Entry>,
-    /// Bytes behind them.
+    /// Bytes after them.
     pub tail: u64,
-    /// How many entries are not from the file of the index, but from the part itself.
+    /// How many entries are not from the index file, but from the part itself.
     pub from_part: usize,
 }
 
 impl Index {
-    /// The index of a part. What its file does not tell, or not rightly, comes from the part.
+    /// The index of a part. What is missing or wrong in its file is found in the part.
     pub(crate) fn load(session: &Path, number: u32) -> Result<Option<Self>, Error> {
         let path = part_path(session, number);
         let part = File::open(&path).doing("open", &path)?;
@@ -45,7 +45,7 @@ impl Index {
         Ok(Some(index.clone()))
     }
 
-    /// What is right in the file of an index. `None` if even the head is not.
+    /// The valid entries of an index file. `None` if even the head is wrong.
     fn parse(bytes: &[u8], part: &File, length: u64) -> Option<Self> {
         let mut records = bytes.chunks_exact(RECORD);
         let head = Head::of_record(records.next()?)?;
@@ -78,20 +78,20 @@ impl Index {
         self.entries.last().map_or(self.head.body, Entry::reaches)
     }
 
-    /// Which byte of the stream comes behind the whole blocks, from its header.
+    /// Which byte of the stream is after the whole blocks, counted from its header.
     pub fn stream_end(&self) -> u64 {
         self.head.offset + (self.reaches() - self.head.body)
     }
 
-    /// Where the stream ends in this part if it goes on in the next one, and how many bytes of
-    /// it are missing between them.
+    /// Where the stream ends in this part if it continues in the next one, and how many bytes of it
+    /// are missing between them.
     pub fn up_to(&self, next: &Self) -> (u64, u64) {
         let goes_on = |end: u64| self.head.offset + (end - self.head.body);
         let end = self.reaches();
         if let Some(more) = goes_on(end).checked_sub(next.head.offset) {
             return (end.saturating_sub(more).max(self.head.body), 0);
         }
-        // A part that was closed has an end mark of its own.
+        // A part that was closed has its own end mark.
         let mark = DATA_END.to_be_bytes().len();
         let last = self.entries.last();
         let marked = last.filter(|last| !last.is_block && last.size as usize == mark);
@@ -99,7 +99,7 @@ impl Index {
         (end, next.head.offset - goes_on(end))
     }
 
-    /// From when to when its blocks reach.
+    /// The time that its blocks cover.
     pub fn times(&self) -> Option<(u64, u64)> {
         let blocks = || self.entries.iter().filter(|entry| entry.is_block);
         let begin = blocks().map(|entry| entry.begin).min()?;

@@ -1,8 +1,7 @@
 //! The parts of a session as one log.
 //!
-//! Where nothing was lost, that is the stream, byte for byte. Where something
-//! could not be written, the log says so, and goes on with the events that bring
-//! its reader up to date.
+//! If nothing was lost, that is the stream, byte for byte. Where something could not be written,
+//! the log says so, and goes on with the events that bring its reader up to date.
 
 use crate::entry::Entry;
 use crate::error::{Doing, Error};
@@ -15,19 +14,20 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// What of a session is wanted, in nanoseconds of the log's time.
+/// A part of a session, in nanoseconds of the log's time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Range {
-    /// What is needed to know all from then on. There will be more before it.
+    /// Include everything that is needed to know all from this time on. The result begins earlier.
     pub from: Option<u64>,
-    /// What can have events of before then. There will be some of later.
+    /// Include everything that can have events before this time. The result may have later ones,
+    /// too.
     pub to: Option<u64>,
 }
 
-/// A part of the stream that is not there.
+/// A part of the stream that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing {
-    /// Behind which part.
+    /// The number of the part before it.
     pub after: u32,
     /// How many bytes.
     pub bytes: u64,
@@ -35,7 +35,7 @@ pub struct Missing {
     pub between: (u64, u64),
 }
 
-/// The parts of a session as one log, to be read.
+/// The parts of a session as one log, which can be read.
 #[derive(Debug)]
 pub struct Joined {
     segments: VecDeque<Segment>,
@@ -51,7 +51,7 @@ enum Segment {
 }
 
 impl Joined {
-    /// All of a session, or a range.
+    /// Joins all of a session, or a range.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl Joined {
             let Some(next) = rest.first() else {
                 joined.blocks(part, index, (start, index.reaches()), range);
                 if !is_live && range.to.is_none() {
-                    // Of an event that breaks off, what there is.
+                    // Of an event that is cut off, the part that exists.
                     joined.file(&part.path, index.reaches(), index.reaches() + index.tail);
                 }
                 break;
@@ -141,7 +141,7 @@ impl Joined {
         self.segments.push_back(Segment::File { path, from, to });
     }
 
-    /// The blocks of a part in these bytes, as far as they are in the range.
+    /// Adds the blocks of a part in these bytes, as far as they are in the range.
     fn blocks(&mut self, part: &Part, index: &Index, (from, to): (u64, u64), range: Range) {
         let Some(until) = range.to else {
             return self.file(&part.path, from, to);
@@ -156,13 +156,13 @@ impl Joined {
     }
 }
 
-/// From where a part ends to where one of those behind it can be gone on with.
+/// The bridge from the end of a part to a place in a later part where the log can continue.
 struct Bridge {
-    /// What to write in between.
+    /// The bytes to write in between.
     bytes: Vec<u8>,
-    /// Which of those behind it; if there is none, one more than the last.
+    /// The index of the later part; if there is none, one more than the last.
     part: usize,
-    /// Where in it to go on.
+    /// Where in it the log continues.
     resumes: u64,
     lost: u64,
     between: (u64, u64),
@@ -181,7 +181,7 @@ impl Bridge {
         let known = before.0.delivered();
         let ended = index.head.offset + (end - index.head.body);
         let mut after = Follow::new();
-        // What comes next is not what `after` has followed so far.
+        // The next bytes do not continue what `after` has followed so far.
         let mut is_new = true;
         for (number, &(part, its)) in rest.iter().enumerate() {
             if std::mem::take(&mut is_new) {
@@ -195,7 +195,7 @@ impl Bridge {
             for place in places.take_while(|place| *place <= end) {
                 after.push(part, at, place)?;
                 at = place;
-                // What a capability logged last must not be followed by older events.
+                // The last event of a capability must not be followed by older ones.
                 if after.0.at() < since {
                     continue;
                 }
@@ -221,7 +221,7 @@ impl Bridge {
             }
             is_new = next.is_some_and(|(_, lost)| lost > 0);
         }
-        // There is too little behind the gap to go on with.
+        // There is too little after the gap to continue with.
         let last = rest.last().map_or(index, |(_, last)| last);
         let lost = last.stream_end() - ended;
         let times = rest.iter().filter_map(|(_, its)| Some(its.times()?.1));
@@ -245,7 +245,7 @@ fn note(bytes: u64, between: (u64, u64)) -> String {
     Note::RecordLoss(RecordLoss { bytes, between }).to_string()
 }
 
-/// Follows parts.
+/// Follows the bytes of parts.
 struct Follow(Follower);
 
 impl Follow {
@@ -254,7 +254,7 @@ impl Follow {
         Self(Follower::new(MergeOptions::default(), keep))
     }
 
-    /// Takes these bytes of a part, which come next.
+    /// Takes these bytes of a part, which must be the next ones.
     fn push(&mut self, part: &Part, from: u64, to: u64) -> Result<(), Error> {
         let path = &*part.path;
         let mut file = File::open(path).doing("open", path)?;

@@ -1,4 +1,4 @@
-//! What the log itself tells of its program, and of what is missing.
+//! What is found in the log itself about its program, and about losses.
 
 use crate::piece::Piece;
 use eventlog_state::{Keep, Losses, State, Turn};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// What a log tells of its program.
+/// What was found in a log about its program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Learned {
@@ -15,17 +15,17 @@ pub struct Learned {
     pub program: Option<String>,
     /// Its name and arguments.
     pub arguments: Vec<String>,
-    /// Its process.
+    /// Its process id.
     pub pid: Option<u32>,
-    /// Its runtime system.
+    /// The version of its runtime system.
     pub rts: Option<String>,
     /// The time of day at the log's time 0, in nanoseconds since 1970.
     pub zero_unix_ns: Option<u64>,
-    /// What the log says is missing in it.
+    /// What is missing, according to the log.
     pub losses: StreamLosses,
 }
 
-/// What a log says is missing in it.
+/// What is missing from a log, according to notes in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StreamLosses {
@@ -39,7 +39,7 @@ pub struct StreamLosses {
     pub blocks: u64,
 }
 
-/// Learns from the events of a log.
+/// Collects this data from the events of a log.
 #[derive(Debug)]
 pub(crate) struct Learner {
     state: State,
@@ -60,7 +60,7 @@ impl Learner {
         &self.learned
     }
 
-    /// Takes a piece; the answer is how many events it has.
+    /// Takes a piece; returns how many events it has.
     pub(crate) fn piece(&mut self, piece: &Piece<'_>) -> u32 {
         if !piece.is_sound {
             return 0;
@@ -76,7 +76,7 @@ impl Learner {
                 news |= self.event(&event);
                 ControlFlow::<()>::Continue(())
             });
-            // A marker, or the end.
+            // A marker, or the end mark.
             if matches!(decoder.decode(&mut rest), Ok(Item::NeedMore) | Err(_)) {
                 break;
             }
@@ -87,7 +87,7 @@ impl Learner {
         events
     }
 
-    /// Takes an event. Whether it may have brought something new.
+    /// Takes an event. Returns whether something may be new.
     pub(crate) fn event(&mut self, event: &Event<'_>) -> bool {
         match event.body {
             EventBody::UserMsg { .. } | EventBody::LogMsg { .. } => {
@@ -106,7 +106,7 @@ impl Learner {
         }
     }
 
-    /// Brings what is known up to date.
+    /// Updates the summary from the state.
     pub(crate) fn sum_up(&mut self) {
         let losses = StreamLosses {
             notes: self.losses.notes,

@@ -5,17 +5,19 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `0001.eventlog`, `0002.eventlog`, ... | the parts: each is a log by itself, for any tool. All but the first begin with what holds at their place, between two notes; without that, they are the stream, byte for byte |
-//! | `0001.index`, ... | where the blocks of a part lie, and from when to when they reach |
+//! | `0001.eventlog`, `0002.eventlog`, ... | the parts: each is a log by itself, for any tool. All except the first begin with the state at their place, between two notes; without that, they are the stream, byte for byte |
+//! | `0001.index`, ... | where the blocks of a part are, and which times they cover |
 //! | `manifest.json` | the name of the session, the program, the parts, how it ended |
-//! | `notes.jsonl` | what people have noted about it |
+//! | `notes.jsonl` | notes that users have added |
 //!
-//! Only the parts are needed. An index that is missing, short or damaged is made
-//! again from its part, and so is what the manifest says of the program.
+//! Only the parts are required. An index that is missing, short or damaged is
+//! made again from its part, and so is what the manifest says about the
+//! program.
 //!
-//! [`Store`] and [`Recording`] write; [`Session`] and [`Joined`] read. Whoever
-//! records holds a lock on the directory of the session, which ends with the
-//! process, however it ends. Files are for their owner alone.
+//! [`Store`] and [`Recording`] write; [`Session`] and [`Joined`] read. The
+//! process that records holds a lock on the directory of the session, which
+//! ends with the process, however that ends. Only their owner can read and
+//! write the files.
 #![forbid(unsafe_code)]
 
 /// The example of the README is tested too.

@@ -1,4 +1,4 @@
-//! What a session says of itself, in JSON.
+//! The manifest of a session, in JSON.
 
 use crate::files::{MANIFEST, replace_file};
 use crate::learned::Learned;
@@ -7,25 +7,25 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// What is known of a session. Names of fields stay as they are; new ones may come, and
-/// those that are missing have no value.
+/// What is known about a session. Names of fields never change; new ones may be added, and those
+/// that are missing have no value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Manifest {
-    /// The name of the source, as the relay has it.
+    /// The name of the source, as given to the relay.
     pub source: String,
-    /// Where it comes from.
+    /// The address of the source.
     pub from: String,
     /// When the recording began, in nanoseconds since 1970.
     pub began_unix_ns: u64,
-    /// How it ended; `None` while it goes on, and when its recorder was killed.
+    /// How it ended; `None` while it is being recorded, and if its recorder was killed.
     pub ended: Option<Ended>,
-    /// What its log tells of its program.
+    /// What was found in its log about its program.
     #[serde(flatten)]
     pub learned: Learned,
     /// What was not recorded.
     pub lost: Lost,
-    /// The parts that there are.
+    /// The parts that exist.
     pub parts: Vec<PartSummary>,
 }
 
@@ -37,13 +37,13 @@ pub struct PartSummary {
     pub number: u32,
     /// The bytes of its file.
     pub bytes: u64,
-    /// Where in the stream it goes on, in bytes from the header.
+    /// The offset in the stream at which it continues, in bytes from the header.
     pub offset: u64,
-    /// From when to when its blocks reach, in nanoseconds.
+    /// The time that its blocks cover, in nanoseconds.
     pub begin: u64,
     /// See `begin`.
     pub end: u64,
-    /// Its blocks, without what it repeats.
+    /// Its blocks, without those of the prologue.
     pub blocks: u64,
     /// Their events.
     pub events: u64,
@@ -66,7 +66,7 @@ pub struct Lost {
 pub struct Ended {
     /// How.
     pub how: EndReason,
-    /// In nanoseconds since 1970.
+    /// When, in nanoseconds since 1970.
     pub at_unix_ns: u64,
 }
 
@@ -76,14 +76,14 @@ pub struct Ended {
 pub enum EndReason {
     /// With the end mark of the program's log.
     Complete,
-    /// Without: the program was killed, or the connection to it broke.
+    /// Without an end mark: the program was killed, or the connection to it broke.
     Lost,
     /// The recorder was stopped.
     Stopped,
 }
 
 impl Manifest {
-    /// The manifest in this directory. `None` if it is missing, or none.
+    /// The manifest in this directory. `None` if it is missing or not valid.
     pub(crate) fn read(session: &Path) -> Option<Self> {
         let text = fs::read(session.join(MANIFEST)).ok()?;
         serde_json::from_slice(&text).ok()

@@ -1,7 +1,7 @@
-//! What people have noted about a session.
+//! Notes that users have added to a session.
 //!
-//! In a file of their own, to which a line is added for each: whoever records the
-//! session writes the manifest, and nobody else may.
+//! They are in a file of their own, to which a line is added for each note: the process that
+//! records the session writes the manifest, and no other may.
 
 use crate::error::{Doing, Error};
 use crate::files::NOTES;
@@ -16,7 +16,7 @@ use std::path::Path;
 pub struct Note {
     /// When it was made, in nanoseconds since 1970.
     pub at_unix_ns: u64,
-    /// What it says.
+    /// Its text.
     pub text: String,
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn add(session: &Path, note: &Note) -> Result<(), Error> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o600);
         let mut file = options.open(&path)?;
-        // One that broke off must not spoil this one.
+        // A line that was cut off must not make this one unreadable.
         if fs::read(&path)?.last().is_some_and(|last| *last != b'\n') {
             line.insert(0, '\n');
         }
@@ -38,7 +38,7 @@ pub(crate) fn add(session: &Path, note: &Note) -> Result<(), Error> {
     written.doing("write", &path)
 }
 
-/// The notes, oldest first. A line that is no note is passed over.
+/// The notes, oldest first. A line that is not a note is skipped.
 pub(crate) fn read(session: &Path) -> Vec<Note> {
     let text = fs::read_to_string(session.join(NOTES)).unwrap_or_default();
     let notes = text.lines().map(serde_json::from_str);

@@ -1,4 +1,4 @@
-//! What happens to a recording: notices when it happens, and the status on request.
+//! Reports on a recording: notices when something happens, and the status on request.
 
 use crate::error::Error;
 use crate::manifest::Lost;
@@ -10,18 +10,18 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notice<'a> {
-    /// A session is recorded in this directory.
+    /// The recording of a session has begun, in this directory.
     Began {
         /// The name of the source.
         source: &'a str,
         /// The directory.
         session: &'a Path,
     },
-    /// Nothing can be recorded for now. What comes is lost.
+    /// Nothing can be recorded for now. New data are lost.
     Failed {
         /// The name of the source.
         source: &'a str,
-        /// What cannot be done.
+        /// The error that prevents it.
         error: &'a Error,
     },
     /// Recording goes on, in a new part.
@@ -77,10 +77,10 @@ pub struct Status {
     pub part: u32,
     /// Bytes of the stream that were written.
     pub bytes: u64,
-    /// What was lost.
+    /// What was lost so far.
     pub lost: Lost,
-    /// Why nothing can be written now; `None`: all is well.
+    /// Why nothing can be written now; `None` if there is no error.
     pub failing: Option<String>,
-    /// Whether it is over.
+    /// Whether the recording has ended.
     pub ended: bool,
 }

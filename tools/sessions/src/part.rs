@@ -1,4 +1,4 @@
-//! Writing a part and its index.
+//! Writes a part and its index.
 
 use crate::entry::{Entry, Head};
 use crate::error::{Doing, Error};
@@ -17,17 +17,17 @@ pub(crate) struct Part {
     path: PathBuf,
     index_path: PathBuf,
     file: File,
-    /// `None` after an error: the next reader makes it again.
+    /// The index file; `None` after an error: the next reader makes the index again.
     index: Option<File>,
     summary: PartSummary,
     prologue: u64,
     opened: Instant,
-    /// What has not been written yet, and of the index.
+    /// Data of the part that is not written yet, and of the index.
     pending: Vec<u8>,
     pending_entries: Vec<Entry>,
 }
 
-/// What was not written.
+/// What could not be written.
 #[derive(Debug)]
 pub(crate) struct Unwritten {
     pub(crate) error: io::Error,
@@ -36,8 +36,8 @@ pub(crate) struct Unwritten {
 }
 
 impl Part {
-    /// Begins a part with these bytes, behind which the stream goes on. Of one that cannot be
-    /// begun nothing is left.
+    /// Begins a part with these bytes, after which the stream continues. If it cannot be begun,
+    /// nothing is left of it.
     pub(crate) fn begin(
         session: &Path,
         number: u32,
@@ -50,7 +50,7 @@ impl Part {
         }
         let file = create_with(&path, begins).doing("make", &path)?;
         let index_path = index_path(session, number);
-        // One that is left over belongs to a part that is gone.
+        // An existing index belongs to a part that was removed.
         let _ = fs::remove_file(&index_path);
         let index = create_file(&index_path).and_then(|mut index| {
             index.write_all(&head.to_record())?;
@@ -95,17 +95,17 @@ impl Part {
         self.pending_entries.push(entry);
     }
 
-    /// Bytes that wait to be written.
+    /// Number of bytes that are not written yet.
     pub(crate) fn pending(&self) -> usize {
         self.pending.len()
     }
 
-    /// Its bytes, with those that are not written yet.
+    /// Number of its bytes, including those that are not written yet.
     pub(crate) fn bytes(&self) -> u64 {
         self.summary.bytes + self.pending.len() as u64
     }
 
-    /// Bytes before the stream itself, if it goes on in the middle.
+    /// Number of bytes before the stream itself, if it begins in the middle of the stream.
     pub(crate) fn prologue(&self) -> u64 {
         self.prologue
     }
@@ -114,7 +114,7 @@ impl Part {
         self.opened
     }
 
-    /// The part in short, as far as it is written.
+    /// The summary of the part, as far as it is written.
     pub(crate) fn summary(&self) -> PartSummary {
         let begin = if self.summary.blocks == 0 {
             0
@@ -127,7 +127,7 @@ impl Part {
         }
     }
 
-    /// Writes what waits. After an error the part ends behind the last piece that is whole.
+    /// Writes the pending data. After an error the part ends after the last whole piece.
     pub(crate) fn flush(&mut self) -> Result<(), Unwritten> {
         if self.pending.is_empty() {
             return Ok(());
@@ -140,7 +140,7 @@ impl Part {
                 Ok(())
             }
             Err(error) => {
-                // Of what there was room for, the whole pieces stay.
+                // Of the data that were written, only the whole pieces are kept.
                 let length = self.file.metadata().map_or(0, |about| about.len());
                 let whole = entries.partition_point(|entry| entry.reaches() <= length);
                 let (whole, lost) = entries.split_at(whole);
@@ -155,12 +155,12 @@ impl Part {
             }
         };
         self.pending.clear();
-        // A large piece must not keep its memory for good.
+        // The memory for a large piece must not be kept forever.
         self.pending.shrink_to(1 << 20);
         outcome
     }
 
-    /// These pieces are written.
+    /// Adds pieces that were written to the summary and the index.
     fn commit(&mut self, entries: &[Entry]) {
         let mut records = Vec::new();
         for entry in entries {
@@ -180,10 +180,10 @@ impl Part {
         }
     }
 
-    /// Ends it where the stream goes on in another part: with an end mark of its own.
+    /// Ends the part, if the stream continues in another one: with its own end mark.
     pub(crate) fn end_with_mark(mut self) -> PartSummary {
         let mark = DATA_END.to_be_bytes();
-        // If there is no room, it is a log without an end mark.
+        // If there is no space, it is a log without an end mark.
         if self.pending.is_empty() && self.file.write_all(&mark).is_ok() {
             let entry = Entry {
                 offset: self.summary.bytes,
@@ -202,12 +202,12 @@ impl Part {
         self.summary()
     }
 
-    /// Whether its name still stands for it.
+    /// Whether its name still refers to it.
     pub(crate) fn is_in_place(&self) -> bool {
         is_same(&self.path, &self.file)
     }
 
-    /// Removes it: there is nothing of the stream in it.
+    /// Removes the part, which has nothing of the stream in it.
     pub(crate) fn discard(self) {
         let _ = fs::remove_file(&self.path);
         let _ = fs::remove_file(&self.index_path);

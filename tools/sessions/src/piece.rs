@@ -1,37 +1,36 @@
-//! What a recording is made of.
+//! The pieces that a recording is made of.
 
 use eventlog_state::Beginning;
 
-/// A piece of a log: mostly a block.
+/// A piece of a log, usually a block.
 #[derive(Clone, Copy, Debug)]
 pub struct Piece<'a> {
-    /// As they came.
+    /// Its bytes, unchanged.
     pub bytes: &'a [u8],
-    /// Where it lies, in bytes from the beginning of the log's header.
+    /// Its offset, in bytes from the beginning of the log's header.
     pub offset: u64,
     /// The capability of the block; `None`: the global one.
     pub cap: Option<u16>,
-    /// From when to when it reaches, in nanoseconds.
+    /// The time that it covers, in nanoseconds.
     pub begin: u64,
     /// See `begin`.
     pub end: u64,
-    /// Whether it is a block, or a part of one: of anything else the times are
+    /// Whether it is a block, or a part of one: for anything else the times are
     /// not known.
     pub is_block: bool,
     /// Whether it can be decoded.
     pub is_sound: bool,
-    /// Whether a part may end behind it: not in the middle of a block.
+    /// Whether a part may end after it: not in the middle of a block.
     pub is_whole: bool,
 }
 
-/// What a part begins with that goes on behind the last piece.
+/// The beginning of a part that continues after the last piece.
 #[derive(Debug)]
 pub struct Cut {
-    /// What holds there.
+    /// The state at that place.
     pub beginning: Beginning,
     /// The place, in bytes from the beginning of the log's header.
     pub offset: u64,
-    /// Whether nothing is torn apart that belongs together: no heap sample is
-    /// open.
+    /// Whether nothing is split that belongs together: no heap sample is open.
     pub is_clean: bool,
 }

@@ -1,8 +1,7 @@
-//! Recording a session.
+//! Records a session.
 //!
-//! Whatever the disk does, taking pieces goes on: what cannot be written is
-//! counted, and the recording goes on in a new part, which is valid by itself,
-//! when there is room again.
+//! Pieces are always accepted, whatever happens to the disk: what cannot be written is counted, and
+//! the recording goes on in a new part, which is valid by itself, when there is space again.
 
 use crate::clock::unix_ns;
 use crate::entry::Head;
@@ -22,17 +21,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Bytes that wait to be written, at most: a call of the system for each of many small blocks
-/// would be dear.
+/// The largest number of bytes that are held before they are written: a system call for each of
+/// many small blocks would be expensive.
 const BATCH: usize = 256 << 10;
-/// How often the manifest is brought up to date for what is new, at most.
+/// The shortest time between two updates of the manifest for new data.
 const MANIFEST_EVERY: Duration = Duration::from_secs(1);
-/// How soon it is tried again to write, and how late at most.
+/// The shortest and the longest time before writing is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// How often room is made while as much is written as there may be.
+/// How often old parts are removed while `max_bytes` bytes are written.
 const CHECKS: u64 = 64;
-/// A failure so soon after another one counts as the same trouble.
+/// A failure this soon after another one counts as the same problem.
 const LASTING: Duration = Duration::from_secs(60);
 
 /// A session that is being recorded. If it is dropped without [`end`](Self::end), its manifest
@@ -43,7 +42,7 @@ pub struct Recording {
     header: Arc<Header>,
     began: SystemTime,
     learner: Learner,
-    /// The directory.
+    /// The directory of the session.
     home: Option<Locked>,
     part: Option<Part>,
     /// The number of the last part.
@@ -53,11 +52,11 @@ pub struct Recording {
     failure: Option<Failure>,
     lost: Lost,
     reopen: bool,
-    /// How long the next failure lasts at least, and when the last one ended.
+    /// How long to wait after the next failure, and when the last one ended.
     pause: Duration,
     resumed: Option<Instant>,
     manifest: Written,
-    /// Bytes written since room was made.
+    /// Bytes written since old parts were last removed.
     since_room: u64,
     status: Arc<Mutex<Status>>,
 }
@@ -66,11 +65,11 @@ pub struct Recording {
 #[derive(Debug)]
 struct Failure {
     retry: Instant,
-    /// What was lost before.
+    /// What had been lost before the failure.
     lost: Lost,
 }
 
-/// What the manifest says.
+/// What the manifest on disk contains.
 #[derive(Debug, Default)]
 struct Written {
     at: Option<Instant>,
@@ -90,9 +89,9 @@ impl fmt::Debug for Recording {
 }
 
 impl Recording {
-    /// Begins to record a session whose log has this header, and came at that time: from its
-    /// first byte on, or from a cut on. If the directory cannot be written to, that is tried
-    /// again.
+    /// Begins to record a session whose log has this header, which arrived at that time: from its
+    /// first byte on, or from a cut on. If the directory cannot be written to, this is tried again
+    /// later.
     pub fn begin(
         store: &Store,
         origin: &Origin,
@@ -138,7 +137,7 @@ impl Recording {
         recording
     }
 
-    /// The first part begins with the stream.
+    /// Begins the first part, which begins with the stream.
     fn begin_first_part(&mut self) -> Result<(), Error> {
         let length = self.header.as_bytes().len() as u64;
         let head = Head {
@@ -150,18 +149,18 @@ impl Recording {
         self.begin_part(header.as_bytes(), head)
     }
 
-    /// Its state, also for others to look at while it goes on.
+    /// Its status, which other threads can read during the recording.
     pub fn status(&self) -> Arc<Mutex<Status>> {
         Arc::clone(&self.status)
     }
 
-    /// The directory, if there is one.
+    /// The directory of the session, if there is one.
     pub fn directory(&self) -> Option<&Path> {
         self.home.as_ref().map(Locked::path)
     }
 
-    /// Takes the next piece. `cut` is asked for what a part begins with that goes on behind it,
-    /// if one is to begin there; it has nothing if the log cannot be followed to there.
+    /// Takes the next piece. If a part has to begin after it, `cut` is called for the beginning of
+    /// that part; it returns `None` if the log cannot be followed up to there.
     pub fn piece(&mut self, piece: &Piece<'_>, mut cut: impl FnMut() -> Option<Cut>) {
         let events = self.learner.piece(piece);
         match &mut self.part {
@@ -178,20 +177,20 @@ impl Recording {
         }
     }
 
-    /// Nothing has come for a moment: what has come is written.
+    /// Nothing has arrived for a moment: writes what is pending.
     pub fn idle(&mut self, mut cut: impl FnMut() -> Option<Cut>) {
         self.flush();
         self.write_manifest(false);
         self.between(&mut cut);
     }
 
-    /// At the next place where that can be done, goes on in a new part: in a new directory if
-    /// the present one was moved or removed.
+    /// At the next possible place, goes on in a new part: in a new directory if the current one was
+    /// moved or removed.
     pub fn reopen(&mut self) {
         self.reopen = true;
     }
 
-    /// The session is over.
+    /// Ends the session.
     pub fn end(mut self, how: EndReason) {
         self.flush();
         if let Some(part) = self.part.take() {
@@ -207,7 +206,7 @@ impl Recording {
         self.set_status(|status| status.ended = true);
     }
 
-    /// Between two pieces, neither of which is torn apart: begins a new part if one is due.
+    /// Called between two whole pieces: begins a new part if one is due.
     fn between(&mut self, cut: &mut impl FnMut() -> Option<Cut>) {
         if let Some(failure) = &self.failure {
             if (self.reopen || Instant::now() >= failure.retry)
@@ -265,7 +264,7 @@ impl Recording {
                     self.tell_began();
                 }
             }
-            // There is no room for the new one, but perhaps still in this one.
+            // There is no space for the new part, but perhaps still in this one.
             Err(error) if !moved => {
                 self.part = before;
                 if self.part.is_none() {
@@ -363,7 +362,7 @@ impl Recording {
         }
     }
 
-    /// The part cannot be written any further.
+    /// Handles a part that cannot be written any further.
     fn part_failed(&mut self, unwritten: Unwritten) {
         let Some(part) = self.part.take() else { return };
         let path = match self.home.as_ref() {
@@ -385,12 +384,12 @@ impl Recording {
         self.lose(pieces, bytes);
     }
 
-    /// Nothing can be written for now.
+    /// Handles an error: nothing can be written for now.
     fn fail(&mut self, error: &Error) {
         if let Some(failure) = &mut self.failure {
             self.pause = (self.pause * 2).min(RETRY.1);
             failure.retry = Instant::now() + self.pause;
-            // What was reported once is not reported again.
+            // A problem that was reported once is not reported again.
             if self.lost.times > failure.lost.times {
                 return;
             }
@@ -437,7 +436,7 @@ impl Recording {
     fn make_room(&mut self) {
         self.since_room = 0;
         if let Some(max) = self.store.limits().max_bytes {
-            // Nobody begins a part meanwhile.
+            // Holding this lock, no other recording begins a part meanwhile.
             let live = self.store.live();
             make_room(self.store.dir(), max - max / CHECKS, &live);
         }
@@ -447,8 +446,8 @@ impl Recording {
         self.manifest.learned != *self.learner.learned() || self.manifest.lost != self.lost
     }
 
-    /// Writes the manifest: now, or if there is something new, and not more often than makes
-    /// sense. If that fails, what it said before still stands, and it is written again later.
+    /// Writes the manifest: now, or if there is something new, but not too often. If that fails,
+    /// the previous manifest is still valid, and this is tried again later.
     fn write_manifest(&mut self, now: bool) {
         let recently = |at: Instant| at.elapsed() < MANIFEST_EVERY;
         if !now && (!self.has_news() || self.manifest.at.is_some_and(recently)) {
@@ -464,7 +463,7 @@ impl Recording {
 
     fn manifest_now(&self, ended: Option<Ended>) -> Manifest {
         let home = self.home.as_ref().map(Locked::path);
-        // Others may have been removed to make room.
+        // Some parts may have been removed to make room.
         let is_there = |part: &&PartSummary| {
             let path = home.map(|home| crate::files::part_path(home, part.number));
             path.is_some_and(|path| path.exists())
@@ -496,7 +495,7 @@ impl Recording {
     }
 
     fn lock_status(&self) -> MutexGuard<'_, Status> {
-        // Nothing is ever left half done under this lock.
+        // The data under this lock are always consistent.
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,4 +1,4 @@
-//! Making room: removing the oldest parts.
+//! Makes room by removing the oldest parts.
 
 use crate::files::{Locked, MANIFEST, NOTES, index_path, part_number, part_path};
 use std::collections::BTreeMap;
@@ -7,28 +7,28 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A part that takes room.
+/// A part that may be removed.
 #[derive(Debug)]
 struct Old {
-    /// Parts of sessions that have ended go first.
+    /// Whether its session is being recorded; parts of sessions that have ended are removed first.
     is_live: bool,
     /// When the last of the parts up to this one was written.
     written: SystemTime,
     session: PathBuf,
     number: u32,
-    /// With its index.
+    /// Its size, including its index.
     bytes: u64,
 }
 
-/// Removes the oldest parts of all sessions in a directory until they have no more than `max`
-/// bytes together: first of sessions that have ended, then of those in `live`, of which the part
-/// is named that is written now. The answer is how many parts were removed.
+/// Removes the oldest parts of all sessions in a directory until together they have no more than
+/// `max` bytes: first of sessions that have ended, then of those in `live`, which gives the part
+/// that is currently written. Returns how many parts were removed.
 pub(crate) fn make_room(store: &Path, max: u64, live: &BTreeMap<PathBuf, u32>) -> usize {
     let mut total = 0;
     let mut parts: Vec<Old> = Vec::new();
     for session in directories(store) {
         let writing = live.get(&session).copied();
-        // Somebody else's is left alone.
+        // Sessions that another process records are not touched.
         let is_mine = writing.is_some() || !Locked::is_locked(&session);
         let mut newest = SystemTime::UNIX_EPOCH;
         let mut numbers = Vec::new();
@@ -65,7 +65,7 @@ pub(crate) fn make_room(store: &Path, max: u64, live: &BTreeMap<PathBuf, u32>) -
         if total <= max {
             break;
         }
-        // Nobody else must be using or removing it meanwhile.
+        // No other process may use or remove it meanwhile.
         let locked = match old.is_live {
             true => None,
             false => match Locked::lock(&old.session) {
@@ -88,7 +88,7 @@ pub(crate) fn make_room(store: &Path, max: u64, live: &BTreeMap<PathBuf, u32>) -
     removed
 }
 
-/// Removes the oldest parts of a session until there are so many at most.
+/// Removes the oldest parts of a session until there are at most `most`.
 pub(crate) fn keep_newest(session: &Path, most: usize) {
     let mut numbers: Vec<u32> = files(session)
         .filter_map(|(name, _)| part_number(&name))
@@ -100,12 +100,12 @@ pub(crate) fn keep_newest(session: &Path, most: usize) {
     }
 }
 
-/// Removes what a recording has made in the directory of a session, and the directory, if
-/// there is nothing else in it. The answer is how many bytes that were.
+/// Removes what a recording has made in the directory of a session, and the directory, if nothing
+/// else is in it. Returns how many bytes that were.
 pub(crate) fn remove_session(session: &Path) -> io::Result<u64> {
     let mut removed = 0;
     let is_ours = |name: &str| {
-        // One that was not complete when its writer was killed.
+        // A file that was not complete when its writer was killed.
         let unfinished = name
             .strip_prefix('.')
             .and_then(|name| name.strip_suffix(".new"));
@@ -126,7 +126,7 @@ pub(crate) fn remove_session(session: &Path) -> io::Result<u64> {
     Ok(removed)
 }
 
-/// Removes a part, then its index. Whether it is gone.
+/// Removes a part, then its index. Returns whether the part is gone.
 fn remove_part(session: &Path, number: u32) -> bool {
     let gone = fs::remove_file(part_path(session, number)).is_ok();
     let _ = fs::remove_file(index_path(session, number));

@@ -5,9 +5,9 @@ use std::time::Duration;
 /// When a file is closed and the next one begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
-    /// At about so many bytes.
+    /// At about this many bytes.
     pub size: Option<u64>,
-    /// After so long.
+    /// After this time.
     pub age: Option<Duration>,
 }
 
@@ -17,12 +17,12 @@ impl Rotation {
         self.size.is_some() || self.age.is_some()
     }
 
-    /// Whether a file has reached its limit so many times. Once: it is closed at the next
-    /// place that is good for it; twice: at any. `prologue` counts the bytes with which
-    /// it began before the stream itself.
+    /// Whether a file has reached its limit `times` times. Once: it is closed at the next suitable
+    /// place; twice: at any place. `prologue` is the number of bytes with which it began before the
+    /// stream itself.
     pub fn has_reached(&self, times: u32, bytes: u64, prologue: u64, age: Duration) -> bool {
         let size = self.size.map(|size| {
-            // Half of each is the stream, however much has to be told first.
+            // At least half of each file is the stream, however long its prologue is.
             let size = size.saturating_mul(times.into());
             size.max(prologue.saturating_add(size / 2))
         });

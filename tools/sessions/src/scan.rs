@@ -1,4 +1,4 @@
-//! The blocks of a part, found in the part itself.
+//! Finds the blocks of a part in the part itself.
 
 use crate::entry::{Entry, Head};
 use eventlog_state::{Follower, Keep, MergeOptions, PrologueSearch};
@@ -10,17 +10,17 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a part has.
+/// What was found in a part.
 pub(crate) struct Found {
     pub(crate) head: Head,
-    /// The blocks behind what was known.
+    /// The blocks after those that were known.
     pub(crate) entries: Vec<Entry>,
     /// Where the last one ends.
     pub(crate) end: u64,
 }
 
-/// Looks at a part from where a block begins, if so much is known; or all of it. `None` if it has
-/// no whole header, or breaks off before the stream begins.
+/// Scans a part from where a block begins, if that is known; otherwise all of it. `None` if it has
+/// no complete header, or is cut off before the stream begins.
 pub(crate) fn scan(
     path: &Path,
     part: &File,
@@ -49,7 +49,7 @@ pub(crate) fn scan(
     Ok(Some(Found { head, entries, end }))
 }
 
-/// The header of a part; `None` if it is not whole, or is none.
+/// The header of a part; `None` if it is incomplete or not valid.
 pub(crate) fn header(path: &Path) -> io::Result<Option<Arc<Header>>> {
     let mut reader = Reader::new(File::open(path)?);
     loop {
@@ -84,7 +84,7 @@ fn head(path: &Path) -> io::Result<Option<Head>> {
                 }
             }
             Ok(Some(_)) => {}
-            // A prologue that breaks off: nothing of the stream is here.
+            // The prologue is cut off: there is nothing of the stream here.
             Ok(None) | Err(ReadError::Format(_)) if !search.is_new() => return Ok(None),
             Ok(None) | Err(ReadError::Format(_)) => break,
             Err(ReadError::Io(error)) => return Err(error),
@@ -97,7 +97,7 @@ fn head(path: &Path) -> io::Result<Option<Head>> {
     }))
 }
 
-/// The moment of the state that the first bytes of a part make.
+/// The moment of the state that the first bytes of a part make up.
 fn state_at(path: &Path, bytes: u64) -> io::Result<u64> {
     let mut follower = Follower::new(MergeOptions::default(), Keep::for_beginnings());
     let mut prologue = File::open(path)?.take(bytes);
@@ -111,7 +111,7 @@ fn state_at(path: &Path, bytes: u64) -> io::Result<u64> {
     }
 }
 
-/// The blocks from there on, and where the last whole one ends.
+/// The blocks from `from` on, and where the last whole one ends.
 fn entries(path: &Path, header: Arc<Header>, from: u64) -> io::Result<(Vec<Entry>, u64)> {
     let mut part = File::open(path)?;
     part.seek(SeekFrom::Start(from))?;
@@ -145,9 +145,9 @@ fn entries(path: &Path, header: Arc<Header>, from: u64) -> io::Result<(Vec<Entry
 /// Collects entries.
 struct Blocks {
     entries: Vec<Entry>,
-    /// The one that is not over, and where its marker says that it ends.
+    /// The block that has not ended, and where it ends according to its marker.
     open: Option<(Entry, u64)>,
-    /// How far all is whole.
+    /// Up to where all items are whole.
     at: u64,
 }
 
@@ -167,10 +167,10 @@ impl Blocks {
         self.reach(block.offset, block.offset + block.raw.len() as u64);
     }
 
-    /// There are whole items up to there.
+    /// Takes whole items between these offsets.
     fn reach(&mut self, from: u64, to: u64) {
         let ends = self.open.as_ref().map(|(_, ends)| *ends);
-        // Behind the end of its block, an event is in none.
+        // An event after the end of its block is in no block.
         if ends.is_some_and(|ends| ends > self.open_begin() && from >= ends) {
             self.close();
         }
@@ -215,7 +215,7 @@ impl Blocks {
         }
     }
 
-    /// The last block may not be whole.
+    /// Ends the scan. The last block may not be whole.
     fn finish(mut self) -> (Vec<Entry>, u64) {
         if let Some((entry, ends)) = &self.open
             && *ends > self.at

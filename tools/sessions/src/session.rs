@@ -1,4 +1,4 @@
-//! Reading what was recorded.
+//! Reads recorded sessions.
 
 use crate::clock::unix_ns;
 use crate::error::{Doing, Error};
@@ -14,18 +14,18 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// How a session stands.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It is being recorded.
     Recording,
-    /// It ended like this.
+    /// It has ended.
     Ended(Ended),
-    /// Whoever recorded it was killed.
+    /// The process that recorded it was killed.
     Killed,
 }
 
-/// A part as it lies there.
+/// A part on disk.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// Its number.
@@ -34,7 +34,7 @@ pub struct Part {
     pub path: PathBuf,
     /// The bytes of the file.
     pub bytes: u64,
-    /// Where its blocks lie; `None` if there is nothing of the stream in it.
+    /// Its index; `None` if there is nothing of the stream in it.
     pub index: Option<Index>,
 }
 
@@ -49,7 +49,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// All sessions in a directory, the one that began first in front.
+    /// All sessions in a directory, ordered by when they began.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Session {
     pub fn all(store: &Path) -> Result<Vec<Self>, Error> {
         let names = names(store)?;
         let sessions = names.iter().map(|name| Self::open(&store.join(name)));
-        // One may be removed in between.
+        // A session may be removed in between.
         let there = |session: &Result<Self, Error>| match session {
             Err(Error::Io { cause, .. }) => cause.kind() != std::io::ErrorKind::NotFound,
             _ => true,
@@ -67,7 +67,7 @@ impl Session {
         Ok(sessions)
     }
 
-    /// The session whose name this is, or the only one whose name begins so.
+    /// The session with this name, or the only one whose name begins with it.
     ///
     /// # Errors
     ///
@@ -82,7 +82,8 @@ impl Session {
     ///
     /// If it cannot be read.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        // What is complete in the manifest is seen as ended only if there is no recorder any more.
+        // Checked before the manifest is read: a session counts as ended only if no process records
+        // it.
         let is_locked = Locked::is_locked(dir);
         let manifest = Manifest::read(dir);
         let entries = fs::read_dir(dir).doing("read", dir)?;
@@ -95,13 +96,13 @@ impl Session {
         for number in numbers {
             let path = part_path(dir, number);
             let index = match Index::load(dir, number) {
-                // It was removed to make room.
+                // The part was removed to make room.
                 Err(Error::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {
                     continue;
                 }
                 index => index?,
             };
-            // A header, and not yet what should come behind it: only the first part can be that.
+            // Only a header, and nothing after it yet: this can only be the first part.
             let is_bare =
                 |index: &Index| index.entries.is_empty() && index.head.offset == index.head.body;
             let is_first = !parts.iter().any(|part: &Part| part.index.is_some());
@@ -145,7 +146,7 @@ impl Session {
         &self.dir
     }
 
-    /// How it stands.
+    /// Its state.
     pub fn state(&self) -> State {
         self.state
     }
@@ -155,12 +156,12 @@ impl Session {
         self.manifest.as_ref()
     }
 
-    /// Its parts that are there.
+    /// Its parts that exist.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// What people have noted about it.
+    /// The notes that users have added.
     pub fn notes(&self) -> Vec<Note> {
         notes::read(&self.dir)
     }
@@ -200,7 +201,7 @@ impl Session {
         self.indexes().map(Index::events).sum()
     }
 
-    /// From when to when it reaches, in nanoseconds of the log's time.
+    /// The time that it covers, in nanoseconds of the log's time.
     pub fn times(&self) -> Option<(u64, u64)> {
         let first = self.indexes().next()?;
         let begin = match first.head.at {
@@ -218,8 +219,8 @@ impl Session {
         self.parts.iter().filter_map(|part| part.index.as_ref())
     }
 
-    /// Bytes of the stream that were not recorded, as its parts show, and those before the first
-    /// one that is there, from the header.
+    /// Bytes of the stream that were not recorded, according to its parts, and those before the
+    /// first part that exists, counted from the header.
     pub fn missing(&self) -> (u64, u64) {
         let mut missing = 0;
         let mut before: Option<&Index> = None;
@@ -234,7 +235,8 @@ impl Session {
         (missing, earlier.map_or(0, |it| it.head.offset))
     }
 
-    /// What its log tells of its program: from the manifest, or from the parts themselves.
+    /// What was found in its log about its program: from the manifest, or from the parts
+    /// themselves.
     ///
     /// # Errors
     ///
@@ -246,7 +248,7 @@ impl Session {
         }
     }
 
-    /// What was not recorded, as its recorder has counted.
+    /// What was not recorded, as counted by its recorder.
     pub fn lost(&self) -> Lost {
         self.manifest
             .as_ref()
@@ -262,7 +264,7 @@ impl Session {
         };
         let mut learner = Learner::new(&header);
         for (at, part) in self.parts.iter().enumerate() {
-            // What a part repeats counts only where it is not known.
+            // The prologue of a part counts only if the data are not known already.
             let body = part
                 .index
                 .as_ref()
@@ -284,7 +286,7 @@ impl Session {
         Ok(learner.learned().clone())
     }
 
-    /// Removes it. The answer is how many bytes that were.
+    /// Removes the session. Returns how many bytes that were.
     ///
     /// # Errors
     ///
@@ -313,7 +315,7 @@ fn names(store: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// The name that begins so.
+/// The full name of the session whose name begins like this.
 fn full_name(store: &Path, name: &str) -> Result<String, Error> {
     let mut there = names(store)?;
     if there.iter().any(|it| it == name) {

@@ -12,34 +12,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How much is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// When a part is closed and the next one begun. Without it, and with `max_bytes`, at an
+    /// When a part is closed and the next one begun. If this is not set but `max_bytes` is, at an
     /// eighth of that.
     pub rotation: Rotation,
-    /// Parts of a session; the oldest go first.
+    /// How many parts of a session are kept; the oldest are removed first.
     pub keep: Option<usize>,
-    /// Bytes of all sessions together. The oldest parts of sessions that have ended go first,
-    /// then those of the ones that are recorded here; never the part that is written.
+    /// Bytes of all sessions together. The oldest parts of sessions that have ended are removed
+    /// first, then those of sessions that are being recorded here; never the part that is being
+    /// written.
     pub max_bytes: Option<u64>,
 }
 
 /// What is recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
-    /// The name of the source; with a number behind it, that of the session.
+    /// The name of the source; with a number appended, that of the session.
     pub name: String,
-    /// Where it comes from, for people.
+    /// The address of the source, to be read by people.
     pub from: String,
 }
 
 type Tell = dyn Fn(&Notice<'_>) + Send + Sync;
 
-/// A directory in which sessions are recorded. All clones are the same.
+/// A directory in which sessions are recorded. All clones share the same state.
 #[derive(Clone)]
 pub struct Store {
     dir: PathBuf,
     limits: Limits,
     tell: Option<Arc<Tell>>,
-    /// The sessions that are recorded here, and the part that is written of each.
+    /// The sessions that are being recorded here, and the part of each that is being written.
     live: Arc<Mutex<BTreeMap<PathBuf, u32>>>,
 }
 
@@ -53,11 +54,11 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Records into this directory, which is made if need be.
+    /// Opens a directory to record into, which is made if needed.
     ///
     /// # Errors
     ///
-    /// If it cannot be made, or is something else.
+    /// If it cannot be made, or is not a directory.
     pub fn open(dir: &Path, limits: Limits) -> Result<Self, Error> {
         make_dir(dir).doing("make", dir)?;
         let mut limits = limits;
@@ -72,7 +73,7 @@ impl Store {
         })
     }
 
-    /// Whom to tell what becomes of recordings.
+    /// Sets a function that gets notices about recordings.
     #[must_use]
     pub fn notices(self, tell: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
         let tell: Option<Arc<Tell>> = Some(Arc::new(tell));
@@ -96,7 +97,7 @@ impl Store {
     }
 
     pub(crate) fn live(&self) -> MutexGuard<'_, BTreeMap<PathBuf, u32>> {
-        // Nothing is ever left half done under this lock.
+        // The data under this lock are always consistent.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Recordings of processes that are killed, and of ones that cannot write. What records is this
+//! Recordings by processes that are killed, or that cannot write. The recording process is this
 //! program itself, so it has a `main` of its own.
 
 #[path = "../../state/tests/common/mod.rs"]
@@ -63,7 +63,7 @@ fn log() -> Vec<u8> {
     program(21, 6000, blocks)
 }
 
-/// Records the log block by block, and says what happens on standard output.
+/// Records the log block by block, and reports on standard output what happens.
 fn record(store: &Path, size: u64, pause: u64) {
     let limits = Limits {
         rotation: Rotation {
@@ -103,7 +103,7 @@ fn record(store: &Path, size: u64, pause: u64) {
     println!("lost {} {}", status.lost.blocks, status.lost.bytes);
 }
 
-/// Another process that records: with a shell command before it.
+/// Starts another process that records, with a shell command before it.
 fn start(before: &str, store: &Path, size: u64, pause: u64) -> Child {
     let program = std::env::current_exe().expect("this program");
     let script = format!("{before} exec \"$0\" \"$@\"");
@@ -135,7 +135,7 @@ fn killed() {
         out.read_line(&mut line).expect("a line");
         assert_eq!(line, "began\n");
         std::thread::sleep(Duration::from_millis(7 * round));
-        // Meanwhile it can be read, in whole blocks.
+        // During the recording it can be read, in whole blocks.
         let session = only(&dir.store());
         if session.state() == State::Recording {
             let live = joined(&session);
@@ -148,13 +148,13 @@ fn killed() {
         child.wait().expect("an end");
         let session = only(&dir.store());
         if matches!(session.state(), State::Ended(_)) {
-            // It was faster.
+            // The recording ended before the kill.
             assert!(joined(&session) == log);
             continue;
         }
         assert_eq!(session.state(), State::Killed);
         let bytes = joined(&session);
-        // The mark of a part that was to be gone on with is all that may be too much.
+        // At most the end mark of a part that was to be continued may be in excess.
         let recorded = match log.starts_with(&bytes) {
             true => &bytes[..],
             false => bytes.strip_suffix(&[0xff; 2]).expect("a mark"),
@@ -170,7 +170,7 @@ fn killed() {
     assert!(shortest < longest, "{shortest} to {longest} bytes");
 }
 
-/// What no runtime system writes, in words.
+/// The oddities in a log, in words.
 fn errors(log: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     let mut follower = eventlog_state::Follower::new(
@@ -189,14 +189,14 @@ fn errors(log: &[u8]) -> Vec<String> {
     found
 }
 
-/// Files cannot become longer than this: the same to a process as a full disk, but a new file has
-/// room.
+/// Files cannot become longer than this. To a process this is like a full disk, except that a new
+/// file has space.
 const FULL: &str = "trap '' XFSZ; ulimit -f 32;";
 
 fn full() {
     let log = log();
     let dir = Dir::new();
-    // Parts are never closed for their size: they fill the disk.
+    // Parts are never closed because of their size: they fill the disk.
     let child = start(FULL, &dir.store(), 1 << 40, 20);
     let output = child.wait_with_output().expect("an end");
     assert!(output.status.success());
@@ -218,7 +218,7 @@ fn full() {
         told.iter().filter(|line| **line == "failed").count()
     );
     assert!(lost.blocks > 3);
-    // What was lost, and what is there, is all that came.
+    // What was lost and what was recorded add up to the whole log.
     let (missing, earlier) = session.missing();
     let trailing = log.len() as u64
         - session
@@ -230,7 +230,7 @@ fn full() {
     check_bridged(&session, &log, trailing > 0);
 }
 
-/// The log with gaps says what is missing, holds what is there, and ends in the same state.
+/// The log with gaps says what is missing, contains what exists, and ends in the same state.
 fn check_bridged(session: &Session, log: &[u8], is_cut_off: bool) {
     let whole = Joined::of(session, Range::default()).expect("parts");
     let missing = whole.missing().to_vec();
@@ -242,8 +242,8 @@ fn check_bridged(session: &Session, log: &[u8], is_cut_off: bool) {
         state.losses().bytes,
         missing.iter().map(|it| it.bytes).sum::<u64>()
     );
-    // Where a log breaks off, capabilities are not equally far. That alone can look like
-    // something that no runtime system writes.
+    // Where a log is cut off, capabilities have not all come equally far. That alone can look like
+    // an oddity.
     let ends = session
         .parts()
         .iter()
@@ -262,7 +262,7 @@ fn check_bridged(session: &Session, log: &[u8], is_cut_off: bool) {
 
 fn full_from_the_start() {
     let dir = Dir::new();
-    // Not even a header.
+    // There is no space even for a header.
     let child = start("trap '' XFSZ; ulimit -f 0;", &dir.store(), 1 << 40, 5);
     let output = child.wait_with_output().expect("an end");
     assert!(output.status.success());
@@ -273,7 +273,7 @@ fn full_from_the_start() {
     let feed = Feed::new(log());
     let bytes = feed.log.len() - feed.header.as_bytes().len();
     assert!(told[1].ends_with(&format!(" {bytes}")), "{told:?}");
-    // A directory that cannot be made, and then can.
+    // A directory that cannot be made at first, and then can.
     let dir = Dir::new();
     let store = Store::open(&dir.store(), Limits::default()).expect("a store");
     fs::remove_dir(dir.store()).expect("removed");
@@ -304,7 +304,7 @@ fn full_from_the_start() {
     assert_eq!(state(&joined(&session)).difference(&state(&feed.log)), None);
 }
 
-/// Parts that do not go on where the ones before end.
+/// Parts that do not continue where the ones before them end.
 fn bridged() {
     let mut gaps = 0;
     for seed in 0..12 {

@@ -1,4 +1,4 @@
-//! What is recorded is the stream: as a whole byte for byte, and from each part on a log.
+//! The recording is the stream: as a whole byte for byte, and from each part on a valid log.
 
 #[path = "../../state/tests/common/mod.rs"]
 mod common;
@@ -27,7 +27,7 @@ fn rotating(size: u64) -> Limits {
     }
 }
 
-/// All parts from one on, read as an export does if the earlier ones were removed.
+/// All parts from one on, read like an export after the earlier ones were removed.
 fn from_part(session: &Session, first: usize) -> Vec<u8> {
     let dir = Dir::new();
     for part in &session.parts()[first..] {
@@ -57,7 +57,7 @@ fn the_parts_are_the_stream_and_each_is_a_log() {
         for (at, part) in session.parts().iter().enumerate() {
             parts += 1;
             let bytes = fs::read(&part.path).expect("a part");
-            // A part that is cut in a heap sample begins with the sample.
+            // A part that begins in the middle of a heap sample begins with the sample.
             torn += usize::from(
                 at > 0
                     && state(&bytes[..part.index.as_ref().expect("an index").head.body as usize])
@@ -74,7 +74,7 @@ fn the_parts_are_the_stream_and_each_is_a_log() {
     assert!(parts > 100 && torn > 0, "{parts} parts, {torn} in a sample");
 }
 
-/// The index as it was written is the one that is found in the part.
+/// The index file as written is the same as the one made from the part.
 #[test]
 fn an_index_is_made_anew_if_it_is_missing_or_damaged() {
     let log = program(7, 1500, BLOCKS);
@@ -110,14 +110,14 @@ fn an_index_is_made_anew_if_it_is_missing_or_damaged() {
         fs::write(&path, &whole[..length]).expect("written");
         assert!(check(&format!("{length} bytes")) > 0);
     }
-    // A single bit.
+    // A single wrong bit.
     for at in (0..whole.len()).step_by(37) {
         let mut damaged = whole.clone();
         damaged[at] ^= 1 << (at % 8);
         fs::write(&path, &damaged).expect("written");
         assert!(check(&format!("byte {at}")) > 0);
     }
-    // That of another part.
+    // The index of another part.
     let other = session.parts()[0].path.with_extension("index");
     fs::write(&path, fs::read(other).expect("an index")).expect("written");
     assert!(check("another's") > 0);
@@ -164,7 +164,7 @@ fn a_manifest_is_not_needed() {
     );
 }
 
-/// As if the process was killed after any byte.
+/// As if the process had been killed after any byte.
 #[test]
 fn a_part_can_be_read_up_to_any_byte() {
     let log = program(5, 1200, BLOCKS);
@@ -179,7 +179,7 @@ fn a_part_can_be_read_up_to_any_byte() {
     let body = last.index.expect("an index").head;
     for length in 0..whole.len() {
         fs::write(&last.path, &whole[..length]).expect("written");
-        // An index is as long as it happens to be: behind its part, or before it.
+        // An index of any length: it may be behind its part, or ahead of it.
         let of_index = index.len() * ((length * 7) % 11) / 10;
         fs::write(
             last.path.with_extension("index"),
@@ -191,7 +191,7 @@ fn a_part_can_be_read_up_to_any_byte() {
         let recorded = (length as u64)
             .checked_sub(body.body)
             .map(|more| body.offset + more);
-        // Before the stream begins in it, there is only what is in the parts before.
+        // Before the stream begins in it, there is only the data of the parts before.
         let mark = usize::from(recorded.is_none()) * 2;
         let expected = recorded.unwrap_or(body.offset) as usize;
         assert_eq!(joined.len(), expected + mark, "{length}");
@@ -229,11 +229,11 @@ fn the_oldest_parts_of_ended_sessions_make_room() {
         max_bytes: Some(max),
         ..rotating(log.len() as u64 / 4)
     };
-    // Nothing that is not ours goes.
+    // Files that are not ours are not removed.
     fs::create_dir_all(dir.store().join("mine")).expect("a directory");
     fs::write(dir.store().join("mine/file"), "mine").expect("a file");
     let store = Store::open(&dir.store(), limits).expect("a store");
-    // One that somebody else records.
+    // A session that another store records.
     let other = Store::open(&dir.store(), Limits::default()).expect("a store");
     let mut feed = Feed::new(log.clone());
     let mut theirs = feed.begin(&other, "theirs");
@@ -258,7 +258,7 @@ fn the_oldest_parts_of_ended_sessions_make_room() {
             joined(mine.last().expect("sessions")) == log,
             "round {round}"
         );
-        // Only the oldest of them has lost something.
+        // Only the oldest of them has lost parts.
         assert!(
             mine.iter()
                 .skip(1)
@@ -334,7 +334,7 @@ fn only_the_owner_may_read() {
     assert!(files.iter().all(|file| mode(file) == 0o600), "{files:?}");
 }
 
-/// What a recorder that comes late gets first.
+/// A recorder that joins late first gets a beginning.
 #[test]
 fn a_recording_can_begin_late() {
     let log = program(11, 1500, BLOCKS);
@@ -369,7 +369,7 @@ fn recordings_are_opened_anew() {
     feed.feed(&mut recording, third);
     let first = recording.directory().expect("a directory").to_owned();
     assert_eq!(Session::open(&first).expect("a session").parts().len(), 2);
-    // Moved away: it goes on elsewhere.
+    // If the directory is moved away, the recording goes on in another one.
     let moved = dir.path().join("moved");
     fs::rename(&first, &moved).expect("moved");
     let from = feed.at();
@@ -386,9 +386,9 @@ fn recordings_are_opened_anew() {
     assert!(joined_second.ends_with(&log[from..]));
     assert_eq!(session.missing(), (0, from as u64));
     assert_eq!(state(&joined_second).difference(&state(&log)), None);
-    // Both together: what `eventlog merge` puts together, too.
+    // Both together: `eventlog merge` can also join them.
     assert_eq!(session.parts()[0].number, 3);
-    // Removed: the same.
+    // The same if it is removed.
     let mut feed = Feed::new(log.clone());
     let mut recording = feed.begin(&store, "gone");
     feed.feed(&mut recording, third);
@@ -460,7 +460,7 @@ fn notes_are_kept_beside_the_manifest() {
     session.note("slow since the\nupdate").expect("a note");
     feed.feed(&mut recording, usize::MAX);
     recording.end(EndReason::Complete);
-    // A line that broke off.
+    // A line that was cut off.
     let path = session.dir().join("notes.jsonl");
     let mut text = fs::read_to_string(&path).expect("notes");
     text.push_str("{\"at_un");
@@ -502,7 +502,7 @@ fn a_range_has_all_that_belongs_to_it() {
         joined.read_to_end(&mut bytes).expect("parts");
         shorter += usize::from(bytes.len() < log.len() / 2);
         let mut there = events(&bytes, range);
-        // Of the prologue, nothing lies in the range but what is told again of the window.
+        // Of the prologue, only the repeated events of the window are in the range.
         for event in events(&log, range) {
             let at = there.iter().position(|it| *it == event);
             there.remove(at.unwrap_or_else(|| panic!("{from} to {to}: no {event:?}")));

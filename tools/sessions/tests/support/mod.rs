@@ -1,4 +1,5 @@
-//! A source of pieces, as a relay hands them to a recording; and directories to record into.
+//! A source of pieces like those that a relay passes to a recording; and directories to record
+//! into.
 #![allow(dead_code)]
 
 use eventlog_sessions::{Cut, EndReason, Joined, Origin, Piece, Recording, Session, Store};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
-/// A directory that vanishes with the test.
+/// A directory that is removed at the end of the test.
 pub struct Dir(PathBuf);
 
 impl Dir {
@@ -39,7 +40,7 @@ impl Drop for Dir {
     }
 }
 
-/// Where a piece lies; capability, begin and end; whether it is a block.
+/// Where a piece is; capability, begin and end; whether it is a block.
 type Bounds = (Range<usize>, Option<u16>, u64, u64, bool);
 
 /// A log in pieces, and what follows it.
@@ -129,7 +130,7 @@ impl Feed {
             .map_or(self.log.len(), |piece| piece.0.start)
     }
 
-    /// Hands on so many pieces.
+    /// Passes on this many pieces.
     pub fn feed(&mut self, recording: &mut Recording, count: usize) {
         for _ in 0..count.min(self.left()) {
             let (range, cap, begin, end, is_block) = self.pieces[self.next].clone();
@@ -167,7 +168,7 @@ impl Feed {
     }
 }
 
-/// Records a log whole, and opens what was recorded.
+/// Records a whole log, and opens the recording.
 pub fn recorded(store: &Store, log: &[u8]) -> Session {
     let mut feed = Feed::new(log.to_vec());
     let mut recording = feed.begin(store, "app");
