@@ -1,7 +1,7 @@
-//! How fast a log is converted, beside a plain count of its events: `speed FILE`.
+//! How fast a log is converted, compared with a plain count of its events: `speed FILE`.
 //!
-//! All ways through the log are taken by turns, several times; the medians count, and what they
-//! are in proportion to the count. Results are written to nowhere.
+//! All conversions of the log are run in turn, several times; the medians are printed, and their
+//! ratio to the count. Results are discarded.
 
 use eventlog_export::{Error as ExportError, Export, Exporter, Perfetto, Range, TraceEvents};
 use eventlog_state::{Merge, MergeOptions, StartStop, Step};
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The events of the log.
+/// Counts the events of the log.
 fn count(path: &str) -> Result<u64, Box<dyn Error>> {
     let mut count = 0;
     let _ = Reader::new(File::open(path)?).for_each(|item| {
@@ -95,13 +95,13 @@ fn convert<E: Exporter<Error = ExportError>>(
     }
 }
 
-/// The slices.
+/// Converts to Perfetto's format; returns the number of slices.
 fn perfetto(path: &str) -> Result<u64, Box<dyn Error>> {
     let exporter = Perfetto::new(io::sink(), Range::default());
     Ok(convert(path, exporter)?.slices)
 }
 
-/// What was left out.
+/// Converts to trace events; returns how many were left out.
 fn json(path: &str) -> Result<u64, Box<dyn Error>> {
     convert(path, TraceEvents::new(io::sink(), Range::default(), false))
 }

@@ -1,5 +1,5 @@
 //! Tables with a heading, fields separated by commas. Times are seconds of the
-//! log, durations nanoseconds, sizes bytes: as the heading says.
+//! log, durations nanoseconds, sizes bytes, as given in the heading.
 
 use crate::exporter::{Error, Exporter, Range, What};
 use crate::seconds::Seconds;
@@ -11,7 +11,7 @@ use ghc_eventlog::{Event, EventBody};
 use std::fmt::Write as _;
 use std::io::Write;
 
-/// Writes rows as they come.
+/// Writes rows as things happen.
 #[derive(Debug)]
 pub struct Csv<W> {
     out: W,
@@ -22,9 +22,9 @@ pub struct Csv<W> {
 }
 
 impl<W: Write> Csv<W> {
-    /// Writes to `out`, which should be buffered, one table: of collections,
+    /// Writes one table to `out`, which should be buffered: of collections,
     /// sizes of the heap, the heap profile, threads, spans or sparks. `raw`:
-    /// texts are written as they are.
+    /// texts are written unchanged.
     pub fn new(out: W, what: What, range: Range, raw: bool) -> Self {
         Self {
             out,
@@ -37,7 +37,7 @@ impl<W: Write> Csv<W> {
 
     fn row(&mut self, row: &str) -> Result<(), Error> {
         if self.rows == 0 {
-            // Where there is nothing to export, nothing is written.
+            // If there is nothing to export, not even the heading is written.
             writeln!(self.out, "{}", heading(self.what))?;
         }
         self.rows += 1;
@@ -192,7 +192,7 @@ fn heading(what: What) -> &'static str {
 
 impl<W: Write> Exporter for Csv<W> {
     type Error = Error;
-    /// How many rows there are.
+    /// The number of rows.
     type Report = u64;
 
     fn keep(&self) -> Keep {

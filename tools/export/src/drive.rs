@@ -1,4 +1,4 @@
-//! From events to facts, and on to the exporter.
+//! Folds events into facts, and passes both to the exporter.
 
 use crate::exporter::Exporter;
 use eventlog_state::{
@@ -8,7 +8,7 @@ use eventlog_state::{
 use ghc_eventlog::{Block, Event, Header};
 use std::sync::Arc;
 
-/// Folds a log and tells an [`Exporter`] what happens in it.
+/// Folds a log and passes what happens in it to an [`Exporter`].
 #[derive(Debug)]
 pub struct Export<E, R> {
     exporter: E,
@@ -17,7 +17,7 @@ pub struct Export<E, R> {
     facts: Vec<Kept>,
 }
 
-/// A fact until the fold of its event is over.
+/// A fact, kept until its event has been folded.
 #[derive(Debug)]
 enum Kept {
     Thread(ThreadInterval),
@@ -33,7 +33,7 @@ enum Kept {
 }
 
 impl Kept {
-    /// `None` of what no format has a place for.
+    /// `None` for facts that no format can represent.
     fn new(fact: Fact<'_>) -> Option<Self> {
         Some(match fact {
             Fact::Thread(interval) => Self::Thread(interval),
@@ -67,7 +67,7 @@ impl Kept {
 }
 
 impl<E: Exporter, R: Rule> Export<E, R> {
-    /// For this exporter; `rule` says which messages begin and end spans.
+    /// An export with this exporter; `rule` determines which messages begin and end spans.
     pub fn new(exporter: E, rule: R) -> Self {
         let spans = Spans::new(rule, &exporter.keep().limits);
         Self {
@@ -86,7 +86,7 @@ impl<E: Exporter, R: Rule> Export<E, R> {
     pub fn header(&mut self, header: &Arc<Header>) -> Result<(), E::Error> {
         self.end()?;
         self.spans.restart();
-        // They are followed here, by any rule.
+        // Spans are followed here, by any rule.
         let keep = Keep {
             spans: false,
             ..self.exporter.keep()
@@ -95,7 +95,7 @@ impl<E: Exporter, R: Rule> Export<E, R> {
         self.exporter.begin(state)
     }
 
-    /// Takes the beginning of a block, in the turn of its first event.
+    /// Takes the beginning of a block, just before its first event.
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ impl<E: Exporter, R: Rule> Export<E, R> {
         let Some(mut state) = self.state.take() else {
             return Ok(());
         };
-        // The end leaves nothing in the state; there may be too many threads to keep the facts.
+        // Ending the log empties the state, and there may be too many threads to keep the facts.
         let last = state.snapshot();
         let mut result = Ok(());
         state.finish(&mut |fact| {
@@ -153,7 +153,7 @@ impl<E: Exporter, R: Rule> Export<E, R> {
         self.exporter.end(&last)
     }
 
-    /// The log is over.
+    /// Ends the log.
     ///
     /// # Errors
     ///

@@ -1,21 +1,21 @@
-//! What all formats have in common.
+//! The interface of all formats.
 
 use eventlog_state::{Fact, Keep, State};
 use ghc_eventlog::Event;
 use std::fmt;
 use std::io;
 
-/// Whoever makes something else of a log.
+/// Converts a log into another format.
 ///
-/// It is told what happened, and may look up how things are. An
+/// It is called with what happened, and can look up the current state. An
 /// [`Export`](crate::Export) folds a log and calls it.
 pub trait Exporter {
     /// Why it cannot go on.
     type Error;
-    /// What it has to say in the end.
+    /// The result of the export.
     type Report;
 
-    /// What it needs to know of the runtime system.
+    /// Which parts of the state it needs.
     fn keep(&self) -> Keep {
         Keep {
             definitions: false,
@@ -35,15 +35,15 @@ pub trait Exporter {
         Ok(())
     }
 
-    /// Something happened: the event that tells it is in the state already. A
-    /// thread that is over is not.
+    /// Something happened: the event that completed it is in the state already.
+    /// A thread that has ended is not.
     ///
     /// # Errors
     ///
     /// It cannot go on.
     fn fact(&mut self, state: &State, fact: &Fact<'_>) -> Result<(), Self::Error>;
 
-    /// An event. It is not in the state yet; what it means is told after it.
+    /// An event. It is not in the state yet; its facts are reported after it.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ pub trait Exporter {
         Ok(())
     }
 
-    /// A log is over, and all that happened in it has been reported.
+    /// A log has ended, and everything that happened in it has been reported.
     ///
     /// # Errors
     ///
@@ -63,23 +63,23 @@ pub trait Exporter {
         Ok(())
     }
 
-    /// There is nothing more.
+    /// Ends the export: there is nothing more.
     ///
     /// # Errors
     ///
-    /// It cannot be completed, or there is nothing that it could be made of.
+    /// It cannot be completed, or there is nothing to export.
     fn finish(self) -> Result<Self::Report, Self::Error>;
 }
 
-/// What can be taken from a log.
+/// What can be exported from a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// The profile of time, by cost centre.
+    /// The time profile, by cost centre.
     Samples,
     /// The program's own spans.
     Spans,
-    /// What threads do.
+    /// The states of threads.
     Threads,
     /// The heap profile.
     Heap,
@@ -106,13 +106,13 @@ impl What {
     }
 }
 
-/// The part of a log that is wanted: from a time on, before another. All of it
-/// by default.
+/// The part of a log to export: from a time on, before another. All of it by
+/// default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// Only from here on. Nanoseconds of the log's clock.
+    /// Only from this time on, in nanoseconds of the log's clock.
     pub from: u64,
-    /// Only before here.
+    /// Only before this time.
     pub to: u64,
 }
 
@@ -126,17 +126,17 @@ impl Default for Range {
 }
 
 impl Range {
-    /// Whether it leaves anything out.
+    /// Whether it excludes anything.
     pub fn is_part(self) -> bool {
         self != Self::default()
     }
 
-    /// Whether a time lies in it.
+    /// Whether a time is inside.
     pub fn contains(self, time: u64) -> bool {
         (self.from..self.to).contains(&time)
     }
 
-    /// The part of an interval that lies inside; `None` if nothing does.
+    /// The part of an interval that is inside; `None` if nothing is.
     pub fn clip(self, from: u64, to: u64) -> Option<(u64, u64)> {
         let (from, to) = (from.max(self.from), to.min(self.to));
         (from < to).then_some((from, to))
@@ -147,9 +147,9 @@ impl Range {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// It cannot be written.
+    /// It could not be written.
     Write(io::Error),
-    /// There is nothing of the kind in the log, or in the part that is wanted.
+    /// There is nothing of this kind in the log, or in the part to export.
     Nothing(What),
 }
 

@@ -10,7 +10,7 @@ use ghc_eventlog::{Event, EventBody};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
-/// At most so many lines; threads beyond that count as one.
+/// The largest number of lines; threads beyond that are counted as one.
 const MOST: usize = 1 << 16;
 
 /// Adds up weights by stack: samples for the time profile, nanoseconds for
@@ -32,10 +32,9 @@ pub struct Folded<W> {
 }
 
 impl<W: Write> Folded<W> {
-    /// Writes to `out`, which should be buffered: the profile of time, the heap
-    /// profile, or what threads do; without `what`, the first of these and
-    /// the last that there is. `raw`: what the format allows of texts is written as
-    /// it is.
+    /// Writes to `out`, which should be buffered: the time profile, the heap profile, or the states
+    /// of threads; without `what`, the time profile or else the states of threads, whichever exists
+    /// first. `raw`: texts are written unchanged as far as the format allows.
     pub fn new(out: W, what: Option<What>, range: Range, raw: bool) -> Self {
         Self {
             out,
@@ -62,7 +61,7 @@ impl<W: Write> Folded<W> {
         }
     }
 
-    /// A thread is over: its times go where those of its name are.
+    /// A thread has ended: its times are added to those of its name.
     fn over(&mut self, id: u32, thread: &Thread) {
         let name = match thread.label() {
             Some(label) => label.to_owned(),
@@ -87,8 +86,7 @@ impl<W: Write> Folded<W> {
         }
     }
 
-    /// A stack, outermost first. The runtime system leaves out the one that is
-    /// around all others.
+    /// A stack, outermost first. The runtime system leaves out the outermost cost centre.
     fn line(&self, symbols: &Symbols, stack: impl Iterator<Item = u32>) -> String {
         let mut names: Vec<String> = stack.map(|id| frame(&symbols.name(id), self.raw)).collect();
         if names.is_empty() {
@@ -98,7 +96,7 @@ impl<W: Write> Folded<W> {
         names.join(";")
     }
 
-    /// Names what one log refers to by number.
+    /// Replaces the numbers used in one log by names.
     fn name(&mut self, symbols: &Symbols) {
         let mut samples = std::mem::take(&mut self.samples);
         for (stack, count) in std::mem::take(&mut self.counts) {
@@ -126,7 +124,7 @@ impl<W: Write> Folded<W> {
     }
 }
 
-/// A frame must not look like the end of one, whatever `--raw` says.
+/// The name of a frame, without characters that would end it, even with `--raw`.
 fn frame(name: &str, raw: bool) -> String {
     let name = printable(name, raw).replace(';', ":");
     name.replace(['\n', '\r'], " ")
@@ -134,7 +132,7 @@ fn frame(name: &str, raw: bool) -> String {
 
 impl<W: Write> Exporter for Folded<W> {
     type Error = Error;
-    /// How many lines there are.
+    /// The number of lines.
     type Report = u64;
 
     fn keep(&self) -> Keep {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 
-/// Writes samples as they come.
+/// Writes samples as they are completed.
 #[derive(Debug)]
 pub struct Hp<W> {
     out: W,
@@ -19,8 +19,8 @@ pub struct Hp<W> {
 }
 
 impl<W: Write> Hp<W> {
-    /// Writes to `out`, which should be buffered, the samples in `range`. `raw`:
-    /// what the format allows of texts is written as it is.
+    /// Writes the samples in `range` to `out`, which should be buffered. `raw`:
+    /// texts are written unchanged as far as the format allows.
     pub fn new(out: W, range: Range, raw: bool) -> Self {
         Self {
             out,
@@ -31,7 +31,7 @@ impl<W: Write> Hp<W> {
         }
     }
 
-    /// The four lines at the top.
+    /// Writes the four lines at the top.
     fn head(&mut self, state: &State) -> Result<(), Error> {
         let program = state.programs().first();
         let job = match program {
@@ -41,7 +41,7 @@ impl<W: Write> Hp<W> {
         let date = match program.and_then(|program| program.wall_clock) {
             Some(clock) => {
                 let date = clock.at(0).to_string();
-                // To the minute, as the runtime system has it.
+                // To the minute, as the runtime system writes it.
                 date.get(..16).unwrap_or(&date).replace('T', " ")
             }
             None => "unknown".to_owned(),
@@ -61,11 +61,11 @@ impl<W: Write> Hp<W> {
             self.head(state)?;
         }
         self.count += 1;
-        // Tools want times that do not go back.
+        // Tools expect times that do not go back.
         self.last = self.last.max(sample.time());
         let time = Seconds(self.last);
         writeln!(self.out, "BEGIN_SAMPLE {time}")?;
-        // Names that were different may be the same as identifiers.
+        // Different names may become the same identifier.
         let mut bands: BTreeMap<String, u64> = BTreeMap::new();
         for (name, bytes) in sample.named(state.definitions().symbols()) {
             let sum = bands.entry(identifier(&name, self.raw)).or_default();
@@ -79,9 +79,9 @@ impl<W: Write> Hp<W> {
     }
 }
 
-/// The longest name and the longest string that hp2ps takes, with some room.
+/// The longest name and the longest string that hp2ps accepts, with a margin.
 const LONGEST: usize = 4900;
-/// Words that begin other lines.
+/// Words that begin other kinds of lines.
 const KEYWORDS: [&str; 8] = [
     "JOB",
     "DATE",
@@ -93,8 +93,8 @@ const KEYWORDS: [&str; 8] = [
     "EOF",
 ];
 
-/// A name as the tools read it: up to the first blank of any kind, and neither
-/// a number, nor a string, nor a keyword.
+/// A name that the tools can read: without blanks of any kind, and not a
+/// number, a string or a keyword.
 fn identifier(name: &str, raw: bool) -> String {
     let name = printable(name, raw).replace(" (", "(");
     let name = name.replace(|c: char| c.is_whitespace() || c.is_control(), "_");
@@ -105,7 +105,7 @@ fn identifier(name: &str, raw: bool) -> String {
     if name.len() <= LONGEST {
         return name;
     }
-    // Two long names that begin in the same way are still two.
+    // Two long names with the same beginning must stay different.
     let mut hash = DefaultHasher::new();
     name.hash(&mut hash);
     format!("{}...{:016x}", cut(&name), hash.finish())
@@ -117,7 +117,7 @@ fn quoted(text: &str, raw: bool) -> String {
     format!("\"{}\"", cut(&text))
 }
 
-/// So much of a text as the tools take.
+/// The part of a text that is not too long for the tools.
 fn cut(text: &str) -> &str {
     let mut end = text.len().min(LONGEST);
     while !text.is_char_boundary(end) {
@@ -128,7 +128,7 @@ fn cut(text: &str) -> &str {
 
 impl<W: Write> Exporter for Hp<W> {
     type Error = Error;
-    /// How many samples there are.
+    /// The number of samples.
     type Report = u64;
 
     fn keep(&self) -> Keep {

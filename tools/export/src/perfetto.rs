@@ -1,14 +1,13 @@
 //! Perfetto's own format, which ui.perfetto.dev and its trace processor read.
 //!
-//! A program is a process. Below it: its capabilities and what each does, its
-//! collections, the phases of the concurrent collector, counters of heap,
-//! allocation and sparks, markers, and its threads with what they wait for,
-//! their messages and their spans. Arrows lead from whoever wakes a thread to
-//! where it runs then, and from the capability that a thread leaves to where it
-//! goes on.
+//! A program is a process. Below it are its capabilities and their states, its collections, the
+//! phases of the concurrent collector, counters of heap, allocation and sparks, markers, and its
+//! threads with what they wait for, their messages and their spans. Arrows lead from the waker of a
+//! thread to where it then runs, and from the capability that a thread leaves to where it
+//! continues.
 //!
-//! What is over is written at once, so that memory is bounded by what is known
-//! of tracks. Packets are not in the order of time, which the format allows.
+//! Everything is written as soon as it ends, so that memory is bounded by the number of tracks.
+//! Packets are not ordered by time, which the format allows.
 
 mod flows;
 mod ids;
@@ -35,9 +34,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 use tracks::{CounterKind, Tracks};
 
-/// Threads that get a track of their own, if nothing else is said.
+/// The default number of threads that get a track of their own.
 const MOST_THREADS: usize = 10_000;
-/// Allocation is measured over this long, at least. Nanoseconds.
+/// The shortest time over which allocation is measured, in nanoseconds.
 const RATE_OVER: u64 = 10_000_000;
 
 /// Writes a trace as things end.
@@ -47,19 +46,19 @@ pub struct Perfetto<W> {
     range: Range,
     most_threads: usize,
     sessions: u16,
-    /// The time of day is told of the first log only: times of a log that begins anew begin at
-    /// 0 again, and a trace has one clock.
+    /// The time of day is written only for the first log: a log that begins again has times from 0
+    /// again, and a trace has only one clock.
     clock_is_told: bool,
     flow: u64,
     tracks: Tracks,
     flows: Flows,
     rates: FxHashMap<Place, Rate>,
     sparks: FxHashMap<Place, Sparks>,
-    /// The capability that tells the present event.
+    /// The capability that logged the current event.
     told_by: Option<u16>,
-    /// The thread that stops now, and its name: it may be over when that is told.
+    /// The thread that is stopping, and its name: it may have ended when that is reported.
     stopping: Stopping,
-    /// A name in the making.
+    /// Buffer for a name.
     name: String,
 }
 
@@ -78,7 +77,7 @@ struct Sparks {
 }
 
 impl<W: Write> Perfetto<W> {
-    /// Writes to `out`, which should be buffered, what lies in `range`.
+    /// Writes what is in `range` to `out`, which should be buffered.
     pub fn new(out: W, range: Range) -> Self {
         Self {
             packets: Packets::new(out),
@@ -97,15 +96,14 @@ impl<W: Write> Perfetto<W> {
         }
     }
 
-    /// At most so many threads get a track of their own: 10 000 if nothing else
-    /// is said.
+    /// Sets the largest number of threads that get a track of their own; the default is 10 000.
     #[must_use]
     pub fn most_threads(mut self, most: usize) -> Self {
         self.most_threads = most;
         self
     }
 
-    /// The track of a thread, if it can have one.
+    /// The track of a thread, if it can get one.
     fn thread_track(
         &mut self,
         state: &State,
@@ -174,7 +172,7 @@ impl<W: Write> Perfetto<W> {
         Ok(self.packets.slice(&shown, times, flow)?)
     }
 
-    /// An arrow begins; the answer is its number.
+    /// Begins an arrow; returns its number.
     fn begin_flow(
         &mut self,
         (track, name): (u64, &'static str),
@@ -198,7 +196,7 @@ impl<W: Write> Perfetto<W> {
         let moved = interval
             .thread
             .and_then(|thread| self.flows.arrived(thread, cap, from));
-        // What is not there need not be looked at.
+        // States without activity are not shown.
         if matches!(interval.state, CapState::Idle | CapState::Unknown) {
             return Ok(());
         }
@@ -289,7 +287,7 @@ impl<W: Write> Perfetto<W> {
             return Ok(());
         };
         let thread = match span.thread {
-            // Without a track of its thread it is shown nowhere.
+            // If its thread has no track, it is not shown.
             Some(thread) if self.thread_track(state, thread, self.told_by)?.is_none() => {
                 self.packets.written.left_out += 1;
                 return Ok(());
@@ -385,12 +383,13 @@ impl<W: Write> Perfetto<W> {
         self.counter(program, (kind, heap), (value.time, value.bytes))
     }
 
-    /// A counter keeps its value until the next one: the rate is told of the time before.
+    /// A counter keeps its value until the next one, so the rate is written at the beginning of its
+    /// period.
     fn allocated(&mut self, state: &State, value: &HeapValue) -> Result<(), Error> {
         let program = place::of_cap(state, value.cap);
         let rate = self.rates.entry(program).or_default();
         match rate.since {
-            // It is not known since when.
+            // The beginning of the period is not known.
             None => rate.since = Some(value.time),
             Some(since) => {
                 rate.bytes = rate.bytes.saturating_add(value.growth);
@@ -547,8 +546,8 @@ impl<W: Write> Exporter for Perfetto<W> {
             Fact::Phase(phase) => self.phase(state, phase),
             Fact::Heap(value) => self.heap(state, value),
             Fact::Span(span) => self.span(state, span),
-            // Collections are told as what capabilities do; the heap profile has formats of its
-            // own.
+            // Collections are also shown as states of capabilities; the heap profile has formats of
+            // its own.
             _ => Ok(()),
         }
     }

@@ -1,11 +1,11 @@
-//! To which program of a log something belongs: a log that was merged of several has more than
+//! Which program of a log something belongs to: a log that was merged from several has more than
 //! one.
 
 use eventlog_state::{Program, State, ThreadInterval, ThreadState};
 use std::ptr;
 
-/// The place of a program among those of the log. What nothing is known of, as what is told
-/// outside of all capabilities, belongs to the first one that goes on.
+/// The index of a program among those of the log. Something without any known program, such as
+/// events outside all capabilities, belongs to the first program that has not ended.
 pub type Place = u8;
 
 fn place(state: &State, program: Option<&Program>) -> Place {
@@ -15,7 +15,7 @@ fn place(state: &State, program: Option<&Program>) -> Place {
     place.and_then(|at| at.try_into().ok()).unwrap_or(0)
 }
 
-/// Whether there is nothing to tell apart: so it is in nearly every log.
+/// Whether there is only one program, as in nearly every log.
 fn is_alone(state: &State) -> bool {
     state.programs().iter().nth(1).is_none()
 }
@@ -33,14 +33,14 @@ pub fn of_cap(state: &State, cap: Option<u16>) -> Place {
     )
 }
 
-/// The program of a thread. `told_by`: the capability that tells something of it, if that is
-/// all there is to go by.
+/// The program of a thread. `told_by`: the capability that logged something about it, used if
+/// nothing else is known.
 pub fn of_thread(state: &State, thread: u32, told_by: Option<u16>) -> Place {
     let cap = state.thread(thread).and_then(|thread| thread.cap());
     of_cap(state, cap.or(told_by))
 }
 
-/// The capability that tells of an interval of a thread, as far as that can be said.
+/// The capability that logged an interval of a thread, as far as that is known.
 pub fn told_by(interval: &ThreadInterval, now: Option<u16>) -> Option<u16> {
     match interval.state {
         ThreadState::Running { cap } => Some(cap),
@@ -57,7 +57,7 @@ pub fn of_heap(state: &State, heap: u32, told_by: Option<u16>) -> (Place, bool) 
     }
 }
 
-/// The programs of a log, at least one, of which nothing may be known.
+/// The programs of a log: at least one, even if nothing is known about it.
 pub fn all(state: &State) -> impl Iterator<Item = (Place, Option<&Program>)> {
     let nobody = state.programs().first().is_none();
     let programs = state.programs().iter().map(Some);

@@ -10,11 +10,11 @@ use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-/// At most so many spans are kept.
+/// The largest number of spans that are kept.
 const MOST_SPANS: usize = 1 << 22;
 
-/// Collects, because the format wants one profile after the other: four bytes
-/// per sample.
+/// Collects all data, because the format needs one profile after the other:
+/// four bytes per sample.
 #[derive(Debug)]
 pub struct Speedscope<W> {
     out: W,
@@ -26,7 +26,7 @@ struct Collected {
     what: Option<What>,
     range: Range,
     raw: bool,
-    /// What the profile is called: the program, if the log tells its name.
+    /// The name of the profile: the program's, if it is in the log.
     name: String,
     stacks: Stacks,
     /// The cost centres in the stacks.
@@ -39,10 +39,10 @@ struct Collected {
 }
 
 impl<W: Write> Speedscope<W> {
-    /// Writes to `out`, which should be buffered, the profile of time or spans
-    /// in `range`; without `what`, the first of these that there is. `name` is
-    /// what the profile is called if the log does not name its program. `raw`:
-    /// texts are written as they are.
+    /// Writes the time profile or the spans in `range` to `out`, which should
+    /// be buffered; without `what`, the first of these that exists. `name` is
+    /// the name of the profile if the log does not name its program. `raw`:
+    /// texts are written unchanged.
     pub fn new(out: W, what: Option<What>, range: Range, name: String, raw: bool) -> Self {
         let collected = Collected {
             what,
@@ -105,7 +105,7 @@ impl Collected {
         to_json(value, self.raw)
     }
 
-    /// Names the cost centres that one log refers to by number.
+    /// Finds the names of the cost centres that one log refers to by number.
     fn name(&mut self, symbols: &Symbols) {
         for id in self.stacks.ids() {
             if let Some(centre) = symbols.cost_centre(id) {
@@ -115,7 +115,7 @@ impl Collected {
         }
     }
 
-    /// Writes the profiles of samples; the answer is the frames.
+    /// Writes the profiles of samples; returns the frames.
     fn sampled(&self, out: &mut impl Write) -> io::Result<Vec<serde_json::Value>> {
         let mut numbers: HashMap<u32, usize> = HashMap::new();
         let mut frames = Vec::new();
@@ -152,7 +152,7 @@ impl Collected {
         known.unwrap_or_else(|| json!({ "name": format!("cost centre {id}") }))
     }
 
-    /// Writes the profiles of spans; the answer is the frames.
+    /// Writes the profiles of spans; returns the frames.
     fn evented(&self, out: &mut impl Write) -> io::Result<Vec<serde_json::Value>> {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         let mut frames = Vec::new();
@@ -190,8 +190,8 @@ impl Collected {
     }
 }
 
-/// Opens and closes of spans, strictly nested as the format demands: a span
-/// that outlives the one around it is closed with it.
+/// Beginnings and ends of spans, strictly nested as the format requires: a span
+/// that outlasts the one around it is closed with it.
 fn nested(spans: &[Span]) -> Vec<(bool, u64, &str)> {
     let mut order: Vec<&Span> = spans.iter().collect();
     order.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
@@ -213,7 +213,7 @@ fn nested(spans: &[Span]) -> Vec<(bool, u64, &str)> {
 
 impl<W: Write> Exporter for Speedscope<W> {
     type Error = Error;
-    /// How many samples or spans there are.
+    /// The number of samples or spans.
     type Report = u64;
 
     fn keep(&self) -> Keep {

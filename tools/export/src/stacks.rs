@@ -1,8 +1,8 @@
-//! Cost-centre stacks, each once in memory.
+//! Cost-centre stacks, each stored only once.
 
 use std::collections::{BTreeSet, HashMap};
 
-/// At most so many different stacks are kept; the rest counts as one.
+/// The largest number of different stacks that are kept; the rest count as one.
 const MOST: usize = 1 << 20;
 
 /// Numbers for stacks, innermost cost centre first.
@@ -30,7 +30,7 @@ impl Stacks {
         number
     }
 
-    /// The stack of a number, innermost first.
+    /// The stack with this number, innermost first.
     pub fn get(&self, number: u32) -> &[u32] {
         self.stacks.get(number as usize).map_or(&[], |stack| stack)
     }

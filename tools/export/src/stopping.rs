@@ -1,10 +1,10 @@
 //! The name of a thread that has just finished.
 //!
-//! What it did last is told when it is not in the state any more.
+//! Its last interval is reported when the thread is not in the state any more.
 
 use eventlog_state::State;
 
-/// The thread that stops now, and its name.
+/// The thread that is stopping, and its name.
 #[derive(Debug, Default)]
 pub(crate) struct Stopping {
     thread: u32,
@@ -12,7 +12,7 @@ pub(crate) struct Stopping {
 }
 
 impl Stopping {
-    /// This thread stops: it may be its last time.
+    /// Notes that this thread is stopping, perhaps for the last time.
     pub(crate) fn stops(&mut self, state: &State, thread: u32) {
         self.thread = thread;
         self.label.clear();

@@ -1,21 +1,21 @@
-//! Texts of a log as they may be printed.
+//! Makes texts of a log safe to print.
 //!
-//! A log holds whatever its program put into it: names of threads, messages,
-//! arguments. Printed as they are, control characters would reach the terminal
-//! as commands, line feeds would make one line look like two, and directional
-//! controls would show something else than what is there.
+//! A log contains any texts of its program: names of threads, messages,
+//! arguments. If they were printed unchanged, terminals would interpret control
+//! characters as commands, line feeds would make one line look like two, and
+//! directional controls would show something other than the text.
 //!
-//! In JSON nothing changes for its readers: characters are written as
-//! `\u009b` there.
+//! In JSON nothing changes for its readers: there, these characters are written
+//! as `\u009b`.
 
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 
-/// Whether the character does something else than to be seen.
+/// Whether the character has an effect other than being shown.
 pub fn is_command(c: char) -> bool {
-    // C0, DEL and C1: what terminals obey. Line feeds are among them.
+    // C0, DEL and C1: terminals interpret them. Line feeds are among them.
     c.is_control()
         || matches!(
             c,
@@ -23,13 +23,13 @@ pub fn is_command(c: char) -> bool {
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
             // Ends of lines and paragraphs.
             | '\u{2028}' | '\u{2029}'
-            // Invisible, and not needed for writing as joiners are.
+            // Invisible, and not needed for writing, unlike joiners.
             | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}'
         )
 }
 
-/// Whether nothing has to be looked at more closely: nearly all texts.
+/// Whether no character needs a closer check, as in nearly all texts.
 pub fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
@@ -46,7 +46,7 @@ pub fn push_char(to: &mut String, c: char) {
     }
 }
 
-/// The text so that it can be printed; `raw`: exactly as it is.
+/// The text, safe to print; `raw`: unchanged.
 pub fn printable(text: &str, raw: bool) -> Cow<'_, str> {
     if raw || is_plain(text) || !text.contains(is_command) {
         return Cow::Borrowed(text);
@@ -56,8 +56,9 @@ pub fn printable(text: &str, raw: bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A text as a field of a CSV table: quoted where it has to be, on one line, and
-/// not beginning with what spreadsheets take for a formula; `raw`: only quoted.
+/// A text as a field of a CSV table: quoted if necessary, on one line, and not
+/// beginning with a character that makes spreadsheets treat it as a formula;
+/// `raw`: only quoted.
 pub fn csv_field(text: &str, raw: bool) -> Cow<'_, str> {
     let mut field = printable(text, raw);
     let formula = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
@@ -82,8 +83,8 @@ fn push_json_char(to: &mut String, c: char) {
     }
 }
 
-/// A line of JSON, whose strings may hold anything but C0 controls, so that it
-/// can be printed; `raw`: exactly as it is. It stands for the same value.
+/// A line of JSON, whose strings may contain anything except C0 controls, safe
+/// to print; `raw`: unchanged. Its value stays the same.
 pub fn json_line(line: &str, raw: bool) -> Cow<'_, str> {
     if raw || is_plain(line) || !line.contains(is_command) {
         return Cow::Borrowed(line);
@@ -93,8 +94,8 @@ pub fn json_line(line: &str, raw: bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Writes a value as JSON that can be printed; `raw`: with all characters as
-/// they are.
+/// Writes a value as JSON that is safe to print; `raw`: with all characters
+/// unchanged.
 ///
 /// # Errors
 ///
@@ -108,9 +109,9 @@ where
     Ok(value.serialize(&mut serializer)?)
 }
 
-/// What [`write_json`] writes, as a text.
+/// The output of [`write_json`], as a string.
 pub fn to_json<T: Serialize + ?Sized>(value: &T, raw: bool) -> String {
-    // What is written is UTF-8, and writing to memory does not fail.
+    // The output is UTF-8, and writing to memory does not fail.
     let mut bytes = Vec::new();
     let _ = write_json(&mut bytes, value, raw);
     String::from_utf8(bytes).unwrap_or_default()
@@ -134,7 +135,7 @@ impl serde_json::ser::Formatter for Printable {
 mod tests {
     use super::*;
 
-    /// One of each kind, and words that must stay.
+    /// One character of each kind, and words that must stay unchanged.
     const NASTY: &str =
         "\u{1b}[31m\u{9b}2J\u{7f}\0\n\u{202e}\u{2066}\u{2028}\u{200b}\u{feff}\u{e0041}";
     const PEACEFUL: &str = "naïve 日本語 👩\u{200d}🚀 ن\u{200c}ه \\ \"";

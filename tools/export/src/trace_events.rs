@@ -1,8 +1,7 @@
 //! The trace-event format, which ui.perfetto.dev and chrome://tracing read.
 //!
-//! Two groups of tracks: capabilities, with the threads they run and their
-//! collections, and threads, with what they wait for and their spans. Next to
-//! them, counters of heap and allocation.
+//! Two groups of tracks: capabilities, with the threads they run and their collections, and
+//! threads, with what they wait for and their spans. In addition, counters of heap and allocation.
 
 use crate::exporter::{Error, Exporter, Range};
 use crate::place::{self, Place};
@@ -20,15 +19,15 @@ use std::io::Write;
 /// The groups, as process numbers: two per program of each session.
 const CAPS: u64 = 1;
 const THREADS: u64 = 2;
-/// Capabilities are threads from here on. Thread 0 is the idle thread for Perfetto, of which
-/// it keeps one track for all processes.
+/// Capabilities are threads from here on. Perfetto treats thread 0 as the idle thread, for which it
+/// has one track for all processes.
 const FIRST_CAP: u64 = 1;
 /// The tracks of collections, and of the concurrent collector, among the capabilities.
 const COLLECTIONS: u64 = (1 << 20) - 1;
 const CONCURRENT: u64 = 1 << 20;
-/// The track of what belongs to no thread, among the threads.
+/// The track, among the threads, for what belongs to no thread.
 const NO_THREAD: u64 = 1 << 32;
-/// At most so many threads get a track of their own.
+/// The largest number of threads that get a track of their own.
 const MOST_TRACKS: usize = 10_000;
 
 /// Writes trace events as things end.
@@ -39,15 +38,16 @@ pub struct TraceEvents<W> {
     raw: bool,
     first: bool,
     begun: bool,
-    /// Process numbers that are in use, and those below the ones of each program.
+    /// How many process numbers are in use.
     processes: u64,
+    /// For each program, the number before its first process number.
     programs: HashMap<Place, u64>,
     /// The tracks that have their names: process and number.
     named: HashSet<(u64, u64)>,
     tracks: HashMap<u32, Track>,
-    /// The capability that tells the present event.
+    /// The capability that logged the current event.
     told_by: Option<u16>,
-    /// The thread that stops now, and its name: it may be over when that is told.
+    /// The thread that is stopping, and its name: it may have ended when that is reported.
     stopping: Stopping,
     dropped: u64,
 }
@@ -60,8 +60,8 @@ struct Track {
 }
 
 impl<W: Write> TraceEvents<W> {
-    /// Writes to `out`, which should be buffered, what lies in `range`. `raw`: texts are
-    /// written as they are.
+    /// Writes what is in `range` to `out`, which should be buffered. `raw`: texts are written
+    /// unchanged.
     pub fn new(out: W, range: Range, raw: bool) -> Self {
         Self {
             out,
@@ -90,7 +90,7 @@ impl<W: Write> TraceEvents<W> {
         Ok(())
     }
 
-    /// The process that stands for a group of tracks of a program.
+    /// The process number for a group of tracks of a program.
     fn process(&mut self, program: Place, group: u64) -> u64 {
         let below = self.programs.entry(program).or_insert_with(|| {
             let below = self.processes;
@@ -106,7 +106,7 @@ impl<W: Write> TraceEvents<W> {
         }))
     }
 
-    /// A track of this name among those of a group.
+    /// A track with this name in a group.
     fn named(
         &mut self,
         (program, group): (Place, u64),
@@ -120,7 +120,7 @@ impl<W: Write> TraceEvents<W> {
         Ok(track)
     }
 
-    /// A slice on a track, as far as it is wanted.
+    /// Writes a slice on a track, as far as it is in the range.
     fn slice(
         &mut self,
         (pid, tid): (u64, u64),
@@ -132,7 +132,7 @@ impl<W: Write> TraceEvents<W> {
         let Some((from, to)) = self.range.clip(from, to) else {
             return Ok(());
         };
-        // Most of the result are slices: they are written without detours.
+        // Most of the output are slices, so they are written directly.
         let comma = if std::mem::take(&mut self.first) {
             ""
         } else {
@@ -193,7 +193,7 @@ impl<W: Write> TraceEvents<W> {
         self.named((program, CAPS), cap_track(cap), name)
     }
 
-    /// The track of a thread, if it can have one.
+    /// The track of a thread, if it can get one.
     fn track(
         &mut self,
         state: &State,
@@ -263,7 +263,7 @@ impl<W: Write> TraceEvents<W> {
             "par_threads": stats.par_threads,
             "fragmentation": stats.fragmentation,
         });
-        // A track of their own: the capability's has them as parts.
+        // Collections have a track of their own: capabilities show only their parts in them.
         let program = place::of_cap(state, Some(of.cap));
         let track = self.named((program, CAPS), COLLECTIONS, format_args!("collections"))?;
         self.slice(
@@ -319,8 +319,8 @@ impl<W: Write> TraceEvents<W> {
             }
         };
         let args = json!({ "id": span.id, "running_ns": span.running, "gc_ns": span.paused });
-        // Spans overlap states: they are slices of an own kind, which
-        // the viewer puts on rows of their own.
+        // Spans overlap states: they are slices of their own kind, which the viewer puts on
+        // separate rows.
         if let Some((from, to)) = self.range.clip(span.start, span.end) {
             let id = format!("{tid}.{}", span.start);
             for (phase, time) in [("b", from), ("e", to)] {
@@ -365,12 +365,12 @@ fn micros(nanos: u64) -> Value {
 
 impl<W: Write> Exporter for TraceEvents<W> {
     type Error = Error;
-    /// Intervals of threads that were left out: there were too many threads.
+    /// The number of intervals that were left out because there were too many threads.
     type Report = u64;
 
     fn begin(&mut self, _state: &State) -> Result<(), Error> {
         if !std::mem::replace(&mut self.begun, true) {
-            // Not before there is a log.
+            // Written only once there is a log.
             write!(self.out, "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
         }
         self.programs.clear();

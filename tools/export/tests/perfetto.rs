@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-/// Converts a log and reads the result, which is sound.
+/// Converts a log, reads the result, and checks that it is valid.
 fn trace_of(log: &[u8], range: Range) -> (Trace, Written) {
     let mut bytes = Vec::new();
     let written = convert(log, Perfetto::new(&mut bytes, range));
@@ -48,8 +48,8 @@ fn identity() -> Vec<(u64, EventBody<'static>)> {
     ]
 }
 
-/// Two capabilities, two threads: the first one goes from 0 to 1, and is woken
-/// there by the second.
+/// Two capabilities, two threads: the first one moves from 0 to 1, and is woken there by the
+/// second.
 fn program() -> Vec<u8> {
     Log::new()
         .block(None, &identity())
@@ -118,7 +118,7 @@ fn capabilities_and_threads_have_tracks() {
     );
     assert_eq!(trace.on("demo/threads/main (1)/spans"), [("work", 25, 62)]);
     assert_eq!(trace.moments("demo/markers"), [("half time", 46)]);
-    // The thread was told to run on each capability when it wrote them.
+    // The thread was running on either capability when it wrote them.
     let moments = trace.moments("demo/threads/main (1)");
     assert_eq!(moments, [("START work", 25), ("STOP work", 62)]);
 }
@@ -148,10 +148,11 @@ fn the_program_is_a_process_with_a_clock() {
     let root = trace.tracks.values().find(|track| track.parent.is_none());
     let root = root.expect("a program");
     assert_eq!((&*root.name, root.pid), ("demo", Some(77)));
-    // It was 1000 s when the log was 5 ns old; 6 is the clock of the trace, 1 the time of day.
+    // The time of day was 1000 s at 5 ns of the log; 6 is the clock of the trace, 1 the time of
+    // day.
     assert_eq!(trace.clocks, [[(6, 0), (1, 1_000_000_000_000 - 5)]]);
 
-    // Process 0 would be the kernel's.
+    // Process 0 would be the kernel.
     let pid = (0, EventBody::OsprocessPid { capset: 0, pid: 0 });
     let log = Log::new().block(None, &[identity()[0], pid]).bytes();
     let (trace, _) = trace_of(&log, Range::default());
@@ -186,7 +187,7 @@ fn a_part_of_the_log_is_clipped() {
         [("running", 35, 38), ("blocked_on_mvar", 38, 47)]
     );
     assert_eq!(trace.on("demo/threads/main (1)/spans"), [("work", 35, 47)]);
-    // Of both arrows, one end lies outside.
+    // Both arrows have one end outside.
     assert!(trace.arrows().is_empty(), "{:?}", trace.arrows());
     assert_eq!(trace.moments("demo/markers"), [("half time", 46)]);
 }
@@ -197,7 +198,7 @@ fn spans_that_overlap_have_tracks_of_their_own() {
         (1, create(1)),
         (2, run(1)),
         (10, message("START outer")),
-        // Begins together with the one around it.
+        // It begins together with the one around it.
         (20, message("START a")),
         (20, message("START b")),
         (30, message("STOP b")),
@@ -297,7 +298,7 @@ fn counters_show_the_heap_and_sparks() {
     assert_eq!(trace.values("program/heap/heap size"), [(22 * MS, 1 << 20)]);
     let created = trace.values("program/sparks/sparks created");
     assert_eq!(created, [(21 * MS, 3), (31 * MS, 7)]);
-    // Only what changes is told.
+    // Only changes are written.
     assert_eq!(
         trace.values("program/sparks/sparks in pool"),
         [(21 * MS, 2)]
@@ -468,7 +469,7 @@ fn each_program_of_a_merged_log_has_processes_in_json() {
     let mut names: Vec<_> = processes.values().cloned().collect();
     names.sort();
     assert_eq!(names, expected.concat());
-    // Whatever is shown is shown below its own program.
+    // Everything is shown below its own program.
     let thread = |event: &Value| event["args"]["thread"].as_u64();
     for event in events.iter().filter(|event| event["ph"] != "M") {
         let process = &processes[&event["pid"].as_u64().expect("a number")];
@@ -506,7 +507,7 @@ fn what_a_capability_does_while_it_writes_the_log_is_told() {
             ("thread 1", 50, 60)
         ]
     );
-    // The thread knows nothing of it.
+    // The thread is not affected.
     assert_eq!(
         trace.on("program/threads/thread 1"),
         [("runnable", 10, 20), ("running", 20, 60)]
@@ -525,7 +526,7 @@ fn a_log_that_begins_anew_is_another_program() {
     assert_eq!(trace.clocks, once.clocks);
 }
 
-/// What the slices of a log have to be.
+/// The slices that are expected for a log.
 #[derive(Default)]
 struct Expected(BTreeMap<(String, u64, u64), u32>);
 
@@ -590,7 +591,7 @@ fn real_logs_are_complete() {
     }
 }
 
-/// Numbers that look like chance, the same each time.
+/// A deterministic generator of random numbers.
 struct Chance(u64);
 
 impl Chance {
@@ -603,7 +604,7 @@ impl Chance {
     }
 }
 
-/// What no program writes: anything, at any time that does not go back.
+/// A log that no program writes: random events, at random times that do not go back.
 fn nonsense(seed: u64) -> Vec<u8> {
     let mut chance = Chance(seed);
     let mut log = Log::new().block(None, &identity());

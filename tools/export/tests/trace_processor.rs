@@ -1,9 +1,9 @@
-//! What Perfetto itself makes of the traces.
+//! Loads the traces into Perfetto itself.
 //!
 //! `EVENTLOG_TRACE_PROCESSOR` is a program that loads a trace and queries it: called with the path
-//! of a trace and statements of SQL, it prints, for each of them, a line of JSON: the array of
-//! the rows, each the array of its columns (numbers, or strings that hold them). Without it
-//! nothing is asked.
+//! of a trace and statements of SQL, it prints a line of JSON for each of them: the array of the
+//! rows, each the array of its columns (numbers, or strings that contain them). If it is not set,
+//! the test is skipped.
 
 mod common;
 
@@ -22,7 +22,7 @@ const FLOWS: &str = "select count(*) from flow";
 const UNNAMED: &str = "select count(*) from slice where name is null";
 const PROCESSES: &str = "select name from process where pid > 0 order by name";
 
-/// A directory that goes when it is dropped.
+/// A directory that is removed when this is dropped.
 struct Dir(std::path::PathBuf);
 
 impl Drop for Dir {
@@ -62,7 +62,7 @@ fn number(rows: &[Vec<String>]) -> u64 {
     }
 }
 
-/// A log with something of everything, and of two programs.
+/// A log of two programs that contains something of every kind.
 fn two_programs() -> Vec<u8> {
     const NAMES: [&[u8]; 2] = [b"/bin/client\0", b"/bin/server\0"];
     let mut told = Vec::new();
@@ -124,7 +124,7 @@ fn two_programs() -> Vec<u8> {
     log.bytes()
 }
 
-/// What is in the JSON: slices of all kinds, and values of counters.
+/// Counts what is in the JSON: slices of all kinds, and values of counters.
 fn counted(json: &[u8]) -> (u64, u64) {
     let json: Value = serde_json::from_slice(json).expect("JSON");
     let events = json["traceEvents"].as_array().expect("events");
@@ -142,7 +142,7 @@ fn perfetto_takes_every_slice() {
     let dir = std::env::temp_dir().join(format!("eventlog-export-{}", std::process::id()));
     std::fs::create_dir(&dir).expect("a new directory");
     let dir = Dir(dir);
-    // Those of the newest system, of each kind one: the load of each takes some seconds.
+    // Logs of the newest GHC, one of each kind: loading each takes some seconds.
     let kinds = ["caps", "flush", "killed", "messages", "mix", "nonmoving"];
     let mut logs = corpus();
     logs.retain(|(name, _)| {
@@ -163,7 +163,7 @@ fn perfetto_takes_every_slice() {
         let answers = ask(&processor, &path, &queries);
         assert!(answers[0].is_empty(), "{name}: {:?}", answers[0]);
         let [slices, counters, flows, unnamed] = [1, 2, 3, 4].map(|at| number(&answers[at]));
-        // A moment is a slice without duration.
+        // An instant event is a slice without duration.
         assert_eq!(slices, written.slices + written.instants, "{name}: slices");
         assert_eq!(counters, written.counters, "{name}: values of counters");
         assert_eq!(flows, written.flows, "{name}: flows");

@@ -1,9 +1,9 @@
-//! Arrows between tracks. One is written when both of its ends are known.
+//! Arrows between tracks. An arrow is written when both of its ends are known.
 
 use eventlog_state::{Migration, Wakeup};
 use rustc_hash::FxHashMap;
 
-/// Arrows that have not arrived, at most; beyond that they are forgotten.
+/// The largest number of arrows without an end; more are dropped.
 const MOST: usize = 1 << 16;
 
 /// A wake-up of a thread that has not run since.
@@ -11,7 +11,7 @@ const MOST: usize = 1 << 16;
 pub struct Wake {
     /// The thread that woke it.
     pub by: Option<u32>,
-    /// The capability that told it.
+    /// The capability that logged it.
     pub cap: u16,
     pub time: u64,
 }
@@ -24,7 +24,7 @@ struct Move {
     time: u64,
 }
 
-/// What is under way, by thread.
+/// Arrows that have begun, by thread.
 #[derive(Debug, Default)]
 pub struct Flows {
     wakes: FxHashMap<u32, Wake>,
@@ -36,7 +36,7 @@ impl Flows {
         if self.wakes.len() >= MOST {
             self.wakes.clear();
         }
-        // Of several, the first one made it ready.
+        // Of several wake-ups, the first one made it ready.
         self.wakes.entry(wakeup.thread).or_insert(Wake {
             by: wakeup.by,
             cap: wakeup.from,
@@ -57,14 +57,14 @@ impl Flows {
         self.moves.insert(thread, Move { from, to, time });
     }
 
-    /// The thread ran from this time on: what woke it before that. A wake-up that came while
-    /// it ran had nothing to do.
+    /// The thread ran from this time on: returns what woke it before that. A wake-up while it ran
+    /// had no effect.
     pub fn ran(&mut self, thread: u32, since: u64) -> Option<Wake> {
         let wake = self.wakes.remove(&thread)?;
         (wake.time <= since).then_some(wake)
     }
 
-    /// The thread ran on the capability from this time on: when and from where it came.
+    /// The thread ran on the capability from this time on: returns when and from where it migrated.
     pub fn arrived(&mut self, thread: u32, cap: u16, since: u64) -> Option<(u64, u16)> {
         let Move { from, to, time } = *self.moves.get(&thread)?;
         if time > since {
@@ -74,7 +74,7 @@ impl Flows {
         (to == cap && from != cap).then_some((time, from))
     }
 
-    /// The thread is over. Where it ran last may be told after that: its migration stays.
+    /// The thread has ended. Its last run may be reported after that, so its migration is kept.
     pub fn gone(&mut self, thread: u32) {
         self.wakes.remove(&thread);
     }

@@ -1,7 +1,7 @@
-//! Numbers of tracks and flows: they follow from what they stand for, so that
-//! a log gives the same ones each time.
+//! Numbers of tracks and flows: they are computed from what they identify, so that a log gives the
+//! same ones each time.
 
-/// What a number stands for.
+/// What a number identifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -9,7 +9,7 @@ pub enum Kind {
     Group,
     Cap,
     Thread,
-    /// Spans of a thread: those that do not fit into one track.
+    /// Spans of a thread that do not fit into one track.
     Span,
     /// Spans of no thread.
     LooseSpan,
@@ -19,12 +19,12 @@ pub enum Kind {
     Flow,
 }
 
-/// The number of a thing of this kind, in the log's `session`-th part. `id` has
-/// 40 bits. No two things have the same one, and none is 0.
+/// The number of a thing of this kind, in the log's `session`-th part. `id` has 40 bits. All
+/// numbers are different, and none is 0.
 pub fn number(session: u16, kind: Kind, id: u64) -> u64 {
     let mut number = (u64::from(session) << 48) | ((kind as u64) << 40) | (id & 0xff_ffff_ffff);
-    // Spread over all bits, so that tracks of other traces beside these have others. Each step
-    // can be undone: what was different stays so, and only 0 becomes 0.
+    // Spread over all bits, so that tracks of other traces shown together have other numbers. Each
+    // step is reversible: different values stay different, and only 0 becomes 0.
     number ^= number >> 30;
     number = number.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     number ^= number >> 27;

@@ -1,20 +1,20 @@
-//! Slices that may overlap, put on as few tracks as they need: on one track,
-//! one lies inside another or beside it.
+//! Puts slices that may overlap on as few tracks as possible: on one track, slices are inside each
+//! other or one after the other.
 
-/// Tracks, at most.
+/// The largest number of tracks.
 const MOST: usize = 64;
-/// So many slices of a track are remembered that lie beside each other.
+/// The number of adjacent slices of a track that are remembered.
 const REMEMBERED: usize = 64;
 
-/// Gives each slice a track. They come in the order of their ends.
+/// Gives each slice a track. Slices must be added in the order of their ends.
 #[derive(Clone, Debug, Default)]
 pub struct Lanes(Vec<Lane>);
 
 #[derive(Clone, Debug, Default)]
 struct Lane {
-    /// Slices that do not lie inside another, in order.
+    /// Slices that are not inside another, in order.
     outer: Vec<(u64, u64)>,
-    /// Up to where slices are forgotten.
+    /// The time up to which slices are forgotten.
     forgotten: u64,
 }
 
@@ -37,10 +37,10 @@ impl Lanes {
 }
 
 impl Lane {
-    /// Puts the slice here if it nests with all others.
+    /// Adds the slice if it nests with all others; returns whether it does.
     fn takes(&mut self, from: u64, to: u64) -> bool {
-        // The ends of slices are written without a name, and a beginning is taken in the order
-        // in which it is written: of two that begin together, the outer one is written last.
+        // The ends of slices are written without a name, and beginnings count in the order in which
+        // they are written: of two that begin together, the outer one is written last.
         let inside = |&(begin, end): &(u64, u64)| begin > from && end <= to;
         let inner = self.outer.iter().rev().take_while(|slice| inside(slice));
         let beside = self.outer.len() - inner.count();
@@ -68,13 +68,13 @@ mod tests {
         assert_eq!(lanes.place(2, 3), Some(0));
         assert_eq!(lanes.place(3, 4), Some(0));
         assert_eq!(lanes.place(1, 4), Some(0));
-        // Overlaps the last one.
+        // It overlaps the last one.
         assert_eq!(lanes.place(3, 6), Some(1));
         assert_eq!(lanes.place(6, 8), Some(0));
         assert_eq!(lanes.place(7, 9), Some(1));
         assert_eq!(lanes.place(5, 10), Some(0));
         assert_eq!(lanes.place(8, 11), Some(2));
-        // Begins together with one inside it.
+        // It begins together with one inside it.
         assert_eq!(lanes.place(20, 21), Some(0));
         assert_eq!(lanes.place(20, 22), Some(1));
     }
@@ -85,7 +85,7 @@ mod tests {
         for at in 0..1000 {
             assert_eq!(lanes.place(10 * at, 10 * at + 5), Some(0));
         }
-        // It cuts through a slice of long ago.
+        // It overlaps a slice of long ago.
         assert_eq!(lanes.place(12, 20_000), Some(1));
         assert_eq!(lanes.place(20_000, 20_001), Some(0));
     }

@@ -1,4 +1,4 @@
-//! Packets of a trace, one after the other.
+//! Writes the packets of a trace.
 
 use super::proto::{
     BOOTTIME, Clock, ClockSnapshot, EventType, INCREMENTAL_STATE_CLEARED, Interned, InternedData,
@@ -9,14 +9,14 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 use rustc_hash::FxHashMap;
 use std::io::{self, Write};
 
-/// All packets are from one writer.
+/// The id of the writer: all packets are from one.
 const SEQUENCE: u32 = 1;
 /// `Trace.packet`, the only field of a trace, with its length before it.
 const PACKET: u8 = 1 << 3 | 2;
-/// Strings of a kind that are written once and then named by a number; others
+/// The number of strings of a kind that are written once and then referred to by a number; others
 /// are written each time.
 const MOST_STRINGS: usize = 1 << 16;
-/// Bytes of such a string, at most.
+/// The largest number of bytes of such a string.
 const LONGEST: usize = 128;
 
 /// What was written.
@@ -26,13 +26,13 @@ pub struct Written {
     pub tracks: u64,
     /// Slices with a beginning and an end.
     pub slices: u64,
-    /// Moments.
+    /// Instant events.
     pub instants: u64,
     /// Values of counters.
     pub counters: u64,
     /// Arrows from one track to another.
     pub flows: u64,
-    /// Slices for which there was no track: of threads or spans beyond the limit.
+    /// Slices that were left out because threads or spans exceeded the limit of tracks.
     pub left_out: u64,
 }
 
@@ -54,7 +54,8 @@ pub struct Shown<'a> {
 struct Strings(FxHashMap<Box<str>, u64>);
 
 impl Strings {
-    /// Its number, and what has to be told of it first if it is new; `None` if it has none.
+    /// The number of a string; a new one is added to `new`, to be written first. `None` if it has
+    /// no number.
     fn number(&mut self, string: &str, new: &mut Vec<Interned>) -> Option<u64> {
         if let Some(&known) = self.0.get(string) {
             return Some(known);
@@ -69,7 +70,7 @@ impl Strings {
     }
 }
 
-/// The same for the few that this crate makes itself: to compare them is faster than to hash them.
+/// The same for the few strings of this crate: comparing them is faster than hashing them.
 #[derive(Debug, Default)]
 struct Words(Vec<&'static str>);
 
@@ -96,7 +97,7 @@ fn interned(number: u64, string: &str) -> Interned {
 #[derive(Debug)]
 pub struct Packets<W> {
     out: W,
-    /// A packet, its event, and a part of that, in the making.
+    /// Buffers for a packet, its event, and a part of that.
     buffer: Vec<u8>,
     event: Vec<u8>,
     part: Vec<u8>,
@@ -104,7 +105,7 @@ pub struct Packets<W> {
     names: Strings,
     categories: Words,
     keys: Words,
-    /// What is used for the first time.
+    /// Strings that are used for the first time.
     new: InternedData,
     pub written: Written,
 }
@@ -125,7 +126,7 @@ impl<W: Write> Packets<W> {
         }
     }
 
-    /// Everything before it may be forgotten: the first packet says so.
+    /// Writes the first packet, which says that everything before it can be forgotten.
     pub fn begin(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.begun, true) {
             return Ok(());
@@ -147,14 +148,14 @@ impl<W: Write> Packets<W> {
         };
         self.buffer.clear();
         self.buffer.push(PACKET);
-        // There is room for it: the buffer grows.
+        // This cannot fail: the buffer grows.
         packet
             .encode_length_delimited(&mut self.buffer)
             .map_err(io::Error::other)?;
         self.out.write_all(&self.buffer)
     }
 
-    /// Describes a track; the first time, or anew.
+    /// Describes a track, for the first time or again.
     pub fn track(&mut self, descriptor: TrackDescriptor, new: bool) -> io::Result<()> {
         self.written.tracks += u64::from(new);
         self.write(TracePacket {
@@ -163,7 +164,7 @@ impl<W: Write> Packets<W> {
         })
     }
 
-    /// What the time of day is, in nanoseconds since 1970, at a time of the log.
+    /// Writes the time of day, in nanoseconds since 1970, at a time of the log.
     pub fn clocks(&mut self, time: u64, day: u64) -> io::Result<()> {
         let clock = |id, time| Clock {
             clock_id: Some(id),
@@ -178,7 +179,7 @@ impl<W: Write> Packets<W> {
         })
     }
 
-    /// A slice; with the arrow that ends at its beginning.
+    /// Writes a slice, and the arrow that ends at its beginning.
     pub fn slice(
         &mut self,
         shown: &Shown<'_>,
@@ -197,7 +198,7 @@ impl<W: Write> Packets<W> {
         self.write_event(to, false)
     }
 
-    /// A moment; with the arrow that begins there.
+    /// Writes an instant event, and the arrow that begins there.
     pub fn instant(&mut self, shown: &Shown<'_>, time: u64, flow: Option<u64>) -> io::Result<()> {
         self.written.instants += 1;
         self.written.flows += u64::from(flow.is_some());
@@ -208,7 +209,7 @@ impl<W: Write> Packets<W> {
         self.write_event(time, true)
     }
 
-    /// A counter has this value from now on.
+    /// Writes the value that a counter has from this time on.
     pub fn counter(&mut self, track: u64, time: u64, value: u64) -> io::Result<()> {
         self.written.counters += 1;
         self.event.clear();
@@ -219,7 +220,7 @@ impl<W: Write> Packets<W> {
         self.write_event(time, false)
     }
 
-    /// What is shown, as the beginning of a `TrackEvent`.
+    /// Writes what is shown, as the beginning of a `TrackEvent`.
     fn shown(&mut self, shown: &Shown<'_>, kind: EventType) {
         let new = &mut self.new;
         let name = self.names.number(shown.name, &mut new.event_names);
@@ -246,7 +247,7 @@ impl<W: Write> Packets<W> {
         }
     }
 
-    /// Writes the event in a packet. `interns`: it uses what was interned, perhaps just now.
+    /// Writes the event in a packet. `interns`: it uses interned strings, perhaps new ones.
     fn write_event(&mut self, time: u64, interns: bool) -> io::Result<()> {
         let body = &mut self.part;
         body.clear();
@@ -268,8 +269,8 @@ impl<W: Write> Packets<W> {
     }
 }
 
-/// Fields of a message. A trace consists of events, nearly, so these are written straight away:
-/// a message that is made first and then measured and encoded takes several times as long.
+/// Writes the fields of a message. Nearly all of a trace are events, so these are written directly:
+/// making a message first and then measuring and encoding it takes several times as long.
 trait Fields {
     fn number(&mut self, field: u32, value: u64);
     fn fixed(&mut self, field: u32, value: u64);
@@ -302,7 +303,8 @@ mod tests {
     use super::super::proto::{DebugAnnotation, TrackEvent};
     use super::*;
 
-    /// What was written, packet by packet, and that it is what the library makes of each.
+    /// Decodes what was written, packet by packet, and checks that the library encodes each the
+    /// same way.
     fn decoded(mut bytes: &[u8]) -> Vec<TracePacket> {
         let mut packets = Vec::new();
         while let Some(rest) = bytes.strip_prefix(&[PACKET]) {
@@ -375,7 +377,7 @@ mod tests {
             (packets[3].timestamp, end.track_uuid),
             (Some(6), Some(u64::MAX - 1))
         );
-        // Each string is told once, before it is used.
+        // Each string is written once, before it is used.
         let told: Vec<_> = packets.iter().map(|it| it.interned_data.clone()).collect();
         let new = told[2].clone().expect("new strings");
         assert_eq!(new.event_categories, [interned(2, "gc")]);

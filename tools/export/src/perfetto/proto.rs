@@ -4,7 +4,7 @@
 
 use prost::{Enumeration, Message};
 
-/// One entry of a trace, which is nothing but a sequence of them: field 1.
+/// One entry of a trace, which is only a sequence of them, in field 1.
 #[derive(Clone, PartialEq, Message)]
 pub struct TracePacket {
     #[prost(message, optional, tag = "6")]
@@ -23,12 +23,12 @@ pub struct TracePacket {
     pub track_descriptor: Option<TrackDescriptor>,
 }
 
-/// `TracePacket.sequence_flags`: what was interned before is forgotten.
+/// `TracePacket.sequence_flags`: forgets what was interned before.
 pub const INCREMENTAL_STATE_CLEARED: u32 = 1;
 /// The packet uses what was interned before.
 pub const NEEDS_INCREMENTAL_STATE: u32 = 2;
 
-/// The numbers of the fields that events consist of, as below.
+/// The field numbers of events, as in the messages below.
 pub mod field {
     // Of `TracePacket`.
     pub const TIMESTAMP: u32 = 8;
@@ -180,7 +180,7 @@ pub struct InternedData {
     pub debug_annotation_names: Vec<Interned>,
 }
 
-/// `EventCategory`, `EventName` and `DebugAnnotationName` look alike.
+/// `EventCategory`, `EventName` and `DebugAnnotationName` have the same fields.
 #[derive(Clone, PartialEq, Message)]
 pub struct Interned {
     #[prost(uint64, optional, tag = "1")]

@@ -1,4 +1,4 @@
-//! The tracks of one log, each described before it is used.
+//! The tracks of one log. Each is described before it is used.
 
 use super::ids::{Kind, number};
 use super::lanes::Lanes;
@@ -75,8 +75,8 @@ impl CounterKind {
     }
 }
 
-/// Children of the program, in the order in which they are shown: that of their names, as
-/// Perfetto has no other for what lies right below a process.
+/// Children of the program, in the order in which they are shown: sorted by name, because Perfetto
+/// has no other order for what is directly below a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 enum Group {
@@ -94,7 +94,7 @@ enum Group {
 /// Slices of a program that may overlap.
 type Kinds = FxHashMap<Place, Shared>;
 
-/// The tracks that are described.
+/// The tracks that have been described.
 #[derive(Debug, Default)]
 pub struct Tracks {
     session: u16,
@@ -106,7 +106,7 @@ pub struct Tracks {
     phases: Kinds,
     /// Spans of no thread.
     spans: Kinds,
-    /// Up to where slices lie on tracks of which each is after the other.
+    /// Where the last slice ends, on tracks whose slices do not overlap.
     ends: FxHashMap<u64, u64>,
 }
 
@@ -125,7 +125,7 @@ struct Shared {
 }
 
 impl Tracks {
-    /// Those of the log's `session`-th part.
+    /// The tracks of the log's `session`-th part.
     pub fn new(session: u16) -> Self {
         Self {
             session,
@@ -137,8 +137,8 @@ impl Tracks {
         number(self.session, Kind::Program, program.into())
     }
 
-    /// Describes a program, of which all may come late: once, in the end. A trace need not
-    /// describe a track before those below it.
+    /// Describes a program, once, at the end, because all its data may arrive late. A trace need
+    /// not describe a track before those below it.
     pub fn program<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
@@ -147,7 +147,7 @@ impl Tracks {
         let pid = program.and_then(|program| program.pid);
         let name = program.and_then(Program::name).unwrap_or("program");
         let cmdline = program.map(|program| program.args.iter().map(|arg| (**arg).to_owned()));
-        // Perfetto takes process 0 for the kernel.
+        // Perfetto treats process 0 as the kernel.
         let pid = pid.and_then(|pid| i32::try_from(pid).ok().filter(|pid| *pid > 0));
         let process = pid.map(|pid| ProcessDescriptor {
             pid: Some(pid),
@@ -201,7 +201,7 @@ impl Tracks {
         Ok(uuid)
     }
 
-    /// The track of a capability. Of which `program` is asked once.
+    /// The track of a capability. `program` is called only once, for the program it belongs to.
     pub fn cap<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
@@ -223,12 +223,13 @@ impl Tracks {
         self.threads.contains_key(&thread)
     }
 
-    /// Whether a thread has no track and can have none, as there are so many.
+    /// Whether a thread has no track and cannot get one, because there are too many.
     pub fn is_full(&self, thread: u32, most: usize) -> bool {
         self.threads.len() >= most && !self.has_thread(thread)
     }
 
-    /// The track of a thread; a name that is new is told. Of which `program` is asked once.
+    /// The track of a thread; a new name is written. `program` is called only once, for its
+    /// program.
     pub fn thread<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
@@ -241,7 +242,7 @@ impl Tracks {
         if known.is_some_and(|known| label.is_none() || known.label.as_deref() == label) {
             return Ok(uuid);
         }
-        // One that is named anew stays where it is.
+        // A thread that is renamed stays in its program.
         let program = known.map_or_else(program, |known| known.program);
         let parent = self.group(packets, program, (Group::Threads, "threads"))?;
         let known = self.threads.entry(thread).or_default();
@@ -261,7 +262,7 @@ impl Tracks {
         Ok(uuid)
     }
 
-    /// The track of a counter. `heap`: of which, if that is not the program's own.
+    /// The track of a counter. `heap`: the heap that it is for, if not the program's own.
     pub fn counter<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
@@ -358,7 +359,7 @@ impl Tracks {
         self.group(packets, program, (Group::Markers, "markers"))
     }
 
-    /// The track of messages that no capability tells.
+    /// The track of messages that no capability logged.
     pub fn messages<W: Write>(
         &mut self,
         packets: &mut Packets<W>,
@@ -367,8 +368,8 @@ impl Tracks {
         self.group(packets, program, (Group::Messages, "messages"))
     }
 
-    /// What a slice leaves over beside those before it, where each is to be after the other.
-    /// They are, but for events that come late.
+    /// Returns the part of a slice that does not overlap the ones before it, on a track whose slices
+    /// must not overlap. They overlap only if events are late.
     pub fn beside(&mut self, track: u64, (from, to): (u64, u64)) -> (u64, u64) {
         let end = self.ends.entry(track).or_default();
         let from = from.max(*end);
@@ -397,7 +398,7 @@ impl Shared {
                 parent_uuid: Some(parent),
                 name: Some(name.to_owned()),
                 sibling_order_rank: Some(i32::try_from(rank).unwrap_or(i32::MAX)),
-                // Tracks of one name are shown as one.
+                // Tracks with the same name are shown as one.
                 sibling_merge_behavior: Some(SiblingMerge::ByTrackName.into()),
                 ..TrackDescriptor::default()
             };
@@ -407,12 +408,12 @@ impl Shared {
     }
 }
 
-/// Beside it there is room for the number of a lane.
+/// The id of a program, which leaves room for the number of a lane.
 fn program_id(program: Place) -> u64 {
     u64::from(program) << 8
 }
 
-/// A track that is shown by itself, whatever others are called; so it can be named anew.
+/// A track that is never merged with others of the same name, so that it can be renamed.
 fn single() -> TrackDescriptor {
     TrackDescriptor {
         sibling_merge_behavior: Some(SiblingMerge::None.into()),

@@ -1,4 +1,4 @@
-//! Logs that no program wrote, and reading what is made of them.
+//! Generated logs, and reading what they are converted to.
 #![allow(dead_code)]
 
 pub mod wire;
@@ -9,7 +9,7 @@ use ghc_eventlog::{BlockBuilder, EventBody, Header, Item, Reader, StopStatus};
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 
-/// A log in the making.
+/// Builds a log.
 #[derive(Debug)]
 pub struct Log {
     header: Header,
@@ -17,7 +17,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Only a header.
+    /// A log with only a header.
     pub fn new() -> Self {
         let header = Header::standard();
         Self {
@@ -26,7 +26,7 @@ impl Log {
         }
     }
 
-    /// A block of one capability (`None`: the global one).
+    /// Adds a block of one capability (`None`: the global one).
     pub fn block(mut self, cap: Option<u16>, events: &[(u64, EventBody<'_>)]) -> Self {
         let mut block = BlockBuilder::new(cap);
         for (time, body) in events {
@@ -38,12 +38,12 @@ impl Log {
         self
     }
 
-    /// What follows the header.
+    /// The bytes after the header.
     pub fn bytes_of_blocks(&self) -> Vec<u8> {
         self.bytes[self.header.as_bytes().len()..].to_vec()
     }
 
-    /// The log as far as it is: as of a program that was killed.
+    /// The log without an end mark, like that of a program that was killed.
     pub fn bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -92,7 +92,7 @@ pub fn label<'a>(thread: u32, label: &'a str) -> EventBody<'a> {
     }
 }
 
-/// Converts a log, its events in the order of time.
+/// Converts a log, its events ordered by time.
 pub fn convert<E>(log: &[u8], exporter: E) -> E::Report
 where
     E: Exporter<Error: Debug>,
@@ -119,7 +119,7 @@ where
     export.finish().expect("a result")
 }
 
-/// The logs of the corpus, if it was made: name and bytes.
+/// The logs of the corpus, if they were generated: name and bytes.
 pub fn corpus() -> Vec<(String, Vec<u8>)> {
     let mut logs = Vec::new();
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../formats/events/corpus");
@@ -143,7 +143,7 @@ pub fn corpus() -> Vec<(String, Vec<u8>)> {
     logs
 }
 
-/// Used by what the tests do not need on the way.
+/// Calls `see` with each event of a log.
 pub fn each(log: &[u8], mut see: impl FnMut(&ghc_eventlog::Event<'_>)) {
     let mut reader = Reader::new(log);
     let _ = reader

@@ -1,5 +1,5 @@
-//! A Perfetto trace, read by hand: without the messages that it was written
-//! with.
+//! Reads a Perfetto trace by hand, without the message types that it was
+//! written with.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,7 +103,7 @@ pub struct Slice {
 /// Time and track of each beginning of an arrow, and of each end.
 type Ends = (Vec<(u64, u64)>, Vec<(u64, u64)>);
 
-/// All of a trace.
+/// The contents of a trace.
 #[derive(Debug, Default)]
 pub struct Trace {
     pub tracks: BTreeMap<u64, Track>,
@@ -125,7 +125,7 @@ struct Entry {
     shown: Slice,
 }
 
-/// Reads a trace, and fails where a reader would have to guess.
+/// Reads a trace, and fails where it is ambiguous.
 pub fn read(bytes: &[u8]) -> Trace {
     let mut trace = Trace::default();
     let mut interned: [BTreeMap<u64, String>; 3] = Default::default();
@@ -168,7 +168,7 @@ pub fn read(bytes: &[u8]) -> Trace {
             entries.extend(entry);
         }
     }
-    // Readers sort by time; what has the same time stays in order.
+    // Readers sort by time; packets with the same time stay in order.
     entries.sort_by_key(|entry: &Entry| entry.time);
     let mut open: BTreeMap<u64, Vec<Slice>> = BTreeMap::new();
     for entry in entries {
@@ -202,7 +202,7 @@ fn track(trace: &mut Trace, of: &[(u64, Field<'_>)]) {
     };
     let track = trace.tracks.entry(uuid).or_default();
     if track.described > 0 {
-        // Only another name.
+        // Only the name may differ.
         let named = Track {
             name: track.name.clone(),
             ..new.clone()
@@ -292,7 +292,7 @@ impl Trace {
             .collect()
     }
 
-    /// Moments on the track with this path: name and time.
+    /// Instant events on the track with this path: name and time.
     pub fn moments(&self, path: &str) -> Vec<(&str, u64)> {
         let instants = self
             .instants
@@ -312,7 +312,7 @@ impl Trace {
         values
     }
 
-    /// Where arrows begin and end: path and time of both.
+    /// Where arrows begin and end: path and time of both ends.
     pub fn arrows(&self) -> BTreeSet<(String, u64, String, u64)> {
         let arrows = self.flows.values().map(|(from, to)| {
             let ((from_time, from), (to_time, to)) = (from[0], to[0]);
@@ -321,7 +321,7 @@ impl Trace {
         arrows.collect()
     }
 
-    /// Fails unless it is sound.
+    /// Fails unless the trace is valid.
     pub fn check(&self, written: &eventlog_export::Written) {
         let counts = [
             (self.tracks.len(), written.tracks, "tracks"),
@@ -333,7 +333,7 @@ impl Trace {
         for (read, written, what) in counts {
             assert_eq!(read as u64, written, "{what}");
         }
-        // Each track has a place.
+        // The path of each track leads to a root.
         for (uuid, track) in &self.tracks {
             self.path(*uuid);
             assert_ne!(track.pid, Some(0));
@@ -353,7 +353,7 @@ impl Trace {
             };
             assert!(begin <= end, "an arrow goes forward");
         }
-        // An arrow ends where a slice begins, and begins at a moment.
+        // An arrow ends where a slice begins, and begins at an instant event.
         let begins: BTreeSet<_> = self.slices.iter().map(|of| (of.from, of.track)).collect();
         let moments: BTreeSet<_> = self.instants.iter().map(|of| (of.from, of.track)).collect();
         for (from, to) in self.flows.values() {
