@@ -31,14 +31,14 @@ pub struct Cli {
     )]
     pub color: Colour,
 
-    /// Print texts of the log as they are: control characters, which terminals obey, are otherwise
-    /// written as \u{1b}, and CSV cells do not begin as formulas
+    /// Print texts of the log unchanged. Without it, control characters, which could change the
+    /// terminal, are written as \u{1b}, and no CSV cell begins like a formula
     #[arg(long, global = true)]
     pub raw: bool,
 }
 
-/// The arguments as clap shall see them. An option whose value may be left out takes one only
-/// behind a `=`; `--threads 5 FILE` is written so often that it has to work as well.
+/// The arguments for clap. An option with an optional value takes the value only after `=`, but
+/// users often write `--threads 5 FILE`, so that is accepted as well.
 pub fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut options = true;
@@ -67,8 +67,8 @@ Sources:
   -               standard input
   unix:PATH       the Unix socket of a running program
   tcp:HOST:PORT   its TCP socket
-  NAME            a program that `eventlog list` shows, or the beginning of its name; if a file
-                  is called so, the file
+  NAME            a program that `eventlog list` shows, or the beginning of its name; a file
+                  with this name takes precedence
   (none)          the one program that runs
 
 Exit codes:

@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The input is faulty.
 pub const INPUT: u8 = 1;
-/// The command line makes no sense (clap uses the same number).
+/// The command line is invalid (clap uses the same number).
 pub const USAGE: u8 = 2;
 /// Something could not be opened, connected to, read or written.
 pub const IO: u8 = 3;
@@ -69,7 +69,7 @@ pub fn usage_with(message: impl fmt::Display, hint: impl fmt::Display) -> anyhow
     told(USAGE, message, Some(hint.to_string()))
 }
 
-/// A file would be written over that is there already.
+/// The output file exists already.
 pub fn exists(path: &Path) -> anyhow::Error {
     usage(format_args!(
         "{} exists already; replace it with --force",
@@ -77,7 +77,7 @@ pub fn exists(path: &Path) -> anyhow::Error {
     ))
 }
 
-/// What is read would be overwritten.
+/// The output is the input, which would be overwritten.
 pub fn input_is_output(path: &Path) -> anyhow::Error {
     usage(format_args!(
         "{} is both input and output; write to another file and rename it",
@@ -161,8 +161,7 @@ fn hint_of(error: &anyhow::Error) -> Option<String> {
     })
 }
 
-/// Tells the user, and what to exit with. A reader of our output that has had
-/// enough is not an error.
+/// Reports an error, and returns the exit code. A reader that closes our output is not an error.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if output::is_closed() {
         return ExitCode::SUCCESS;
@@ -190,14 +189,14 @@ fn chain_text(error: &anyhow::Error) -> String {
     text
 }
 
-/// A fault that ended the reading of a log, after everything before it.
+/// Reports the fault that ended the reading of a log.
 pub fn fault(name: &str, fault: ghc_eventlog::Error) {
     say(AnsiColor::Red, "error", &format!("{name}: {fault}"));
     hint(hints::fault(fault.kind, name));
 }
 
-/// How a log ended, if not as it should; and the exit code for that. A log
-/// that merely stops (a killed program) is told, but is no failure.
+/// Reports how a log ended, if not as expected, and returns the exit code for that. A log that
+/// merely stops (a killed program) is reported, but is not a failure.
 pub fn ending(name: &str, ending: &Ending) -> ExitCode {
     if let Some(gap) = ending.gap {
         warn(format_args!(
@@ -236,12 +235,12 @@ pub fn warn(message: impl fmt::Display) {
     say(AnsiColor::Yellow, "warning", &message.to_string());
 }
 
-/// Something failed, and the exit code is another matter.
+/// Something failed; the exit code is decided elsewhere.
 pub fn fail(message: impl fmt::Display) {
     say(AnsiColor::Red, "error", &message.to_string());
 }
 
-/// What to do about what was just told.
+/// What to do about the message just printed.
 pub fn hint(message: impl fmt::Display) {
     say(AnsiColor::Cyan, "hint", &message.to_string());
 }
@@ -251,7 +250,7 @@ pub fn note(message: impl fmt::Display) {
     say(AnsiColor::Cyan, "note", &message.to_string());
 }
 
-/// What was said while something is drawn on the terminal, where it would be in the way.
+/// Messages that are held back while something is drawn on the terminal, which they would disturb.
 static HELD: Mutex<Option<Vec<Message>>> = Mutex::new(None);
 
 #[derive(Clone)]
@@ -262,7 +261,7 @@ struct Message {
 }
 
 fn held() -> MutexGuard<'static, Option<Vec<Message>>> {
-    // Nothing is ever left half done under this lock.
+    // A poisoned lock is harmless: no update under it is ever left incomplete.
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -300,7 +299,7 @@ fn say(colour: AnsiColor, label: &'static str, message: &str) {
     }
     let style = Style::new().bold().fg_color(Some(colour.into()));
     let message = printable::message(message);
-    // If stderr is gone there is nobody to tell.
+    // If standard error is closed, the message cannot be reported anywhere.
     let _ = progress::aside(|| {
         writeln!(
             anstream::stderr(),

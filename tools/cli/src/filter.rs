@@ -77,8 +77,8 @@ impl FromStr for Caps {
     }
 }
 
-/// A filter at work. Show it all events, in the order of the log: it keeps
-/// track of what runs where.
+/// A filter with its state. It must be given all events, in the order of the log, because it tracks
+/// which thread runs on which capability.
 #[derive(Debug)]
 pub struct Filter {
     types: TypeSet,
@@ -168,7 +168,7 @@ impl Filter {
         }
     }
 
-    /// The thread that runs on a capability, as far as the log has told.
+    /// The thread that runs on a capability, as far as the log says.
     pub fn running(&self, cap: Option<u16>) -> Option<u32> {
         self.running.get(usize::from(cap?)).copied().flatten()
     }
@@ -189,8 +189,8 @@ impl Filter {
         wanted
     }
 
-    /// Takes note of what an event meets, while nothing has met all: to be
-    /// able to say what nothing meets.
+    /// Records which conditions an event meets, until one event meets all of them: if nothing
+    /// matches, the user is told which condition no event met.
     fn note(&mut self, event: &Event<'_>, before: Option<u32>) {
         let (cap, thread) = (self.wants_cap(event.cap), self.about_wanted(event, before));
         let text = self.wants_text(event);

@@ -10,12 +10,12 @@ use std::sync::OnceLock;
 
 static VERB: OnceLock<String> = OnceLock::new();
 
-/// Takes note of what the user called, for commands that hints propose.
+/// Records the verb that the user ran, for the commands that hints suggest.
 pub fn about(verb: &str) {
     let _ = VERB.set(verb.to_owned());
 }
 
-/// What the user called.
+/// The verb that the user ran.
 pub fn verb() -> &'static str {
     VERB.get().map_or("show", |verb| verb)
 }
@@ -44,7 +44,7 @@ fn not_a_log(looks_like: LooksLike, name: Name<'_>) -> String {
             "this is the text form of a heap profile; make an eventlog with `+RTS -l -hT`"
                 .to_owned()
         }
-        // What is packed once is unpacked by whoever reads it.
+        // Logs that are packed once are unpacked when they are read.
         LooksLike::Gzip => format!("it was packed twice; {}", unpack("gzip")),
         LooksLike::Zstd => format!("it was packed twice; {}", unpack("zstd")),
         LooksLike::Xz => unpack("xz"),
@@ -83,13 +83,13 @@ pub fn no_header(name: &str) -> Option<String> {
         return converted(name);
     }
     match LooksLike::guess(&header[..header.len().min(24)]) {
-        // These are unpacked by whoever reads them, and what is in them has no header.
+        // Packed files are unpacked when they are read; it is their content that has no header.
         LooksLike::Gzip | LooksLike::Zstd => None,
         looks_like => Some(not_a_log(looks_like, Name(name))),
     }
 }
 
-/// The first bytes of a file; nothing of what can be read only once.
+/// The first bytes of a file; `None` for input that can be read only once.
 fn beginning(name: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let path = Path::new(name);
@@ -98,9 +98,8 @@ fn beginning(name: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Types are declared in every header by their numbers, of which 10 is one (`00 0a`), and by their
-/// size, which may vary (`ff ff`). If line ends were converted, or what is no text was replaced, it
-/// shows there.
+/// Every header declares event type 10 (`00 0a`) and types of variable size (`ff ff`). Converted
+/// line ends change the first; replacing bytes that are not text changes the second.
 pub fn converted(name: &str) -> Option<String> {
     let mut header = beginning(name)?;
     if !header.starts_with(b"hdrb") {
@@ -128,7 +127,7 @@ pub fn converted(name: &str) -> Option<String> {
     })
 }
 
-/// Which directory on the way to a file is not there.
+/// Which directory on the path to a file does not exist.
 pub fn missing_directory(path: &Path) -> Option<String> {
     let parents = path.ancestors().skip(1);
     let parents = parents.filter(|parent| !parent.as_os_str().is_empty());

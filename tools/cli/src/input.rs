@@ -15,13 +15,14 @@ pub use eventlog_source::Step;
 /// How to read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reading {
-    /// Hand on [`Step::Idle`] when nothing has come for that long.
+    /// Hand on [`Step::Idle`] when nothing has arrived for that long.
     pub tick: Option<Duration>,
     /// Go on after a fault, at the next block.
     pub recover: bool,
     /// Hand on events as [`Step::Run`], and most of them in no other way.
     pub runs_only: bool,
-    /// Show a progress bar with this label (only where one belongs).
+    /// Show a progress bar with this label (only if standard error is a terminal, and standard
+    /// output is not).
     pub progress: Option<&'static str>,
 }
 
@@ -40,7 +41,7 @@ pub struct Outcome {
     damage: Option<std::io::Error>,
     /// Whether not even one header was complete.
     empty: bool,
-    /// Whether the verb itself had enough.
+    /// Whether the verb itself stopped reading.
     pub stopped: bool,
 }
 
@@ -119,9 +120,9 @@ impl Outcome {
         }
     }
 
-    /// Says on standard error what was wrong with the log, if anything, and
-    /// with what to exit: 1 after a fault or without any log, 0 otherwise. A
-    /// log that merely stops (a killed program) is told, but is no failure.
+    /// Reports on standard error what was wrong with the log, if anything, and returns the exit
+    /// code: 1 after a fault or without any log, 0 otherwise. A log that merely stops (a killed
+    /// program) is reported, but is not a failure.
     pub fn report(&self) -> ExitCode {
         let name = &self.name;
         if let Some(fault) = self.fault {

@@ -10,10 +10,10 @@ use std::process::{Command, ExitCode, ExitStatus};
 /// The argument that makes `eventlog run` the keeper of the FIFO.
 pub const KEEP: &str = "--keep-reading";
 
-/// The program could not be run for a reason of ours.
+/// Exit code if the program was not run because of an error of our own.
 pub const NOT_RUN: u8 = 125;
 
-/// What the RTS of the program is told.
+/// Options for the RTS of the program.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RtsArgs {
     /// Classes of events, as they follow the RTS's -l: -au, a, sgpu
@@ -32,7 +32,7 @@ pub struct RtsArgs {
 }
 
 impl RtsArgs {
-    /// Whether anything but the usual is wanted.
+    /// Whether any option differs from its default.
     pub fn is_given(&self) -> bool {
         !self.events.is_empty() || self.rts.is_some()
     }
@@ -65,7 +65,7 @@ pub fn prepare() -> anyhow::Result<Prepared> {
     })
 }
 
-/// Starts the program. If that cannot be done, the user is told, and what to exit with is the error.
+/// Starts the program. If that fails, the failure is reported, and the error is the exit code.
 pub fn start(
     prepared: Prepared,
     program: &OsString,
@@ -80,7 +80,7 @@ pub fn start(
     })
 }
 
-/// The status of a program, as the shell hands it on.
+/// The exit code for the status of a program, as a shell computes it.
 pub fn exit_code(status: ExitStatus) -> ExitCode {
     let code = match (status.code(), status.signal()) {
         (Some(code), _) => code,
@@ -91,7 +91,7 @@ pub fn exit_code(status: ExitStatus) -> ExitCode {
     ExitCode::from(code as u8)
 }
 
-/// That the program has written no log, and why that may be.
+/// The message and the hint for a program that has written no log.
 pub fn no_log(program: &str) -> [String; 2] {
     [
         format!("{program} wrote no eventlog, so there is none"),

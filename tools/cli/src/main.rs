@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     signals::survive_file_size_limit();
     let done = cli.verb.run(cli::Cli::command);
     source::leave();
-    // A thread that the verb has left behind may still be busy with it.
+    // A thread that the verb did not join may still be drawing the bar.
     progress::clear();
     match done {
         Ok(code) => code,

@@ -1,5 +1,4 @@
-//! Standard output: buffered, silent when its reader goes away, coloured only
-//! when someone looks.
+//! Standard output: buffered, silent when its reader goes away, coloured only on a terminal.
 
 use anstyle::Style;
 use clap::ValueEnum;
@@ -7,7 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Large enough that a system call per flush does not show.
+/// Large enough that the cost of a system call per flush does not matter.
 const BUFFER: usize = 64 * 1024;
 
 static CLOSED: AtomicBool = AtomicBool::new(false);
@@ -25,7 +24,7 @@ pub enum Colour {
     Never,
 }
 
-/// Decides once for all about colours, for both standard streams.
+/// Sets once whether colours are used, for both standard streams.
 pub fn choose_colour(choice: Colour) {
     let choice = match choice {
         Colour::Auto => anstream::ColorChoice::Auto,
@@ -47,13 +46,12 @@ pub fn style(style: Style) -> Style {
     if colours() { style } else { Style::new() }
 }
 
-/// Whether somebody watches standard output.
+/// Whether standard output is a terminal.
 pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Rows and columns of the terminal that standard output is, if it is one and
-/// tells its size.
+/// Rows and columns of the terminal that standard output is, if it is one and reports its size.
 pub fn terminal_size() -> Option<(usize, usize)> {
     size_of(io::stdout())
 }
@@ -97,8 +95,8 @@ impl Write for Out {
     }
 }
 
-/// Remembers a broken pipe, so that whatever becomes of the error on its way
-/// up, the end is silent.
+/// Records a broken pipe, so that the program ends silently even if the error is wrapped on its way
+/// up.
 struct Raw(StdoutLock<'static>);
 
 impl Write for Raw {
@@ -113,12 +111,12 @@ impl Write for Raw {
     }
 }
 
-/// The error with what cannot be written.
+/// Adds to the error what cannot be written.
 pub fn named(name: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write {name}: {error}"))
 }
 
-/// Takes note of an error in writing to standard output: a reader that goes away is none.
+/// Records an error in writing to standard output. A reader that goes away is not an error.
 pub fn notice(error: &io::Error) {
     if error.kind() == io::ErrorKind::BrokenPipe {
         CLOSED.store(true, Ordering::Relaxed);

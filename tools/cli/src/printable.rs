@@ -6,8 +6,7 @@
 //! controls would show something else than what is there. All that prints a
 //! text of a log (or the name of a file) prints it through this module.
 //!
-//! In JSON nothing changes for whoever reads it: characters are written as
-//! `\u009b` there.
+//! In JSON the value stays the same for every parser: these characters are written as `\u009b`.
 
 use eventlog_export::text::{self, is_plain, push_char};
 use serde::Serialize;
@@ -17,9 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static RAW: AtomicBool = AtomicBool::new(false);
 
-/// Decides once for all whether texts are printed exactly as they are.
+/// Sets once whether texts are printed exactly as they are.
 pub fn choose_raw(raw: bool) {
-    // Before any other thread is started, and it guards no other data.
+    // Relaxed: it is set before any other thread starts, and guards no other data.
     RAW.store(raw, Ordering::Relaxed);
 }
 
@@ -59,8 +58,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     text::printable(text, raw())
 }
 
-/// The same for a message of several lines, which stay lines, `--raw` or not:
-/// of what goes to standard error nobody needs the bytes.
+/// The same for a message of several lines, which stay lines, with or without `--raw`: standard
+/// error is for people, who do not need the exact bytes.
 pub fn message(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Where the terminal does not tell its size.
+/// Used where the terminal does not report its size.
 const USUAL: (usize, usize) = (24, 80);
 
 /// The bar that is on the terminal.
@@ -71,7 +71,7 @@ impl Progress {
         Self(Some(bar))
     }
 
-    /// Shows how far a connection has come, for as long as that is open.
+    /// Shows the progress of a connection, for as long as that is open.
     pub fn watch(self, connection: &mut Connection) {
         if self.0.is_some() {
             connection.on_read(move |count| self.add(count as u64));
@@ -101,7 +101,7 @@ impl Panel {
         Self(bar)
     }
 
-    /// Draws other lines: of so many rows and columns at most, which are told.
+    /// Draws other lines. `lines` is given how many rows and columns there is room for.
     pub fn draw(&self, lines: impl FnOnce((usize, usize)) -> Vec<String>) {
         let (rows, columns) = output::error_terminal_size().unwrap_or(USUAL);
         // The last row and column stay free: the cursor is there.

@@ -1,5 +1,5 @@
-//! Recording streams: splitting them where files can be split, naming the
-//! files, and repeating what a new file must know.
+//! Recording streams: splitting them where files can be split, naming the files, and repeating what
+//! each new file must contain.
 
 mod files;
 mod packed;

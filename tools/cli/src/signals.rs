@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Signals that ask the program to stop.
 
 use eventlog_source::program::heeded;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
@@ -29,7 +29,7 @@ impl Stop {
         Ok(Self(flag))
     }
 
-    /// The same, but something is put right before the second signal ends the program.
+    /// The same, but runs `finally` before the second signal ends the program.
     pub fn install_and(finally: impl Fn() + Send + 'static) -> io::Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         let stop = Self(Arc::clone(&flag));
@@ -57,15 +57,15 @@ impl Stop {
     }
 }
 
-/// A file that exceeds the limit of the user (`ulimit -f`) is from now on a file that cannot be
-/// written, as on a full disk, not the end of the program.
+/// From now on, writing beyond the user's limit for files (`ulimit -f`) is a write error, as on a
+/// full disk, and does not end the program.
 pub fn survive_file_size_limit() {
-    // A handler, not SIG_IGN: programs that we start would inherit that. Without it there is
-    // still a correct end, although a sudden one.
+    // A handler, not SIG_IGN: programs that we start would inherit that. If it cannot be installed,
+    // the signal ends the program, abruptly but correctly.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
-/// The files to be removed when a signal ends the program. While it is locked, none does.
+/// The files to be removed when a signal ends the program. While this is locked, no signal does.
 static LEFT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn left() -> MutexGuard<'static, Vec<PathBuf>> {
@@ -80,7 +80,7 @@ fn left() -> MutexGuard<'static, Vec<PathBuf>> {
                 for path in left.iter() {
                     let _ = std::fs::remove_file(path);
                 }
-                // Ends the program, before anybody can make another file.
+                // Ends the program, before another thread can create another file.
                 let _ = emulate_default_handler(signal);
             }
         });
@@ -89,7 +89,7 @@ fn left() -> MutexGuard<'static, Vec<PathBuf>> {
 }
 
 fn lock() -> MutexGuard<'static, Vec<PathBuf>> {
-    // Nothing is ever left half done under this lock.
+    // A poisoned lock is harmless: no update under it is ever left incomplete.
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -99,12 +99,12 @@ pub fn uninterrupted<T>(action: impl FnOnce() -> T) -> T {
     action()
 }
 
-/// A file that is removed in the end, also when a signal ends the program.
+/// A file that is removed on drop, and also when a signal ends the program.
 #[derive(Debug)]
 pub struct Removed(PathBuf);
 
 impl Removed {
-    /// Makes it.
+    /// Creates it.
     pub fn made(make: impl FnOnce() -> io::Result<PathBuf>) -> io::Result<Self> {
         let mut left = left();
         let path = make()?;

@@ -1,4 +1,4 @@
-//! What each system has its own way to do.
+//! Functions that each operating system needs its own version of.
 
 use std::fs::File;
 use std::io;

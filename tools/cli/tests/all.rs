@@ -1,4 +1,4 @@
-//! The command line, as its users call it. One program: it is built once.
+//! The command line, called as its users call it. One test program, so that it is linked once.
 
 mod cli;
 mod common;

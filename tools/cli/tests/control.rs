@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::thread::JoinHandle;
 
-/// Serves one client: sends a log, and gives back all that the client sends.
+/// Serves one client: sends a log, and returns all that the client sends.
 fn serve(path: &str) -> JoinHandle<Vec<u8>> {
     let listener = UnixListener::bind(path).expect("a socket");
     std::thread::spawn(move || {
@@ -91,7 +91,7 @@ fn the_help_names_every_command() {
     let help = eventlog(&["control", "--help"]).exits(0).stdout;
     let refusal = eventlog(&["control", "unix:/nonexistent", "start-everything"]).exits(2);
     for text in [help, refusal.stderr] {
-        // Wherever the lines are broken.
+        // However the lines are broken.
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for word in [
             "start-profiling",

@@ -57,7 +57,7 @@ impl Programs {
         Some(self.dir.file(name))
     }
 
-    /// With the flag that lets old systems log.
+    /// With the flag that makes old systems log.
     fn logging<'a>(&self, flags: &[&'a str]) -> Vec<&'a str> {
         let flag = self.old.then_some("-eventlog");
         flags.iter().copied().chain(flag).collect()
@@ -86,7 +86,7 @@ impl Programs {
     }
 }
 
-/// A name, flags of GHC, the exit code, and what is expected of some checks.
+/// A name, flags of GHC, the exit code, and the expected states of some checks.
 type Case<'a> = (&'a str, Vec<&'a str>, i32, &'a [(&'a str, &'a str)]);
 
 /// The states by check, and the whole.
@@ -234,7 +234,7 @@ fn a_stripped_program_is_asked_if_that_is_wished() {
     );
     assert_eq!(report["ghc"], programs.version);
     assert!(done.stderr.is_empty() && !programs.has_run());
-    // Asked, it says so, and does not do its work.
+    // If asked, it answers, and does not do its work.
     let done = programs
         .doctor(&["--json", "--ask", &full])
         .exits(0)
@@ -245,14 +245,14 @@ fn a_stripped_program_is_asked_if_that_is_wished() {
         ("ok", "ok")
     );
     assert!(!programs.has_run());
-    // What refuses options says that.
+    // A program that refuses options says so.
     let flags = programs.logging(&["-rtsopts=none"]);
     let refuses = programs.link("refuses", &flags).expect("static libraries");
     let refuses = programs.strip(&refuses);
     let done = programs.doctor(&["--json", "--ask", &refuses]).exits(1);
     assert_eq!(states(&done).0["log"], "missing");
     assert!(!programs.has_run());
-    // What would just run is not asked, where the file tells.
+    // A program that would just run is not asked, if the file shows that.
     let flags = programs.logging(&["-rtsopts=ignore"]);
     let ignores = programs.link("ignores", &flags).expect("static libraries");
     programs
@@ -262,7 +262,7 @@ fn a_stripped_program_is_asked_if_that_is_wished() {
     assert!(!programs.has_run());
 }
 
-/// Stands for the library: the same names. Something must use them, or the linker drops them.
+/// Stands in for the library: the same names. They must be used, or the linker drops them.
 const LIBRARY: &str = "\
     const char *variable(void) { return \"GHC_EVENTLOG_UNIX_PATH\"; }\n\
     int eventlog_socket_start(void) { return variable()[0]; }\n\
@@ -295,7 +295,7 @@ fn the_library_and_its_exit_hook_are_found() {
         (found["library"].as_str(), found["exit_hook"].as_str()),
         ("ok", "unknown")
     );
-    // A hook of the program's own is in the way.
+    // A hook of the program's own replaces the library's.
     let own = ["-threaded", "library.c", "own.c"];
     let own = programs
         .link("own", &programs.logging(&own))
@@ -357,7 +357,7 @@ fn what_is_no_program_of_ghc_is_told() {
         .says("cannot connect");
 }
 
-/// The beginning of a stream: who the program is.
+/// The beginning of a stream: which program it is.
 fn beginning(args: &'static [u8]) -> Vec<u8> {
     let process = EventBody::CapsetCreate {
         capset: 0,

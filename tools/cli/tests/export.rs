@@ -136,7 +136,7 @@ fn perfetto_gets_timelines() {
     let done = export(&["perfetto", "--json"], &everything()).exits(0);
     let file: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
     let events = file["traceEvents"].as_array().expect("events");
-    // Perfetto takes these for the kernel's: it drops slices of theirs that overlap.
+    // Perfetto takes these ids for the kernel's, and drops their slices that overlap.
     assert!(events.iter().all(|e| e["tid"] != 0 && e["pid"] != 0));
     let slices = |name: &str, pid: u64| -> Vec<(f64, f64)> {
         let of = events
@@ -244,7 +244,7 @@ fn info_tables_are_named() {
     );
 }
 
-/// An info table and where it stands.
+/// An info table and its place in the source.
 fn info_table<'a>(info: u64, name: &'a str, label: &'a str, location: &'a str) -> EventBody<'a> {
     EventBody::Ipe {
         info,
@@ -275,8 +275,8 @@ fn sampled(definitions: &[EventBody<'_>], bands: &[(&str, u64)]) -> Vec<u8> {
     Log::new().block(None, &at(&events)).end()
 }
 
-/// The bands of the first sample of a `.hp`, as every tool takes them apart:
-/// at blanks of any kind.
+/// The bands of the first sample of a `.hp` file, split as every tool splits them: at blanks of any
+/// kind.
 fn bands(hp: &str) -> Vec<(String, u64)> {
     let lines = hp
         .lines()
@@ -316,7 +316,7 @@ fn tables_of_one_place_are_one_band() {
         info_table(0xa, "x_info", "x", "M.hs:3:1-5"),
         info_table(0xb, "sat_info", "x", "M.hs:3:1-5"),
         info_table(0xc, "y_info", "y", "M.hs:9:1-5"),
-        // Without a place each is what it is called, as are two of one name.
+        // Without a place a band has the name of its table, and tables of one name are one band.
         info_table(0xd, "con_info", "", ":"),
         info_table(0xe, "con_2_info", "", ":"),
         info_table(0xf, "con_2_info", "", ""),

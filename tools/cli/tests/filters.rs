@@ -48,7 +48,7 @@ fn what_nothing_meets_is_told() {
         (&["--cap", "7-9"], "no events of these capabilities"),
         (&["--from", "5s"], "the log goes from 0ns to 100ms"),
         (&["--thread", "no such"], "no thread was called \"no such\""),
-        (&["--thread", "99"], "nothing of these threads"),
+        (&["--thread", "99"], "no events of these threads"),
         (&["--grep", "no such"], "no text in the log matches"),
         (
             &["--thread", "2", "--type", "create_thread", "--grep", "main"],
@@ -68,7 +68,7 @@ fn what_nothing_meets_is_told() {
             assert!(told, "{args:?}: no {note:?} in {}", done.stderr);
         }
     }
-    // A label that no thread has is worth a word also if others matched.
+    // A label that no thread has is reported even if others matched.
     let done = eventlog(&["show", "--thread", "main,mian", &log]).exits(0);
     assert!(
         done.stderr.contains("no thread was called \"mian\""),

@@ -3,7 +3,7 @@
 use crate::common::{Dir, command, done, eventlog, eventlog_with};
 use crate::program::everything;
 
-/// A file of each kind, and what the hint has to say. `LOG` stands for its name.
+/// A file of each kind, and what the hint has to contain. `LOG` stands for its name.
 fn cases() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let log = everything();
     let converted = |byte: &u8| match byte {
@@ -94,7 +94,7 @@ fn a_fault_in_a_log_names_it_in_the_advice() {
         .exits(1)
         .says(&repair)
         .says(&validate);
-    // Nothing is known of a name where there is none.
+    // Without a file there is no name to propose.
     eventlog_with(&["show", "-"], &bytes)
         .exits(1)
         .says("`eventlog repair FILE -o");
@@ -122,7 +122,7 @@ fn what_cannot_be_opened_is_told_why() {
     eventlog(&args)
         .exits(3)
         .says(&format!("there is no directory {}", dir.file("none")));
-    // A socket that nobody listens at any more.
+    // A socket on which no process listens any more.
     let gone = dir.file("gone");
     drop(std::os::unix::net::UnixListener::bind(&gone).expect("a socket"));
     let args = ["show", "--wait", "0", &format!("unix:{gone}")];
@@ -229,7 +229,7 @@ fn a_result_that_cannot_be_written_is_told_why() {
     }
 }
 
-/// Where there is no log at all, that is said once, and nothing is left or replaced.
+/// If there is no log at all, that is reported once, and no file is left or replaced.
 #[test]
 fn without_a_log_nothing_else_is_said_or_written() {
     let dir = Dir::new();

@@ -1,5 +1,5 @@
 //! Verbs that are stopped at a random moment leave nothing behind: no temporary files, and no
-//! result that is not whole.
+//! result that is incomplete.
 //!
 //! `EVENTLOG_TEST_INTERRUPTIONS` says how often each verb is stopped, `EVENTLOG_TEST_SEED` when.
 
@@ -35,7 +35,7 @@ impl Random {
     }
 }
 
-/// A log with which every verb has something to do for a while.
+/// A log that every verb takes some time to process.
 fn long(program: u64) -> Vec<u8> {
     let mut log = Log::new();
     log.bytes = everything();
@@ -91,8 +91,8 @@ impl Place {
         command
     }
 
-    /// Fails if there is anything but what was there, and these files, which must be as they are
-    /// when nothing is interrupted.
+    /// Fails if there is anything except the inputs and these files, which must be the same as
+    /// without an interruption.
     #[track_caller]
     fn check(&self, what: &str, results: &[(&str, &[u8])]) {
         for name in self.work.names() {
@@ -148,7 +148,7 @@ fn interrupt(verb: &[&str], files: &[(&str, &[u8])], signals: &[i32]) {
         stopped += u32::from(status.signal().is_some());
         place.check(&what, &results);
     }
-    // Some may have been faster than we are, not all.
+    // Some runs may have ended before the signal, but not all.
     assert!(
         tries() < 20 || stopped > tries() / 10,
         "{verb:?}: {stopped}"
@@ -223,7 +223,7 @@ fn sorting_with_temporary_files() {
     }
 }
 
-/// A file that is replaced is the old one or the new one.
+/// A file that is replaced has either the old content or the new.
 #[test]
 fn a_file_that_is_replaced() {
     let log = long(1);
@@ -242,8 +242,8 @@ fn a_file_that_is_replaced() {
     for number in 0..tries() {
         let place = Place::new(&[("log", &log), ("out", b"old")]);
         let delay = Duration::from_nanos(random.below(takes.as_nanos() as u64));
-        // Between two system calls the new file has a name of its own. Signals wait until that
-        // is over; SIGKILL would not.
+        // Between two system calls the new file has a temporary name. Signals wait until that is
+        // over; SIGKILL would not.
         let chosen = SIGNALS[random.below(3) as usize];
         let args = ["sort", "log", "-o", "out", "--force"];
         let mut child = place.command(&args).spawn().expect("it starts");
@@ -299,8 +299,8 @@ fn man_pages() {
     }
 }
 
-/// What is recorded is written in place: there is a beginning of it, which can be read, and
-/// nothing else. The program that is run comes to its end, and then the FIFO is gone, too.
+/// What is recorded is written in place: a beginning of it is left, which can be read, and nothing
+/// else. The program that is run reaches its end, and then the FIFO is removed, too.
 #[test]
 fn recordings() {
     let log = long(1);
@@ -351,7 +351,7 @@ fn recordings() {
     }
 }
 
-/// An error in writing says to what, in every verb, on standard output and elsewhere.
+/// An error in writing names the file, in every verb, for standard output and for other files.
 #[test]
 fn what_cannot_be_written_is_named() {
     let dir = Dir::new();

@@ -1,11 +1,11 @@
-//! Watching programs that run: asking them to flush, and telling why nothing comes.
+//! Watching programs that run: asking them to flush, and reporting why nothing arrives.
 
 use crate::common::{Dir, Log, command, eventlog};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Stdio};
 
-/// What a program with our library takes for: flush.
+/// The command that a program with our library accepts: flush.
 const FLUSH: &[u8] = b"\xf0\x9e\x97\x8c\x00\x13eventlog-socket-rts\x01";
 
 /// A verb that is connected to us.
@@ -70,7 +70,7 @@ fn programs_are_asked_to_flush() {
 #[test]
 fn a_program_that_takes_no_requests_holds_nothing_up() {
     let mut watcher = Watcher::start(&["show", "--flush", "10ms"]);
-    // Far more requests than a socket has room for would be sent meanwhile; none is read here.
+    // Far more requests than a socket has room for would be sent in this time; none is read here.
     let log = Log::new();
     watcher.client.write_all(&log.bytes).expect("sent");
     std::thread::sleep(std::time::Duration::from_secs(4));

@@ -11,7 +11,7 @@ fn log() -> String {
     format!("{}{log}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The names of what is printed as OpenTelemetry has it: metrics, log records, spans.
+/// The names in what is printed in OpenTelemetry's form: metrics, log records, spans.
 fn told(args: &[&str]) -> [BTreeSet<String>; 3] {
     let log = log();
     let args = [&["metrics", &log, "--print", "otlp-json"], args].concat();
@@ -114,7 +114,7 @@ fn without_one_its_names_are_those_of_eventlog_live() {
         spans.contains("ghc_eventlog_ThreadState Running"),
         "{spans:?}"
     );
-    // What is pushed is called the same.
+    // What is pushed has the same names.
     let receiver = Receiver::new(|_| Reply::status(200));
     let log = log();
     let args = [
@@ -171,7 +171,7 @@ fn what_is_not_known_is_an_error_with_its_line() {
         .says("processors.profiles.call_stack_profile is left out");
 }
 
-/// Reads YAML and a schema, and says for each file whether the one allows the other.
+/// Reads YAML and a schema, and prints for each file whether the schema allows it.
 const CHECK: &str = r#"
 import json, sys
 try:

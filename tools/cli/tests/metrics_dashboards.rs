@@ -1,6 +1,7 @@
-//! The dashboard and the alerts, asked of a real Prometheus that has scraped real programs.
+//! The dashboard and the alerts, evaluated by a real Prometheus that has scraped real programs.
 //!
-//! `EVENTLOG_PROMETHEUS` is its program (`scripts/counterparts` gets it). Without it nothing is asked.
+//! `EVENTLOG_PROMETHEUS` is its program (`scripts/counterparts` gets it). If it is not set, the
+//! tests are skipped.
 
 use crate::common::{Dir, wait_until};
 use crate::counterparts::{Running, get, port, program, query, wait};
@@ -145,7 +146,7 @@ fn every_expression_of_the_dashboard_returns_data() {
         rules.matches("\"health\":\"ok\"").count() == alerts().len()
     });
 
-    // As targets of their own.
+    // As separate targets.
     let dir = Dir::new();
     let (_prometheus, at) = start(&prometheus, &dir, "prometheus-sd.yml", &server.address);
     wait("the program is scraped", || {
@@ -161,7 +162,7 @@ fn every_expression_of_the_dashboard_returns_data() {
     assert!(query(&at, None, twice).is_empty());
 }
 
-/// A page on which everything is as bad as it can be, and worse each second.
+/// A page on which every value is bad enough for an alert, and gets worse each second.
 fn bad(seconds: u64) -> String {
     let of = "{job=\"a\",instance=\"1\"";
     let mut page = format!(
@@ -212,7 +213,7 @@ fn every_alert_can_fire() {
         }
     });
     let dir = Dir::new();
-    // The same alerts, without the patience.
+    // The same alerts, without their waiting times.
     let mut rules = String::new();
     for line in shipped("deploy/prometheus/alerts.yml").lines() {
         if line.trim().starts_with("for: ") {

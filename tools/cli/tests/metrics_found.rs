@@ -1,4 +1,4 @@
-//! `eventlog metrics` without a source: every program of this user, as it comes and goes.
+//! `eventlog metrics` without a source: every program of this user, from its start to its end.
 
 use crate::common::Log;
 use crate::found::{Machine, Running};
@@ -23,7 +23,7 @@ fn series(text: &str, name: &str) -> Vec<(BTreeMap<String, String>, f64)> {
         .filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
     let series = lines.map(|line| {
         let (labels, value) = line.rsplit_once("} ").expect("a value");
-        // None of those that are looked at has a comma or a quote in it.
+        // No label that is read here has a comma or a quote in it.
         let labels = labels.split(',').map(|label| {
             let (key, value) = label.split_once('=').expect("a label");
             (key.to_owned(), value.trim_matches('"').to_owned())
@@ -48,7 +48,7 @@ fn messages(text: &str, instance: &str) -> Option<f64> {
         .map(|(_, value)| value)
 }
 
-/// No series is told twice.
+/// No series occurs twice.
 #[track_caller]
 fn each_once(text: &str) {
     let mut seen = BTreeSet::new();
@@ -62,7 +62,7 @@ fn each_once(text: &str) {
 fn programs_come_and_go_on_one_page() {
     let machine = Machine::new();
     let server = serving(&machine);
-    // There may be none: that is not to be waited for.
+    // There may be no programs: the command does not wait for one.
     assert_eq!(server.ask("GET /-/ready").0, 200);
     assert_eq!(server.text("/sd"), "[]");
     assert_eq!(
@@ -105,7 +105,7 @@ fn programs_come_and_go_on_one_page() {
         assert!(!alone.contains("instance=\""), "{alone}");
         assert!(value(&alone, "ghc_user_messages_total ") > Some(0.0));
     }
-    // Others can read them meanwhile.
+    // Other clients can read them meanwhile.
     let told = machine.eventlog(&["list", "--json"]).exits(0).json();
     assert!(
         told.iter().all(|it| it["served_by"]["verb"] == "metrics"),
@@ -181,7 +181,7 @@ fn a_restart_is_another_instance_with_its_own_start() {
         until("its messages come", || {
             messages(&page(), &instance) > Some(300.0)
         });
-        // All messages are counted, and none of the one before.
+        // All messages are counted, and none of the program before.
         let alone = server.text("/metrics/app");
         let counted = value(&alone, "ghc_user_messages_total ").expect("a count");
         let lives = (now() - before) as f64 / 1e6;
@@ -201,7 +201,7 @@ fn a_restart_is_another_instance_with_its_own_start() {
             .resource("service.instance.id")
             .expect("an instance");
         let Some(lived) = starts.get(&instance) else {
-            // The very first requests may not know yet who it is.
+            // The first requests may be sent before it is known which program it is.
             continue;
         };
         for (name, point) in request.points() {
@@ -276,7 +276,7 @@ fn one_that_is_killed_has_ended_and_others_take_its_name() {
     let told = |pid| target(&server.text("/metrics"), pid).is_some();
     until("it is told", || told(7));
     assert_eq!(counted(), Some(1.0));
-    // Killed: the socket stays, and nobody has it open.
+    // Killed: the socket stays, and no process has it open.
     drop((client, listener));
     until("it has ended", || counted() == Some(0.0));
     assert!(told(7), "for a while");

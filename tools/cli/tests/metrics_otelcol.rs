@@ -1,7 +1,7 @@
-//! What a real OpenTelemetry Collector makes of what is pushed.
+//! What a real OpenTelemetry Collector passes on of what is pushed.
 //!
 //! `EVENTLOG_OTELCOL` is its program: one with the receiver `otlp` and the exporters `debug` and
-//! `otlphttp`, as all have. Without it nothing is asked.
+//! `otlphttp`, which all distributions have. If it is not set, the test is skipped.
 
 use crate::common::{Dir, done, eventlog};
 use crate::counterparts::{Running, port, program, wait};
@@ -15,7 +15,7 @@ fn log() -> String {
     format!("{}{log}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What tells data points, records and spans apart.
+/// What distinguishes data points, records and spans.
 fn told(seen: &[Seen]) -> BTreeSet<String> {
     let mut told = BTreeSet::new();
     let array = |value: &serde_json::Value, key: &str| value[key].as_array().cloned();
@@ -43,7 +43,7 @@ fn a_collector_hands_on_all_that_it_gets() {
     let Some(collector) = program("EVENTLOG_OTELCOL") else {
         return;
     };
-    // Without it between.
+    // Without the Collector in between.
     let direct = Receiver::new(|_| Reply::status(200));
     let log = log();
     let push = |url: &str| {
@@ -62,7 +62,7 @@ fn a_collector_hands_on_all_that_it_gets() {
     let behind = Receiver::new(|_| Reply::status(200));
     let dir = Dir::new();
     let at = port();
-    // The one that is shipped, with other addresses.
+    // The shipped configuration, with other addresses.
     let path = format!(
         "{}/../../deploy/otelcol/otelcol.yaml",
         env!("CARGO_MANIFEST_DIR")

@@ -14,7 +14,7 @@ use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A log that is always there.
+/// A log that is part of the repository.
 fn log() -> String {
     let log = "/../../formats/events/corpus/9.0.2-hello.eventlog";
     format!("{}{log}", env!("CARGO_MANIFEST_DIR"))
@@ -49,7 +49,7 @@ fn printed() -> Vec<Value> {
     crate::common::eventlog(&args).exits(0).json()
 }
 
-/// What tells a data point apart: its metric, attributes and time.
+/// What distinguishes a data point: its metric, attributes and time.
 fn keys<'a>(messages: impl Iterator<Item = &'a Seen>) -> Vec<String> {
     let points = messages.flat_map(Seen::points);
     let keys = points
@@ -98,7 +98,7 @@ fn a_file_sends_its_whole_series_and_ends() {
             .cloned()
             .collect()
     };
-    // Protocol Buffers and JSON say the same.
+    // Protocol Buffers and JSON contain the same.
     assert_eq!(metrics, kind("resourceMetrics"));
     assert_eq!(of("/v1/logs"), kind("resourceLogs"));
     assert_eq!(of("/v1/traces"), kind("resourceSpans"));
@@ -140,7 +140,7 @@ fn a_busy_receiver_is_asked_again_and_not_too_soon() {
     assert!(waited >= Duration::from_secs(2), "{waited:?}");
     // The same request once more, before any other.
     assert_eq!(seen[0].message, seen[1].message);
-    // It tells of itself, too.
+    // The exporter reports on itself, too.
     let own = seen
         .iter()
         .rfind(|seen| seen.is_own())
@@ -174,7 +174,7 @@ fn what_is_too_large_is_sent_in_parts() {
         .filter(|seen| seen.status == 413)
         .count();
     let taken = receiver.taken().len();
-    // The limit is learnt, not found out again for each.
+    // The limit is remembered, not found out again for each request.
     assert!(refused < taken / 2, "{refused} were refused, {taken} taken");
 }
 
@@ -251,7 +251,7 @@ fn a_slow_receiver_is_given_up_and_asked_again() {
     assert_eq!(told, all_points());
 }
 
-/// Waits until it cannot push, and in the long form for a minute more.
+/// Waits until it cannot push, and for a further minute in the long form of the tests.
 fn outage(stderr: &mut impl BufRead) -> String {
     let mut line = String::new();
     while !line.contains("cannot push to") {
@@ -292,7 +292,7 @@ fn nothing_is_lost_while_nobody_listens() {
 fn a_queue_on_disk_survives_the_end_of_the_exporter() {
     let dir = Dir::new();
     let queue = dir.file("queue");
-    // Nobody listens there.
+    // No process listens there.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let nowhere = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
@@ -315,11 +315,11 @@ fn a_queue_on_disk_survives_the_end_of_the_exporter() {
         .filter(|it| it.get("resourceMetrics").is_some())
         .count();
     crate::common::wait_until("all of it waits", || files() >= moments);
-    // Another one must not use it at the same time.
+    // A second process must not use it at the same time.
     push(&nowhere, &more).exits(3).says("another process");
     child.kill().expect("SIGKILL");
     child.wait().expect("it ends");
-    // Not complete when it was killed.
+    // A request whose writing was not finished when it was killed.
     std::fs::write(
         format!("{queue}/metrics/99999999999999999999-1.new"),
         b"half",

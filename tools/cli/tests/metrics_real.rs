@@ -1,14 +1,15 @@
 //! What Prometheus and VictoriaMetrics make of the metrics.
 //!
 //! `EVENTLOG_PROMETHEUS` and `EVENTLOG_VICTORIA_METRICS` are their programs (`scripts/counterparts`
-//! gets them). Without these nothing is asked.
+//! gets them). If they are not set, the test is skipped.
 
 use crate::common::{Dir, command, done};
 use crate::counterparts::{Running, get, one, port, program, query, wait};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-/// A log with collections, threads and spans; one that is always there if the others are not made.
+/// A log with collections, threads and spans; one that is part of the repository if the others are
+/// not made.
 fn log() -> String {
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../formats/events/corpus");
     let made = format!("{corpus}/logs/9.10.3-mix.eventlog");
@@ -46,7 +47,7 @@ fn all_ways_lead_to_the_same_values() {
              metric_relabel_configs: [{{target_label: via, replacement: {via}}}]}}\n"
         ));
     }
-    // As it is deployed with /sd: the labels come from there.
+    // As it is deployed with /sd: the labels are those of the discovery.
     config.push_str(&format!(
         "- {{job_name: sd, scrape_protocols: [PrometheusText0.0.4], http_sd_configs: [{{url: 'http://{at}/sd', refresh_interval: 1s}}], \
          metric_relabel_configs: [{{target_label: via, replacement: sd}}]}}\n"

@@ -12,7 +12,7 @@ fn log() -> String {
     format!("{}{log}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The messages of Prometheus' protocol that are looked at, by the numbers of its definition.
+/// The fields of Prometheus' protocol that are checked, by the numbers of its definition.
 #[derive(Clone, PartialEq, Message)]
 struct MetricFamily {
     #[prost(string, optional, tag = "1")]
@@ -130,7 +130,7 @@ fn each_program_can_be_scraped_alone() {
     assert_eq!((status, body.len()), (200, 0));
 }
 
-/// A program: it was started at 1000 s of Unix time, and has told so much by `at` milliseconds.
+/// The log of a program that was started at 1000 s of Unix time, up to `at` milliseconds.
 fn program(pid: u32, at: u64) -> Vec<u8> {
     use ghc_eventlog::{CapsetType, EventBody};
     let ms = 1_000_000;
@@ -149,7 +149,7 @@ fn program(pid: u32, at: u64) -> Vec<u8> {
             EventBody::WallClockTime {
                 capset: 0,
                 seconds: 1000 + at / 1000,
-                // Not to the nanosecond the same each time.
+                // The wall clock is not the same to the nanosecond each time.
                 nanoseconds: ((at % 1000) * ms) as u32 + pid + at as u32 % 7,
             },
         ),
@@ -173,7 +173,7 @@ fn program(pid: u32, at: u64) -> Vec<u8> {
     Log::new().block(None, &global).block(Some(0), &own).end()
 }
 
-/// What connects to the program, when it does.
+/// Waits for the connection to the program.
 fn client(listener: &UnixListener) -> UnixStream {
     listener.accept().expect("a client").0
 }
@@ -200,7 +200,7 @@ fn counters_go_on_over_a_reconnection_and_begin_anew_at_a_restart() {
     let text = server.text("/metrics");
     assert_eq!(value(&text, "ghc_eventlog_connection_count{"), Some(1.0));
     assert_eq!(value(&text, "ghc_eventlog_reconnections_total{"), Some(0.0));
-    // It is old: the program was there 50 years ago.
+    // The log is old: the program ran 50 years ago.
     assert!(value(&text, "ghc_eventlog_lag_seconds{").is_some_and(|lag| lag > 1e9));
     let before = instance(&server);
     drop(first);

@@ -1,4 +1,4 @@
-//! `eventlog metrics --otlp` over TLS: whom it trusts, and who it says that it is.
+//! `eventlog metrics --otlp` over TLS: which receivers it trusts, and how it identifies itself.
 
 use crate::common::{Dir, Done, command, done};
 use crate::receiver::{Receiver, Reply};
@@ -9,7 +9,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use std::net::TcpListener;
 use std::sync::Arc;
 
-/// An authority of our own.
+/// A certificate authority of our own.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
@@ -37,7 +37,7 @@ impl Authority {
         Issued { certificate, key }
     }
 
-    /// A receiver with a certificate of that name; `clients`: it wants one from whoever connects.
+    /// A receiver with a certificate for that name; `clients`: it requires one from its clients.
     fn receiver(&self, name: &str, clients: bool) -> Receiver {
         let own = self.issue(name);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -111,17 +111,17 @@ fn a_receiver_with_a_certificate_of_ones_own_authority_is_trusted() {
 fn others_are_not() {
     let (dir, authority) = (Dir::new(), Authority::new());
     let ca = authority.pem(&dir);
-    // Nobody has said that this authority is to be trusted.
+    // This authority has not been declared as trusted.
     let receiver = authority.receiver("localhost", false);
     push(&receiver, &[])
         .exits(3)
         .says("cannot push to https://localhost");
-    // Another one is.
+    // Another one has.
     let elsewhere = Dir::new();
     let other = Authority::new().pem(&elsewhere);
     push(&receiver, &[(CA, &other)]).exits(3);
     assert!(receiver.seen().is_empty(), "nothing was told to it");
-    // It has the certificate of somebody else.
+    // Its certificate is for another name.
     let receiver = authority.receiver("elsewhere.example", false);
     push(&receiver, &[(CA, &ca)])
         .exits(3)

@@ -28,7 +28,7 @@ fn corpus() -> Vec<PathBuf> {
     logs
 }
 
-/// A log that is always there.
+/// A log that is part of the repository.
 fn kept() -> String {
     let log = "/../../formats/events/corpus/9.0.2-hello.eventlog";
     format!("{}{log}", env!("CARGO_MANIFEST_DIR"))
@@ -49,7 +49,7 @@ fn nanos(seconds: &Value) -> Value {
     Value::from(nanos as u64)
 }
 
-/// What one line of `--print json` says, in the words of the decoder.
+/// The contents of one line of `--print json`, in the names of the decoder.
 fn values(line: &Value) -> Values {
     let mut all = Values::new();
     for metric in line["metrics"].as_array().expect("metrics") {
@@ -89,7 +89,8 @@ fn every_value_is_what_another_decoder_computes() {
     let mut seen = BTreeMap::new();
     for log in corpus() {
         let path = log.to_str().expect("UTF-8");
-        // Few places as well, where there are bands or spans: then there are others.
+        // With a small limit as well, where there are bands or spans: then some are summed up as
+        // others.
         let many = ["heap-", "mix.", "ipe."].iter().any(|of| path.contains(of));
         let places = if many { &["50", "3"][..] } else { &["50"] };
         for most in places {
@@ -141,7 +142,7 @@ fn every_value_is_what_another_decoder_computes() {
     }
 }
 
-/// The program is the one that the log tells of.
+/// The resource describes the program of the log.
 fn resource(told: &Value, expected: &Value, path: &str) {
     let own = &told["resource"];
     assert_eq!(own["process.pid"], expected["pid"], "{path}");
@@ -201,7 +202,7 @@ fn a_file_gives_the_series_that_the_live_run_gave() {
             .expect("the program starts");
         let mut client = listener.accept().expect("a client").0;
         let bytes = std::fs::read(&log).expect("a log");
-        // It may not read on before what it prints is read.
+        // The program may not read on before its output is read.
         let feeder = std::thread::spawn(move || {
             for piece in bytes.chunks(7_001) {
                 client.write_all(piece).expect("it reads");
@@ -211,7 +212,7 @@ fn a_file_gives_the_series_that_the_live_run_gave() {
         feeder.join().expect("all of it was written");
         let (file, live) = (file.json(), live.json());
         assert!(file.len() > 3, "{path}: {} moments", file.len());
-        // What has been received by then depends on how it came; the source is another one.
+        // What has been received by then depends on how it arrived; the source differs, too.
         let same = |line: &Value| {
             let mut values = values(line);
             values.remove("ghc.eventlog.received");

@@ -1,5 +1,5 @@
-//! `eventlog monitor`: what a browser gets, of files, programs that are found, and programs that it
-//! runs.
+//! `eventlog monitor`: what a browser gets, for files, for programs that are found, and for
+//! programs that it runs.
 
 use crate::common::{Dir, Log, command, done};
 use crate::found::{Machine, Tool, haskell_program};
@@ -15,12 +15,12 @@ use std::time::Instant;
 /// A monitor that runs.
 struct Monitor {
     tool: Tool,
-    /// Without its first word and the token.
+    /// The address without the token.
     at: String,
     token: Option<String>,
 }
 
-/// `eventlog monitor`, with what it keeps in this directory.
+/// `eventlog monitor`, with its files in this directory.
 fn monitor(dir: &Dir, args: &[&str]) -> Command {
     let mut command = command();
     command
@@ -77,7 +77,7 @@ impl Monitor {
         serde_json::from_slice(&body).expect("JSON")
     }
 
-    /// The session that is as it should be.
+    /// Waits for the session that fulfils a condition.
     #[track_caller]
     fn session(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
@@ -227,7 +227,7 @@ fn a_program_that_it_runs() {
     until("its end is told", || {
         monitor.tool.told().contains("has ended")
     });
-    // What was kept of its log has no name.
+    // The files in which its log is kept have no names.
     let kept = dir.path().join("eventlog");
     assert_eq!(std::fs::read_dir(kept).expect("it is there").count(), 0);
     monitor.tool.signal(Signal::INT);
@@ -292,7 +292,7 @@ fn programs_are_shown_as_they_come_and_go() {
     assert_eq!(session["live"], false);
     let other = monitor.session("the other one goes on", is(second.name()));
     assert_eq!(other["live"], true);
-    // Others can read it meanwhile.
+    // Other clients can read it meanwhile.
     let name = second.name();
     let shown = machine.eventlog(&["show", "-n", "5", &name]).exits(0);
     assert_eq!(shown.lines().len(), 5);

@@ -1,4 +1,5 @@
-//! Logs that are packed with gzip or zstd: read by every verb, written by those that are asked to.
+//! Logs that are packed with gzip or zstd: every verb reads them, and the verbs that write logs
+//! write them if asked.
 
 use crate::common::{Dir, Done, Log, command, done, eventlog, eventlog_with, wait_until};
 use crate::program::everything;
@@ -15,7 +16,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::stream::encode_all(bytes, 3).expect("packed")
 }
 
-/// Runs a verb where `log` is this, and `other` the same.
+/// Runs a verb in whose arguments `log` stands for this file, and `other` for the same.
 fn with_log(log: &[u8], args: &[&str]) -> Done {
     let dir = Dir::new();
     dir.with("log", log);
@@ -23,7 +24,7 @@ fn with_log(log: &[u8], args: &[&str]) -> Done {
     done(command().args(args).current_dir(dir.path()))
 }
 
-/// Bytes of a log that does not come to an end soon, and does not pack to nothing.
+/// A log that is long, and does not compress to almost nothing.
 fn long() -> Log {
     let mut log = Log::new();
     let mut state = 1u64;
@@ -78,7 +79,7 @@ fn every_verb_reads_them_whatever_their_names() {
         }
     }
     for packed in [gzip(&log), zstd(&log)] {
-        // From a pipe, and unpacked by a recording: that is a stream like another.
+        // Also through a pipe, and unpacked by a recording, as for any other stream.
         let stdin = eventlog_with(&["stats", "--json", "-"], &packed).exits(0);
         let plain = eventlog_with(&["stats", "--json", "-"], &log).exits(0);
         assert_eq!(stdin.stdout, plain.stdout);
@@ -115,7 +116,7 @@ fn damage_is_told_and_what_came_before_is_used() {
             &["repair", "log", "-o", "-"],
             &["cut", "log", "-o", "-"],
         ] {
-            // To repair is to save what can be saved.
+            // `repair` saves what can be saved.
             let code = i32::from(verb[0] != "repair");
             let done = with_log(&packed, verb);
             assert_eq!(done.code, code, "{verb:?}: {}", done.stderr);

@@ -1,4 +1,4 @@
-//! Texts of a log cannot command the terminal, whatever prints them.
+//! Texts of a log cannot send commands to the terminal, whichever verb prints them.
 
 use crate::common::{Dir, Done, Log, command, done, eventlog};
 use crate::program::{at, create, marker, message, run, stop};
@@ -6,12 +6,12 @@ use ghc_eventlog::{Breakdown, CapsetType, EventBody, StopStatus, Text, Texts};
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 
-/// What a hostile program may call things: an escape sequence, a C1 control
-/// (UTF-8), DEL, a line feed, what turns the direction of text around, ends of lines
-/// and paragraphs, and what cannot be seen.
+/// A name that a hostile program may use: an escape sequence, a C1 control (UTF-8), DEL, a line
+/// feed, characters that change the direction of text, separators of lines and paragraphs, and
+/// invisible characters.
 const NASTY: &str = "=\u{1b}[31m,\u{9b}2J\u{7f}\u{7}\na;\u{202e}b\u{2066}\u{200f}\u{61c}\u{2028}\u{200b}\u{feff}\u{e0041}";
 
-/// A log that has it wherever a log can have a text.
+/// A log that has this name wherever a log can contain a text.
 fn nasty() -> Vec<u8> {
     let text = |start: &str| format!("{start}{}", NASTY.replace('\n', " "));
     let (start, stop_text) = (text("START "), text("STOP "));
@@ -94,7 +94,7 @@ fn nasty() -> Vec<u8> {
     Log::new().block(Some(0), &at(&events)).end()
 }
 
-/// Every way to print what is in a log.
+/// Every way to print the contents of a log.
 const WAYS: &[&[&str]] = &[
     &["show"],
     &["show", "--sort"],
@@ -121,7 +121,7 @@ const WAYS: &[&[&str]] = &[
     &["export", "speedscope", "--what", "spans"],
 ];
 
-/// Fails if something in it is more than a printed character.
+/// Fails if the output contains anything except printable characters.
 #[track_caller]
 fn prints_only(way: &[&str], done: &Done) {
     let commands = |c: &char| {
@@ -140,7 +140,7 @@ fn no_verb_lets_a_text_command_the_terminal() {
     for way in WAYS {
         let done = eventlog(&[*way, &[&log]].concat()).exits(0);
         prints_only(way, &done);
-        // Nor does a line feed in a name make a line of its own.
+        // A line feed in a name does not begin a new line, either.
         let own = done
             .stdout
             .lines()
@@ -166,7 +166,7 @@ fn raw_prints_what_is_there() {
     let dir = Dir::new();
     let log = dir.with("a.eventlog", &nasty());
     for way in WAYS {
-        // `hp` and `folded` have lines of their own, and nothing is wrong with this log.
+        // `hp` and `folded` have their own lines, and this log has no faults.
         if way.contains(&"hp") || way.contains(&"folded") || way.contains(&"validate") {
             continue;
         }

@@ -17,7 +17,7 @@ fn serve(listener: UnixListener, clients: usize) -> JoinHandle<()> {
             let log = Log::new().messages(0, &[(1, "hello")]).end();
             client.write_all(&log).expect("sent");
             client.shutdown(Shutdown::Write).expect("it is open");
-            // What is not read would break the connection.
+            // Data that is not read would reset the connection.
             let _ = client.read_to_end(&mut Vec::new());
         }
     })
@@ -66,7 +66,7 @@ fn a_directory_that_is_not_to_be_trusted_is_named() {
         .eventlog(&["list"])
         .exits(3)
         .says(&format!("chmod 700 {place}"));
-    // What is named in full does not need it.
+    // A source that is named in full does not need the directory.
     let log = machine.dir.with("log", &Log::new().end());
     machine.eventlog(&["show", &log]).exits(0);
     let missing = machine.eventlog(&["show", "missing"]).exits(3);
@@ -133,7 +133,7 @@ fn what_killed_tools_leave_is_cleaned_away() {
 #[test]
 fn a_real_program_is_listed_and_not_disturbed() {
     let machine = Machine::new();
-    // It waits for its first client, which to be listed is not.
+    // It waits for its first client; listing it does not count as one.
     let Some(program) = machine.program_with(&[("GHC_EVENTLOG_WAIT", "1")]) else {
         return;
     };
@@ -176,7 +176,7 @@ fn a_beginning_of_a_name_is_enough() {
     ambiguous.says("app-12, app-123");
     let several = machine.eventlog(&["stats"]).exits(2);
     several.says("3 programs run").says("app-12, app-123, db-4");
-    // One that is meant in full is not also the beginning of another.
+    // A full name is not also the beginning of another.
     let [app, db] = apps;
     let programs = [serve(app, 1), serve(db, 1)];
     for (name, meant) in [("app-12", "app-12"), ("d", "db-4")] {

@@ -92,7 +92,7 @@ fn what_has_arrived_is_in_the_file_at_once() {
     wait_until("the file has it all", || {
         recorder.read("out.eventlog") == bytes
     });
-    // The recorder is killed in the worst way: the file is a log all the same.
+    // The recorder is killed with SIGKILL: the file is a log nevertheless.
     recorder.signal("-KILL");
     let dir = recorder.end().1;
     assert!(
@@ -109,7 +109,7 @@ fn a_signal_ends_it_in_good_order() {
         let recorder = Recorder::start(&["--reconnect", "always", "--wait", "forever"]);
         let mut client = recorder.accept();
         let bytes = log("early").bytes;
-        // The last item is incomplete; it is kept as it is.
+        // The last item is incomplete, and is kept as it is.
         client.write_all(&bytes[..bytes.len() - 2]).expect("sent");
         wait_until("the file has begun", || {
             !recorder.read("out.eventlog").is_empty()
@@ -209,7 +209,8 @@ fn files_are_not_replaced_unless_that_is_asked_for() {
     assert_eq!(std::fs::read(&path).expect("the file"), b"precious");
     eventlog_with(&["record", "-", "-o", &path, "--force"], &bytes).exits(0);
     assert_eq!(std::fs::read(&path).expect("the file"), bytes);
-    // What is read stays whole whatever is asked for, also as one of the files that are removed.
+    // The input is never changed, whatever the options, even if it is one of the files to be
+    // removed.
     let bytes = log("other").end();
     for name in ["out.eventlog", "out.0002.eventlog"] {
         let log = dir.with(name, &bytes);
@@ -223,7 +224,7 @@ fn files_are_not_replaced_unless_that_is_asked_for() {
     eventlog_with(&["record", "-", "-o", here], &bytes)
         .exits(3)
         .says("choose another");
-    // Numbered files step aside.
+    // Numbered files that exist are not replaced: the number is skipped.
     dir.with("two.0002.eventlog", b"precious");
     let two = dir.file("two.eventlog");
     eventlog_with(
@@ -253,7 +254,7 @@ fn a_log_that_starts_again_goes_into_another_file() {
     assert_eq!(std::fs::read(dir.file("out.0002")).expect("a file"), two);
 }
 
-/// A log with definitions, a thread that goes on, and then many blocks.
+/// A log with definitions, a thread that is alive throughout, and then many blocks.
 fn long_log(blocks: u64) -> Vec<u8> {
     let clock = EventBody::WallClockTime {
         capset: 1,
@@ -349,7 +350,7 @@ fn each_file_of_a_rotation_can_be_read_for_itself() {
     messages.sort();
     messages.dedup();
     assert_eq!(messages.len(), 50);
-    // The oldest files go when only some are to be kept.
+    // The oldest files are deleted when only some are to be kept.
     let few = dir.file("few/out.eventlog");
     std::fs::create_dir(dir.path().join("few")).expect("a directory");
     eventlog_with(
@@ -402,7 +403,7 @@ fn a_log_that_is_cut_in_its_header_is_recorded_and_faulty() {
         done.exits(1).says(&told);
         assert!(recorded == whole[..length], "{length}");
     }
-    // A program that is killed just after has left a log.
+    // A program that is killed just after its header has left a log.
     for length in [header, header + 1, whole.len() - 2] {
         let (done, recorded) = record(&whole[..length]);
         done.exits(0);
@@ -435,8 +436,8 @@ fn a_full_disk_is_an_error() {
         .says("hint:");
 }
 
-/// A recording that is packed, too, can be read whenever it breaks off: what came a second ago is
-/// in the file.
+/// A packed recording can be read wherever it breaks off, too: what arrived a second ago is in the
+/// file.
 #[test]
 fn what_has_arrived_can_be_read_from_a_packed_file() {
     let (first, second) = (log("early").bytes, log("late").bytes);
@@ -451,7 +452,7 @@ fn what_has_arrived_can_be_read_from_a_packed_file() {
     let mut client = listener.accept().expect("a client").0;
     let unpacked = || {
         let packed = std::fs::read(&out).unwrap_or_default();
-        // Nothing but whole frames.
+        // Only whole frames.
         zstd::stream::decode_all(&packed[..]).unwrap_or_default()
     };
     client.write_all(&first).expect("sent");
@@ -459,7 +460,7 @@ fn what_has_arrived_can_be_read_from_a_packed_file() {
     client.write_all(second).expect("sent");
     let both = [&first, second].concat();
     wait_until("both parts are there", || unpacked() == both);
-    // While something comes all the time, there is a new frame every second, too.
+    // While data arrives all the time, there is a new frame every second, too.
     let sending = std::time::Instant::now();
     let mut sent = both.clone();
     while unpacked() == both {
@@ -530,7 +531,7 @@ fn standard_output_is_a_file_like_another() {
         let args = [&["record", "-", "-o", "-"], &more[..]].concat();
         eventlog(&args).exits(2).says("standard output");
     }
-    // A reader that has had enough is not an error.
+    // A reader that closes its end is not an error.
     let long = long_log(3000);
     let mut child = command()
         .args(["record", "-", "-o", "-"])

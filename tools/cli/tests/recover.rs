@@ -40,7 +40,7 @@ fn less_than_a_lap_comes_back_byte_for_byte() {
 fn of_several_laps_the_newest_is_there_and_the_rest_is_told() {
     let dir = Dir::new();
     let ring = Ring::with_header(dir.file("ring"));
-    // Lengths that never end at the end of the ring: records wrap around it.
+    // Lengths that never end exactly at the end of the ring: records wrap around it.
     for number in 0..1000 {
         ring.push(&numbered(
             number,
@@ -71,7 +71,7 @@ fn chunks_from_one_granule_to_the_whole_ring() {
     let (numbers, ..) = recovered(&dir, &ring);
     let all: Vec<u64> = (numbers[0]..30_000).collect();
     assert_eq!(numbers, all);
-    // One that takes the place of all others.
+    // A chunk that overwrites all others.
     let part = numbered(30_000, Some(1), 60_000);
     let parts = CAPACITY as usize / part.len();
     ring.push(&part.repeat(parts));
@@ -90,7 +90,7 @@ fn a_torn_record_is_told_and_nothing_else_is_missing() {
     let mut torn = ring.recorder.reserve(4321).expect("room");
     torn.write(0, &[0xaa; 1000]);
     std::mem::forget(torn);
-    // Given up on purpose: nothing is missing.
+    // Aborted on purpose: nothing is missing.
     drop(ring.recorder.reserve(777).expect("room"));
     for number in 10..20 {
         ring.push(&numbered(number, Some(0), 1000));
@@ -100,7 +100,7 @@ fn a_torn_record_is_told_and_nothing_else_is_missing() {
     assert_eq!(others.len(), 1, "{others:?}");
     assert!(others[0].contains("torn 1 chunk, 4321 bytes"), "{others:?}");
     done.says("0 overwritten, 1 torn");
-    // After a lap it is in the way.
+    // After a lap it is in the way of newer chunks.
     while ring.recorder.push(&numbered(20, Some(0), 5000)).is_ok() {}
     ring.tell();
     let (_, others, _) = recovered(&dir, &ring);
@@ -116,7 +116,8 @@ fn a_torn_record_is_told_and_nothing_else_is_missing() {
 fn an_end_marker_in_the_middle_is_taken_out() {
     let dir = Dir::new();
     let ring = Ring::with_header(dir.file("ring"));
-    // As GHC 9.0 does, behind the block, and alone; and as later ones, counted as part of it.
+    // As GHC 9.0 writes it, behind the block, and alone; and as later versions do, counted as part
+    // of the block.
     ring.push(&[numbered(0, Some(0), 10), vec![0xff, 0xff]].concat());
     ring.push(&numbered(1, Some(0), 10));
     let mut inside = numbered(2, Some(0), 10);
@@ -131,7 +132,7 @@ fn an_end_marker_in_the_middle_is_taken_out() {
     assert_eq!(others, [""; 0]);
 }
 
-/// ThreadScope takes nothing more from a log in which a task does something that was not created.
+/// ThreadScope stops reading a log in which a task occurs that was not created.
 #[test]
 fn tasks_that_do_something_were_created_before() {
     let dir = Dir::new();
@@ -147,7 +148,8 @@ fn tasks_that_do_something_were_created_before() {
         old_cap: 3,
         new_cap: 2,
     };
-    // Task 4 is defined in the slot; 5 only where it went, 1 to 3 were created where the ring has something else by now.
+    // Task 4 is defined in the slot; of 5 only the migration is; the creations of 1 to 3 have been
+    // overwritten in the ring.
     let defined = block(None, &[(2, create(4)), (2, migrate(5))]);
     let header = Header::standard();
     ring.define(header.as_bytes(), events(&defined));
@@ -160,7 +162,7 @@ fn tasks_that_do_something_were_created_before() {
         (23, delete(2)),
     ];
     ring.push(&block(None, &first));
-    // The number of a task that is over is used again.
+    // The number of a deleted task is used again.
     let second = [
         (30, create(1)),
         (31, delete(1)),
@@ -204,7 +206,7 @@ fn tasks_that_do_something_were_created_before() {
     assert!(!done.stderr.contains("older"), "{done:?}");
 }
 
-/// A header that says otherwise how long messages are: there are none of ours, then.
+/// A header that declares another length for messages: then none of ours are written.
 #[test]
 fn what_is_said_in_the_log_is_as_the_header_declares_it() {
     let dir = Dir::new();
@@ -250,7 +252,7 @@ fn definitions_come_first_and_each_once() {
     );
     ring.table(161, 0, &[]);
     ring.table(169, 1, &info_table(7, "three"));
-    // Of these a chunk has one of each; info tables as GHC declares their lengths.
+    // The chunks contain one of each kind; info tables with the lengths that GHC declares.
     let mut wrong = info_table(6, "two");
     wrong[11] += 1;
     let mut chunk = block(None, &[]);
@@ -267,7 +269,7 @@ fn definitions_come_first_and_each_once() {
         EventBody::Ipe {
             table_name: name, ..
         } => {
-            // Most tools go by the length that is declared.
+            // Most tools rely on the declared length.
             let declared = u16::from_be_bytes([event.raw[10], event.raw[11]]);
             assert_eq!(usize::from(declared) + 12, event.raw.len());
             seen.push(name.to_string());
@@ -309,8 +311,8 @@ fn definitions_later_than_what_is_recorded_are_there_too() {
     assert_eq!(seen, [(7, 0), (1000, 6_000_000)]);
 }
 
-/// A quiet program has blocks that take seconds: what comes before one is no later than its
-/// first event.
+/// Blocks of a quiet program span seconds: events written before one are no later than its first
+/// event.
 #[test]
 fn what_comes_before_a_long_block_is_before_its_first_event() {
     let dir = Dir::new();
@@ -335,7 +337,7 @@ fn what_comes_before_a_long_block_is_before_its_first_event() {
             global.push(event.time);
         }
     });
-    // The definition, what is told of the overwritten, and the block.
+    // The definition, the messages about what was overwritten, and the block.
     assert_eq!(global.len(), 4, "{global:?}");
     assert!(global.is_sorted(), "{global:?}");
 }
@@ -428,7 +430,7 @@ fn a_file_that_is_being_written() {
                 }
             }
         });
-        // Whatever fails below, the writer ends.
+        // The writer ends even if a check below fails.
         struct Stop<'a>(&'a AtomicBool);
         impl Drop for Stop<'_> {
             fn drop(&mut self) {

@@ -35,7 +35,7 @@ fn typical(dir: &Dir) -> (Layout, Vec<u8>, Vec<u64>) {
     (ring.layout, ring.image(), numbers)
 }
 
-/// Recovers an image, if that can be done; whatever comes of it is in order.
+/// Recovers an image, if possible, and checks that the result is in order.
 fn attempt(dir: &Dir, bytes: &[u8]) -> Option<(Vec<u64>, Vec<String>, Done)> {
     let file = dir.with("damaged", bytes);
     let out = dir.file("out.eventlog");
@@ -51,7 +51,7 @@ fn attempt(dir: &Dir, bytes: &[u8]) -> Option<(Vec<u64>, Vec<String>, Done)> {
     Some((numbers, others, done))
 }
 
-/// Numbers without much of a pattern.
+/// Pseudo-random numbers.
 struct Noise(u64);
 
 impl Noise {
@@ -64,7 +64,7 @@ impl Noise {
     }
 }
 
-/// Recovers with little memory; `text` has to be said.
+/// Recovers with little memory; standard error must contain `text`.
 fn with_little_memory(dir: &Dir, file: &str, code: i32, text: &str) -> u64 {
     let (program, out) = (env!("CARGO_BIN_EXE_eventlog"), dir.file("out.eventlog"));
     let script = format!("ulimit -v 300000; exec {program} recover {file} -o {out} --force");
@@ -73,7 +73,7 @@ fn with_little_memory(dir: &Dir, file: &str, code: i32, text: &str) -> u64 {
     std::fs::metadata(&out).map_or(0, |about| about.len())
 }
 
-/// A few kilobytes on the disk that say they are gigabytes.
+/// A few kilobytes on the disk with the declared size of gigabytes.
 #[test]
 fn holes_are_not_believed() {
     let dir = Dir::new();
@@ -88,7 +88,7 @@ fn holes_are_not_believed() {
         words.map(u32::to_ne_bytes).concat()
     };
 
-    // Slots and tables larger than anybody makes.
+    // Slots and tables that are larger than any real ones.
     let mut layout = Layout::new(CAPACITY, 4096, 1, 7);
     (layout.slot_size, layout.tables_size) = (4 << 30, 4 << 30);
     layout.tables_at = layout.slots_at + 2 * layout.slot_size;
@@ -104,7 +104,7 @@ fn holes_are_not_believed() {
         .expect("written");
     with_little_memory(&dir, &dir.file("sparse"), 1, "cannot be");
 
-    // Records and entries in a file that may be as large, of which next to nothing is there.
+    // Records and entries in a file that may be this large, but is almost empty on the disk.
     let layout = Layout::new(1 << 30, 4096, 1, 7);
     let file = sparse(&layout);
     let header = Header::standard();
@@ -120,7 +120,7 @@ fn holes_are_not_believed() {
         .expect("written");
     let granules = layout.granules() as usize;
     for (position, len) in [(0u64, 600u64 << 20), ((600 << 20) / 64 + 1, 100 << 20)] {
-        // Committed, in the first lap, and so long.
+        // Committed, in the first lap, and this long.
         let word = 2u64 << 62 | len;
         let at = header_index(position as usize, granules) as u64 * 8;
         file.write_all_at(&word.to_ne_bytes(), layout.words_at + at)
@@ -153,7 +153,8 @@ fn a_file_that_is_cut_off() {
         slot + 31,
     ];
     for at in regions {
-        // What comes last in the file is what says how to read the rest. The first slot has the second state.
+        // The end of the file contains what is needed to read the rest. The first slot has the
+        // second state.
         let whole = at >= slot;
         assert_eq!(
             attempt(&dir, &bytes[..at as usize]).is_some(),
@@ -186,7 +187,7 @@ fn bytes_that_are_damaged() {
         let mut bad = bytes.clone();
         let flips = 1 + noise.below(8);
         for _ in 0..flips {
-            // The words are where damage does most.
+            // Damage has the largest effect in the words.
             let at = match round % 3 {
                 0 => used[noise.below(used.len() as u64) as usize],
                 1 => noise.below(bytes.len() as u64),
@@ -196,7 +197,8 @@ fn bytes_that_are_damaged() {
         }
         let found = attempt(&dir, &bad);
         if round % 3 == 0 {
-            // Each damaged word costs no more than the few chunks that it speaks of or lies about.
+            // Each damaged word costs no more than the few chunks that it describes, or describes
+            // wrongly.
             let (found, ..) = found.expect("the slots are whole");
             let kept = found
                 .iter()
@@ -232,7 +234,7 @@ fn a_damaged_chunk_is_left_out_alone() {
         "{others:?}"
     );
     done.says(&format!("the first at byte {at} of the file"));
-    // One that says it ended long after the others costs nothing but itself, too.
+    // A chunk that claims to end long after the others is the only one lost, too.
     let mut bytes = ring.image();
     bytes[at + 14] ^= 1;
     let (numbers, ..) = attempt(&dir, &bytes).expect("a log");

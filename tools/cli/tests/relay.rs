@@ -1,4 +1,4 @@
-//! `eventlog relay`: arguments, what it serves, what it tells, and how it ends.
+//! `eventlog relay`: arguments, what it serves, what it reports, and how it ends.
 
 use crate::common::{Dir, Log, done, eventlog};
 use crate::program::{at, create, everything, message, run, stop};
@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-/// A block of one capability on which threads come and go, by its number.
+/// A block of one capability in which threads are created, run and end, by its number.
 fn block(number: u64) -> Vec<u8> {
     let thread = number as u32 + 1;
     let begin = number * 10;
@@ -128,7 +128,7 @@ fn addresses_are_printed_and_can_be_connected_to() {
         3,
     );
     assert_eq!(relaying.addresses[0], format!("unix:{to}"));
-    // Nobody else may connect.
+    // Other users cannot connect.
     let mode = std::fs::metadata(&to)
         .expect("a socket")
         .permissions()
@@ -168,7 +168,7 @@ fn addresses_are_printed_and_can_be_connected_to() {
     assert!(!std::path::Path::new(&to).exists());
 }
 
-/// Those who are there before the log begins get it byte for byte.
+/// Clients that are connected before the log begins get it byte for byte.
 #[test]
 fn everybody_gets_every_byte() {
     let dir = Dir::new();
@@ -196,7 +196,7 @@ fn everybody_gets_every_byte() {
     );
 }
 
-/// However late they come: what they get is valid, and comes to the same in the end.
+/// However late a client connects: what it gets is valid, and leads to the same state in the end.
 #[test]
 fn those_who_come_late_know_all_the_same() {
     let dir = Dir::new();
@@ -214,7 +214,7 @@ fn those_who_come_late_know_all_the_same() {
         log.extend_from_slice(&block);
         first.gets(log.len());
         let client = relaying.client();
-        // It is there, and gets on.
+        // The client is connected, and receives data.
         client.gets(header().len() + 1);
         late.push(client);
     }
@@ -249,7 +249,7 @@ fn a_program_that_comes_again_is_another_session() {
         if !follow {
             assert!(client.end() == one);
             let next = relaying.client();
-            // One that comes when the second log is over waits for a third.
+            // A client that connects when the second log is over waits for a third.
             relaying.tells("client_came", 2);
             stream.write_all(&two).expect("sent");
             drop(stream);
@@ -319,7 +319,7 @@ fn sources_of_all_kinds_are_read() {
     assert!(client.end() == log);
     assert_eq!(relaying.end(), 0);
 
-    // A file that is not there yet, and grows.
+    // A file that does not exist yet, and grows.
     let relaying = Relaying::start(&dir, &["grows.eventlog", "--to=unix:file.sock"], 1);
     let client = relaying.client();
     relaying.tells("client_came", 1);
@@ -354,7 +354,7 @@ fn sources_of_all_kinds_are_read() {
     assert!(client.end() == log);
 }
 
-/// A relay of a relay that its first client reaches late.
+/// A relay of a relay that gets its first client late.
 #[test]
 fn relays_can_be_chained_late() {
     let dir = Dir::new();
@@ -420,7 +420,7 @@ fn a_recording_is_replayed_from_when_the_first_client_is_there() {
         assert_eq!(relaying.tells("replay_waits", 1)[0]["source"], "old");
         assert_eq!(relaying.told("session_began").len(), 0);
         assert!(relaying.client().end() == log);
-        // There is nothing more to come.
+        // The log is over.
         assert_eq!(relaying.end(), 0);
     }
     // An hour of it takes an hour, and can be interrupted.
@@ -448,7 +448,7 @@ fn the_end_mark_comes_when_the_relay_is_asked_to_end() {
         let mut stream = program.accept();
         let log = [header(), caps(), block(0)].concat();
         stream.write_all(&log).expect("sent");
-        // A piece of a block is not served.
+        // An incomplete block is not served.
         stream.write_all(&block(1)[..30]).expect("sent");
         client.gets(log.len());
         let late = relaying.client();
@@ -459,13 +459,14 @@ fn the_end_mark_comes_when_the_relay_is_asked_to_end() {
         let late = late.end();
         assert!(late.ends_with(END));
         is_valid(&dir, &late);
-        // The one of a client that never got a log is empty.
+        // The file of a client that never got a log is empty.
         assert_eq!(relaying.told("draining").len(), 1);
         assert_eq!(relaying.told("ended").len(), 1);
     }
 }
 
-/// A client that takes nothing delays the end, and a second signal does not wait for it.
+/// A client that reads nothing delays the end, and a second signal ends the relay without waiting
+/// for it.
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let dir = Dir::new();
@@ -522,11 +523,11 @@ fn the_state_can_be_asked_for() {
     status(&["tcp:127.0.0.1:1"])
         .exits(3)
         .says("no relay of this user serves tcp:127.0.0.1:1");
-    // It is our user's alone.
+    // Only our user can access it.
     let name = format!("eventlog/relay-{}.status", relaying.child.id());
     let about = std::fs::metadata(dir.file(&name)).expect("a socket");
     assert_eq!(about.permissions().mode() & 0o077, 0);
-    // One that was killed leaves its socket, which is removed when that is noticed.
+    // A relay that was killed leaves its socket, which is removed when that is noticed.
     drop(relaying);
     assert!(std::path::Path::new(&dir.file(&name)).exists());
     status(&[]).exits(3);
@@ -557,7 +558,7 @@ fn what_happens_is_told_in_words_too() {
         text.lines().all(|line| line.starts_with("eventlog: ")),
         "{text}"
     );
-    // Or not at all, unless something is wrong. The first relay may have connected to the program
+    // With --quiet only warnings are printed. The first relay may have connected to the program
     // again before it ended.
     let program = Program::new(&dir, "app.sock");
     let mut command = relay(&dir);
@@ -588,7 +589,7 @@ fn the_exit_status_is_that_of_the_program() {
     };
     run("kill -9 $$").exits(137);
     let none = run("echo said; exit 7").exits(7);
-    // The addresses come first, then what the program says.
+    // The addresses are printed first, then the output of the program.
     assert_eq!(none.lines()[1..], ["said"]);
     none.says("wrote no eventlog");
     done(relay(&dir).args(["--to=unix:x.sock", "--", "/nonexistent/program"]))
@@ -597,7 +598,7 @@ fn the_exit_status_is_that_of_the_program() {
     assert_eq!(dir.names(), ["eventlog"]);
 }
 
-/// The log of a program that is run comes through a pipe, which is drained whatever clients do.
+/// The log of a program that is run arrives through a pipe, which is drained whatever clients do.
 #[test]
 fn a_program_that_is_run_never_waits() {
     let dir = Dir::new();
@@ -617,7 +618,7 @@ fn a_program_that_is_run_never_waits() {
     until("the program is through", || {
         dir.names().contains(&"through".to_owned())
     });
-    // Only so that the end does not wait for it either.
+    // Only so that the end does not wait for it, either.
     drop(stalled);
     let received = client.end();
     assert!(
@@ -653,7 +654,7 @@ fn signals_go_to_the_program_that_is_run() {
     }
 }
 
-/// The commands of a client go to the program.
+/// The commands of a client are passed on to the program.
 #[test]
 fn clients_can_send_commands() {
     let dir = Dir::new();
@@ -673,7 +674,7 @@ fn clients_can_send_commands() {
     assert_eq!(frame, flush);
 }
 
-/// What other verbs make of it.
+/// Other verbs as clients of the relay.
 #[test]
 fn other_verbs_read_what_is_served() {
     let dir = Dir::new();

@@ -1,4 +1,4 @@
-//! `eventlog relay` among sources and clients that break, hang, flood and lie.
+//! `eventlog relay` with sources and clients that break, hang, flood it and send wrong data.
 
 use crate::common::{Dir, Log, eventlog};
 use crate::program::{at, create, everything, run, stop};
@@ -21,7 +21,7 @@ fn cap() -> Vec<u8> {
     body(&Log::new().block(None, &created).bytes).to_vec()
 }
 
-/// A block in which a thread begins, and is blocked in the end; with a long message.
+/// A block in which a thread begins, and is blocked at the end; with a long message.
 fn work(number: u64) -> Vec<u8> {
     let thread = number as u32 + 1;
     let text = "x".repeat(20_000);
@@ -38,7 +38,7 @@ fn work(number: u64) -> Vec<u8> {
     body(&log.bytes).to_vec()
 }
 
-/// A relay of one program, which it has connected to.
+/// A relay of one program, to which it is connected.
 struct Setting {
     dir: Dir,
     program: Program,
@@ -69,7 +69,7 @@ impl Setting {
         stream
     }
 
-    /// A client that is known to the relay.
+    /// A client that the relay has accepted.
     fn client(&self) -> Client {
         let before = self.relaying.told("client_came").len();
         let client = self.relaying.client();
@@ -86,8 +86,8 @@ fn a_source_that_is_killed_may_come_again() {
     stream.write_all(&work(0)).expect("sent");
     stream.write_all(&work(1)[..1000]).expect("sent");
     drop(stream);
-    // Of the last block the events are served that have come whole. The end is not that of the
-    // program.
+    // Of the last block, the events that have arrived whole are served. The end mark is not the
+    // program's.
     let events = at(&[(11, create(2)), (12, run(2))]);
     let rest = body(&Log::new().block(Some(0), &events).bytes).to_vec();
     let received = client.end();
@@ -107,7 +107,7 @@ fn a_source_that_is_killed_may_come_again() {
     let over = &setting.relaying.tells("session_ended", 1)[0];
     assert_eq!(over["marked"], false);
     assert_eq!(over["cut_off_bytes"], 1000 - rest.len());
-    // Nobody listens for a while, and then another process does.
+    // For a while no process listens there, and then another process does.
     let Setting {
         dir,
         program,
@@ -122,7 +122,7 @@ fn a_source_that_is_killed_may_come_again() {
     assert_eq!(relaying.tells("session_began", 2)[1]["session"], 2);
 }
 
-/// Clients of a program that says nothing wait, and so does nobody else.
+/// Clients of a program that sends nothing wait, and do not hold up anything else.
 #[test]
 fn a_source_that_hangs_is_told() {
     let setting = Setting::new(&[]);
@@ -153,7 +153,7 @@ fn garbage_is_told_and_not_served() {
     assert!(client.end() == everything());
 }
 
-/// What is damaged in the middle of a log is handed on as it is: others may make something of it.
+/// Damage in the middle of a log is passed on as it is: other tools may be able to read it.
 #[test]
 fn damage_in_a_log_is_handed_on() {
     let setting = Setting::new(&[]);
@@ -206,11 +206,11 @@ fn a_client_that_sends_garbage_gets_the_log_all_the_same() {
         .map(|n| ((n * 2_654_435_761) >> 11) as u8)
         .collect();
     client.socket.write_all(&garbage).expect("taken");
-    // A closed sending side is not an end.
+    // A client that has closed its sending side has not ended.
     client.socket.shutdown(Shutdown::Write);
     stream.write_all(&work(0)).expect("sent");
     stream.write_all(END).expect("sent");
-    // None of it went to the program.
+    // None of it was sent to the program.
     stream.set_nonblocking(true).expect("a socket");
     assert!(client.end() == [&header(), &cap(), &work(0), END].concat());
     let mut sent = [0; 64];
@@ -231,7 +231,7 @@ fn clients_that_take_nothing_cost_the_others_nothing() {
     for number in 0..500 {
         stream.write_all(&work(number)).expect("sent");
         log.extend(work(number));
-        // More than the ring has room for would be lost on a client that is not on its way.
+        // A client that is not reading would lose what exceeds the ring.
         if number % 10 == 9 {
             client.gets(log.len());
         }
@@ -243,7 +243,7 @@ fn clients_that_take_nothing_cost_the_others_nothing() {
     drop(stalled);
 }
 
-/// It takes a byte now and then, falls behind, and is brought up to date.
+/// A client that reads a byte now and then falls behind, and gets the present state.
 #[test]
 fn a_slow_client_is_brought_up_to_date() {
     let setting = Setting::new(&["--ring=4M"]);
@@ -261,7 +261,8 @@ fn a_slow_client_is_brought_up_to_date() {
             let mut few = [0; 1];
             slow.read_exact(&mut few).expect("a byte");
             received.extend(few);
-            // On a machine that is too busy, the relay would not know what the client knows.
+            // On a machine that is too busy, the relay's state may be behind what the client has
+            // received.
             until("the relay knows the state", || {
                 let status = setting.relaying.status();
                 let session = &status["sources"][0]["session"];
@@ -310,7 +311,7 @@ fn a_slow_client_may_be_disconnected() {
     let client = setting.client();
     let mut stream = setting.begun();
     let mut log = [header(), cap()].concat();
-    // Much more than the ring and the socket's buffers have room for.
+    // Much more than fits into the ring and the socket's buffers.
     for number in 0..200 {
         stream.write_all(&work(number)).expect("sent");
         log.extend(work(number));
@@ -335,7 +336,7 @@ fn there_are_no_more_clients_than_may_be() {
     let refused = setting.relaying.client();
     assert_eq!(refused.end(), b"");
     assert_eq!(setting.relaying.tells("client_refused", 1)[0]["limit"], 2);
-    // Whoever leaves makes room.
+    // A client that leaves makes room.
     one.socket.shutdown(Shutdown::Both);
     setting.relaying.tells("client_gone", 1);
     let client = setting.client();
@@ -360,7 +361,7 @@ fn a_thousand_clients_one_after_the_other_leave_nothing() {
     let came = |from: usize, to: usize| {
         for number in from..to {
             let mut socket = Socket::connect(&setting.relaying.addresses[0]);
-            // Some leave at once, some with the log on its way.
+            // Some leave at once, some while the log is being sent.
             if number % 2 == 0 {
                 socket.read_exact(&mut [0; 100]).expect("a header");
             }
@@ -379,7 +380,7 @@ fn a_thousand_clients_one_after_the_other_leave_nothing() {
         setting.relaying.told("client_came").len() >= 1012
     });
     settled(1010);
-    // A client is told to be gone a moment before its descriptor is closed.
+    // A client is reported as gone a moment before its descriptor is closed.
     until("no more descriptors than before", || {
         setting.relaying.descriptors() <= before
     });

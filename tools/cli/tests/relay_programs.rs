@@ -12,8 +12,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// Works for each line of its input: threads come, talk and go, values are collected. It says so
-/// in the log and on its output.
+/// Works for each line of its input: threads are created, log and end, values are collected. It
+/// reports each phase in the log and on its output.
 const WORKER: &str = r#"
 module Main (main) where
 import Control.Concurrent
@@ -63,7 +63,7 @@ struct Ghc {
 }
 
 impl Ghc {
-    /// `None`, which is said, where there is none.
+    /// `None`, with a message, if there is none.
     fn find() -> Option<Self> {
         let suite = std::env::var("EVENTLOG_TEST_GHC").unwrap_or_else(|_| "host".into());
         let version = Self::command_in(&suite, "ghc")
@@ -91,7 +91,7 @@ impl Ghc {
             .any(|old| self.version.starts_with(old))
     }
 
-    /// The worker, without anything of ours.
+    /// The worker, without our library.
     fn worker(&self, dir: &Dir) -> String {
         dir.with("Main.hs", WORKER.replace("START", "pure ()").as_bytes());
         let mut ghc = Self::command_in(&self.suite, "ghc");
@@ -110,7 +110,7 @@ impl Ghc {
         dir.file("worker")
     }
 
-    /// The worker with the library, which makes a socket.
+    /// The worker with the library, which creates a socket.
     fn streaming_worker(&self, dir: &Dir) -> String {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .parent()
@@ -157,7 +157,7 @@ impl Ghc {
         dir.file("worker")
     }
 
-    /// How the worker is called, with two capabilities.
+    /// The command line of the worker, with two capabilities.
     fn call(&self, worker: &str, more: &[&str]) -> Vec<String> {
         let matrix = repository().join("scripts/ghc-matrix");
         let mut call = match self.suite.as_str() {
@@ -209,7 +209,7 @@ impl Drop for Working {
     }
 }
 
-/// The phases that a log tells of.
+/// The phases in a log.
 fn phases(log: &[u8]) -> Vec<String> {
     let mut reader = Reader::new(log);
     let mut phases = Vec::new();
@@ -246,7 +246,8 @@ fn clients_of_an_unmodified_program_may_come_at_any_time() {
     for (number, phase) in PHASES.iter().enumerate() {
         let before = first.count();
         writeln!(stdin, "{phase}").expect("it listens");
-        // The program says so when it is done, and it never waits for a client.
+        // The program prints a line when it has finished the phase, and it never waits for a
+        // client.
         until("the phase is over", || {
             relaying.lines().contains(&format!("done {phase}"))
         });
@@ -308,7 +309,7 @@ fn what_clients_get_comes_to_the_same_as_the_file_of_the_program() {
 }
 
 /// A program with the library: it serves one client, which is the relay. Some of the relay's
-/// clients stall, and it is stopped and goes on.
+/// clients stall, and the relay itself is stopped and continued.
 #[test]
 fn a_program_with_a_socket_is_not_disturbed_by_clients() {
     let Some(ghc) = Ghc::find() else { return };
@@ -336,7 +337,7 @@ fn a_program_with_a_socket_is_not_disturbed_by_clients() {
         working.phase(phase);
         until("buffers are full", || first.count() > before);
         if phase == "2" {
-            // It hangs for a while; whoever comes now is served.
+            // The relay hangs for a while; a client that connects now is served.
             signal(&working.child, Signal::STOP);
             let client = relaying.client();
             client.gets(1);
@@ -359,14 +360,14 @@ fn a_program_with_a_socket_is_not_disturbed_by_clients() {
         is_valid_for_us(&dir, &received);
         assert_eq!(fold(&received).difference(&whole), None);
     }
-    // It is over for the relay, too, but may come again.
+    // For the relay the session is over, too, but the program may come back.
     relaying.tells("session_ended", 1);
     let mut working = Working::start(&mut command);
     relaying.tells("session_began", 2);
     let client = relaying.client();
     client.gets(1);
     working.phase("7");
-    // The log of one that is killed ends all the same, and is told to be without its end.
+    // The log of a program that is killed ends as well, and is reported to lack its end mark.
     signal(&working.child, Signal::KILL);
     is_valid_for_us(&dir, &client.end());
     let over = relaying.tells("session_ended", 2);
@@ -375,7 +376,7 @@ fn a_program_with_a_socket_is_not_disturbed_by_clients() {
     assert_eq!(relaying.end(), 0);
 }
 
-/// Someone who takes nothing, and a pipe that is full in a moment: the program goes on, also when
+/// With a client that reads nothing, and a pipe that is soon full, the program continues, even when
 /// the relay itself is killed.
 #[test]
 fn a_program_that_is_run_outlives_the_relay() {
@@ -398,7 +399,7 @@ fn a_program_that_is_run_outlives_the_relay() {
     });
     relaying.signal(Signal::KILL);
     assert_eq!(relaying.end(), 1009);
-    // Its output is a pipe to us, which is still read.
+    // Its output is a pipe that this test still reads.
     for phase in &PHASES[1..] {
         writeln!(stdin, "{phase}").expect("it listens");
     }

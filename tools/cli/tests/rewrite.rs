@@ -69,7 +69,7 @@ fn the_mark_may_lie_in_the_last_block() {
     assert!(marker.is_some());
     log[last + 13] = log[last + 13].checked_add(2).expect("no carry");
     assert!(rewritten(&["repair"], &log) == log);
-    // Not if something follows.
+    // Not if more data follows.
     let more = Log::new()
         .block(Some(0), &at_ms(200))
         .bytes
@@ -122,7 +122,7 @@ fn marks_in_the_middle_of_a_block_are_left_out_and_its_size_with_them() {
     let mut block = part(&[(1, message("one"))]);
     block.extend_from_slice(&[0xff; 4]);
     block.extend_from_slice(&part(&[(2, message("two"))])[24..]);
-    // Whole as far as its size goes, and an event follows that has no block.
+    // Its size fits, and an event follows that is in no block.
     let size = block.len() as u32;
     block[10..14].copy_from_slice(&size.to_be_bytes());
     block[14..22].copy_from_slice(&2_000_000u64.to_be_bytes());
@@ -142,7 +142,8 @@ fn marks_in_the_middle_of_a_block_are_left_out_and_its_size_with_them() {
     assert_valid(&repaired);
 }
 
-/// No event is later than its block, no block begins after its end, none ends before the one before.
+/// No event is later than its block, no block begins after its end, none ends before the previous
+/// one.
 #[test]
 fn times_that_cannot_be_are_corrected() {
     let header = Header::standard().as_bytes().len();
@@ -166,7 +167,7 @@ fn times_that_cannot_be_are_corrected() {
         assert_eq!(times(&repaired), expected, "{at}");
         assert_valid(&repaired);
     }
-    // An end of 0, with which none of the events agrees.
+    // An end of 0, which contradicts all events.
     let mut damaged = log.clone();
     damaged[header + 14..header + 22].fill(0);
     let repaired = rewritten(&["repair"], &damaged);
@@ -215,7 +216,7 @@ fn headers_that_declare_other_blocks_are_written_for_these() {
     }
 }
 
-/// Where an info table event ends can depend on what follows it.
+/// The end of an info table event can depend on what follows it.
 #[test]
 fn an_event_is_as_long_in_another_place() {
     let header = Header::standard();
@@ -230,8 +231,8 @@ fn an_event_is_as_long_in_another_place() {
     };
     let first = Log::new().block(Some(0), &at(&[(5, ipe)])).bytes;
     let mut first = first[header.as_bytes().len()..].to_vec();
-    // Three bytes too many: more than its block has. Where another event of the same block follows, that could
-    // be so.
+    // Three bytes too many: more than its block has. If another event of the same block follows,
+    // that could be correct.
     first[24 + 11] += 3;
     let second = Log::new().block(Some(0), &at(&[(6, message("m"))])).bytes;
     let second = &second[header.as_bytes().len()..];
@@ -302,7 +303,7 @@ fn a_cut_has_what_it_needs() {
     let cut = rewritten(&["cut", "--from", "32ms", "--to", "56ms"], &everything());
     assert_valid(&cut);
     let events = events(&cut);
-    // Nothing lies outside.
+    // No event is outside the range.
     assert!(
         events
             .iter()
@@ -319,7 +320,7 @@ fn a_cut_has_what_it_needs() {
     // The samples at 20 and 60 ms are outside.
     assert!(!counts.contains_key("heap_prof_sample_begin"));
 
-    // The clock still tells the same start.
+    // The clock still gives the same start.
     let stats = |log: &[u8]| {
         eventlog_with(&["stats", "--json", "-"], log)
             .exits(0)
@@ -328,7 +329,7 @@ fn a_cut_has_what_it_needs() {
     };
     let (whole, part) = (stats(&everything()), stats(&cut));
     assert_eq!(whole["program"], part["program"]);
-    // Running totals go on.
+    // Running totals continue.
     assert_eq!(part["heap"]["allocated_bytes"], 5700);
     // Thread 2 ran from 32 to 55, thread 1 from 40 to 55.
     assert_eq!(part["capabilities"][0]["running_ns"], 23_000_000);
@@ -543,7 +544,7 @@ fn a_recording_in_several_files_is_put_together() {
     let out = dir.file("whole.eventlog");
     let mut args = vec!["merge", "-o", &out];
     args.extend(parts.iter().map(String::as_str));
-    // The first part has no number, and sorts last.
+    // The first part has no number, and is sorted last.
     args[3..].sort_by_key(|name| name.contains(".0"));
     eventlog(&args).exits(0).says("one recording");
     let whole = std::fs::read(&out).expect("a result");
@@ -612,7 +613,7 @@ fn results_do_not_overwrite() {
     assert!(std::fs::read(&log).expect("it") == everything());
 }
 
-/// Whatever stands where the result goes, other than a file, is written to as it is.
+/// If something other than a file has the name of the result, it is written to as it is.
 #[test]
 fn links_fifos_and_devices_stay_what_they_are() {
     use std::os::unix::fs::symlink;
@@ -653,7 +654,7 @@ fn links_fifos_and_devices_stay_what_they_are() {
     );
 }
 
-/// A limit on the size of files is as a full disk: an error, and nothing is left.
+/// A limit on the size of files is treated as a full disk: an error, and nothing is left.
 #[test]
 fn a_limit_on_file_sizes_is_an_error_like_another() {
     let dir = Dir::new();
@@ -706,7 +707,7 @@ fn nothing_panics_on_damaged_logs() {
             let done = eventlog(&[verb, &[&input]].concat());
             assert!(done.code <= 1, "{verb:?}: {done:#?}");
         }
-        // Whatever was left of it, the repaired log can be read to its end.
+        // Whatever is left of the log, the repaired log can be read to its end.
         let mut reader = Reader::with_decoder(&damaged[..], Decoder::new().with_recovery(true));
         while let Ok(Some(_)) = reader.next_item() {}
         eventlog(&["repair", "--force", "-o", &out, &input]).exits(0);
@@ -714,8 +715,8 @@ fn nothing_panics_on_damaged_logs() {
     }
 }
 
-/// GHC 7.8.2 has other numbers for the reasons to stop; it is known by what its
-/// header does not declare. A log that it is merged into must not keep them.
+/// GHC 7.8.2 has other numbers for the reasons to stop; it is recognised by what its header does
+/// not declare. A log that it is merged into must not keep them.
 #[test]
 fn an_old_log_keeps_its_meaning_beside_a_new_one() {
     let mut old = Log::new();
@@ -757,7 +758,7 @@ fn an_old_log_keeps_its_meaning_beside_a_new_one() {
             .collect();
         let mut expected = Vec::new();
         for (thread, owner) in [(1, 1), (3, 3)] {
-            // A black hole without an owner has none in the result either.
+            // A black hole without an owner has none in the result, either.
             expected.extend([
                 format!("stop_thread thread={thread} status=blocked_on_black_hole info={owner}"),
                 format!("stop_thread thread={thread} status=blocked_on_mvar_read info=0"),
@@ -770,7 +771,7 @@ fn an_old_log_keeps_its_meaning_beside_a_new_one() {
         };
         assert_eq!(sorted(stops), sorted(expected), "{first} {second}");
     }
-    // What a cut makes up to begin with is in the old log's own numbers.
+    // Events that a cut adds at the beginning use the old log's own numbers.
     let out = dir.file("cut");
     eventlog(&["cut", "--from", "5500us", &old, "-o", &out]).exits(0);
     let cut = events(&std::fs::read(&out).expect("a result"));
@@ -784,7 +785,7 @@ fn an_old_log_keeps_its_meaning_beside_a_new_one() {
     );
 }
 
-/// Options may stand anywhere, also between the files.
+/// Options may be anywhere, also between the files.
 #[test]
 fn options_stand_between_the_files_of_a_merge() {
     let dir = Dir::new();
@@ -798,7 +799,7 @@ fn options_stand_between_the_files_of_a_merge() {
         .says("at least two");
 }
 
-/// What is left of a log, whatever is left out, is a log: no end without a beginning.
+/// Whatever is left out of a log, the rest is a valid log: no end without a beginning.
 #[test]
 fn whatever_a_cut_leaves_out_the_rest_is_valid() {
     let task = |task| EventBody::TaskCreate {
@@ -814,7 +815,7 @@ fn whatever_a_cut_leaves_out_the_rest_is_valid() {
     let delete = |task| EventBody::TaskDelete { task };
     let tasks = [
         (10, task(1)),
-        // Of this one the log does not have the beginning.
+        // The beginning of this one is not in the log.
         (11, migrate(9)),
         (12, delete(9)),
         (45, migrate(1)),
@@ -863,7 +864,7 @@ fn whatever_a_cut_leaves_out_the_rest_is_valid() {
             }
         }
     }
-    // What was asked for is there, with what belongs to it, and nothing else.
+    // The result contains what was asked for, with what belongs to it, and nothing else.
     let runs = events(&rewritten(&["cut", "--type", "run_thread"], &log));
     let counts = count(&runs);
     assert_eq!((counts["run_thread"], counts["stop_thread"]), (3, 3));
@@ -872,7 +873,7 @@ fn whatever_a_cut_leaves_out_the_rest_is_valid() {
     assert!(!count(&none).contains_key("gc_start"));
 }
 
-/// Limits are limits: what comes after a million threads is as after a thousand.
+/// Limits are respected: after a million threads the cut is like one after a thousand.
 #[test]
 fn a_cut_after_a_million_threads_has_what_was_told_last() {
     const THREADS: u32 = 1 << 20;
@@ -918,7 +919,7 @@ fn a_cut_after_a_million_threads_has_what_was_told_last() {
     );
 }
 
-/// What programs know by addresses of their own is not the same thing in another one.
+/// Things that programs identify by their own addresses differ between programs.
 #[test]
 fn info_tables_of_two_programs_keep_their_names() {
     let empty = Text(b"");
@@ -964,7 +965,7 @@ fn info_tables_of_two_programs_keep_their_names() {
             residency: bytes,
             label: "0x1000".into(),
         };
-        // A stack of thread 1 on capability 0: the info table, a string, and both of a place.
+        // A stack of thread 1 on capability 0: the info table, a string, and a string with a place.
         let string = [&b"\xff\xcc\0\0\0\0\0\0\0\x05\0\x04"[..], b"name"].concat();
         let place = [&b"\xff\xcd"[..], &[0; 7], &[6], &[0; 8], &[0; 7], &[5]].concat();
         let stack = [
@@ -1058,7 +1059,7 @@ fn info_tables_of_two_programs_keep_their_names() {
     }
     let numbers: std::collections::BTreeSet<_> = tables.values().collect();
     assert_eq!(numbers.len(), 3);
-    // Also where both stand at one place of a source.
+    // Also if both are at one place of a source.
     let exported = eventlog(&["export", "hp", &out]).exits(0).stdout;
     for (name, bytes) in [("alpha", 100), ("beta", 900)] {
         let line = format!("M.{name}(M.hs:1)\t{bytes}");
@@ -1081,9 +1082,9 @@ fn info_tables_of_two_programs_keep_their_names() {
     assert_eq!(number(stack, 39), place);
 }
 
-/// What the messages of the package opentelemetry tell in all: of each span its name and what
-/// was said of it, of each instrument its name and what it measured. As their reader has it: by
-/// number, and a number stands for one of each.
+/// All that the messages of the package opentelemetry contain: the name and the attributes of each
+/// span, the name and the measurements of each instrument. As its reader sees them: by number, and
+/// a number stands for one of each.
 fn telemetry(log: &[u8]) -> Vec<String> {
     let mut reader = Reader::new(log);
     let (mut spans, mut instruments) = (BTreeMap::new(), BTreeMap::new());

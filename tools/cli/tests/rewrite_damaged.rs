@@ -1,5 +1,5 @@
-//! Whatever the verbs that write logs make of damaged ones, every reader can read: `show` without an
-//! error, `validate` without one in the bytes.
+//! Whatever the verbs that write logs make of damaged ones can be read: `show` reports no error,
+//! and `validate` no error in the bytes.
 //!
 //! `EVENTLOG_FUZZ` sets how many damaged logs, `EVENTLOG_FUZZ_SEED` sets another start.
 
@@ -33,7 +33,7 @@ impl Random {
     }
 }
 
-/// A log in the parts that damage is about.
+/// The parts of a log that are damaged separately.
 #[derive(Clone)]
 struct Parts {
     header: Vec<u8>,
@@ -106,7 +106,7 @@ fn log(random: &mut Random) -> Parts {
     Parts { header, blocks }
 }
 
-/// An info table event, whose length is right, one too many as GHC has it, or wrong.
+/// An info table event, whose length is correct, one too many as in GHC, or wrong.
 fn table(time: u64, random: &mut Random) -> Vec<u8> {
     let text = "x".repeat(random.below(20));
     let payload = shapes::ipe_payload(random.next(), [&text, "2", &text, "", "e", "f"]);
@@ -127,15 +127,15 @@ fn damage(mut parts: Parts, random: &mut Random) -> Vec<u8> {
         let other = parts.blocks[random.below(parts.blocks.len())].clone();
         let block = &mut parts.blocks[at];
         match random.below(9) {
-            // Sizes that are wrong, or not told.
+            // Sizes that are wrong or missing.
             0 => block[10..14].fill(0),
             1 => block[10..14].copy_from_slice(&(random.below(400) as u32).to_be_bytes()),
             2 => block[13] = block[13].wrapping_add(2),
-            // Blocks twice, in each other, or in another order.
+            // Blocks that occur twice, in each other, or in another order.
             3 => parts.blocks.insert(at, other),
             4 => drop(block.splice(24..24, other)),
             5 => drop(parts.blocks.remove(at)),
-            // A hole, as a lost write leaves it.
+            // A hole, as after a lost write.
             6 => parts.blocks.insert(at, vec![0; random.below(200)]),
             // Times.
             7 => block[2 + random.below(2) * 12 + random.below(8)] ^= 1 << random.below(8),
@@ -218,7 +218,7 @@ fn ring_file(dir: &Dir, round: u64, random: &mut Random) -> String {
     file
 }
 
-/// What no log may have, whatever happened in the program.
+/// Findings that no log may have, whatever happened in the program.
 const IN_THE_BYTES: [&str; 9] = [
     "unreadable",
     "truncated",
@@ -245,7 +245,7 @@ fn errors(path: &str) -> Vec<String> {
     kinds
 }
 
-/// Runs a verb, and gives the errors in what it has made, if it has made anything.
+/// Runs a verb, and returns the errors in its result, if it has made one.
 fn made(verb: &[&str], inputs: &[&str], out: &str) -> (Done, Vec<String>) {
     let _ = std::fs::remove_file(out);
     let done = eventlog(&[verb, inputs, &["-o", out, "--force"]].concat());
@@ -262,7 +262,7 @@ fn made(verb: &[&str], inputs: &[&str], out: &str) -> (Done, Vec<String>) {
     (done, errors)
 }
 
-/// A task in a recovered log that does something and was not created before, if there is one. (Where a
+/// A task in a recovered log that occurs without having been created before, if there is one. (If a
 /// chunk is lost in the middle, one may be deleted twice.)
 fn unmatched(log: &[u8]) -> Option<u64> {
     let (mut created, mut found) = (HashSet::new(), None);
@@ -283,7 +283,7 @@ fn number(name: &str, default: u64) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// One damaged log and one damaged ring file, through all verbs. What went wrong.
+/// One damaged log and one damaged ring file, through all verbs. Returns what went wrong.
 fn round(dir: &Dir, seed: u64) -> Vec<String> {
     let mut random = Random(seed);
     let mut wrong = Vec::new();

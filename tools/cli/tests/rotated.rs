@@ -24,7 +24,7 @@ fn names(log: &[u8]) -> Vec<String> {
     names
 }
 
-/// Records the log in files of this size, checks them, and gives them.
+/// Records the log in files of this size, checks them, and returns them.
 #[track_caller]
 fn rotated(log: &[u8], size: &str, least: usize) -> Vec<Vec<u8>> {
     let dir = Dir::new();
@@ -53,14 +53,14 @@ fn rotated(log: &[u8], size: &str, least: usize) -> Vec<Vec<u8>> {
     let merged = eventlog(&merge).exits(0).says("one recording");
     assert!(!merged.stderr.contains("warning"), "{}", merged.stderr);
     assert!(std::fs::read(&whole).expect("a file") == log);
-    // A file that is missing is told.
+    // A missing file is reported.
     if parts.len() > 2 {
         let some = ["merge", "--force", "-o", &whole, &parts[0], &parts[2]];
         eventlog(&some)
             .exits(0)
             .says("bytes of the stream are missing");
     }
-    // Whoever reads from any of the files on knows the same in the end.
+    // Reading from any of the files on leads to the same state in the end.
     let end = state(log);
     for (number, path) in parts.iter().enumerate().skip(1) {
         let mut late = vec!["merge", "--force", "-o", &whole, path];
@@ -105,7 +105,7 @@ fn a_heap_sample_that_lies_across_files_is_whole_in_the_second() {
         .block(None, &at(&identity(5)))
         .block(None, &at(&[(1, profile)]))
         .block(Some(0), &at(&[(1, create(1)), (2, run(1))]));
-    // The global buffer is flushed whenever it is full: in the middle of each.
+    // The global buffer is flushed whenever it is full: in the middle of each sample.
     for era in 0..6 {
         let time = 1000 * (era + 1);
         let mut first = vec![(time, EventBody::HeapProfSampleBegin { era })];
@@ -121,7 +121,7 @@ fn a_heap_sample_that_lies_across_files_is_whole_in_the_second() {
         let count = |name: &str| names.iter().filter(|it| it.starts_with(name)).count();
         let begun = count("heap_prof_sample_begin");
         let ended = count("heap_prof_sample_end");
-        // What is complete has all of its bands.
+        // Each complete sample has all of its bands.
         assert!(count("heap_prof_sample_string") >= 2000 * ended);
         begun - ended
     };
@@ -132,7 +132,8 @@ fn a_heap_sample_that_lies_across_files_is_whole_in_the_second() {
     );
 }
 
-/// Why threads do not run, who is in a collection, where tasks are, messages that others refer to.
+/// Why threads do not run, which capabilities take part in a collection, where tasks are, messages
+/// that other messages refer to.
 #[test]
 fn what_holds_at_the_beginning_of_a_file_is_told_there() {
     let disable = EventBody::CapDisable { disabled_cap: 1 };
@@ -174,7 +175,7 @@ fn what_holds_at_the_beginning_of_a_file_is_told_there() {
         let time = |k: u64| 100 * n + k;
         let mut first: Vec<_> = (0..10).map(|k| (time(k), message(&text))).collect();
         if n % 7 == 3 {
-            // Its end lies in the next block, and is dated back.
+            // Its end is in the next block, and is dated back.
             first.push((time(20), stop(2, StopStatus::HEAP_OVERFLOW)));
             first.push((time(20), EventBody::GcStart));
             first.push((time(40), EventBody::GcWork));
@@ -183,7 +184,7 @@ fn what_holds_at_the_beginning_of_a_file_is_told_there() {
             first.splice(0..0, begin);
         }
         log = log.block(Some(0), &at(&first));
-        // This one is behind.
+        // This block is late.
         if n % 3 == 0 {
             let second: Vec<_> = (0..10).map(|k| (time(k) - 150, message(&text))).collect();
             log = log.block(Some(1), &at(&second));
@@ -227,18 +228,18 @@ fn a_recording_goes_on_from_any_of_its_files() {
         *end = time.max(*end);
         let mut block = ghc_eventlog::BlockBuilder::new(cap);
         block.push_raw(time, &raw);
-        // Some are dated back.
+        // Some events are dated back.
         block.cover(u64::MAX, *end);
         small = small.raw(block.finish());
         if cap.is_none() {
-            // So that there is something to be put into files.
+            // So that there is enough for several files.
             small = small.block(Some(2), &[(200_000_000, message(&text))]);
         }
     }
     rotated(&small.end(), "8K", 4);
 }
 
-/// What has to be told first can be more than a file is to have.
+/// The prologue can be longer than a file is to be.
 #[test]
 fn a_large_prologue_does_not_make_a_file_of_each_block() {
     let threads: Vec<_> = (1..2000).map(|thread| (1, create(thread))).collect();
@@ -249,7 +250,7 @@ fn a_large_prologue_does_not_make_a_file_of_each_block() {
     for n in 0..100 {
         log = log.block(Some(0), &at(&[(n + 2, message(&text))]));
     }
-    // The mark at the end counts as a part of the last block.
+    // The mark at the end counts as part of the last block.
     let mut log = log.end();
     let last = log.len() - 2 - (24 + 2 + 8 + 2 + text.len());
     let size = (log.len() - last) as u32;

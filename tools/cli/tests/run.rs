@@ -152,7 +152,7 @@ fn the_program_never_waits_for_the_output_and_losses_are_told() {
     let child = script(&dir, &args, "cat log >&9; touch through; cat log >&9")
         .spawn()
         .expect("it starts");
-    // 12 MB have gone through although nobody has read anything yet.
+    // 12 MB have been written although nothing has been read yet.
     wait_until("the program is through", || {
         std::path::Path::new(&dir.file("through")).exists()
     });
@@ -221,7 +221,7 @@ fn signals_go_to_the_program() {
         std::path::Path::new(&dir.file("ready")).exists()
     });
     let pid = child.id().to_string();
-    // An interrupt is the terminal's business; it must not end the recording.
+    // A terminal sends an interrupt to the program as well; it must not end the recording.
     for signal in ["-INT", "-TERM"] {
         assert!(
             Command::new("kill")
@@ -235,7 +235,7 @@ fn signals_go_to_the_program() {
     assert_eq!(std::fs::read(dir.file("out")).expect("a recording"), log());
 }
 
-/// However early they come.
+/// However early the signals arrive.
 #[test]
 fn a_signal_in_the_first_moment_goes_to_the_program() {
     for signal in ["TERM", "HUP"] {
@@ -276,7 +276,7 @@ fn nothing_is_left_behind() {
     let mut run = script(&dir, &["-o", "out"], "cat /dev/null");
     done(run.env("TMPDIR", dir.path())).exits(0);
     assert_eq!(dir.names(), [""; 0]);
-    // A temporary directory that the RTS could not be told of is avoided.
+    // A temporary directory whose name the RTS cannot be given is avoided.
     let blank = dir.file("with blank");
     std::fs::create_dir(&blank).expect("a directory");
     dir.with("log", &log());
@@ -318,28 +318,28 @@ fn an_unmodified_haskell_program() {
     let _ = EventBody::GcStart;
 }
 
-/// Bytes of a log that no pipe can hold.
+/// More bytes of a log than fit into a pipe.
 fn long() -> Vec<u8> {
     let text = "x".repeat(60_000);
     let log = (0..100).fold(Log::new(), |log, n| log.messages(0, &[(n, &text)]));
     log.end()
 }
 
-/// Kills it, and nothing else: not the program that it runs.
+/// Kills `run` only, not the program that it runs.
 fn kill(child: &std::process::Child) {
     let pid = child.id().to_string();
     let status = Command::new("kill").args(["-KILL", &pid]).status();
     assert!(status.expect("kill").success());
 }
 
-/// Ends what a process has started, if that hangs.
+/// Ends the processes that `run` has started, if they hang.
 struct Group(u32);
 
 impl Drop for Group {
     fn drop(&mut self) {
         let group = format!("-{}", self.0);
         let mut kill = Command::new("kill");
-        // Usually there is nobody any more.
+        // Usually they have ended already.
         let _ = kill
             .args(["-KILL", "--", &group])
             .stderr(Stdio::null())
@@ -347,7 +347,7 @@ impl Drop for Group {
     }
 }
 
-/// However `run` dies, and whenever: the program comes to its end, the directory of the FIFO is
+/// However and whenever `run` is killed, the program reaches its end, the directory of the FIFO is
 /// removed, and what was recorded can be read.
 #[test]
 fn the_program_goes_on_when_run_is_killed() {
@@ -385,7 +385,7 @@ fn the_program_goes_on_when_run_is_killed() {
     }
 }
 
-/// The second process is not needed for anything else.
+/// The second process has no other purpose.
 #[test]
 fn the_log_is_recorded_when_the_second_process_is_killed() {
     let dir = Dir::new();
@@ -465,7 +465,7 @@ fn the_log_may_go_to_standard_output() {
     assert!(output.stdout == long());
     assert_eq!(output.stderr, b"said\n");
     assert_eq!(output.status.code(), Some(6));
-    // A reader that has had enough does not matter to the program.
+    // A reader that closes its end does not affect the program.
     let mut child = script(&dir, &["-o", "-"], text).spawn().expect("it starts");
     drop(child.stdout.take());
     let run = end(child).exits(6);

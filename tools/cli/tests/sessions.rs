@@ -41,7 +41,7 @@ fn long_log(blocks: u64) -> (Vec<u8>, Vec<usize>) {
     (log.end(), begins)
 }
 
-/// A relay that records into `DIR/logs` what a program of ours sends.
+/// A relay that records the stream of a program of ours into `DIR/logs`.
 struct Recording {
     dir: Dir,
     program: Program,
@@ -95,7 +95,7 @@ impl Recording {
         files.iter().map(path).collect()
     }
 
-    /// Each part is a log for every tool, and `merge` makes the same of them.
+    /// Each part is a log for every tool, and `merge` joins them to the same log.
     fn check_parts(&self, session: &str) -> usize {
         let parts = self.parts(session);
         for part in &parts {
@@ -108,7 +108,7 @@ impl Recording {
             eventlog(&merge).exits(0).says("one recording");
             let merged = std::fs::read(out).expect("a log");
             let mut exported = self.export(session);
-            // Each of the two adds an end mark where there is none.
+            // Both add an end mark if there is none.
             if !exported.ends_with(&[0xff; 2]) {
                 exported.extend([0xff; 2]);
             }
@@ -178,7 +178,7 @@ fn a_session_is_the_stream_byte_for_byte() {
     assert!(!show.stdout.contains("missing"), "{}", show.stdout);
     let piped = eventlog_with(&["stats", "--json", "-"], &recording.export("app-0001")).exits(0);
     assert_eq!(piped.json()[0]["stream"]["events"], events);
-    // Notes, and the end of it.
+    // Notes, and removal.
     eventlog(&["sessions", "note", &logs, "app", "slow\u{1b}[31m today"]).exits(0);
     let show = eventlog(&["sessions", "show", &logs, "app"]).exits(0);
     assert!(
@@ -248,7 +248,7 @@ fn whoever_kills_the_relay_keeps_what_was_recorded() {
     let (log, begins) = long_log(400);
     let mut recording = Recording::start(&["--rotate-size", "32K"]);
     let mut source = recording.program.accept();
-    // A part of the next block has come.
+    // A part of the next block has arrived.
     let whole = begins[300];
     source.write_all(&log[..whole + 100]).expect("sent");
     recording.relay.tells("recording_began", 1);
@@ -268,7 +268,7 @@ fn whoever_kills_the_relay_keeps_what_was_recorded() {
     );
     assert!(recording.export("app") == log[..whole]);
     assert!(recording.check_parts("app") > 3);
-    // Without anything but the parts.
+    // With only the parts left.
     for entry in std::fs::read_dir(recording.dir.file("logs/app-0001")).expect("a session") {
         let path = entry.expect("a file").path();
         if path
@@ -293,7 +293,7 @@ fn a_stopped_relay_has_written_everything() {
         let client = Client::connect(&format!("unix:{}", recording.dir.file("fan.sock")));
         recording.relay.tells("recording_began", 1);
         if again {
-            // What has come is recorded, whether anybody has noticed or not.
+            // What has arrived is recorded, whether the relay has already noticed or not.
             client.gets(1000);
         }
         until("the relay has it all", || {
@@ -349,7 +349,7 @@ fn a_connection_that_breaks_ends_a_session_and_the_next_log_is_another() {
     eventlog(&["sessions", "show", &logs, "b"])
         .exits(2)
         .says("there are app-0002, app-0001");
-    // Of several names one is wrong: nothing is removed.
+    // One of several names is wrong: nothing is removed.
     eventlog(&["sessions", "rm", &logs, "app-0001", "x"]).exits(2);
     assert_eq!(recording.sessions().len(), 2);
     eventlog(&["sessions", "rm", &logs, "app-0001", "app-0002", "app-0001"]).exits(0);
@@ -375,7 +375,7 @@ fn sighup_opens_recordings_anew() {
     recording.relay.tells("session_ended", 1);
     recording.relay.signal(Signal::TERM);
     assert_eq!(recording.relay.end(), 0);
-    // What was moved away is a session as well.
+    // The part that was moved away is a session as well.
     let store = recording.dir.path().to_str().expect("UTF-8").to_owned();
     let first = recording.dir.file("first");
     eventlog(&["sessions", "export", &store, "moved", "-o", &first]).exits(0);
@@ -429,7 +429,7 @@ fn several_relays_record_into_one_directory() {
     }
 }
 
-/// Files cannot become longer than this, which is the same as a full disk; a new file has room.
+/// The size of files is limited, which is treated as a full disk; a new file has room.
 #[test]
 fn a_full_disk_costs_only_the_recording() {
     let (log, begins) = long_log(3000);
@@ -458,7 +458,7 @@ fn a_full_disk_costs_only_the_recording() {
         .stdin(Stdio::null());
     let mut relay = Relaying::spawn(&mut limited, 1);
     let client = Client::connect(&format!("unix:{}", dir.file("fan.sock")));
-    // One that comes later would get the state instead of what led to it.
+    // A client that connects later would get the state instead of the events that led to it.
     relay.tells("client_came", 1);
     let mut stream = source.accept();
     stream.write_all(&log[..begins[1500]]).expect("sent");
@@ -475,7 +475,7 @@ fn a_full_disk_costs_only_the_recording() {
     });
     let words = eventlog_in(&dir, &["relay", "--status"]).exits(0);
     assert!(words.stdout.contains("lost"), "{}", words.stdout);
-    // It is served nevertheless.
+    // The log is served nevertheless.
     client.gets(begins[1500] - 1);
     relay.tells("recording_resumed", 1);
     stream.write_all(&log[begins[1500]..]).expect("sent");
@@ -535,7 +535,7 @@ fn command_lines_without_sense_are_refused() {
         .says("empty");
 }
 
-/// A program that has heap samples and collections all the time.
+/// A program that makes heap samples and collections all the time.
 const HEAP: &str = r#"
 import qualified Data.Map as M
 import Control.Concurrent
@@ -575,7 +575,7 @@ fn a_real_program_with_a_heap_profile() {
         .args(old.then_some("-eventlog"))
         .current_dir(dir.path());
     done(&mut ghc).exits(0);
-    // Where the buffers are not flushed by themselves a block is as large as a buffer.
+    // Without automatic flushes a block is as large as a buffer.
     let flags = ["+RTS", "-l", "-hT", "-i0.001", "-N2"];
     let flush = ["--eventlog-flush-interval=0.01"];
     let mut command = relay(&dir);

@@ -1,4 +1,4 @@
-//! The one place for a client that a program has, shared by all that want it.
+//! The one slot for a client that a program has, shared by all processes that read it.
 
 use crate::common::{Log, eventlog};
 use crate::found::{Machine, Running, Tool};
@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixListener;
 use std::time::Instant;
 
-/// Verbs that go on for as long as the program does.
+/// Verbs that run as long as the program does.
 const SHOW: [&str; 3] = ["show", "--type", "user_msg"];
 const STATS: [&str; 5] = ["stats", "--follow", "--json", "--interval", "100ms"];
 
@@ -52,7 +52,7 @@ fn are_whole(numbers: &[u64]) {
     assert_eq!(gap, None);
 }
 
-/// Who has the slot of the only program.
+/// The process that holds the slot of the only program.
 fn holder(machine: &Machine) -> Option<(u64, String)> {
     let list = machine.eventlog(&["list", "--json"]).exits(0).json();
     let [program] = &list[..] else {
@@ -63,7 +63,7 @@ fn holder(machine: &Machine) -> Option<(u64, String)> {
 }
 
 /// The session of a report, how many threads were created in it, and how many messages it counts.
-/// `None` before anything has come.
+/// `None` before anything has arrived.
 fn counts(report: &str) -> Option<[u64; 3]> {
     let report: serde_json::Value = serde_json::from_str(report).expect("JSON");
     Some([
@@ -73,7 +73,7 @@ fn counts(report: &str) -> Option<[u64; 3]> {
     ])
 }
 
-/// Those of the latest report, and waits for the first one that has any.
+/// The counts of the latest report; waits for the first one that has any.
 #[track_caller]
 fn latest_counts(stats: &Tool) -> [u64; 3] {
     let mut latest = None;
@@ -97,7 +97,7 @@ fn several_watch_one_program() {
     assert_eq!(holder(&machine), Some((pid, "show".to_owned())));
     let output = machine.dir.file("out.eventlog");
     let mut record = machine.start(&["record", &name, "-o", &output]);
-    // The socket itself is as good a name.
+    // The path of the socket works as well as the name.
     let socket = format!("unix:{}", machine.file(&format!("{name}.sock")).display());
     let mut second = show(&machine, &socket);
     let mut stats = stats(&machine, &name);
@@ -113,7 +113,7 @@ fn several_watch_one_program() {
         assert!(status.success(), "{status}: {}", tool.told());
         assert!(!tool.told().contains("end mark"), "{}", tool.told());
     }
-    // From the first event on, and from when they came on, to the last.
+    // Each client gets everything from the first event, or from when it connected, to the last.
     let (all, late, recorded) = (numbers(&first), numbers(&second), recorded(&output));
     assert_eq!(all.first(), Some(&1));
     for numbers in [&all, &late, &recorded] {
@@ -148,7 +148,7 @@ fn others_go_on_when_the_holder_is_killed() {
     }
     let before = latest_counts(&stats);
     let printed = others.each_ref().map(Tool::count);
-    // So that it is not the one that has the slot next, which would be told nothing again.
+    // So that this is not the next holder of the slot, for which nothing is repeated.
     stats.signal(Signal::STOP);
     first.kill();
     until("another has the slot", || {
@@ -177,7 +177,7 @@ fn others_go_on_when_the_holder_is_killed() {
     until("the next file has something", || {
         std::fs::metadata(&next).is_ok_and(|about| about.len() > 10_000)
     });
-    // At its end the program makes more threads.
+    // At its end the program creates more threads.
     let during = latest_counts(&stats);
     assert_eq!(during[..2], before[..2]);
     program.end();
@@ -194,7 +194,7 @@ fn others_go_on_when_the_holder_is_killed() {
         assert_eq!(numbers.last(), Some(&last));
         assert!(tool.told().contains("goes on here"), "{}", tool.told());
     }
-    // It counts on: the messages of before are not forgotten, nor counted twice.
+    // It continues to count: earlier messages are neither forgotten nor counted twice.
     let after = stats
         .lines()
         .iter()
@@ -212,7 +212,7 @@ fn others_go_on_when_the_holder_is_killed() {
         "{}",
         record.told()
     );
-    // Who is killed can leave a part of an event.
+    // A process that is killed can leave a part of an event.
     let repaired = machine.dir.file("repaired.eventlog");
     eventlog(&["repair", &output, "-o", &repaired]).exits(0);
     let (one, two) = (recorded(&repaired), recorded(&next));
@@ -222,7 +222,7 @@ fn others_go_on_when_the_holder_is_killed() {
     assert_eq!(machine.names(), [""; 0]);
 }
 
-/// However the holder ends, again and again, until nobody is left.
+/// However the holder ends, again and again, until none is left.
 #[test]
 fn one_after_the_other_is_killed() {
     let machine = Machine::new();
@@ -245,7 +245,7 @@ fn one_after_the_other_is_killed() {
         }
     }
     drop(tools);
-    // What the last one has left is in nobody's way.
+    // What the last holder has left does not get in the way.
     let mut after = show(&machine, &program.name());
     after.prints_more_than(10);
 }
@@ -306,7 +306,7 @@ fn commands_reach_a_program_that_is_watched() {
     machine
         .eventlog(&["control", &name, "stop-user", "--linger", "100ms"])
         .exits(0);
-    // What was logged before is on its way, and then there is nothing more.
+    // Everything logged before is delivered, and then there is no more.
     let since = Instant::now();
     let mut count = first.count();
     loop {
@@ -321,7 +321,7 @@ fn commands_reach_a_program_that_is_watched() {
         .exits(0);
     second.prints_more_than(0);
     first.prints_more_than(count);
-    // Nobody watches it: then it is connected to, for a moment.
+    // No process watches it: then it is connected to for a moment.
     first.kill();
     second.kill();
     machine
@@ -330,7 +330,7 @@ fn commands_reach_a_program_that_is_watched() {
     assert_eq!(machine.names(), [format!("{name}.sock")]);
 }
 
-/// A program that sends what it is told to its first client, and has no other.
+/// A program that sends this log to its first client, and has no other clients.
 fn play(listener: UnixListener, log: Vec<u8>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         let (mut client, _) = listener.accept().expect("a client");
@@ -396,7 +396,7 @@ fn while_the_holder_is_stopped_the_others_are_told() {
     are_whole(&numbers(&second));
 }
 
-/// A client that knows nothing of all this has the slot.
+/// A client that does not share the program holds the slot.
 #[test]
 fn a_foreign_client_is_told_of() {
     let machine = Machine::new();
@@ -445,8 +445,8 @@ fn a_relay_serves_the_others_too() {
         tool.prints_more_than(50);
     }
     assert_eq!(holder(&machine), Some((pid, "relay".to_owned())));
-    // What it ends in order has an end mark for its own clients, and not for those who would read
-    // the program themselves.
+    // An orderly end of the relay adds an end mark for its own clients, but not for processes that
+    // can read the program themselves.
     relay.signal(Signal::TERM);
     relay.end();
     let [mut own, mut other] = others;

@@ -126,7 +126,7 @@ fn sorted_is_in_the_order_of_time() {
     };
     let sorted = times(show(&["--sort", "--json"]).exits(0).json());
     assert!(sorted.is_sorted() && sorted.len() == 13, "{sorted:?}");
-    // By way of the temporary file, too, and live.
+    // Also through the temporary file, and live.
     let spilled = times(
         show(&["--sort", "--sort-memory", "1", "--json"])
             .exits(0)
@@ -198,7 +198,7 @@ fn the_time_of_day_accounts_for_the_clock_events_own_time() {
         .exits(0)
         .json();
     assert_eq!(lines[0]["wall"], "1970-01-01T00:16:41.400000000Z");
-    // A file tells it wherever it is.
+    // A file is searched for it, wherever it is.
     let dir = Dir::new();
     let log = Log::new()
         .block(Some(0), &[(1, EventBody::GcStart)])
@@ -454,5 +454,5 @@ fn a_followed_file_that_is_written_anew_is_read_anew() {
     assert!(rest.ends_with("user_msg second\n"), "{rest}");
     finished(child.wait_with_output().expect("it ends"))
         .exits(0)
-        .says("was started anew");
+        .says("was started again");
 }

@@ -1,10 +1,10 @@
-//! `eventlog snapshot` of a running process, which here is the test itself.
+//! `eventlog snapshot` of a running process, which is the test itself.
 
 use crate::common::{Dir, done, eventlog};
 use crate::ring::{Ring, messages, numbered};
 use std::process::Command;
 
-/// Set where a test has a process for itself.
+/// Set in a process that runs one test alone.
 const ALONE: &str = "EVENTLOG_TEST_ALONE";
 
 /// Runs a test of this program in a process of its own, in which no other test has a ring file.
@@ -15,7 +15,7 @@ fn alone(name: &str, test: impl FnOnce()) {
     }
     let mut again = Command::new(std::env::current_exe().expect("this program"));
     let done = done(again.args(["--exact", name]).env(ALONE, "1"));
-    // Another name than that of the test would find none.
+    // With another name than that of the test, it would run none.
     assert!(done.stdout.contains(" 1 passed"), "{done:#?}");
     done.exits(0);
 }

@@ -1,4 +1,4 @@
-//! Sources: sockets, FIFOs, patience, and what happens without them.
+//! Sources: sockets, FIFOs, waiting, and what happens without them.
 
 use crate::common::{Dir, Log, command, done, eventlog, finished};
 use std::io::{BufRead, BufReader, Write};
@@ -33,7 +33,7 @@ fn a_tcp_socket_is_a_source() {
         let (mut client, _) = listener.accept().expect("a client");
         client.write_all(&log()).expect("sent");
     });
-    // By a name with two addresses, of which one may refuse.
+    // By a name with two addresses, one of which may refuse.
     let done = eventlog(&["show", &format!("tcp:localhost:{port}")]).exits(0);
     assert_eq!(done.lines().len(), 2);
     server.join().expect("the server ends");
@@ -56,7 +56,7 @@ fn a_fifo_is_a_source() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    // It waits for a writer, and for all that the writer has to say.
+    // It waits for a writer, and then reads all that is written.
     std::thread::sleep(Duration::from_millis(200));
     let mut fifo = std::fs::OpenOptions::new()
         .write(true)
@@ -103,12 +103,12 @@ fn a_program_that_is_not_up_yet_is_waited_for() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    // It says so when it has waited for a while.
+    // It reports that when it has waited for a while.
     let mut told = String::new();
     let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
     errors.read_line(&mut told).expect("a line");
     assert!(told.contains("waiting for unix:"), "{told}");
-    // First a socket that nobody listens on, then a real one.
+    // First a socket on which no process listens, then a real one.
     drop(UnixListener::bind(&path).expect("a socket"));
     std::thread::sleep(Duration::from_millis(100));
     std::fs::remove_file(&path).expect("removed");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-/// Runs the example of the package, and gives the path of its log; `None` where there is no GHC.
+/// Runs the example of the package, and returns the path of its log; `None` if there is no GHC.
 fn log_of_the_example(dir: &Dir) -> Option<String> {
     if Command::new("ghc").arg("--version").output().is_err() {
         eprintln!("no ghc: skipped");
@@ -20,7 +20,8 @@ fn log_of_the_example(dir: &Dir) -> Option<String> {
         ghc.arg(package.join("example/Main.hs"));
         done(ghc.current_dir(dir.path()))
     };
-    // Before 9.4 a program has the eventlog only if asked; later compilers warn of the flag.
+    // Before 9.4 a program has the eventlog only if linked for it; later compilers warn about the
+    // flag.
     build(&["-eventlog"]).exits(0);
     let mut example = Command::new(dir.path().join("example"));
     example.args(["+RTS", "-l", "-olexample.eventlog", "-N2"]);
@@ -63,7 +64,7 @@ fn every_span_of_the_package_is_paired() {
     let expected = expected.map(|(name, count)| (name.to_owned(), count));
     assert_eq!(found, BTreeMap::from(expected));
 
-    // As the program was: the thread that began it ended it, and what is inside ends first.
+    // As in the program: the thread that began a span ended it, and inner spans end first.
     let named = |name: &str| -> Vec<_> { spans.iter().filter(|it| it["name"] == name).collect() };
     let only = |name: &str| named(name)[0];
     let time = |span: &serde_json::Value, at: &str| span[at].as_u64().expect("a time");
@@ -103,7 +104,7 @@ fn names_are_one_line_and_of_bounded_length() {
     assert_eq!(of("START "), of("STOP "));
     assert_eq!(of("START ").len() + of("STOP ").len(), messages.len());
     assert!(!messages.iter().any(|text| text.contains(char::is_control)));
-    // The whole of it, and the last character only where all of its bytes have room.
+    // All of it, and the last character only if all of its bytes fit.
     assert!(of("STOP ").contains(&"endless ".repeat(512).as_str()));
     assert!(of("STOP ").contains(&"a".repeat(4095).as_str()));
 }

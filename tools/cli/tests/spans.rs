@@ -98,7 +98,7 @@ fn threads_have_their_own_spans() {
     events.extend(next(1, 2, 2));
     events.push((3, message("START work")));
     events.extend(next(2, 1, 4));
-    // That of thread 1, though thread 2 began later.
+    // The span of thread 1, though thread 2 began later.
     events.push((11, message("STOP work")));
     events.extend(next(1, 2, 12));
     events.push((13, message("STOP work")));
@@ -131,7 +131,7 @@ fn what_does_not_fit_is_told() {
 
 #[test]
 fn parts_that_the_log_does_not_tell_are_no_numbers() {
-    // Of a program run with -l-au: only its own messages.
+    // The log of a program run with -l-au: only its own messages.
     let log = Log::new()
         .block(
             Some(0),
@@ -154,7 +154,7 @@ fn parts_that_the_log_does_not_tell_are_no_numbers() {
         "{text}"
     );
     assert!(text.contains("gc is not in the log (needs -lg)"), "{text}");
-    // Of the times themselves everything is known.
+    // Everything is known about the durations.
     let mut others = text.lines().filter(|line| !line.starts_with("outside"));
     assert!(others.all(|line| !line.contains('%')), "{text}");
     let options = ["export", "csv", "--what", "spans", "-"];
@@ -178,7 +178,7 @@ fn a_name_may_have_several_lines() {
     assert_eq!(names(&[], &events), [("load\nconfig".into(), 3)]);
     let rules = ["--start", "^begin (.*)$", "--stop", "^end (.*)$"];
     assert_eq!(names(&rules, &events), [("a\nb".into(), 2)]);
-    // The same for those who look for the message.
+    // The same for `show --grep`.
     let log = Log::new().block(Some(0), &at(&events)).end();
     let shown = eventlog_with(&["show", "--grep", "START.*config$", "-"], &log).exits(0);
     assert_eq!(shown.lines().len(), 1);
@@ -234,7 +234,7 @@ fn any_two_messages_may_tell_what_belongs_together() {
         names(&names_too, &events),
         [("a".into(), 4), ("b".into(), 7)]
     );
-    // A group that only one of them has cannot tell: the latest is meant.
+    // A group that only one of them has is of no use: the latest is meant.
     let one = ["--from", "^got (.*) from", "--to", "^sent"];
     let spans = names(&one, &events);
     assert_eq!(
@@ -295,7 +295,7 @@ fn time_outside_all_spans_is_told() {
         .json();
     let summary = &rows.last().expect("a summary")["summary"];
     assert_eq!(summary["log_ns"], 100_000_000);
-    // All but 20 to 50 and 70 to 75: overlaps count once, open ends not at all.
+    // All except 20 to 50 and 70 to 75: overlaps count once, spans that did not end not at all.
     assert_eq!(summary["outside_ns"], 65_000_000);
     assert_eq!(summary["spans"], 3);
     let text = eventlog_with(&["spans", "-"], &log).exits(0).stdout;

@@ -20,7 +20,7 @@ fn a_log_is_summarised() {
     assert_eq!(report["program"]["name"], "demo");
     assert_eq!(report["program"]["rts"], "GHC-9.99 rts_test");
     assert_eq!(report["program"]["pid"], 77);
-    // The wall clock was told 1 ms after the start.
+    // The wall clock was logged 1 ms after the start.
     assert_eq!(
         report["program"]["started"],
         "1970-01-01T00:16:40.000000000Z"
@@ -264,12 +264,12 @@ fn a_running_program_is_followed() {
         .iter()
         .filter_map(|of| of["interval"]["allocated_bytes"].as_u64())
         .sum();
-    // Nothing may have come before the first one.
+    // Nothing may have arrived before the first one.
     let first = reports[0]["heap"]["allocated_bytes"].as_u64();
     assert_eq!(new + first.unwrap_or(0), 20_000);
 }
 
-/// What only certain events can tell, by the class that has them.
+/// Figures that need certain events, by the class that has them.
 const OF_GC: [&str; 11] = [
     "/time/gc_ns",
     "/time/mutator_ns",
@@ -371,6 +371,6 @@ fn a_log_without_events_has_no_times() {
         .exits(0)
         .stdout;
     assert!(text.contains("it has no events"), "{text}");
-    // Which options the program lacks is not known, then.
+    // In that case it is not known which options the program lacks.
     assert!(!text.contains("needs -l"), "{text}");
 }

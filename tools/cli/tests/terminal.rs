@@ -13,7 +13,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-/// A terminal that nobody sits at; keeps everything that is written to it.
+/// A pseudo-terminal that keeps everything that is written to it.
 struct Terminal {
     ours: OwnedFd,
     theirs: File,
@@ -97,7 +97,7 @@ fn frames(text: &str) -> Vec<Vec<String>> {
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
 
-/// A run of the program, which ends with the test at the latest.
+/// A run of the program, which is ended with the test at the latest.
 struct Running(Child);
 
 impl Running {
@@ -105,7 +105,7 @@ impl Running {
         Self(command.spawn().expect("the program starts"))
     }
 
-    /// Waits for its end, and gives its exit code.
+    /// Waits for its end, and returns its exit code.
     #[track_caller]
     fn end(&mut self) -> Option<i32> {
         let mut status = None;
@@ -128,7 +128,7 @@ impl Drop for Running {
 fn a_summary_that_is_followed_fits_the_terminal() {
     let dir = Dir::new();
     let mut bytes = everything();
-    // Not complete: it is followed until we stop it.
+    // Not complete: it is followed until the test stops it.
     bytes.truncate(bytes.len() - 2);
     let log = dir.with("a.eventlog", &bytes);
     let terminal = Terminal::new(12, 40);
@@ -182,7 +182,7 @@ fn a_summary_that_is_followed_fits_the_terminal() {
         drawn.contains("\x1b[?25l") && drawn.contains("\x1b[?25h"),
         "the cursor"
     );
-    // What stays on the terminal is the summary, once and whole.
+    // The summary stays on the terminal, once and whole.
     assert!(
         after.contains("demo, GHC-9.99") && !after.contains('\x1b'),
         "{after:?}"
@@ -291,7 +291,7 @@ fn tables_have_as_many_rows_as_wanted() {
         .count();
     assert_eq!(rows, 2, "{}", table.stdout);
     assert!(table.stdout.contains("... 3 more rows"), "{}", table.stdout);
-    // And a last one, which sums up.
+    // And a last row, which sums up the rest.
     assert_eq!(lines(&["spans", "--json", "--limit", "2"]).json().len(), 3);
     assert_eq!(lines(&["spans", "--list", "-n", "3"]).lines().len(), 3);
     assert_eq!(lines(&["spans", "--list", "--json"]).json().len(), 5);
@@ -327,7 +327,7 @@ fn no_progress_is_left_when_the_reader_goes_away() {
     stdin.write_all(rest).expect("it reads");
     drop(stdin);
     assert_eq!(child.end(), Some(0));
-    // Everything on the last line was wiped away.
+    // Everything on the last line was cleared.
     let shown = || {
         let text = terminal.text();
         let line = text.rsplit('\n').next().unwrap_or_default().to_owned();
@@ -364,7 +364,7 @@ fn a_second_signal_leaves_the_terminal_as_it_was() {
     wait_until("the first screen", || terminal.text().contains(LEAVE));
 }
 
-/// What is said meanwhile does not disturb what is drawn, and is still there afterwards.
+/// Messages do not disturb what is drawn, and are printed afterwards.
 #[test]
 fn messages_do_not_disturb_what_is_drawn() {
     let dir = Dir::new();
@@ -380,13 +380,13 @@ fn messages_do_not_disturb_what_is_drawn() {
             .stderr(terminal.stdio()),
     );
     wait_until("the screen", || !frames(&terminal.text()).is_empty());
-    // Another log takes its place, which is told.
+    // Another log replaces it, which is reported.
     let other = dir.with("b.eventlog", &bytes);
     std::fs::rename(other, &log).expect("renamed");
     let told = |frame: &Vec<String>| {
         frame
             .last()
-            .is_some_and(|line| line.contains("started anew"))
+            .is_some_and(|line| line.contains("started again"))
     };
     wait_until("the message", || frames(&terminal.text()).iter().any(told));
     let before = terminal.text();
@@ -396,7 +396,7 @@ fn messages_do_not_disturb_what_is_drawn() {
     let after = || {
         let text = terminal.text();
         let after = text.split_once(LEAVE).map(|(_, after)| after.to_owned());
-        after.is_some_and(|after| after.contains("started anew"))
+        after.is_some_and(|after| after.contains("started again"))
     };
     wait_until("the message, printed", after);
 }
@@ -421,7 +421,7 @@ fn the_state_of_a_relay_fits_the_terminal() {
     let clients: Vec<UnixStream> = (0..10)
         .map(|_| UnixStream::connect(dir.file("fan.sock")).expect("it listens"))
         .collect();
-    // More than there is room for.
+    // More lines than there is room for.
     wait_until("it is drawn", || terminal.text().contains("more lines"));
     let small = terminal.text();
     assert!(
@@ -434,7 +434,7 @@ fn the_state_of_a_relay_fits_the_terminal() {
     wait_until("all of it is drawn", || {
         terminal.text().contains("client 10: got")
     });
-    // What is not to be seen there is told above it.
+    // Messages that the state does not show are printed above it.
     drop(stream);
     wait_until("the loss is told", || {
         terminal.text().contains("the connection ended")

@@ -110,7 +110,7 @@ fn a_thread_runs_on_one_capability() {
         .end();
     let done = validate(&log).exits(1);
     assert_eq!(kinds(&done, "error")[0], "thread_runs_twice");
-    // The same in turn is fine, though the blocks are not in order.
+    // The same events in turn are correct, though the blocks are not in order.
     let log = Log::new()
         .block(None, &caps)
         .block(
@@ -144,7 +144,7 @@ fn a_capability_whose_beginning_is_overwritten_may_begin_with_a_stop() {
             .block(Some(1), &at(second))
             .end()
     };
-    // That it was passed on and started lies in the block that is missing.
+    // The events that passed it on and started it are in the block that is missing.
     let (other, over) = (create(2), stop(1, StopStatus::FINISHED));
     validate(&log(&[(7, other), (8, over)])).exits(0);
     // Here nothing can be missing: it stops twice.
@@ -207,7 +207,7 @@ fn findings_tell_where() {
     let log = Log::new()
         .block(Some(0), &at(&[(1, create(1)), (2, create(1))]))
         .end();
-    // Behind the header, the marker, and an event of 14 bytes.
+    // After the header, the marker, and an event of 14 bytes.
     let offset = Header::standard().as_bytes().len() + 24 + 14;
     let findings = validate(&log).exits(1).json();
     let found = findings
@@ -242,7 +242,7 @@ fn unreadable_bytes_are_skipped_and_told() {
             .is_some_and(|text| text.contains("50 bytes skipped")),
         "{found}"
     );
-    // Everything behind it was read.
+    // Everything after it was read.
     let all = validate(&good).json();
     assert_eq!(
         done.json().last().expect("it")["summary"]["events"],
@@ -359,7 +359,7 @@ fn ticky_counters_are_defined_at_the_end() {
     ]);
     let done = validate(&missing).exits(0);
     assert_eq!(kinds(&done, "warning"), ["undefined_ticky_counter"]);
-    // A program that was killed writes none at all: no fault of the log.
+    // A program that was killed writes none at all, which is no fault of the log.
     let killed = log(&[(1, begin), (1, ticky_sample(7)), (1, ticky_sample(8))]);
     let done = validate(&killed).exits(0);
     assert_eq!(kinds(&done, "warning"), [""; 0]);
@@ -389,7 +389,7 @@ fn logs_of_old_systems_pass_the_strict_check() {
         .end();
     let done = eventlog_with(&["validate", "--strict", "-"], &old).exits(0);
     assert!(done.stdout.contains("0 warnings, 0 notes"), "{done:?}");
-    // What a capability does cannot lie outside its blocks, and none is created twice.
+    // What a capability does cannot be outside its blocks, and none is created twice.
     let mut outside = Vec::new();
     encode_event(&header, 0, &run(1), &mut outside).expect("declared");
     let odd = Log::new()

@@ -1,10 +1,10 @@
-//! How much of a time intervals cover together, however they overlap.
+//! How much time a set of intervals covers together, overlaps counted once.
 
 use std::collections::BTreeMap;
 
-/// At most so many separate stretches are kept apart.
+/// The most separate stretches that are kept.
 const MOST: usize = 1 << 18;
-/// At most so many of them are recent: few in tests, to see the others used as well.
+/// The most of them that are kept in `recent`: few in tests, so that `stretches` is used as well.
 const RECENT: usize = if cfg!(test) { 4 } else { 1 << 10 };
 
 /// A set of moments.
@@ -12,18 +12,18 @@ const RECENT: usize = if cfg!(test) { 4 } else { 1 << 10 };
 pub struct Cover {
     /// Beginnings and ends; they neither overlap nor touch.
     stretches: BTreeMap<u64, u64>,
-    /// Those after all of these, in order: nearly all intervals concern the latest few.
+    /// Stretches after all of these, in order: nearly all intervals concern the latest few.
     recent: Vec<(u64, u64)>,
-    /// Nanoseconds in stretches that were too many to keep, and where the last
-    /// of them ends.
+    /// Nanoseconds covered by stretches that are no longer kept one by one, and the end of the last
+    /// one.
     settled: u64,
     settled_until: u64,
-    /// An interval reaches back among those: how much it adds is not known.
+    /// An interval reached back into those stretches, so the total is no longer known.
     inexact: bool,
 }
 
 impl Cover {
-    /// Adds an interval. Those that end later may come earlier.
+    /// Adds an interval. Intervals need not arrive in the order of their ends.
     pub fn add(&mut self, from: u64, to: u64) {
         if from < self.settled_until {
             self.inexact = true;
@@ -59,7 +59,7 @@ impl Cover {
         }
     }
 
-    /// Makes the earlier half a number.
+    /// Replaces the earlier half of the stretches by their sum.
     fn settle(&mut self) {
         for _ in 0..MOST / 2 {
             if let Some((from, to)) = self.stretches.pop_first() {
@@ -69,7 +69,7 @@ impl Cover {
         }
     }
 
-    /// The nanoseconds covered; `None` if there was too much to tell.
+    /// The nanoseconds covered; `None` if that is not known, because there were too many stretches.
     pub fn total(&self) -> Option<u64> {
         let recent = self.recent.iter().map(|(from, to)| to - from);
         let open = self.stretches.iter().map(|(from, to)| to - from);

@@ -1,9 +1,9 @@
 //! Hands what is in a log to a [`Sink`], in one of two orders.
 //!
-//! In *arrival* order events come as they lie in the stream: fast, and right
-//! for whatever looks at one capability at a time. In *time* order events of
-//! all capabilities are merged, in bounded memory: for whatever follows a
-//! thread from one capability to the next.
+//! In *arrival* order events are handed on as they are in the stream: fast, and enough for an
+//! analysis that looks at one capability at a time. In *time* order the events of all capabilities
+//! are merged, in bounded memory: for an analysis that follows a thread from one capability to the
+//! next.
 
 use crate::errors;
 use crate::input::{Input, Outcome, Reading, Step};
@@ -16,35 +16,34 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// How long a capability of a running program may be silent before the others
-/// are not held back for it any more.
+/// How long a capability of a running program may be silent before the events of the others are no
+/// longer held back for it.
 const STALE: u64 = 2_000_000_000;
 
-/// Who is interested in a log.
+/// A consumer of a log.
 pub trait Sink {
     /// A header: the log begins, or begins again.
     fn session(&mut self, _header: &Arc<Header>) -> Result<()> {
         Ok(())
     }
 
-    /// A header of the log that came before, after the connection was lost and somebody else serves
-    /// the program: the log goes on, without what came in between.
+    /// The header of the same log once more: the connection was lost, and another process serves
+    /// the program now. The log goes on; what was sent in between is missing.
     fn rejoined(&mut self, header: &Arc<Header>) -> Result<()> {
         self.session(header)
     }
 
-    /// A block begins; also in time order it is told when it arrives.
+    /// A block begins. Called when the block arrives, in time order as well.
     fn block(&mut self, _block: &Block<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// In time order only: a block begins, and its events are next, as far as it is their turn.
+    /// In time order only: a block begins, and those of its events whose turn it is follow.
     fn block_in_turn(&mut self, _block: &Block<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// An event. A `late` one comes after one of a later time (in time order
-    /// only).
+    /// An event. In time order, a `late` one follows an event with a later time.
     fn event(&mut self, event: &Event<'_>, late: bool) -> Result<()>;
 
     /// The mark at the end of a log.
@@ -57,23 +56,23 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Nothing has come for a tick.
+    /// Nothing has arrived for a tick.
     fn idle(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// Whether the rest of the log does not matter.
+    /// Whether the rest of the log is not needed.
     fn has_enough(&self) -> bool {
         false
     }
 }
 
-/// In which order events are wanted.
+/// The order in which events are handed on.
 #[derive(Clone, Copy, Debug)]
 pub enum Mode {
-    /// As they lie in the stream.
+    /// As they are in the stream.
     Arrival,
-    /// By time, holding back at most so many bytes.
+    /// By time, holding back at most this many bytes.
     Time(u64),
 }
 
@@ -94,7 +93,7 @@ impl Mode {
     }
 }
 
-/// Brings what lies in a stream into the order of time.
+/// Puts the events of a stream into the order of time.
 pub(crate) struct InOrder {
     merge: Merge,
     header: Option<Arc<Header>>,
@@ -107,7 +106,7 @@ impl InOrder {
         self.merge.push(&Item::Header, Some(header));
     }
 
-    /// Takes any other item but an event: those come as runs.
+    /// Takes any item except events, which arrive as runs.
     pub(crate) fn item(&mut self, item: &Item<'_>) {
         self.merge.push(item, self.header.as_ref());
     }
@@ -117,17 +116,17 @@ impl InOrder {
         self.merge.push_run(run, self.header.as_ref());
     }
 
-    /// There is nothing more to come.
+    /// The stream is over.
     pub(crate) fn flush(&mut self) {
         self.merge.flush();
     }
 
-    /// Hands on whatever is certain by now.
+    /// Hands on everything whose place in the order is certain by now.
     pub(crate) fn drain_to(&mut self, each: &mut impl Take) -> Result<()> {
         Ok(self.merge.drain_to(each)?)
     }
 
-    /// Hands on whatever is certain by now.
+    /// Hands on everything whose place in the order is certain by now.
     pub(crate) fn drain(&mut self, each: &mut impl FnMut(Told<'_>) -> Result<()>) -> Result<()> {
         let mut failed = None;
         let outcome = self.merge.drain(&mut |told| {
@@ -146,13 +145,12 @@ impl InOrder {
 #[derive(Debug)]
 pub struct Fed {
     pub outcome: Outcome,
-    /// Events that came too late to be put in order.
+    /// Events that arrived too late to be put in order.
     pub late: u64,
 }
 
 impl Fed {
-    /// Says on standard error what was wrong with the log, if anything, and
-    /// with what to exit.
+    /// Reports on standard error what was wrong with the log, if anything; returns the exit code.
     pub fn report(&self) -> ExitCode {
         if self.late > 0 {
             errors::note(format_args!(
@@ -176,7 +174,7 @@ pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut
     let outcome = Input::open(args, reading)?.each(|step| {
         match (step, &mut order) {
             (Step::Item(Item::Event(event)), None) => sink.event(&event, false)?,
-            // They come as a run, too.
+            // These events arrive as a run, too.
             (Step::Item(Item::Event(_)), Some(_)) => return Ok(ControlFlow::Continue(())),
             (Step::Run(run), Some(order)) => {
                 order.run(&run);
@@ -221,8 +219,7 @@ pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut
     Ok(Fed { outcome, late })
 }
 
-/// Reads a log that comes from elsewhere than a source, in the order of time. The answer is the
-/// fault that ended it, if one did.
+/// Reads a log from any reader, in the order of time. Returns the fault that ended it, if any.
 pub fn feed_from<S: Sink>(log: impl Read, bytes: u64, sink: &mut S) -> Result<Option<Error>> {
     let mut reader = Reader::new(log);
     let Some(mut order) = Mode::Time(bytes).order(false) else {
@@ -230,11 +227,11 @@ pub fn feed_from<S: Sink>(log: impl Read, bytes: u64, sink: &mut S) -> Result<Op
     };
     let mut told = Handing::default();
     let fault = loop {
-        // The header cannot be asked for while the reader is at work.
+        // The loop below borrows the reader, so its header cannot be read there.
         let flow = reader.for_each_run(|part| {
             match part {
                 Part::Item(Item::Header) => return ControlFlow::Break(Ok(())),
-                // They come as a run, too.
+                // These events arrive as a run, too.
                 Part::Item(Item::Event(_)) => return ControlFlow::Continue(()),
                 Part::Item(item) => order.item(&item),
                 Part::Run(run) => order.run(&run),
@@ -268,8 +265,8 @@ pub fn feed_from<S: Sink>(log: impl Read, bytes: u64, sink: &mut S) -> Result<Op
 struct Handing {
     /// The latest time of an event of a capability so far.
     reached: u64,
-    /// How many events were late. What is late in the global block does not count: it
-    /// describes the program, whenever it comes, and GHC 9.0 writes it at exit.
+    /// How many events were late. Late events of the global block do not count: they describe the
+    /// program, whenever they arrive, and GHC 9.0 writes them at exit.
     late: u64,
 }
 

@@ -1,16 +1,16 @@
-//! What stands where a number would that the log cannot tell.
+//! What is printed in place of a number that is not in the log.
 //!
-//! The runtime system writes only the classes of events that it was asked for,
-//! and says nowhere which these were. Of a class that never shows, nothing is
-//! known: "no collections" and "collections were not logged" look the same.
+//! The runtime system writes only the classes of events that it was asked for, and does not record
+//! which these were. If a class never appears, nothing is known about it: "no collections" and
+//! "collections were not logged" look the same.
 
-/// Of a number that needs events of the collector: they come with `-lg`.
+/// For a number that needs events of the collector, which are logged with `-lg`.
 pub const NEEDS_GC: &str = "not in the log (needs -lg)";
-/// The same of events of the scheduler.
+/// The same for events of the scheduler.
 pub const NEEDS_SCHEDULER: &str = "not in the log (needs -ls)";
-/// The same of the counters of sparks, which only the threaded runtime system has.
+/// The same for the counters of sparks, which only the threaded runtime system has.
 pub const NEEDS_SPARKS: &str = "not in the log (needs -lp, and a program linked with -threaded)";
-/// Where neither of the first two is there.
+/// If neither of the first two classes is in the log.
 pub const NEEDS_BOTH: &str = "not in the log (needs -lsg)";
-/// What the class is there for, but not this event.
+/// If the class is in the log, but not this event.
 pub const NOT_TOLD: &str = "not in the log";

@@ -26,8 +26,8 @@ pub struct Patterns {
 }
 
 impl Rules {
-    /// Messages that tell the same name: the group `name`, or the first group,
-    /// or all that matches.
+    /// Messages that contain the same name: the group `name`, or the first group, or all that
+    /// matches.
     pub fn named(start: &str, stop: &str) -> Result<Self, regex::Error> {
         if (start, stop) == (START, STOP) {
             return Ok(Self::Usual(StartStop));
@@ -39,8 +39,8 @@ impl Rules {
         })))
     }
 
-    /// Any two messages. Where both patterns have a group for it, they must tell
-    /// the same name; the others are called after the two patterns.
+    /// Any two messages. If both patterns have a group for the name, the two names must be equal;
+    /// otherwise spans are named after the two patterns.
     pub fn between(from: &str, to: &str) -> Result<Self, regex::Error> {
         let (mut start, mut stop) = (Pattern::new(from)?, Pattern::new(to)?);
         if start.group.is_none() || stop.group.is_none() {
@@ -94,9 +94,9 @@ struct Pattern {
     regex: Regex,
     /// The group that is the name.
     group: Option<usize>,
-    /// The name, whatever the message says.
+    /// A fixed name.
     fixed: Option<String>,
-    /// Whether its group `id` tells spans of one name apart.
+    /// Whether its group `id` distinguishes spans of one name.
     ids: bool,
 }
 

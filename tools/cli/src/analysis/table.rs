@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 /// Blanks between columns.
 const GAP: usize = 2;
-/// Words are not cut to less than this.
+/// Words are not cut to fewer columns than this.
 const NARROWEST: usize = 8;
 
 /// Rows of cells, aligned when written.
@@ -37,7 +37,7 @@ impl Table {
         self.rows.push(cells.collect());
     }
 
-    /// Writes the table, every line after so many spaces. On a terminal it is made
+    /// Writes the table, every line after `indent` spaces. On a terminal it is made
     /// to fit, if its words can be cut enough; elsewhere nothing is cut.
     pub fn write(&self, out: &mut impl Write, indent: usize) -> io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -70,8 +70,7 @@ impl Table {
         Ok(())
     }
 
-    /// Takes from the widest columns of words until all fit into `room`. Numbers
-    /// are never cut.
+    /// Narrows the widest columns of words until the table fits into `room`. Numbers are never cut.
     fn fit(&self, widths: &mut [usize], room: usize) {
         while widths.iter().sum::<usize>() > room {
             let words = widths.iter_mut().take(self.words);

@@ -102,7 +102,7 @@ impl Target {
         })
     }
 
-    /// The error with what cannot be written. Standard output says that itself.
+    /// Adds the name of the output to the error. Errors of standard output contain it already.
     fn named(&self, error: io::Error) -> io::Error {
         match self.out.get_ref() {
             Raw::Stdout(_) => error,
@@ -110,7 +110,7 @@ impl Target {
         }
     }
 
-    /// A directory where there has to be room anyway, for temporary files.
+    /// A directory for temporary files: where the result is written there has to be room anyway.
     pub fn directory(&self) -> PathBuf {
         match &self.whole {
             Some(whole) => whole.directory().to_owned(),
@@ -135,7 +135,8 @@ impl Target {
         } = self;
         match out.finish() {
             Ok(_) => {}
-            // That is told, or not, by whoever reports errors.
+            // Whether this one is reported (a reader that closed its end is not an error) is
+            // decided where errors are printed.
             Err(error) if whole.is_none() && name == "standard output" => return Err(error.into()),
             other => _ = other.advise(format_args!("cannot write {name}"), "is the disk full?")?,
         }

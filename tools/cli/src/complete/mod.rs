@@ -27,7 +27,7 @@ Examples:
   eventlog man ~/.local/share/man/man1
   man eventlog-show")]
 pub struct ManArgs {
-    /// The directory; it is made if need be
+    /// The directory; it is created if it does not exist
     dir: PathBuf,
 }
 

@@ -12,20 +12,20 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// What a new file may be, before the umask takes its part away.
+/// The mode of a new file, before the umask is applied.
 const MODE: u32 = 0o666;
 
-/// A file in the making. Nothing is left of it unless it is completed.
+/// A file that is being written. Nothing is left of it unless it is completed.
 #[derive(Debug)]
 pub struct NewFile {
     file: File,
     path: PathBuf,
-    /// Its name until then, where files cannot be without.
+    /// Its temporary name, on file systems that have no files without names.
     part: Option<signals::Removed>,
 }
 
 impl NewFile {
-    /// Begins the file of this name, or that which a link of this name points to.
+    /// Begins the file with this name, or the target of the link with this name.
     pub fn create(path: &Path) -> io::Result<Self> {
         let path = destination(path)?;
         // Without /proc, a file without a name could not be given one.
@@ -68,8 +68,8 @@ impl NewFile {
     pub fn complete(self, replace: bool) -> io::Result<()> {
         let Self { file, path, part } = self;
         if replace && let Ok(before) = std::fs::metadata(&path) {
-            // Who may read and write it stays as it was. If we may not say so, it is as for a
-            // new file.
+            // The file keeps the permissions of the one it replaces. If we may not set them, it has
+            // those of a new file.
             let mode = before.permissions().mode() & 0o777;
             let _ = file.set_permissions(std::fs::Permissions::from_mode(mode));
         }
@@ -77,8 +77,8 @@ impl NewFile {
             Some(part) => part.rename(|from| rename(from, &path, replace)),
             None => match link(&file, &path) {
                 Err(error) if replace && error.kind() == io::ErrorKind::AlreadyExists => {
-                    // A link cannot replace a file. In between it has a name of its own, which a
-                    // signal must not leave behind.
+                    // link(2) cannot replace a file, so the file gets a temporary name first, which
+                    // a signal must not leave behind.
                     let part = signals::Removed::made(|| link_beside(&file, &path))?;
                     part.rename(|from| rename(from, &path, true))
                 }

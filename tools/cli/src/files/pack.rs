@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
-/// The level of zstd: as its own tool has it.
+/// The compression level of zstd: the default of its command-line tool.
 pub const LEVEL: i32 = 3;
 
 /// How a file is packed.
@@ -17,7 +17,7 @@ pub enum Packed {
 }
 
 impl Packed {
-    /// What the name of a file says.
+    /// The packing that the name of a file asks for.
     pub fn of(path: &Path) -> Self {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("gz") => Self::Gzip,
@@ -47,7 +47,7 @@ impl<W: Write> Packer<W> {
         })
     }
 
-    /// What it is written to.
+    /// The underlying writer.
     pub fn get_ref(&self) -> &W {
         match self {
             Self::Plain(out) => out,
@@ -56,7 +56,7 @@ impl<W: Write> Packer<W> {
         }
     }
 
-    /// Writes what is left of it, and gives back what it was written to.
+    /// Writes what is left, and returns the underlying writer.
     pub fn finish(self) -> io::Result<W> {
         let mut out = match self {
             Self::Plain(out) => out,

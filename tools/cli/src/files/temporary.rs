@@ -25,7 +25,7 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
 }
 
 fn named_and_removed(dir: &Path) -> io::Result<File> {
-    // A signal in between must not leave the name.
+    // A signal in between must not leave the named file behind.
     signals::uninterrupted(|| ghc_eventlog::temp_file(dir))
 }
 
@@ -33,7 +33,7 @@ fn named_and_removed(dir: &Path) -> io::Result<File> {
 pub(super) fn create_new(path: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     loop {
-        // Names must differ, nothing else.
+        // The names only have to be different.
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!(".eventlog-{}-{count}.part", std::process::id());
         let path = directory(path).join(name);

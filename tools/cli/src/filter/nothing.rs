@@ -3,7 +3,7 @@
 use super::Filter;
 use crate::units::Nanos;
 
-/// What events met, each condition by itself, as long as none met all.
+/// Which conditions were met by events, each by itself, until one event met all of them.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// An event met all. Then the rest is of no interest.
@@ -40,7 +40,7 @@ impl Filter {
             }
             Seen { threads: false, .. } => match self.unknown_labels() {
                 Some(labels) => format!("no thread was called {labels}"),
-                None => "the log tells nothing of these threads".to_owned(),
+                None => "the log has no events of these threads".to_owned(),
             },
             Seen { texts: false, .. } => "no text in the log matches".to_owned(),
             _ => "there are events for each filter, but none for all of them at once".to_owned(),

@@ -135,7 +135,7 @@ impl TypeSet {
         self.0[usize::from(id)]
     }
 
-    /// Puts in, or takes out, whatever a name of the command line stands for.
+    /// Adds or removes the types that a name on the command line stands for.
     pub fn set(&mut self, name: &str, wanted: bool) -> Result<(), String> {
         let mut put = |id: u16| self.0[usize::from(id)] = wanted;
         if let Ok(id) = name.parse() {

@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 /// When a file is closed and the next one begun.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rotation {
-    /// At about so many bytes.
+    /// At about this many bytes.
     pub size: Option<u64>,
-    /// After so long.
+    /// After this time.
     pub time: Option<Duration>,
     /// How many files to keep.
     pub keep: Option<usize>,
@@ -111,24 +111,23 @@ impl Files {
         self.rotation.size.is_some() || self.rotation.time.is_some()
     }
 
-    /// Whether the present file is due to be closed at the next place that is
-    /// good for it.
+    /// Whether the present file is to be closed at the next place that is suitable.
     pub fn is_due(&self) -> bool {
         self.has_grown(1)
     }
 
-    /// Whether a good place has not come for so long that any is taken.
+    /// Whether no place has been suitable for so long that the next one is taken in any case.
     pub fn is_overdue(&self) -> bool {
         self.has_grown(2)
     }
 
-    /// Whether the present file has reached its limit so many times.
+    /// Whether the present file has reached `times` times its limit.
     fn has_grown(&self, times: u32) -> bool {
         let Some(current) = &self.current else {
             return false;
         };
         let size = self.rotation.size.map(|size| {
-            // Half of each is the stream, however much has to be told first.
+            // At least half of each file is the stream, however long the prologue is.
             let size = size.saturating_mul(times.into());
             size.max(current.prologue.saturating_add(size / 2))
         });
@@ -140,7 +139,7 @@ impl Files {
     /// How the stream is to be followed so that files can be closed in the
     /// middle of it; `None` if none are.
     pub fn follows(&self) -> Option<MergeOptions> {
-        // What waits is told again in the next file.
+        // Events that are held back are repeated in the next file.
         let most = self.rotation.size.unwrap_or(u64::MAX) / 2;
         let max_bytes = most.clamp(256 << 10, 64 << 20) as usize;
         self.rotates().then(|| MergeOptions {
@@ -176,7 +175,7 @@ impl Files {
         Ok(())
     }
 
-    /// Nothing has come for a while: what has come until now must be readable.
+    /// Nothing has arrived for a while: everything written so far must become readable.
     pub fn idle(&mut self) -> io::Result<()> {
         match &mut self.current {
             Some(current) => current.out.look_at_the_clock(),
@@ -237,7 +236,7 @@ impl Files {
             self.number += 1;
             let path = numbered(&self.first, self.number);
             let mut options = OpenOptions::new();
-            // Other than regular files (a FIFO, /dev/null) are there already.
+            // FIFOs and devices (/dev/null) exist already.
             let special = files::is_taken_as_it_is(&path);
             options.write(true);
             match (self.force, special) {
@@ -269,7 +268,7 @@ impl Files {
     }
 }
 
-/// What comes before and after the number in the name of a file: `log.` and `.eventlog`,
+/// What is before and after the number in the name of a file: `log.` and `.eventlog`,
 /// `.eventlog.zst`, or nothing.
 fn around_number(first: &Path) -> (OsString, OsString) {
     let mut name = first.file_name().unwrap_or_default().to_owned();
@@ -309,7 +308,7 @@ pub fn earlier(first: &Path) -> io::Result<Vec<PathBuf>> {
     let (before, after) = around_number(first);
     let entries = match fs::read_dir(files::directory(first)) {
         Ok(entries) => entries,
-        // It is told when the file cannot be made.
+        // The error is reported when the file cannot be created.
         Err(_) => return Ok(found),
     };
     for entry in entries {

@@ -1,12 +1,12 @@
-//! Writing a recording that is packed with zstd, so that it can be read whenever it breaks off.
+//! Writing a recording that is packed with zstd, so that it can be read wherever it breaks off.
 
 use crate::files::{Packed, Packer};
 use std::fs::File;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-/// How long a frame grows. What is in a frame that is not complete may be lost if we are killed;
-/// together with the time until somebody looks at the clock that is less than a second.
+/// The longest time that one frame covers. An incomplete frame may be lost if we are killed;
+/// together with the interval at which the clock is read, that is less than a second.
 const LONGEST: Duration = Duration::from_millis(800);
 
 /// A file of zstd frames, one after the other.

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub enum Taken {
     Bytes(Vec<u8>),
-    /// What follows belongs into another file.
+    /// What follows belongs in another file.
     Session,
-    /// Nothing has come for a while.
+    /// Nothing has arrived for a while.
     Idle,
     Closed,
 }
@@ -42,7 +42,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing is ever left half done under this lock.
+        // A poisoned lock is harmless: no update under it is ever left incomplete.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -63,13 +63,13 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// What follows belongs into another file.
+    /// What follows belongs in another file.
     pub fn session(&self) {
         self.lock().chunks.push_back(Taken::Session);
         self.filled.notify_one();
     }
 
-    /// There is nothing more to come.
+    /// No more bytes will be pushed.
     pub fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_one();

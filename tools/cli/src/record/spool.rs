@@ -1,5 +1,5 @@
-//! From a stream that must be drained into a queue that may be full: whole
-//! blocks are left out then, and the log itself says so.
+//! From a stream that must be drained into a queue that may be full. When it is full, whole blocks
+//! are left out, and a message in the log says so.
 
 use super::queue::Queue;
 use super::tee::{Cut, Piece};
@@ -7,8 +7,8 @@ use crate::units::{Bytes, Nanos};
 use ghc_eventlog::notes::{Note, RunLoss};
 use ghc_eventlog::{BlockBuilder, EventBody, Header};
 
-/// Dropping ends when the queue is only so full: dropping in long stretches
-/// is better than everywhere a little.
+/// Dropping ends when the queue is no fuller than this: one long gap is better than many short
+/// ones.
 const RESUME: f64 = 0.5;
 
 /// The dropping side of a queue.
@@ -74,7 +74,7 @@ impl<'q> Spool<'q> {
         }
     }
 
-    /// Only here can a stretch of the log begin or end that is left out.
+    /// A stretch of the log that is left out can begin and end only here.
     fn boundary(&mut self, cut: &Cut<'_>) {
         if self.header.is_none() {
             self.header = Some(cut.header().clone());
@@ -95,7 +95,7 @@ impl<'q> Spool<'q> {
         }
     }
 
-    /// Says in the log what is missing in this place.
+    /// Writes into the log what is missing at this place.
     fn tell(&mut self) {
         let (Some(loss), Some(header)) = (self.dropping.take(), &self.header) else {
             return;
@@ -116,7 +116,7 @@ impl<'q> Spool<'q> {
         }
     }
 
-    /// Gives what has been collected to the queue.
+    /// Moves what has been collected into the queue.
     pub fn hand_over(&mut self) {
         self.queue.push(std::mem::take(&mut self.chunk));
     }

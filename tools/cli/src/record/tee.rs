@@ -1,8 +1,8 @@
 //! A stream cut into pieces that can be written as they are.
 //!
-//! Recording must not lose a byte, whatever the decoder thinks of it. So the
-//! bytes themselves are handed on; the decoder runs beside them and only tells
-//! where a file may end and another one begin.
+//! Recording must not lose a byte, whether or not the decoder accepts it. So the bytes themselves
+//! are handed on; the decoder runs beside them and only reports where one file may end and the next
+//! begin.
 
 use eventlog_state::{Follower, Keep, MergeOptions};
 use ghc_eventlog::{Ending, Error, Header, Item, Stream};
@@ -32,7 +32,7 @@ pub struct Cut<'a> {
 }
 
 impl Cut<'_> {
-    /// Whether nothing is torn apart that belongs together.
+    /// Whether a cut here separates nothing that belongs together.
     pub fn is_clean(&self) -> bool {
         self.follower.as_ref().is_some_and(|it| it.may_cut())
     }
@@ -50,7 +50,7 @@ impl Cut<'_> {
     }
 }
 
-/// See above.
+/// A stream that is cut into pieces.
 #[derive(Debug, Default)]
 pub struct Tee {
     stream: Stream,
@@ -78,7 +78,7 @@ impl Tee {
         }
     }
 
-    /// The fault after which the bytes are handed on unseen.
+    /// The fault after which the bytes are handed on without being decoded.
     pub fn fault(&self) -> Option<Error> {
         self.fault
     }
@@ -98,18 +98,19 @@ impl Tee {
         self.header.is_some()
     }
 
-    /// Whether the log has come to its end mark, with nothing after it.
+    /// Whether the log has reached its end mark, with nothing after it.
     pub fn is_complete(&self) -> bool {
         self.fault.is_none() && self.stream.ending().is_complete()
     }
 
-    /// How the stream ended, if it did in the middle of a header: there is no log in what came of it.
+    /// How the stream ended, if it ended in the middle of a header: what was received contains no
+    /// log.
     pub fn ends_in_header(&self) -> Option<Ending> {
         let ending = self.stream.ending();
         (self.fault.is_none() && !ending.header && ending.left > 0).then_some(ending)
     }
 
-    /// Takes bytes as they arrive, and hands on what is certain.
+    /// Takes bytes as they arrive, and hands on everything whose place is certain.
     pub fn push(
         &mut self,
         bytes: &[u8],

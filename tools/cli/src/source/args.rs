@@ -82,14 +82,14 @@ impl SourceArgs {
         }
     }
 
-    /// Finds out what is meant: to be called before anything else.
+    /// Resolves the source. To be called before anything else.
     pub fn find(&mut self) -> anyhow::Result<()> {
         self.source = find::source(self.given.take())?;
         Ok(())
     }
 
-    /// How it is opened. Reads then fail with `WouldBlock` whenever nothing has come
-    /// for as long as `tick`, if that is given.
+    /// How it is opened. If `tick` is given, reads then fail with `WouldBlock` whenever nothing has
+    /// arrived for that long.
     pub fn how(&self, tick: Option<Duration>) -> Connecting {
         Connecting::new()
             .wait(self.wait)

@@ -1,4 +1,4 @@
-//! Which source is meant, if that is not said in full.
+//! Finds the source that is meant if it is not named in full.
 
 use crate::errors;
 use crate::printable::shell_word;
@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// At most so many names are told.
+/// The most names that a message lists.
 const MOST: usize = 10;
 
 /// The source that is named, or the one program that runs. A file wins over a program of that name.
@@ -25,8 +25,8 @@ pub fn source(given: Option<Source>) -> anyhow::Result<Source> {
     }
 }
 
-/// The program that is named: in full, or as far as it is the only one whose name begins so. `None`
-/// if a file has that name, or no program has.
+/// The program that is named: in full, or by a beginning that only its name has. `None` if a file
+/// has that name, or no program has.
 fn program(name: &Path) -> anyhow::Result<Option<Program>> {
     let bare = !name.as_os_str().as_bytes().contains(&b'/');
     if !bare || name.symlink_metadata().is_ok() {
@@ -37,7 +37,7 @@ fn program(name: &Path) -> anyhow::Result<Option<Program>> {
         Ok(Some(directory)) => directory,
         Ok(None) => return Ok(None),
         Err(error) => {
-            // Where there can be none, none is meant.
+            // Where no such directory can exist, no program is meant.
             if !matches!(error.trouble(), Trouble::Above(_)) {
                 errors::warn(error);
             }
@@ -91,7 +91,7 @@ pub fn found(given: Option<&Path>) -> anyhow::Result<Option<Program>> {
 
 /// The one program that runs.
 fn only() -> anyhow::Result<Program> {
-    // Made here, it is there for programs that cannot make it themselves.
+    // The directory is created here because programs may not be able to create it themselves.
     let directory = Place::own().make()?;
     one(&directory)?.ok_or_else(|| none(&directory))
 }

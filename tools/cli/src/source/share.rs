@@ -13,18 +13,19 @@ fn share() -> &'static Share {
     SHARE.get_or_init(|| Share::new(hints::verb()))
 }
 
-/// Keeps only so much of each program for others who are slow: for a verb that may read many. To be
-/// called before any other of these.
+/// Keeps only this much of each program for clients that are slow: for a verb that may read many
+/// programs. To be called before the other functions here.
 pub fn keep_little(bytes: usize) {
     SHARE.get_or_init(|| Share::new(hints::verb()).ring_bytes(bytes));
 }
 
-/// Connects to a program, or to whoever serves it; if nobody does, this process does from now on.
+/// Connects to a program, or to the process that serves it; if there is none, this process serves
+/// it from now on.
 pub fn attach(program: &Program) -> io::Result<UnixStream> {
     share().attach(program)
 }
 
-/// The same with a relay of one's own, which `serve` has serve others.
+/// The same with a relay of the caller's own; `serve` makes it serve others.
 pub fn attach_and(
     program: &Program,
     serve: impl Fn(&Slot) -> io::Result<()>,
@@ -32,12 +33,13 @@ pub fn attach_and(
     share().attach_and(program, serve)
 }
 
-/// Connects to a program, or to whoever serves it, for a moment.
+/// Connects to a program, or to the process that serves it, for a moment.
 pub fn visit(program: &Program) -> io::Result<UnixStream> {
     share().visit(program)
 }
 
-/// Gives up what is held; others get what has come so far. At the end of the process.
+/// Releases the slots that are held; other clients are sent what has arrived so far. At the end of
+/// the process.
 pub fn leave() {
     if let Some(share) = SHARE.get() {
         share.leave();

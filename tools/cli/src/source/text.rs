@@ -1,4 +1,4 @@
-//! What the user is told about a source: that it is waited for, why nothing comes, and what to do
+//! What the user is told about a source: that it is waited for, why nothing arrives, and what to do
 //! when it cannot be opened.
 
 use super::find;
@@ -10,16 +10,16 @@ use eventlog_source::{Connecting, Connection, Error, Heard, Notice, Silence, Sil
 use std::io;
 use std::time::Duration;
 
-/// Shorter waiting is not worth telling.
+/// Shorter waits are not reported.
 const SHORT: Duration = Duration::from_millis(700);
 
-/// Opens a source, and tells when it has to be waited for.
+/// Opens a source, and reports when it has to be waited for.
 pub fn connect(source: &Source, how: Connecting) -> anyhow::Result<Connection> {
     let how = how.notices(|notice| tell(notice, false));
     source.connect(&how).map_err(failed)
 }
 
-/// Tells a notice; why a source is silent, only if that is wanted.
+/// Reports a notice; why a source is silent, only if `silence_too`.
 pub fn tell(notice: &Notice<'_>, silence_too: bool) {
     match notice {
         Notice::Silent { .. } => {
@@ -43,16 +43,17 @@ pub fn notice_text(notice: &Notice<'_>) -> Option<String> {
         }
         Notice::Silent { source, silence } => match find::other_holder(source) {
             Some(holder) => Some(format!(
-                "nothing new from {source}, which {holder} reads for all others: if that is not \
-                 stopped (Ctrl-Z), the program has nothing to tell, does not flush (--flush 1s asks \
-                 it to), or has a client that does not share it"
+                "nothing new from {source}, which {holder} reads for all others: that process is \
+                 stopped (Ctrl-Z), or the program logs nothing, does not flush (--flush 1s asks it \
+                 to), or has a client that does not share it"
             )),
             None => silence_text(&source.to_string(), *silence),
         },
         Notice::Rejoined { source } => Some(format!(
-            "whoever read {source} has ended, and it goes on here; what came in between is missing"
+            "the process that read {source} has ended; reading goes on here, and what was sent in \
+             between is missing"
         )),
-        Notice::Restarted { source } => Some(format!("{source} was started anew")),
+        Notice::Restarted { source } => Some(format!("{source} was started again")),
         _ => None,
     }
 }
@@ -66,7 +67,7 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Why nothing comes from a program that is connected, as far as that can be told from outside.
+/// Why nothing arrives from a program that is connected, as far as that can be seen from outside.
 fn silence_text(name: &str, silence: Silence) -> Option<String> {
     Some(match (silence.of, silence.heard) {
         (Silent::Socket, Heard::Nothing) => format!(
@@ -76,7 +77,7 @@ fn silence_text(name: &str, silence: Silence) -> Option<String> {
         (Silent::Fifo, Heard::Nothing) => format!(
             "nothing is written to {name}: a program does that when run with +RTS -l -ol{name}"
         ),
-        // It is asked to flush, and has nothing to say.
+        // It is asked to flush, but logs nothing.
         (_, Heard::More) if silence.asked => return None,
         (_, Heard::Header) if silence.asked => format!(
             "{name} has sent a header and no events, although it is asked to flush: does it \
@@ -93,7 +94,7 @@ fn silence_text(name: &str, silence: Silence) -> Option<String> {
     })
 }
 
-/// An error of a source as the user is told it, with what to do about it.
+/// The error of a source as it is reported to the user, with what to do about it.
 pub fn failed(error: Error) -> anyhow::Error {
     let told = match error {
         Error::Open {

@@ -26,12 +26,12 @@ use std::time::Duration;
 /// NAMESPACE/ID: registered by the program itself. ID is a number from 0 to 255.
 ///
 /// Programs with libeventlog_socket.a take commands over a Unix socket from their own user and root,
-/// and over TCP only if told to, as with GHC_EVENTLOG_CONTROL=on.
+/// and over TCP only if set to, for instance with GHC_EVENTLOG_CONTROL=on.
 ///
-/// Commands to a program that `eventlog list` shows reach it through whoever reads it at the time.
-/// Any other program serves one client at a time: while one is connected, commands wait for their
-/// turn, and what such a program logs while `control` is connected is thrown away, and that is where
-/// flush and sync go. To control one that is being recorded, use `record --control`.
+/// Commands to a program that `eventlog list` shows are passed on by the process that reads it at the
+/// time. Any other program serves one client at a time: while one is connected, commands wait for
+/// their turn, and what such a program logs while `control` is connected is discarded, also what
+/// flush and sync make it send. To control one that is being recorded, use `record --control`.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "eventlog control [OPTIONS] [SOURCE] COMMAND...")]
 #[command(after_long_help = "\
@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = crate::units::duration, default_value = "500ms")]
     linger: Duration,
 
-    /// How long to wait for a program that is not up yet, and for its first sign of life
+    /// How long to wait for a program that is not up yet, and then for its first bytes
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::units::wait)]
     wait: Wait,
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Cut a part out of a log: a time range, some capabilities, some types
 ///
-/// The result is a log that every tool can read: what was told before the
+/// The result is a log that every tool can read: what was defined before the
 /// range (the program, capabilities, cost centres, the threads that are alive
 /// and what they do) is put at its beginning. Events are in the order of time
 /// within each capability. What only makes sense together is kept or left out
@@ -103,8 +103,8 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
     Ok(fed.report())
 }
 
-/// Cuts a range of times out of a log that comes from elsewhere than a source. The answer is the
-/// fault that ended the log, if one did.
+/// Cuts a range of times out of a log from any reader. Returns the fault that ended the log, if
+/// any.
 pub fn cut_times(
     log: impl Read,
     (from, to): (Option<u64>, Option<u64>),
@@ -146,7 +146,7 @@ struct Cut {
     selection: Selection,
     early: Early,
     out: Target,
-    /// What was told before the range.
+    /// What was defined before the range.
     before: Option<State>,
     blocks: Blocks,
     place: Place,
@@ -184,7 +184,7 @@ impl Cut {
         }
     }
 
-    /// There is no more: completes the result, unless there was no log at all.
+    /// The log is over: completes the result, unless there was no log at all.
     fn finish(mut self) -> Result<()> {
         if self.before.is_none() {
             return Ok(());
@@ -214,7 +214,7 @@ impl Cut {
         Ok(())
     }
 
-    /// The range begins: brings the reader up to date.
+    /// The range begins: writes the definitions and the state that hold at its beginning.
     fn begin(&mut self, time: u64) -> Result<()> {
         (self.place, self.begins_at) = (Place::Inside, time);
         let Some(before) = &mut self.before else {
@@ -274,8 +274,8 @@ impl Cut {
 }
 
 impl Sink for Cut {
-    /// Of a program that runs, what comes after the end will never be wanted.
-    /// Of a file it may be: GHC 9.0 tells at the end what the program was.
+    /// In the log of a running program, nothing after the end of the range is needed. In a file it
+    /// may be: GHC 9.0 writes at the end which program it was.
     fn has_enough(&self) -> bool {
         self.live && self.place == Place::After && self.sample != Some(true)
     }
@@ -345,7 +345,7 @@ impl Cut {
             }
         }
         let inside = self.place == Place::Inside && self.range.to.is_none_or(|to| event.time < to);
-        // GHC 9.0 tells what the program is, and what its heap was, when it ends.
+        // GHC 9.0 writes which program it is, and what its heap was, at the end.
         let too_late = late && event.time < self.begins_at;
         // A sample stays whole: it belongs to where it begins.
         let sample = match event.body {

@@ -1,4 +1,4 @@
-//! `eventlog doctor`: what stands between a program and a useful log.
+//! `eventlog doctor`: what keeps a program from writing a useful log.
 
 mod ask;
 mod live;
@@ -19,14 +19,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// What stands between a program and a useful log, and the flag to add
+/// Find what keeps a program from writing a useful log, and the flag to add
 ///
-/// Of the file of a program it is read how it was linked: its runtime system,
-/// the options that it allows and has, the library in it. The program is not
-/// run, unless --ask says so. Of a program that runs the live stream is read
-/// for a while: who it is, which events come, and how they are flushed. If it
-/// is not one that `eventlog list` shows, that takes the place of its client
-/// for so long.
+/// From the file of a program, reads how it was linked: its runtime system, the options that it
+/// allows and has, whether the library is in it. The program is not run, except with --ask. From a
+/// running program, reads the live stream for a while: which program it is, which events it sends,
+/// and how they are flushed. If `eventlog list` does not show the program, this takes the place of
+/// its client for that time.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -35,7 +34,7 @@ pub struct Args {
     #[arg(value_name = "PROGRAM", value_parser = crate::source::parser())]
     target: Option<Source>,
 
-    /// Run `PROGRAM +RTS --info` if the file does not tell enough (it has been
+    /// Run `PROGRAM +RTS --info` if the file does not show enough (it has been
     /// stripped). A program that ignores such options (-rtsopts=ignore) then
     /// runs as usual, for at most 10 s
     #[arg(long)]
@@ -63,15 +62,15 @@ Examples:
 
 Each line is one of:
   ok       nothing to do
-  missing  stands in the way of a log
-  advice   it works, and more would with the flag that is told
-  unknown  what was looked at does not tell
+  missing  keeps the program from writing a log
+  advice   it works, and the flag on the next line makes more possible
+  unknown  what was examined does not show it
 Exit codes: 0 nothing is missing, 1 something is, or PROGRAM is not of GHC, 3 cannot read.";
 
 /// Examines.
 pub fn run(args: Args) -> Result<ExitCode> {
     let target = match args.target.clone() {
-        // What is installed wins over what runs.
+        // An installed program takes precedence over a running one.
         Some(Source::File(path)) if find(&path).is_file() => Source::File(path),
         given => source::source(given)?,
     };

@@ -231,7 +231,7 @@ fn told_left_out(count: u64) {
     }
 }
 
-/// What is converted.
+/// The conversion.
 struct Log<'a> {
     input: &'a SourceArgs,
     rules: Rules,
@@ -239,7 +239,7 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    /// Reads the log; the answer is what the exporter says, and the exit code.
+    /// Reads the log. Returns the report of the exporter, and the exit code.
     fn convert<E>(self, mode: Mode, exporter: E) -> Result<(E::Report, ExitCode)>
     where
         E: Exporter<Error = Error>,
@@ -259,7 +259,7 @@ impl Log<'_> {
         };
         let fed = feed(self.input, reading, mode, &mut sink)?;
         fed.outcome.expect_log()?;
-        // What is wrong with the log may be why there is nothing to export.
+        // A fault of the log may be the reason why there is nothing to export.
         let code = fed.report();
         let report = sink.export.finish();
         let report = report.map_err(|error| told(error, self.range))?;
@@ -329,7 +329,7 @@ fn choose(format: Format, what: Option<What>) -> Result<Option<What>> {
     }
 }
 
-/// The error as the user sees it.
+/// The error as it is reported to the user.
 fn told(error: Error, range: Range) -> anyhow::Error {
     match error {
         Error::Write(error) => error.into(),
@@ -338,8 +338,8 @@ fn told(error: Error, range: Range) -> anyhow::Error {
     }
 }
 
-/// There is nothing of the kind in the log, or in the part that is wanted:
-/// what to do about it.
+/// Nothing of this kind is in the log, or in the part that is wanted: the error, with what to do
+/// about it.
 fn nothing(what: Of, range: Range) -> anyhow::Error {
     if range.is_part() {
         return errors::input(format_args!(

@@ -23,8 +23,8 @@ use std::time::{Duration, SystemTime};
 /// are found. With GHC_EVENTLOG_UNIX_PATH=$XDG_RUNTIME_DIR/eventlog/%n-%p.sock in the environment
 /// every program with the library does that. No program is disturbed by being listed.
 ///
-/// Every verb that watches a program takes its NAME, or as much of it as is not that of another one,
-/// and needs none if there is only one program. A program serves one client: the first verb that
+/// Every verb that watches a program takes its NAME, or an unambiguous beginning of it, and needs none
+/// if there is only one program. A program serves one client: the first verb that
 /// watches it serves all others.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -45,7 +45,7 @@ Examples:
   eventlog show app-1234
   eventlog stats --follow app
 
-A program is `dead` if nobody has its socket open any more: it was killed, and left it behind.
+A program is `dead` if no process has its socket open any more: it was killed, and left it behind.
 Exit codes: 0 done (also if there is none), 3 the directory cannot be used.";
 
 /// Lists.
@@ -117,7 +117,7 @@ fn tell_of_dead(found: &[Found]) {
     }
 }
 
-/// What is known of a program. Names of fields stay as they are.
+/// What is known of a program. The names of fields are stable.
 #[derive(Debug, Serialize)]
 struct Found {
     name: String,
@@ -127,7 +127,7 @@ struct Found {
     pid: Option<u32>,
     executable: Option<String>,
     ghc: Option<String>,
-    /// Since when the socket is there, in seconds since 1970.
+    /// When the socket was created, in seconds since 1970.
     since_unix_s: f64,
     served_by: Option<ServedBy>,
     /// Whether a client is connected to the program, of whatever kind.
@@ -141,7 +141,7 @@ struct ServedBy {
     pid: Option<u32>,
     verb: Option<String>,
     since_unix_s: f64,
-    /// Where others are served.
+    /// The socket at which other clients are served.
     relay: String,
 }
 
@@ -155,7 +155,7 @@ impl Found {
         let process = processes.of(program).filter(|_| state == "alive");
         let image = process.as_ref().map(|it| it.image());
         let executable = process.as_ref().and_then(|it| it.executable.as_deref());
-        // Where it cannot be told nobody is known.
+        // Where this cannot be found out, no holder is shown.
         let holder = Holder::of(program).ok().flatten();
         Self {
             name: text(program.name()),

@@ -49,7 +49,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Align {
-    /// By the wall clock, where all logs tell it
+    /// By the wall clock, if all logs contain it
     WallClock,
     /// All programs start at the same time
     Start,
@@ -57,7 +57,7 @@ enum Align {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Parts {
-    /// If they come from one process
+    /// If they are from one process
     Auto,
     Yes,
     No,
@@ -69,15 +69,15 @@ Examples:
   eventlog merge program.eventlog program.2.eventlog -o whole.eventlog
   eventlog merge slow.eventlog fast.eventlog -o compare.eventlog --align start
 
-Heap profiles of several programs cannot be told apart in one log.
+Heap profiles of several programs cannot be distinguished in one log.
 Exit codes: 0 done, 1 a log is faulty (what came before is merged), 3 cannot read or write.";
 
-/// Bytes of a block that are held at most.
+/// The most bytes of a block that are held.
 const LARGEST: usize = 8 << 20;
 
 /// Merges.
 pub fn run(args: Args) -> Result<ExitCode> {
-    // Not left to clap, which counts only files that stand side by side.
+    // Not left to clap, which counts only files that are next to each other.
     if args.files.len() < 2 {
         return Err(errors::usage("merge takes at least two logs"));
     }
@@ -95,7 +95,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let renumbers = renumber::plan(&surveys, args.align == Align::WallClock);
     if !parts && args.align == Align::WallClock && surveys.iter().any(|of| of.clock.is_none()) {
         errors::warn(
-            "not all logs tell the wall clock: all programs start at time 0 of the result",
+            "not all logs contain the wall clock: all programs start at time 0 of the result",
         );
     }
     let sources: Vec<Source> = args
@@ -114,8 +114,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
         inputs.push(Input::open(path, renumber, Arc::clone(&header))?);
     }
     let mut ends = BlockEnds::default();
-    // The block that ends first goes first, so that whoever reads the result
-    // by time has little to hold back.
+    // The block that ends first is written first, so that a reader that sorts the result by time
+    // has little to hold back.
     loop {
         let ready = inputs
             .iter()
@@ -187,8 +187,8 @@ fn put_together(
     Ok(code)
 }
 
-/// Writes an empty block for every capability. Some logs name theirs only at
-/// the end: whoever reads the result by time must know for whom to wait.
+/// Writes an empty block for every capability. Some logs name their capabilities only at the end,
+/// but a reader that sorts by time needs to know early which ones to wait for.
 fn announce(surveys: &[Survey], out: &mut impl Write) -> Result<()> {
     let caps: u32 = surveys.iter().map(|survey| survey.caps).sum();
     let caps = u16::try_from(caps).ok().filter(|&caps| caps < u16::MAX);
@@ -235,7 +235,7 @@ struct Input {
     renumber: Renumber,
     header: Arc<Header>,
     block: BlockBuilder,
-    /// What is behind the block that is being collected.
+    /// The marker that follows the block that is being collected.
     next: Option<(Option<u16>, u64, u64)>,
     /// When the collected block ends.
     ready: Option<u64>,

@@ -31,11 +31,11 @@ use std::time::Duration;
 
 /// Heap, collections, capabilities, threads and spans for Prometheus and OpenTelemetry
 ///
-/// Of a log that is complete, --print tells the values at its end. Of a program that runs it tells
-/// them at each --interval of the program's own time.
+/// For a complete log, --print prints the values at its end. For a running program it prints them at
+/// each --interval of the program's own time.
 ///
-/// Without a SOURCE, every program of this user that `eventlog list` shows, from when it comes until
-/// it ends; what was told of one that has ended can be scraped for a while.
+/// Without a SOURCE, reads every program of this user that `eventlog list` shows, from its start to
+/// its end; the last values of one that has ended can be scraped for a while.
 ///
 /// Names, units and meanings of all metrics are in docs/metrics.md.
 #[derive(Debug, clap::Args)]
@@ -81,7 +81,7 @@ pub struct Args {
     )]
     signals: Vec<SignalArg>,
 
-    /// With the traces, tell what threads do; that can be much
+    /// With the traces, push what threads do as well; that can be a lot
     #[arg(long)]
     threads: bool,
 
@@ -90,7 +90,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     queue: Option<PathBuf>,
 
-    /// How much of each signal may wait; beyond that the oldest is given up
+    /// How much of each signal may wait; beyond that the oldest is dropped
     #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = units::some_bytes)]
     queue_bytes: u64,
 
@@ -98,16 +98,16 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = units::duration)]
     patience: Duration,
 
-    /// At which times of the log the metrics are told: at each multiple of this. Without it: 10s
-    /// of a program that runs, and only the end of a log that is printed
+    /// Report the metrics at each multiple of this time of the log. Without it: every 10s for a
+    /// program that runs, and only at the end for a log that is printed
     #[arg(long, value_name = "TIME", value_parser = units::some_time)]
     interval: Option<Duration>,
 
-    /// Under whose names. Without it those of OpenTelemetry
+    /// The names of the metrics; without it, those of OpenTelemetry
     #[arg(long, value_enum, value_name = "NAMES")]
     names: Option<Names>,
 
-    /// What is told, under which names and how often: a configuration of eventlog-live (YAML)
+    /// What to report, under which names and how often: a configuration of eventlog-live (YAML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -119,11 +119,11 @@ pub struct Args {
     #[arg(long, conflicts_with = "print_config")]
     print_config_json_schema: bool,
 
-    /// How many bands of the heap profile and names of spans are told apart
+    /// How many bands of the heap profile and names of spans are reported separately
     #[arg(long, value_name = "N", default_value = "50")]
     most: usize,
 
-    /// Tell the program's arguments, too; they may contain secrets
+    /// Report the program's arguments, too; they may contain secrets
     #[arg(long)]
     command_args: bool,
 }
@@ -162,7 +162,7 @@ impl From<SignalArg> for Signal {
     }
 }
 
-/// What metrics are called.
+/// The names of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Names {
     /// As OpenTelemetry's rules have it
@@ -189,13 +189,14 @@ all was sent.";
 
 /// The interval of a program that runs.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How long a program that is to be printed is waited for.
+/// How long to wait for a program that is to be printed.
 const WAIT: Duration = Duration::from_secs(30);
-/// What changes without events is not told more often, however short the interval is.
+/// What changes without events is not reported more often, however short the interval is.
 const LEAST_TICK: Duration = Duration::from_secs(1);
-/// How much of each program is kept for others who read it through this process: it may read many.
+/// How much of each program is kept for other clients that read it through this process, which may
+/// read many programs.
 const RING: usize = 16 << 20;
-/// How long to try to send the rest once somebody wants to stop.
+/// How long to try to send the rest after a request to stop.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How the sources are read.
@@ -205,12 +206,12 @@ struct Sources {
     flush: FlushArgs,
     /// Sockets are connected to again whenever the connection ends.
     reconnect: bool,
-    /// How often what changes without events is told.
+    /// How often what changes without events is reported.
     tick: Option<Duration>,
     stop: Stop,
 }
 
-/// Tells metrics.
+/// Reports metrics.
 pub fn run(args: Args) -> Result<ExitCode> {
     if args.print_config {
         let config = naming::config(args.config.as_deref())?;
@@ -304,7 +305,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let finding = args.sources.is_empty().then_some(&finding);
     let mut code = read::all(&sources, all, finding, &mut tell)?;
     if let Some(printer) = &mut printer {
-        // One text for all of them: a name must not come twice.
+        // One text for all of them: a name must not occur twice.
         let ends = ends.iter().filter_map(|program| program.collect());
         printer.print_all(&ends.collect::<Vec<_>>(), &mut out)?;
         out.flush()?;
@@ -321,7 +322,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             code = ExitCode::from(errors::IO);
         }
     }
-    // The values at the end stay there to be scraped.
+    // The final values stay available to be scraped.
     while args.prometheus.is_some() && !stop.is_set() {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -335,7 +336,7 @@ fn print_text(text: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What does not fit together.
+/// Checks for options that do not fit together.
 fn check(args: &Args) -> Result<()> {
     if args.print.is_none() && args.prometheus.is_none() && args.otlp.is_none() {
         return Err(errors::usage(
@@ -347,8 +348,8 @@ fn check(args: &Args) -> Result<()> {
     }
     if args.sources.is_empty() && (args.follow || args.wait.is_some()) {
         return Err(errors::usage(
-            "--follow and --wait are for a SOURCE that is named: all programs are read as they come \
-             and go",
+            "--follow and --wait are for a SOURCE that is named: all programs are read as they start \
+             and end",
         ));
     }
     Ok(())

@@ -31,8 +31,8 @@ use std::time::Duration;
 ///
 /// Prints the address to open, and serves it until Ctrl-C: what capabilities and threads do, from
 /// the whole run to single events, collections, heap, sparks, spans and messages. Files are read
-/// while they grow. Without a source, all programs of your own that run here are shown as they come
-/// and go.
+/// while they grow. Without a source, all programs of your own that run here are shown as they start
+/// and end.
 ///
 /// Nobody else can read it: the address has a token, and only this machine can reach the port. The
 /// newest part of the log of each program (--keep) is kept in files without a name in
@@ -54,7 +54,7 @@ pub struct Args {
     #[arg(long)]
     no_token: bool,
 
-    /// How much of the log of each program to keep; what is older is there as series only
+    /// How much of the log of each program to keep; of older parts only the series are kept
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = keep)]
     keep: u64,
 
@@ -86,9 +86,9 @@ Exits with the status of the program that it runs, once that has ended and Ctrl-
 
 /// Less would not hold a block.
 const LEAST: u64 = 8 << 20;
-/// How soon a wish to stop is noticed.
+/// How soon a request to stop is noticed.
 const TICK: Duration = Duration::from_millis(100);
-/// How long a program that was found may be away before that is its end.
+/// How long a program that was found may be away before it counts as ended.
 const AWAY: Duration = Duration::from_secs(2);
 
 fn keep(text: &str) -> Result<u64, String> {
@@ -143,7 +143,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     for source in &sources {
         readable(source)?;
     }
-    // Whatever can go wrong should do so before the program has begun.
+    // Everything that can fail should fail before the program is started.
     let prepared = match args.command.is_empty() {
         true => None,
         false => match launch::prepare() {
@@ -155,7 +155,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         },
     };
     let all = sources.is_empty() && args.command.is_empty();
-    // Made here, it is there for programs that cannot make it themselves.
+    // The directory is created here because programs may not be able to create it themselves.
     let directory = all.then(|| Place::own().make()).transpose()?;
     let monitor = Monitor::new(Options {
         keep: args.keep,
@@ -204,7 +204,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
 }
 
-/// Says at once what cannot be read at all.
+/// Reports at once what cannot be read at all.
 fn readable(source: &Source) -> Result<()> {
     let Source::File(path) = source else {
         return Ok(());
@@ -231,7 +231,7 @@ fn announce(line: &str) -> Result<()> {
     Ok(())
 }
 
-/// Where the logs of programs are kept: for our own user, on a disk.
+/// Where the logs of programs are kept: accessible to our own user only, on a disk.
 fn cache() -> PathBuf {
     let absolute = |name: &str| {
         let path = std::env::var_os(name).map(PathBuf::from);
@@ -240,7 +240,7 @@ fn cache() -> PathBuf {
     let home = || absolute("HOME").map(|home| home.join(".cache"));
     match absolute("XDG_CACHE_HOME").or_else(home) {
         Some(cache) => cache.join("eventlog"),
-        // Files there are made without a name, too.
+        // Files in it have no names, either.
         None => std::env::temp_dir(),
     }
 }
@@ -250,7 +250,8 @@ struct Started {
     name: String,
     pid: u32,
     ended: Receiver<(std::io::Result<ExitStatus>, Program)>,
-    /// It is to end as well. An interrupt comes from a terminal, and it has got that by itself.
+    /// Set when the program is to be asked to end as well. Not for an interrupt, which the terminal
+    /// sends to the program itself.
     terminated: Arc<AtomicBool>,
 }
 
@@ -279,7 +280,7 @@ fn start(
     let (tell, ended) = channel();
     std::thread::spawn(move || {
         let status = program.wait();
-        // If nobody waits for that any more, it is over.
+        // If nothing waits for that any more, the command is ending.
         let _ = tell.send((status, program));
     });
     Ok(Ok(Started {
@@ -291,7 +292,7 @@ fn start(
 }
 
 impl Started {
-    /// Until the program has ended, and somebody wants to stop.
+    /// Waits until the program has ended, and the user asks to stop.
     fn wait(self, stop: &Stop) -> Result<ExitCode> {
         let mut over = None;
         let mut asked = false;
@@ -305,14 +306,15 @@ impl Started {
                         "{name} has ended; what it did can be looked at until Ctrl-C"
                     ));
                 }
-                // Kept until its log is read: without it, the keeper would take what is left.
+                // Kept until its log is read: without it, the process that holds the FIFO open
+                // would take what is left.
                 over = Some(ended);
             }
             if over.is_none() && self.terminated.load(Ordering::Relaxed) && !asked {
                 asked = true;
                 let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
                 if let Some(pid) = pid {
-                    // It may be gone already.
+                    // The process may be gone already.
                     let _ = kill_process(pid, Signal::TERM);
                 }
             }

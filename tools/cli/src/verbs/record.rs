@@ -17,15 +17,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// How often the clock and the stop flag are looked at.
+/// How often the clock and the stop flag are read.
 const TICK: Duration = Duration::from_millis(100);
-/// Rest between connections that bring nothing.
+/// The pause between connections that bring nothing.
 const REST: Duration = Duration::from_millis(200);
 
 /// Record a stream into files
 ///
-/// What has arrived is on its way to the disk at once, so that whatever happens, the file is a
-/// readable log. A log that starts again, a new connection and a rotation each begin a new file:
+/// What has arrived is written at once, so that the file is a readable log whatever happens. A log that starts again, a new connection and a rotation each begin a new file:
 /// FILE, then FILE with a number before its extension. Each file can be read for itself: it begins
 /// with the header and everything that was defined before. Ctrl-C ends the recording.
 ///
@@ -66,7 +65,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = crate::units::some_time)]
     rotate_time: Option<Duration>,
 
-    /// Keep only so many files: the oldest ones of this recording are deleted
+    /// Keep only this many files: the oldest ones of this recording are deleted
     #[arg(long, value_name = "COUNT")]
     keep: Option<usize>,
 
@@ -113,7 +112,7 @@ enum Reconnect {
     Never,
 }
 
-/// Records.
+/// Records a stream.
 pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     args.source = source::source(args.given.take())?;
     let frames = frames(&args.control, args.protocol)?;
@@ -164,7 +163,7 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// What cannot be written to is told before anything is recorded.
+/// An output that cannot be written is reported before anything is recorded.
 fn check_output(args: &Args) -> anyhow::Result<()> {
     let rotates = args.rotate_size.is_some() || args.rotate_time.is_some();
     if files::is_standard_output(&args.output) {
@@ -200,7 +199,7 @@ fn check_output(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// What is packed with gzip cannot be read up to where it breaks off.
+/// A file that is packed with gzip cannot be read up to the place where it breaks off.
 pub fn check_packing(output: &Path) -> anyhow::Result<()> {
     match Packed::of(output) {
         Packed::Gzip => Err(errors::usage(format_args!(
@@ -211,7 +210,7 @@ pub fn check_packing(output: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// What was recorded, and until when.
+/// Reports what was recorded, and until when.
 fn tell(files: &Files, events: u64, until: u64) {
     let (size, name) = (Bytes(files.total), files.name());
     let packed = match files.stored() {
@@ -237,12 +236,12 @@ struct Recording {
     files: Files,
     progress: Progress,
     over: StopCondition,
-    /// Events that came, and the time of the last one in its log.
+    /// Events that arrived, and the time of the last one in its log.
     events: u64,
     until: u64,
 }
 
-/// When the user, or the clock, ends the recording.
+/// When the user, or the time limit, ends the recording.
 #[derive(Clone)]
 struct StopCondition {
     stop: Stop,
@@ -261,7 +260,7 @@ enum End {
     Complete,
     /// In the middle.
     Lost(Option<io::Error>),
-    /// Because the user wants it.
+    /// Because the user asked for it.
     Stopped,
 }
 
@@ -272,8 +271,7 @@ impl Recording {
             let mut connection = match self.connect() {
                 Ok(connection) => connection,
                 Err(_) if self.over.is_now() => break,
-                // The program came once and does not come again: that is an
-                // end like another.
+                // The program was connected once and does not come back: that is a normal end.
                 Err(_) if round > 0 && self.args.reconnect == Reconnect::Lost => break,
                 Err(error) => return Err(error),
             };
@@ -321,8 +319,8 @@ impl Recording {
         self.args.flush.connect(&self.args.source, &how)
     }
 
-    /// Whether to connect again, after telling why the stream ended: perhaps because `other`
-    /// has ended who read the program before.
+    /// Whether to connect again, after reporting why the stream ended: perhaps because the process
+    /// `other`, through which the program was read, has ended.
     fn goes_on(&self, end: &End, other: bool) -> bool {
         let lasting = self.args.source.is_socket()
             || (self.args.reconnect == Reconnect::Always && self.args.source.size().is_none());
@@ -332,8 +330,8 @@ impl Recording {
             End::Complete => lasting && self.args.reconnect == Reconnect::Always,
             End::Lost(_) if other && lasting && self.args.reconnect != Reconnect::Never => {
                 errors::note(format_args!(
-                    "whoever read {source} has ended; the next file goes on, without what came in \
-                     between"
+                    "the process that read {source} has ended; the next file goes on, without what \
+                     was sent in between"
                 ));
                 true
             }
@@ -386,8 +384,8 @@ impl Recording {
     }
 
     fn end(&mut self, tee: &mut Tee) -> anyhow::Result<()> {
-        // What is left over is an incomplete item. It is kept: a recording is
-        // the stream, byte for byte.
+        // What is left over is an incomplete item. It is kept: a recording is the stream, byte for
+        // byte.
         let files = &mut self.files;
         let result = tee
             .finish(|piece| write_piece(files, piece))

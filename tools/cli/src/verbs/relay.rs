@@ -37,23 +37,23 @@ use teller::{Manner, MessageSender, MessageThread};
 use waking::Wake;
 use watch::Watch;
 
-/// Serve the log of one program to any number of clients, whenever they come
+/// Serve the log of one program to any number of clients, whenever they connect
 ///
-/// A program serves one client at a time: that is the relay, and it serves all others. Who comes
-/// late gets the header, then the state as it is, then every byte from there on: a log that is valid
-/// for every tool. Clients cost the program and each other nothing; one that is too slow is told what
-/// it missed and brought up to date.
+/// A program serves one client at a time: that is the relay, and it serves all others. A client that
+/// connects late gets the header, then the present state, then every byte from there on: a log that
+/// is valid for every tool. Clients do not slow down the program or each other; one that is too slow
+/// gets a message about what it missed, and the present state.
 ///
 /// Prints the addresses that it serves, one a line, in the order of --to, when they can be connected
-/// to. With port 0 the system chooses one. A Unix socket is our user's alone; whoever can reach a TCP
-/// port can read it.
+/// to. With port 0 the system chooses one. A Unix socket is for our own user only; everybody who can
+/// reach a TCP port can read the log there.
 ///
 /// Several sources are several sessions, each with a name: that of its socket or file, or NAME of
 /// NAME=SOURCE. With more than one, --to ADDRESS=NAME says which one is served there. A file is
 /// followed as it grows, or with --speed replayed, from when its first client is there.
 ///
 /// Ends when all sources have ended, or with Ctrl-C or SIGTERM: every client then gets what is left,
-/// and the end mark. Another one ends it at once. Exits with the status of the program that it runs.
+/// and the end mark. A second signal ends it at once. Exits with the status of the program that it runs.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -74,11 +74,11 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "WHAT", default_value = "resync")]
     on_lag: Lag,
 
-    /// Take clients along when a program starts again: its new log in the same connection
+    /// Keep clients when a program starts again: they get its new log in the same connection
     #[arg(long)]
     follow_restarts: bool,
 
-    /// How much of each session to keep for those who are slow
+    /// How much of each session to keep for clients that are slow
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = ring_size)]
     ring: u64,
 
@@ -181,7 +181,7 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
             "--events and --rts are for a program that is run: name it behind --",
         ));
     }
-    // Whatever can go wrong should do so before the program has begun.
+    // Everything that can fail should fail before the program is started.
     let prepared = match args.command.is_empty() {
         true => None,
         false => match launch::prepare() {
@@ -249,7 +249,7 @@ fn relay(
         told.tell(News::Draining { reason });
     }
     relay.drain(outcome.as_ref().map_or(Duration::ZERO, |_| args.drain));
-    // Not before that: to the relay, a source that ends is one that was lost.
+    // Only then: for the relay, a source that ends was lost.
     how.over.set();
     if !recorders.finish(args.drain) {
         told.tell(News::RecordingUnfinished);
@@ -274,7 +274,7 @@ fn manner(args: &Args) -> Manner {
     }
 }
 
-/// The names of the sessions, and what they come from, for people.
+/// The names of the sessions, and their origins, for people.
 fn origins(args: &Args, sessions: &[String]) -> Vec<(String, String)> {
     let sources = args.sources.iter().map(|named| named.source.to_string());
     let program = args.command.iter().map(|word| word.to_string_lossy());
@@ -287,7 +287,7 @@ fn origins(args: &Args, sessions: &[String]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What is read, by the names of the sessions.
+/// The sources, by the names of the sessions.
 fn intakes(
     args: &Args,
     sessions: &[String],
@@ -306,7 +306,7 @@ fn intakes(
     intakes.collect()
 }
 
-/// Reads everything, until that has ended or somebody wants an end.
+/// Reads everything, until the sources have ended or the user stops the relay.
 fn run_to_end(
     relay: &Relay,
     (sessions, intakes): (&[String], Vec<Intake>),
@@ -331,7 +331,7 @@ fn run_to_end(
     Ok(wait(woken, sessions, pid.is_some(), relay, told))
 }
 
-/// A gate for each session that is replayed: its first client opens it.
+/// A gate for each session that is replayed, which its first client opens.
 fn gates(args: &Args, sessions: &[String]) -> BTreeMap<String, Gate> {
     let gates: BTreeMap<String, Gate> = match args.speed {
         Some(_) => sessions
@@ -371,7 +371,7 @@ fn start(
                     gate.open();
                 }
             }
-            // If nobody is woken any more, it is over already.
+            // If nothing waits for that any more, the relay is over already.
             Event::SourceEnded { source, error } => drop(wake.send(Wake::SourceEnded {
                 name: (*source).to_owned(),
                 failed: error.is_some(),
@@ -389,21 +389,21 @@ fn start(
     Ok(Relay::start(options)?)
 }
 
-/// Nobody has wanted the end.
+/// The reason if the user did not stop it.
 const SOURCES_ENDED: &str = "all sources have ended";
 
-/// How it came to an end.
+/// How the relay ended.
 struct Ended {
     reason: &'static str,
     code: Code,
-    /// The program, as long as its log may have more.
+    /// The program, as long as its log may grow.
     kept: Option<Program>,
 }
 
-/// What to exit with.
+/// The exit code.
 enum Code {
     Ours(ExitCode),
-    /// That of the program.
+    /// The status of the program.
     Of(io::Result<ExitStatus>),
 }
 
@@ -430,7 +430,8 @@ fn wait(
     let mut waits_for_program = runs_program;
     while !left.is_empty() || waits_for_program {
         match woken.recv() {
-            // The program ends in its own time; the second signal does not wait for it.
+            // The program ends in its own time; a second signal ends the relay without waiting for
+            // it.
             Ok(Wake::Stop(_)) if waits_for_program => {}
             Ok(Wake::Stop(reason)) => {
                 ended.reason = reason;

@@ -1,4 +1,4 @@
-//! `eventlog repair`: a valid log of whatever can be read.
+//! `eventlog repair`: makes a valid log of everything that can be read.
 
 use crate::analysis::target::{Target, TargetArgs};
 use crate::errors;
@@ -44,7 +44,7 @@ Exit codes: 0 there is a valid log now, 1 there was nothing to be saved, 3 canno
 /// Bytes of a block that are held at most; larger ones are divided.
 const LARGEST: usize = 8 << 20;
 
-/// Repairs.
+/// Repairs a log.
 pub fn run(mut args: Args) -> Result<ExitCode> {
     args.input.find()?;
     let reading = Reading {
@@ -111,7 +111,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What had to be done.
+/// What was repaired.
 #[derive(Clone, Copy, Debug, Default)]
 struct Done {
     events: u64,
@@ -130,12 +130,12 @@ struct Repair {
     out: Target,
     wanted: Option<u64>,
     session: u64,
-    /// Whether the present session goes into the result.
+    /// Whether the present session is part of the result.
     taking: bool,
     /// The header of the result.
     header: Option<Arc<Header>>,
     block: Option<Open>,
-    /// When the last block of each capability ended: that never goes back.
+    /// When the last block of each capability ended: these times never go back.
     ends: BTreeMap<Option<u16>, u64>,
     /// The latest time of the sessions taken so far.
     latest: u64,
@@ -149,7 +149,7 @@ struct Repair {
 
 /// A block that is being collected.
 struct Open {
-    /// Where it should end.
+    /// Where it should end, by its marker.
     until: Option<u64>,
     begin: u64,
     end: u64,
@@ -174,7 +174,7 @@ impl Repair {
             match &self.header {
                 None => self.take(header)?,
                 Some(first) => {
-                    // Undecided until the first block tells the time.
+                    // Undecided until the first block shows the time.
                     self.taking = first.as_bytes() == header.as_bytes();
                     self.check_time = self.taking;
                     self.done.left_out += u64::from(!self.taking);
@@ -213,8 +213,8 @@ impl Repair {
                 self.open(block);
             }
             Item::Event(event) => self.event(event)?,
-            // The mark belongs at the end of everything. Since GHC 9.2 it is
-            // counted as the last two bytes of the last block.
+            // The mark is written once, after everything else. Since GHC 9.2 it is counted as the
+            // last two bytes of the last block.
             Item::End => {
                 let inside = |open: &Open| open.until == Some(open.position + 2);
                 self.marked_inside = self.block.as_ref().is_some_and(inside);
@@ -257,7 +257,7 @@ impl Repair {
     fn event(&mut self, event: &Event<'_>) -> Result<()> {
         let inside = |open: &Open| open.until.is_none_or(|until| event.offset < until);
         let inside = self.block.as_ref().is_some_and(inside);
-        // A mark in the middle of a block is none.
+        // A mark in the middle of a block is not one.
         self.done.marks += u64::from(std::mem::take(&mut self.marked) && inside);
         if inside && let Some(open) = &mut self.block {
             open.position = event.offset + event.raw.len() as u64;
@@ -286,7 +286,7 @@ impl Repair {
         Ok(())
     }
 
-    /// Whether the event says that it is too short for its fields.
+    /// Whether the declared length of the event is too short for its fields.
     fn is_short(&self, event: &Event<'_>) -> bool {
         let kind = self
             .header
@@ -308,7 +308,7 @@ impl Repair {
             open.events.extend_from_slice(&DATA_END.to_be_bytes());
             open.position += 2;
         }
-        // Without a mark that is not the last any more, a block is whole.
+        // A block that only lacks the mark, which was left out because more follows, is whole.
         let by_mark = open.until == Some(open.position + 2);
         if open.until != Some(open.position) && !open.changed && !by_mark {
             self.done.blocks += 1;
@@ -328,8 +328,8 @@ impl Open {
         self.events.extend_from_slice(raw);
     }
 
-    /// Writes what is collected, with a marker that says what is there: of a block that is whole,
-    /// that is the one it had.
+    /// Writes what is collected, with a marker that fits it: for a block that is whole, the marker
+    /// that it had.
     fn write(
         &mut self,
         ends: &mut BTreeMap<Option<u16>, u64>,
@@ -337,7 +337,7 @@ impl Open {
         out: &mut impl Write,
     ) -> Result<()> {
         let before = ends.entry(self.cap).or_default();
-        // No event is later than the end of its block. If most are, it is the block that is wrong.
+        // No event is later than the end of its block. If most are, the time of the block is wrong.
         let wrong = self.begin > self.end || self.end < *before;
         let mostly = self.count > 1 && self.late.len() * 2 > self.count;
         if wrong || mostly {
@@ -362,7 +362,7 @@ impl Open {
     }
 }
 
-/// An info table event with the length that it has, if it declares another one.
+/// An info table event with its true length, if it declares another one.
 fn corrected(event: &Event<'_>) -> Option<Vec<u8>> {
     const LENGTH: std::ops::Range<usize> = 10..12;
     let length = event.true_length()?;

@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long the output may take nothing after the end of the program.
+/// How long the output may accept nothing after the end of the program.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// How long nothing may come before what is packed is made readable.
+/// How long nothing may arrive before packed data is made readable.
 const IDLE: Duration = Duration::from_millis(100);
 
 /// Run a program and record its eventlog
@@ -63,7 +63,7 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", value_parser = crate::units::bytes, default_value = "64M")]
     buffer: u64,
 
-    /// For ourselves: be the second process
+    /// Internal: run as the second process, which keeps the FIFO open
     #[arg(long, hide = true, exclusive = true)]
     keep_reading: bool,
 
@@ -76,7 +76,7 @@ pub struct Args {
     command: Vec<OsString>,
 }
 
-/// Runs.
+/// Runs a program.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.keep_reading {
         program::keep()?;
@@ -130,7 +130,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(launch::exit_code(status.advise("lost the program", "")?))
 }
 
-/// Whatever can go wrong should do so before the program has begun.
+/// Everything that can fail should fail before the program is started.
 fn prepare(output: &Path) -> anyhow::Result<Prepared> {
     check_packing(output)?;
     if files::is_standard_output(output) && io::stdout().is_terminal() {
@@ -157,7 +157,7 @@ fn check_writable(path: &Path) -> io::Result<()> {
         Ok(about) if about.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(about) if about.is_file() => OpenOptions::new().write(true).open(path).map(drop),
         Ok(_) => Ok(()),
-        // Nothing may be left of the attempt if we are killed.
+        // Nothing may be left of the attempt if this process is killed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             files::unnamed(files::directory(&files::destination(path)?)).map(drop)
         }
@@ -171,8 +171,8 @@ fn default_output(program: &OsStr) -> PathBuf {
     name.into()
 }
 
-/// Takes whatever the program writes, without ever waiting for anything else;
-/// tells how many bytes did not fit the queue.
+/// Takes everything that the program writes, without ever waiting for anything else. Returns how
+/// many bytes did not fit into the queue.
 fn drain(mut log: ProgramLog, queue: &Queue) -> u64 {
     let mut tee = Tee::new(None);
     let mut spool = Spool::new(queue);
@@ -204,8 +204,7 @@ fn drain(mut log: ProgramLog, queue: &Queue) -> u64 {
     spool.lost()
 }
 
-/// Writes what is in the queue. If that fails, the program goes on all the
-/// same.
+/// Writes what is in the queue. If that fails, the program continues.
 fn write(queue: &Queue, output: PathBuf, progress: &AtomicU64) -> Written {
     let mut files = Files::new(output, true, Rotation::default(), None);
     let mut failed = false;
@@ -221,7 +220,7 @@ fn write(queue: &Queue, output: PathBuf, progress: &AtomicU64) -> Written {
         if let Err(error) = result {
             failed = true;
             if output::is_closed() {
-                // Whoever reads the log has had enough.
+                // The reader of the log has closed its end.
                 continue;
             }
             let name = files.name();
@@ -234,13 +233,13 @@ fn write(queue: &Queue, output: PathBuf, progress: &AtomicU64) -> Written {
     Written { files, failed }
 }
 
-/// What the writing thread leaves.
+/// The result of the writing thread.
 struct Written {
     files: Files,
     failed: bool,
 }
 
-/// Waits for the writer as long as it gets anywhere.
+/// Waits for the writer as long as it makes progress.
 fn join_while_alive(writer: JoinHandle<Written>, progress: &AtomicU64) -> Option<Written> {
     let mut seen = progress.load(Ordering::Relaxed);
     let mut since = Instant::now();
@@ -259,7 +258,7 @@ fn join_while_alive(writer: JoinHandle<Written>, progress: &AtomicU64) -> Option
 fn tell(program: &str, lost: u64, written: &Written) {
     let files = &written.files;
     if written.failed {
-        // That was told when it happened.
+        // That was reported when it happened.
         return;
     }
     if files.count == 0 {

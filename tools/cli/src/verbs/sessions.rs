@@ -15,8 +15,8 @@ use std::process::ExitCode;
 /// List, show, export, note and remove the sessions that a relay has recorded
 ///
 /// `eventlog relay --record DIR` records each run of a program as a session: a directory of
-/// its own in DIR, with raw parts, of which each is a log for every tool. A session is named by
-/// its name, or by as much of it as makes clear which one is meant.
+/// its own in DIR, with raw parts, each of which is a log for every tool. A session is named by
+/// its name, or by an unambiguous part of it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -71,7 +71,7 @@ struct RemoveArgs {
     sessions: Vec<String>,
 }
 
-/// Does it.
+/// Runs the subcommand.
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.what {
         What::List(args) => list::run(&args),
@@ -82,7 +82,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
 }
 
-/// The session that is meant.
+/// The session that the name stands for.
 fn find(dir: &Path, name: &str) -> Result<Session> {
     Session::find(dir, name).map_err(|error| match error {
         Error::NoSession { .. } | Error::SeveralSessions { .. } => errors::usage(error),

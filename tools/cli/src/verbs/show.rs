@@ -15,12 +15,12 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// How long output may wait for company when a live log is watched.
+/// How long a line may wait for more output when a live log is watched.
 const FLUSH: Duration = Duration::from_millis(100);
 
 /// Print the events of a log, one per line
 ///
-/// Times are seconds since the program's start. Events come in the order of the log, where
+/// Times are seconds since the program's start. Events are printed in the order of the log, where
 /// capabilities take turns in large blocks; --sort puts them into the order of time.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "sort")]
     blocks: bool,
 
-    /// Stop after so many events
+    /// Stop after this many events
     #[arg(long, short = 'n', value_name = "COUNT")]
     limit: Option<u64>,
 
@@ -187,8 +187,7 @@ fn show_plain(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
 fn show_live_sorted(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
     let mut order = Order::new(OrderOptions {
         max_bytes: usize::try_from(args.sort_memory).unwrap_or(usize::MAX),
-        // An idle capability flushes nothing. Two seconds are two of the
-        // usual flush intervals.
+        // An idle capability flushes nothing. Two seconds are two of the usual flush intervals.
         stale_after: Some(2_000_000_000),
         ..OrderOptions::default()
     });
@@ -251,8 +250,7 @@ fn reading(args: &Args) -> Reading {
     }
 }
 
-/// The wall clock of a file, wherever in it that is told. Of other sources it
-/// is learnt on the way.
+/// The wall clock of a file, from any place in it. For other sources it is learnt while reading.
 fn find_wall_clock(args: &Args) -> anyhow::Result<Option<WallClock>> {
     if args.input.source.size().is_none() {
         return Ok(None);
@@ -280,7 +278,7 @@ fn find_wall_clock(args: &Args) -> anyhow::Result<Option<WallClock>> {
         })
     })?;
     if clock.is_none() {
-        errors::note("the log does not tell the time of day");
+        errors::note("the log does not contain the time of day");
     }
     Ok(clock)
 }

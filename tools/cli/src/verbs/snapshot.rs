@@ -1,4 +1,4 @@
-//! `eventlog snapshot`: what the flight recorder of a running program has right now.
+//! `eventlog snapshot`: what the flight recorder of a running program contains right now.
 
 use super::recover;
 use crate::analysis::target::TargetArgs;
@@ -19,8 +19,8 @@ use std::process::ExitCode;
 ///
 /// Finds the ring file that the program writes, also if it was deleted, and
 /// does as `eventlog recover` does. The program is neither stopped nor disturbed.
-/// What the runtime system has not handed over is not in it: a flush before
-/// brings that (`eventlog control`).
+/// What the runtime system has not handed over yet is not in it: flush first to
+/// include that (`eventlog control`).
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -42,7 +42,7 @@ Examples:
 Exit codes: 0 there is a log now, 1 there was nothing to be recovered, 3 no such program, or one
 that does not record, or it cannot be read.";
 
-/// Takes one.
+/// Takes a snapshot.
 pub fn run(args: Args) -> Result<ExitCode> {
     let given = args.program.map(PathBuf::from);
     let text = given.as_deref().and_then(Path::to_str).unwrap_or_default();
@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         },
     };
     let (file, mapped) = find(pid)?;
-    // Not the file itself, if that was deleted; then nothing can be in the way.
+    // If the file was deleted, there is none that the output could overwrite.
     let name = format!("process {pid} ({})", mapped.path.display());
     recover::recover(file, &name, &mapped.path, &args.target)
 }
@@ -76,7 +76,7 @@ fn pid_of(program: &Program) -> Result<u32> {
     })
 }
 
-/// A file that a process has in its memory from the start.
+/// A file that a process has mapped from its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mapped {
     /// As the kernel names the mapping.
@@ -109,7 +109,7 @@ fn find(pid: u32) -> Result<(File, Mapped)> {
             Err(error) => refused = Some((error, mapped)),
         }
     }
-    // A file that may not be read is worth a word only if no other was the one.
+    // A file that may not be read is only reported if no other is a ring file.
     if let Some((error, mapped)) = refused {
         return Err(error).advise(
             format_args!(
@@ -120,11 +120,11 @@ fn find(pid: u32) -> Result<(File, Mapped)> {
         );
     }
     Err(errors::io(format_args!(
-        "process {pid} has no ring file: it was not told to record to one"
+        "process {pid} has no ring file: it was not set to record to one"
     )))
 }
 
-/// A line of `/proc/PID/maps`, if it is of the start of a file that is shared.
+/// A line of `/proc/PID/maps`, if it maps the beginning of a shared file.
 fn parse(line: &[u8]) -> Option<Mapped> {
     let mut rest = line;
     let mut word = || {
@@ -146,7 +146,7 @@ fn parse(line: &[u8]) -> Option<Mapped> {
     })
 }
 
-/// The kernel writes line feeds as `\012`, and says behind the name if it is gone.
+/// The kernel writes line feeds as `\012`, and appends ` (deleted)` to the name of a deleted file.
 fn unescaped(path: &[u8]) -> PathBuf {
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
     let mut name = Vec::with_capacity(path.len());
@@ -166,7 +166,8 @@ fn unescaped(path: &[u8]) -> PathBuf {
     OsString::from_vec(name).into()
 }
 
-/// Opens what is mapped, if it is a ring file. It may have lost its name, or have another one where we are.
+/// Opens what is mapped, if it is a ring file. It may have no name any more, or another one in our
+/// file system.
 fn open(process: &Path, mapped: &Mapped) -> io::Result<Option<File>> {
     let mut ways = vec![process.join("map_files").join(&mapped.range)];
     if let Ok(descriptors) = fs::read_dir(process.join("fd")) {

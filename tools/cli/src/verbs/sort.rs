@@ -43,7 +43,7 @@ Examples:
 
 Exit codes: 0 done, 1 the log is faulty (what came before is sorted), 3 cannot read or write.";
 
-/// Least memory that makes sense.
+/// The least memory that is useful.
 const LEAST: u64 = 1 << 20;
 
 /// Sorts.
@@ -77,7 +77,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             errors::fail(format_args!("{name}: {damage}"));
             Ok(ExitCode::from(errors::INPUT))
         }
-        // It says itself what could not be written.
+        // The error of the output names it already.
         Err(ReadError::Io(error)) if error.get_ref().is_some() => Err(error.into()),
         Err(ReadError::Io(error)) => Err(error).advise(
             format_args!("cannot sort {name}"),

@@ -1,4 +1,4 @@
-//! `eventlog spans`: how long things took, as the program itself says.
+//! `eventlog spans`: how long things took, according to the program's own messages.
 
 use crate::analysis::cover::Cover;
 use crate::analysis::feed::{Mode, Sink, feed};
@@ -28,7 +28,7 @@ use std::sync::Arc;
 ///
 /// A program marks spans with traceEventIO "START name" and "STOP name" (or
 /// "END name"). Spans are paired per thread and may nest. Several of one name
-/// in one thread at a time are told apart by a number: "START 3 request".
+/// in one thread at a time are distinguished by a number: "START 3 request".
 ///
 /// With --from and --to any two messages make a span, whatever they are called:
 /// an end belongs to the latest beginning in its own thread, or else to the
@@ -68,7 +68,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Print at most so many rows, or spans with --list
+    /// Print at most this many rows, or spans with --list
     #[arg(long, short = 'n', value_name = "COUNT")]
     limit: Option<u64>,
 
@@ -97,12 +97,12 @@ Examples:
   eventlog spans --from '^tick' --to '^tick' program.eventlog
 
 `running` is the part in which the thread ran, `gc` that in which the program
-was stopped for collections. Time outside all spans is that of the log, from its
-first event to its last, in which none was open that ended. JSON tells it in a
-last line. In all patterns `.` stands for line feeds, too.
+was stopped for collections. Time outside all spans is the time of the log, from
+its first event to its last, during which no span was open that ended later. In
+JSON it is the last line. In all patterns `.` stands for line feeds, too.
 Exit codes: 0 done, 1 the log is faulty (what came before is used), 3 cannot read.";
 
-/// At most so many rows are kept; the rest goes into one.
+/// The most rows that are kept; the rest are added up in one.
 const MOST_ROWS: usize = 1000;
 
 /// Measures.
@@ -151,12 +151,12 @@ struct Row {
     gc: Part,
 }
 
-/// A part of the durations, of those spans of which it is known.
+/// A part of the durations, of the spans for which it is known.
 #[derive(Clone, Copy, Default)]
 struct Part {
     /// How long these spans took.
     of: u64,
-    /// The part of it; `None` if it is known of none.
+    /// That part; `None` if it is not known for any.
     time: Option<u64>,
 }
 
@@ -246,7 +246,8 @@ impl Sink for Verb {
     }
 }
 
-/// What spans need to know: who runs where, and for how long the program is stopped.
+/// The parts of the state that spans need: which thread runs where, and for how long the program is
+/// stopped.
 fn keep() -> Keep {
     Keep {
         threads: true,

@@ -26,12 +26,12 @@ use std::time::{Duration, Instant};
 /// that of the program. Percentiles are within 0.1 %.
 ///
 /// "collecting" of a capability is its own part in collections: from when it
-/// joins one until it goes on, with the time in which it waits for the others.
-/// A capability that sits a collection out is stopped as well, but has no part
-/// in it. So the parts differ from the program's pauses.
+/// joins one until it continues, including the time in which it waits for the
+/// others. A capability that is idle during a collection is stopped as well, but
+/// has no part in it. So the parts differ from the program's pauses.
 ///
-/// What only certain events can tell is "not in the log" without them (null in
-/// JSON), with the option that makes the program write them.
+/// Figures that need events which are not in the log are "not in the log" (null
+/// in JSON), with the option that makes the program write these events.
 ///
 /// With --follow on a terminal the summary is drawn again in one place, as large
 /// as the terminal; Ctrl-C ends that and prints it.
@@ -86,7 +86,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
         out: output::out(),
     };
     let reading = Reading {
-        // Signals and another size of the terminal are to be noticed soon.
+        // Signals and a new size of the terminal must be noticed soon.
         tick: live.map(|interval| {
             if draws {
                 interval.min(NOTICE)
@@ -97,14 +97,14 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
         progress: Some("reading"),
         ..Reading::default()
     };
-    // Threads move between capabilities, everything else is per capability.
+    // Threads move between capabilities; everything else is per capability.
     let mode = if args.threads.is_some() {
         Mode::TIME
     } else {
         Mode::Arrival
     };
     let fed = feed(&args.input, reading, mode, &mut stats)?;
-    // What is printed now stays.
+    // From now on, what is printed stays on the terminal.
     stats.draws = false;
     if stats.screen.take().is_some() {
         stats.before = None;
@@ -118,7 +118,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
 struct Session {
     state: State,
     totals: Totals,
-    /// Somebody else serves the program now. What a relay tells of what was before this is counted
+    /// Another process serves the program now. What its relay repeats of the time before is counted
     /// already.
     told_again: Option<u64>,
 }
@@ -145,7 +145,7 @@ impl Session {
             .apply(event, turn, &mut |fact| self.totals.see(&fact));
     }
 
-    /// Whether an event after a connection that was lost is one to be counted.
+    /// Whether an event after a lost connection has not been counted yet.
     #[cold]
     fn is_new(&mut self, event: &Event<'_>) -> bool {
         if let Some(Note::Joined(joined)) = Note::of(event) {
@@ -155,7 +155,7 @@ impl Session {
         self.told_again.is_none_or(|until| event.time > until)
     }
 
-    /// What has come so far, or all of it.
+    /// What has arrived so far, or all of it.
     fn report(&mut self, is_all: bool) -> Report {
         if is_all {
             self.state.finish(&mut |fact| self.totals.see(&fact));
@@ -173,7 +173,7 @@ struct Stats {
     json: bool,
     threads: Option<usize>,
     printed: Instant,
-    /// What was printed last, to tell what is new.
+    /// What was printed last, to compute what is new.
     before: Option<Report>,
     /// Whether to draw on the terminal instead of printing one report after the other.
     draws: bool,

@@ -6,7 +6,7 @@ use ghc_eventlog::names;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// List the event types and the classes of types that filters know
+/// List the event types and the classes of types that filters accept
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -1,4 +1,4 @@
-//! `eventlog validate`: is this log what it should be, and if not, where.
+//! `eventlog validate`: whether a log is as it should be, and if not, where.
 
 mod findings;
 mod structure;
@@ -24,7 +24,7 @@ use structure::Structure;
 ///
 /// Errors are what no runtime system writes: bytes that make no sense, threads
 /// that run twice, collections that never began. Warnings are what a log can
-/// have when it was not recorded from beginning to end. Every finding is told
+/// have when it was not recorded from beginning to end. Every finding is printed
 /// with its byte offset.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -40,11 +40,11 @@ pub struct Args {
     #[arg(long)]
     strict: bool,
 
-    /// Tell at most N findings of each kind (all are counted)
+    /// Print at most N findings of each kind (all are counted)
     #[arg(long, value_name = "N", default_value = "10")]
     max: u64,
 
-    /// Print nothing: the exit code says it all
+    /// Print nothing; the exit code is the result
     #[arg(long, short)]
     quiet: bool,
 
@@ -61,7 +61,7 @@ Examples:
 
 Exit codes: 0 no errors, 1 errors (or warnings with --strict), 3 cannot read.";
 
-/// Checks.
+/// Checks a log.
 pub fn run(mut args: Args) -> Result<ExitCode> {
     args.input.find()?;
     let mut findings = Findings::new(args.json, args.quiet, args.max);
@@ -87,7 +87,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
             Step::Item(item) => {
                 structure.item(item, &mut findings)?;
                 match item {
-                    // They come as a run, too.
+                    // These events arrive as a run, too.
                     Item::Event(_) => return Ok(ControlFlow::Continue(())),
                     Item::Gap(of) => _ = gap.get_or_insert(of.error),
                     _ => {}
@@ -139,18 +139,18 @@ fn advise(args: &Args, fault: Option<Error>, ending: &Ending) {
     }
 }
 
-/// The runtime system, followed in the order of time: what is odd about it is found.
+/// Follows the state of the runtime system in the order of time, and finds what is odd in it.
 #[derive(Default)]
 struct Runtime {
     state: Option<State>,
     late: u64,
     late_at: Option<At>,
-    /// What was found and is not told yet.
+    /// What was found and is not reported yet.
     found: Vec<Oddity>,
 }
 
 impl Runtime {
-    /// Takes whatever is certain by now.
+    /// Takes everything whose place in the order is certain by now.
     fn check(&mut self, order: &mut InOrder, findings: &mut Findings) -> Result<()> {
         let mut checking = Checking {
             runtime: self,
@@ -217,7 +217,7 @@ impl Runtime {
     }
 }
 
-/// Takes events in their turn, until it cannot tell what it finds.
+/// Takes events in their turn, until a finding cannot be reported.
 struct Checking<'a> {
     runtime: &'a mut Runtime,
     findings: &'a mut Findings,
@@ -247,7 +247,7 @@ fn note(fact: &Fact<'_>, found: &mut Vec<Oddity>) {
 
 impl Drop for Findings {
     fn drop(&mut self) {
-        // Whatever way out is taken, what was found is told.
+        // What was found is reported even on an early return.
         let _ = self.out.flush();
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a run of the program left.
+/// The output and the exit code of a run of the program.
 #[derive(Debug)]
 pub struct Done {
     pub code: i32,
@@ -35,7 +35,7 @@ impl Done {
         self
     }
 
-    /// Fails unless standard error says this.
+    /// Fails unless standard error contains this.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         assert!(self.stderr.contains(text), "no {text:?} in {}", self.stderr);
@@ -43,9 +43,9 @@ impl Done {
     }
 }
 
-/// Whether this process ignores a signal that asks to end: SIGINT, as what a shell starts in the
-/// background does, or SIGHUP, as what `nohup` starts does. The program would, too: it leaves
-/// ignored signals ignored.
+/// Whether this process ignores a signal that asks it to end: SIGINT, as for processes that a shell
+/// starts in the background, or SIGHUP, as for processes that `nohup` starts. The program would
+/// ignore it, too: it leaves ignored signals ignored.
 fn ignores_signals() -> bool {
     const HUP_INT_QUIT_TERM: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 14;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -54,7 +54,7 @@ fn ignores_signals() -> bool {
     ignored.is_some_and(|mask| mask & HUP_INT_QUIT_TERM != 0)
 }
 
-/// The program, ready to be given arguments. Signals end it, wherever the tests run.
+/// The program, ready for arguments. Signals end it, in whatever environment the tests run.
 pub fn command() -> Command {
     let program = env!("CARGO_BIN_EXE_eventlog");
     let mut command = if ignores_signals() {
@@ -67,7 +67,7 @@ pub fn command() -> Command {
     command
         .env_remove("NO_COLOR")
         .env_remove("GHCRTS")
-        // No program that happens to run here is meant.
+        // A program that happens to run on this machine must not be found.
         .env("XDG_RUNTIME_DIR", "/nonexistent")
         .stdin(Stdio::null());
     command
@@ -115,7 +115,7 @@ pub fn finished(output: std::process::Output) -> Done {
     }
 }
 
-/// A directory that vanishes with the test.
+/// A directory that is removed with the test.
 pub struct Dir(PathBuf);
 
 impl Dir {
@@ -167,7 +167,7 @@ impl Drop for Dir {
     }
 }
 
-/// A log in the making.
+/// A log that is being built.
 pub struct Log {
     pub header: Header,
     pub bytes: Vec<u8>,
@@ -217,14 +217,14 @@ impl Log {
         self
     }
 
-    /// The end mark; gives the bytes.
+    /// Adds the end mark, and returns the bytes.
     pub fn end(mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(&[0xff, 0xff]);
         self.bytes
     }
 }
 
-/// Waits until something is the case.
+/// Waits until a condition holds.
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Programs of others: they are started, and asked over HTTP.
+//! Programs of other projects: started by tests, and queried over HTTP.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -7,7 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The program of that variable (`scripts/counterparts` prints them). Without it nothing is asked.
+/// The program in that variable (`scripts/counterparts` prints them). If it is not set, the test is
+/// skipped.
 pub fn program(variable: &str) -> Option<String> {
     let path = std::env::var(variable).ok().filter(|path| !path.is_empty());
     if path.is_none() {
@@ -40,7 +41,7 @@ impl Drop for Running {
     }
 }
 
-/// A port that nobody uses now.
+/// A port that is not in use now.
 pub fn port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").to_string()

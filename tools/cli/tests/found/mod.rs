@@ -1,4 +1,5 @@
-//! Programs that are found by themselves: a place for them, and some that do what is wanted.
+//! Programs that are found by themselves: a directory for them, and programs with the behaviour
+//! that tests need.
 
 use crate::common::{Dir, Done, command, done};
 use crate::relaying::{LIMIT, Lines, until};
@@ -10,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// A machine of its own, as far as programs are found there.
+/// A machine of its own, as far as finding programs is concerned.
 pub struct Machine {
     pub dir: Dir,
 }
@@ -44,7 +45,7 @@ impl Machine {
         names
     }
 
-    /// What would be the socket of a program.
+    /// Creates the socket of a program with this name.
     pub fn listen(&self, name: &str) -> UnixListener {
         if !self.place().exists() {
             done(&mut self.command(&["list"])).exits(0);
@@ -82,7 +83,7 @@ impl Machine {
         self.program_at(pattern.to_str().expect("UTF-8"), env)
     }
 
-    /// The same with its socket there.
+    /// The same with its socket at this path.
     pub fn program_at(&self, socket: &str, env: &[(&str, &str)]) -> Option<Running> {
         let program = haskell_program()?;
         let child = Command::new(program)
@@ -115,7 +116,7 @@ impl Running {
         self.0.id()
     }
 
-    /// Lets it come to its end.
+    /// Lets it run to its end.
     #[track_caller]
     pub fn end(&mut self) {
         drop(self.0.stdin.take());

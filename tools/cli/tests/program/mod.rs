@@ -45,7 +45,7 @@ pub fn marker(text: &str) -> EventBody<'_> {
     }
 }
 
-/// What the leader of a collection tells.
+/// What the leader of a collection logs.
 pub fn gc_stats(generation: u16) -> EventBody<'static> {
     EventBody::GcStatsGhc {
         capset: 0,
@@ -60,7 +60,7 @@ pub fn gc_stats(generation: u16) -> EventBody<'static> {
     }
 }
 
-/// Who the program is. It started at 1000 s of Unix time.
+/// The identity of the program, which started at 1000 s of Unix time.
 pub fn identity(pid: u32) -> Vec<Timed<'static>> {
     vec![
         (
@@ -146,7 +146,7 @@ pub fn everything() -> Vec<u8> {
         fizzled: 2,
         remaining: 0,
     };
-    // Statistics lie before the end of a collection, with a later time.
+    // Statistics are written before the end of a collection, with a later time.
     let first = [
         (2, create(1)),
         (

@@ -1,4 +1,4 @@
-//! A receiver of OpenTelemetry's protocol that answers as a test wants it to.
+//! A receiver of OpenTelemetry's protocol that gives the answers that a test needs.
 
 use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 pub struct Seen {
     pub path: String,
     pub headers: BTreeMap<String, String>,
-    /// Bytes on the way.
+    /// Bytes of the body as it was sent.
     pub length: usize,
-    /// The message, as its own JSON.
+    /// The message, converted to its JSON form.
     pub message: Value,
     pub at: Instant,
-    /// What was answered.
+    /// The status that was answered.
     pub status: u16,
 }
 
@@ -38,7 +38,7 @@ impl Seen {
         found["value"]["stringValue"].as_str().map(str::to_owned)
     }
 
-    /// Whether the exporter tells of itself.
+    /// Whether the exporter reports on itself.
     pub fn is_own(&self) -> bool {
         self.resource("service.name").as_deref() == Some("eventlog")
     }
@@ -84,7 +84,7 @@ impl Reply {
 
 type Answers = Box<dyn FnMut(&Seen) -> Reply + Send>;
 
-/// It listens for as long as the test runs.
+/// Listens until the test program ends.
 pub struct Receiver {
     pub url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -101,8 +101,8 @@ impl Receiver {
         Self::over(listener, url, Some, answers)
     }
 
-    /// Behind something else than plain TCP, at that address. `wrap` makes the stream of a
-    /// connection.
+    /// Over another kind of connection than plain TCP, with that address. `wrap` makes the stream
+    /// of a connection.
     pub fn over<S: Read + Write>(
         listener: TcpListener,
         url: String,
@@ -117,7 +117,7 @@ impl Receiver {
             for stream in listener.incoming().flatten() {
                 let (log, answers) = (Arc::clone(&log), Arc::clone(&answers));
                 let wrap = Arc::clone(&wrap);
-                // One that hangs keeps nobody else waiting.
+                // A connection that hangs does not hold up the others.
                 std::thread::spawn(move || {
                     if let Some(stream) = wrap(stream) {
                         serve(stream, &log, &answers);
@@ -133,7 +133,7 @@ impl Receiver {
         self.seen.lock().expect("the requests").clone()
     }
 
-    /// Those that were taken, of programs.
+    /// The requests from programs that were accepted.
     pub fn taken(&self) -> Vec<Seen> {
         let mut all = self.seen();
         all.retain(|seen| seen.status == 200 && !seen.is_own());

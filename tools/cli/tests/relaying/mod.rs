@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What nothing takes longer than, on however busy a machine.
+/// A limit for everything, generous enough for a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
-/// Waits until something is the case.
+/// Waits until a condition holds.
 #[track_caller]
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -32,7 +32,7 @@ pub fn signal(child: &Child, signal: Signal) {
     kill_process(pid, signal).expect("it is there");
 }
 
-/// Lines as they come.
+/// Lines of a stream as they arrive.
 pub struct Lines {
     so_far: Arc<Mutex<Vec<String>>>,
     reader: JoinHandle<()>,
@@ -50,12 +50,12 @@ impl Lines {
         Self { so_far, reader }
     }
 
-    /// Those that have come so far.
+    /// The lines that have arrived so far.
     pub fn so_far(&self) -> MutexGuard<'_, Vec<String>> {
         self.so_far.lock().expect("whole")
     }
 
-    /// Waits for the last one: a process that has ended may have left some in the pipe.
+    /// Waits for the end of the stream: a process that has ended may have left lines in the pipe.
     #[track_caller]
     pub fn end(&self) {
         until("the output ends", || self.reader.is_finished());
@@ -65,14 +65,14 @@ impl Lines {
 /// `eventlog relay`, running; killed when dropped.
 pub struct Relaying {
     pub child: Child,
-    /// What it printed first: the addresses, with whole paths.
+    /// The addresses that it printed first, with whole paths.
     pub addresses: Vec<String>,
     dir: PathBuf,
     out: Lines,
     told: Lines,
 }
 
-/// `eventlog relay`, with what it keeps in this directory.
+/// `eventlog relay`, with its files in this directory.
 pub fn relay(dir: &Dir) -> Command {
     let mut command = command();
     command
@@ -84,13 +84,13 @@ pub fn relay(dir: &Dir) -> Command {
 }
 
 impl Relaying {
-    /// With `--json`, and so many addresses.
+    /// With `--json`, and this many addresses.
     #[track_caller]
     pub fn start(dir: &Dir, args: &[&str], addresses: usize) -> Self {
         Self::spawn(relay(dir).arg("--json").args(args), addresses)
     }
 
-    /// Whatever the command says.
+    /// Starts this command.
     #[track_caller]
     pub fn spawn(command: &mut Command, addresses: usize) -> Self {
         let mut child = command
@@ -118,7 +118,7 @@ impl Relaying {
             assert!(!over || count >= addresses, "{}", relaying.text());
             count >= addresses
         });
-        // Some are paths where the relay is, and we are not.
+        // Some are relative to the directory of the relay, which is not ours.
         let absolute = |line: &String| match line.strip_prefix("unix:") {
             Some(path) => format!("unix:{}", at.join(path).display()),
             None => line.clone(),
@@ -137,7 +137,7 @@ impl Relaying {
         self.told.so_far().join("\n")
     }
 
-    /// What was told of these events, as JSON.
+    /// The reports of these events, as JSON.
     pub fn told(&self, event: &str) -> Vec<serde_json::Value> {
         let lines = self.told.so_far();
         let parse = |line: &String| {
@@ -148,7 +148,7 @@ impl Relaying {
             .collect()
     }
 
-    /// Waits until so many of these events were told.
+    /// Waits until this many of these events are reported.
     #[track_caller]
     pub fn tells(&self, event: &str, count: usize) -> Vec<serde_json::Value> {
         until(&format!("{count} times {event}"), || {
@@ -166,7 +166,7 @@ impl Relaying {
         signal(&self.child, what);
     }
 
-    /// Waits for its end, and for the last line of what it tells; the exit code, or 1000 and the
+    /// Waits for its end, and for its last line of output; returns the exit code, or 1000 and the
     /// signal.
     #[track_caller]
     pub fn end(&mut self) -> i32 {
@@ -177,7 +177,7 @@ impl Relaying {
             status.is_some()
         });
         let status = status.expect("it has ended");
-        // A program that it runs may go on after it was killed, and has the same output.
+        // A program that it runs may continue after the relay was killed, and has the same output.
         if status.code().is_some() {
             self.out.end();
             self.told.end();
@@ -187,7 +187,7 @@ impl Relaying {
             .unwrap_or_else(|| 1000 + status.signal().unwrap_or(0))
     }
 
-    /// What it says of itself when it is asked. It can be asked a moment after it serves.
+    /// Its status. It can be queried a moment after it serves.
     #[track_caller]
     pub fn status(&self) -> serde_json::Value {
         let path = format!("eventlog/relay-{}.status", self.child.id());
@@ -314,7 +314,7 @@ impl Client {
         }
     }
 
-    /// What has come so far.
+    /// What has arrived so far.
     pub fn received(&self) -> Vec<u8> {
         self.received.lock().expect("whole").clone()
     }
@@ -323,13 +323,13 @@ impl Client {
         self.received.lock().expect("whole").len()
     }
 
-    /// Waits until so many bytes are there.
+    /// Waits until this many bytes have arrived.
     #[track_caller]
     pub fn gets(&self, bytes: usize) {
         until(&format!("{bytes} bytes come"), || self.count() >= bytes);
     }
 
-    /// Waits for the end of the log, and gives it.
+    /// Waits for the end of the log, and returns it.
     #[track_caller]
     pub fn end(self) -> Vec<u8> {
         until("the log ends", || self.reader.is_finished());
@@ -337,7 +337,7 @@ impl Client {
     }
 }
 
-/// A program with its socket, which serves one client at a time; we say what.
+/// A program with its socket, which serves one client at a time, as the test directs.
 pub struct Program {
     listener: UnixListener,
     pub path: String,
@@ -346,7 +346,7 @@ pub struct Program {
 impl Program {
     pub fn new(dir: &Dir, name: &str) -> Self {
         let path = dir.file(name);
-        // That of a program before.
+        // The socket of an earlier program.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).expect("a socket");
         Self { listener, path }
@@ -356,20 +356,20 @@ impl Program {
         format!("unix:{}", self.path)
     }
 
-    /// The relay comes.
+    /// Waits for the connection of the relay.
     pub fn accept(&self) -> UnixStream {
         self.listener.accept().expect("the relay").0
     }
 }
 
-/// Bytes of a log behind the header.
+/// The bytes of a log after the header.
 pub fn body(log: &[u8]) -> &[u8] {
     &log[Log::new().bytes.len()..]
 }
 
 pub const END: &[u8] = &[0xff, 0xff];
 
-/// What all of a log comes to, in the order of time.
+/// The state at the end of a log, in the order of time.
 pub fn fold(log: &[u8]) -> State {
     let options = MergeOptions {
         max_bytes: 1 << 30,
@@ -383,16 +383,16 @@ pub fn fold(log: &[u8]) -> State {
     follower.state().expect("there is a header").clone()
 }
 
-/// Fails unless a client has got all of this log, which has no end mark, and then one.
+/// Fails unless a client has received all of this log, which has no end mark, and then one.
 #[track_caller]
 pub fn is_ended(received: &[u8], log: &[u8]) {
     let rest = received.strip_prefix(log);
     let rest = rest.unwrap_or_else(|| panic!("{} of {} bytes", received.len(), log.len()));
-    // There may be a note that says so.
+    // There may be a message about the missing end mark.
     assert!(rest.ends_with(END) && rest.len() < 500, "{rest:?}");
 }
 
-/// Fails unless both logs come to the same in the end.
+/// Fails unless both logs lead to the same state.
 #[track_caller]
 pub fn end_alike(one: &[u8], other: &[u8]) {
     if let Some(difference) = fold(one).difference(&fold(other)) {

@@ -1,4 +1,4 @@
-//! Ring files for tests: made as a program makes them, with a recorder in a mapping.
+//! Ring files for tests, made as a program makes them: with a recorder in a mapping.
 #![allow(unsafe_code)]
 
 use crate::common::{Dir, Done, eventlog};
@@ -9,7 +9,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 
-/// Bytes of records in these files: the least.
+/// Bytes of records in these files: the minimum.
 pub const CAPACITY: u64 = 1 << 20;
 
 /// A file, and the recorder that writes it. The mapping stays until the test program ends.
@@ -59,7 +59,7 @@ impl Ring {
         }
     }
 
-    /// One with the header that knows all types, in both slots.
+    /// A file with the header that declares all types, in both slots.
     pub fn with_header(path: String) -> Ring {
         let mut ring = Ring::new(path);
         ring.define(Header::standard().as_bytes(), &[]);
@@ -80,7 +80,7 @@ impl Ring {
         self.file.write_all_at(&bytes, at).expect("a slot");
     }
 
-    /// Writes the next entry of the tables, and tells where.
+    /// Writes the next entry of the tables, and returns its offset.
     pub fn table(&mut self, kind: u32, generation: u32, events: &[u8]) -> u64 {
         let entry = TableEntry {
             kind,
@@ -94,7 +94,7 @@ impl Ring {
         at
     }
 
-    /// Brings the counters in the file up to date.
+    /// Updates the counters in the file.
     pub fn tell(&self) {
         let counters = self.recorder.counters();
         self.counters
@@ -107,7 +107,7 @@ impl Ring {
         self.tell();
     }
 
-    /// The file as it is when its program is gone; all but the end of the tables, which was never used.
+    /// The file as it is when its program is gone, without the unused end of the tables.
     pub fn image(&self) -> Vec<u8> {
         let mut bytes = vec![0; (self.layout.tables_at + self.tables) as usize];
         self.file.read_exact_at(&mut bytes, 0).expect("the file");
@@ -173,7 +173,7 @@ pub fn each_event(log: &[u8], mut each: impl FnMut(&ghc_eventlog::Event<'_>)) {
     }
 }
 
-/// Recovers and validates, and gives the log.
+/// Recovers and validates, and returns the log.
 #[track_caller]
 pub fn recover(dir: &Dir, file: &str) -> (Done, Vec<u8>) {
     let out = dir.file("out.eventlog");
@@ -182,7 +182,7 @@ pub fn recover(dir: &Dir, file: &str) -> (Done, Vec<u8>) {
     (done, std::fs::read(out).expect("a log"))
 }
 
-/// The same, and gives the numbers of the chunks, and other messages.
+/// The same, and returns the numbers of the chunks, and other messages.
 #[track_caller]
 pub fn recovered(dir: &Dir, ring: &Ring) -> (Vec<u64>, Vec<String>, Done) {
     let (done, log) = recover(dir, &ring.path);

@@ -1,4 +1,4 @@
-//! `eventlog metrics --prometheus`, and what it answers.
+//! `eventlog metrics --prometheus`, and its answers.
 
 use crate::common::command;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// The server, and what it says.
+/// The server, and its output.
 pub struct Server {
     pub child: Child,
     pub address: String,
@@ -15,7 +15,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Of these sources.
+    /// Starts it for these sources.
     pub fn start(args: &[&str]) -> Self {
         let mut command = command();
         command
@@ -25,7 +25,7 @@ impl Server {
         Self::run(&mut command)
     }
 
-    /// The same; the command says everything.
+    /// The same with a complete command.
     pub fn run(command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::null())
@@ -76,7 +76,7 @@ impl Server {
         (status, head, answer[end + 4..].to_vec())
     }
 
-    /// The body of an answer that is one.
+    /// The body of a successful answer.
     pub fn text(&self, path: &str) -> String {
         let (status, _, body) = self.ask(&format!("GET {path}"));
         assert_eq!(status, 200, "{path}");
@@ -92,7 +92,7 @@ impl Drop for Server {
     }
 }
 
-/// The value of the first series that begins so.
+/// The value of the first series that begins with this text.
 pub fn value(text: &str, series: &str) -> Option<f64> {
     let line = text.lines().find(|line| line.starts_with(series))?;
     line.rsplit(' ').next()?.parse().ok()

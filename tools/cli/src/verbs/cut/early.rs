@@ -1,25 +1,25 @@
-//! Global events that come before capabilities have told of the same time.
+//! Global events that arrive before the events of capabilities of the same time.
 //!
-//! What is in the global block comes as soon as it is there, also where the
-//! events of capabilities come in the order of time. For a cut that is too
-//! early: what begins and ends there is told by capabilities, too.
+//! Events of the global block are handed on as soon as they arrive, even where the events of
+//! capabilities are in the order of time. For a cut that is too early, because events of
+//! capabilities also decide where it begins and ends.
 
 use anyhow::Result;
 use ghc_eventlog::{Decoder, Event, Header, Item};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Those that wait.
+/// The events that wait.
 #[derive(Debug)]
 pub struct Early {
     waiting: VecDeque<Waiting>,
     bytes: u64,
     most: u64,
-    /// What capabilities have told of so far.
+    /// The time up to which events of capabilities have been handed on.
     reached: u64,
 }
 
-/// One of them.
+/// An event that waits.
 #[derive(Debug)]
 pub struct Waiting {
     time: u64,
@@ -28,7 +28,7 @@ pub struct Waiting {
 }
 
 impl Early {
-    /// At most about so many bytes wait.
+    /// At most about `most` bytes wait.
     pub fn new(most: u64) -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -38,7 +38,7 @@ impl Early {
         }
     }
 
-    /// Keeps a global event, unless its time has come.
+    /// Keeps a global event, unless capabilities have reached its time.
     pub fn takes(&mut self, event: &Event<'_>) -> bool {
         if event.time <= self.reached && self.waiting.is_empty() {
             return false;
@@ -53,8 +53,7 @@ impl Early {
         true
     }
 
-    /// The next one, once capabilities have come to this time. The order is that
-    /// of the log.
+    /// The next one, once capabilities have reached this time. The order is that of the log.
     pub fn until(&mut self, time: u64) -> Option<Waiting> {
         self.reached = self.reached.max(time);
         match self.waiting.front()?.time <= self.reached {
@@ -92,7 +91,7 @@ impl Waiting {
         let mut decoder = Decoder::at(header, None, self.offset, u64::MAX);
         match decoder.decode(&mut &*self.raw) {
             Ok(Item::Event(event)) => each(&event),
-            // It was an event before.
+            // It was decoded before, so there is nothing else.
             _ => Ok(()),
         }
     }

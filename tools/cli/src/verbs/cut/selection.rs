@@ -7,8 +7,7 @@ use ghc_eventlog::definition::{Class, Definition, Op};
 use ghc_eventlog::{Header, definition_of, ids};
 use std::collections::BTreeSet;
 
-/// Types that only make sense together, and those that are nothing without
-/// them.
+/// Types that only make sense together, and those that are of no use without them.
 const TOGETHER: &[(&[u16], &[u16])] = &[
     (&[ids::RUN_THREAD, ids::STOP_THREAD], &[]),
     (&[ids::GC_START, ids::GC_END], &[]),
@@ -43,7 +42,7 @@ fn types(wanted: &[String], excluded: &[String]) -> Result<TypeSet> {
             .try_for_each(|id| types.set(&id.to_string(), wanted))
             .map_err(errors::usage)
     };
-    // Whoever wants to see one of them gets the others, too.
+    // If one of these types is wanted, the others of its group are kept, too.
     for (together, more) in TOGETHER {
         if together.iter().chain(*more).any(|&id| types.contains(id)) {
             set(&mut types, together, true)?;

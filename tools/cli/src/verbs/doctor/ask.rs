@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// How long the program may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How much it may say.
+/// How much of its output is read.
 const MOST: u64 = 64 * 1024;
 
 /// The answer.
@@ -56,7 +56,7 @@ pub fn ask(program: &Path) -> Result<Answer> {
                 std::thread::sleep(Duration::from_millis(5));
             }
             _ => {
-                // By its own handle: nothing else can be hit.
+                // Through its own handle, so that no other process can be killed.
                 let _ = child.kill();
                 let _ = child.wait();
                 break false;
@@ -68,7 +68,7 @@ pub fn ask(program: &Path) -> Result<Answer> {
         return Ok(Answer::default());
     }
     let texts = readers.into_iter().flatten().filter_map(|reader| {
-        // What it started may hold the pipe open: its own words are here by now.
+        // A process that it started may hold the pipe open; its own output has arrived by now.
         let patience = Instant::now();
         while !reader.is_finished() && patience.elapsed() < Duration::from_secs(1) {
             std::thread::sleep(Duration::from_millis(5));

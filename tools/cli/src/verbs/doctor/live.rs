@@ -1,4 +1,4 @@
-//! What the stream of a program that runs tells.
+//! What the stream of a running program shows.
 
 use super::report::{Check, Report};
 use super::runtime::{self, Version, Way};
@@ -14,12 +14,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often to look at the clock while nothing comes.
+/// How often the clock is read while nothing arrives.
 const TICK: Duration = Duration::from_millis(20);
-/// Blocks that come closer together are one flush.
+/// Blocks that arrive closer together than this are one flush.
 const APART: Duration = Duration::from_millis(15);
-/// What comes so soon after the first block comes because we have: what the program repeats for
-/// every client, and the flush that the library asks for then.
+/// Blocks that arrive this soon after the first one are sent because we have connected: what the
+/// program repeats for every client, and the flush that the library asks for then.
 const BEGINNING: Duration = Duration::from_millis(500);
 /// Blocks of this size were sent because they were full.
 const FULL: u32 = 1 << 20;
@@ -27,13 +27,13 @@ const FULL: u32 = 1 << 20;
 /// What has been seen so far.
 #[derive(Default)]
 struct Seen {
-    /// Of the log that came last.
+    /// The state of the latest log.
     state: Option<State>,
     /// Events by class.
     classes: BTreeMap<&'static str, u64>,
     blocks: u64,
     full: u64,
-    /// When flushes came.
+    /// The times of flushes.
     flushes: Vec<Instant>,
     last: Option<Instant>,
 }
@@ -64,7 +64,7 @@ pub fn examine(source: &SourceArgs, listen: Duration) -> Result<Report> {
     Ok(seen.report(source.source.to_string(), listen, !outcome.stopped))
 }
 
-/// Who the program is, and what was lost, is all that is asked of the log.
+/// Of the state of the log, only the program and the losses are needed.
 fn listening(header: &Arc<Header>) -> State {
     State::new(header, Keep::least())
 }
@@ -92,7 +92,7 @@ impl Seen {
         self.full += u64::from(size >= FULL);
         let new = self.last.is_none_or(|last| now - last > APART);
         self.last = Some(now);
-        // More than enough to tell how far they are apart.
+        // More than enough to compute the interval between them.
         if new && self.flushes.len() < 10_000 {
             self.flushes.push(now);
         }
@@ -160,7 +160,7 @@ impl Seen {
 
     fn arguments(&self) -> Check {
         match self.args() {
-            [] => Check::unknown("arguments", "the program has not told its arguments yet"),
+            [] => Check::unknown("arguments", "the program has not logged its arguments yet"),
             args => Check::ok("arguments", args.join(" ")),
         }
     }

@@ -1,4 +1,4 @@
-//! What the file of a program tells.
+//! What the file of a program shows.
 //!
 //! GHC leaves a note in what it links (`.debug-ghc-link-info`): the libraries,
 //! the default options, which options are allowed. `strip` takes it out; then
@@ -35,7 +35,7 @@ struct Facts {
     version: Option<Version>,
     version_text: Option<String>,
     dynamic: bool,
-    /// The part of GHC that tells how it was linked is there.
+    /// GHC's note of how it was linked is there.
     note: bool,
     allowed: Option<Allowed>,
     /// It answered, so it takes some options at least.
@@ -56,7 +56,7 @@ enum Hook {
     Program,
 }
 
-/// Examines the file, and asks the program if that is wished and of use.
+/// Examines the file, and asks the program if that is allowed and useful.
 pub fn examine(path: &Path, may_ask: bool) -> Result<Report> {
     let shown = path.display().to_string();
     let bytes = contents(path).advise(
@@ -72,7 +72,7 @@ pub fn examine(path: &Path, may_ask: bool) -> Result<Report> {
                 "not asked: it was linked to ignore options of the runtime system, \
                  and would just run",
             ),
-            // The file has told everything.
+            // The file has answered everything.
             Some(_) if facts.way.is_some() && facts.version.is_some() => {}
             _ => facts.learn(ask::ask(path)?),
         }
@@ -87,8 +87,8 @@ pub fn examine(path: &Path, may_ask: bool) -> Result<Report> {
     })
 }
 
-/// The version of the GHC that compiled a program, as its file tells it. Only what is needed of the
-/// file is read.
+/// The version of the GHC that compiled a program, from its file. Only the sections that are needed
+/// are read.
 pub fn ghc_version(path: &Path) -> Option<String> {
     let cache = ReadCache::new(File::open(path).ok()?);
     let file = object::File::parse(&cache).ok()?;
@@ -219,7 +219,7 @@ impl Facts {
         };
     }
 
-    /// What stands in the data, of programs without symbols.
+    /// What the data of a program without symbols contains.
     fn read_data(&mut self, file: &object::File<'_>) {
         let way = pattern(r"(?-u)[\x00 ]rts((?:_(?:v|thr|debug|l|p|dyn))+)\x00");
         let library = pattern(r"(?-u)GHC_EVENTLOG_UNIX_PATH");
@@ -241,7 +241,7 @@ impl Facts {
         }
     }
 
-    /// What the program says itself fills the gaps.
+    /// Fills the gaps with the answer of the program itself.
     fn learn(&mut self, answer: Answer) {
         self.answered = answer.way.is_some();
         self.way = self.way.take().or(answer.way);
@@ -298,15 +298,20 @@ impl Facts {
             );
         }
         if self.main_in_c {
-            return Check::unknown(check, "its main is not Haskell's: what that sets decides")
-                .tell("set `rts_opts = \"-l\"` in its RtsConfig, or allow options with rts_opts_enabled");
+            return Check::unknown(
+                check,
+                "its main is not Haskell's: it depends on the options that main sets",
+            )
+            .tell(
+                "set `rts_opts = \"-l\"` in its RtsConfig, or allow options with rts_opts_enabled",
+            );
         }
         let from_outside = match self.allowed {
             Some(Allowed::All | Allowed::Some) => "run it with +RTS -l, or with GHCRTS=-l",
             Some(Allowed::Ignored) => "run it with GHCRTS=-l (linked with -rtsopts=ignore)",
             None if self.answered => "run it with +RTS -l, or with GHCRTS=-l",
             None => {
-                return Check::unknown(check, "whether it takes +RTS -l is not told by the file")
+                return Check::unknown(check, "the file does not show whether it takes +RTS -l")
                     .tell("ask the program: --ask; on by default it is with")
                     .add("-with-rtsopts=-l");
             }
@@ -340,7 +345,7 @@ impl Facts {
                     .add("-rtsopts")
             }
             None if self.answered => Check::ok(check, "it takes options; whether all is not known"),
-            None => Check::unknown(check, "the file does not tell: it has been stripped"),
+            None => Check::unknown(check, "the file does not show it: it has been stripped"),
         }
     }
 
@@ -368,12 +373,12 @@ impl Facts {
                 "with -dynamic, the exit of a program that starts from Haskell cannot be hooked",
             )
             .tell(format!("link it without -dynamic, or {call}")),
-            Hook::Library => Check::ok(check, "the library is told when the program exits"),
+            Hook::Library => Check::ok(check, "the library is called when the program exits"),
             Hook::Program => Check::advice(check, "the program has an OnExitHook of its own")
                 .tell("then nothing is flushed for clients: take it out, or set it in RtsConfig"),
             Hook::Unknown => Check::unknown(
                 check,
-                "the file does not tell whether the library is called",
+                "the file does not show whether the library is called",
             ),
         }
     }

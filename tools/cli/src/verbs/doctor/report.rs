@@ -7,17 +7,17 @@ use anyhow::Result;
 use serde::Serialize;
 use std::io::Write;
 
-/// How something is.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Nothing to do.
     Ok,
-    /// Stands in the way of a log.
+    /// Keeps the program from writing a log.
     Missing,
-    /// It works, and more would.
+    /// It works; a change would make more possible.
     Advice,
-    /// What was looked at does not tell.
+    /// What was examined does not show it.
     Unknown,
 }
 

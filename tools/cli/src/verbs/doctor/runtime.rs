@@ -60,11 +60,11 @@ impl Way {
     }
 }
 
-/// How the flushing by the runtime system itself ends, if it is asked for.
+/// What goes wrong if the runtime system flushes by itself, if anything does.
 pub fn flush_interval_fault(way: &Way, version: Option<Version>) -> Option<&'static str> {
     let version = version?;
     if version < Version([9, 2, 0]) {
-        return Some("this GHC does not know --eventlog-flush-interval: it came with 9.2");
+        return Some("this GHC does not have --eventlog-flush-interval: it was added in 9.2");
     }
     if !way.threaded {
         return Some("without -threaded, --eventlog-flush-interval corrupts the log (GHC #26222)");
@@ -95,7 +95,7 @@ pub fn threaded(way: &Way, streams: bool) -> Check {
     if way.threaded {
         return Check::ok("threaded", "linked with -threaded");
     }
-    let found = "not linked with -threaded: nobody but the program itself can flush its events";
+    let found = "not linked with -threaded: only the program itself can flush its events";
     match streams {
         true => Check::missing("threaded", found),
         false => Check::advice("threaded", found),

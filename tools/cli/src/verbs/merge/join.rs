@@ -1,10 +1,9 @@
 //! Parts of one recording, put together again.
 //!
-//! Each part after the first begins with what the earlier ones have told
-//! already. Where that is marked, it is dropped, and what is left is the stream
-//! as it was, byte for byte. Otherwise events are copied, without those that
-//! tell again what is known: what the runtime system repeats when a log is
-//! started again, and what files of earlier versions repeat.
+//! Each part after the first begins by repeating what the earlier ones contain. Where that is
+//! marked, it is dropped, and what is left is the stream as it was, byte for byte. Otherwise events
+//! are copied, without those that repeat what is known: what the runtime system repeats when a log
+//! is started again, and what files of earlier versions repeat.
 
 use super::survey::Survey;
 use crate::errors::{self, Advise};
@@ -17,16 +16,15 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bytes of a block that are held at most.
+/// The most bytes of a block that are held.
 const LARGEST: usize = 8 << 20;
 
-/// Whether the parts say of themselves where in one stream they are, and can be
-/// copied as they are.
+/// Whether the parts record where in one stream they are, and can be copied as they are.
 pub fn is_marked(surveys: &[Survey]) -> bool {
     let [first, rest @ ..] = surveys else {
         return false;
     };
-    // A block that breaks off says that it is longer than it is.
+    // A block that breaks off declares more bytes than it has.
     let whole = |part: &Survey| !part.goes_on && part.block_end <= part.end;
     surveys.iter().all(whole)
         && rest.iter().all(|part| {
@@ -35,11 +33,11 @@ pub fn is_marked(surveys: &[Survey]) -> bool {
         })
 }
 
-/// Copies what the parts have of the stream; the first one whole. The answer is
-/// how many events were left out.
+/// Copies what the parts have of the stream; the first one whole. Returns how many events were left
+/// out.
 pub fn copy(paths: &[PathBuf], surveys: &[Survey], out: &mut impl Write) -> Result<u64> {
     let mut repeated = 0;
-    // Where in the stream the part before ends.
+    // Where in the stream the previous part ends.
     let mut before: Option<(Option<u64>, &Path)> = None;
     for (path, survey) in paths.iter().zip(surveys) {
         let header = survey.header.as_bytes().len() as u64;
@@ -60,7 +58,7 @@ pub fn copy(paths: &[PathBuf], surveys: &[Survey], out: &mut impl Write) -> Resu
         let mut file = open(path)?;
         io::copy(&mut (&mut file).take(from), &mut io::sink()).advise(&cannot, "")?;
         let mut rest = file.take(survey.end - from);
-        // Not io::copy: that would not tell which of the two failed.
+        // Not io::copy, which would not report which of the two failed.
         let mut buffer = vec![0; 256 << 10];
         loop {
             let count = match rest.read(&mut buffer) {
@@ -77,7 +75,7 @@ pub fn copy(paths: &[PathBuf], surveys: &[Survey], out: &mut impl Write) -> Resu
     Ok(repeated)
 }
 
-/// Warns if a part does not go on where the one before ends.
+/// Warns if a part does not continue where the previous one ends.
 fn follows(path: &Path, begins: u64, before: &Path, ended: u64) {
     let (path, before) = (path.display(), before.display());
     match begins.checked_sub(ended) {
@@ -103,7 +101,7 @@ fn open(path: &Path) -> Result<Connection> {
 
 /// Puts the events of parts together.
 pub struct Join {
-    /// What has been told.
+    /// The state that the parts so far have defined.
     state: State,
     ends: BlockEnds,
     header: Arc<Header>,
@@ -129,8 +127,7 @@ impl Join {
         }
     }
 
-    /// Copies a part, from that byte on. The answer is the fault that ended it,
-    /// if any did.
+    /// Copies a part, from that byte on. Returns the fault that ended it, if any.
     pub fn part(
         &mut self,
         path: &Path,
@@ -167,7 +164,7 @@ impl Join {
                 }
                 Ok(Some(Item::Block(next))) if next.offset < from => {}
                 Ok(Some(Item::Block(next))) => {
-                    // One that is there for the sake of these events is not needed.
+                    // A marker that was only written for these events is not needed.
                     if !std::mem::take(&mut all_repeated) {
                         self.close(&mut block, end, out)?;
                     }
@@ -198,7 +195,7 @@ impl Join {
         Ok(fault)
     }
 
-    /// Whether an event tells again what is known.
+    /// Whether an event repeats what is known.
     fn repeats(&self, event: &Event<'_>) -> bool {
         match event.body {
             EventBody::CreateThread { thread } => self.state.thread(thread).is_some(),

@@ -1,9 +1,9 @@
 //! New numbers in the messages of the package opentelemetry.
 //!
-//! `O T 03` and the type in one byte; then numbers of eight bytes, little-endian. A program
-//! counts its spans and its instruments from 1 on: those numbers are new ones in a log of
-//! several programs. The identifiers of spans and traces by which programs know each other's
-//! are the same everywhere, and stay.
+//! `O T 03` and the type in one byte; then numbers of eight bytes, little-endian. A program counts
+//! its spans and its instruments from 1 on: in a log of several programs these numbers are replaced
+//! by new ones. The identifiers by which programs refer to each other's spans and traces are the
+//! same everywhere, and stay.
 
 /// `O T`, and the version.
 const MAGIC: [u8; 3] = *b"OT\x03";
@@ -16,10 +16,10 @@ pub fn renumber(counted: impl Fn(u64) -> u64, message: &[u8], out: &mut Vec<u8>)
         return None;
     }
     let before = match *rest.first()? {
-        // Of a span: it begins, ends, is called, has an event, a parent, a trace, an identifier.
+        // For a span: it begins, ends, gets a name, an event, a parent, a trace, an identifier.
         // Or what an instrument measures.
         1..=7 | 9 => 4,
-        // An instrument is declared: what kind it is comes first.
+        // The declaration of an instrument: its kind comes first.
         8 => 5,
         _ => return None,
     };
@@ -53,7 +53,7 @@ mod tests {
             let mut wanted = message.clone();
             wanted[at + 6] = 1;
             assert_eq!(renumbered(&message), Some(wanted));
-            // One that breaks off in its number is left alone.
+            // A message that breaks off in its number is left alone.
             for length in 0..at + 8 {
                 assert_eq!(renumbered(&message[..length]), None);
             }

@@ -14,11 +14,11 @@ pub struct Renumber {
     threads: u32,
     capsets: u32,
     cost_centres: u32,
-    /// For whatever is known by an address in the memory of the program: tasks,
-    /// info tables, ticky counters.
+    /// For everything that is identified by an address in the memory of the program: tasks, info
+    /// tables, ticky counters.
     addresses: u64,
     time: u64,
-    /// Profiles whose bands are not called after info tables.
+    /// Profiles whose bands are not named after info tables.
     named: BTreeSet<u8>,
     /// A stack, name or message with new numbers, while it is being encoded.
     buffer: Vec<u8>,
@@ -81,7 +81,7 @@ impl Renumber {
                 info,
             } => {
                 self.thread(thread);
-                // An owner of 0 is not known.
+                // An owner of 0 is unknown.
                 if *status == ghc_eventlog::StopStatus::BLACK_HOLE
                     && let Some(owner @ 1..) = info
                 {
@@ -166,7 +166,7 @@ impl Renumber {
         body
     }
 
-    /// An address, unless it is none.
+    /// A new address; 0, which is no address, stays 0.
     pub fn address(&self, address: u64) -> u64 {
         match address {
             0 => 0,
@@ -174,7 +174,7 @@ impl Renumber {
         }
     }
 
-    /// A number that the program gave to something of its own.
+    /// The new number of something that the program numbers itself.
     pub fn counted(&self, number: u64) -> u64 {
         number.wrapping_add(self.addresses)
     }
@@ -187,8 +187,7 @@ impl Renumber {
         *capset = capset.wrapping_add(self.capsets);
     }
 
-    /// Appends the event to a block; `false` if the header has no place for
-    /// it.
+    /// Appends the event to a block; `false` if it cannot be written under this header.
     pub fn push(
         &mut self,
         block: &mut BlockBuilder,
@@ -211,7 +210,7 @@ impl Renumber {
         pushed
     }
 
-    /// New numbers in what has no fixed size.
+    /// New numbers in fields that have no fixed size.
     fn long<'a>(&mut self, body: &mut EventBody<'a>, buffer: &'a mut Vec<u8>) {
         match body {
             EventBody::HeapProfBegin {
@@ -236,7 +235,7 @@ impl Renumber {
                 if !self.named.contains(profile) =>
             {
                 if let Some(info) = address(*label) {
-                    // Memory does not fail.
+                    // Writing to memory cannot fail.
                     let _ = write!(buffer, "0x{:x}", self.address(info));
                     *label = Text(buffer);
                 }
@@ -256,13 +255,13 @@ impl Renumber {
     }
 }
 
-/// The address that a name is.
+/// The address that a name contains.
 fn address(name: Text<'_>) -> Option<u64> {
     u64::from_str_radix(name.to_str()?.strip_prefix("0x")?, 16).ok()
 }
 
-/// Appends an event of an older system, whose payload is shorter than the
-/// common header declares: what it does not have is 0.
+/// Appends an event of an older system, whose payload is shorter than the common header declares:
+/// fields that it does not have are 0.
 fn pad(block: &mut BlockBuilder, header: &Header, time: u64, body: &EventBody<'_>) -> bool {
     let Some(declared) = header.event_type(body.id()).and_then(|kind| kind.size) else {
         return false;
@@ -273,7 +272,7 @@ fn pad(block: &mut BlockBuilder, header: &Header, time: u64, body: &EventBody<'_
             .bytes()
             .and_then(|bytes| u16::try_from(bytes).ok())
     {
-        // Here the newer form is not the older one with more behind it.
+        // The newer form of this event is not the older one with more fields at the end.
         let mut body = *body;
         if let EventBody::NonmovingHeapCensus { block_size, .. } = &mut body {
             *block_size = ghc_eventlog::BlockSize::Bytes(bytes);

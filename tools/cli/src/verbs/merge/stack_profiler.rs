@@ -12,12 +12,11 @@ pub trait Numbers {
     fn thread(&self, thread: u32) -> u32;
     /// Of an info table.
     fn address(&self, address: u64) -> u64;
-    /// Of a string or a place, which a program counts.
+    /// For a string or a place, which a program numbers itself.
     fn counted(&self, number: u64) -> u64;
 }
 
-/// Writes the message with new numbers; `None` if it is not of that protocol,
-/// or not altogether.
+/// Writes the message with new numbers; `None` if it is not of that protocol, or only in part.
 pub fn renumber(numbers: &impl Numbers, message: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut copy = Copy {
         numbers,

@@ -1,4 +1,4 @@
-//! What must be known of a log before it can be merged with others.
+//! What must be known about a log before it can be merged with others.
 
 use crate::errors::{self, Advise};
 use crate::hints;
@@ -11,7 +11,7 @@ use ghc_eventlog::{DATA_END, Error, EventBody, Header, Item, ReadError, Reader, 
 use std::path::Path;
 use std::sync::Arc;
 
-/// The highest numbers of a log, and who wrote it.
+/// The highest numbers in a log, and the program that wrote it.
 pub struct Survey {
     pub header: Arc<Header>,
     pub clock: Option<WallClock>,
@@ -22,14 +22,14 @@ pub struct Survey {
     pub threads: u32,
     pub capsets: u32,
     pub cost_centres: u32,
-    /// What repeats the files before this one.
+    /// The repeated part of this file, if it says what it repeats of the files before it.
     pub prologue: Option<Prologue>,
     /// Where its header ends, and where its last event or marker does.
     pub body: u64,
     pub end: u64,
-    /// Where its last block ends, by what its marker says.
+    /// Where its last block ends, according to its marker.
     pub block_end: u64,
-    /// There is another session behind it.
+    /// Another session follows it.
     pub goes_on: bool,
     /// The fault that ended it, if any did.
     pub fault: Option<Error>,
@@ -105,7 +105,7 @@ pub fn survey(path: &Path) -> Result<Survey> {
             }
             Ok(Some(_)) => {}
             Ok(None) => break,
-            // Told when the log is merged.
+            // Reported when the log is merged.
             Err(ReadError::Format(fault)) if survey.is_none() => {
                 let hint = hints::fault(fault.kind, &shown.to_string());
                 return Err(fault).advise(format_args!("cannot merge {shown}"), hint);
@@ -150,8 +150,8 @@ impl Survey {
     }
 }
 
-/// Whether the logs are parts of one recording: because they say so, or
-/// because they come from one process (same number, same start).
+/// Whether the logs are parts of one recording: because they say so, or because they are from one
+/// process (same number, same start).
 pub fn one_recording(surveys: &[Survey]) -> bool {
     if surveys[1..].iter().all(|survey| survey.prologue.is_some()) {
         return true;

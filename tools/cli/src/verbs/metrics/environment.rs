@@ -1,4 +1,4 @@
-//! The variables that OpenTelemetry has names for.
+//! The environment variables that OpenTelemetry defines.
 
 use crate::errors;
 use anyhow::Result;
@@ -19,7 +19,7 @@ pub fn variable(name: &str) -> Result<Option<String>> {
     }
 }
 
-/// What they say of the program.
+/// What the variables say about the program.
 pub fn about() -> Result<About> {
     let attributes = variable("OTEL_RESOURCE_ATTRIBUTES")?;
     let attributes = attributes.as_deref().map(pairs).transpose();
@@ -33,7 +33,7 @@ pub fn about() -> Result<About> {
     })
 }
 
-/// A variable of one signal, or that of all of them; with its name.
+/// The value of the variable for one signal, or of the one for all signals; with its name.
 fn of_signal(signal: Signal, name: &str) -> Result<Option<(String, String)>> {
     let upper = signal.name().to_ascii_uppercase();
     let own = format!("OTEL_EXPORTER_OTLP_{upper}_{name}");
@@ -49,7 +49,8 @@ fn is_on(name: &str) -> Result<bool> {
     Ok(variable(name)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
 }
 
-/// Where what goes. `url`: the base of all addresses, or `env` for what the variables say.
+/// Where each signal is pushed to. `url`: the base of all addresses, or `env` for what the
+/// variables say.
 pub fn endpoints(url: &str, signals: &[Signal]) -> Result<Vec<(Signal, Endpoint)>> {
     let mut endpoints = Vec::new();
     if is_on("OTEL_SDK_DISABLED")? {
@@ -87,7 +88,7 @@ fn endpoint(signal: Signal, url: &str) -> Result<Endpoint> {
         signal.name().to_ascii_uppercase()
     );
     let url = match (url, variable(&own)?) {
-        // As it is: that is what the specification says of these.
+        // Unchanged, as the specification requires for these.
         ("env", Some(whole)) => whole,
         ("env", None) => {
             let base = variable("OTEL_EXPORTER_OTLP_ENDPOINT")?;
@@ -158,7 +159,7 @@ fn milliseconds(name: &str, value: &str) -> Result<Duration> {
     Ok(Duration::from_millis(number))
 }
 
-/// How often metrics are told.
+/// How often metrics are reported.
 pub fn interval() -> Result<Option<Duration>> {
     let name = "OTEL_METRIC_EXPORT_INTERVAL";
     let value = variable(name)?;
@@ -180,7 +181,7 @@ pub fn temporality() -> Result<Temporality> {
     }
 }
 
-/// How histograms are told.
+/// The form of histograms.
 pub fn histograms() -> Result<Histograms> {
     let name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
     match variable(name)?.unwrap_or_default().as_str() {

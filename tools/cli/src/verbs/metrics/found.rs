@@ -1,4 +1,4 @@
-//! Programs that are found by themselves, as they come and go.
+//! Programs that are found by themselves, as they start and end.
 
 use super::Sources;
 use super::read::{Said, TICK};
@@ -16,27 +16,27 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often it is looked who has come.
+/// How often to look for new programs.
 const LOOK: Duration = Duration::from_millis(500);
-/// A program that is gone for so long has ended.
+/// A program that is gone for this long has ended.
 const GONE: Duration = Duration::from_secs(2);
-/// So many are read at a time; others wait until one of them has ended.
+/// The most programs that are read at a time; others wait until one of them has ended.
 const MOST: usize = 256;
 
 /// The names of those that are read now.
 #[derive(Debug, Default)]
 pub struct Reading {
     names: Mutex<BTreeSet<OsString>>,
-    /// Those of whom was told that they cannot be read.
+    /// Programs for which it was reported that they cannot be read.
     failing: Mutex<BTreeSet<OsString>>,
 }
 
 fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is ever left half done under this lock.
+    // A poisoned lock is harmless: no update under it is ever left incomplete.
     what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says who has come, until it is to stop.
+/// Reports new programs, until it is to stop.
 pub fn watch(how: &Sources, reading: &Reading, sender: &SyncSender<Said>) {
     let mut trouble = String::new();
     let mut many = false;
@@ -66,7 +66,7 @@ pub fn watch(how: &Sources, reading: &Reading, sender: &SyncSender<Said>) {
                 }
             }
             Err(error) => {
-                // Told once, and looked for again: it may be made right.
+                // Reported once, and looked for again: the user may correct it.
                 let told = format!("{error:#}");
                 if told != trouble {
                     errors::warn(&told);
@@ -83,9 +83,9 @@ pub fn watch(how: &Sources, reading: &Reading, sender: &SyncSender<Said>) {
     }
 }
 
-/// Those that run now.
+/// The programs that run now.
 fn look() -> Result<Vec<Found>> {
-    // Made here, it is there for programs that cannot make it themselves.
+    // The directory is created here because programs may not be able to create it themselves.
     let directory = Place::own().make()?;
     let mut programs = Found::all(&directory)?;
     programs.retain(|it| matches!(it.presence(), Presence::Alive | Presence::Unknown(_)));
@@ -108,14 +108,14 @@ pub fn read(
         .stop(move || stop.is_set())
         .flush(how.flush.every)
         .programs(source::attach)
-        // That it is not there any more is told when it has ended.
+        // That it has gone away is reported when it has ended.
         .notices(|notice| match notice {
             Notice::Waiting { .. } => {}
             _ => tell(notice, true),
         });
     let log = Reconnecting::new(found.source(), connecting);
     let mut out = |told: Output| {
-        // Without anybody who takes it, the end is near.
+        // If nothing receives it, the process is about to end.
         let _ = sender.send(Said::output(told, false));
     };
     match program.follow(log, false, &mut out) {
@@ -129,7 +129,7 @@ pub fn read(
             errors::note(format_args!("{name} has ended"));
         }
         Err(error) => {
-            // It is tried again for as long as it runs.
+            // It is tried again for as long as the program runs.
             if lock(&reading.failing).insert(found.name().to_owned()) {
                 errors::report(&source::failed(error));
             }

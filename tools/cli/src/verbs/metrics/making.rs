@@ -9,13 +9,13 @@ use std::time::Duration;
 /// What all programs have in common.
 pub struct Making {
     pub about: About,
-    /// What the user says.
+    /// What the user says about the program.
     pub interval: Option<Duration>,
-    /// The interval of what runs or is pushed, where the user says nothing.
+    /// The interval for programs that run and for metrics that are pushed, if the user gives none.
     pub usual: Duration,
     pub records: Records,
     pub needs_clock: bool,
-    /// How many bands and spans are told apart.
+    /// The most bands and spans that are distinguished.
     pub most: usize,
     pub follow: bool,
     pub pushes: bool,
@@ -36,7 +36,7 @@ impl Making {
         }
     }
 
-    /// A source that was named. The answer is whether its metrics are told only at its end, too.
+    /// A source that was named. Returns whether its metrics are only reported at its end, too.
     pub fn named(&self, source: &Source) -> (Arc<Program>, bool) {
         let name = source.to_string();
         let runs = self.follow || source.is_socket();

@@ -1,4 +1,4 @@
-//! What metrics are called.
+//! The names of metrics.
 
 use super::Names;
 use crate::errors::{self, Advise};
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// How often a program flushes its log, if nothing else is known.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// The configuration of a file; without one that of eventlog-live's names alone.
+/// The configuration in a file; without a file, one with eventlog-live's names alone.
 pub fn config(file: Option<&Path>) -> Result<Config> {
     let Some(path) = file else {
         return Ok(Config::default());
@@ -80,13 +80,13 @@ impl Naming {
         names.is_none_or(|names| names.tells(signal))
     }
 
-    /// The names of threads are told one by one.
+    /// Whether the names of threads are reported one by one.
     pub fn tells_labels(&self) -> bool {
         let names = self.eventlog_live.as_ref();
         names.is_some_and(|names| names.tells_labels())
     }
 
-    /// The same under these names.
+    /// The same output under these names.
     pub fn output(&self, told: Output) -> Output {
         match (told, &self.eventlog_live) {
             (told, None) => told,

@@ -11,7 +11,7 @@ use eventlog_metrics::{Collected, Output};
 use std::borrow::Cow;
 use std::io::Write;
 
-/// Prints them as they come.
+/// Prints them as they arrive.
 pub struct Printer {
     format: Format,
     naming: Naming,
@@ -22,7 +22,7 @@ impl Printer {
         Self { format, naming }
     }
 
-    /// Prints what one program tells, already under its names.
+    /// Prints the output of one program, already under its final names.
     pub fn print(&mut self, told: &Output, out: &mut Out) -> Result<()> {
         match told {
             Output::Metrics(collected) => self.write(std::slice::from_ref(collected), out),
@@ -88,8 +88,8 @@ impl Printer {
     }
 }
 
-/// A line as it may be printed, and as the format allows it: a character that is a command is
-/// written as `\\u{1b}`, with the backslash escaped.
+/// A line that can be printed safely, and that the format allows: a control character is written as
+/// `\\u{1b}`, with the backslash escaped.
 fn shown(line: &str) -> Cow<'_, str> {
     if printable::printable(line) == line {
         return Cow::Borrowed(line);

@@ -1,4 +1,4 @@
-//! Pushing what the programs tell.
+//! Pushing what the programs report.
 
 use super::environment;
 use crate::errors;
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 /// The pause after the first failure, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// A program that runs tells something at each interval. Of one that tells nothing for so long
-/// nothing is left to be told.
+/// A program that runs reports something at each interval. A program that has reported nothing for
+/// this long has nothing left to push.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// Encodes and pushes.
@@ -24,12 +24,12 @@ pub struct Push {
     pusher: Pusher,
     histograms: Histograms,
     temporality: Temporality,
-    /// Of each program, by its instance: what it told last, and when that was.
+    /// For each program, by its instance: what it reported last, and when.
     deltas: BTreeMap<String, (Deltas, Instant)>,
 }
 
 impl Push {
-    /// Starts. The answer is `None` if the environment says that nothing is to be pushed.
+    /// Starts. Returns `None` if the environment says that nothing is to be pushed.
     pub fn start(
         url: &str,
         signals: &[Signal],
@@ -62,12 +62,12 @@ impl Push {
         }))
     }
 
-    /// Whether anybody wants this signal.
+    /// Whether this signal is pushed.
     pub fn wants(&self, signal: Signal) -> bool {
         self.pusher.wants(signal)
     }
 
-    /// Takes what a program tells. `wait`: it can wait until there is room in the queue.
+    /// Takes the output of a program. `wait`: it can wait until there is room in the queue.
     pub fn take(&mut self, told: &Output, wait: bool, stop: &dyn Fn() -> bool) {
         match told {
             Output::Metrics(collected) => self.metrics(collected, wait, stop),
@@ -98,13 +98,14 @@ impl Push {
             .push(Signal::Metrics, &request, items, wait, stop);
     }
 
-    /// Forgets programs of which nothing has come for long.
+    /// Forgets programs from which nothing has arrived for long.
     pub fn forget(&mut self) {
         self.deltas
             .retain(|_, (_, used)| used.elapsed() < REMEMBERED);
     }
 
-    /// Waits until all of it was sent, and says what was not. The answer is whether all was sent.
+    /// Waits until everything is sent, and reports what was not. Returns whether everything was
+    /// sent.
     pub fn finish(self, limit: Duration, stop: &dyn Fn() -> bool, own: &Own) -> bool {
         self.pusher.drain(limit, stop);
         let left = self.pusher.finish();
@@ -128,7 +129,7 @@ impl Push {
     }
 }
 
-/// Says what happens to the requests.
+/// Reports what happens to the requests.
 fn tell(notice: &Notice) {
     match notice {
         Notice::Failing { url, why } => errors::warn(format_args!(

@@ -16,20 +16,20 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-/// What the threads may be ahead of whoever takes what they tell.
+/// How far the reading threads may be ahead of the receiver of their output.
 const AHEAD: usize = 16;
 /// How soon a signal is noticed.
 pub const TICK: Duration = Duration::from_millis(100);
 
-/// What is worth doing something.
+/// Output that has to be acted on.
 pub enum Told {
-    /// A program tells something. `wait`: its log can wait until there is room for it.
+    /// The output of a program. `wait`: its log can wait until there is room for it.
     Output { told: Output, wait: bool },
-    /// It is time to tell what changes without events.
+    /// It is time to report what changes without events.
     Tick,
 }
 
-/// What a thread has to say.
+/// What a thread sends.
 pub enum Said {
     Told(Told),
     /// A program was found.
@@ -46,14 +46,14 @@ impl Said {
     }
 }
 
-/// Where programs come from that are found.
+/// Where programs that are found by themselves come from.
 pub struct Finding<'a> {
     pub making: &'a Making,
     pub watched: &'a Watched,
 }
 
-/// Reads all of them, and those that are found. `each` gets what they tell, one after the other.
-/// The answer is the worst of all exit codes.
+/// Reads all sources, and the programs that are found. `each` gets their output, one after the
+/// other. Returns the worst of all exit codes.
 pub fn all(
     how: &Sources,
     given: Vec<(Source, Arc<Program>)>,
@@ -71,7 +71,7 @@ pub fn all(
             let sender = sender.clone();
             scope.spawn(move || {
                 let result = one(how, &source, &program, &sender);
-                // Nobody may be there any more.
+                // The receiver may be gone.
                 let _ = sender.send(Said::Over(result));
             });
         }
@@ -83,13 +83,13 @@ pub fn all(
                 let _ = sender.send(Said::Over(Ok(ExitCode::SUCCESS)));
             });
         }
-        // Of those that are found each gets one of its own.
+        // Each program that is found gets its own.
         let own = finding.is_some().then_some(sender);
         let mut next = how.tick.map(|tick| Instant::now() + tick);
         let mut failed = None;
         while left > 0 {
             let said = match next {
-                // Its time has come, however much there is to be told.
+                // It is due, however much output is waiting.
                 Some(next) if Instant::now() >= next => Err(RecvTimeoutError::Timeout),
                 None => told.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(next) => told.recv_timeout(next.saturating_duration_since(Instant::now())),
@@ -162,10 +162,10 @@ fn one(
         .stop(move || stop.is_set())
         .programs(source::attach)
         .notices(|notice| tell(notice, true));
-    // A program that runs is not kept waiting.
+    // A program that runs is not made to wait.
     let wait = !how.follow && !source.is_socket();
     let mut out = |told| {
-        // Without anybody who takes it, the end is near.
+        // If nothing receives it, the process is about to end.
         let _ = sender.send(Said::output(told, wait));
     };
     if how.follow || (how.reconnect && source.is_socket()) {
@@ -199,8 +199,8 @@ fn one(
     }
 }
 
-/// What a complete log tells of its program and its clock, which GHC 9.0 does at its end: of a
-/// file that can be read twice.
+/// What a complete log says about its program and its clock, which GHC 9.0 writes at the end. Only
+/// for files, which can be read twice.
 pub fn known(source: &Source) -> (Option<WallClock>, Option<Programs>) {
     found(source).unwrap_or_default()
 }
@@ -214,7 +214,7 @@ fn found(source: &Source) -> Option<(Option<WallClock>, Option<Programs>)> {
     let log = Log::over(connection, source, &Connecting::new(), Reading::default());
     let mut state = None;
     let mut last = 0;
-    // What is wrong with the file is told when it is read.
+    // Faults of the file are reported when it is read.
     let _ = log.for_each(|step| {
         match &step {
             Step::Header(header) => {
@@ -244,7 +244,7 @@ fn found(source: &Source) -> Option<(Option<WallClock>, Option<Programs>)> {
     let programs = state.map(|state| state.programs().clone());
     let program = programs.as_ref().and_then(|programs| programs.first());
     let clock = program.and_then(|program| program.wall_clock);
-    // Without any, its last event was when the file was written last.
+    // Without a clock, the last event is assumed to be when the file was last written.
     let clock = clock.or_else(|| {
         let written = std::fs::metadata(path).ok()?.modified().ok()?;
         let written = written.duration_since(UNIX_EPOCH).ok()?.as_nanos() as i128;

@@ -1,4 +1,4 @@
-//! Programs that are found by themselves, as they come and go.
+//! Programs that are found by themselves, as they start and end.
 
 use super::Inputs;
 use crate::errors;
@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 /// How often programs are looked for.
 const OFTEN: Duration = Duration::from_millis(500);
 
-/// Reads all that come, until there is no more need to.
+/// Reads all programs that appear, until the monitor ends.
 pub fn watch(directory: &Arc<Directory>, monitor: &Monitor, inputs: &Inputs) -> anyhow::Result<()> {
     let mut known: BTreeMap<(OsString, SystemTime), Reads> = BTreeMap::new();
     let mut told = false;
@@ -24,7 +24,7 @@ pub fn watch(directory: &Arc<Directory>, monitor: &Monitor, inputs: &Inputs) -> 
                     .iter()
                     .filter(|it| matches!(it.presence(), Presence::Alive | Presence::Unknown(_)))
                     .collect();
-                // One that is back is another one, unless only the connection was lost.
+                // A program that comes back is another one, unless only the connection was lost.
                 known.retain(|_, reads| !reads.is_over());
                 for program in alive {
                     if known.contains_key(&here(program)) {

@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Result<Listen, String> {
     }
 }
 
-/// What the first line of output is: the address to open.
+/// The first line of output: the address to open.
 pub fn line(address: &Address, token: Option<&Token>) -> String {
     let token = token.map(|token| format!("#token={token}"));
     let token = token.unwrap_or_default();
@@ -40,7 +40,7 @@ pub fn line(address: &Address, token: Option<&Token>) -> String {
     }
 }
 
-/// What should be known about who can reach it.
+/// Reports who can reach the address.
 pub fn tell(address: &Address, token: Option<&Token>) {
     match address {
         Address::Unix(path) => {
@@ -57,8 +57,8 @@ pub fn tell(address: &Address, token: Option<&Token>) {
             match (token, local) {
                 (Some(_), true) => {}
                 (Some(_), false) => errors::warn(
-                    "what is sent over the network is not encrypted: whoever can listen there sees \
-                     the token and the logs",
+                    "what is sent over the network is not encrypted: everybody who can intercept it \
+                     sees the token and the logs",
                 ),
                 (None, true) => errors::warn(format_args!(
                     "without a token, every user and every program of this machine can read the \
@@ -73,7 +73,7 @@ pub fn tell(address: &Address, token: Option<&Token>) {
     }
 }
 
-/// Why an address cannot be had.
+/// Why it cannot listen at an address.
 pub fn failed(at: &Listen, error: &io::Error) -> anyhow::Error {
     let reason = crate::source::reason(error);
     match at {
@@ -94,5 +94,5 @@ pub fn failed(at: &Listen, error: &io::Error) -> anyhow::Error {
 
 fn directory_hint(path: &Path) -> String {
     crate::hints::missing_directory(path)
-        .unwrap_or_else(|| "name another path, or end whoever listens there".to_owned())
+        .unwrap_or_else(|| "name another path, or end the process that listens there".to_owned())
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 /// Bytes of a block marker.
 const MARKER: usize = 24;
-/// Where an event says how long it is: behind type and time.
+/// Where an event declares its length: after type and time.
 const LENGTH: std::ops::Range<usize> = 10..12;
 
-/// What was found out about a chunk.
+/// What is known about a chunk after the check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chunk {
     /// When the first block begins, and the last event or block ends.
@@ -50,7 +50,7 @@ impl Task {
     }
 }
 
-/// Knows the header, and so how long events are.
+/// Checks chunks under a header, which declares the lengths of events.
 #[derive(Clone, Debug)]
 pub struct Checker {
     decoder: Decoder,
@@ -68,8 +68,8 @@ impl Checker {
         Some(Checker { decoder, header })
     }
 
-    /// Looks at all of a chunk. An end marker behind the last event is taken off, and lengths that GHC declares wrongly are
-    /// corrected, as most tools go by them.
+    /// Checks all of a chunk. An end marker behind the last event is removed, and lengths that GHC
+    /// declares wrongly are corrected, because most tools rely on them.
     pub fn check(&self, bytes: &mut [u8]) -> Option<Chunk> {
         let mut chunk = Chunk::default();
         let mut lengths = Vec::new();
@@ -115,8 +115,8 @@ impl Checker {
         Some(chunk)
     }
 
-    /// Calls `each` with the items of a chunk, and where they are in it, until it says false. `None` if the chunk is not
-    /// whole.
+    /// Calls `each` with the items of a chunk, and their places in it, until it returns false.
+    /// `None` if the chunk is not whole.
     fn items(&self, bytes: &[u8], mut each: impl FnMut(&Item<'_>, usize) -> bool) -> Option<()> {
         let mut decoder = self.decoder.clone();
         let base = decoder.offset();
@@ -146,7 +146,8 @@ impl Checker {
         (until > 0 && (until == bytes.len() || ended)).then_some(())
     }
 
-    /// Calls `each` with the events of a chunk that was checked, and whether they belong to no capability.
+    /// Calls `each` with the events of a chunk that was checked, and whether they belong to no
+    /// capability.
     pub fn events(&self, bytes: &[u8], mut each: impl FnMut(&Event<'_>)) {
         let mut decoder = self.decoder.clone();
         let mut rest = bytes;
@@ -159,7 +160,8 @@ impl Checker {
         }
     }
 
-    /// The event as it is to be written: with the length that it has, and not at all if it is too short for its fields.
+    /// The event as it is to be written: with its true length, and `None` if it is too short for
+    /// its fields.
     pub fn repaired<'a>(&self, event: &Event<'a>) -> Option<Cow<'a, [u8]>> {
         if self.is_short(event) {
             return None;
@@ -171,7 +173,7 @@ impl Checker {
         Some(raw)
     }
 
-    /// Whether the event says that it is too short for its fields.
+    /// Whether the declared length of the event is too short for its fields.
     fn is_short(&self, event: &Event<'_>) -> bool {
         matches!(event.body, EventBody::Unknown { .. })
             && names::is_typed(event.id())
@@ -181,7 +183,8 @@ impl Checker {
                 .is_some_and(|kind| kind.size.is_none())
     }
 
-    /// Calls `each` with events that have no block around them, and tells how many bytes at the end are none.
+    /// Calls `each` with events that have no block around them, and returns how many bytes at the
+    /// end are not events.
     pub fn bare_events(
         &self,
         bytes: &[u8],

@@ -14,17 +14,19 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long to wait for records that a program is writing right now. It has been stopped or is starved if that is too short.
+/// How long to wait for records that a program is writing right now. If that is too short, the
+/// program has been stopped or gets no processor time.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The same for a slot, which takes a program no time.
 const SLOT_PATIENCE: Duration = Duration::from_millis(50);
-/// How often to begin again when a program overwrites everything before it is copied.
+/// How often to start over when a program overwrites everything before it is copied.
 const TRIES: u32 = 5;
-/// Bytes that are copied before it is looked whether they still count...
+/// Bytes that are copied before checking whether they are still valid...
 const BATCH: u64 = 16 << 20;
-/// ... and at least such a part of the ring, as looking takes time in proportion to the ring.
+/// ... and at least this part of the ring, because the check takes time in proportion to the ring.
 const BATCHES: u64 = 16;
-/// So many times the ring is read at most: damaged words may promise the same bytes again and again.
+/// The ring is read at most this many times: damaged words may refer to the same bytes again and
+/// again.
 const READ: u64 = 4;
 
 /// What was copied.
@@ -81,7 +83,7 @@ impl Copied {
         self.summary.counted = reader
             .counted()?
             .filter(|counted| sensible(counted, &survey));
-        // Nor is there more to be read than the file can have.
+        // It also ends after as many bytes as the file can have.
         let there = reader.layout().capacity.min(reader.largest());
         let batch = BATCH.max(there / BATCHES);
         bytes.clear();
@@ -117,7 +119,7 @@ impl Copied {
                 bytes.clear();
             }
         }
-        // What was in the making may have been finished, and overwritten since.
+        // Records that were being written may have been finished, and overwritten since.
         let holes = survey.holes(granules);
         let counts = match torn.is_empty() && holes.is_empty() {
             true => 0,
@@ -135,7 +137,8 @@ impl Copied {
         Ok(())
     }
 
-    /// A record was copied. `counts` is the lowest position that still counts, `done` the end of the chunk before it.
+    /// A record was copied. `counts` is the lowest position that is still valid, `done` the end of
+    /// the chunk before it.
     fn take(
         &mut self,
         reader: &RingReader,
@@ -169,8 +172,8 @@ impl Copied {
         Ok(())
     }
 
-    /// Chunks of one capability are recorded in the order of time. What is not comes from damage: as few as possible are left
-    /// out, so that the others are in order.
+    /// Chunks of one capability are recorded in the order of time. Chunks that are not in order are
+    /// damaged: as few as possible are left out, so that the others are in order.
     fn drop_disordered(&mut self, reader: &RingReader) {
         let mut caps: BTreeMap<Option<u16>, Vec<(usize, u64, u64)>> = BTreeMap::new();
         for (index, (_, _, chunk)) in self.chunks.iter().enumerate() {
@@ -203,7 +206,7 @@ impl Copied {
         name: &str,
         out: &mut impl Write,
     ) -> Result<Summary> {
-        // Again: what was overwritten since may have been defined in no other place.
+        // Read again: what was overwritten since may have been defined nowhere else.
         let again = reader
             .slots(patience(reader).min(SLOT_PATIENCE))
             .advise(format_args!("cannot read {name}"), "")?;
@@ -287,7 +290,7 @@ fn offset_of(reader: &RingReader, stamp: &Stamp) -> u64 {
     layout.records_at + stamp.position % layout.granules() * GRANULE as u64
 }
 
-/// No longer than somebody may be writing.
+/// No longer than the program may take to write.
 fn patience(reader: &RingReader) -> Duration {
     let process = format!("/proc/{}", reader.layout().pid);
     match Path::new(&process).exists() {
@@ -296,15 +299,15 @@ fn patience(reader: &RingReader) -> Duration {
     }
 }
 
-/// Whether the program can have counted so much. The numbers have no checksum.
+/// Whether the counters of the program are possible. They have no checksum.
 fn sensible(counted: &Counted, survey: &Survey) -> bool {
     let ever = survey.end.saturating_mul(GRANULE as u64);
     let overwritten = counted.overwritten;
     overwritten.1 <= ever && overwritten.0 <= survey.end && counted.refused.0 < 1 << 48
 }
 
-/// Marks the fewest chunks as not to be kept without which the ends of blocks never go back: all but those of a longest
-/// sequence that does not.
+/// Marks the fewest chunks to be left out so that the ends of blocks never go back: all except
+/// those of a longest sequence that is in order.
 fn leave_out_least(ends: &[(usize, u64, u64)], keep: &mut [bool]) {
     // best[n]: the entry with the earliest end that n + 1 entries in order can end with.
     let mut best: Vec<usize> = Vec::new();
@@ -329,7 +332,7 @@ fn leave_out_least(ends: &[(usize, u64, u64)], keep: &mut [bool]) {
     }
 }
 
-/// Without a header nobody can tell where an event ends.
+/// The error without a header: the lengths of events are unknown.
 fn no_header(reader: &RingReader, name: &str, slots: &Slots) -> anyhow::Error {
     let survey = reader
         .survey(Duration::ZERO, |_| Ok(true))

@@ -1,4 +1,4 @@
-//! The definitions of slot and tables, without those that the chunks have, too.
+//! The definitions of slot and tables, without those that the chunks contain as well.
 
 use super::chunk::{Checker, Task};
 use eventlog_ring_file::{RingReader, TornTables};
@@ -12,7 +12,7 @@ pub struct Definitions {
     events: Vec<Definition>,
     /// Where each is in `events`.
     places: HashMap<Vec<u8>, usize>,
-    /// Bytes that are no events although their checksum is right.
+    /// Bytes that are not events although their checksum is correct.
     pub unreadable: u64,
     /// What was damaged in the tables.
     pub torn: TornTables,
@@ -64,16 +64,16 @@ impl Definitions {
         self.unreadable += left as u64;
     }
 
-    /// A chunk that is recovered has this event.
+    /// A recovered chunk contains this event.
     pub fn repeated(&mut self, event: &[u8]) {
         if let Some(&place) = self.places.get(event) {
             self.events[place].repeated = true;
         }
     }
 
-    /// Has the creation of each task that does something in these chunks and was created before, so that it is made up
-    /// here; the answer is how many. A task that is deleted leaves no definition behind, but some readers take
-    /// nothing more from a log in which one does something that was not created.
+    /// Adds the creation of each task that occurs in these chunks and was created before them;
+    /// returns how many were added. A task that is deleted leaves no definition behind, but some
+    /// readers stop at a log in which a task occurs that was not created.
     pub fn create_tasks<'a>(
         &mut self,
         header: &Header,
@@ -84,7 +84,7 @@ impl Definitions {
         for about in self.events.iter_mut().filter(|about| !about.repeated) {
             match about.task {
                 Some(Task::Create(task)) => _ = alive.insert(task),
-                // Where it was before it is created is of no use.
+                // Where it was before its creation is not needed.
                 Some(Task::Migrate(task, _)) => about.repeated = !alive.contains(&task),
                 Some(Task::Delete(task)) => about.repeated = !alive.remove(&task),
                 None => {}
@@ -128,11 +128,12 @@ impl Definitions {
         made_up
     }
 
-    /// Two blocks of those that are not repeated: for the beginning and for the end of the log. Each is empty if there is
-    /// nothing in it.
+    /// Two blocks with the definitions that are not repeated: for the beginning and for the end of
+    /// the log. Each is empty if there is nothing to put in it.
     ///
-    /// None of the first is later than `limit`, when the first global chunk begins: one that is says its time
-    /// differently, as it is to be known from the beginning. The wall clock cannot do that, and comes at the end.
+    /// Nothing in the first is later than `limit`, when the first global chunk begins: a later
+    /// definition gets `limit` as its time, because it must be known from the beginning. The wall
+    /// clock cannot be moved, and is written at the end.
     pub fn blocks(self, limit: u64, latest: u64) -> [Vec<u8>; 2] {
         let mut events: Vec<(usize, Vec<u8>)> = self
             .places

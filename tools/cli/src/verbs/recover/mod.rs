@@ -1,4 +1,4 @@
-//! `eventlog recover`: an eventlog of what a flight recorder has kept.
+//! `eventlog recover`: an eventlog from what a flight recorder has kept.
 
 mod chunk;
 mod copy;
@@ -40,10 +40,10 @@ Examples:
   eventlog recover app.ring -o app.eventlog
   eventlog recover app.ring -o - | eventlog show -
 
-Exit codes: 0 there is a log now (what is missing is told in it), 1 there was nothing to be
-recovered, 3 cannot read or write.";
+Exit codes: 0 there is a log now (messages in it say what is missing), 1 there was nothing to
+recover, 3 cannot read or write.";
 
-/// Recovers.
+/// Recovers a log.
 pub fn run(args: Args) -> Result<ExitCode> {
     let name = args.file.display().to_string();
     let file = open(&args.file, &name)?;
@@ -52,8 +52,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
 
 /// Opens a file, if it can be a ring file.
 pub fn open(path: &Path, name: &str) -> Result<File> {
-    let advice = "name the file that the program was told to record to";
-    // A FIFO would wait for a writer.
+    let advice = "name the file that the program was set to record to";
+    // Opening a FIFO would wait for a writer.
     let about = std::fs::metadata(path).advise(format_args!("cannot read {name}"), advice)?;
     if !about.is_file() {
         return Err(errors::input(format_args!(

@@ -1,4 +1,4 @@
-//! Chunks that were copied, until all that is to be said before them is known.
+//! Copied chunks, until everything that is written before them is known.
 
 use crate::files;
 use std::fs::File;
@@ -29,14 +29,14 @@ impl Spool {
         }
     }
 
-    /// Appends, and tells where that begins.
+    /// Appends, and returns where the bytes begin.
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let at = self.len;
         if self.file.is_none() && self.memory.len() + bytes.len() > IN_MEMORY {
             self.file = Some(files::unnamed(&self.directory)?);
         }
         match &self.file {
-            // The memory stays as it is: it is the beginning.
+            // The bytes in memory stay there: they are the beginning.
             Some(file) => file.write_all_at(bytes, at - self.memory.len() as u64)?,
             None => self.memory.extend_from_slice(bytes),
         }
@@ -44,7 +44,7 @@ impl Spool {
         Ok(at)
     }
 
-    /// Replaces the content of `bytes` by so many from there.
+    /// Replaces the content of `bytes` by this many bytes from there.
     pub fn read(&self, at: u64, len: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
         bytes.clear();
         let in_memory = self.memory.len() as u64;
@@ -53,7 +53,7 @@ impl Spool {
                 bytes.resize(len, 0);
                 file.read_exact_at(bytes, at - in_memory)
             }
-            // What was pushed at once is not divided.
+            // What was pushed in one call is not divided.
             _ => {
                 let at = at as usize;
                 let found = self.memory.get(at..at + len);

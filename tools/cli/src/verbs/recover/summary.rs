@@ -1,4 +1,4 @@
-//! What is missing in a recovered log, in words: as messages in the log, and for the user.
+//! What is missing in a recovered log, as messages in the log and for the user.
 
 use crate::errors;
 use eventlog_ring_file::Counted;
@@ -30,28 +30,29 @@ impl Count {
     }
 }
 
-/// All that is to be told.
+/// Everything that is reported.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// What is in the result.
+    /// What the result contains.
     pub recovered: Count,
-    /// From when to when.
+    /// The times from and to which it reaches.
     pub span: Option<(u64, u64)>,
-    /// From when on there is something of every capability: what is older made room for whatever came next.
+    /// The time from which there are events of every capability: what is older was overwritten by
+    /// newer chunks, whatever their capability.
     pub whole_from: u64,
-    /// What the program counted; `None` if that cannot be right.
+    /// The counters of the program; `None` if they cannot be right.
     pub counted: Option<Counted>,
     /// Overwritten while they were copied.
     pub overtaken: Count,
     /// Claimed, but not committed.
     pub torn: Count,
-    /// Bytes that were claimed, and nothing says for what.
+    /// Bytes that were claimed without a record that describes them.
     pub unknown: u64,
-    /// Committed, but no chunks.
+    /// Committed, but not valid chunks.
     pub damaged: Count,
-    /// Committed, in the part of the file that is not there.
+    /// Committed, in the part of the file that is missing.
     pub cut_off: Count,
-    /// Words that make no sense.
+    /// Words with impossible values.
     pub words: u64,
     /// Slots that are damaged.
     pub slots: u32,
@@ -59,12 +60,12 @@ pub struct Summary {
     pub tables: (u64, u64),
     /// Bytes by which the file is too short.
     pub missing: u64,
-    /// Tasks whose creation is made up, as it was overwritten.
+    /// Tasks whose creation was overwritten, and is added.
     pub tasks: u64,
 }
 
 impl Summary {
-    /// Chunks and bytes that made room.
+    /// Chunks and bytes that were overwritten.
     fn overwritten(&self) -> (u64, u64) {
         let (chunks, bytes) = self.counted.map_or((0, 0), |counted| counted.overwritten);
         (
@@ -73,7 +74,7 @@ impl Summary {
         )
     }
 
-    /// One line each; nothing, if nothing is missing.
+    /// One line each; none if nothing is missing.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let (chunks, bytes) = self.overwritten();
@@ -151,7 +152,8 @@ impl Summary {
         lines
     }
 
-    /// A block of messages, at this time; nothing, if there are none, or no place for them under this header.
+    /// A block of messages, at this time; empty if there are none, or if they cannot be written
+    /// under this header.
     pub fn block(&self, header: &Header, time: u64) -> Vec<u8> {
         let mut block = BlockBuilder::new(None);
         for line in self.lines() {
@@ -159,7 +161,7 @@ impl Summary {
             let message = EventBody::UserMsg {
                 message: text.as_str().into(),
             };
-            // The user is told the same.
+            // The user gets the same information.
             let _ = block.push_body(header, time, &message);
         }
         match block.is_empty() {
@@ -168,7 +170,7 @@ impl Summary {
         }
     }
 
-    /// For the user: what is damaged, then a summary.
+    /// Reports to the user what is damaged, then a summary.
     pub fn tell(&self, name: &str) {
         let (overwritten, _) = self.overwritten();
         let quiet = ["overwritten", "torn", "older"];

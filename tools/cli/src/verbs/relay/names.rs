@@ -1,4 +1,4 @@
-//! What is relayed, where to, and what the sessions are called.
+//! What is relayed, where it is served, and the names of the sessions.
 
 use crate::errors;
 use crate::printable::shell_word;
@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-/// A longer name is none.
+/// The longest name.
 const LONGEST_NAME: usize = 64;
 
 /// A source of the command line: `SOURCE`, or `NAME=SOURCE`.
@@ -41,7 +41,7 @@ pub fn named() -> impl TypedValueParser<Value = Named> {
     })
 }
 
-/// What is meant where a program is named in short; if nothing is named, the one that runs.
+/// Resolves programs that are named in short; if nothing is named, the one that runs.
 pub fn found(sources: Vec<Named>) -> anyhow::Result<Vec<Named>> {
     if sources.is_empty() {
         let source = source::perhaps()?;
@@ -69,7 +69,8 @@ pub fn target() -> impl TypedValueParser<Value = Target> {
     })
 }
 
-/// `NAME=REST`. A path with a `=` is none as long as there is a `/` before that, or a scheme.
+/// `NAME=REST`. A path that contains a `=` does not count if there is a `/` before that, or a
+/// scheme.
 fn split_front(text: &OsStr) -> Option<(String, OsString)> {
     let bytes = text.as_bytes();
     let at = bytes.iter().position(|byte| *byte == b'=')?;
@@ -85,7 +86,8 @@ fn split_back(text: &OsStr) -> Option<(OsString, String)> {
     Some((OsString::from_vec(bytes[..at].to_vec()), name))
 }
 
-/// The name, if these bytes are one: letters, digits, `.`, `_`, `-`, none of the last three first.
+/// The name, if these bytes are one: letters, digits, `.`, `_`, `-`, and the first is a letter or
+/// digit.
 fn name(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let inside = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -95,7 +97,7 @@ fn name(bytes: &[u8]) -> Option<String> {
     is_name.then(|| text.to_owned())
 }
 
-/// What a session is called whose source has no name: by the file, the socket, or the host.
+/// The name of a session whose source was given none: that of the file, the socket, or the host.
 pub fn usual_name(source: &Source) -> String {
     match source {
         Source::Stdin => "stdin".to_owned(),
@@ -104,7 +106,7 @@ pub fn usual_name(source: &Source) -> String {
     }
 }
 
-/// What a session is called after a file.
+/// The name of a session after a file.
 pub fn name_of_file(path: &Path) -> String {
     let file = path.file_name().unwrap_or(path.as_os_str());
     let mut text = file.to_string_lossy().into_owned();
@@ -116,7 +118,7 @@ pub fn name_of_file(path: &Path) -> String {
     cleaned(&text)
 }
 
-/// A name out of any text.
+/// Makes a name out of any text.
 fn cleaned(text: &str) -> String {
     let inside = |c: char| match c {
         '.' | '_' => c,
@@ -155,18 +157,18 @@ pub fn sessions(sources: &[Named], program: Option<&OsStr>) -> anyhow::Result<Ve
     }
 }
 
-/// Checks that each address serves one session of those.
+/// Checks that each address serves one of these sessions.
 ///
 /// # Errors
 ///
-/// It is not said which one, there is none of that name, or an address is there twice.
+/// No session is named, there is none of that name, or an address occurs twice.
 pub fn check_targets(targets: &[Target], sessions: &[String]) -> anyhow::Result<()> {
     let list = || sessions.join(", ");
     let mut seen = BTreeSet::new();
     for target in targets {
         let shown = target.address.to_string_lossy();
         let shown = shell_word(&shown);
-        // The system may choose a port more than once.
+        // With port 0 the system chooses a port each time.
         let repeated = !seen.insert(&target.address) && !shown.ends_with(":0");
         if repeated {
             return Err(errors::usage(format_args!(
@@ -198,7 +200,7 @@ pub fn check_targets(targets: &[Target], sessions: &[String]) -> anyhow::Result<
 ///
 /// # Errors
 ///
-/// One is.
+/// One of them is.
 pub fn check_circles(sources: &[Named], targets: &[Target]) -> anyhow::Result<()> {
     for named in sources {
         let address = named.source.to_string();

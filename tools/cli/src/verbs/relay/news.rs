@@ -1,4 +1,4 @@
-//! What happens to a relay, for whoever runs it: as words, or as JSON.
+//! What happens to a relay, for the user who runs it: as words, or as JSON.
 
 use crate::source;
 use crate::units::Bytes;
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 /// Something that has happened.
 ///
-/// As JSON, names of events and fields stay as they are; new ones may come.
+/// As JSON, the names of events and fields are stable; new ones may be added.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum News {
@@ -17,12 +17,12 @@ pub enum News {
         address: String,
         source: String,
     },
-    /// Others than our own user can read what is served at an address.
+    /// Other users than our own can read what is served at an address.
     Exposed {
         address: String,
         message: &'static str,
     },
-    /// A source is not there, says nothing, or was started again.
+    /// A source is not there, sends nothing, or was started again.
     SourceNotice {
         source: String,
         message: String,
@@ -95,7 +95,7 @@ pub enum News {
         message: String,
         hint: String,
     },
-    /// The state of the relay cannot be asked for.
+    /// The state of the relay cannot be queried.
     NoStatus {
         message: String,
     },
@@ -105,7 +105,7 @@ pub enum News {
         #[serde(skip)]
         message: String,
     },
-    /// What comes is not recorded for now.
+    /// The log is not recorded for now.
     RecordingFailed {
         source: String,
         message: String,
@@ -118,13 +118,13 @@ pub enum News {
         #[serde(skip)]
         message: String,
     },
-    /// The last of a recording could not be written in time.
+    /// The end of a recording could not be written in time.
     RecordingUnfinished,
     Draining {
         reason: &'static str,
     },
     Ended,
-    /// There was no room for so many of these lines.
+    /// There was no room for this many of these lines.
     LinesLost {
         lines: u64,
     },
@@ -133,7 +133,7 @@ pub enum News {
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// To be seen in the state as well.
+    /// Also shown in the state.
     Detail,
     Note,
     Hint,
@@ -141,7 +141,7 @@ pub enum Weight {
 }
 
 impl News {
-    /// What the relay tells; `None` of what this version does not know.
+    /// The event of the relay; `None` if this version does not have it.
     pub fn of(event: &Event<'_>) -> Option<Self> {
         let own = |source: &&str| (*source).to_owned();
         Some(match event {
@@ -216,7 +216,7 @@ impl News {
         })
     }
 
-    /// For people; `None` of what is told in another way.
+    /// For people; `None` if it is reported in another way.
     pub fn text(&self) -> Option<(Weight, Cow<'_, str>)> {
         use Weight::{Detail, Hint, Note, Warning};
         let (weight, text) = match self {
@@ -237,7 +237,7 @@ impl News {
                 source,
                 error: Some(error),
             } => (Warning, format!("{source}: {error}")),
-            Self::SourceEnded { source, .. } => (Detail, format!("{source}: there is no more")),
+            Self::SourceEnded { source, .. } => (Detail, format!("{source}: the source has ended")),
             Self::SessionBegan { source, session } => {
                 (Detail, format!("{source}: session {session} has begun"))
             }
@@ -265,7 +265,7 @@ impl News {
             Self::Garbage { source, error } => (
                 Warning,
                 format!(
-                    "{source} sends what is no eventlog: {error}; it is thrown away until a log begins"
+                    "{source} sends what is no eventlog: {error}; it is discarded until a log begins"
                 ),
             ),
             Self::OwnStream { source } => (
@@ -325,7 +325,7 @@ impl News {
             } => (
                 Warning,
                 format!(
-                    "{source}: the state for those who come late lacks {}; is this machine too busy?",
+                    "{source}: the state for clients that connect late lacks {}; is this machine too busy?",
                     Bytes(*missed_bytes)
                 ),
             ),
@@ -349,7 +349,7 @@ impl News {
             Self::Ended => return None,
             Self::LinesLost { lines } => (
                 Warning,
-                format!("{lines} messages are lost: nobody took them"),
+                format!("{lines} messages are lost: standard error was too slow"),
             ),
         };
         Some((weight, Cow::Owned(text)))

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How soon it is noticed that something else is to be done than taking blocks.
+/// How soon the recording thread notices that it has something other to do than take blocks.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Options of recording.
@@ -33,7 +33,7 @@ pub struct RecordArgs {
     #[arg(long, value_name = "TIME", requires = "record", value_parser = units::some_time)]
     rotate_age: Option<Duration>,
 
-    /// Keep only so many parts of each session: the oldest are deleted
+    /// Keep only this many parts of each session: the oldest are deleted
     #[arg(long, value_name = "COUNT", requires = "record", value_parser = at_least_one)]
     keep: Option<usize>,
 
@@ -49,7 +49,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Less than that is not worth it: a header alone takes kilobytes.
+/// Less is not useful: a header alone takes kilobytes.
 const LEAST_ROOM: u64 = 1 << 20;
 
 fn room(text: &str) -> Result<u64, String> {
@@ -117,7 +117,7 @@ fn news_of(notice: &Notice<'_>) -> Option<News> {
     })
 }
 
-/// What whoever records is told. It guards no other data.
+/// Requests to the threads that record. It guards no other data.
 #[derive(Clone, Debug, Default)]
 pub struct Orders {
     reopen: Arc<AtomicU64>,
@@ -131,7 +131,7 @@ impl Orders {
     }
 }
 
-/// Those who record, one for each source.
+/// The threads that record, one for each source.
 #[derive(Debug, Default)]
 pub struct Recorders {
     threads: Vec<JoinHandle<()>>,
@@ -140,7 +140,7 @@ pub struct Recorders {
 }
 
 impl Recorders {
-    /// Records these sources of a relay, with where they come from, from their first byte on.
+    /// Records these sources of a relay, with their origins, from their first byte on.
     pub fn start(
         relay: &Relay,
         store: &Store,
@@ -163,22 +163,22 @@ impl Recorders {
         Ok(recorders)
     }
 
-    /// How they are doing.
+    /// Their state.
     pub fn recordings(&self) -> Recordings {
         self.recordings.clone()
     }
 
-    /// What to tell them.
+    /// The handle for requests to them.
     pub fn orders(&self) -> Option<Orders> {
         (!self.threads.is_empty()).then(|| self.orders.clone())
     }
 
-    /// The relay is about to end: what ends from now on was stopped.
+    /// The relay is about to end: sessions that end from now on were stopped.
     pub fn stop(&self) {
         self.orders.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until everything is written, but no longer than this. Whether it is.
+    /// Waits until everything is written, but no longer than this. Returns whether it is.
     pub fn finish(self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
         let are_done = || self.threads.iter().all(JoinHandle::is_finished);
@@ -298,7 +298,7 @@ impl Record {
     }
 }
 
-/// What a part has to begin with that goes on here.
+/// What a part that continues here has to begin with.
 fn cut(recorder: &mut Recorder) -> Option<Cut> {
     let cut = recorder.cut()?;
     Some(Cut {

@@ -1,4 +1,4 @@
-//! Where clients connect, and who else could.
+//! Where clients connect, and which other users could.
 
 use super::names::Target;
 use super::news::News;
@@ -41,8 +41,8 @@ pub fn serve(
         let source = of.cloned().unwrap_or_default();
         told.tell(News::Serving { address, source });
     }
-    // Whoever started us may wait for these lines. If nobody reads them, clients may know the
-    // addresses nevertheless.
+    // The process that started us may wait for these lines. If nothing reads them, clients may have
+    // the addresses from elsewhere.
     match out.flush() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
@@ -61,7 +61,7 @@ fn cannot_listen(error: Error, address: &Address) -> anyhow::Error {
     };
     let hint = missing.unwrap_or_else(|| {
         match cause.kind() {
-            io::ErrorKind::AddrInUse => "somebody else listens there; choose another address",
+            io::ErrorKind::AddrInUse => "another process listens there; choose another address",
             io::ErrorKind::PermissionDenied => "you may not listen there; choose another address",
             io::ErrorKind::AlreadyExists => "remove what is there, or choose another path",
             _ => "choose another address",
@@ -75,7 +75,7 @@ fn cannot_listen(error: Error, address: &Address) -> anyhow::Error {
     }
 }
 
-/// Who else can read what is served at an address.
+/// Which other users can read what is served at an address.
 fn exposure(address: &Address) -> Option<&'static str> {
     let Address::Tcp(address) = address else {
         return None;

@@ -1,4 +1,4 @@
-//! What the relay reads, watched for those who like to know.
+//! The sources of the relay, with reports of their connections.
 
 use super::news::News;
 use super::teller::MessageSender;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// How often the wish to stop is looked at.
+/// How often the stop flag is read.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Set once nothing is to be read any more.
@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct StopReading(Arc<AtomicBool>);
 
 impl StopReading {
-    /// From now on.
+    /// Stops reading from now on.
     pub fn set(&self) {
         // It guards no other data.
         self.0.store(true, Ordering::Relaxed);
@@ -41,9 +41,9 @@ pub struct ReadOptions {
     pub flush: Option<Duration>,
     /// When to stop.
     pub over: StopReading,
-    /// Whom to tell.
+    /// Where notices are sent.
     pub told: MessageSender,
-    /// The relay itself, once it is there: programs that are found are shared.
+    /// The relay itself, once it has started: programs that are found are shared.
     pub relay: Arc<OnceLock<Relay>>,
 }
 
@@ -68,7 +68,8 @@ impl ReadOptions {
             .notices(move |notice| tell(notice, &name, &told))
     }
 
-    /// A source for as long as there is one: connected to again, and files as they grow.
+    /// A source for as long as it exists: sockets are connected to again, and files are read as
+    /// they grow.
     pub fn live(&self, name: &str, source: &Source) -> Intake {
         // Only sockets can be asked.
         let flush = self.flush.filter(|_| source.is_socket());
@@ -78,7 +79,7 @@ impl ReadOptions {
             name: name.to_owned(),
             told: self.told.clone(),
         });
-        // Of a file nothing is lost when it is read later. Everything else has a program at its
+        // Nothing of a file is lost when it is read later. Every other source has a program at its
         // other end, which must not wait.
         intake.may_wait(source.size().is_some())
     }
@@ -115,7 +116,7 @@ fn tell(notice: &Notice<'_>, name: &str, told: &MessageSender) {
     }
 }
 
-/// A source whose connections are told.
+/// A source whose connections are reported.
 struct Watched {
     arrivals: Reconnecting,
     name: String,
@@ -144,14 +145,14 @@ impl Arrivals for Watched {
 pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
-    /// Lets through whoever waits.
+    /// Opens it for all that wait.
     pub fn open(&self) {
         let (open, changed) = &*self.0;
         *open.lock().unwrap_or_else(PoisonError::into_inner) = true;
         changed.notify_all();
     }
 
-    /// Waits for that, for a while. Whether it is open.
+    /// Waits for it to open, for a while. Returns whether it is open.
     fn wait(&self, patience: Duration) -> bool {
         let (open, changed) = &*self.0;
         let open = open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,10 @@
-//! The state of a relay, for others than who has started it.
+//! The state of a relay, for other processes than the one that started it.
 //!
-//! What a client gets at an address is the log and nothing else, so there is no room for questions;
-//! and not every relay serves a Unix socket. So each has a socket of its own for them,
-//! `DIR/relay-PID.status`, where DIR is the directory of running programs: 0700, so it is our user's
-//! alone. Whoever connects gets the status as JSON, and the end. Nothing is read.
+//! What a client gets at an address is the log and nothing else, so it cannot ask anything; and not
+//! every relay serves a Unix socket. So each relay has a separate socket for its state,
+//! `DIR/relay-PID.status`, where DIR is the directory of running programs: its mode is 0700, so
+//! only our user can connect. A client gets the status as JSON, and the connection is closed.
+//! Nothing is read.
 
 use super::view::View;
 use super::watch::{FullStatus, Watch};
@@ -23,33 +24,33 @@ use std::time::Duration;
 
 /// How long one side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// No status is longer.
+/// The most bytes of a status.
 const LONGEST: u64 = 64 << 20;
 
-/// Answers, as long as it lives.
+/// Answers until it is dropped.
 #[derive(Debug)]
 pub struct Answering {
     path: PathBuf,
 }
 
 impl Answering {
-    /// From now on whoever asks is answered.
+    /// Starts to answer.
     pub fn start(watch: &Watch) -> anyhow::Result<Self> {
         let directory = Place::own().make()?;
         let name = format!("relay-{}.status", std::process::id());
         let path = directory.path().join(name);
-        // One of our number is over.
+        // The socket of an earlier process with our number.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
-        // Others cannot enter the directory anyway.
+        // Other users cannot enter the directory anyway.
         std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         let watch = watch.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 match stream {
-                    // If the other side is gone, or takes nothing, there is nobody to tell.
+                    // If the other side is gone, or reads nothing, the answer is dropped.
                     Ok(stream) => drop(answer(&stream, &watch.status())),
-                    // There may be descriptors again later.
+                    // Descriptors may become available again.
                     Err(_) => std::thread::sleep(Duration::from_millis(100)),
                 }
             }
@@ -60,7 +61,7 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        // If it is gone, all is well.
+        // If it is gone already, nothing is left to do.
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -77,13 +78,15 @@ pub fn print(of: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     for (pid, path) in sockets()? {
         match ask(&path) {
             Ok(status) => relays.push((pid, status)),
-            // It is over, and could not remove it.
+            // That relay is over, and could not remove its socket.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 let _ = std::fs::remove_file(&path);
             }
-            // It has just ended.
+            // That relay has just ended.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => errors::warn(format_args!("relay {pid} does not say how it is: {error}")),
+            Err(error) => {
+                errors::warn(format_args!("cannot get the state of relay {pid}: {error}"))
+            }
         }
     }
     if let Some(address) = of {
@@ -121,7 +124,7 @@ pub fn print(of: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The sockets that relays answer at, and whose they are.
+/// The sockets at which relays answer, and their process ids.
 fn sockets() -> anyhow::Result<Vec<(u32, PathBuf)>> {
     let Some(directory) = Place::own().find()? else {
         return Ok(Vec::new());

@@ -1,5 +1,4 @@
-//! Tells what happens, on a thread of its own: whoever has to wait for the terminal, the relay does
-//! not.
+//! Prints what happens, on a thread of its own, so that the relay never waits for the terminal.
 
 use super::news::{News, Weight};
 use super::view::View;
@@ -15,23 +14,24 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Messages that may wait for somebody who takes them.
+/// The most messages that may wait.
 const ROOM: usize = 1024;
 /// How often the state is drawn.
 const DRAW: Duration = Duration::from_millis(250);
-/// How long the last messages may take.
+/// How long to wait for the last messages.
 const LAST: Duration = Duration::from_secs(1);
 
-/// How things are told.
+/// How messages are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// Only what is wrong.
+    /// Only warnings and errors.
     Quiet,
     /// In words, one message after the other.
     Words,
     /// As JSON, one object a line.
     Json,
-    /// The state is drawn on the terminal again and again; what is not to be seen there, in words.
+    /// The state is drawn on the terminal again and again; what it does not show is printed in
+    /// words.
     Panel,
 }
 
@@ -43,7 +43,7 @@ pub struct MessageSender {
 }
 
 impl MessageSender {
-    /// Takes one. It never waits: a message for which there is no room is counted.
+    /// Takes a message. It never waits: a message for which there is no room is counted.
     pub fn tell(&self, news: News) {
         if let Err(TrySendError::Full(_)) = self.to.try_send(news) {
             // It guards no other data.
@@ -52,14 +52,14 @@ impl MessageSender {
     }
 }
 
-/// The messages on their way.
+/// The messages that are to be printed.
 #[derive(Debug)]
 pub struct Inbox {
     from: Receiver<News>,
     lost: Arc<AtomicU64>,
 }
 
-/// A way for messages, before there is anybody who tells them.
+/// A channel for messages, before the thread that prints them exists.
 pub fn channel() -> (MessageSender, Inbox) {
     let (to, from) = sync_channel(ROOM);
     let lost = Arc::default();
@@ -70,7 +70,7 @@ pub fn channel() -> (MessageSender, Inbox) {
     (told, Inbox { from, lost })
 }
 
-/// The thread that tells.
+/// The thread that prints messages.
 #[derive(Debug)]
 pub struct MessageThread(JoinHandle<()>);
 
@@ -80,8 +80,8 @@ impl MessageThread {
         Self(std::thread::spawn(move || run(&inbox, manner, watch)))
     }
 
-    /// Waits until everything is told, but not for a terminal that takes nothing. All [`MessageSender`] must
-    /// be gone, or have told [`News::Ended`].
+    /// Waits until everything is printed, but not for a terminal that accepts nothing. All
+    /// [`MessageSender`]s must be gone, or have sent [`News::Ended`].
     pub fn finish(self) {
         let start = Instant::now();
         while !self.0.is_finished() && start.elapsed() < LAST {
@@ -92,7 +92,7 @@ impl MessageThread {
 
 fn run(inbox: &Inbox, manner: Manner, watch: Watch) {
     let mut panel = (manner == Manner::Panel).then(|| (Panel::new(), View::default()));
-    // Drained or not, the relay ends with whoever has the other handles.
+    // Drained or not, the relay ends when the other handles are dropped.
     let mut watch = Some(watch);
     let mut next = Instant::now();
     loop {
@@ -162,7 +162,7 @@ fn write_json(news: &News) {
     let written = printable::write_json(&mut line, &Line { unix_s, news });
     if written.is_ok() {
         line.push(b'\n');
-        // If stderr is gone there is nobody to tell.
+        // If standard error is closed, the message cannot be reported anywhere.
         let _ = std::io::stderr().lock().write_all(&line);
     }
 }

@@ -7,20 +7,20 @@ use crate::units::{Bytes, Nanos};
 use eventlog_relay::{ClientStatus, SourceStatus, Status};
 use std::collections::BTreeMap;
 
-/// Over what time rates are taken, at least: shorter ones jump about.
+/// The shortest time over which rates are computed: over shorter ones they vary too much.
 const SPAN_S: f64 = 0.9;
 
-/// Makes lines of one status after the other.
+/// Formats one status after the other as lines.
 #[derive(Debug, Default)]
 pub struct View {
-    /// When rates were taken last, and of how many bytes.
+    /// When rates were computed last, and the bytes at that time.
     since: f64,
     before: BTreeMap<String, (u64, u64)>,
     rates: BTreeMap<String, f64>,
 }
 
 impl View {
-    /// Lines that fit so many rows and columns.
+    /// Lines that fit into this many rows and columns.
     pub fn lines(&mut self, status: &FullStatus, (rows, columns): (usize, usize)) -> Vec<String> {
         self.take_rates(&status.relay);
         let mut lines = self.all(status);
@@ -36,7 +36,7 @@ impl View {
         lines.into_iter().map(fit).collect()
     }
 
-    /// All lines, of whatever length.
+    /// All lines, of any length.
     pub fn all(&self, status: &FullStatus) -> Vec<String> {
         let recordings = &status.recordings;
         let status = &status.relay;
@@ -188,7 +188,7 @@ fn client_line(client: &ClientStatus) -> String {
 mod tests {
     use super::*;
 
-    /// What a relay says of itself, as far as it says anything.
+    /// The status of a relay, with as few fields as are needed.
     fn status(bytes: u64, uptime_s: f64) -> FullStatus {
         let mut status = Status::default();
         status.uptime_s = uptime_s;
@@ -235,7 +235,7 @@ mod tests {
         let mut view = View::default();
         let mut rate = |bytes, at| view.lines(&status(bytes, at), (9, 99))[1].clone();
         assert!(rate(10 << 20, 1.0).contains(", 10.0 MiB/s, 10.0 MiB,"));
-        // Too soon for another one.
+        // Too soon for another rate.
         assert!(rate(20 << 20, 1.5).contains(", 10.0 MiB/s, 20.0 MiB,"));
         assert!(rate(50 << 20, 3.0).contains(", 20.0 MiB/s, 50.0 MiB,"));
     }

@@ -18,12 +18,12 @@ pub enum Wake {
     Stop(&'static str),
     /// There will be nothing more of a source.
     SourceEnded { name: String, failed: bool },
-    /// The program that was run has ended. It is to be kept until its log is read: without it,
-    /// the keeper would take what is left.
+    /// The program that was run has ended. It is kept until its log is read: without it, the
+    /// process that holds the FIFO open would take what is left.
     ProgramEnded(io::Result<ExitStatus>, Program),
 }
 
-/// Starts the program; what is told about it goes to the user at once.
+/// Starts the program; errors are reported at once.
 pub fn start(
     command: Vec<OsString>,
     rts: RtsArgs,
@@ -38,20 +38,21 @@ pub fn start(
     launch::start(prepared, program, &mut command, &rts.into())
 }
 
-/// Waits for the program, elsewhere.
+/// Waits for the program, on another thread.
 pub fn watch(mut program: Program, wake: Sender<Wake>) {
     std::thread::spawn(move || {
         let status = program.wait();
-        // If nobody waits for that any more, the relay is over.
+        // If nothing waits for that any more, the relay is over.
         let _ = wake.send(Wake::ProgramEnded(status, program));
     });
 }
 
-/// Takes signals, elsewhere. The second one that means the end ends the process at once.
+/// Handles signals, on another thread. The second signal that asks for the end ends the process at
+/// once.
 ///
-/// SIGTERM and SIGHUP go to the program that the relay runs as well: that ends, and with it its log.
-/// An interrupt comes from a terminal, and the program has got it by itself. If anything is recorded,
-/// SIGHUP means to open that again, and nothing else.
+/// SIGTERM and SIGHUP are sent on to the program that the relay runs: it ends, and with it its log.
+/// An interrupt comes from a terminal, which sends it to the program itself. If anything is
+/// recorded, SIGHUP starts new parts of the recordings, and does nothing else.
 pub fn heed(
     mut signals: Signals,
     wake: Sender<Wake>,
@@ -79,7 +80,7 @@ pub fn heed(
                 _ => None,
             };
             if let (Some(signal), Some(pid)) = (handed_on, pid) {
-                // It may be gone already.
+                // The process may be gone already.
                 let _ = kill_process(pid, signal);
             }
             if wake.send(news).is_err() {

@@ -1,4 +1,4 @@
-//! What the state of a relay can be had from.
+//! Handles from which the state of a relay can be read.
 
 use eventlog_relay::{Relay, Status};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub struct FullStatus {
     pub recordings: Vec<eventlog_sessions::Status>,
 }
 
-/// What the state can be had from.
+/// Reads the state.
 #[derive(Clone, Debug)]
 pub struct Watch {
     relay: Relay,
@@ -35,12 +35,12 @@ impl Watch {
     }
 }
 
-/// How recordings are doing, to be asked from anywhere.
+/// The states of recordings, readable from any thread.
 #[derive(Clone, Debug, Default)]
 pub struct Recordings(Arc<Mutex<BTreeMap<String, Arc<Mutex<eventlog_sessions::Status>>>>>);
 
 impl Recordings {
-    /// Of each source, the latest.
+    /// The latest state for each source.
     pub fn status(&self) -> Vec<eventlog_sessions::Status> {
         let all = whole(&self.0);
         all.values().map(|status| whole(status).clone()).collect()
@@ -52,6 +52,6 @@ impl Recordings {
 }
 
 fn whole<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is ever left half done under these locks.
+    // A poisoned lock is harmless: no update under these locks is ever left incomplete.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -38,7 +38,7 @@ struct PartShown {
     end_ns: Option<u64>,
     blocks: u64,
     events: u64,
-    /// Blocks that the file of its index does not know, or not rightly.
+    /// Blocks that the index file of the part lacks, or has wrong.
     not_in_index: u64,
 }
 
@@ -65,7 +65,7 @@ impl PartShown {
 struct Shown {
     #[serde(flatten)]
     summary: Summary,
-    /// Not called `parts` or `notes`: those are how many.
+    /// Not called `parts` or `notes`, which are counts.
     files: Vec<PartShown>,
     said: Vec<Note>,
 }
@@ -210,7 +210,7 @@ fn missing(summary: &Summary) -> Vec<String> {
     if told.notes > 0 {
         let size = Bytes(told.bytes);
         missing.push(format!(
-            "{} losses told by the log: {} chunks, {} blocks, {size}",
+            "{} losses noted in the log: {} chunks, {} blocks, {size}",
             told.notes, told.chunks, told.blocks
         ));
     }

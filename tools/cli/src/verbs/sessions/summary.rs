@@ -4,7 +4,7 @@ use eventlog_sessions::{EndReason, Ended, Error, Learned, Lost, Session, State, 
 use ghc_eventlog::UnixTime;
 use serde::Serialize;
 
-/// As JSON, names of fields stay as they are; new ones may come.
+/// The names of the fields in JSON are stable; new ones may be added.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     pub session: String,
@@ -20,7 +20,7 @@ pub struct Summary {
     pub ended_unix_ns: Option<u64>,
     /// `running`, `complete`, `lost`, `stopped` or `killed`.
     pub state: &'static str,
-    /// From when to when it reaches, in the log's time.
+    /// The times from and to which it reaches, in the log's time.
     pub begin_ns: Option<u64>,
     pub end_ns: Option<u64>,
     pub bytes: u64,
@@ -42,7 +42,7 @@ impl Summary {
         let times = session.times();
         let (missing, earlier) = session.missing();
         let mut lost = session.lost();
-        // The manifest may not say it, if whoever recorded was killed.
+        // The manifest lacks it if the relay was killed while it recorded.
         lost.bytes = lost.bytes.max(missing);
         let ended = match session.state() {
             State::Ended(ended) => Some(ended),
@@ -80,7 +80,7 @@ impl Summary {
         })
     }
 
-    /// Bytes that are missing, whoever lost them.
+    /// Bytes that are missing, for whatever reason.
     pub fn lost_bytes(&self) -> u64 {
         self.lost.bytes.saturating_add(self.stream_losses.bytes)
     }

@@ -1,4 +1,4 @@
-//! How events look on a line.
+//! Events as lines.
 
 use super::text::{Painter, seconds};
 use crate::filter::class_of;
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
-/// For whom the lines are.
+/// The form of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -44,7 +44,7 @@ impl Lines {
         }
     }
 
-    /// From now on with the time of day, as soon as it is known.
+    /// From now on prints the time of day, as soon as that is known.
     pub fn with_wall(&mut self, clock: Option<WallClock>) {
         self.wall = true;
         self.clock = clock;
@@ -54,7 +54,7 @@ impl Lines {
         self.out.flush()
     }
 
-    /// A header: of interest only if it is not the first.
+    /// A header: only reported if it is not the first.
     pub fn session(&mut self) -> io::Result<()> {
         self.sessions += 1;
         if self.sessions == 1 {
@@ -130,14 +130,14 @@ impl Lines {
         }
     }
 
-    /// Takes note of an event that may not be printed.
+    /// Updates the clock with an event that may not be printed.
     pub fn learn(&mut self, event: &Event<'_>) {
         if self.wall && self.clock.is_none() {
             self.clock = WallClock::from_event(event);
         }
     }
 
-    /// An event. `running` is the thread that it happened in, if any.
+    /// An event. `running` is the thread in which it happened, if any.
     pub fn event(&mut self, event: &Event<'_>, running: Option<u32>, late: bool) -> io::Result<()> {
         let mut line = std::mem::take(&mut self.line);
         line.clear();
@@ -171,7 +171,7 @@ impl Lines {
         late: bool,
     ) -> fmt::Result {
         event.write_json(line)?;
-        // Ours go last, so that the event's own fields keep their places.
+        // Our own fields go last, so that the event's fields keep their places.
         line.pop();
         if let Some(thread) = running {
             write!(line, ",\"in_thread\":{thread}")?;

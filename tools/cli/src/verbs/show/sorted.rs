@@ -26,7 +26,7 @@ pub fn show(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
         sort(connection, sink, &options)
     });
     let enough = print(sorted, printer)?;
-    // It has ended already, or fails now that nobody reads its pipe.
+    // It has ended already, or fails now because its pipe is not read any more.
     let Ok(result) = sorter.join() else {
         anyhow::bail!("sorting failed; `eventlog show` without --sort may still work");
     };
@@ -48,7 +48,7 @@ pub fn show(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Prints what comes out of the pipe; true if that was enough.
+/// Prints what arrives through the pipe; true if that was enough.
 fn print(sorted: io::PipeReader, printer: &mut Printer) -> anyhow::Result<bool> {
     let mut reader = Reader::new(sorted);
     loop {

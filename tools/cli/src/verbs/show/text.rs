@@ -17,7 +17,7 @@ pub struct Painter {
     alarm: Paint,
 }
 
-/// What switches a style on and off; both empty without colours.
+/// The codes that switch a style on and off; both empty without colours.
 #[derive(Default)]
 struct Paint {
     on: String,
@@ -73,7 +73,7 @@ impl Painter {
         line.push(' ');
     }
 
-    /// The event itself; `running` is the thread that it happened in.
+    /// The event itself; `running` is the thread in which it happened.
     pub fn event(&self, line: &mut String, event: &Event<'_>, running: Option<u32>, late: bool) {
         self.start(line, event.time, event.cap);
         if self.colours {
@@ -83,7 +83,7 @@ impl Painter {
         } else {
             line.push_str(event.name());
         }
-        // Of these, the text is all there is.
+        // Messages and markers consist of their text alone.
         let plain = matches!(
             event.body,
             EventBody::UserMsg { .. } | EventBody::UserMarker { .. } | EventBody::LogMsg { .. }

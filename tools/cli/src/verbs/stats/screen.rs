@@ -1,5 +1,5 @@
-//! The terminal while `stats --follow` draws on it: what was there comes back
-//! afterwards, and what is drawn fits, whatever the size.
+//! The terminal while `stats --follow` draws on it: its former content is restored afterwards, and
+//! what is drawn fits, whatever the size.
 
 use crate::columns;
 use crate::errors;
@@ -11,24 +11,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A second screen, and the cursor hidden.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
-/// Where the terminal does not tell its size.
+/// Used where the terminal does not report its size.
 const USUAL: (usize, usize) = (24, 80);
 
 /// Whether the second screen is on.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 
-/// The second screen, as long as it lives.
+/// The second screen, until it is dropped.
 pub struct Screen {
     stop: Stop,
     size: (usize, usize),
 }
 
 impl Screen {
-    /// Goes over to it. From now on signals that mean "stop" only set a flag,
-    /// because the terminal has to be put back.
+    /// Switches to it. From now on signals that mean "stop" only set a flag, because the terminal
+    /// has to be restored.
     pub fn enter(out: &mut impl Write) -> io::Result<Self> {
         let screen = Self {
-            // We may be stuck in writing to the terminal then.
+            // The process may be blocked in writing to the terminal then.
             stop: Stop::install_and(leave)?,
             size: size(),
         };
@@ -48,10 +48,10 @@ impl Screen {
         self.size != size()
     }
 
-    /// Draws a text, as much of it as fits, and below it the last message.
+    /// Draws as much of a text as fits, and the last message below it.
     pub fn draw(&mut self, text: &str, out: &mut impl Write) -> io::Result<()> {
         self.size = size();
-        // Every line is cleared where it ends, and what is below: nothing flickers.
+        // Every line is cleared at its end, and so is the rest of the screen: nothing flickers.
         write!(out, "\x1b[H")?;
         let lines = fit(text, errors::last_held().as_deref(), self.size);
         for (at, line) in lines.iter().enumerate() {
@@ -69,12 +69,14 @@ impl Drop for Screen {
     }
 }
 
-/// Goes back to the first screen, unless that is done already, and prints what was said meanwhile.
+/// Switches back to the first screen, unless that is done already, and prints the messages held
+/// back.
 fn leave() {
     // It guards no other data.
     if IS_ON.swap(false, Ordering::Relaxed) {
-        // Not through a buffer that may already hold what comes next, nor through the lock of who
-        // may be stuck in writing. If the terminal is gone, there is nothing to put back.
+        // Not through a buffer, which may already contain later output, and not through the lock of
+        // a thread that may be blocked in writing. If the terminal is gone, there is nothing to
+        // restore.
         let _ = rustix::io::write(io::stdout(), LEAVE.as_bytes());
         errors::release();
     }

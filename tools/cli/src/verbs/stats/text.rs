@@ -16,7 +16,7 @@ use std::io::{self, Write};
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     program(report, out)?;
     time(report, out)?;
-    // Without any events (perhaps not yet) it is not known which ones the program writes.
+    // Without any events (perhaps only so far) it is not known which ones the program writes.
     if report.stream.events > 0 {
         gc(report, out)?;
         heap(report, out)?;
@@ -31,7 +31,7 @@ fn title(out: &mut impl Write, text: &str) -> io::Result<()> {
     writeln!(out, "{bold}{text}{bold:#}")
 }
 
-/// A line of a section: what, and what is said of it.
+/// A line of a section: its name, and its value.
 fn line(out: &mut impl Write, what: &str, said: impl Display) -> io::Result<()> {
     writeln!(out, "  {what:<11} {said}")
 }

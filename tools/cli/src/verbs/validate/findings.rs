@@ -66,7 +66,7 @@ impl Findings {
         }
     }
 
-    /// Tells a finding. `kind` is its stable name.
+    /// Reports a finding. `kind` is its stable name.
     #[cold]
     pub fn tell(
         &mut self,
@@ -115,7 +115,7 @@ impl Findings {
         Ok(())
     }
 
-    /// The last word.
+    /// Prints the summary.
     pub fn finish(&mut self, events: u64, blocks: u64, sessions: u64) -> Result<()> {
         if self.quiet {
             return Ok(());

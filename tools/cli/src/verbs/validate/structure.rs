@@ -10,14 +10,14 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug)]
 struct Open {
     offset: u64,
-    /// Where it ends; `None` if it says nothing about its size.
+    /// Where it ends; `None` if its marker gives no size.
     until: Option<u64>,
     begin: u64,
     end: u64,
     cap: Option<u16>,
 }
 
-/// Checks items as they lie in the stream.
+/// Checks items in the order of the stream.
 #[derive(Debug, Default)]
 pub struct Structure {
     pub events: u64,
@@ -29,11 +29,11 @@ pub struct Structure {
     marked: bool,
     told_outside: bool,
     told_after_end: bool,
-    /// Types whose payload is too short by declaration: told once each.
+    /// Types whose declared payload is too short: reported once each.
     short: BTreeSet<u16>,
     /// Types of declared size.
     fixed: BTreeSet<u16>,
-    /// By type: whether all has been said about the length of its payload.
+    /// By type: whether nothing more has to be reported about the length of its payload.
     said: Vec<bool>,
     /// Finds the events of a run.
     decoder: Option<Decoder>,
@@ -109,10 +109,10 @@ impl Structure {
         Ok(())
     }
 
-    /// Events that were not told one by one. They are all in the open block, or all outside
+    /// Events that were not handed on one by one. They are all in the open block, or all outside
     /// any.
     pub fn run(&mut self, run: &Run<'_>, findings: &mut Findings) -> Result<()> {
-        // Those that were told as items are behind us.
+        // The events that were handed on as items have been checked already.
         if run.offset < self.position {
             return Ok(());
         }
@@ -122,7 +122,7 @@ impl Structure {
         let end = run.offset + run.raw.len() as u64;
         let inside = |open: &Open| open.until.is_none_or(|until| run.offset < until);
         let block = self.block.filter(inside).filter(|_| !self.marked);
-        // Of nearly all events there is nothing to say, and no need to decode them.
+        // Nearly all events are correct, and need not be decoded.
         let (begin, last) = block.map_or((1, 0), |open| (open.begin, open.end));
         let mut result = Ok(());
         let mut ordinary = 0;
@@ -142,8 +142,7 @@ impl Structure {
         result
     }
 
-    /// An event of this type was looked at. If all have the same size, the others are no
-    /// different.
+    /// An event of this type was checked. If all have the same size, the same holds for the others.
     #[cold]
     fn says_no_more(&mut self, id: u16) {
         let fixed = self.fixed.contains(&id);
