@@ -4,9 +4,9 @@
 --
 -- libeventlog_socket.a is found or built and made into one object, and that object goes
 -- into libHSeventlog-socket, static and shared. A program that depends on the package
--- needs nothing else then, wherever the package is installed. And of what Rust's
--- standard library defines nothing stays visible, so that another library written in
--- Rust can be in the same program. What GHCi loads gets the library in other ways.
+-- then needs nothing else, wherever the package is installed. No symbol of Rust's
+-- standard library stays visible, so that another library written in Rust can be in the
+-- same program. For GHCi the library is linked in other ways.
 module Main (main) where
 
 import Control.Monad (filterM, forM_, unless, when)
@@ -54,18 +54,18 @@ build description info hooks flags = do
 
 -- -------------------------------------------------------------------- GHCi --
 
--- GHCi on this package loads no library of it, but its modules, and the objects of its C
--- sources; those need the Rust library as a shared one.
+-- GHCi on this package does not load the package's library, but its modules and the objects
+-- of its C sources; those need the Rust library as a shared one.
 repl :: PackageDescription -> LocalBuildInfo -> UserHooks -> ReplFlags -> [String] -> IO ()
 repl description info hooks flags arguments = do
-  -- Apart, as a linker prefers shared libraries.
+  -- In a separate directory, because linkers prefer shared libraries.
   replDir <- directoryOf info "rust-repl"
   object <- findLibrary description info >>= makeObject info replDir
   makeShared info object (replDir </> "lib" ++ objectName ++ sharedSuffix)
   replHook simpleUserHooks (linkedWith replDir description) info hooks flags arguments
 
--- The library by itself. GHCi links objects with it, and does not say where it is: its
--- own name does.
+-- The library by itself. GHCi links objects with it without recording its path, so the path
+-- is its soname.
 makeShared :: LocalBuildInfo -> FilePath -> FilePath -> IO ()
 makeShared info object shared = run (tool gccProgram "cc" info) flags
   where
@@ -78,7 +78,7 @@ makeShared info object shared = run (tool gccProgram "cc" info) flags
           ["-shared", "-Xlinker", "-soname", "-Xlinker", shared, "-o", shared, object]
             ++ ["-lgcc_s", "-lpthread", "-ldl", "-lm"]
 
--- Other object files, another linker, and names of C that begin with an underscore.
+-- macOS has other object files, another linker, and C symbols that begin with an underscore.
 isMac :: Bool
 isMac = os == "darwin"
 
@@ -86,11 +86,11 @@ sharedSuffix, underscore :: String
 sharedSuffix = if isMac then ".dylib" else ".so"
 underscore = if isMac then "_" else ""
 
--- GHC's own linker, which a GHC that is linked statically uses, and its external
--- interpreter, cannot load the Rust library: it knows no thread-local variables. It takes
--- this one object rather than the archive, if there is one, so here is the loader of
--- cbits/eventlog_socket_loader.c in place of the library, and the C part for the runtime
--- without its weak references, which that linker does not know either.
+-- GHC's own linker, which statically linked GHCs and the external interpreter use, cannot
+-- load the Rust library: it does not support thread-local variables. It prefers this one
+-- object to the archive, if there is one, so the object contains the loader of
+-- cbits/eventlog_socket_loader.c instead of the library, and the C part for the runtime
+-- without its weak references, which that linker does not support either.
 makeForGhci :: PackageDescription -> LocalBuildInfo -> FilePath -> FilePath -> IO ()
 makeForGhci description info object merged = do
   let archive = takeDirectory merged </> "lib" ++ takeBaseName merged ++ ".a"
@@ -156,7 +156,7 @@ findLibrary description info = do
   case (given, repository) of
     (Just file, _) | not (null file) -> do
       there <- doesFileExist file
-      unless there $ failWith ["EVENTLOG_SOCKET_LIBRARY is " ++ file ++ ", which is no file."]
+      unless there $ failWith ["EVENTLOG_SOCKET_LIBRARY is " ++ file ++ ", which is not a file."]
       makeAbsolute file
     (_, Just root) | prebuilt /= Just True -> fromRepository root
     _ -> installed description info
@@ -187,7 +187,7 @@ fromRepository root = findExecutable "cargo" >>= maybe withoutCargo withCargo
     withCargo cargo = do
       (_, Just out, _, process) <-
         createProcess (proc cargo arguments) {cwd = Just root, std_out = CreatePipe}
-      -- There are paths in it.
+      -- The messages contain paths.
       getFileSystemEncoding >>= hSetEncoding out
       messages <- hGetContents out
       let made = mapMaybe libraryIn (lines messages)
@@ -197,7 +197,7 @@ fromRepository root = findExecutable "cargo" >>= maybe withoutCargo withCargo
       case made of
         [] -> failWith ["cargo built no " ++ libraryName ++ " in " ++ root ++ "."]
         _ -> pure (last made)
-    -- In these messages cargo tells where its target directory is.
+    -- These messages contain the path of cargo's target directory.
     arguments =
       ["build", "--release", "--locked", "-p", "eventlog-socket"]
         ++ ["--message-format=json-render-diagnostics"]
@@ -239,8 +239,8 @@ libraryName = "libeventlog_socket.a"
 -- -------------------------------------------------------------- the object --
 
 -- One object of all that the C API needs, with no visible symbols but those of the
--- API. It asks for eventlog_socket_wrap_hs_main, so that whoever needs the object gets
--- cbits/eventlog_socket_rts.o as well, which the library knows the runtime from.
+-- API. It refers to eventlog_socket_wrap_hs_main, so that a program that links the object
+-- also links cbits/eventlog_socket_rts.o, through which the library calls the runtime.
 makeObject :: LocalBuildInfo -> FilePath -> FilePath -> IO FilePath
 makeObject info dir archive = do
   let object = dir </> objectName ++ ".o"

@@ -28,7 +28,7 @@ main = do
   count <- readIORef failures
   unless (count == 0) exitFailure
 
--- "eventlog-socket", as on the wire.
+-- "eventlog-socket" in ASCII.
 builtin :: [Word8]
 builtin =
   [0x65, 0x76, 0x65, 0x6E, 0x74, 0x6C, 0x6F, 0x67]

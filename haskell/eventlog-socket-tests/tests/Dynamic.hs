@@ -1,5 +1,5 @@
--- | A program with -threaded -dynamic, whose exit the library is not told of: hooks and
--- commands run on a thread of Haskell's.
+-- | A program with -threaded -dynamic, whose exit the library cannot hook: hooks and
+-- commands run on a Haskell thread.
 module Main (main) where
 
 import Control.Concurrent (forkIO, newEmptyMVar, putMVar, takeMVar, threadDelay)
@@ -37,7 +37,7 @@ main = withFailures $ \failures -> withDirectory $ \dir -> do
     soon "a command" handled
     soon "the same command" handled
   soon "the end of the first client" ended
-  -- Told of each log.
+  -- Hooks are called for each log.
   withConnection path $ \connection -> do
     soon "an early hook, of the next client" early
     soon "a late hook, of the next client" late
@@ -51,7 +51,7 @@ main = withFailures $ \failures -> withDirectory $ \dir -> do
   -- The last is counted when its handler has returned.
   counters <- timeout 60000000 (untilRun 6) >>= maybe stats pure
   expect failures "commands" (essCommandsRun counters, essCommandsRefused counters) (6, 0)
-  -- One that runs while the program ends keeps it for no moment.
+  -- A handler that is running when the program ends does not delay the end.
   registerCommand namespace (CommandId 3) (put handled () >> threadDelay 100000000)
   withConnection path $ \connection -> do
     sendCommand connection "mine" 3
@@ -62,7 +62,7 @@ main = withFailures $ \failures -> withDirectory $ \dir -> do
       if essCommandsRun counters >= count
         then pure counters
         else threadDelay 10000 >> untilRun count
-    -- The next may come before this one was taken.
+    -- The next value may arrive before this one is taken.
     put box value = void (forkIO (putMVar box value))
     waitFor failures label box =
       timeout 60000000 (takeMVar box) >>= expect failures label (Just ())

@@ -1,6 +1,6 @@
 {-# LANGUAGE ScopedTypeVariables #-}
 
--- | What both suites need: expectations, a temporary directory, a client.
+-- | What the suites share: expectations, a temporary directory, a client.
 module Expect
   ( Failures
   , withFailures
@@ -42,7 +42,7 @@ import System.Timeout (timeout)
 
 newtype Failures = Failures (IORef Int)
 
--- | Run a story; fail in the end if something in it did.
+-- | Run the checks of a suite; fail at the end if any of them failed.
 withFailures :: (Failures -> IO ()) -> IO ()
 withFailures story = do
   count <- newIORef 0
@@ -92,7 +92,7 @@ withDirectory = bracket create removeDirectoryRecursive
 
 foreign import ccall safe "connect_to" c_connect_to :: CString -> IO CInt
 
--- | With a client's connection, which the collector would otherwise close some time.
+-- | With a client's connection, closed at the end and not by the garbage collector.
 withConnection :: FilePath -> (Handle -> IO a) -> IO a
 withConnection path = bracket open hClose
   where
@@ -114,7 +114,7 @@ sendCommand connection namespace number =
       , ByteString.singleton number
       ]
 
--- | The stream until there is enough of it, or it ends, or a generous time is over.
+-- | Reads the stream until there is enough of it, or it ends, or a generous time is over.
 readUntil :: Handle -> (ByteString.ByteString -> Bool) -> IO ByteString.ByteString
 readUntil connection enough = do
   collected <- newIORef ByteString.empty

@@ -1,5 +1,5 @@
 -- | A program without -threaded: it streams, and its hooks are called at the start and
--- at the exit; commands of its own it cannot have.
+-- at the exit; it cannot register commands.
 module Main (main) where
 
 import Data.IORef (newIORef, readIORef, writeIORef)

@@ -1,5 +1,6 @@
 -- | A program as its author runs it first: without any option of the runtime. Each story
--- is a process of its own, this program again, as a library starts once in a process.
+-- runs in a process of its own, started from this program, because the library starts at
+-- most once in a process.
 module Main (main) where
 
 import Control.Concurrent
@@ -46,7 +47,7 @@ stories =
   , ("capabilities", capabilities)
   ]
 
--- | The environment, and the lines on stderr that are expected. @DIR@ stands for a
+-- | The environment, and the lines that are expected on stderr. @DIR@ stands for a
 -- directory of its own, and in the lines @*@ for any text.
 tellAll :: Failures -> IO ()
 tellAll failures = do
@@ -135,13 +136,13 @@ streams failures dir = do
     readUntil connection (`contains` "hdrb")
   expect failures "a header" (stream `contains` "hdrb") True
 
--- | A wait ends when its thread is to do something else, and streaming goes on.
+-- | A wait ends when its thread is interrupted, and streaming continues.
 interrupted :: Failures -> FilePath -> IO ()
 interrupted failures dir = do
   let path = dir </> "socket"
   timeout 300000 (startWait path) >>= expect failures "startWait in time" Nothing
   timeout 300000 (mask_ wait) >>= expect failures "a masked wait in time" Nothing
-  -- Others run meanwhile, with -threaded or without.
+  -- Other threads run meanwhile, with -threaded or without.
   ran <- newEmptyMVar
   _ <- forkIO (putMVar ran ())
   thread <- forkIO wait
@@ -167,7 +168,7 @@ goesOn failures _ = do
   where
     nothing failed = expect failed "the worker's status" "fine" "an exception"
 
--- | What startFromEnv throws, it throws, and there is nothing to remember.
+-- | If startFromEnv throws an error itself, testWorkerStatus does not throw it again.
 strict :: Failures -> FilePath -> IO ()
 strict failures _ = do
   result <- try startFromEnv
@@ -177,7 +178,7 @@ strict failures _ = do
     known problem =
       any (`isInfixOf` show (problem :: SomeException)) ["No such file", "InetPortMissing"]
 
--- | The error is told until something was started.
+-- | testWorkerStatus throws the error until a start succeeds.
 recovers :: Failures -> FilePath -> IO ()
 recovers failures dir = do
   startFromEnv
@@ -187,7 +188,7 @@ recovers failures dir = do
   start (dir </> "socket")
   testWorkerStatus
 
--- | A second start fails; the first goes on.
+-- | A second start fails; the first is not affected.
 twice :: Failures -> FilePath -> IO ()
 twice failures dir = do
   startFromEnv
@@ -196,7 +197,7 @@ twice failures dir = do
   withConnection (dir </> "socket") (const wait)
   failsWith failures "a third" (start (dir </> "third")) (Just eALREADY)
 
--- | A ring file needs no socket; 'fromEnv' knows sockets only.
+-- | A ring file needs no socket; 'fromEnv' returns addresses of sockets only.
 ringFile :: Failures -> FilePath -> IO ()
 ringFile failures dir = do
   fromEnv >>= expect failures "no address" Nothing
@@ -206,8 +207,8 @@ ringFile failures dir = do
   counters <- stats
   expect failures "its size" (essRingFileSize counters) (1024 * 1024)
 
--- | Without a log that runs, this runtime has no buffers for capabilities that were added,
--- and starting one would crash. That is told, and nothing is left behind.
+-- | While no log runs, this runtime has no buffers for capabilities that were added, and
+-- starting a log would crash. So the start fails, and nothing is left behind.
 capabilities :: Failures -> FilePath -> IO ()
 capabilities failures dir = unless (not rtsSupportsBoundThreads) $ do
   setNumCapabilities 3

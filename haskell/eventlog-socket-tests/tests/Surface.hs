@@ -1,5 +1,6 @@
 -- | Names and types of eventlog-socket 0.1.3, and of its first generation: a program
--- that was written for one of them must compile. This one does, or there are no tests.
+-- that was written for one of them must compile. If this one does not, the suite fails to
+-- build.
 module Surface (surface) where
 
 import Control.Exception (Exception (..), SomeException)
@@ -41,7 +42,7 @@ import GHC.Eventlog.Socket.Legacy
   )
 import qualified GHC.Eventlog.Socket.Legacy as Legacy
 
--- | Something that uses them all.
+-- | Uses all of them.
 surface :: Int
 surface = length functions + length values + length errors + sum (map size [minBound .. maxBound])
   where

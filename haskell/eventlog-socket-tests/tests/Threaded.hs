@@ -1,4 +1,4 @@
--- | What the package promises, in a program with -threaded.
+-- | The documented behaviour of the package, in a program with -threaded.
 module Main (main) where
 
 import Control.Concurrent (newEmptyMVar, putMVar, takeMVar)
@@ -129,7 +129,7 @@ namespaces failures = do
         namespace <- registerNamespace name
         got <- namespaceName namespace
         expect failures ("the name " ++ show name) got name
-  -- None of them is taken for another one.
+  -- Each is distinguished from the others.
   mapM_ named ["a", "ab", "abc", "\xFC\x1D11E", "\xDC80", replicate 255 'n', replicate 254 'n']
   throws failures "the same again" (void (registerNamespace "ab")) $
     EventlogSocketControlNamespaceExists "ab"
@@ -161,7 +161,7 @@ streaming failures dir = do
   handled 2 exitFailure
   handled 3 (throwIO (ErrorCall (cycle "endless ")))
   handled 4 (throwIO (ErrorCall ("cut off" ++ error "while shown")))
-  -- A handler may do what any code may.
+  -- A handler may do what any other code may.
   handled 5 $ do
     handled 6 (traceEventIO "handled 6" >> putMVar done ())
     registerHook HookPostStartEventLogging (traceEventIO "a hook of a handler")

@@ -1,4 +1,4 @@
-/* A client's connection: `base` and `unix` have no sockets. */
+/* Connects a client: the packages `base` and `unix` have no sockets. */
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>

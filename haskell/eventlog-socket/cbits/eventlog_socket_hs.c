@@ -1,9 +1,9 @@
 /*
  * eventlog_socket_hs.c - eventlog_socket.h for GHC's foreign function interface.
  *
- * That interface passes and returns neither structs nor unions. Here they are
- * numbers, strings and arrays of them. A status is two ints, code and error. Only
- * GHC.Eventlog.Socket.Internal.Foreign calls these functions.
+ * The foreign function interface cannot pass or return structs and unions. Here
+ * they are numbers, strings and arrays of them. A status is two ints, code and
+ * error. Only GHC.Eventlog.Socket.Internal.Foreign calls these functions.
  */
 #include "eventlog_socket.h"
 #include "eventlog_socket_rts.h"

@@ -1,13 +1,13 @@
 /*
  * eventlog_socket_loader.c - libeventlog_socket for GHC's own linker.
  *
- * A GHC that is linked statically, and the external interpreter of others, load
- * packages with a linker of their own. It knows neither thread-local variables nor
- * much else that Rust's standard library needs. So the object for it
- * (HSeventlog-socket-....o, from --enable-library-for-ghci) has this in place of the
- * Rust library: the same functions, and the library as a shared one, which the
- * system's linker loads when one of them is called. Most interpreters call none: they
- * load the package because some module imports it.
+ * Statically linked GHCs, and the external interpreter of others, load packages
+ * with GHC's own linker. It does not support thread-local variables and other things
+ * that Rust's standard library needs. So the object for it (HSeventlog-socket-....o,
+ * from --enable-library-for-ghci) contains this file instead of the Rust library: the
+ * same functions, and the library as a shared one, which the system's linker loads
+ * when one of them is called. Most interpreters call none: they load the package only
+ * because some module imports it.
  *
  * Setup.hs compiles it, with LIBRARY, the path of the shared library, and with
  * eventlog_socket_forwards.h, which has FORWARD(name) for each function of it.
@@ -49,7 +49,7 @@ static void *g_library = NULL;
 static const EventlogSocketRts *g_rts = NULL;
 
 #ifdef __APPLE__
-/* There are no files without a name: it is removed when the library is loaded. */
+/* macOS has no files without a name: the file is removed once the library is loaded. */
 static int open_file(char *path, size_t size) {
   const char *dir = getenv("TMPDIR");
   if (dir == NULL || issetugid()) dir = "/tmp";
@@ -61,7 +61,7 @@ static void close_file(int fd, const char *path) {
   close(fd);
 }
 #else
-/* A file without a name, which needs no directory. */
+/* A file without a name, for which no directory is needed. */
 static int open_file(char *path, size_t size) {
   int fd = (int)syscall(SYS_memfd_create, "eventlog_socket", 1U /* MFD_CLOEXEC */);
   snprintf(path, size, "/proc/self/fd/%d", fd);
@@ -73,7 +73,7 @@ static void close_file(int fd, const char *path) {
 }
 #endif
 
-/* NULL if that cannot be. */
+/* NULL if the library cannot be loaded. */
 static void *load(void) {
   char path[1024];
   int fd = open_file(path, sizeof path);
@@ -105,16 +105,16 @@ static void *find(const char *name) {
   return g_library == NULL ? NULL : dlsym(g_library, name);
 }
 
-/* Called when the package is loaded: not a reason to load the library. */
+/* Called when the package is loaded, which does not require the library yet. */
 void eventlog_socket_rts_register(const EventlogSocketRts *rts) { g_rts = rts; }
 
 /* The functions have at most four arguments, integers and pointers; statuses are
- * passed and returned in a register, as integers are. They can be passed on without
- * being known, under names that the compiler does not know either. */
+ * passed and returned in a register, like integers. So calls can be forwarded without
+ * the types of the functions, under assembler names that the compiler does not see. */
 typedef uint64_t Function(uint64_t, uint64_t, uint64_t, uint64_t);
 
-/* What they return if there is no library: a status, but some a pointer or a bool, which
- * is NULL or false. */
+/* The result if the library cannot be loaded: a status, or NULL or false for the functions
+ * that return a pointer or a bool. */
 static uint64_t without(const char *name) {
   static const char *const others[] = {"_str", "_attached", "_needs_thread", "_next_call"};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -138,7 +138,7 @@ static uint64_t pass_on(const char *name, uint64_t a, uint64_t b, uint64_t c, ui
   }
 #include "eventlog_socket_forwards.h"
 
-/* The writer, for those who hand it to the RTS themselves. */
+/* The writer, for programs that pass it to the RTS themselves. */
 static const EventLogWriter *writer(void) { return find("EventLogSocketWriter"); }
 
 static void writer_init(void) {

@@ -12,7 +12,7 @@ main = do
   -- Nested, also of one name.
   withSpan "outer" $ withSpan "inner" $ withSpan "inner" (pure ())
 
-  -- Ended by exceptions of its own, and of others.
+  -- Ended by an exception of its own thread, and by one of another thread.
   failed <- try (withSpan "fails" (throwIO (userError "no")))
   either (\e -> const (pure ()) (e :: IOException)) pure failed
   _ <- timeout 1000 (withSpan "times out" (threadDelay 60000000))
@@ -32,7 +32,7 @@ main = do
     pure end
   mapM_ takeMVar done
 
-  -- A pure value: once, though it is used twice. One that nobody needs: never.
+  -- A pure value: once, though it is used twice. A value that is never needed: never.
   let total = traceSpan "sum" (sum [1 .. 100000 :: Integer])
       unused = traceSpan "unused" (product [1 .. 10 :: Integer])
   print (total, total)

@@ -1,4 +1,4 @@
--- | What does not show in the log: that programs do the same with spans as without.
+-- | What the log does not show: that programs behave the same with spans as without.
 module Main (main) where
 
 import Control.Concurrent
@@ -29,8 +29,8 @@ main = do
   masked <- mask_ (withSpan "masked" getMaskingState)
   check "what is masked stays masked" (masked == MaskedInterruptible)
 
-  -- An evaluation that was interrupted does not leave a broken value. This one is told to go
-  -- on, so that it certainly was in the middle.
+  -- An evaluation that was interrupted does not leave a broken value. This one waits for a
+  -- signal to continue, so that it certainly is interrupted in the middle.
   go <- newEmptyMVar
   begun <- newEmptyMVar
   let slow = traceSpan "slow" (waits begun go (5 :: Int))
@@ -39,7 +39,7 @@ main = do
   _ <- forkIO (evaluate slow >>= putMVar value2)
   putMVar go ()
   five <- takeMVar value2
-  check "the value comes in the end" (five == 5)
+  check "the value is there in the end" (five == 5)
 
   -- The same while another thread waits for the value.
   goShared <- newEmptyMVar
@@ -52,7 +52,7 @@ main = do
   killThread evaluating
   putMVar goShared ()
   six <- takeMVar result
-  check "who waited gets it" (six == 6)
+  check "the thread that waited gets it" (six == 6)
 
   -- A name whose evaluation is interrupted.
   goName <- newEmptyMVar
@@ -60,17 +60,17 @@ main = do
   let named = traceSpan (waits begunName goName "late") 'x'
   interruptOnce begunName named
   putMVar goName ()
-  check "a value whose name was interrupted is there all the same" (named == 'x')
+  check "a value whose name was interrupted is there" (named == 'x')
 
   unnamed <- withSpan (error "no name") (pure 'y')
-  check "a name that throws is not the program's failure" (unnamed == 'y')
+  check "a name that throws does not make the program fail" (unnamed == 'y')
 
--- | A value that, when it is evaluated, says so, and waits.
+-- | A value that, when it is evaluated, signals that, and waits.
 waits :: MVar () -> MVar () -> a -> a
 waits begun go value = unsafePerformIO (putMVar begun () >> readMVar go) `seq` value
 {-# NOINLINE waits #-}
 
--- | Begins to evaluate it, and is killed once that has begun.
+-- | Evaluates the value in a thread that is killed once the evaluation has begun.
 interruptOnce :: MVar () -> a -> IO ()
 interruptOnce begun value = do
   ended <- newEmptyMVar

@@ -1,6 +1,6 @@
 {-# OPTIONS_GHC -Wall -Werror #-}
 
--- | A program of 0.1.3 that looks at every case there was.
+-- | A program of 0.1.3 that matches on every constructor there was.
 module DropIn.Cases (found, refused, called) where
 
 import GHC.Eventlog.Socket

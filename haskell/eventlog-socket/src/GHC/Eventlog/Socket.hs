@@ -15,8 +15,8 @@
 -- gets a whole eventlog, in the format of eventlog files.
 --
 -- The program never waits for a client, and memory is fixed: what a slow client does
--- not take is dropped, chunk by chunk, and the stream says so. That can be changed, and
--- counters tell what was done: "GHC.Eventlog.Socket.Tuning".
+-- not read is dropped, chunk by chunk, and a message in the stream says so. This can be
+-- changed, and there are counters: see "GHC.Eventlog.Socket.Tuning".
 --
 -- GHCi and TemplateHaskell load the package as they are. A GHC that is linked statically,
 -- and @-fexternal-interpreter@, need @-dynamic@ or cabal's @library-for-ghci@.
@@ -25,7 +25,7 @@
 -- constructor here may get more fields.
 --
 -- This module has the names of @eventlog-socket@ 0.1.3 and no others, so that a program
--- which was written for that needs no change. Still older names are in
+-- which was written for that version needs no change. Older names are in
 -- "GHC.Eventlog.Socket.Legacy".
 module GHC.Eventlog.Socket
   ( -- * Start
@@ -48,8 +48,8 @@ module GHC.Eventlog.Socket
     -- * Commands
 
     -- | A client may send commands over its connection; package
-    -- @eventlog-socket-control@ makes them. Those that the runtime obeys (heap profiles,
-    -- flushing, event classes) need nothing here. A program registers those of its own.
+    -- @eventlog-socket-control@ encodes them. Commands for the runtime (heap profiles,
+    -- flushing, event classes) need nothing here. A program registers its own.
   , Namespace
   , CommandId (..)
   , CommandHandler

@@ -9,7 +9,7 @@
 -- Stability   : stable
 -- Portability : GHC
 --
--- Marks that say in the eventlog when something began and when it ended:
+-- Marks in the eventlog that say when something began and when it ended:
 --
 -- > main = do
 -- >   config <- withSpan "read the configuration" readConfig
@@ -20,12 +20,12 @@
 --
 -- == What they cost
 --
--- While user events are not logged (no @+RTS -l@, or @-l-u@), a span is a look at a flag of
--- the runtime: the name is not even evaluated. Otherwise the name is encoded once, and
+-- While user events are not logged (no @+RTS -l@, or @-l-u@), a span costs one read of a flag
+-- of the runtime: the name is not even evaluated. Otherwise the name is encoded once, and
 -- each of the two messages is one event in the log.
 --
--- Whether user events are logged is looked at when a span begins, and remembered: a span that
--- was not told to begin is not told to end.
+-- Whether user events are logged is checked when a span begins, and remembered: a span whose
+-- beginning was not logged has no end in the log, either.
 --
 -- == Names
 --
@@ -33,11 +33,11 @@
 -- many tools. Halves of surrogate pairs become U+FFFD. A name is cut after 4096 bytes of
 -- UTF-8, between two characters. An empty one becomes @(unnamed)@.
 --
--- If the evaluation of a name throws, the span is called @(name failed)@ and the program goes
--- on: it must not depend on whether somebody looks.
+-- If the evaluation of a name throws, the span is called @(name failed)@ and the program
+-- continues: its behaviour must not depend on whether events are logged.
 --
 -- A name that begins with a number and a space, as @\"3 request\"@, is a span @request@ with
--- the number 3, which tells apart several of one name that are open in one thread.
+-- the number 3, which distinguishes several of one name that are open in one thread.
 --
 -- All functions may be used by any number of threads at once.
 module GHC.Eventlog.Span
@@ -71,10 +71,10 @@ import System.IO.Unsafe (unsafePerformIO)
 
 -- | Runs an action between the messages @START name@ and @STOP name@.
 --
--- The second one comes however the action ends: also with an exception, also with one that
--- another thread throws to this one. Both are written by the thread that runs the action, so
--- spans nest as the calls do. (An action that is forked from it and goes on afterwards is
--- not part of the span.)
+-- The second one is written however the action ends: also with an exception, also with one
+-- that another thread throws to this one. Both are written by the thread that runs the
+-- action, so spans nest as the calls do. (A thread that the action forks is not part of the
+-- span.)
 --
 -- >>> withSpan "request" (pure 42)
 -- 42
@@ -85,7 +85,8 @@ withSpan name action = do
     then action
     else do
       message <- encode name
-      -- Masked, so that nothing comes between a message and what makes sure of the other.
+      -- Masked, so that no exception can separate the first message from the code that writes
+      -- the second.
       mask $ \restore -> do
         start message
         result <- restore action `onException` stop message
@@ -96,12 +97,12 @@ withSpan name action = do
 -- weak head normal form: that is, to its outermost constructor. For all of a structure, force
 -- it inside, as in @traceSpan "sort" (force (sort xs))@.
 --
--- The messages come when somebody needs the value, from the thread that evaluates it, and
--- once: a value that is there already is not evaluated again. If it is never needed, they
--- never come.
+-- The messages are written when the value is needed, by the thread that evaluates it, and
+-- once: a value that is evaluated already is not evaluated again. If it is never needed,
+-- they are never written.
 --
 -- An evaluation that another thread interrupts (as 'System.Timeout.timeout' does) ends the
--- span. Whoever needs the value next goes on where it was interrupted, in a new span.
+-- span. The next thread that needs the value resumes the evaluation, in a new span.
 traceSpan :: String -> a -> a
 traceSpan name value = unsafePerformIO evaluated
   where
@@ -128,16 +129,16 @@ isAsynchronous exception = case fromException exception of
   Just (SomeAsyncException _) -> True
   Nothing -> False
 
--- | Throws an asynchronous exception on.
+-- | Throws an asynchronous exception again, in this thread.
 --
--- With @throwIO@ inside of a pure value, whoever needs the value later would get the exception,
--- too. Thrown in this way it only interrupts the evaluation, which then goes on behind this.
+-- With @throwIO@ inside a pure value, every later use of the value would throw the exception,
+-- too. Thrown in this way it only interrupts the evaluation, which is resumed after this call.
 interrupted :: SomeException -> IO ()
 interrupted exception = do
   self <- myThreadId
   throwTo self exception
 
--- | As the runtime was told with @-l@, or later through the eventlog's socket.
+-- | According to @-l@, or to a later command through the eventlog's socket.
 userEventsAreLogged :: IO Bool
 userEventsAreLogged = user <$> getTraceFlags
 
@@ -186,7 +187,7 @@ encodeChar char
   | otherwise = [0xF0 .|. bits 18, continued 12, continued 6, continued 0]
   where
     code = ord char
-    -- Other ways to begin a new line.
+    -- These characters also begin a new line.
     separates = generalCategory char `elem` [LineSeparator, ParagraphSeparator]
     bits by = fromIntegral (code `shiftR` by)
     continued by = 0x80 .|. (bits by .&. 0x3F)

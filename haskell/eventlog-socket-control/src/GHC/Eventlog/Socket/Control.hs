@@ -3,8 +3,8 @@
 --
 -- > hPut connection (encodeStrict requestHeapCensus)
 --
--- A client writes them to the socket from which it reads the stream. Nothing is ever
--- answered, and a program that does not know a command, or may not obey it, drops it.
+-- A client writes them to the socket from which it reads the stream. The program never
+-- answers, and it drops a command that it does not have, or may not run.
 module GHC.Eventlog.Socket.Control
   ( -- * Commands
     Command

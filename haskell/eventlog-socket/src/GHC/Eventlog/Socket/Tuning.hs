@@ -1,5 +1,5 @@
--- | What "GHC.Eventlog.Socket" does without: counters, sizes, times and policies, and
--- the flight recorder.
+-- | What is not in "GHC.Eventlog.Socket": counters, sizes, times and policies, and the
+-- flight recorder.
 --
 -- > setTuning defaultEventlogSocketTuning {estFlushInterval = 1000}
 -- > startFromEnv

@@ -1,4 +1,4 @@
--- | What a command is, for all modules of this package.
+-- | The type of commands, for all modules of this package.
 module GHC.Eventlog.Socket.Control.Internal
   ( Command (..)
   , CommandId (..)
@@ -60,7 +60,7 @@ instance Show Namespace where
 instance IsString Namespace where
   fromString = userNamespace . Text.pack
 
--- | That of the commands that every version of the library has.
+-- | The namespace of the commands that every version of the library has.
 reserved :: Namespace
 reserved = Namespace (Text.encodeUtf8 (Text.pack "eventlog-socket"))
 
@@ -113,8 +113,8 @@ instance Exception NamespaceEmptyError where
 newtype CommandId = CommandId Word8
   deriving (Eq, Ord, Show)
 
--- | A command. Its 'Binary' instance writes and reads one frame; reading fails on what
--- is no frame, and on a protocol version that is not supported.
+-- | A command. Its 'Binary' instance writes and reads one frame; reading fails if the bytes
+-- are not a frame, or have a protocol version that is not supported.
 data Command = Command Namespace CommandId
   deriving (Eq, Ord, Show)
 

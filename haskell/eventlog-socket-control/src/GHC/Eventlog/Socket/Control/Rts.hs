@@ -19,11 +19,11 @@ flush :: Command
 flush = rts 1
 
 -- | Flush, then log the user message @eventlog-socket: sync N@, with N counting from
--- 1. What was logged before the command came is before that message.
+-- 1. What was logged before the command arrived is before that message.
 sync :: Command
 sync = rts 2
 
--- | A class of events, as @+RTS -l@ tells them apart.
+-- | A class of events, as in @+RTS -l@.
 data EventClass
   = -- | @s@: threads.
     Scheduler
@@ -37,16 +37,16 @@ data EventClass
     SparkFull
   | -- | @u@: the program's own messages and markers.
     User
-  | -- | Capabilities that come and go.
+  | -- | Capabilities that are created, enabled and disabled.
     Capability
   deriving (Eq, Ord, Show, Enum, Bounded)
 
--- | Log events of this class from now on. Not obeyed by programs linked with
+-- | Log events of this class from now on. Has no effect in programs linked with
 -- @-dynamic@.
 startEvents :: EventClass -> Command
 startEvents = rts . classNumber
 
--- | Log no more events of this class. Not obeyed by programs linked with @-dynamic@.
+-- | Log no more events of this class. Has no effect in programs linked with @-dynamic@.
 stopEvents :: EventClass -> Command
 stopEvents = rts . (+ 1) . classNumber
 

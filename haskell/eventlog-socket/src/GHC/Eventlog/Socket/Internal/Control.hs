@@ -28,8 +28,8 @@ newtype Namespace = Namespace (Ptr RawNamespace)
 newtype CommandId = CommandId Word8
   deriving (Eq, Show)
 
--- | What is done when a command comes. It is called as a
--- 'GHC.Eventlog.Socket.HookHandler' is, in the order in which commands came. An
+-- | The action for a command. It is called as a
+-- 'GHC.Eventlog.Socket.HookHandler' is, in the order in which commands arrived. An
 -- exception that escapes it becomes the user event
 -- @eventlog-socket: the handler of NAMESPACE\/ID failed: REASON@.
 type CommandHandler = IO ()
@@ -42,12 +42,12 @@ namespaceName (Namespace pointer) = do
     then throwStatus invalidArgument
     else utf8 >>= \encoding -> Encoded.peekCString encoding name
 
--- | Make a namespace. Its name, 1 to 255 bytes in UTF-8 and no NUL among them, is
--- best that of the Haskell package that registers the commands.
+-- | Make a namespace. Its name has 1 to 255 bytes in UTF-8, and no NUL among them. Use the
+-- name of the Haskell package that registers the commands.
 --
 -- Throws an 'EventlogSocketControlError': it is too long, there is one of this name
 -- already (@eventlog-socket@ and @eventlog-socket-rts@ are the library's own), or the
--- program is not linked with @-threaded@. Throws a 'userError' for what is not a name.
+-- program is not linked with @-threaded@. Throws a 'userError' if the name is not valid.
 registerNamespace :: String -> IO Namespace
 registerNamespace name = do
   encoding <- utf8
@@ -65,8 +65,7 @@ registerNamespace name = do
   where
     longest = fromIntegral (maxBound :: Word8)
 
--- | Have a command of a namespace handled. It cannot be taken back, and the handler
--- is never freed.
+-- | Register the handler of a command. It cannot be removed again, and is never freed.
 --
 -- Throws an 'EventlogSocketControlError': the command is handled already, or the
 -- program is not linked with @-threaded@.
@@ -107,7 +106,7 @@ instance Exception EventlogSocketControlError where
     EventlogSocketControlUnsupported ->
       "commands of its own need a program linked with -threaded"
 
--- Clients write names in UTF-8, whatever the locale of this program. Bytes that are
--- none survive, as they do in paths.
+-- Clients write names in UTF-8, whatever the locale of this program. Bytes that are not
+-- valid UTF-8 are preserved, as in paths.
 utf8 :: IO TextEncoding
 utf8 = mkTextEncoding "UTF-8//ROUNDTRIP"

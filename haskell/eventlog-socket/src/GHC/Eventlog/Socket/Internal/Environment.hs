@@ -33,13 +33,13 @@ import GHC.Eventlog.Socket.Internal.Status
 -- | Start what the environment says: 'startWith' what 'fromEnv' finds, or record into
 -- @GHC_EVENTLOG_RING_FILE@ if that is all there is. If there is nothing, it does nothing.
 --
--- Whoever runs the program chooses this, not who wrote it. So a start that fails does
--- not end the program: there is one line on 'stderr', the program goes on without
--- streaming, and 'GHC.Eventlog.Socket.testWorkerStatus' throws what was the matter.
--- With @GHC_EVENTLOG_STRICT=1@ it is thrown here.
+-- The user who runs the program chooses this, not its author. So a start that fails does
+-- not end the program: it prints one line on 'stderr', the program continues without
+-- streaming, and 'GHC.Eventlog.Socket.testWorkerStatus' throws the error. With
+-- @GHC_EVENTLOG_STRICT=1@ this function throws it.
 --
--- In a child of 'System.Posix.Process.forkProcess' it starts another stream, whatever the
--- parent did. There, @%p@ in a path stands for the child's process id.
+-- In a child of 'System.Posix.Process.forkProcess' it starts a separate stream, whether or
+-- not the parent streams. There, @%p@ in a path is the child's process id.
 startFromEnv :: IO ()
 startFromEnv = do
   strict <- isStrict <$> lookupEnv "GHC_EVENTLOG_STRICT"
@@ -53,7 +53,7 @@ startFromEnv = do
   where
     isStrict = maybe False (`notElem` ["", "0"])
 
--- Not those of other threads, which mean to interrupt.
+-- Not asynchronous exceptions, which are meant to interrupt this thread.
 foreseen :: SomeException -> Maybe SomeException
 foreseen problem
   | isJust (fromException problem :: Maybe IOException) = Just problem
@@ -62,7 +62,7 @@ foreseen problem
 
 goOnWithout :: SomeException -> IO ()
 goOnWithout problem@(SomeException cause) = do
-  -- Something that was started before goes on.
+  -- An earlier start is still in use, so there is no error to remember.
   unless (fmap Errno errno == Just eALREADY) $ remember problem
   hPutStrLn stderr (concatMap visible line) `catch` ignore
   where
@@ -70,13 +70,13 @@ goOnWithout problem@(SomeException cause) = do
     (reason, errno) = case fromException problem of
       Just failed | isUserError failed -> (ioe_description failed, ioe_errno failed)
       Just failed -> (displayException failed, ioe_errno failed)
-      -- Of the cause: around it, GHC 9.10 adds where it was thrown.
+      -- The cause alone: GHC 9.10 adds to SomeException where it was thrown.
       Nothing -> (displayException cause, Nothing)
-    -- One line, whatever is in a path, and one that every locale can write.
+    -- One line, even if a path contains line feeds, in characters that every locale has.
     visible character
       | character >= ' ' && character <= '~' = [character]
       | otherwise = showLitChar character ""
-    -- Nobody sees it.
+    -- Standard error is closed, so the line cannot be shown.
     ignore :: IOException -> IO ()
     ignore _ = pure ()
 
@@ -86,14 +86,14 @@ data Wanted
 
 -- | Address and options from the environment.
 --
--- [@GHC_EVENTLOG_UNIX_PATH@] Path of a Unix socket. It wins over the next two. In it @%p@
+-- [@GHC_EVENTLOG_UNIX_PATH@] Path of a Unix socket. It overrides the next two. In it @%p@
 --   is the process id, @%n@ the name of the executable, @%h@ the name of the host, @%%@ a
 --   percent sign; any other @%@ stays. Directories that are missing are made when it
 --   starts, below one that belongs to this user.
 -- [@GHC_EVENTLOG_INET_HOST@, @GHC_EVENTLOG_INET_PORT@] Address of a TCP socket.
---   Both are needed. With port @0@ the system chooses one, which the file that
---   @GHC_EVENTLOG_PORT_FILE@ names then has.
--- [@GHC_EVENTLOG_WAIT@] Set to anything, also to nothing: wait for a client.
+--   Both are needed. With port @0@ the system chooses one, which is then written to the
+--   file that @GHC_EVENTLOG_PORT_FILE@ names.
+-- [@GHC_EVENTLOG_WAIT@] If set, even to an empty value: wait for a client.
 --
 -- 'Nothing' if there is no address. Throws an 'EventlogSocketAddrError'.
 --
@@ -134,9 +134,9 @@ wanted =
 data EventlogSocketAddrError
   = -- | The path of the Unix socket, which is longer than such an address can be.
     EventlogSocketAddrUnixPathTooLong FilePath
-  | -- | The port, which came without a host.
+  | -- | The port, which is set without a host.
     EventlogSocketAddrInetHostMissing String
-  | -- | The host, which came without a port.
+  | -- | The host, which is set without a port.
     EventlogSocketAddrInetPortMissing String
   deriving (Eq, Show)
 

@@ -89,7 +89,7 @@ foreign import ccall "wrapper"
 foreign import ccall safe "dynamic"
   callCommandHandler :: FunPtr RawCommandHandler -> RawCommandHandler
 
--- | The string is the library's.
+-- | The string belongs to the library.
 foreign import ccall safe "eventlog_socket_control_strnamespace"
   c_strnamespace :: Ptr RawNamespace -> IO CString
 

@@ -1,4 +1,4 @@
--- | Haskell code that is called when something has happened.
+-- | Haskell handlers of hooks and commands.
 module GHC.Eventlog.Socket.Internal.Handler
   ( guarded
   , registering
@@ -35,7 +35,7 @@ guarded name handler = handler `catch` \problem -> report problem `catch` ignore
   where
     report (SomeException problem) = do
       called <- name
-      -- It can be of any length, and fail itself.
+      -- The text can be of any length, and its evaluation can fail.
       reason <- try (evaluate (forced (take 1000 (displayException problem))))
       traceEventIO $
         "eventlog-socket: the handler of " ++ called ++ " failed: " ++ either unknown id reason
@@ -45,9 +45,9 @@ guarded name handler = handler `catch` \problem -> report problem `catch` ignore
     ignore :: SomeException -> IO ()
     ignore _ = pure ()
 
--- | Hand over a handler, as data of 'hookHandler' or 'commandHandler'. C keeps it for as
--- long as the process lives if that succeeds, so nothing may come between the call and
--- the decision.
+-- | Register a handler, as data of 'hookHandler' or 'commandHandler'. If that succeeds, C
+-- keeps it until the process ends, so exceptions are masked between the call and the check
+-- of its status.
 registering
   :: IO ()
   -> (Ptr () -> IO ((), Status))
@@ -61,12 +61,12 @@ registering handler register failed = mask_ $ do
     freeStablePtr stored
     failed status
 
--- | What C calls for a hook. Its data is the handler.
+-- | The function that C calls for a hook. Its data is the handler.
 hookHandler :: FunPtr RawHookHandler
 hookHandler = unsafePerformIO (newHookHandler runStored)
 {-# NOINLINE hookHandler #-}
 
--- | What C calls for a command.
+-- | The function that C calls for a command.
 commandHandler :: FunPtr RawCommandHandler
 commandHandler = unsafePerformIO (newCommandHandler (\_ _ stored -> runStored stored))
 {-# NOINLINE commandHandler #-}
@@ -74,10 +74,10 @@ commandHandler = unsafePerformIO (newCommandHandler (\_ _ stored -> runStored st
 runStored :: Ptr () -> IO ()
 runStored stored = join (deRefStablePtr (castPtrToStablePtr stored))
 
--- | Where no thread of the C library may enter this runtime, have one of Haskell's fetch
--- the handlers that are due. Those of Haskell it calls itself: when the program exits, it
--- is ended in them as any thread is. They are called as on a thread of C's: whoever asks
--- for it may have exceptions masked, handlers do not.
+-- | If no thread of the C library may enter this runtime, start a Haskell thread that
+-- fetches the handlers that are due. It calls Haskell handlers directly, so that it is ended
+-- in them like any other thread when the program exits. Handlers run with exceptions
+-- unmasked, as on a thread of the C library, even if the caller has masked them.
 lendThread :: IO ()
 lendThread = c_getpid >>= \self -> modifyMVar_ lent $ \already ->
   -- In a child of forkProcess there is no such thread.
@@ -101,7 +101,7 @@ lendThread = c_getpid >>= \self -> modifyMVar_ lent $ \already ->
 
 foreign import ccall unsafe "getpid" c_getpid :: IO CInt
 
--- The process that has lent one.
+-- The process that has started such a thread.
 lent :: MVar (Maybe CInt)
 lent = unsafePerformIO (newMVar Nothing)
 {-# NOINLINE lent #-}

@@ -1,7 +1,7 @@
 {-# LANGUAGE GeneralizedNewtypeDeriving #-}
 {-# LANGUAGE PatternSynonyms #-}
 
--- | What a program does when a log begins and ends.
+-- | Hooks: handlers that are called when a log begins and ends.
 module GHC.Eventlog.Socket.Internal.Hook
   ( Hook (HookPostStartEventLogging, HookPreEndEventLogging)
   , HookHandler
@@ -26,8 +26,8 @@ pattern HookPostStartEventLogging :: Hook
 pattern HookPostStartEventLogging = Hook 0
 
 -- | The log ends: its client has gone, or the program is about to exit (what is
--- logged then still reaches the client). When somebody else ends the log with
--- @endEventLogging@, this comes after it. Not called at the exit of a program whose
+-- logged then still reaches the client). If other code ends the log with
+-- @endEventLogging@, this is called afterwards. Not called at the exit of a program whose
 -- exit cannot be hooked: with @-dynamic@ and started from Haskell, or with an
 -- @OnExitHook@ of its own.
 pattern HookPreEndEventLogging :: Hook
@@ -41,23 +41,23 @@ instance Show Hook where
     Hook 1 -> showString "HookPreEndEventLogging"
     Hook number -> showParen (precedence > 10) (showString "Hook " . shows number)
 
--- | What is done at a t'Hook'.
+-- | The action for a t'Hook'.
 --
 -- Handlers, of hooks and of commands, are called one at a time on a thread of the
--- library's own: one that takes long delays other handlers and commands, and
--- nothing else. A handler may do what any Haskell code may, also call this module.
+-- library: one that takes long delays other handlers and commands, and nothing else. A
+-- handler may do what any Haskell code may, including calls of this module.
 -- It must return; when the program exits, one that is still running gets two
 -- seconds. An exception that escapes it becomes the user event
 -- @eventlog-socket: the handler of HOOK failed: REASON@.
 --
 -- Without @-threaded@ no other thread may enter the runtime: handlers of hooks are
--- called by the start and by the exit, on their thread, and not when clients come
--- and go.
+-- called by the start and by the exit, on their thread, and not when clients connect
+-- and disconnect.
 type HookHandler = IO ()
 
--- | Have a handler called at each such moment, after those that were registered
--- before it. It cannot be taken back, and the handler is never freed. Throws a
--- 'userError' if it cannot be registered.
+-- | Register a handler, which is called each time after those that were registered
+-- before it. It cannot be removed again, and is never freed. Throws a 'userError' if it
+-- cannot be registered.
 registerHook :: Hook -> HookHandler -> IO ()
 registerHook hook@(Hook number) handler =
   registering

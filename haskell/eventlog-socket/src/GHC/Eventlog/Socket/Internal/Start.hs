@@ -37,34 +37,34 @@ import GHC.Eventlog.Socket.Internal.Status
 -- | Where clients connect.
 --
 -- Strings are passed on in the file system's encoding ('getFileSystemEncoding'), so
--- that every 'FilePath' names the file that it names elsewhere in a program. One
--- with a NUL character names none, and starting with it fails.
+-- that every 'FilePath' names the same file as elsewhere in a program. A path with a NUL
+-- character is not valid, and starting with it fails.
 data EventlogSocketAddr
   = -- | A Unix socket. It has mode 0600.
     EventlogSocketUnixAddr
       { esaUnixPath :: FilePath
       -- ^ At most 107 bytes (on Linux).
       }
-  | -- | A TCP socket. Whoever reaches it may connect: prefer @127.0.0.1@.
+  | -- | A TCP socket. Everybody who can reach it can connect: prefer @127.0.0.1@.
     EventlogSocketInetAddr
       { esaInetHost :: String
       -- ^ Name or numeric address; @""@ listens on every interface.
       , esaInetPort :: String
-      -- ^ Number or name of a service; with @"0"@ the system chooses
-      -- ('GHC.Eventlog.Socket.Tuning.essInetPort' tells).
+      -- ^ Number or name of a service; with @"0"@ the system chooses one, which is then in
+      -- 'GHC.Eventlog.Socket.Tuning.essInetPort'.
       }
   deriving (Eq, Show)
 
--- | Options of a start. Make them out of 'defaultEventlogSocketOpts'.
+-- | Options of a start. Derive them from 'defaultEventlogSocketOpts'.
 data EventlogSocketOpts = EventlogSocketOpts
   { esoWait :: Bool
   -- ^ Wait for a client before the start returns.
   , esoSndbuf :: Maybe Int32
-  -- ^ @SO_SNDBUF@ of a client's socket, in bytes. 'Nothing', like everything not
-  -- above 0, leaves the system's.
+  -- ^ @SO_SNDBUF@ of a client's socket, in bytes. 'Nothing', like every value below 1,
+  -- leaves the system's.
   , esoLinger :: Maybe Int32
   -- ^ @SO_LINGER@ of a client's socket for the close that ends a complete stream,
-  -- in seconds. 'Nothing', like everything not above 0, leaves the system's.
+  -- in seconds. 'Nothing', like every value below 1, leaves the system's.
   }
   deriving (Eq, Show)
 
@@ -76,14 +76,14 @@ defaultEventlogSocketOpts =
 
 -- | Open the socket, take over the eventlog, and, with 'esoWait', wait for a client.
 -- When it returns, clients can connect. At most once in a process; a child of
--- 'System.Posix.Process.forkProcess' is another one. There hooks and commands are to be
--- registered again.
+-- 'System.Posix.Process.forkProcess' is a process of its own, in which hooks and commands
+-- have to be registered again.
 --
 -- What the runtime logged before goes to its own writer (with @-l@ the file
 -- @PROGRAM.eventlog@). For a client that is to get everything, start from a C
 -- @main@ with @eventlog_socket_wrap_hs_main@.
 --
--- It works with and without @-threaded@. Without, other threads run hardly while it
+-- It works with and without @-threaded@. Without it, other threads hardly run while it
 -- waits, and clients get what was logged only when the runtime hands it over: flush from
 -- Haskell ('Debug.Trace.flushEventLog', base 4.16).
 --
@@ -92,7 +92,7 @@ defaultEventlogSocketOpts =
 -- before, or a variable of the environment has a value that cannot be used. If a
 -- system call failed, the error's 'GHC.IO.Exception.ioe_errno' is set.
 --
--- If the wait is interrupted, the streaming goes on.
+-- If the wait is interrupted, streaming continues.
 startWith :: EventlogSocketAddr -> EventlogSocketOpts -> IO ()
 startWith addr opts = do
   case addr of
@@ -109,7 +109,7 @@ startWith addr opts = do
 startRingFile :: IO ()
 startRingFile = startAt 2 nullPtr nullPtr defaultEventlogSocketOpts
 
--- Without the wait, which can be interrupted here, and not in C.
+-- Without the wait, which can be interrupted in Haskell, but not in C.
 startAt :: CInt -> CString -> CString -> EventlogSocketOpts -> IO ()
 startAt tag first second opts = do
   lendThread
@@ -126,9 +126,9 @@ startWait :: FilePath -> IO ()
 startWait path =
   startWith (EventlogSocketUnixAddr path) defaultEventlogSocketOpts {esoWait = True}
 
--- | Wait until a client is connected and its stream has begun: whatever is logged
+-- | Wait until a client is connected and its stream has begun: everything that is logged
 -- after the return is part of it. Throws a 'userError' if nothing was started or no
--- client can ever come.
+-- client can ever connect.
 --
 -- An exception from another thread ('System.Timeout.timeout',
 -- 'Control.Concurrent.killThread', Ctrl-C) interrupts it, within a tenth of a second.
@@ -140,24 +140,24 @@ wait = with 0 go
       case statusCode status of
         Ok -> pure ()
         Sys | Errno (statusError status) == eTIMEDOUT -> do
-          -- It blocks, so it can be interrupted whether exceptions are masked or not.
-          -- Without -threaded, now is the time for other threads and for signals.
+          -- It blocks, so it can be interrupted even if exceptions are masked. Without
+          -- -threaded, other threads and signal handlers can only run here.
           allowInterrupt
           yield
           go seen
         _ -> throwStatus status
 
--- What has made 'GHC.Eventlog.Socket.startFromEnv' go on without streaming.
+-- The error because of which 'GHC.Eventlog.Socket.startFromEnv' continued without streaming.
 failure :: IORef (Maybe SomeException)
 failure = unsafePerformIO (newIORef Nothing)
 {-# NOINLINE failure #-}
 
--- | Have 'testWorkerStatus' throw this until something is started.
+-- | Make 'testWorkerStatus' throw this until a start succeeds.
 remember :: SomeException -> IO ()
 remember = writeIORef failure . Just
 
--- | Throws what has kept 'GHC.Eventlog.Socket.startFromEnv' from starting, or a
--- 'userError' with the reason if the thread that serves clients has given up.
+-- | Throws the error that made 'GHC.Eventlog.Socket.startFromEnv' fail, or a 'userError'
+-- with the reason if the thread that serves clients has stopped.
 testWorkerStatus :: IO ()
 testWorkerStatus = readIORef failure >>= maybe (check c_worker_status) throwIO
 
@@ -191,7 +191,7 @@ peekOpts opts = do
 
 withText :: String -> (CString -> IO a) -> IO a
 withText text action
-  -- C would see only what is before it.
+  -- C would read only the part before the NUL.
   | '\0' `elem` text = throwStatus invalidArgument
   | otherwise = do
       encoding <- getFileSystemEncoding

@@ -11,7 +11,7 @@ import Foreign.Storable (peekElemOff)
 import GHC.Eventlog.Socket.Internal.Foreign
 import GHC.Eventlog.Socket.Internal.Status
 
--- | Counters since the start. A chunk is what the runtime hands over at once, mostly
+-- | Counters since the start. A chunk is what the runtime hands over in one call, mostly
 -- one of its buffers.
 data EventlogSocketStats = EventlogSocketStats
   { essChunksSent :: Word64
@@ -19,21 +19,21 @@ data EventlogSocketStats = EventlogSocketStats
   , essBytesSent :: Word64
   -- ^ Their bytes.
   , essChunksLost :: Word64
-  -- ^ Chunks that did not fit into the ring and were dropped. The stream, if there
-  -- is one, tells of each.
+  -- ^ Chunks that did not fit into the ring and were dropped. Each is reported in the
+  -- stream, if there is one.
   , essBytesLost :: Word64
   -- ^ Their bytes.
   , essChunksDiscarded :: Word64
-  -- ^ Chunks that came while no client was connected, or were in the ring when
-  -- theirs left.
+  -- ^ Chunks that arrived while no client was connected, or were still in the ring when
+  -- their client disconnected.
   , essBytesDiscarded :: Word64
   -- ^ Their bytes.
   , essRingSize :: Word64
   -- ^ Bytes of the ring.
   , essRingHighWater :: Word64
-  -- ^ The most of them that was ever in use.
+  -- ^ The most of them that were ever in use.
   , essDefinitionBytes :: Word64
-  -- ^ Bytes kept for clients to come: header and definitions.
+  -- ^ Bytes kept for later clients: header and definitions.
   , essConnections :: Word64
   -- ^ Clients accepted.
   , essWakeups :: Word64
@@ -47,14 +47,14 @@ data EventlogSocketStats = EventlogSocketStats
   , essCommandsRun :: Word64
   -- ^ Commands run.
   , essCommandsUnknown :: Word64
-  -- ^ Commands of no namespace or number that is known, or of a later protocol.
+  -- ^ Commands with an unknown namespace or number, or of a later protocol.
   , essCommandsRefused :: Word64
   -- ^ Commands that this runtime, or the program as it was built and started, cannot
-  -- obey.
+  -- run.
   , essCommandsDenied :: Word64
   -- ^ Commands of clients that may not send any.
   , essCommandsDropped :: Word64
-  -- ^ Commands that were more than could be kept waiting.
+  -- ^ Commands for which the queue had no room.
   , essBytesGarbage :: Word64
   -- ^ Bytes received that belong to no command.
   , essInetPort :: Word16
@@ -66,9 +66,9 @@ data EventlogSocketStats = EventlogSocketStats
   , essCallsInterrupted :: Word64
   -- ^ System calls that a signal interrupted.
   , essSendsPartial :: Word64
-  -- ^ Sends of which the client's socket took a part.
+  -- ^ Sends of which the client's socket accepted only a part.
   , essSendsFull :: Word64
-  -- ^ Sends that met a full socket.
+  -- ^ Sends that failed because the socket was full.
   , essSendsDeferred :: Word64
   -- ^ Sends put off for lack of memory.
   , essAcceptsAborted :: Word64
@@ -88,16 +88,16 @@ data EventlogSocketStats = EventlogSocketStats
   , essClientsHalfClosed :: Word64
   -- ^ Clients that closed the half of the connection that they send on.
   , essClientsDisplaced :: Word64
-  -- ^ Clients disconnected because they took nothing while another waited.
+  -- ^ Clients disconnected because they read nothing while another waited.
   , essRingFileSize :: Word64
   -- ^ Bytes of chunks that the ring file holds; 0 without one.
   , essRingFileChunksOverwritten :: Word64
-  -- ^ Chunks that made room for newer ones in it.
+  -- ^ Chunks in it that were overwritten by newer ones.
   , essRingFileBytesOverwritten :: Word64
   -- ^ Their bytes.
   , essRingFileChunksRefused :: Word64
-  -- ^ Chunks that were not recorded: larger than the file, or another that had been in
-  -- the making for a whole lap was in the way.
+  -- ^ Chunks that were not recorded: they were larger than the file, or their place was
+  -- still occupied by a chunk whose writing had begun a whole lap earlier.
   , essRingFileBytesRefused :: Word64
   -- ^ Their bytes.
   , essRingFileDefinitionsLeftOut :: Word64
@@ -106,17 +106,18 @@ data EventlogSocketStats = EventlogSocketStats
   -- ^ The file was truncated while it was written, or its disk failed: nothing is
   -- recorded any more.
   , essSocketFilesRemoved :: Word64
-  -- ^ Times that the file of the Unix socket was found to be removed, or to be another's.
+  -- ^ Times that the file of the Unix socket was found to be removed or replaced.
   , essSocketFilesRemade :: Word64
-  -- ^ Times that it was made again. While these are less, nobody can connect.
+  -- ^ Times that it was created again. While this is less than the count above, no client
+  -- can connect.
   , essDefinitionsLeftOut :: Word64
-  -- ^ Bytes of definitions that could not be kept, or could not be told to a client, for
-  -- want of memory.
+  -- ^ Bytes of definitions that could not be kept, or could not be sent to a client, for
+  -- lack of memory.
   , essClientsRefused :: Word64
   -- ^ Clients that were turned away for lack of memory.
   , essFlushLongest :: Word64
-  -- ^ Nanoseconds that the longest flush took: for so long the program, or a part of it,
-  -- may have stood still.
+  -- ^ Nanoseconds that the longest flush took: the program, or a part of it, may have been
+  -- stopped for this long.
   , essFlushTotal :: Word64
   -- ^ Nanoseconds that all flushes together took.
   }

@@ -31,7 +31,7 @@ import GHC.IO.Exception (IOErrorType (UserError), IOException (..))
 
 import GHC.Eventlog.Socket.Internal.Foreign (c_strerror)
 
--- | @EventlogSocketStatusCode@. Those that nobody tells apart here have no name.
+-- | @EventlogSocketStatusCode@. Codes that need no distinction here have no name.
 newtype Code = Code CInt
   deriving (Eq)
 
@@ -54,7 +54,7 @@ data Status = Status
   -- ^ Its meaning depends on the code; with 'Sys', errno.
   }
 
--- | What C would have said of an argument that cannot be passed to it.
+-- | The status that C would return for an argument that cannot be passed to it.
 invalidArgument :: Status
 invalidArgument = let Errno number = eINVAL in Status Sys number
 

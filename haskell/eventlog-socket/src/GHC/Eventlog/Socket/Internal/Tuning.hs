@@ -18,8 +18,8 @@ import GHC.Eventlog.Socket.Internal.Foreign
 import GHC.Eventlog.Socket.Internal.Start (withText)
 import GHC.Eventlog.Socket.Internal.Status
 
--- | How the library works. Make it out of 'defaultEventlogSocketTuning'. For each
--- field there is a variable of the environment, which wins.
+-- | How the library works. Derive it from 'defaultEventlogSocketTuning'. For each field
+-- there is an environment variable, which overrides it.
 data EventlogSocketTuning = EventlogSocketTuning
   { estBufferSize :: Word64
   -- ^ Size of the ring between the runtime and the clients, in bytes; rounded up to
@@ -31,15 +31,15 @@ data EventlogSocketTuning = EventlogSocketTuning
   -- ^ What happens to a chunk that does not fit. @GHC_EVENTLOG_OVERFLOW@,
   -- 'OverflowDrop'.
   , estExitTimeout :: Word32
-  -- ^ How long the exit of the program may wait for the client to take the rest, in
+  -- ^ How long the exit of the program may wait for the client to read the rest, in
   -- milliseconds. @GHC_EVENTLOG_EXIT_TIMEOUT@, 2000.
   , estFlushInterval :: Word32
-  -- ^ While a client is connected, or a ring file is written, flush the runtime's buffers this often, in
-  -- milliseconds; 0 never does. The program stands still for a flush, so a long one is
-  -- followed by a pause of a hundred times as long. @GHC_EVENTLOG_FLUSH_INTERVAL@, 1000; with
+  -- ^ While a client is connected, or a ring file is written, flush the runtime's buffers
+  -- this often, in milliseconds; 0 never does. A flush stops the program, so a long one is
+  -- followed by a pause a hundred times as long. @GHC_EVENTLOG_FLUSH_INTERVAL@, 1000; with
   -- GHC 9.0, and without @-threaded@, 0.
   , estControl :: EventlogSocketControl
-  -- ^ Whose commands are obeyed. @GHC_EVENTLOG_CONTROL@, 'ControlUnix'.
+  -- ^ Which clients' commands are run. @GHC_EVENTLOG_CONTROL@, 'ControlUnix'.
   }
   deriving (Eq, Show)
 
@@ -53,17 +53,17 @@ data EventlogSocketOverflow
     OverflowBlock (Maybe Word32)
   deriving (Eq, Show)
 
--- | Whose commands are obeyed.
+-- | Which clients' commands are run.
 data EventlogSocketControl
-  = -- | Those that come over a Unix socket.
+  = -- | Those of clients of a Unix socket.
     ControlUnix
   | -- | Those of every client.
     ControlOn
-  | -- | Nobody's.
+  | -- | None.
     ControlOff
   deriving (Eq, Show, Enum, Bounded)
 
--- | What holds when nothing is set.
+-- | The defaults.
 defaultEventlogSocketTuning :: EventlogSocketTuning
 defaultEventlogSocketTuning =
   unsafePerformIO $ allocaArray 6 $ \out -> do
@@ -116,11 +116,12 @@ setTuning tuning = withArray numbers (check . c_set_tuning)
 -- @eventlog recover@ makes an eventlog of them.
 --
 -- The number is how many bytes of chunks it holds; rounded up to a power of two, from
--- 1 MiB to 4 GiB, and 0 is 64 MiB. What a process that is gone has left at this path is
--- kept as @PATH.1@. @GHC_EVENTLOG_RING_FILE@ and @GHC_EVENTLOG_RING_FILE_SIZE@ win.
+-- 1 MiB to 4 GiB, and 0 is 64 MiB. The file that an ended process has left at this path is
+-- kept as @PATH.1@. @GHC_EVENTLOG_RING_FILE@ and @GHC_EVENTLOG_RING_FILE_SIZE@ override
+-- these values.
 --
--- Throws a 'userError' if the size is out of range or the library has started. That the
--- file cannot be made is said by the start.
+-- Throws a 'userError' if the size is out of range or the library has started. If the file
+-- cannot be created, the start fails.
 setRingFile :: Maybe (FilePath, Word64) -> IO ()
 setRingFile Nothing = check (c_set_ring_file nullPtr 0)
 setRingFile (Just (path, size)) =
