@@ -1,15 +1,15 @@
 /*
- * eventlog_socket_rts.c - the part of eventlog-socket that sees GHC's runtime.
+ * eventlog_socket_rts.c - the part of eventlog-socket that depends on GHC's runtime.
  *
  * Compiled by the program's own ghc, so that Rts.h, __GLASGOW_HASKELL__ and the
  * layout of RtsConfig and RtsFlags are those of the RTS it is linked with. It
- * holds what takes RtsConfig by value, and the table of RTS functions.
+ * contains the functions that take RtsConfig by value, and the table of RTS functions.
  *
- * GHC 9.0 has no public way to flush its event buffers: flushEventLog came
- * with 9.2. What it has is endEventLogging, which writes all buffers, and
- * startEventLogging; neither locks anything, so the world must stand still in
- * between. The functions that stop the world are hidden in libHSrts.so but can
- * be linked from libHSrts.a: they are weak references here, NULL with -dynamic.
+ * GHC 9.0 has no public function to flush its event buffers: flushEventLog was added
+ * in 9.2. It has endEventLogging, which writes all buffers, and startEventLogging;
+ * neither takes a lock, so the world must be stopped during both. The functions that
+ * stop the world are hidden in libHSrts.so but can be linked from libHSrts.a: they are
+ * weak references here, NULL with -dynamic.
  */
 #include "eventlog_socket_rts.h"
 
@@ -20,21 +20,21 @@
 #include <string.h>
 #include <unistd.h>
 
-/* g_NAME points to what the RTS calls NAME, or is NULL. GHC's own linker, which loads
- * packages into a GHC that is linked statically, refuses weak references; what they are
- * for is out of its reach, too. */
+/* g_NAME points to the RTS's NAME, or is NULL. GHC's own linker, which loads packages
+ * into a statically linked GHC, refuses weak references; it could not resolve these
+ * names, either. */
 #ifdef EVENTLOG_SOCKET_FOR_GHCI
 #define FROM_RTS(type, name) static type *const g_##name = NULL
 #if __GLASGOW_HASKELL__ < 902
-/* So are these, of this version. */
+/* Nor can it resolve these functions of this version. */
 #define eventLogStatus() EVENTLOG_NOT_SUPPORTED
 #define startEventLogging(writer) ((void)(writer), false)
 #define endEventLogging() ((void)0)
 #endif
 #else
 #ifdef __APPLE__
-/* The linker refuses a name that nothing defines even so, unless it is told by
- * -U _NAME (the package says so). */
+/* The linker still refuses an undefined name, except with -U _NAME (which the package
+ * passes). */
 #define WEAK_REFERENCE __attribute__((weak_import))
 #else
 #define WEAK_REFERENCE __attribute__((weak))
@@ -56,24 +56,24 @@ FROM_RTS(EndTask, boundTaskExiting);
 FROM_RTS(WithTask, waitForCapability);
 FROM_RTS(WithTask, stopAllCapabilities);
 FROM_RTS(ReleaseAll, releaseAllCapabilities);
-/* The collector that works beside the program is at it. */
+/* The concurrent collector is running. */
 FROM_RTS(bool, concurrent_coll_running);
 #endif
 
 /* ------------------------------------------------------------- exit hook -- */
 
-/* Two ways lead here: wrap_hs_main and hs_main set RtsConfig.onExitHook;
- * a program that starts from Haskell gets the definition of OnExitHook below,
- * which the static RTS prefers to its own, empty one. With -dynamic the RTS
- * keeps its own. */
+/* The hook is installed in two ways: wrap_hs_main and hs_main set
+ * RtsConfig.onExitHook; a program that starts from Haskell gets the definition of
+ * OnExitHook below, which is linked instead of the empty one in the static RTS. With
+ * -dynamic the RTS uses its own. */
 static bool g_hook_in_config = false;
 static void (*g_chained_exit_hook)(void) = NULL;
 
-/* --eventlog-flush-interval: the RTS's ticker flushes, and reads at every tick how often it
- * is to. It can deadlock with the exit (GHC #26573, 9.2 to 9.12.3), and with a flush of
- * ours as a second one. */
+/* --eventlog-flush-interval: the RTS's ticker flushes, and reads the interval at every
+ * tick. Its flush can deadlock with the exit (GHC #26573, 9.2 to 9.12.3), and with a
+ * flush of ours at the same time. */
 #if __GLASGOW_HASKELL__ >= 902
-/* What was taken from it, in ticks. */
+/* The interval that was taken from it, in ticks. */
 static int g_taken_ticks = 0;
 
 static void set_flush_ticks(int ticks) {
@@ -106,16 +106,17 @@ static void end_flushes(void) {}
 static void on_exit_hook(void) {
   end_flushes();
   eventlog_socket_rts_exiting();
-  /* They may have been given back at the same time; from here on they are not. */
+  /* The interval may have been given back at the same time; from here on it is not. */
   end_flushes();
   if (g_chained_exit_hook != NULL) g_chained_exit_hook();
 }
 
-/* Whether the RTS took this one, its address tells: a program may have an OnExitHook of
- * its own, which comes before a weak one. */
+/* Compares the address, because a program may define its own OnExitHook, which is
+ * linked instead of a weak one. */
 #ifdef __APPLE__
-/* There are no aliases. But a section with nothing else in it, whose ends the linker
- * knows; it is empty if this one was not taken. */
+/* There are no aliases. Instead, the hook is alone in a section, for which the linker
+ * defines symbols of the beginning and the end; it is empty if this hook was not
+ * linked. */
 #define HOOK_SECTION "__es_exit_hook"
 __attribute__((weak, section("__TEXT," HOOK_SECTION ",regular,pure_instructions")))
 void OnExitHook(void) {
@@ -141,7 +142,7 @@ static void hook_config(RtsConfig *config) {
   g_hook_in_config = true;
 }
 
-/* The configuration in use; out of reach with -dynamic. */
+/* The configuration in use; not accessible with -dynamic. */
 FROM_RTS(RtsConfig, rtsConfig);
 
 static bool exit_hooked(void) {
@@ -159,23 +160,23 @@ static bool logs_nothing(void) {
   return RtsFlags.TraceFlags.tracing != TRACE_EVENTLOG;
 }
 
-/* What `-N` takes by itself, before the options of the RTS are known. */
+/* Before the options of the RTS are known, the number that `-N` chooses by itself. */
 static uint32_t capabilities(void) {
   if (!rtsSupportsBoundThreads()) return 1;
   return n_capabilities > 0 ? n_capabilities : getNumberOfProcessors();
 }
 
-/* While no log runs, the RTS does not make buffers for capabilities that come with
- * setNumCapabilities, and starting one crashes. */
+/* While no log runs, the RTS does not allocate buffers for capabilities that are added by
+ * setNumCapabilities, and starting a log crashes. */
 static bool lacks_buffers(void) {
-  /* Without -threaded there is one capability, with a buffer, whatever happens; and the
-   * flag, which is that RTS's to ignore, is 0. */
+  /* Without -threaded there is always one capability, with a buffer; and the flag, which
+   * that RTS ignores, is 0. */
   return rtsSupportsBoundThreads() && eventLogStatus() != EVENTLOG_RUNNING &&
          n_capabilities > RtsFlags.ParFlags.nCapabilities;
 }
 
 static bool start_logging(const EventLogWriter *writer) {
-  /* startEventLogging only tries its lock: it says no while another thread
+  /* startEventLogging only tries its lock: it returns false while another thread
    * starts or ends a log. */
   for (int attempt = 0; attempt < 1000; attempt++) {
     if (startEventLogging(writer)) return true;
@@ -205,11 +206,11 @@ static bool can_stop_world(void) {
   return !rtsSupportsBoundThreads() || can_stop_by_task() || enabled_capabilities == 1;
 }
 
-/* True if it could be done at all. */
+/* Whether the world could be stopped. */
 static bool with_stopped_world(void (*action)(void *), void *context) {
   if (!rtsSupportsBoundThreads()) {
-    /* One OS thread, this one, runs everything. The 9.0 timer handler may log
-     * profile samples, so it is held back. */
+    /* One OS thread, this one, runs everything. The timer handler of 9.0 may log
+     * profile samples, so its signal is blocked. */
     sigset_t timer, before;
     sigemptyset(&timer);
     sigaddset(&timer, SIGVTALRM);
@@ -229,7 +230,7 @@ static bool with_stopped_world(void (*action)(void *), void *context) {
     return true;
   }
   if (enabled_capabilities == 1) {
-    /* -dynamic: to hold the only capability is to stop the world. */
+    /* -dynamic: holding the only capability stops the world. */
     Capability *cap = rts_lock();
     bool only_one = enabled_capabilities == 1;
     if (only_one) action(context);
@@ -239,10 +240,10 @@ static bool with_stopped_world(void (*action)(void *), void *context) {
   return false;
 }
 
-/* The world that stands still is without the thread of the concurrent collector, which
- * logs into the buffer that the header goes through: what it logs while there is no log
- * is gone, and it may spoil the header. So it is let finish, if that is soon; it begins
- * in a stopped world only. */
+/* The thread of the concurrent collector still runs in a stopped world, and logs into
+ * the buffer through which the header is written: what it logs while there is no log is
+ * lost, and may damage the header. So wait for it to finish, for a limited time; it only
+ * starts in a stopped world. */
 static bool is_collecting(void) {
   return g_concurrent_coll_running != NULL &&
          __atomic_load_n(g_concurrent_coll_running, __ATOMIC_ACQUIRE);
@@ -290,7 +291,7 @@ static EventlogSocketStatusCode attach(const EventLogWriter *writer) {
 
 static void flush_action(void *context) {
   (void)context;
-  /* Somebody may have ended our log and started another one. */
+  /* Other code may have ended our log and started another one. */
   if (eventLogStatus() != EVENTLOG_RUNNING || !eventlog_socket_rts_attached())
     return;
   eventlog_socket_rts_restarting(true);
@@ -318,9 +319,9 @@ static void flush_here(void) {
     flushEventLog(NULL);
     return;
   }
-  /* With a capability in hand. Without one, a request to stop the others would be
-   * pending while forkProcess has them all; the child would inherit the request, and
-   * wait for a thread that it does not have. */
+  /* Hold a capability. Without one, a request to stop the others would be pending while
+   * forkProcess holds them all; the child would inherit the request, and wait for a
+   * thread that it does not have. */
   Capability *cap = rts_lock();
   flushEventLog(&cap);
   rts_unlock(cap);
@@ -338,7 +339,7 @@ static bool is_debugged(void) {
 }
 
 static const char *rts_identifier(void) {
-  /* As the RTS builds it for EVENT_RTS_IDENTIFIER: version and way. */
+  /* As the RTS composes it for EVENT_RTS_IDENTIFIER: version and way. */
   static char identifier[64];
 #ifdef __GLASGOW_HASKELL_FULL_VERSION__
   const char *version = __GLASGOW_HASKELL_FULL_VERSION__;
@@ -402,7 +403,7 @@ static void facts(EventlogSocketRtsFacts *out) {
   out->esf_heap_profile_filters[6] = RtsFlags.ProfFlags.bioSelector;
 }
 
-/* Defined in the profiling ways of the RTS only. */
+/* Defined only in the profiling ways of the RTS. */
 typedef CostCentre *CostCentres;
 FROM_RTS(CostCentres, CC_LIST);
 
@@ -415,18 +416,18 @@ static void cost_centres(EventlogSocketCostCentre *each, void *context) {
 
 /* --------------------------------------------------------------- commands -- */
 
-/* A census is due. Out of reach with -dynamic. */
+/* A census is due. Not accessible with -dynamic. */
 FROM_RTS(bool, performHeapProfile);
 
 #ifdef NEEDS_STOPPED_WORLD
-/* 9.0 has no requestHeapCensus; this is all that it does from 9.2 on. */
+/* 9.0 has no requestHeapCensus; from 9.2 on, it does only this. */
 static bool request_heap_census(void) {
   if (g_performHeapProfile == NULL) return false;
   *g_performHeapProfile = true;
   return true;
 }
 
-/* The scheduler of 9.0 sets the same flag itself, whenever it runs a thread. */
+/* The scheduler of 9.0 sets the same flag itself whenever it runs a thread. */
 static bool set_heap_profiling(bool on) {
   (void)on;
   return false;
@@ -443,9 +444,9 @@ static bool set_heap_profiling(bool on) {
 }
 #endif
 
-/* The collection that makes the census that is due, if it still is. A program that is
- * busy makes it by itself, soon; it gets the time, as two that make it at once (one
- * decides on it before it has stopped the other) make two. */
+/* Performs the collection that makes the census, if it is still due. A busy program soon
+ * makes it by itself; this waits for that, because two threads that make it at the same
+ * time (one decides on it before it has stopped the other) would make two. */
 static void make_census(void) {
   for (int wait = 0; wait < 50 && g_performHeapProfile != NULL; wait++) {
     if (!__atomic_load_n(g_performHeapProfile, __ATOMIC_RELAXED)) return;
@@ -464,9 +465,9 @@ static bool set_profiling(bool on) {
   return true;
 }
 
-/* The event classes that are on: private variables of every RTS that can log, out
- * of reach with -dynamic. They were ints, 0 or 1, and became bytes: the first byte
- * is the value in either case, where the least significant byte comes first. */
+/* The event classes that are on: private variables of every RTS that can log, not
+ * accessible with -dynamic. In older versions they are ints, 0 or 1, in newer ones bytes:
+ * on little-endian machines the first byte is the value in either case. */
 FROM_RTS(uint8_t, TRACE_sched);
 FROM_RTS(uint8_t, TRACE_gc);
 FROM_RTS(uint8_t, TRACE_nonmoving_gc);
@@ -493,7 +494,7 @@ static bool set_event_class(EventlogSocketRtsCommand command) {
   if (class == NULL) return false;
   bool on = (command & 1) == 0;
   __atomic_store_n(class, on, __ATOMIC_RELAXED);
-  /* Where these are looked at in their stead: by base, before it calls the RTS at
+  /* These flags are read instead of the variables by base, before it calls the RTS at
    * all, and by the non-moving collector. */
   if (class == g_TRACE_user) RtsFlags.TraceFlags.user = on;
   if (class == g_TRACE_nonmoving_gc) RtsFlags.TraceFlags.nonmoving_gc = on;
@@ -565,7 +566,8 @@ __attribute__((constructor)) static void register_rts(void) {
 
 /* ------------------------------------------------------------------- main -- */
 
-/* What hs_main does, with room for work between hs_init and the closure. */
+/* Does what hs_main does, but separately from hs_init, so that work can be done before
+ * the closure runs. */
 static void run_and_exit(StgClosure *main_closure) {
   Capability *cap = rts_lock();
   rts_evalLazyIO(&cap, main_closure, NULL);
