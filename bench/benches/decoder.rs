@@ -66,7 +66,7 @@ fn decode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Bytes(log.len() as u64));
 
-    // The least that anybody can do: look at every byte once.
+    // The minimum for any decoder: read every byte once.
     group.bench_function("sum of bytes", |bencher| {
         bencher.iter(|| log.iter().map(|&byte| u64::from(byte)).sum::<u64>());
     });
@@ -106,8 +106,7 @@ fn decode(criterion: &mut Criterion) {
             assert_eq!(seen, events);
         });
     });
-    // Two readers of the same bytes that take turns: each time the other's next event has
-    // to be looked at again.
+    // Two readers that take turns: each time, the next event of the other has to be read again.
     group.bench_function("Decoder::for_each_event_while", |bencher| {
         bencher.iter(|| {
             let (mut decoder, mut input) = (Decoder::new(), &log[..]);

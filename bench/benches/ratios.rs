@@ -1,10 +1,12 @@
-//! What a push costs in the ring and in its rivals, as a multiple of a plain memcpy of the same chunk.
+//! The cost of a push in the ring and in other queues, as a multiple of a plain memcpy of the same
+//! chunk.
 //!
 //!   cargo bench -p bench --bench ratios [-- short]
 //!
-//! All queues take turns, round after round, and each round's figures are divided by the memcpy of that round: what is slow
-//! for all (another program, another clock rate) is slow on both sides of the ratio. The medians over rounds are printed and
-//! go to `ring.md` and `ring.csv` in `target/bench`.
+//! All queues take turns, round after round, and each round's figures are divided by the memcpy of
+//! that round: a disturbance that slows down all of them (another program, another clock rate)
+//! affects both sides of the ratio. The medians over rounds are printed and written to `ring.md`
+//! and `ring.csv` in `target/bench`.
 //!
 //! The recorder has no consumer: its figures are of pushes alone, each of which overwrites the oldest records.
 #![allow(missing_docs, reason = "a program")]
@@ -41,8 +43,8 @@ impl<Q: Queue> Case for Of<Q> {
         Q::NAME
     }
 
-    /// One thread pushes a record and releases the oldest, of which so many wait: the way of a record without another core's
-    /// cache misses.
+    /// One thread pushes a record and releases the oldest of `backlog` records: the whole way of a
+    /// record without the cache misses of another core.
     fn alone(&mut self, chunk: &[u8], backlog: usize, pushes: usize) -> Duration {
         let (mut producers, mut consumer) = self.0.split(1).expect("one producer");
         let producer = &mut producers[0];
@@ -61,7 +63,8 @@ impl<Q: Queue> Case for Of<Q> {
         time
     }
 
-    /// Producers push as fast as there is room, a consumer releases as fast as there are records: the time of all.
+    /// Producers push as fast as there is room, a consumer releases as fast as there are records.
+    /// Returns the time of the whole.
     fn together(&mut self, producers: usize, chunk: &[u8], pushes: usize) -> Option<Duration> {
         let (producers, mut consumer) = self.0.split(producers)?;
         let each = pushes / producers.len();
@@ -109,7 +112,7 @@ impl<Q: Queue> Case for Of<Q> {
     }
 }
 
-/// Spins a little, then lets others run: there may be more threads than processors.
+/// Spins a little, then yields: there may be more threads than processors.
 fn wait(turns: &mut u32) {
     *turns += 1;
     if turns.is_multiple_of(64) {
@@ -151,7 +154,7 @@ struct Line {
     rounds: Vec<f64>,
 }
 
-/// Measures all queues in turn; those that cannot do it are left out.
+/// Measures all queues in turn; those that do not support a case are left out.
 fn compare(
     bench: &'static str,
     size: usize,
@@ -172,12 +175,14 @@ fn compare(
         .collect();
     let count = cases.len();
     for round in 0..rounds {
-        // Now and then in other memory: where its pages lie makes a difference, which is nobody's merit.
+        // Allocate other memory from time to time: the position of its pages makes a difference
+        // that has nothing to do with the queues.
         if round > 0 && round % 5 == 0 {
             cases.clear();
             cases = self::cases(size);
         }
-        // Each is the first in its turn. Not there and back: who comes twice in a row finds its memory in the caches.
+        // Each is the first in its turn. Not back and forth: a queue that runs twice in a row finds
+        // its memory in the caches.
         for index in (0..count).map(|index| (index + round) % count) {
             lines[index].rounds.extend(measure(&mut *cases[index]));
         }
@@ -225,7 +230,8 @@ fn table(groups: &[Vec<Line>], cell: impl Fn(&Line, &Line) -> String) -> String 
 }
 
 fn main() -> Result<(), String> {
-    // Cargo says --bench when it benches, and nothing when it only looks whether all of them run.
+    // Cargo passes --bench for a benchmark, and nothing when it only checks whether all of them
+    // run.
     let args: Vec<String> = env::args().skip(1).collect();
     let short = !args.iter().any(|arg| arg == "--bench") || args.iter().any(|arg| arg == "short");
     // For work on one size: its bytes.
@@ -255,7 +261,8 @@ fn main() -> Result<(), String> {
             let chunk = vec![0xa5_u8; size];
             let lap = CAPACITY / size;
             let backlog = if bench == "backlog" { lap * 3 / 8 } else { 0 };
-            // A second lap is measured: the first brings the memory into the caches, as far as it goes there.
+            // The second lap is measured: the first brings the memory into the caches, as far as it
+            // fits.
             let rounds = if short { 2 } else { 15 };
             groups.push(compare(bench, size, 1, rounds, |case| {
                 case.alone(&chunk, backlog, lap);
@@ -318,7 +325,7 @@ fn main() -> Result<(), String> {
     write("ring.csv", &csv)
 }
 
-/// Keeps a text in `TARGET/bench`; this program is in `TARGET/release/deps`.
+/// Writes a text to `TARGET/bench`; this program is in `TARGET/release/deps`.
 fn write(name: &str, text: &str) -> Result<(), String> {
     let program = env::current_exe().map_err(|error| error.to_string())?;
     let target = program.ancestors().nth(3).unwrap_or(Path::new("."));

@@ -1,7 +1,9 @@
-//! What a push costs in the ring and in its rivals, beside a plain memcpy of the same chunk into memory of the same size.
+//! The cost of a push in the ring and in other queues, beside a plain memcpy of the same chunk into
+//! memory of the same size.
 //!
-//! One thread pushes a chunk and releases it, so every figure is the whole way of a record without another core's cache
-//! misses and without reading the payload; of the recorder it is a push alone, as that has no consumer. `ratios` measures the same with all of them taking turns.
+//! One thread pushes a chunk and releases it, so every figure is the whole way of a record without
+//! the cache misses of another core and without reading the payload; for the recorder it is a push
+//! alone, because it has no consumer. `ratios` measures the same with all of them taking turns.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::hint::black_box;

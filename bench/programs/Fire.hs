@@ -1,13 +1,13 @@
 {-# LANGUAGE MagicHash #-}
 {-# LANGUAGE UnboxedTuples #-}
 
--- | Nothing but events: what an event costs.
+-- | Only events: the cost of an event.
 module Fire (fire) where
 
 import GHC.Exts
 import GHC.IO (IO (..))
 
--- | So many events of 44 bytes: type 2, time 8, length 2, text 32.
+-- | Logs this many events of 44 bytes: type 2, time 8, length 2, text 32.
 fire :: Int -> IO ()
 fire (I# count) = IO (\state -> (# go count state, () #))
   where

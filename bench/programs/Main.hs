@@ -1,4 +1,4 @@
--- | What is measured with a real runtime:
+-- | The programs that are measured with a real runtime:
 -- PROGRAM fire|mixed|pause|stamps|paced|crowded NUMBER [FILE].
 -- With N capabilities each does its part of NUMBER, on a thread of its own.
 module Main (main) where
@@ -30,7 +30,7 @@ main = do
     "paced" -> pure (const (paced part))
     "crowded" -> pure (const (crowded part))
     _ -> fail "fire, mixed, pause, stamps, paced or crowded"
-  -- Otherwise the first to start would have done its part before the last one starts.
+  -- Otherwise the first thread could finish its part before the last one starts.
   go <- newEmptyMVar
   done <- forM [0 .. capabilities - 1] $ \capability -> do
     ended <- newEmptyMVar

@@ -1,5 +1,5 @@
--- | A program at its work, which says something now and then; the collector's events come
--- with it.
+-- | A program that works, and logs a marker now and then; the events of the collector are
+-- logged, too.
 module Mixed (mixed) where
 
 import Control.Exception (evaluate)
@@ -8,7 +8,7 @@ import Data.Bits (xor)
 import qualified Data.IntMap.Strict as IntMap
 import Debug.Trace (traceMarkerIO)
 
--- | So many items of work, of a capability.
+-- | Does this many items of work, on a capability.
 mixed :: Int -> Int -> IO ()
 mixed items capability = foldM_ item IntMap.empty [1 .. items]
   where

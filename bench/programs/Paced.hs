@@ -1,4 +1,4 @@
--- | Events at a steady rate: 10 MB/s of them, while so many threads are alive.
+-- | Events at a steady rate of 10 MB/s, while a number of threads are alive.
 module Paced (paced, crowded) where
 
 import Control.Concurrent
@@ -9,7 +9,7 @@ import Fire (fire)
 
 foreign import ccall unsafe "bench_now" now :: IO Word64
 
--- | So many hundredths of a second.
+-- | Runs for this many hundredths of a second.
 paced :: Int -> IO ()
 paced ticks = do
   start <- now
@@ -17,12 +17,12 @@ paced ticks = do
     -- 2273 events of 44 bytes.
     fire 2273
     time <- now
-    -- Late ticks are made up for.
+    -- After a late tick the next ones follow without a pause.
     let due = fromIntegral tick * 10000000
         gone = fromIntegral (time - start)
     when (gone < due) $ threadDelay ((due - gone) `div` 1000)
 
--- | The same for a minute, with so many threads that wait for something.
+-- | The same for a minute, with this many threads that wait for something.
 crowded :: Int -> IO ()
 crowded threads = do
   never <- newEmptyMVar

@@ -1,5 +1,5 @@
--- | How long the program stands still when it logs: batches of 100 events, with 100
--- microseconds between them in which it does something else.
+-- | How long logging stops the program: batches of 100 events, with 100 microseconds
+-- between them in which it does something else.
 module Pause (pause) where
 
 import Control.Monad
@@ -13,7 +13,7 @@ import Fire (fire)
 foreign import ccall unsafe "bench_now" now :: IO Word64
 foreign import ccall unsafe "bench_samples" samples :: Int -> IO (Ptr Word64)
 
--- | So many batches for each capability; then what each does.
+-- | Prepares this many batches for each capability; returns the action of each.
 pause :: Int -> Int -> IO (Int -> IO ())
 pause batches capabilities = do
   times <- samples (batches * capabilities)

@@ -1,4 +1,4 @@
--- | An event a millisecond that says when it was logged.
+-- | An event a millisecond, which contains the time at which it was logged.
 module Stamps (stamps) where
 
 import Control.Concurrent (threadDelay)

@@ -1,5 +1,6 @@
 /* The C half of the Haskell programs: main, and the clocks. With GHC_EVENTLOG_UNIX_PATH
- * it streams, with GHC_EVENTLOG_RING_FILE it records, without them the RTS's own options say what becomes of the eventlog. */
+ * it streams, with GHC_EVENTLOG_RING_FILE it records; without them the options of the RTS
+ * decide about the eventlog. */
 #include "eventlog_socket.h"
 
 #include <inttypes.h>
@@ -59,7 +60,7 @@ void bench_end(const char *file) {
 #endif
   putchar('\n');
   fflush(stdout);
-  /* So that what is still on its way (a flush) arrives. Then the harness ends this. */
+  /* So that data which is still to be flushed arrives. Then the harness ends this program. */
   sleep(30);
 }
 

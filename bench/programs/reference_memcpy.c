@@ -1,5 +1,5 @@
-/* The least that a writer could do: copy the chunk into 16 MiB that go round, with no
- * regard for anybody who might read them. */
+/* The minimum for a writer: copy the chunk into 16 MiB that are used as a circle, without
+ * any synchronisation with a reader. */
 #include "eventlog_socket.h"
 
 #include <stdatomic.h>

@@ -48,7 +48,7 @@ static int listen_tcp(const char *port) {
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   listener = socket(AF_INET, SOCK_STREAM, 0);
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  /* An accepted socket has it from its listener. */
+  /* An accepted socket inherits it from its listener. */
   setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   return bind(listener, (struct sockaddr *)&at, sizeof at);
 }

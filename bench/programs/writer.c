@@ -1,15 +1,15 @@
-/* writer - calls writeEventLog as an RTS would, and takes the time of each call. It
+/* writer - calls writeEventLog as an RTS would, and measures the time of each call. It
  * links with any library that has the header: this one, the peer, or a reference.
  *
  *   writer key=value ...
  *     unix=PATH | port=N   where to listen; neither: nowhere, for a ring file
  *     threads=N chunk=BYTES calls=N (each thread)  pace_ns=N (0: flat out)
- *     wait=1               begin when a client is there
- *     stamped=1            each chunk says when it was handed over
- *     idle_ms=N            afterwards, look at N ms of idleness
+ *     wait=1               begin when a client is connected
+ *     stamped=1            each chunk contains the time of its call
+ *     idle_ms=N            afterwards, measure N ms of idle time
  *     samples=FILE         the times, 8 bytes each
  *
- * Says "listening", then "result key=value ...", and ends when its stdin does.
+ * Prints "listening", then "result key=value ...", and ends when its stdin ends.
  * Links with -Wl,--wrap for the calls that are counted, see below. */
 #include "eventlog_socket.h"
 
@@ -78,9 +78,9 @@ static void sleep_ms(uint64_t ms) { sleep_until(now_ns() + ms * 1000000u); }
 
 /* -------------------------------------------------- system calls, counted -- */
 
-/* What a library may do to a descriptor or a futex while the RTS waits for it. What
- * libc calls for itself (a contended mutex, more memory) shows as a context switch or
- * in the time. */
+/* The calls that a library may make on a descriptor or a futex while the RTS waits for
+ * it. Calls that libc makes itself (a contended mutex, more memory) are visible as context
+ * switches or in the time. */
 static _Thread_local uint64_t system_calls = 0;
 
 ssize_t __real_write(int fd, const void *from, size_t size);
@@ -139,7 +139,7 @@ static void write_header(const EventLogWriter *writer) {
   writer->writeEventLog(chunk, (size_t)(end - chunk));
 }
 
-/* What an RTS does when it starts its log. The peer's stub calls it, too. */
+/* Does what an RTS does when it starts its log. The peer's stub calls it, too. */
 void bench_start_log(const EventLogWriter *writer) {
   writer->initEventLogWriter();
   write_header(writer);
@@ -177,7 +177,7 @@ static uint64_t calls, pace_ns;
 static bool stamped;
 static pthread_barrier_t together;
 
-/* Sleeping costs tens of microseconds: a shorter pace is waited for in a loop. */
+/* Sleeping costs tens of microseconds: for a shorter pace it waits in a loop. */
 static void wait_until(uint64_t when) {
   if (pace_ns >= 100000) sleep_until(when);
   else while (now_ns() < when) continue;
@@ -214,7 +214,7 @@ static void *call(void *argument) {
   caller->yields = yields > paced_switches ? yields - paced_switches : 0;
   caller->preemptions = (uint64_t)(after.ru_nivcsw - before.ru_nivcsw);
   caller->faults = (uint64_t)(after.ru_minflt - before.ru_minflt);
-  /* Not freed: so the end of one thread does not disturb another. */
+  /* Not freed, so that the end of one thread does not disturb another. */
   return NULL;
 }
 
@@ -297,7 +297,7 @@ int main(int argc, char *argv[]) {
   puts("listening");
   fflush(stdout);
   if (number_of("wait") != 0) must(eventlog_socket_wait(), "wait");
-  /* A program does not begin with its busiest moment. */
+  /* A program is not at its busiest right at the beginning. */
   sleep_ms(SETTLE_MS);
 
   pthread_barrier_init(&together, NULL, (unsigned)threads + 1);
@@ -336,12 +336,12 @@ int main(int argc, char *argv[]) {
 
   uint64_t idle_ms = number_of("idle_ms"), idle_cpu = 0, idle_sleeps = 0;
   if (idle_ms != 0) {
-    /* Until what was written has been sent. */
+    /* Wait until everything that was written has been sent. */
     sleep_ms(300);
     idle_sleeps = sleeps_of_others();
     idle_cpu = cpu_of_others();
     sleep_ms(idle_ms);
-    /* The two clocks are not read at the same moment: nothing may come out as less. */
+    /* The two clocks are not read at the same moment: the difference may be negative. */
     uint64_t later = cpu_of_others();
     idle_cpu = later > idle_cpu ? later - idle_cpu : 0;
     idle_sleeps = sleeps_of_others() - idle_sleeps;
@@ -372,6 +372,6 @@ int main(int argc, char *argv[]) {
   putchar('\n');
   fflush(stdout);
   while (getchar() != EOF) continue;
-  /* At once: nobody wants the rest. */
+  /* At once: the rest of the stream is not needed. */
   _exit(0);
 }

@@ -1,4 +1,4 @@
-//! Building what is measured: our library, and small programs with it and with another.
+//! Building what is measured: our library, and small programs with it and with another one.
 
 use std::collections::hash_map::DefaultHasher;
 use std::env;
@@ -41,14 +41,14 @@ pub fn repository() -> &'static Path {
     package.parent().unwrap_or(package)
 }
 
-/// The target directory, from where this program is: `TARGET/release/NAME`.
+/// The target directory, derived from the path of this program: `TARGET/release/NAME`.
 fn target() -> PathBuf {
     let program = env::current_exe().unwrap_or_default();
     let target = program.ancestors().nth(2);
     target.map_or_else(|| repository().join("target"), Path::to_path_buf)
 }
 
-/// Where results and programs go: `TARGET/bench`.
+/// Where results and programs are written: `TARGET/bench`.
 pub fn output() -> PathBuf {
     target().join("bench")
 }
@@ -60,7 +60,7 @@ pub struct Built {
     peer: Option<Peer>,
 }
 
-/// Another library that has the header `eventlog_socket.h`, built by whoever measures.
+/// Another library with the header `eventlog_socket.h`, built by the user.
 #[derive(Debug)]
 struct Peer {
     /// `EVENTLOG_PEER_LIBRARY`: the static library.
@@ -100,10 +100,11 @@ impl Peer {
 }
 
 impl Built {
-    /// Build ours, and find the peer. Without one things go on, and that is said on stderr.
+    /// Builds our library, and finds the peer. If there is no peer, that is reported on stderr and
+    /// the others are measured.
     ///
     /// # Errors
-    /// Ours cannot be built, or the peer is not where the variables say.
+    /// Our library cannot be built, or the peer is not where the variables say.
     pub fn new() -> Result<Built, String> {
         let out = output();
         fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
@@ -123,7 +124,7 @@ impl Built {
         })
     }
 
-    /// Those of `wanted` that there are.
+    /// Those of `wanted` that are available.
     pub fn among(&self, wanted: &[Library]) -> Vec<Library> {
         let there = |library: &&Library| **library != Library::Peer || self.peer.is_some();
         wanted.iter().filter(there).copied().collect()
@@ -132,7 +133,7 @@ impl Built {
     /// `writer.c` with this library.
     ///
     /// # Errors
-    /// What the compiler says.
+    /// The output of the compiler.
     pub fn writer(&self, library: Library) -> Result<PathBuf, String> {
         let bench = repository().join("bench");
         let mut making = Making::default();
@@ -153,7 +154,7 @@ impl Built {
         match library {
             Library::Peer => {
                 let peer = self.peer.as_ref().ok_or("there is no peer")?;
-                // What it calls of an RTS.
+                // The functions that it calls of an RTS.
                 making.file(&bench.join("stub/rts.c"), "rts.c")?;
                 making.file(&bench.join("stub/Rts.h"), "Rts.h")?;
                 making.file(
@@ -193,7 +194,7 @@ impl Built {
     /// The Haskell programs with this library, by this GHC.
     ///
     /// # Errors
-    /// What GHC says.
+    /// The output of GHC.
     pub fn haskell(&self, library: Library, ghc: &Ghc) -> Result<PathBuf, String> {
         let bench = repository().join("bench/programs");
         let mut making = Making::default();
@@ -208,7 +209,7 @@ impl Built {
         ] {
             making.file(&bench.join(name), name)?;
         }
-        // -fno-omit-yields: a loop that does not allocate stops for a collection.
+        // -fno-omit-yields: so that a loop which does not allocate stops for a collection.
         making.args([
             "-v0",
             "-O",
@@ -253,7 +254,7 @@ impl Built {
 /// The command line, `eventlog`, built.
 ///
 /// # Errors
-/// What cargo says.
+/// The output of cargo.
 pub fn command_line() -> Result<PathBuf, String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
@@ -263,8 +264,8 @@ pub fn command_line() -> Result<PathBuf, String> {
     Ok(target().join("release/eventlog"))
 }
 
-/// A call of a compiler in a directory with copies of the sources, where it makes
-/// `program`. An equal call of before is not made again.
+/// A call of a compiler in a directory with copies of the sources, where it makes `program`. A call
+/// that is equal to an earlier one is not made again.
 #[derive(Debug, Default)]
 struct Making {
     files: Vec<(String, Vec<u8>)>,
@@ -291,7 +292,7 @@ impl Making {
             return Ok(kept.join("program"));
         }
         let making = programs.join(format!("making-{}", std::process::id()));
-        // There is one only if this id has been used before.
+        // There is one only if this process id has been used before.
         let _ = fs::remove_dir_all(&making);
         for (name, content) in &self.files {
             let path = making.join(name);
@@ -302,7 +303,7 @@ impl Making {
         let (program, first) = compiler.split_first().ok_or("no compiler")?;
         let mut command = Command::new(program);
         run(command.args(first).args(&self.args).current_dir(&making))?;
-        // An equal one may have come meanwhile.
+        // Another process may have made an equal call meanwhile.
         if fs::rename(&making, &kept).is_err() {
             let _ = fs::remove_dir_all(&making);
         }
@@ -310,7 +311,7 @@ impl Making {
     }
 }
 
-/// Run to the end; what was said there is the error.
+/// Runs a command to its end; its output is the error.
 ///
 /// # Errors
 /// It cannot be run, or fails.

@@ -1,4 +1,4 @@
-//! Clients of what is measured: quick, slow, stalled, or coming and going.
+//! Clients of what is measured: fast, slow, stalled, or connecting again and again.
 
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// How long a listener may take to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// What one read takes at most.
+/// The most that one read takes.
 const BUFFER: usize = 1 << 20;
 /// A stamp is this and twenty digits: CLOCK_MONOTONIC in nanoseconds.
 const STAMP: &[u8] = b"stamp:";
@@ -36,7 +36,7 @@ pub enum Manner {
     Slow,
     /// Reads nothing.
     Stalled,
-    /// Reads until the events begin, leaves, comes again.
+    /// Reads until the events begin, disconnects, connects again.
     Visiting,
 }
 
@@ -53,21 +53,21 @@ impl Manner {
     }
 }
 
-/// What a client saw.
+/// What a client has received.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Bytes read.
     pub bytes: u64,
-    /// From the first read that gave something until the one that reached what was
-    /// expected; of all visits.
+    /// From the first read that returned something until the one that reached `expected`; for all
+    /// visits.
     pub took: Option<Duration>,
     /// Nanoseconds from each stamp to its arrival.
     pub delays: Vec<u64>,
-    /// Visits that ended well.
+    /// Visits that ended without an error.
     pub visits: u64,
 }
 
-/// A client at work on a thread of its own.
+/// A client that runs on a thread of its own.
 #[derive(Debug)]
 pub struct Client {
     stop: Sender<()>,
@@ -108,7 +108,7 @@ impl Connection {
     }
 
     fn shut(&self) {
-        // Already gone is as good.
+        // An error means that it is closed already.
         let _ = match self {
             Connection::Unix(stream) => stream.shutdown(Shutdown::Both),
             Connection::Tcp(stream) => stream.shutdown(Shutdown::Both),
@@ -124,11 +124,11 @@ impl Connection {
 }
 
 impl Client {
-    /// Connect (waiting for the listener), and go on until [`Client::stop`]. `expected`:
-    /// bytes after which [`Client::wait`] returns. `stamped`: look for stamps.
+    /// Connects (waiting for the listener), and runs until [`Client::stop`]. `expected`: bytes
+    /// after which [`Client::wait`] returns. `stamped`: look for stamps.
     ///
     /// # Errors
-    /// Nobody listens.
+    /// No process listens.
     pub fn start(
         address: &Address,
         manner: Manner,
@@ -165,12 +165,12 @@ impl Client {
         })
     }
 
-    /// Until a fast client has read what is expected, or its stream has ended.
+    /// Waits until a fast client has read what is expected, or its stream has ended.
     pub fn wait(&self, limit: Duration) {
         let _ = self.reached.recv_timeout(limit);
     }
 
-    /// Leave.
+    /// Disconnects.
     ///
     /// # Errors
     /// Reading failed.
@@ -196,7 +196,7 @@ fn read_all(
     // The end of the last read, in which a stamp may have begun.
     let mut kept = Vec::new();
     loop {
-        // However the connection ends: what was seen was seen.
+        // However the connection ends, what was received counts.
         let count = connection.read(&mut buffer).unwrap_or(0);
         if count == 0 {
             return Ok(seen);
@@ -205,7 +205,7 @@ fn read_all(
         seen.bytes += count as u64;
         if seen.took.is_none() && seen.bytes >= expected {
             seen.took = Some(begin.elapsed());
-            // Nobody may be waiting.
+            // There may be no caller that waits.
             let _ = reach.send(());
         }
         if stamped {
@@ -214,7 +214,7 @@ fn read_all(
     }
 }
 
-/// In `kept` and `bytes`; afterwards `kept` is as much of their end as may be the
+/// Finds stamps in `kept` and `bytes`; afterwards `kept` is as much of their end as may be the
 /// beginning of a stamp.
 fn find_stamps(kept: &mut Vec<u8>, bytes: &[u8], delays: &mut Vec<u64>) {
     let now = monotonic_ns();
@@ -238,7 +238,7 @@ fn find_stamps(kept: &mut Vec<u8>, bytes: &[u8], delays: &mut Vec<u64>) {
     kept.drain(..at.min(kept.len()));
 }
 
-/// Where the byte is. `contains` looks at a word at a time, `position` would not.
+/// Where the byte is. `contains` compares a word at a time, `position` would not.
 fn memchr(byte: u8, bytes: &[u8]) -> Option<usize> {
     const PIECE: usize = 256;
     let piece = bytes
@@ -254,8 +254,8 @@ pub fn monotonic_ns() -> u64 {
     clock(libc::CLOCK_MONOTONIC)
 }
 
-/// Nanoseconds that this thread has spent on a processor: on a machine that is busy, what it
-/// did and not what it waited.
+/// Nanoseconds that this thread has spent on a processor: on a busy machine, only its work and not
+/// its waiting.
 pub fn on_processor_ns() -> u64 {
     clock(libc::CLOCK_THREAD_CPUTIME_ID)
 }
@@ -289,7 +289,7 @@ fn visit(address: &Address, stopped: &Receiver<()>) -> io::Result<Seen> {
     drop(Connection::open_when_listened(address)?);
     let start = Instant::now();
     while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
-        // Nothing listens any more when the program has ended.
+        // No process listens any more when the program has ended.
         let Ok(mut connection) = Connection::open(address) else {
             break;
         };
@@ -307,7 +307,7 @@ fn visit(address: &Address, stopped: &Receiver<()>) -> io::Result<Seen> {
     Ok(seen)
 }
 
-/// A port that nobody uses at the moment.
+/// A port that is not in use at the moment.
 ///
 /// # Errors
 /// None is left.

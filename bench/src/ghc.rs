@@ -8,17 +8,17 @@ use crate::build::{repository, run};
 /// A GHC: how it and its programs are run.
 #[derive(Debug, Clone)]
 pub struct Ghc {
-    /// What its programs are called with: nothing, or `scripts/ghc-matrix` and a suite.
+    /// The prefix of commands for its programs: nothing, or `scripts/ghc-matrix` and a suite.
     pub prefix: Vec<String>,
-    /// Its own call.
+    /// The command that runs GHC.
     pub call: Vec<String>,
-    /// As `--numeric-version` says it.
+    /// The output of `--numeric-version`.
     pub version: String,
 }
 
 impl Ghc {
-    /// `EVENTLOG_BENCH_GHC` (a path, or a suite of `scripts/ghc-matrix`), else 9.10.3 if
-    /// its root has been made, else `ghc`.
+    /// `EVENTLOG_BENCH_GHC` (a path, or a suite of `scripts/ghc-matrix`), else 9.10.3 if its root
+    /// has been made, else `ghc`.
     ///
     /// # Errors
     /// It cannot be run.
@@ -47,7 +47,7 @@ impl Ghc {
         })
     }
 
-    /// Whether it is this one or a later one.
+    /// Whether it is this version or a later one.
     pub fn at_least(&self, major: u32, minor: u32) -> bool {
         let mut numbers = self.version.split('.').map(|n| n.parse::<u32>().ok());
         let mut number = || numbers.next().flatten().unwrap_or(0);

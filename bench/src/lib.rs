@@ -1,4 +1,4 @@
-//! What the measuring programs of `src/bin/` share. Criterion's benchmarks are in `benches/`.
+//! Code that the measuring programs of `src/bin/` share. Criterion's benchmarks are in `benches/`.
 
 pub mod build;
 pub mod client;

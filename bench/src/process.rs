@@ -1,4 +1,4 @@
-//! A program that is measured: started, listened to, and ended.
+//! A program that is measured: starting it, reading its output, and ending it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// The figures of a line `result name=value ...`.
 pub type Figures = HashMap<String, f64>;
 
-/// A directory for sockets and samples, gone when dropped.
+/// A directory for sockets and samples, removed when dropped.
 #[derive(Debug)]
 pub struct Scratch(PathBuf);
 
@@ -33,7 +33,7 @@ impl Scratch {
     /// It cannot be made.
     pub fn within(directory: &Path) -> io::Result<Scratch> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        // Relaxed: only that numbers differ matters.
+        // Relaxed: the numbers only have to be different.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("eventlog-bench-{}-{number}", std::process::id());
         let path = directory.join(name);
@@ -49,7 +49,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Then it stays.
+        // On an error the directory stays.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -64,7 +64,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Start it, without any setting of a user for the library.
+    /// Starts it, without any settings of the user for the library.
     ///
     /// # Errors
     /// It cannot be started.
@@ -109,7 +109,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Wait for a line that begins with this word; the rest of it.
+    /// Waits for a line that begins with this word; returns the rest of it.
     ///
     /// # Errors
     /// The program ended before, or it takes too long.
@@ -129,7 +129,7 @@ impl Running {
         }
     }
 
-    /// Wait for its result.
+    /// Waits for its result.
     ///
     /// # Errors
     /// As of [`Running::line`].
@@ -143,14 +143,14 @@ impl Running {
     }
 }
 
-/// What a process has used of processors so far.
+/// The processor time that a process has used so far.
 ///
 /// # Errors
 /// It is gone.
 pub fn processor_time(pid: u32) -> Result<Duration, String> {
     let path = format!("/proc/{pid}/stat");
     let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-    // Behind the name, which may have blanks in it.
+    // After the name, which may contain blanks.
     let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks = rest.split_whitespace().skip(11).take(2);
     let ticks: u64 = ticks.filter_map(|word| word.parse::<u64>().ok()).sum();
@@ -172,7 +172,7 @@ pub fn resident_kib(pid: u32) -> Result<f64, String> {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // What is still to be sent is of no interest. It may have ended by itself.
+        // What is still to be sent is not needed. It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

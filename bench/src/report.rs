@@ -1,5 +1,5 @@
-//! An experiment: cases that are run in turn, round after round, so that a change of the
-//! machine's mood meets all of them; and what came of it, as a table and as CSV.
+//! An experiment: cases that are run in turn, round after round, so that changes of the machine's
+//! speed affect all of them; and the results, as a table and as CSV.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::scale::{Rounds, Scale};
 use crate::stats::median;
 
-/// What one case is called (by columns) and what its runs gave (by metrics).
+/// The labels of one case (by columns) and the figures of its runs (by metrics).
 #[derive(Debug)]
 pub struct Row {
     /// One for each of [`Results::labels`].
@@ -17,12 +17,12 @@ pub struct Row {
     pub runs: Vec<Vec<f64>>,
 }
 
-/// What came of an experiment.
+/// The results of an experiment.
 #[derive(Debug)]
 pub struct Results {
     /// The name of the CSV file.
     pub name: &'static str,
-    /// Columns that tell cases apart.
+    /// Columns that distinguish the cases.
     pub labels: &'static [&'static str],
     /// Columns of figures.
     pub metrics: &'static [&'static str],
@@ -37,8 +37,8 @@ impl Row {
     }
 }
 
-/// Run each of `cases` (what it is called, what it is) in each round, every second round
-/// backwards. A case that fails is reported, and has no figures.
+/// Runs each of `cases` (its labels, and the case) in each round, every second round backwards. A
+/// case that fails is reported, and has no figures.
 pub fn experiment<C>(
     name: &'static str,
     labels: &'static [&'static str],
@@ -189,12 +189,12 @@ pub fn bytes(size: u64) -> String {
     }
 }
 
-/// A text with tables, for people: printed, and kept in `NAME.md`.
+/// A text with tables, for people: printed, and written to `NAME.md`.
 #[derive(Debug, Default)]
 pub struct Text(String);
 
 impl Text {
-    /// A paragraph or a table.
+    /// Adds a paragraph or a table.
     pub fn add(&mut self, part: impl AsRef<str>) {
         self.0.push_str(part.as_ref().trim_end());
         self.0.push_str("\n\n");

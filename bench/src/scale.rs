@@ -1,4 +1,4 @@
-//! How much is measured: a look at everything, or figures to be believed.
+//! How much is measured: a quick check of everything, or reliable figures.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Scale {
         }
     }
 
-    /// Where results go. Those of a short run never pass for others.
+    /// Where results are written. Those of a short run are kept apart from others.
     pub fn results(self) -> PathBuf {
         self.choose(output().join("short"), output())
     }

@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-/// Of the samples of one run, in their unit, to three figures.
+/// Percentiles of the samples of one run, in their unit, to three figures.
 #[derive(Debug, Clone, Copy)]
 pub struct Quantiles {
     /// The median.
@@ -18,7 +18,7 @@ pub struct Quantiles {
 impl Quantiles {
     /// All NaN without samples.
     pub fn of(samples: &[u64]) -> Quantiles {
-        // 3 is within what it takes, and so it grows to hold any sample.
+        // 3 is within the limits of the histogram, which grows to hold any sample.
         let mut histogram = Histogram::<u64>::new(3).expect("three figures");
         histogram.auto(true);
         for sample in samples {

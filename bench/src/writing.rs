@@ -14,16 +14,16 @@ use crate::stats::Quantiles;
 /// How long a run may take, at most.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What to do.
+/// The parameters of a run.
 #[derive(Debug, Clone)]
 pub struct Writing {
-    /// Linked with what.
+    /// The library that the program is linked with.
     pub library: Library,
     /// False: without any.
     pub socket: bool,
     /// Over a Unix socket, or TCP.
     pub tcp: bool,
-    /// Who listens.
+    /// The client.
     pub client: Manner,
     /// Callers at the same time.
     pub threads: u64,
@@ -33,11 +33,11 @@ pub struct Writing {
     pub calls: u64,
     /// From one call of a thread to its next, in nanoseconds; 0: flat out.
     pub pace_ns: u64,
-    /// Each chunk has its time in it.
+    /// Each chunk contains its time.
     pub stamped: bool,
-    /// The client is to get all of it.
+    /// The client has to receive all of it.
     pub whole: bool,
-    /// Milliseconds of idleness to look at, afterwards.
+    /// Milliseconds of idle time to measure, afterwards.
     pub idle_ms: u64,
     /// Variables for the library.
     pub settings: Vec<(&'static str, String)>,
@@ -68,19 +68,19 @@ impl Writing {
     }
 }
 
-/// What came of it.
+/// The results of a run.
 #[derive(Debug)]
 pub struct Written {
-    /// What the program says.
+    /// The figures that the program prints.
     pub figures: Figures,
     /// Nanoseconds of the calls.
     pub quantiles: Quantiles,
-    /// What the client saw.
+    /// What the client received.
     pub seen: Seen,
 }
 
 impl Written {
-    /// A figure; NaN if the program has no such one.
+    /// A figure; NaN if the program does not print it.
     pub fn figure(&self, name: &str) -> f64 {
         self.figures.get(name).copied().unwrap_or(f64::NAN)
     }
@@ -103,7 +103,7 @@ impl Writers {
 
     /// Run one.
     ///
-    /// # Errors
+    /// A description of what went wrong.
     /// In words.
     pub fn run(&self, writing: &Writing) -> Result<Written, String> {
         let program = self.0.get(&writing.library).ok_or("not built")?;
@@ -159,9 +159,9 @@ impl Writers {
             .iter()
             .map(|word| u64::from_ne_bytes(*word))
             .collect();
-        // Before the client leaves: a visitor would wait for an answer.
+        // Before the client disconnects: a visiting client would wait for an answer.
         drop(running);
-        // A broken connection is how it ends: the program was killed.
+        // The connection ends with an error because the program was killed.
         let seen = client.map(|client| client.stop().unwrap_or_default());
         Ok(Written {
             figures,

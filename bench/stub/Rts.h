@@ -1,4 +1,4 @@
-/* The few names of GHC's Rts.h that a library with the header eventlog_socket.h needs in a
+/* The names of GHC's Rts.h that a library with the header eventlog_socket.h needs in a
  * program without an RTS. */
 #ifndef BENCH_STUB_RTS_H
 #define BENCH_STUB_RTS_H

@@ -1,4 +1,5 @@
-/* What another library may call of an RTS. A log is a header; the rest is never called. */
+/* The functions of an RTS that another library may refer to. A log is only a header; the
+ * other functions are never called. */
 #include "Rts.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@ void bench_start_log(const EventLogWriter *writer);
 
 static const EventLogWriter *running = NULL;
 
-/* The log of writer.c runs before the peer asks. */
+/* writer.c starts its log before the peer calls this. */
 enum EventLogStatus eventLogStatus(void) { return EVENTLOG_RUNNING; }
 
 bool startEventLogging(const EventLogWriter *writer) {

@@ -8,8 +8,8 @@ use bench::writing::{Writers, Writing, Written};
 
 const LIBRARIES: [Library; 3] = [Library::Ours, Library::Peer, Library::Memcpy];
 const CLIENTS: [Manner; 4] = [Manner::Fast, Manner::Slow, Manner::Stalled, Manner::None];
-/// A chunk, the calls of a run flat out, and how they are paced: below what the socket
-/// and a reader take on two processors.
+/// A chunk, the calls of an unpaced run, and the pace of a paced run: below what the socket and a
+/// reader can take on two processors.
 const CHUNKS: [(u64, u64, u64); 6] = [
     (64, 200_000, 5_000),
     (1 << 10, 200_000, 20_000),
@@ -18,7 +18,7 @@ const CHUNKS: [(u64, u64, u64); 6] = [
     (512 << 10, 1_200, 2_000_000),
     (2 << 20, 600, 8_000_000),
 ];
-/// What is written at most to a client that does not read: the peer keeps all of it.
+/// The most that is written to a client that does not read: the peer keeps all of it.
 const UNREAD: u64 = 512 << 20;
 /// How long the calls of a paced run take together, in nanoseconds.
 const PACED: u64 = 500_000_000;
@@ -59,7 +59,7 @@ fn main() -> Result<(), String> {
                     writing.threads = threads;
                     add(&mut cases, "flat out", writing.clone());
                     if client == Manner::Fast {
-                        // As many bytes a second, whatever the number of threads.
+                        // The same number of bytes a second, whatever the number of threads.
                         writing.pace_ns = pace_ns * threads;
                         writing.calls = (PACED / part / writing.pace_ns).max(20);
                         add(&mut cases, "paced", writing);
@@ -134,7 +134,7 @@ fn main() -> Result<(), String> {
     ];
     text.add(bench::report::markdown(&head, 1, body));
 
-    // What was paced had room: every call was kept, or a claim of the README is wrong.
+    // There was room for what was paced: every call was kept, or a claim of the README is wrong.
     let lost = results.metric("lost %");
     for row in &results.rows {
         if row.labels[0] == "paced" && row.labels[4] == "ours" && row.median(lost) > 0.0 {

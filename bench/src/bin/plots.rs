@@ -10,7 +10,7 @@ use bench::report::bytes;
 use bench::scale::Scale;
 use plotters::prelude::*;
 
-/// Between these lines the README is written by this program.
+/// This program writes the README between these lines.
 const BEGIN: &str = "<!-- results: begin -->\n";
 const END: &str = "<!-- results: end -->\n";
 const SIZE: (u32, u32) = (720, 420);
@@ -32,7 +32,7 @@ struct Sheet {
 }
 
 impl Sheet {
-    /// `None` if there is no such file: that was not measured.
+    /// `None` if there is no such file, because that was not measured.
     fn read(results: &Path, name: &str) -> Option<Sheet> {
         let text = fs::read_to_string(results.join(format!("{name}.csv"))).ok()?;
         let mut lines = text
@@ -166,7 +166,7 @@ fn draw_all(results: &Path, plots: &Path) -> Result<Vec<(&'static str, String)>,
         lines("rings", title, "bytes of the ring", "%", curves)?;
     }
     if let Some(sheet) = Sheet::read(results, "ring") {
-        // Of several kinds of run; the first column tells them apart.
+        // Runs of several kinds; the first column names the kind.
         let mut kinds: Vec<&str> = sheet.lines.iter().map(|l| sheet.get(l, "bench")).collect();
         kinds.dedup();
         if let Some(kind) = kinds.first() {
@@ -267,7 +267,7 @@ fn draw_lines(path: &Path, title: &str, (x, y): (&str, &str), curves: &Curves) -
     Ok(())
 }
 
-/// Horizontal, from the first down, with their values.
+/// Horizontal, the first at the top, with their values.
 fn draw_bars(path: &Path, title: &str, bars: &[(String, f64)]) -> Drawn {
     let most = bars.iter().map(|(_, value)| *value).fold(1.0, f64::max);
     let rows = bars.len() as i32;

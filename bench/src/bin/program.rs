@@ -1,5 +1,5 @@
-//! What streaming costs a Haskell program, beside no eventlog, one that goes nowhere, one
-//! that goes to a file, and the peer.
+//! The cost of streaming for a Haskell program, beside no eventlog, one that is discarded, one
+//! written to a file, and the peer.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,12 +17,12 @@ use bench::stats::Quantiles;
 const LIMIT: Duration = Duration::from_secs(60);
 const CLIENTS: [Manner; 4] = [Manner::Fast, Manner::Slow, Manner::Stalled, Manner::None];
 
-/// Where the eventlog goes.
+/// The destination of the eventlog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// There is none.
+    /// No eventlog.
     Off,
-    /// The RTS makes it and throws it away.
+    /// The RTS makes it and discards it.
     Null,
     /// A file.
     File,
@@ -236,7 +236,7 @@ fn loads(
             Ok(vec![
                 figure("wall_ns") / 1e6,
                 figure("cpu_ns") / 1e6,
-                // Of the whole log: what its events are, nearly.
+                // Of the whole log, whose size is nearly that of its events.
                 figure("bytes_lost") / (number as f64 * 44.0) * 100.0,
                 figure("max_rss_kib") / 1024.0,
             ])

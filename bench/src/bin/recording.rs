@@ -1,5 +1,5 @@
-//! What one call of `writeEventLog` costs with a ring file, beside the ring of a client and
-//! a plain copy. All of them record everything: nothing is lost, and nothing waits.
+//! The cost of one call of `writeEventLog` with a ring file, beside the ring of a client and a
+//! plain copy. All of them record everything: nothing is lost, and nothing waits.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use bench::report::{Text, bytes, experiment};
 use bench::scale::Scale;
 use bench::writing::{Writers, Writing};
 
-/// As large as what the copy goes round in.
+/// The size of the memory that the copy uses in a circle.
 const SIZE: &str = "16M";
 /// A chunk, and the calls of a run.
 const CHUNKS: [(u64, u64); 5] = [
@@ -35,7 +35,7 @@ const METRICS: [&str; 9] = [
 /// Where the chunks go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
-    /// Over 16 MiB of memory, for nobody.
+    /// Over 16 MiB of memory that is not read.
     Copy,
     /// To a client that stalls: into its ring until that is full, then nowhere.
     Nowhere,

@@ -1,5 +1,5 @@
-//! What `eventlog relay` costs: beside `socat`, with many clients, with stalled ones, for those
-//! who come late, and over a long time.
+//! The cost of `eventlog relay`: beside `socat`, with many clients, with stalled ones, for clients
+//! that connect late, and over a long time.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -38,7 +38,7 @@ fn main() -> Result<(), String> {
     text.publish("relay")
 }
 
-/// What is started.
+/// The programs that are started.
 struct Tools {
     eventlog: PathBuf,
     ghc: Ghc,
@@ -46,12 +46,12 @@ struct Tools {
     writer: PathBuf,
 }
 
-/// What stands between a program and its client.
+/// The process between a program and its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Between {
     Nothing,
     Relay,
-    /// With blocks of so many bytes.
+    /// With blocks of this many bytes.
     Socat(u64),
 }
 
@@ -65,7 +65,7 @@ impl Between {
     }
 }
 
-/// A directory with the socket of the program and that of whoever is between.
+/// A directory with the socket of the program and that of the process in between.
 struct Place {
     scratch: Scratch,
     from: PathBuf,
@@ -100,7 +100,7 @@ impl Tools {
         })
     }
 
-    /// A relay of what is or will be at `from`; it is there when this returns.
+    /// A relay of what is or will be at `from`; it listens when this returns.
     fn relay(&self, place: &Place, more: &[&str]) -> Result<Running, String> {
         let mut command = Command::new(&self.eventlog);
         command
@@ -114,7 +114,8 @@ impl Tools {
         Ok(running)
     }
 
-    /// One of the Haskell programs, which waits for a client and for its client then.
+    /// One of the Haskell programs, which waits for a client at its start, and for room whenever
+    /// its client is too slow.
     fn program(&self, place: &Place, what: &str, number: u64) -> Result<Running, String> {
         let program = self.program.display().to_string();
         let line = [self.ghc.prefix.clone(), vec![program]].concat();
@@ -150,12 +151,12 @@ fn throughput(scale: Scale, tools: &Tools, text: &mut Text) -> Result<(), String
         scale.rounds(5, 120),
         |between| {
             let place = Place::new()?;
-            // What the RTS has in its buffers in the end comes when it flushes, at some time.
+            // What the RTS has in its buffers at the end arrives with some later flush.
             let total = events * EVENT - (4 << 20);
             let (mut middle, mut other) = (None, None);
             let (client, program);
             match between {
-                // Whoever is there before the log begins gets all of it.
+                // A client that is connected before the log begins gets all of it.
                 Between::Relay => {
                     let relay = tools.relay(&place, &[])?;
                     client = place.client(Manner::Fast, total, false)?;
@@ -296,7 +297,7 @@ fn crowds(scale: Scale, tools: &Tools, text: &mut Text) -> Result<(), String> {
     Ok(())
 }
 
-/// The delay of a client, alone and beside one that takes nothing.
+/// The delay of a client, alone and beside one that reads nothing.
 fn delays(scale: Scale, tools: &Tools, text: &mut Text) -> Result<(), String> {
     let cases = [
         ("alone", None),
@@ -359,7 +360,7 @@ fn delays(scale: Scale, tools: &Tools, text: &mut Text) -> Result<(), String> {
     Ok(())
 }
 
-/// Programs with many threads, and how long it takes to know them all.
+/// Programs with many threads, and how long it takes until a client has all of them.
 fn joins(scale: Scale, tools: &Tools, text: &mut Text) -> Result<(), String> {
     let cases = [100, 10_000].map(|threads: u64| (vec![threads.to_string()], threads));
     let count = scale.choose(5, 100);
@@ -373,7 +374,7 @@ fn joins(scale: Scale, tools: &Tools, text: &mut Text) -> Result<(), String> {
             let place = Place::new()?;
             let _relay = tools.relay(&place, &[])?;
             let _program = tools.program(&place, "crowded", *threads)?;
-            // Until the relay knows them.
+            // Until the relay has all of them.
             let start = Instant::now();
             while known(&place.to, *threads, LIMIT)?.is_none() {
                 if start.elapsed() > LIMIT {
@@ -398,8 +399,8 @@ fn joins(scale: Scale, tools: &Tools, text: &mut Text) -> Result<(), String> {
     Ok(())
 }
 
-/// Joins; how long it takes to be told of so many threads, or `None` if what a late client begins
-/// with has fewer.
+/// Connects; returns how long it takes to receive this many threads, or `None` if the state that a
+/// late client begins with has fewer.
 fn known(address: &Path, threads: u64, limit: Duration) -> Result<Option<Duration>, String> {
     let failed = |error: std::io::Error| error.to_string();
     let start = Instant::now();
@@ -431,7 +432,7 @@ fn known(address: &Path, threads: u64, limit: Duration) -> Result<Option<Duratio
         if count >= threads {
             return Ok(Some(start.elapsed()));
         }
-        // The program has gone on since, so the beginning is over.
+        // The program has logged more since, so the beginning is over.
         if read == 0 || later > 100_000 {
             return Ok(None);
         }
@@ -487,7 +488,7 @@ fn memory(scale: Scale, tools: &Tools, text: &mut Text) -> Result<(), String> {
     Ok(())
 }
 
-/// A program that never ran.
+/// A log of a program that never ran.
 struct Day {
     header: Header,
     time: u64,
@@ -505,7 +506,7 @@ impl Day {
         }
     }
 
-    /// A block of a capability: threads come, work and go; a collection.
+    /// A block of a capability: threads are created, run and end; a collection.
     fn block(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
         let mut block = BlockBuilder::new(Some(0));
         for _ in 0..1000 {

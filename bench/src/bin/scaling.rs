@@ -1,4 +1,4 @@
-//! What happens with more callers, larger rings, and clients that come and go.
+//! What happens with more callers, larger rings, and clients that connect and disconnect.
 
 use bench::build::{Built, Library};
 use bench::client::Manner;

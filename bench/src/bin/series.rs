@@ -1,4 +1,4 @@
-//! What the index of a timeline costs, and how fast its tiles are.
+//! The cost of the index of a timeline, and the speed of its tiles.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use bench::stats::Quantiles;
 use eventlog_series::{Row, Rows, Shows, span};
 use ghc_eventlog::{BlockBuilder, EventBody, Header, Item, Reader, StopStatus};
 
-/// Each argument behind the scale is a log to be looked at as well.
+/// Each argument after the scale is a log to be measured as well.
 fn main() -> Result<(), String> {
     let scale = Scale::from_args()?;
     let logs = std::env::args().skip(2).map(PathBuf::from);
@@ -30,7 +30,7 @@ fn main() -> Result<(), String> {
     text.publish("series")
 }
 
-/// A log of nothing but switches: two capabilities, on each of which forty threads wake each
+/// A log that consists of switches: two capabilities, on each of which forty threads wake each
 /// other up.
 fn write_log(path: &Path, size: u64) -> Result<(), Box<dyn std::error::Error>> {
     let header = Header::standard();
@@ -130,7 +130,7 @@ fn look_at(path: &Path, text: &mut Text) -> Result<(), String> {
     Ok(())
 }
 
-/// The blocks of a log, into an index.
+/// Indexes the blocks of a log.
 fn index(file: &File) -> std::io::Result<Rows> {
     let mut reader = Reader::new(file);
     while reader.header().is_none() {
@@ -159,7 +159,7 @@ fn index(file: &File) -> std::io::Result<Rows> {
     Ok(rows)
 }
 
-/// Tiles of these rows, of all zooms, each asked for twice.
+/// Tiles of these rows, of all zoom levels, each requested twice.
 fn tiles(rows: &Rows, file: &File, name: &str, of: &[Row], text: &mut Text) -> std::io::Result<()> {
     let end = of.iter().map(|row| rows.until(*row)).max().unwrap_or(0);
     let mut times: [Vec<u64>; 2] = [Vec::new(), Vec::new()];

@@ -1,4 +1,4 @@
-//! What reaches a client: how fast, how soon, and what it costs the process besides.
+//! What reaches a client: how fast, how soon, and at what additional cost for the process.
 
 use bench::build::{Built, Library};
 use bench::client::Manner;
@@ -35,7 +35,7 @@ fn main() -> Result<(), String> {
     text.publish("stream")
 }
 
-/// Everything is delivered: ours waits for room.
+/// Everything is delivered: our library waits for room.
 fn blocking(mut writing: Writing) -> Writing {
     writing.settings = vec![("GHC_EVENTLOG_OVERFLOW", "block".into())];
     writing
@@ -125,7 +125,7 @@ fn sustained(
     Ok(())
 }
 
-/// One chunk a millisecond, with the time in it.
+/// One chunk a millisecond, which contains the time.
 fn delays(
     scale: Scale,
     libraries: &[Library],
@@ -189,7 +189,7 @@ fn delays(
     Ok(())
 }
 
-/// Of one processor, in per cent, by threads that are not the caller.
+/// Share of one processor, in per cent, used by threads other than the caller.
 fn share(written: &Written) -> f64 {
     written.figure("cpu_library_ns") / written.figure("wall_ns") * 100.0
 }

@@ -29,7 +29,7 @@ pub struct TakingBoxes<'q>(&'q crossbeam_queue::ArrayQueue<Box<[u8]>>);
 impl Producer for &crossbeam_queue::ArrayQueue<Box<[u8]>> {
     #[inline]
     fn push(&mut self, chunk: &[u8]) -> bool {
-        // A full queue is found out before the box is made, as one would do it.
+        // A full queue is detected before the box is allocated, as a user of the queue would do.
         !self.is_full() && crossbeam_queue::ArrayQueue::push(self, chunk.into()).is_ok()
     }
 }

@@ -19,7 +19,7 @@ impl Queue for Locked {
     type Consumer<'q> = End<'q>;
 
     fn new(_size: usize) -> Self {
-        // Touches the memory, and keeps it.
+        // Touches the memory, which then stays allocated.
         let mut bytes = VecDeque::from(vec![1; CAPACITY]);
         bytes.clear();
         Self(Mutex::new(bytes))

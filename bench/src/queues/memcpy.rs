@@ -1,11 +1,11 @@
-//! No queue at all: the copy that none of them can avoid, round and round in memory of the same size.
+//! No queue: the copy that none of them can avoid, in a circle through memory of the same size.
 
 use std::hint::black_box;
 use std::marker::PhantomData;
 
 use super::{CAPACITY, Consumer, Ends, Producer, Queue, Region};
 
-/// Copies records into memory, for nobody.
+/// Copies records into memory that is not read.
 #[derive(Debug)]
 pub struct Memcpy {
     region: Region,
@@ -20,10 +20,10 @@ pub struct Copier<'q> {
     _region: PhantomData<&'q mut Region>,
 }
 
-// SAFETY: nobody reads what is written, and each copier has its own part.
+// SAFETY: what is written is not read, and each copier has its own part.
 unsafe impl Send for Copier<'_> {}
 
-/// There is nothing to release, at once.
+/// Nothing has to be released.
 #[derive(Debug)]
 pub struct Nothing;
 

@@ -1,9 +1,11 @@
-//! Bounded queues of byte records behind one small trait: ours, and what else there is.
+//! Bounded queues of byte records behind one small trait: ours, and others.
 //!
-//! All are made with the same room. Queues of bytes put a word with the length in front of each record, as a reader needs
-//! it; queues of boxes get as many places as records of the measured size fit into that room.
+//! All are made with the same room. Queues of bytes put a word with the length in front of each
+//! record, because a reader needs it; queues of boxes get as many places as records of the measured
+//! size fit into that room.
 //!
-//! Two are no queues and have nobody at the other end: the plain copy, and the recorder, which overwrites what is oldest.
+//! Two are not queues and have no consumer: the plain copy, and the recorder, which overwrites the
+//! oldest records.
 
 mod boxes;
 mod framed;
@@ -28,7 +30,7 @@ pub const CAPACITY: usize = 16 << 20;
 
 /// A queue to be measured.
 pub trait Queue: Sized + 'static {
-    /// What it is called in tables.
+    /// Its name in tables.
     const NAME: &'static str;
     /// Puts records in.
     type Producer<'q>: Producer + Send;
@@ -38,25 +40,26 @@ pub trait Queue: Sized + 'static {
     /// An empty queue with [`CAPACITY`] bytes of room, to be used for records of `size` bytes. Its memory has been touched.
     fn new(size: usize) -> Self;
 
-    /// Both ends, with so many producers; `None` if there cannot be so many. What is in the queue stays there.
+    /// Both ends, with this many producers; `None` if that is not supported. What is in the queue
+    /// stays there.
     fn split(&mut self, producers: usize) -> Option<Ends<'_, Self>>;
 }
 
 /// The producers and the consumer of a queue.
 pub type Ends<'q, Q> = (Vec<<Q as Queue>::Producer<'q>>, <Q as Queue>::Consumer<'q>);
 
-/// The end that a record goes in by.
+/// The end at which records are put in.
 pub trait Producer {
     /// Copies one record in; `false` if there is no room now.
     fn push(&mut self, chunk: &[u8]) -> bool;
 }
 
-/// The end that records come out by. The payload is not looked at.
+/// The end at which records are taken out. The payload is not read.
 pub trait Consumer {
     /// Gives back the room of the oldest record; `false` if there is none.
     fn release(&mut self) -> bool;
 
-    /// The same for up to `most` records at once, as far as the queue can do that; tells how many.
+    /// The same for up to `most` records at once, if the queue supports that; returns how many.
     fn release_some(&mut self, most: usize) -> usize {
         (0..most).take_while(|_| self.release()).count()
     }
@@ -65,7 +68,7 @@ pub trait Consumer {
 /// Bytes of the length in front of a record in a queue of bytes.
 const WORD: usize = size_of::<u64>();
 
-/// The length that such a word says.
+/// The length in such a word.
 #[inline]
 fn length(word: [u8; WORD]) -> usize {
     u64::from_ne_bytes(word) as usize

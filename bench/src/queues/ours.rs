@@ -1,5 +1,5 @@
-//! The ring of this project: with one producer, with many, and with many that look whether the consumer must be woken. And
-//! in its other mode, in which the oldest records make room.
+//! The ring of this project: with one producer, with many, and with many that check whether the
+//! consumer must be woken. And in its other mode, in which the oldest records are overwritten.
 
 use eventlog_ring::{Doorbell, Recorder, RecorderCounters, Ring, Storage, mpsc, spsc};
 
@@ -10,7 +10,7 @@ use super::{CAPACITY, Consumer, Ends, Producer, Queue, Region};
 #[derive(Debug)]
 struct Owned<T = Ring<'static>> {
     ring: T,
-    /// Behind the ring, so that it goes last.
+    /// After the ring, so that it is dropped last.
     _region: Region,
 }
 
@@ -35,18 +35,19 @@ pub struct Spsc(Owned);
 #[derive(Debug)]
 pub struct Mpsc(Owned);
 
-/// Any number of producers, which look at a doorbell after each push.
+/// Any number of producers, which check a doorbell after each push.
 #[derive(Debug)]
 pub struct MpscBell(Owned, Doorbell);
 
-/// Any number of producers and no consumer: after the first lap, each record makes the oldest ones go.
+/// Any number of producers and no consumer: after the first lap, each record overwrites the oldest
+/// ones.
 #[derive(Debug)]
 pub struct Overwriting(Owned<Recorder<'static>>);
 
-/// Nobody reads them, so one for all is enough.
+/// They are not read, so one for all is enough.
 static COUNTERS: RecorderCounters = RecorderCounters::new();
 
-/// A producer with the doorbell that it looks at.
+/// A producer with the doorbell that it checks.
 #[derive(Debug, Clone, Copy)]
 pub struct Ringing<'q>(mpsc::Producer<'q>, &'q Doorbell);
 

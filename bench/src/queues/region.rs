@@ -15,7 +15,7 @@ pub struct Region {
 unsafe impl Send for Region {}
 
 impl Region {
-    /// So many bytes. Panics if that is no size.
+    /// A region of this many bytes. Panics if that is not a valid size.
     pub fn new(size: usize) -> Self {
         assert_ne!(size, 0, "a region is not empty");
         let layout = Layout::from_size_align(size, 4096).expect("a sane size");
@@ -29,7 +29,8 @@ impl Region {
         Self { start, layout }
     }
 
-    /// Its first byte. The memory is valid until the region is dropped, also when it is moved.
+    /// Its first byte. The memory is valid until the region is dropped, even if the region is
+    /// moved.
     pub fn start(&self) -> NonNull<u8> {
         self.start
     }

@@ -56,7 +56,7 @@ impl Consumer for &mut HeapCons<u8> {
         if there < WORD || self.peek_slice(&mut word) != WORD {
             return false;
         }
-        // The length is there before the payload is.
+        // The length is visible before the payload is.
         let record = WORD + length(word);
         there >= record && self.skip(record) == record
     }

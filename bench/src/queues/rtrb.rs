@@ -37,7 +37,7 @@ impl Queue for Rtrb {
     }
 }
 
-/// Copies a word and a chunk to two slices taken as one, which are as long as they.
+/// Copies a word and a chunk to two slices that are treated as one, and together have their length.
 #[cold]
 fn split(first: &mut [MaybeUninit<u8>], second: &mut [MaybeUninit<u8>], word: &[u8], chunk: &[u8]) {
     let in_first = first.len().min(WORD);
@@ -80,7 +80,7 @@ impl Consumer for &mut rtrb::Consumer<u8> {
 
     #[inline]
     fn release_some(&mut self, most: usize) -> usize {
-        // All that is there: a record is committed as a whole.
+        // Everything there is: a record is committed as a whole.
         let slots = self.slots();
         let Ok(chunk) = self.read_chunk(slots) else {
             return 0;
