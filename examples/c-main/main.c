@@ -1,5 +1,5 @@
 /*
- * c-main - the library without GHC: this program plays the part of the RTS.
+ * c-main - the library without GHC: this program does what the RTS would do.
  *
  * Several threads, each with a capability of its own, fill a buffer with events
  * and hand it to EventLogSocketWriter, as the RTS does. The stream that a client
@@ -231,7 +231,7 @@ int main(int argc, char *argv[]) {
   require("init", eventlog_socket_init(&addr, &opts));
   eventlog_socket_addr_free(&addr);
 
-  /* What hs_init does: init, the header, the first definitions. */
+  /* As in hs_init: init, the header, the first definitions. */
   EventLogSocketWriter.initEventLogWriter();
   write_header();
   write_definitions(threads);
@@ -250,7 +250,7 @@ int main(int argc, char *argv[]) {
   }
   for (int i = 0; i < threads; i++) pthread_join(workers[i].thread, NULL);
 
-  /* What hs_exit does. The stop waits until the client has it all. */
+  /* As in hs_exit. The stop waits until the client has received everything. */
   write_end();
   EventLogSocketWriter.stopEventLogWriter();
 

@@ -4,7 +4,7 @@
 --
 --   scripts/build-example capn-dance
 --
--- Run (steps are 1 s apart, or as many milliseconds as --pause says):
+-- Run (steps are 1 s apart, or --pause milliseconds):
 --
 --   GHC_EVENTLOG_UNIX_PATH=/tmp/dance.sock \
 --     target/examples/capn-dance/capn-dance [--pause 300] +RTS -l

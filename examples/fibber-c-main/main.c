@@ -1,15 +1,15 @@
 /*
  * fibber-c-main - Fibonacci numbers, watched from the RTS's first event on.
  *
- * With a C main the library is there before the RTS: a client gets everything
- * since hs_init, however late it is.
+ * With a C main the library starts before the RTS: a client gets everything
+ * since hs_init, even if it connects late.
  *
  * Build, in the repository's root:
  *
  *   scripts/build-example fibber-c-main
  *
  * Run (GHC_EVENTLOG_WAIT=1 makes it wait for a client; --forever begins again
- * when it is through with the numbers):
+ * after the last number):
  *
  *   GHC_EVENTLOG_UNIX_PATH=/tmp/fibber.sock \
  *     target/examples/fibber-c-main/fibber-c-main [--forever] 30 32 34

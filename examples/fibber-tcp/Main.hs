@@ -5,7 +5,7 @@
 --
 --   scripts/build-example fibber-tcp
 --
--- Run (--forever begins again when it is through with the numbers):
+-- Run (--forever begins again after the last number):
 --
 --   GHC_EVENTLOG_INET_PORT=4242 \
 --     target/examples/fibber-tcp/fibber-tcp [--forever] 30 32 34 +RTS -l

@@ -6,8 +6,8 @@
 --
 --   scripts/build-example fibber
 --
--- Run (GHC_EVENTLOG_WAIT=1 makes it wait for a client; --forever begins again when it
--- is through with the numbers):
+-- Run (GHC_EVENTLOG_WAIT=1 makes it wait for a client; --forever begins again after the
+-- last number):
 --
 --   GHC_EVENTLOG_UNIX_PATH=/tmp/fibber.sock GHC_EVENTLOG_WAIT=1 \
 --     target/examples/fibber/fibber [--forever] 30 32 34 +RTS -l
@@ -30,7 +30,7 @@ import System.Mem (performMajorGC)
 
 main :: IO ()
 main = do
-  -- Before the start: the first client sees them, too.
+  -- Registered before the start, so that the first client gets their markers, too.
   registerHook HookPostStartEventLogging $
     traceMarkerIO "HookPostStartEventLogging fired."
   registerHook HookPreEndEventLogging $

@@ -1,11 +1,11 @@
--- oddball - allocates in rounds forever: something to look at for heap profiles.
+-- oddball - allocates in rounds forever: an example for heap profiles.
 --
 -- Build, in the repository's root:
 --
 --   scripts/build-example oddball
 --
 -- Run (the heap profile is part of the eventlog, its interval is -i; rounds are 3 s
--- apart, or as many milliseconds as --pause says):
+-- apart, or --pause milliseconds):
 --
 --   GHC_EVENTLOG_UNIX_PATH=/tmp/oddball.sock \
 --     target/examples/oddball/oddball [--pause 500] +RTS -l -hT -i0.5
@@ -48,7 +48,7 @@ rounds pause seed = do
       numbers = take count (map output (iterate next seed'))
   traceMarkerIO ("Summing " ++ show count ++ " numbers")
   total <- evaluate (List.foldl' (+) 0 numbers)
-  -- The list is used again, so it was all in the heap.
+  -- The list is used again, so all of it is in the heap at once.
   when (total == last numbers) $ traceMarkerIO "What are the odds?"
   performMajorGC
   rounds pause (total `xor` seed')

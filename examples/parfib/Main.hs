@@ -1,11 +1,11 @@
--- parfib - Fibonacci numbers in parallel, forever: something to look at for sparks.
+-- parfib - Fibonacci numbers in parallel, forever: an example for sparks.
 --
 -- Build, in the repository's root:
 --
 --   scripts/build-example parfib
 --
 -- Run (numbers up to CUTOFF make no sparks; rounds follow each other at once, or after
--- as many milliseconds as --pause says):
+-- --pause milliseconds):
 --
 --   GHC_EVENTLOG_UNIX_PATH=/tmp/parfib.sock \
 --     target/examples/parfib/parfib [--pause 300] CUTOFF N +RTS -l -N2
@@ -34,7 +34,7 @@ main = do
     [cutoff, n] -> pure (0, read cutoff, read n)
     _ -> die "usage: parfib [--pause MILLISECONDS] CUTOFF N"
   startFromEnv
-  -- Different numbers, so that nothing is kept from the last round.
+  -- Different numbers, so that no result of the last round is shared.
   for_ (cycle [n, n - 1]) $ \m -> do
     traceMarkerIO ("Fibbing " ++ show m)
     _ <- evaluate (parfib cutoff m)
