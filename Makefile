@@ -23,7 +23,7 @@ MANDIR = $(DATADIR)/man
 BASHDIR = $(DATADIR)/bash-completion/completions
 ZSHDIR = $(DATADIR)/zsh/site-functions
 FISHDIR = $(DATADIR)/fish/vendor_completions.d
-# What stands before all of these while a package is made.
+# Put before all of these when a package is built.
 DESTDIR =
 
 CARGO = cargo
@@ -46,13 +46,13 @@ OUT = $(TARGET)/package
 STATIC = $(OUT)/libeventlog_socket.a
 SHARED = $(OUT)/libeventlog_socket.so.$(VERSION)
 NATIVE_LIBS = $(OUT)/native-libs
-# The command line. One that is built already can be named here.
+# The command line. An existing program can be named here.
 EVENTLOG_PROGRAM ?= $(RELEASE)/eventlog
 TEXTS = $(OUT)/texts
 DIST = $(TARGET)/dist
 
-# Whether one of them matters is for cargo to say. Without a change cargo is not
-# called at all: root, who installs, may have none.
+# Cargo decides which of them matter. Without a change cargo is not called at all: root,
+# who installs, may not have cargo.
 SOURCES := $(shell find . -name target -prune -o \
 	'(' -name '*.rs' -o -name 'Cargo.*' ')' -print)
 
@@ -65,16 +65,16 @@ $(OUT)/built: $(SOURCES)
 	$(CARGO) build --release -p eventlog-socket $(CARGOFLAGS)
 	touch $@
 
-# Cargo's archive has Rust's standard library with it, all of it visible. Here it
-# becomes one object with the API as its only global symbols, so that a program
-# may link another Rust library, too:
-#   -u          one object of the archive has the whole API; it brings what it needs
+# Cargo's archive contains Rust's standard library, with all its symbols visible. Here
+# it becomes one object with the API as its only global symbols, so that a program may
+# link another Rust library, too:
+#   -u          one object of the archive has the whole API, and pulls in what it needs
 #   --force-group-allocation
-#               else the linker takes the groups of the other library for ours,
-#               which our local symbols cannot reach
+#               otherwise the linker uses the groups of the other library instead of
+#               ours, and our local symbols cannot be resolved
 #   .llvm*      bitcode, which makes binutils look for LLVM
-# Sections stay apart, for the linker's --gc-sections; debug information, three
-# quarters of the size, is the standard library's alone.
+# Sections are kept separate, for the linker's --gc-sections; debug information, three
+# quarters of the size, is only that of the standard library.
 $(STATIC): $(OUT)/built Makefile
 	$(LD) -r -u EventLogSocketWriter --force-group-allocation \
 		-o $(OUT)/eventlog_socket.o $(RELEASE)/libeventlog_socket.a
@@ -88,9 +88,9 @@ $(STATIC): $(OUT)/built Makefile
 $(SHARED): $(OUT)/built
 	cp $(RELEASE)/libeventlog_socket.so $@
 
-# What a static library needs besides, told by the compiler for an empty one. The C
-# compiler adds -lgcc_s and -lc itself, and knows what they are called in a static
-# program.
+# The other libraries that a static library needs, as the compiler prints them for an
+# empty one. The C compiler adds -lgcc_s and -lc itself, under the right names also for a
+# static program.
 $(NATIVE_LIBS): $(OUT)/built Makefile
 	$(RUSTC) --crate-type staticlib --crate-name empty --print native-static-libs \
 		-o $(OUT)/empty.a - </dev/null 2>$@.all || { cat $@.all >&2; exit 1; }
@@ -103,7 +103,7 @@ $(RELEASE)/eventlog: $(SOURCES)
 	$(CARGO) build --release -p eventlog-cli $(CARGOFLAGS)
 	touch $@
 
-# Manual pages and completions, which the program makes from its own arguments.
+# Manual pages and completions, which the program generates from its own arguments.
 $(TEXTS)/made: $(EVENTLOG_PROGRAM) Makefile
 	rm -rf $(TEXTS)
 	mkdir -p $(TEXTS)/bash $(TEXTS)/zsh $(TEXTS)/fish
@@ -113,12 +113,12 @@ $(TEXTS)/made: $(EVENTLOG_PROGRAM) Makefile
 	$(EVENTLOG_PROGRAM) completions fish >$(TEXTS)/fish/eventlog.fish
 	touch $@
 
-# Every file that is installed is listed here, for uninstall. What an earlier install has
-# listed stays in the list.
+# Every file that is installed is listed here, for uninstall. Entries of an earlier
+# install stay in the list.
 INSTALLED = $(RTSDIR)/installed
 
 # $(call put,MODE,DIRECTORY,FILES): installs the files, which may be patterns of the shell.
-# Directories can be read by all, whatever the umask is.
+# Everybody can read the directories, whatever the umask is.
 put = umask 022 && mkdir -p "$(DESTDIR)$(2)" "$(DESTDIR)$(RTSDIR)" && \
 	for file in $(3); do \
 	  $(INSTALL) -m $(1) "$$file" "$(DESTDIR)$(2)" && $(call list,$(2)/$$(basename "$$file")) || exit 1; \
@@ -126,7 +126,7 @@ put = umask 022 && mkdir -p "$(DESTDIR)$(2)" "$(DESTDIR)$(RTSDIR)" && \
 # $(call link,TARGET,FILE)
 link = ln -sf $(1) "$(DESTDIR)$(2)" && $(call list,$(2))
 list = printf '%s\n' "$(1)" >>"$(DESTDIR)$(INSTALLED)"
-# Each file once in the list, which is itself the last to go.
+# Each file is in the list once; the list itself is removed last.
 listed = LC_ALL=C sort -u -o "$(DESTDIR)$(INSTALLED)" "$(DESTDIR)$(INSTALLED)" && \
 	chmod 644 "$(DESTDIR)$(INSTALLED)"
 
@@ -173,7 +173,7 @@ install-tools: tools
 	@$(call put,644,$(FISHDIR),$(TEXTS)/fish/eventlog.fish)
 	@$(listed)
 
-# Nothing but what is in the list, and the directories of our own.
+# Removes only what is in the list, and our own directories.
 uninstall:
 	@[ ! -e "$(DESTDIR)$(INSTALLED)" ] || { \
 	  while IFS= read -r file; do rm -f "$(DESTDIR)$$file"; done <"$(DESTDIR)$(INSTALLED)"; \
@@ -184,7 +184,7 @@ uninstall:
 SYSTEM = $(shell $(RUSTC) -vV | sed -n 's/^host: //p')
 NAME = eventlog-$(VERSION)-$(SYSTEM)
 
-# The same bytes from the same files.
+# Reproducible: the same files give the same bytes.
 dist: tools
 	@rm -rf "$(DIST)/$(NAME)"
 	@umask 022 && mkdir -p "$(DIST)/$(NAME)/completions" "$(DIST)/$(NAME)/man"
