@@ -1,7 +1,7 @@
 /* sanitize-writers SOCKET RING-FILE SECONDS - the library under load, for scripts/sanitize: capabilities
- * that write at the same time, into a ring file, too, a thread that flushes, clients that come, send
- * commands and leave, handlers, and somebody who reads the statistics. No RTS. Fails if a stream does not
- * begin as a log, or if the counters do not add up at the end. */
+ * that write at the same time, also into a ring file, a thread that flushes, clients that connect, send
+ * commands and disconnect, handlers, and a thread that reads the statistics. No RTS. Fails if a stream
+ * does not begin with the header of a log, or if the counters do not add up at the end. */
 #define EVENTLOG_SOCKET_NO_RTS
 #include "eventlog_socket_rts.h"
 
@@ -41,7 +41,7 @@ static unsigned char *put(unsigned char *to, uint64_t value, int bytes) {
   return to;
 }
 
-/* For AddressSanitizer to find: chunks are said to be longer than they are. */
+/* For AddressSanitizer to find: added to the size of every chunk. */
 static size_t beyond = 0;
 
 static void hand_over(unsigned char *chunk, unsigned char *end) {
@@ -73,7 +73,7 @@ static void write_block(uint16_t cap, unsigned message) {
   end = put(put(put(end, USER_MSG, 2), now, 8), message, 2);
   memset(end, 'a' + cap % 26, message);
   hand_over(chunk, end + message);
-  /* At once: whoever still reads it is found out. */
+  /* Freed at once, so that a later read is found. */
   free(chunk);
 }
 
@@ -137,7 +137,7 @@ static void *statistics(void *nothing) {
 
 static const char *path;
 
-/* One connection: read some, perhaps slowly, and say something now and then. */
+/* One connection: read some data, perhaps slowly, and send something now and then. */
 static void visit(unsigned *seed) {
   static const unsigned char said[][32] = {
       "\xF0\x9E\x97\x8C\x00\x13" "eventlog-socket-rts\x01", "\xF0\x9E\x97\x8C\x00\x13" "eventlog-socket-rts\x06", "\xF0\x9E\x97\x8C\x00\x13" "eventlog-socket-rts\x03",
@@ -151,7 +151,7 @@ static void visit(unsigned *seed) {
   for (unsigned turns = below(seed, 60); turns > 0 && !stop; turns--) {
     if (below(seed, 5) == 0) {
       const unsigned char *frame = said[below(seed, 6)];
-      /* Six bytes and the namespace and the number, or a word. */
+      /* Six bytes, the namespace and the number; or another text. */
       size_t size = frame[0] == 0xF0 ? 7u + frame[5] : frame[0] == 'G' && frame[1] == 'C' ? 5 : 7;
       if (send(fd, frame, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
     }
@@ -171,7 +171,7 @@ static void *client(void *number) {
   return NULL;
 }
 
-/* Handlers take turns on a thread of the library's: a word of their own suffices. */
+/* Handlers run one at a time on a thread of the library, so a plain variable suffices. */
 static unsigned handled = 0;
 
 static void hook(const void *cap) {
@@ -208,7 +208,7 @@ int main(int argc, char *argv[]) {
   EventLogSocketWriter.initEventLogWriter();
   write_header();
   must(eventlog_socket_signal_ghc_rts_ready(), "ready");
-  /* So far it was definitions, which are kept and not counted. */
+  /* Only definitions so far, which are kept and not counted. */
   written = 0;
   must(eventlog_socket_register_hook(EVENTLOG_SOCKET_HOOK_POST_START_EVENT_LOGGING, hook, &own_cap), "hook");
   EventlogSocketControlNamespace *mine;
