@@ -2,7 +2,7 @@
 """Writes haskell.json, the dashboard for Grafana, next to itself; with --check only compares.
 
 A panel is a line here: its title, unit, and PromQL expressions with the names of their series.
-OF stands for the programs that are chosen, RATE for the window of rates. Plain Python 3."""
+OF selects the chosen programs, RATE is the window of rates. Plain Python 3."""
 
 import json
 import pathlib
@@ -211,7 +211,7 @@ def dashboard():
     return {
         "uid": "eventlog-haskell",
         "title": "Haskell programs",
-        "description": "What eventlog metrics tells of programs that GHC compiled.",
+        "description": "Metrics of programs compiled by GHC, from eventlog metrics.",
         "tags": ["haskell", "ghc"],
         "schemaVersion": 39,
         "editable": True,
@@ -237,7 +237,7 @@ def main():
     if "--check" not in sys.argv:
         path.write_text(text)
     elif path.read_text() != text:
-        sys.exit("haskell.json is not what make.py makes: run dashboards/make.py")
+        sys.exit("haskell.json differs from what make.py writes: run dashboards/make.py")
 
 
 main()
