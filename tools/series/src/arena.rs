@@ -1,16 +1,16 @@
-//! Bytes that are written once and stay where they are.
+//! Append-only storage for bytes that never move.
 
-/// Bytes of a piece.
+/// Size of a piece in bytes.
 const PIECE: usize = 1 << 18;
 
-/// Pieces of memory, filled one after the other: nothing is moved when there is more.
+/// Fixed-size pieces of memory, filled one after the other, so that growing moves nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arena {
     pieces: Vec<Vec<u8>>,
 }
 
 impl Arena {
-    /// Keeps bytes; the answer is where they are.
+    /// Stores bytes and returns their place.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> u64 {
         let room = self
             .pieces
@@ -26,7 +26,7 @@ impl Arena {
         (index as u64) << 32 | at as u64
     }
 
-    /// What begins at a place, and whatever follows it.
+    /// The bytes from a place on, up to the end of its piece.
     pub(crate) fn from(&self, place: u64) -> &[u8] {
         let piece = self.pieces.get((place >> 32) as usize);
         piece

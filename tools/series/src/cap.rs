@@ -9,23 +9,23 @@ use ghc_eventlog::Block;
 /// Events between two entries, of whatever type.
 const EVENTS: u32 = 256;
 
-/// Bytes of the log between two entries, about, however few events.
+/// About this many bytes of the log between two entries, even if they hold fewer events.
 const BYTES: u64 = 64 << 10;
 
-/// An entry: the machine, and where the log goes on.
+/// An entry: the state of the machine, and where in the log to continue.
 const FIELDS: usize = machine::FIELDS + 5;
 
-/// Where to go on in the log.
+/// Where to continue in the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) machine: Machine,
-    /// Where the next event or marker lies.
+    /// Offset of the next event or marker.
     pub(crate) offset: u64,
-    /// Where the block ends in which that is; not beyond `offset` for a marker.
+    /// End of the block that contains it; not beyond `offset` for a marker.
     pub(crate) block_stop: u64,
-    /// Where the capability's bytes before this end.
+    /// End of the capability's bytes before this entry.
     pub(crate) end_before: u64,
-    /// The exceptions from here on, and how many events about threads came since the last.
+    /// Index of the next exception, and the number of thread events since the last one.
     exceptions: u64,
     since_exception: u64,
 }
@@ -62,33 +62,33 @@ impl Entry {
     }
 }
 
-/// What is known of one capability.
+/// The index of one capability.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cap {
     pub(crate) machine: Machine,
     entries: Checkpoints<FIELDS>,
-    /// Events before which a thread did not do what it mostly does: how many came since the
-    /// one before, and what it did.
+    /// Exceptions: events before which a thread was not in the expected state. For each,
+    /// the number of thread events since the exception before, and the actual state.
     exceptions: Vec<u8>,
     since_exception: u64,
     events: u32,
     entry_offset: u64,
-    /// Where its bytes end so far.
+    /// End of its bytes so far.
     end: u64,
     block_stop: u64,
     /// It has written a block.
     pub(crate) spoke: bool,
-    /// Up to when it is known what it does.
+    /// Up to this time its state is known.
     pub(crate) until: u64,
-    /// Since when its own events tell what it does.
+    /// Since when its own events show its state.
     known: Option<u64>,
     pub(crate) transit: Transit,
-    /// Up to here it was told when it was idle.
+    /// Idle times were passed on up to here.
     idle_told: u64,
-    /// When something was lost of it, and how many notes of losses have been looked at.
+    /// When its events were lost, and how many notes of losses have been handled.
     pub(crate) losses: Vec<u64>,
     notes: usize,
-    /// The block before is not all there.
+    /// The previous block is incomplete.
     is_broken: bool,
 }
 
@@ -107,7 +107,7 @@ impl Cap {
         self.entry_offset = offset;
     }
 
-    /// A block begins. `lost`: when something was lost, as notes tell it.
+    /// A block begins. `lost`: the times of losses, from the notes in the log.
     pub(crate) fn block(&mut self, block: &Block<'_>, lost: &[(u64, u64)]) {
         let (before, begin) = (self.machine.delivered, block.time);
         let notes = lost.get(self.notes..).unwrap_or_default();
@@ -123,7 +123,7 @@ impl Cap {
             let was = self.machine.lose(since);
             self.was(&was);
             self.losses.push(self.machine.since);
-            // What is between is unknown, not written.
+            // The time in between is unknown, not "writing".
             self.machine.delivered = before.max(begin);
             anew = true;
         }
@@ -148,7 +148,7 @@ impl Cap {
         self.events += 1;
     }
 
-    /// The block is over, or as much of it as there is.
+    /// The block ends, or the part of it that exists.
     pub(crate) fn block_is_over(&mut self, end: u64, is_whole: bool) {
         let reached = self.machine.since.max(self.machine.thread_time);
         self.until = self.until.max(match is_whole {
@@ -158,7 +158,7 @@ impl Cap {
         self.is_broken = !is_whole;
     }
 
-    /// An event comes, whatever it tells.
+    /// Counts an event of any type.
     #[inline]
     pub(crate) fn event(&mut self, offset: u64, length: usize) {
         if self.events >= EVENTS || offset - self.entry_offset > BYTES {
@@ -168,7 +168,7 @@ impl Cap {
         self.end = offset + length as u64;
     }
 
-    /// Takes what an event tells. `before`: what the thread did.
+    /// Handles an event. `before`: the state of its thread before it.
     #[inline]
     pub(crate) fn take(&mut self, time: u64, told: Told, before: Class) {
         if let Told::Thread(_, act) = told {
@@ -185,7 +185,7 @@ impl Cap {
         }
     }
 
-    /// It has gone over to something else.
+    /// Its state has changed.
     #[inline]
     fn was(&mut self, was: &Was) {
         match was.doing {
@@ -206,7 +206,7 @@ impl Cap {
         }
     }
 
-    /// Whether it may be switching at present though its own events do not say so.
+    /// Whether it may be switching now although its own events do not show it.
     fn may_switch(&self) -> bool {
         match self.machine.doing {
             Local::Idle => true,
@@ -215,11 +215,11 @@ impl Cap {
         }
     }
 
-    /// A thread that was not here is taken up.
+    /// A thread arrives from another capability.
     pub(crate) fn arrives(&mut self, thread: u32, time: u64, act: Act) {
         if matches!(act, Act::Run | Act::Stop(..) | Act::Migrate(_)) {
             if self.may_switch() {
-                // What it was until now was because of this thread.
+                // Its state so far was caused by this thread.
                 self.was_idle(self.machine.since, time);
             }
             self.transit.arrives(thread, time);
@@ -234,13 +234,13 @@ impl Cap {
         }
     }
 
-    /// Since when its own events tell what it does.
+    /// Since when its own events show its state.
     pub(crate) fn known_since(&self) -> u64 {
         self.known.unwrap_or(u64::MAX)
     }
 
-    /// How long it was switching up to `time` though its own events do not say so; and how
-    /// much of that is idle by them.
+    /// How long it was switching up to `time` although its own events do not show it, and
+    /// how much of that time they show as idle.
     pub(crate) fn switching(&self, time: u64) -> (u64, u64) {
         let mut all = self.transit.sum_at(time);
         let unknown = self.transit.sum_at(time.min(self.known_since()));
@@ -257,7 +257,7 @@ impl Cap {
         (all, idle)
     }
 
-    /// The same that goes on.
+    /// The same for the current idle time.
     pub(crate) fn open_switching(&self) -> Option<(u64, u64)> {
         let since = self.transit.pending_since().filter(|_| self.may_switch())?;
         let from = since.max(self.machine.since).max(self.idle_told);
@@ -279,7 +279,7 @@ impl Cap {
     }
 }
 
-/// The entries of a capability, and behind the last one how it is now.
+/// The entries of a capability, and after the last one its current state.
 #[derive(Clone, Debug)]
 pub(crate) struct Entries<'a> {
     cap: &'a Cap,
@@ -318,14 +318,14 @@ impl Entries<'_> {
         }
     }
 
-    /// How often it had gone over to something else by then.
+    /// How often its state had changed by then.
     pub(crate) fn changes(&mut self, index: usize) -> u64 {
         let fields = self.cursor.get(index);
         fields.map_or(self.cap.machine.changes, |fields| fields[CHANGES])
     }
 }
 
-/// What threads did before, again.
+/// Reproduces the states of threads before each event.
 #[derive(Clone, Debug)]
 pub(crate) struct Exceptions<'a> {
     input: &'a [u8],
@@ -341,7 +341,7 @@ impl Exceptions<'_> {
         };
     }
 
-    /// What the thread did before the next event about one.
+    /// The state of the thread before the next thread event.
     pub(crate) fn before(&mut self, act: Act) -> Class {
         if self.left > 0 {
             self.left -= 1;

@@ -1,4 +1,4 @@
-//! What is told of the row of a capability.
+//! Answers about the row of a capability.
 
 use crate::cap::Cap;
 use crate::machine::{CLASSES, LOCALS, Local, Machine, SINCE, THREAD_TIME, Was};
@@ -12,7 +12,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// At most so many stretches of the log are decoded to list intervals.
+/// Listing intervals decodes at most this many stretches of the log.
 const MOST_WINDOWS: usize = 64;
 
 /// The row of a capability.
@@ -21,12 +21,12 @@ pub(crate) struct CapRow<'a> {
     pub(crate) header: &'a Arc<Header>,
     pub(crate) number: u16,
     pub(crate) cap: &'a Cap,
-    /// It is the only one.
+    /// It is the only capability.
     pub(crate) alone: bool,
 }
 
 impl CapRow<'_> {
-    /// What is shown where its own events tell this.
+    /// The state to show for a state from its own events.
     fn state(&self, local: Local) -> Option<CapState> {
         let state = match local {
             Local::Unknown => return None,
@@ -93,7 +93,7 @@ impl CapRow<'_> {
             let next = entries.get(index + 1);
             let here = times[out.len()..].iter();
             let here = here.take_while(|time| **time < next.machine.since);
-            // The change that the next entry begins with is the only one, or there is none.
+            // There is either one change, the one at the start of the next entry, or none.
             if next.machine.changes <= entry.machine.changes + 1 {
                 out.extend(here.map(|time| entry.machine.sums_at(*time)));
                 continue;
@@ -149,7 +149,7 @@ impl CapRow<'_> {
         Ok(out)
     }
 
-    /// Hands on its intervals by its own events, from an entry on.
+    /// Visits the intervals from its own events, starting at an entry.
     fn walk(
         &self,
         log: &(impl ReadAt + ?Sized),
@@ -169,7 +169,7 @@ impl CapRow<'_> {
             let Some(last) = see.last else {
                 return Ok(());
             };
-            // That something was lost is told by the entry behind.
+            // A loss is recorded in the entry after it.
             let next = next.machine;
             if next.changes > last.changes && each(&last.open(next.since)).is_break() {
                 return Ok(());
@@ -182,8 +182,8 @@ impl CapRow<'_> {
         Ok(())
     }
 
-    /// All intervals that have a moment in common with this time, or as many as it takes to
-    /// see that there are more than `most`.
+    /// All intervals that overlap this time, or just enough to see that there are more than
+    /// `most`.
     fn intervals(
         &self,
         log: &(impl ReadAt + ?Sized),
@@ -192,7 +192,7 @@ impl CapRow<'_> {
     ) -> io::Result<Vec<Interval>> {
         let first = self.cap.entries().last_not_above(SINCE, from).unwrap_or(0);
         let mut intervals = Vec::new();
-        // What came just before may go on.
+        // The interval before may extend into this time.
         self.walk(log, first.saturating_sub(1), &mut |was| {
             self.show(was, &mut intervals);
             if was.to <= from && intervals.len() > 1 {
@@ -207,7 +207,7 @@ impl CapRow<'_> {
         Ok(intervals)
     }
 
-    /// What is shown of an interval that its own events tell.
+    /// What to show for an interval from its own events.
     fn show(&self, was: &Was, out: &mut Vec<Interval>) {
         let mut push = |from: u64, to: u64, state: CapState| {
             let thread = was.thread.filter(|_| state == CapState::Mutator);
@@ -239,7 +239,7 @@ impl CapRow<'_> {
         }
     }
 
-    /// The intervals in this time, cut to it, if they are few and take little decoding.
+    /// The intervals in this time, clipped to it, if they are few and cheap to decode.
     pub(crate) fn few_intervals(
         &self,
         log: &(impl ReadAt + ?Sized),
@@ -291,7 +291,7 @@ impl CapRow<'_> {
     }
 }
 
-/// Takes down sums at edges.
+/// Records sums at edges.
 struct Edges<'a> {
     times: &'a [u64],
     /// Up to the end of the last interval.
@@ -328,7 +328,7 @@ impl See for Edges<'_> {
     }
 }
 
-/// Takes down sums of threads at edges.
+/// Records sums of threads at edges.
 struct ThreadEdges<'a> {
     times: &'a [u64],
     out: &'a mut Vec<[u64; CLASSES]>,
@@ -360,10 +360,10 @@ impl See for ThreadEdges<'_> {
     }
 }
 
-/// Hands on each interval.
+/// Passes on each interval.
 struct Each<'a, F> {
     each: &'a mut F,
-    /// How it is at the end, if it was not stopped before.
+    /// The state at the end, unless it was stopped before.
     last: Option<Machine>,
 }
 

@@ -2,13 +2,13 @@
 
 use crate::varint;
 
-/// Rows that share one that is kept whole.
+/// Rows per group; the first row of a group is stored in full.
 const GROUP: usize = 32;
 
 /// Rows of `N` numbers, at most 32, as differences from the row before.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkpoints<const N: usize> {
-    /// Each first row of a group, and where the others begin.
+    /// The first row of each group, and where the others begin.
     whole: Vec<([u64; N], usize)>,
     bytes: Vec<u8>,
     last: [u64; N],
@@ -60,7 +60,7 @@ impl<const N: usize> Checkpoints<N> {
         rows.nth(index % GROUP)
     }
 
-    /// For whoever looks at several rows that are near each other.
+    /// A cursor for reading several rows near each other.
     pub(crate) fn cursor(&self) -> Cursor<'_, N> {
         Cursor {
             rows: self,
@@ -96,7 +96,7 @@ impl<const N: usize> Checkpoints<N> {
     }
 }
 
-/// Looks at rows; those that were looked at last are at hand.
+/// Reads rows, and caches the last group.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a, const N: usize> {
     rows: &'a Checkpoints<N>,
@@ -124,7 +124,7 @@ impl<const N: usize> Cursor<'_, N> {
     pub(crate) fn last_not_above(&mut self, field: usize, value: u64) -> Option<usize> {
         let whole = &self.rows.whole;
         let group = match whole.get(self.group) {
-            // Often it is where the last one was.
+            // Often it is in the same group as the last one.
             Some((row, _))
                 if row[field] <= value
                     && whole

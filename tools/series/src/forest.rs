@@ -1,4 +1,4 @@
-//! Many intervals, of which the longest are worth looking at first.
+//! Large sets of intervals, searched for the longest first.
 
 use std::collections::BinaryHeap;
 
@@ -23,11 +23,11 @@ impl Node {
     }
 }
 
-/// Intervals in the order in which they come, with the longest of each run of 16, 32, 64
-/// and so on, so that few of many can be found.
+/// Intervals in the order in which they were added, with the longest of each run of 16,
+/// 32, 64 and so on, so that a few of many are found quickly.
 ///
-/// Intervals that are near in time should come near each other: the order decides how
-/// fast they are found, and nothing else.
+/// Intervals that are near in time should be added near each other: the order only
+/// affects the speed of searches.
 ///
 /// ```
 /// use eventlog_series::Forest;
@@ -45,7 +45,7 @@ impl Node {
 #[derive(Clone, Debug)]
 pub struct Forest<T> {
     leaves: Vec<(u64, u64, T)>,
-    /// Of each level, the nodes that are complete.
+    /// The complete nodes of each level.
     levels: Vec<Vec<Node>>,
 }
 
@@ -64,7 +64,7 @@ struct Place {
     longest: u64,
     /// 0 for a leaf.
     level: usize,
-    /// The lower, the sooner.
+    /// Lower values are visited first.
     at: std::cmp::Reverse<usize>,
 }
 
@@ -79,12 +79,12 @@ impl<T> Forest<T> {
         self.leaves.is_empty()
     }
 
-    /// All of them, in the order in which they came.
+    /// All of them, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64, &T)> {
         self.leaves.iter().map(|(from, to, tag)| (*from, *to, tag))
     }
 
-    /// Adds an interval. One that ends before it begins ends where it begins.
+    /// Adds an interval. If `to` is before `from`, the interval is empty, at `from`.
     pub fn push(&mut self, from: u64, to: u64, tag: T) {
         self.leaves.push((from, to.max(from), tag));
         if !self.leaves.len().is_multiple_of(LEAVES) {
@@ -105,9 +105,9 @@ impl<T> Forest<T> {
         }
     }
 
-    /// Hands on the intervals that have a moment in common with the time from `from` to
-    /// `to` (exclusive), the longest first, `most` at most. The answer is how many there
-    /// are. An interval of no length counts at its moment.
+    /// Visits the intervals that overlap the time from `from` to `to` (exclusive), the
+    /// longest first, at most `most`. Returns how many there are in all. An empty
+    /// interval counts at its time.
     pub fn visit(
         &self,
         from: u64,
@@ -143,7 +143,7 @@ impl<T> Forest<T> {
         self.count(from, to)
     }
 
-    /// How many have a moment in common with this time.
+    /// How many intervals overlap this time.
     pub fn count(&self, from: u64, to: u64) -> usize {
         let mut count = 0;
         let mut open = Vec::new();
@@ -185,7 +185,7 @@ impl<T> Forest<T> {
         }
     }
 
-    /// The nodes without one above them, and the leaves without a node.
+    /// The nodes without a parent, and the leaves without a node.
     fn each_root(&self, each: &mut impl FnMut(usize, usize)) {
         for (level, nodes) in self.levels.iter().enumerate() {
             if !nodes.len().is_multiple_of(2) {
@@ -213,7 +213,8 @@ fn place(node: &Node, level: usize, at: usize) -> Place {
     }
 }
 
-/// Whether there is a moment in common; of more than one interval, whether there may be.
+/// Whether an interval overlaps this time; for a node of several intervals, whether one
+/// may.
 fn meets(node: &Node, level: usize, from: u64, to: u64) -> bool {
     let touches = node.to == from && (level > 0 || node.from == node.to);
     node.from < to && (node.to > from || touches)
@@ -236,7 +237,7 @@ fn node_of<T>(leaves: &[(u64, u64, T)]) -> Node {
 }
 
 impl<T> Forest<T> {
-    /// Bytes of memory, about.
+    /// Approximate memory use in bytes.
     pub fn memory(&self) -> usize {
         let nodes: usize = self.levels.iter().map(Vec::capacity).sum();
         self.leaves.capacity() * size_of::<(u64, u64, T)>() + nodes * size_of::<Node>()

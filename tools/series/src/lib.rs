@@ -2,21 +2,21 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Rows`] | the index of a log: what capabilities and threads do, and how long, for any time |
-//! | [`Row`], [`Interval`], [`Doing`] | a row, and what goes on in it |
+//! | [`Rows`] | the index of a log: the states of capabilities and threads, and how long each lasted, for any time |
+//! | [`Row`], [`Interval`], [`Doing`] | a row, and its states over time |
 //! | [`Tile`] | a piece of a row as it is drawn: intervals, or the share of each state in each pixel |
 //! | [`ReadAt`] | where the log is read again |
 //! | [`Pyramid`] | values over time: least, largest, sum and count of any time |
 //! | [`Forest`] | many intervals, the longest first |
 //!
-//! There is no input here and no clock: blocks come in, and the log is read again
-//! through [`ReadAt`].
+//! This crate does no input and has no clock: the caller passes in blocks, and the log
+//! is read again through [`ReadAt`].
 //!
 //! The names of states are those of `eventlog-state`. For distributions of durations
 //! there is `eventlog_state::Distribution`.
 #![forbid(unsafe_code)]
 
-/// The example of the README is tested too.
+/// Tests the example in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

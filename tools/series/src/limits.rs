@@ -1,6 +1,6 @@
-//! How much is kept.
+//! Limits on memory.
 
-/// How many things of a kind are kept at most. What is beyond is refused and counted
+/// The largest number of each kind of thing that is kept. More are refused and counted
 /// ([`Rows::refused`](crate::Rows::refused)); everything else stays right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -8,7 +8,7 @@ pub struct Limits {
     pub threads: usize,
     /// Capabilities that threads can be on their way to.
     pub caps: usize,
-    /// Notes of losses that are told apart.
+    /// Notes of losses that are kept separately.
     pub losses: usize,
 }
 

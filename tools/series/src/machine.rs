@@ -1,13 +1,13 @@
-//! What a capability does, as its own events tell it in the order in which it wrote them.
+//! The state of a capability according to its own events, in the order in which it wrote
+//! them.
 //!
-//! This is followed twice: once when the index is made, and again between two entries of
-//! it. Both times it is this code. What `eventlog-state` says of capabilities is the same;
-//! tests hold the two equal.
+//! Events run through this machine twice: when the index is built, and again between two
+//! entries of it. Tests check that it agrees with `eventlog-state`.
 
 use eventlog_state::ThreadState;
 use ghc_eventlog::{Encoded, EventBody, StopStatus, ids};
 
-/// What a capability does, as far as its own events tell.
+/// The state of a capability, as far as its own events show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Local {
@@ -15,16 +15,16 @@ pub(crate) enum Local {
     Mutator,
     Collecting,
     Waiting,
-    /// It takes part in a collection and tells nothing of it: it collects if it is the only
-    /// capability, and waits if it is not.
+    /// It takes part in a collection without writing events about it: it collects if it is
+    /// the only capability, and otherwise waits.
     Quiet,
     Switching,
-    /// No thread of its own is ready, as far as it knows: one may be on its way to it.
+    /// None of its own threads is ready, but one may be on its way to it.
     Idle,
     WritingLog,
 }
 
-/// How many of them time is summed up for: all but `Unknown`.
+/// How many of them have time sums: all but `Unknown`.
 pub(crate) const LOCALS: usize = 7;
 
 impl Local {
@@ -45,11 +45,11 @@ impl Local {
     }
 }
 
-/// What a thread does on this capability.
+/// The state of a thread on this capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Class {
-    /// It is not here, or it is over.
+    /// It is on another capability, or finished.
     Away,
     Running,
     Runnable,
@@ -60,7 +60,7 @@ pub(crate) enum Class {
     Refused,
 }
 
-/// How many of them time is summed up for: all but `Away` and `Refused`.
+/// How many of them have time sums: all but `Away` and `Refused`.
 pub(crate) const CLASSES: usize = 5;
 
 impl Class {
@@ -97,7 +97,7 @@ impl Class {
     }
 }
 
-/// An event of a capability that says something about what it does.
+/// An event that changes the state of a capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Thread(u32, Act),
@@ -107,7 +107,7 @@ pub(crate) enum Told {
     GcWork,
     GcIdle,
     GcDone,
-    /// Something else about collections.
+    /// Another event of a collection.
     OtherGc,
 }
 
@@ -122,8 +122,8 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    /// What the thread does before, nearly always. What is not so is kept aside, so that
-    /// events can be followed again without their threads.
+    /// The usual state of the thread before. Exceptions are stored separately, so that
+    /// events can be decoded again without tracking their threads.
     pub(crate) fn expects(self) -> Class {
         match self {
             Self::Create => Class::Away,
@@ -135,7 +135,7 @@ impl Act {
 }
 
 impl Told {
-    /// What an event of capability `cap` tells.
+    /// The meaning of an event of capability `cap`.
     #[inline]
     pub(crate) fn of(event: &Encoded<'_>, cap: u16) -> Option<Self> {
         let told = match event.id() {
@@ -152,7 +152,8 @@ impl Told {
                 _ => return None,
             },
             ids::THREAD_WAKEUP => match event.body_as(ids::THREAD_WAKEUP) {
-                // From elsewhere it is a message; the thread's own capability takes it up.
+                // From another capability it is only a message; the thread's own
+                // capability handles it.
                 EventBody::ThreadWakeup { thread, other_cap } if other_cap == cap => {
                     Self::Thread(thread, Act::Wake)
                 }
@@ -166,7 +167,7 @@ impl Told {
     fn rare(event: &Encoded<'_>, cap: u16) -> Option<Self> {
         let told = match event.body() {
             EventBody::CreateThread { thread } => Self::Thread(thread, Act::Create),
-            // To itself: nothing changes.
+            // A migration to itself changes nothing.
             EventBody::MigrateThread { thread, new_cap } if new_cap != cap => {
                 Self::Thread(thread, Act::Migrate(new_cap))
             }
@@ -183,7 +184,7 @@ impl Told {
     }
 }
 
-/// What a collector thread does.
+/// The activity of a collector thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Collector {
@@ -202,7 +203,7 @@ const COLLECTORS: [Collector; 5] = [
     Collector::Done,
 ];
 
-/// What ends when a capability goes over to something else.
+/// The interval that ends when a capability changes its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Was {
     pub(crate) doing: Local,
@@ -211,13 +212,13 @@ pub(crate) struct Was {
     pub(crate) to: u64,
 }
 
-/// The capability, and what its time and that of its threads went to so far.
+/// The capability, and the time that it and its threads have spent in each state so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine {
-    /// Since when it does what it does.
+    /// Since when it is in its present state.
     pub(crate) since: u64,
     pub(crate) doing: Local,
-    /// How often it went over to something else.
+    /// How often its state has changed.
     pub(crate) changes: u64,
     /// Up to `since`.
     pub(crate) sums: [u64; LOCALS],
@@ -300,8 +301,8 @@ impl Machine {
         sums
     }
 
-    /// Takes what an event tells. `before` is what the thread did on this capability, if it
-    /// is about one.
+    /// Handles an event. `before` is the state of the thread on this capability, if the
+    /// event is about a thread.
     #[inline]
     pub(crate) fn take(&mut self, time: u64, told: Told, before: Class) -> Option<Was> {
         match told {
@@ -339,7 +340,7 @@ impl Machine {
             && other != thread
             && self.counted
         {
-            // It is not told what became of it.
+            // The log does not say what became of it.
             self.go(Class::Running, Class::Unknown);
         }
         self.go(before, after);
@@ -351,7 +352,7 @@ impl Machine {
                 }
             }
             Act::Stop(..) => self.running = None,
-            // These change nothing that State looks at.
+            // These do not change the state.
             Act::Wake if before != Class::Blocked => return None,
             Act::Create if before != Class::Away => return None,
             // It may be on its way through.
@@ -370,7 +371,7 @@ impl Machine {
         }
     }
 
-    /// Time of threads passes.
+    /// Advances the time of threads.
     fn pass(&mut self, time: u64) {
         if time > self.thread_time {
             let passed = time - self.thread_time;
@@ -390,7 +391,7 @@ impl Machine {
         match self.collector {
             Collector::Working => Local::Collecting,
             Collector::Idle => Local::Waiting,
-            // Who asked for the collection leads it.
+            // The capability that asked for the collection leads it.
             Collector::Silent | Collector::Done if self.requested => Local::Collecting,
             Collector::Silent | Collector::Done => Local::Quiet,
             Collector::None if self.requested => Local::Waiting,
@@ -412,7 +413,7 @@ impl Machine {
 
     #[inline]
     fn enter(&mut self, time: u64, doing: Local, thread: Option<u32>) -> Was {
-        // Some events are dated back: no moment counts twice.
+        // Some events have an earlier time than those before: no time may count twice.
         let time = time.max(self.since);
         let was = self.open(time);
         if let Some(index) = self.doing.index() {
@@ -424,7 +425,8 @@ impl Machine {
     }
 
     /// A block begins at `begin` and ends at `end`: between the one before and this one the
-    /// buffer was written. The answer is what ended when that began, and that.
+    /// buffer was written. Returns the interval that ended when the write began, and that
+    /// of the write.
     pub(crate) fn block(&mut self, begin: u64, end: u64) -> Option<[Was; 2]> {
         let written = self.delivered;
         self.delivered = written.max(end);
@@ -438,7 +440,7 @@ impl Machine {
         Some([first, second])
     }
 
-    /// Nothing is known any more from `time` on, until it is told again.
+    /// The state is unknown from `time` on, until an event shows it again.
     pub(crate) fn lose(&mut self, time: u64) -> Was {
         self.pass(time);
         let lost = self.counts.iter().sum();
@@ -514,7 +516,7 @@ impl Machine {
     }
 }
 
-/// What a thread does on this capability after that.
+/// The state of a thread on this capability after the event.
 #[inline]
 pub(crate) fn after(act: Act, before: Class) -> Class {
     match act {
@@ -523,7 +525,7 @@ pub(crate) fn after(act: Act, before: Class) -> Class {
         Act::Run => Class::Running,
         Act::Stop(status, info) => Class::of(ThreadState::after(status, info)),
         Act::Wake if before == Class::Blocked => Class::Runnable,
-        // What runs goes on to do so, whoever was told otherwise.
+        // A thread that runs keeps running, whatever messages say.
         Act::Migrate(_) if before != Class::Running => Class::Away,
         _ => before,
     }

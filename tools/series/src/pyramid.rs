@@ -1,9 +1,9 @@
 //! Values over time, at any resolution.
 
-/// How many of a level are joined in one of the next.
+/// How many buckets of a level are joined in one of the next.
 const FAN: u64 = 4;
 
-/// What a series was in some time.
+/// A summary of a series over some time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bucket {
     /// The time of the first value.
@@ -48,12 +48,12 @@ impl Bucket {
     }
 }
 
-/// A series: least, largest, sum and count of the values of any time, in memory that
-/// stays bounded.
+/// A series: smallest, largest, sum and count of the values in any time range, in
+/// bounded memory.
 ///
-/// Values are kept one by one while they are few. Each level above joins four of the
-/// one below; when there are too many, the finest is dropped. So a peak is never
-/// lost, however long the log: what is lost is when exactly it was.
+/// Values are kept one by one while they are few. Each level above joins four buckets
+/// of the one below; when there are too many, the finest level is dropped. So a peak is
+/// never lost, however long the log is; only its exact time is.
 ///
 /// ```
 /// use eventlog_series::Pyramid;
@@ -85,7 +85,7 @@ impl Default for Pyramid {
 }
 
 impl Pyramid {
-    /// With at most so many buckets of the finest level; 16 at least.
+    /// With at most this many buckets of the finest level; at least 16.
     pub fn new(most: usize) -> Self {
         Self {
             finest: Vec::new(),
@@ -95,7 +95,7 @@ impl Pyramid {
         }
     }
 
-    /// Whether no value has come.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.finest.is_empty()
     }
@@ -111,8 +111,8 @@ impl Pyramid {
         self.finest.last().map(|bucket| (bucket.to, bucket.last))
     }
 
-    /// Takes a value. Times should not go back: one that is earlier than the latest
-    /// counts with that. What is no number is not taken.
+    /// Adds a value. Times should not go back: an earlier time is treated as the latest
+    /// one. NaN is ignored.
     pub fn push(&mut self, time: u64, value: f64) {
         if value.is_nan() {
             return;
@@ -132,7 +132,7 @@ impl Pyramid {
         self.raise();
     }
 
-    /// The buckets above the last one that is full.
+    /// Completes the levels above the last full bucket.
     fn raise(&mut self) {
         let fan = FAN as usize;
         let full = self
@@ -156,7 +156,7 @@ impl Pyramid {
         }
     }
 
-    /// The finest level is dropped: the one above takes its place.
+    /// Drops the finest level: the one above replaces it.
     fn drop_finest(&mut self) {
         let fan = FAN as usize;
         let joined = self.finest.chunks(fan).map(join).collect();
@@ -167,15 +167,15 @@ impl Pyramid {
         }
     }
 
-    /// What the series was from `from` to `to` (exclusive), in at most `count` buckets:
-    /// one for each of as many equal parts of that time in which there was a value.
-    /// While values are few enough, each is a bucket of its own.
+    /// The series from `from` to `to` (exclusive), in at most `count` buckets: one for
+    /// each of `count` equal parts of that time that has a value. While values are few
+    /// enough, each is a bucket of its own.
     pub fn buckets(&self, from: u64, to: u64, count: usize) -> Vec<Bucket> {
         let mut out: Vec<Bucket> = Vec::new();
         if from >= to || count == 0 {
             return out;
         }
-        // Where buckets reach beyond the edge of a part, they count where they begin.
+        // Buckets that cross the edge of a part count in the part where they begin.
         let first = self.finest.partition_point(|bucket| bucket.from < from);
         let end = self.finest.partition_point(|bucket| bucket.from < to);
         let here = &self.finest[first..end.max(first)];
@@ -201,8 +201,9 @@ impl Pyramid {
         out
     }
 
-    /// The largest bucket that begins with the finest at `at`, goes not beyond `end`, and
-    /// in which the last of the finest still belongs with it; and of how many it is made.
+    /// The largest bucket that begins at the finest bucket `at`, does not go beyond
+    /// `end`, and whose last finest bucket still belongs to it; and the number of finest
+    /// buckets in it.
     fn largest(
         &self,
         at: usize,
@@ -228,7 +229,7 @@ impl Pyramid {
     }
 }
 
-/// All of them in one. There is at least one.
+/// Joins buckets into one. There is at least one.
 fn join(buckets: &[Bucket]) -> Bucket {
     let mut joined = buckets[0];
     buckets[1..].iter().for_each(|bucket| joined.join(bucket));

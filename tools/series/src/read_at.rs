@@ -5,16 +5,16 @@ use std::io;
 /// A log that can be read at any place: a file, a mapping, the newest part of a
 /// live stream.
 ///
-/// Offsets are those of the log: the same as [`Rows::block`](crate::Rows::block)
-/// was told. What is not kept any more is an error; beyond the end there is
-/// nothing to read, which is none.
+/// Offsets are those of the log, as given to [`Rows::block`](crate::Rows::block).
+/// Reading a part that is not kept any more is an error; reading beyond the end returns
+/// 0 bytes and is not an error.
 pub trait ReadAt {
-    /// Reads into the front of `into` what lies at `offset`. The answer is how
-    /// many bytes that were; 0 at the end.
+    /// Reads bytes at `offset` into the front of `into`. Returns how many bytes were
+    /// read; 0 at the end.
     ///
     /// # Errors
     ///
-    /// Those of whatever holds the log.
+    /// Those of the storage of the log.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
 }
 

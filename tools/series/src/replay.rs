@@ -1,4 +1,4 @@
-//! What lies between two entries, decoded again.
+//! Decodes the events between two entries again.
 
 use crate::cap::{Cap, Entry, Exceptions};
 use crate::machine::{Class, Machine, Told, Was};
@@ -8,7 +8,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Reads logs again; keeps its memory from one time to the next.
+/// Reads parts of a log again, and reuses its buffers.
 #[derive(Debug)]
 pub(crate) struct Replay<'a, L: ?Sized> {
     log: &'a L,
@@ -16,17 +16,18 @@ pub(crate) struct Replay<'a, L: ?Sized> {
     bytes: Vec<u8>,
 }
 
-/// What is told while going on: before each event, how it is so far, and what ends with it.
+/// Receives what happens during the replay: before each event the state so far, and the
+/// interval that ends with it.
 pub(crate) trait See {
-    /// The capability went over to something else.
+    /// The capability has changed its state.
     fn was(&mut self, was: &Was) -> ControlFlow<()>;
 
-    /// An event about a thread comes at that time.
+    /// There is a thread event at that time.
     fn thread(&mut self, _machine: &Machine, _time: u64) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
-    /// The end, unless it was stopped before; how it is there.
+    /// The end of the replay, unless it was stopped before, with the state there.
     fn end(&mut self, machine: &Machine);
 }
 
@@ -56,8 +57,8 @@ impl<'a, L: ReadAt + ?Sized> Replay<'a, L> {
         Ok(())
     }
 
-    /// Goes on from an entry of capability `number` up to the next one, before which its
-    /// bytes end at `end`.
+    /// Replays from an entry of capability `number` up to the next one; the bytes before
+    /// that one end at `end`.
     pub(crate) fn window(
         &mut self,
         (number, cap): (u16, &Cap),

@@ -1,4 +1,4 @@
-//! What a timeline is made of: rows, and what goes on in them.
+//! The rows of a timeline, and their states.
 
 use eventlog_state::{CapState, ThreadState};
 use ghc_eventlog::StopStatus;
@@ -8,7 +8,7 @@ use ghc_eventlog::StopStatus;
 pub enum Row {
     /// A capability.
     Cap(u16),
-    /// A thread. Where the number is used again, both threads are in the row.
+    /// A thread. If the number is reused, the row shows both threads.
     Thread(u32),
     /// All threads together. A share is one of the time of those that are alive,
     /// so all shares add up to 1 wherever there is a thread and nothing is unknown.
@@ -34,7 +34,7 @@ impl Row {
     }
 }
 
-/// Where the time of a thread is added up.
+/// The index under which the time of a thread is summed.
 pub(crate) const RUNNING: usize = 0;
 pub(crate) const RUNNABLE: usize = 1;
 pub(crate) const FOREIGN: usize = 2;
@@ -54,7 +54,7 @@ fn thread_states() -> Vec<&'static str> {
 }
 
 /// The names of the reasons for which a thread is blocked, by the runtime system's
-/// code; of codes that are not known, an empty text.
+/// code; an empty text for unknown codes.
 pub fn reasons() -> Vec<&'static str> {
     let last = StopStatus::MVAR_READ.0;
     (0..=last)
@@ -62,22 +62,22 @@ pub fn reasons() -> Vec<&'static str> {
         .collect()
 }
 
-/// What goes on in a row.
+/// The state of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
-    /// In that of a capability.
+    /// In the row of a capability.
     Cap {
         /// What it does.
         state: CapState,
         /// The thread, while one runs.
         thread: Option<u32>,
     },
-    /// In that of a thread.
+    /// In the row of a thread.
     Thread(ThreadState),
 }
 
 impl Doing {
-    /// The place of the state in [`Row::states`].
+    /// The index of the state in [`Row::states`].
     pub fn index(self) -> usize {
         match self {
             Self::Cap { state, .. } => cap_index(state),
@@ -85,9 +85,9 @@ impl Doing {
         }
     }
 
-    /// More about it, as tiles tell it; 0 for nothing. Of a capability, the number of
-    /// the thread that runs, plus one; of a thread that runs, the capability, plus one;
-    /// of one that is blocked, the code of the reason, plus one.
+    /// A detail, as encoded in tiles; 0 for none. For a capability, the number of the
+    /// thread that runs, plus one; for a running thread, the capability, plus one; for
+    /// a blocked one, the code of the reason, plus one.
     pub fn detail(self) -> u64 {
         match self {
             Self::Cap { thread, .. } => thread.map_or(0, |thread| u64::from(thread) + 1),
@@ -113,7 +113,7 @@ pub(crate) fn thread_index(state: ThreadState) -> usize {
     }
 }
 
-/// Something goes on in a row for some time. Nanoseconds.
+/// A state of a row for some time, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
     /// What.
@@ -124,7 +124,7 @@ pub struct Interval {
     pub to: u64,
 }
 
-/// The life of a thread, as far as the log tells of it. Nanoseconds.
+/// The lifetime of a thread, as far as the log shows it, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Life {
     /// The thread.

@@ -18,21 +18,21 @@ use std::sync::Arc;
 
 /// The rows of one log: what each capability and each thread does, and when.
 ///
-/// It takes the blocks of the log as they come, and answers for any time how long each
-/// state lasted: exactly, however far one zooms out. It keeps sums and not events, so a part
-/// of the log is read again for nearly every answer.
+/// It takes the blocks of the log as they arrive, and returns for any time range how long
+/// each state lasted: exactly, at every zoom. It keeps sums and not events, so nearly every
+/// answer reads a part of the log again.
 ///
-/// What is told of a time does not depend on the order in which the blocks of different
-/// capabilities come, once all of them are there.
+/// Once all blocks are there, the answers do not depend on the order in which the
+/// blocks of different capabilities arrived.
 #[derive(Clone, Debug)]
 pub struct Rows {
     header: Arc<Header>,
     decoder: Decoder,
     caps: BTreeMap<u16, Cap>,
     threads: Threads,
-    /// Which capabilities there are was told, and which are there no more.
+    /// The capabilities that were announced, and those that were deleted.
     announced: BTreeMap<u16, bool>,
-    /// From when to when something was lost, as notes tell it.
+    /// The times of losses, from the notes in the log.
     lost: Vec<(u64, u64)>,
     is_over: bool,
     limits: Limits,
@@ -41,7 +41,7 @@ pub struct Rows {
 /// How much was refused because of [`Limits`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
-    /// Events of threads that were too many.
+    /// Events of threads beyond the limit.
     pub threads: u64,
     /// Times at which a capability was shown as idle although a thread may have been on its
     /// way to it.
@@ -49,7 +49,7 @@ pub struct Refused {
 }
 
 impl Rows {
-    /// Nothing has come yet but the header.
+    /// An index with the header only.
     pub fn new(header: Arc<Header>) -> Self {
         Self::with_limits(header, Limits::default())
     }
@@ -68,11 +68,11 @@ impl Rows {
         }
     }
 
-    /// Takes a whole block with its marker, as it lies in the log at `offset`. Blocks come
-    /// in the order of the log. More than one at a time are taken, too.
+    /// Adds a whole block with its marker, which is in the log at `offset`. Blocks have to
+    /// be added in the order of the log. Several blocks can be added in one call.
     ///
-    /// A block that is not all there, as at the end of a log that was cut, is taken as far as
-    /// it goes; of what comes behind a fault in it nothing is known.
+    /// An incomplete block, as at the end of a truncated log, is used as far as it goes;
+    /// after a fault in a block the state is unknown.
     pub fn block(&mut self, offset: u64, block: &[u8]) {
         let mut rest = block;
         let mut present = None;
@@ -89,7 +89,7 @@ impl Rows {
                     self.event(&event);
                     self.events(event.cap, &mut rest);
                 }
-                // Whatever follows belongs to another session.
+                // All that follows belongs to another session.
                 Ok(Item::Header) | Err(_) => {
                     self.end_block(present, false);
                     return;
@@ -121,7 +121,7 @@ impl Rows {
         }
     }
 
-    /// The ordinary events that come next, nearly all of a log.
+    /// The following ordinary events, which are nearly all of a log.
     fn events(&mut self, number: Option<u16>, rest: &mut &[u8]) {
         let Self {
             decoder,
@@ -175,7 +175,7 @@ impl Rows {
         }
     }
 
-    /// What is said about the log and its capabilities.
+    /// Events about the log and its capabilities.
     #[cold]
     fn special(&mut self, event: &Event<'_>) {
         match event.body {
@@ -195,7 +195,7 @@ impl Rows {
             Some(Note::Recovered(Recovered::Overwritten(ring))) => (0, ring.whole_from),
             _ => return,
         };
-        // Told in microseconds.
+        // The event has microseconds.
         let (from, to) = (
             between.0.saturating_sub(1000),
             between.1.saturating_add(1000),
@@ -222,7 +222,7 @@ impl Rows {
         }
     }
 
-    /// Up to when all capabilities that are known have delivered.
+    /// Up to when all known capabilities have delivered.
     fn delivered_by_all(&self) -> u64 {
         let spoke = self.caps.iter().filter(|(_, cap)| cap.spoke);
         let gone = |number: &u16| self.announced.get(number) == Some(&false);
@@ -252,7 +252,7 @@ impl Rows {
         spoke.map(|(number, _)| *number)
     }
 
-    /// Up to when it is known what goes on in the row. Beyond that nothing is told of it.
+    /// Up to when the state of the row is known. After that it is unknown.
     pub fn until(&self, row: Row) -> u64 {
         match row {
             Row::Cap(number) => self.caps.get(&number).map_or(0, |cap| cap.until),
@@ -264,10 +264,10 @@ impl Rows {
         }
     }
 
-    /// Up to when nothing of the row will change, whatever comes.
+    /// Up to when the row will not change any more, whatever blocks are added.
     ///
-    /// Where capabilities are not announced (GHC 9.0 does so at exit) that can be said of
-    /// nothing: one may come that passed on a thread long ago.
+    /// If capabilities are not announced (GHC 9.0 does so at exit) nothing is final:
+    /// there may be one that passed on a thread long ago.
     pub fn final_until(&self, row: Row) -> u64 {
         if self.is_over {
             return u64::MAX;
@@ -283,15 +283,15 @@ impl Rows {
         self.threads.counts()
     }
 
-    /// The life of a thread; of the latest one of that number.
+    /// The lifetime of the latest thread with that number.
     pub fn life(&self, thread: u32) -> Option<Life> {
         let lives = self.threads.lived(thread);
         lives.last().map(|lived| lived.life(thread))
     }
 
-    /// Hands on the threads that were alive at any moment from `from` to `to` (exclusive),
-    /// `most` at most: those that are still alive, then the others, the longest lives first.
-    /// The answer is how many there are. A number that was used again can come twice.
+    /// Visits the threads that were alive at any time from `from` to `to` (exclusive), at
+    /// most `most`: those that are still alive, then the others, the longest lives first.
+    /// Returns how many there are in all. A reused number can occur twice.
     pub fn lives(&self, from: u64, to: u64, most: usize, each: &mut impl FnMut(u32)) -> usize {
         self.threads.lives(from, to, most, each)
     }
@@ -304,7 +304,7 @@ impl Rows {
         }
     }
 
-    /// Bytes of memory of the index, about.
+    /// Approximate memory use of the index in bytes.
     pub fn memory(&self) -> usize {
         self.threads.memory() + self.caps.values().map(Cap::memory).sum::<usize>()
     }
@@ -380,7 +380,7 @@ impl Rows {
             .collect())
     }
 
-    /// A tile of a row: intervals if they are few and not far apart, otherwise shares.
+    /// A tile of a row: intervals if they are few and cheap to decode, otherwise shares.
     ///
     /// # Errors
     ///
@@ -424,8 +424,8 @@ impl Rows {
         let sums = self.sums(log, row, &edges)?;
         let until = self.until(row);
         let whole = |at: usize| match row {
-            // Of the threads that there are; where the pixel is known in part only, of as
-            // many for the whole of it.
+            // Shares are of the threads alive in the pixel; if only a part of the pixel
+            // is known, the same number is assumed for all of it.
             Row::Threads => {
                 let (low, high) = (edges[at], edges[at + 1]);
                 let known = until.clamp(low, high) - low;
@@ -441,8 +441,8 @@ impl Rows {
         Ok(crate::tile::shares(row, &sums, whole))
     }
 
-    /// What goes on in a row at a moment; `None` if that is not known, and of all threads
-    /// together.
+    /// The interval of a row at a time; `None` if it is unknown, and for
+    /// [`Row::Threads`].
     ///
     /// # Errors
     ///
@@ -464,7 +464,7 @@ impl Rows {
     }
 }
 
-/// Where threads go that leave a capability.
+/// Receives the threads that leave a capability, with their destination.
 struct Departures<'a> {
     number: u16,
     caps: &'a mut BTreeMap<u16, Cap>,

@@ -1,7 +1,7 @@
-//! What one thread does on one capability: a stream of short words.
+//! The states of one thread on one capability, as a stream of short words.
 //!
-//! A word says what it does from then on, and how long after the word before. Of every 256
-//! of them the sums are kept, so that the time spent so far is found without reading all.
+//! A word has the new state and the time since the word before. The sums are stored for
+//! every 256 words, so that the time spent so far is found without reading all words.
 
 use crate::arena::Arena;
 use crate::checkpoints::Checkpoints;
@@ -13,7 +13,7 @@ use ghc_eventlog::StopStatus;
 /// Words of a block.
 const BLOCK: u16 = 256;
 
-/// What a thread does from some moment on, on one capability.
+/// The state of a thread on one capability from some time on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
     /// Also when it is created.
@@ -28,7 +28,7 @@ pub(crate) enum Word {
     },
     Unknown,
     Finished,
-    /// It goes to that capability.
+    /// It migrates to that capability.
     Left {
         to: u16,
     },
@@ -86,10 +86,10 @@ const RARE: u64 = 7;
 const RARE_UNKNOWN: u64 = 0;
 const RARE_FINISHED: u64 = 1;
 const RARE_CREATED: u64 = 2;
-/// Only time passes: more than fits with a word.
+/// Only time: a difference too large for another word.
 const RARE_LATER: u64 = 3;
 
-/// Differences up to here fit with a word.
+/// Differences up to this fit into a word.
 const MOST: u64 = u64::MAX >> 3;
 
 fn write(out: &mut Vec<u8>, mut passed: u64, word: Word) {
@@ -119,7 +119,7 @@ fn write(out: &mut Vec<u8>, mut passed: u64, word: Word) {
     }
 }
 
-/// Takes a word off the front, and how much later it is than the one before.
+/// Reads a word from the front, and its time since the one before.
 fn read(input: &mut &[u8]) -> (u64, Word) {
     let mut later = 0u64;
     loop {
@@ -157,7 +157,8 @@ fn read(input: &mut &[u8]) -> (u64, Word) {
     }
 }
 
-/// A moment in a stream: the time of a word, what is spent up to it, and the word.
+/// A position in a stream: the time of a word, the time spent in each state up to it,
+/// and the word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub(crate) time: u64,
@@ -182,7 +183,7 @@ impl Moment {
         (self.time, self.word) = (time, word);
     }
 
-    /// What is spent up to a later time.
+    /// The time spent in each state up to a later time.
     pub(crate) fn spent_at(&self, time: u64) -> [u64; CLASSES] {
         let mut spent = self.spent;
         if let Some(index) = self.word.class().index() {
@@ -192,8 +193,8 @@ impl Moment {
     }
 }
 
-/// Of each full block: the time before its first word, where it is, what was spent so far,
-/// and what the thread did.
+/// For each full block: the time before its first word, its place, the time spent so far,
+/// and the state of the thread.
 const FIELDS: usize = 4 + CLASSES;
 const TIME: usize = 0;
 
@@ -303,9 +304,9 @@ impl Stream {
         self.words.capacity() + base.map_or(0, |base| size_of::<Base>() + base.blocks.memory())
     }
 
-    /// Puts a stream that is over into the arena. `before` is the place of another one of the
-    /// same thread. The answer is its place; what is not short is handed back, to be kept under
-    /// the number `long`.
+    /// Moves a finished stream into the arena. `before` is the place of another one of the same
+    /// thread. Returns its place; a long stream is returned as well, to be stored under the
+    /// number `long`.
     pub(crate) fn seal(
         self,
         cap: u16,
@@ -388,7 +389,7 @@ impl<'a> Source<'a> {
         words
     }
 
-    /// The words, from the block on in which that one is.
+    /// The words, from the block that contains that one.
     fn at_block(self, arena: &'a Arena, time: u64) -> Words<'a> {
         match self {
             Self::Sealed {
@@ -438,7 +439,7 @@ pub(crate) struct Words<'a> {
     pub(crate) now: Moment,
     input: &'a [u8],
     left: u16,
-    /// Which block this is; behind the full ones, the rest.
+    /// The index of this block; after the full ones, the rest.
     block: usize,
     source: Source<'a>,
     arena: &'a Arena,
@@ -483,7 +484,7 @@ impl Words<'_> {
         self.peeked
     }
 
-    /// Goes on to the next word.
+    /// Advances to the next word.
     pub(crate) fn step(&mut self) -> bool {
         let Some((time, word)) = self.peek() else {
             return false;
@@ -493,7 +494,8 @@ impl Words<'_> {
         true
     }
 
-    /// Goes on to the last word that is not later than `time`, over whole blocks if it is far.
+    /// Advances to the last word that is not later than `time`, skipping whole blocks if it is
+    /// far.
     pub(crate) fn advance(&mut self, time: u64) {
         if let Source::Live(stream) = self.source
             && let Some(base) = &stream.base
@@ -520,7 +522,7 @@ impl Words<'_> {
 mod tests {
     use super::*;
 
-    /// Words of all kinds, at all distances, against a plain list.
+    /// Words of all kinds, at all distances, compared with a plain list.
     #[test]
     fn words_come_back() {
         let mut seed = 11u64;

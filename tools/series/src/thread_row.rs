@@ -1,4 +1,4 @@
-//! What is told of the row of a thread.
+//! Answers about the row of a thread.
 
 use crate::arena::Arena;
 use crate::cap::Cap;
@@ -10,7 +10,7 @@ use crate::tile::MOST_INTERVALS;
 use eventlog_state::ThreadState;
 use std::collections::BTreeMap;
 
-/// At most so many steps of a thread are looked at to tell how long one goes on.
+/// At most this many steps of a thread are searched for the end of an interval.
 const MOST_STEPS: usize = 1 << 16;
 
 /// The row of a thread.
@@ -21,7 +21,7 @@ pub(crate) struct ThreadRow<'a> {
     pub(crate) caps: &'a BTreeMap<u16, Cap>,
 }
 
-/// Something about a thread at a time, as it is put in order.
+/// A change of a thread at a time, for sorting.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     time: u64,
@@ -42,8 +42,8 @@ impl ThreadRow<'_> {
         self.caps.get(&cap).map_or(0, |cap| cap.until)
     }
 
-    /// Up to when a part of its life can be told by its capability, and since when that is
-    /// unknown because something was lost.
+    /// Up to when a part of its life is known from its capability, and since when it is
+    /// unknown because of a loss.
     fn bounds(&self, part: &Part<'_>) -> (u64, u64) {
         let Some(losses) = part.losses else {
             return (u64::MAX, u64::MAX);
@@ -54,7 +54,7 @@ impl ThreadRow<'_> {
         (self.cap_until(part.cap), lost)
     }
 
-    /// Up to when it is known what the thread does.
+    /// Up to when the state of the thread is known.
     pub(crate) fn until(&self) -> u64 {
         let Some(life) = self.lives.last() else {
             return 0;
@@ -91,7 +91,7 @@ impl ThreadRow<'_> {
                 for ((edge, sum), here) in edges.iter().zip(&mut sums).zip(&mut here) {
                     let time = (*edge).min(end);
                     words.advance(time);
-                    // Beyond a loss it is unknown what it does; but it is here.
+                    // After a loss its state is unknown, but it is on this capability.
                     let spent = words.now.spent_at(time.min(lost));
                     for (place, spent) in sum.iter_mut().zip(spent) {
                         *place = place.wrapping_add(spent);
@@ -102,7 +102,7 @@ impl ThreadRow<'_> {
                     }
                 }
             }
-            // On its way from one capability to another it is ready to run.
+            // While it moves from one capability to another it is ready to run.
             let end = life.to.unwrap_or(until);
             for ((edge, sum), here) in edges.iter().zip(&mut sums).zip(here) {
                 let alive = (*edge).min(end).saturating_sub(life.from);
@@ -126,7 +126,7 @@ impl ThreadRow<'_> {
     pub(crate) fn at(&self, time: u64) -> Option<Interval> {
         let here = |it: &Interval| (it.from..it.to).contains(&time);
         let (mut from, mut found): (u64, Option<Interval>) = (time, None);
-        // How long it goes on is looked for in more and more time.
+        // The end of the interval is searched for in growing time ranges.
         for width in 0..64 {
             let to = time.saturating_add(1 << width);
             let Some(intervals) = self.intervals(from, to, MOST_STEPS) else {
@@ -134,7 +134,7 @@ impl ThreadRow<'_> {
             };
             found = intervals.into_iter().find(here);
             let Some(it) = found else { break };
-            // On its way it goes on with what it did before it left.
+            // While it moves it keeps the state that it had before it left.
             from = from.min(it.from.saturating_sub(1));
             if it.to <= to {
                 break;
@@ -154,8 +154,7 @@ impl ThreadRow<'_> {
         found
     }
 
-    /// The intervals that have a moment in common with this time; `None` if it takes too
-    /// many steps.
+    /// The intervals that overlap this time; `None` if that takes too many steps.
     fn intervals(&self, from: u64, to: u64, most: usize) -> Option<Vec<Interval>> {
         let mut out: Vec<Interval> = Vec::new();
         for life in &self.lives {
@@ -168,7 +167,7 @@ impl ThreadRow<'_> {
                 let room = most.saturating_mul(2).saturating_sub(steps.len());
                 self.steps(part, words, to, room, &mut steps)?;
             }
-            // Who leaves for a capability is there afterwards.
+            // A thread that leaves for a capability is there afterwards.
             steps.sort_by_key(|step| (step.time, matches!(step.what, What::Does(..))));
             for (at, step) in steps.iter().enumerate() {
                 let next = steps.get(at + 1);
@@ -181,7 +180,8 @@ impl ThreadRow<'_> {
                     What::Leaves(cap) => {
                         let end = match next {
                             Some(next) if next.cap == cap => next.time,
-                            // Where it was meanwhile has not been told yet.
+                            // The block that says where it was meanwhile has not
+                            // arrived yet.
                             Some(_) => continue,
                             None => self.cap_until(cap),
                         };
@@ -194,7 +194,7 @@ impl ThreadRow<'_> {
         Some(out)
     }
 
-    /// What a part tells, up to the first step that is not before `to`.
+    /// The steps of a part, up to the first one that is not before `to`.
     fn steps(
         &self,
         part: &Part<'_>,
@@ -223,7 +223,7 @@ impl ThreadRow<'_> {
             if count > most {
                 return None;
             }
-            // Before its first word a part tells nothing, not even when that is.
+            // Before its first word nothing is known about a part.
             let told = what.is_some();
             if (told && now.time >= to) || !words.step() {
                 return Some(());

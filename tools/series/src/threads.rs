@@ -8,7 +8,7 @@ use crate::stream::{Source, Stream, Word, sealed};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Streams of one thread that are looked at; a number that is used again and again has more.
+/// Streams of one thread that are searched; a number that is reused many times has more.
 const MOST_STREAMS: usize = 1 << 16;
 
 /// No slot.
@@ -37,8 +37,8 @@ impl Hasher for Mix {
     }
 }
 
-/// Where the streams of a thread are: the first of those that go on, and the last one that
-/// is over (piece and place in the arena; none: `NONE`).
+/// The streams of a thread: the first open one, and the last finished one (piece and place
+/// in the arena; none: `NONE`).
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     open: u32,
@@ -56,18 +56,19 @@ impl Entry {
     }
 }
 
-/// A stream that goes on.
+/// A stream that is still open.
 #[derive(Clone, Debug)]
 struct Slot {
     stream: Stream,
     thread: u32,
     /// The next one of the same thread, or the next free one.
     next: u32,
-    /// How often its capability had lost something when it was written to last.
+    /// The number of losses of its capability when it was last written to.
     losses: u32,
     cap: u16,
     is_free: bool,
-    /// The thread is over; its capability has not told yet how it left.
+    /// The thread has finished; the events with which it left this capability have not
+    /// arrived yet.
     is_late: bool,
 }
 
@@ -78,16 +79,16 @@ pub(crate) struct Happens<'a> {
     pub(crate) time: u64,
     pub(crate) thread: u32,
     pub(crate) act: Act,
-    /// When something of the capability was lost.
+    /// The times of the capability's losses.
     pub(crate) losses: &'a [u64],
 }
 
-/// A part of what is known of a thread.
+/// A part of the life of a thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part<'a> {
     pub(crate) cap: u16,
     pub(crate) source: Source<'a>,
-    /// How often the capability had lost something by the end of it; `None` if it is over.
+    /// The number of losses of the capability at its end; `None` if it is finished.
     pub(crate) losses: Option<u32>,
 }
 
@@ -99,11 +100,11 @@ pub(crate) struct Threads {
     slots: Vec<Slot>,
     free: Option<u32>,
     used: usize,
-    /// Streams that are over and are not short.
+    /// Finished streams that are long.
     long: Vec<Stream>,
-    /// Of each capability, where the stream of the thread is that was started last.
+    /// For each capability, the stream of the thread that was started last.
     recent: Vec<u32>,
-    /// Lives that are over.
+    /// Finished lives.
     over: Forest<u32>,
     pub(crate) refused: u64,
     limit: usize,
@@ -145,14 +146,14 @@ impl Threads {
         self.recent[index] = at;
     }
 
-    /// Something happens to a thread. The answer is what it did on this capability before.
+    /// Records an event of a thread. Returns its state on this capability before.
     #[inline]
     pub(crate) fn happens(&mut self, it: Happens<'_>) -> Class {
         let Some(at) = self.find(it.thread, it.cap) else {
             return self.arrives(it);
         };
         if it.act == Act::Run {
-            // It is what stops next.
+            // It is usually the thread that stops next.
             self.remember(it.cap, at);
         }
         let slot = &mut self.slots[at as usize];
@@ -160,7 +161,7 @@ impl Threads {
             lost(slot, it.losses, &mut self.arena);
         }
         if slot.is_late && it.act == Act::Create {
-            // The number is used again.
+            // The number is reused.
             self.put_away(it.thread, |slot| slot.is_late && slot.cap == it.cap);
             return self.arrives(it);
         }
@@ -223,7 +224,7 @@ impl Threads {
         Class::Away
     }
 
-    /// It is not told what became of a thread that ran here.
+    /// The log does not say what became of a thread that ran here.
     pub(crate) fn vanishes(&mut self, thread: u32, cap: u16, time: u64) {
         if let Some(at) = self.find(thread, cap) {
             let slot = &mut self.slots[at as usize];
@@ -233,8 +234,8 @@ impl Threads {
         }
     }
 
-    /// A thread is over: its streams are put away, but for those of capabilities that have
-    /// not told yet how it left them.
+    /// A thread has finished: its streams are moved to the arena, except for those of
+    /// capabilities whose events about its leaving have not arrived yet.
     fn is_over(&mut self, thread: u32, time: u64, cap: u16) {
         let mut born = time;
         let mut at = self.directory.get(&thread).map_or(NONE, |entry| entry.open);
@@ -247,7 +248,7 @@ impl Threads {
         self.over.push(born, time, thread);
     }
 
-    /// Puts away streams of a thread.
+    /// Moves streams of a thread to the arena.
     fn put_away(&mut self, thread: u32, which: impl Fn(&Slot) -> bool) {
         let Some(entry) = self.directory.get_mut(&thread) else {
             return;
@@ -302,7 +303,7 @@ impl Threads {
         parts
     }
 
-    /// How many there were, and how many of them go on.
+    /// How many there were, and how many of them are alive.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let alive = |entry: &&Entry| {
             let slot = self.slots.get(entry.open as usize);
@@ -312,7 +313,7 @@ impl Threads {
         (self.directory.len(), open.count())
     }
 
-    /// Hands on the lives that have a moment in common with this time.
+    /// Visits the lives that overlap this time.
     pub(crate) fn lives(
         &self,
         from: u64,
@@ -323,7 +324,7 @@ impl Threads {
         let mut count = 0;
         for slot in &self.slots {
             let first = !slot.is_free && !slot.is_late && slot.stream.first < to;
-            // One slot speaks for a thread.
+            // One slot represents a thread.
             let head = self.directory.get(&slot.thread);
             if first && head.is_some_and(|head| self.is_first(head.open, slot.thread, slot.cap, to))
             {
@@ -363,7 +364,7 @@ impl Threads {
     }
 }
 
-/// Whatever a thread did on a capability of which something was lost is unknown since.
+/// The state of a thread is unknown after a loss of its capability.
 #[cold]
 fn lost(slot: &mut Slot, losses: &[u64], arena: &mut Arena) {
     let when = losses.get(slot.losses as usize).copied();
@@ -373,7 +374,7 @@ fn lost(slot: &mut Slot, losses: &[u64], arena: &mut Arena) {
     }
 }
 
-/// What a thread does from now on; `None` if that is what it did.
+/// The new state of a thread; `None` if it is unchanged.
 #[inline]
 fn word(act: Act, before: Class) -> Option<Word> {
     match act {

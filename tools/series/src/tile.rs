@@ -1,4 +1,4 @@
-//! Tiles: pieces of a row, as they are drawn.
+//! Tiles: pieces of a row, for drawing.
 
 use crate::row::{Interval, Row};
 
@@ -8,9 +8,8 @@ pub const PIXELS: usize = 512;
 /// The most intervals that a tile lists.
 pub(crate) const MOST_INTERVALS: usize = 1024;
 
-/// A piece of a row: tile `index` at zoom `z` covers the times from
-/// `index * 512 << z` to `(index + 1) * 512 << z`; a pixel of it is `1 << z`
-/// nanoseconds.
+/// A piece of a row: tile `index` at zoom `z` covers the times from `index * 512 << z`
+/// to `(index + 1) * 512 << z`; one pixel is `1 << z` nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tile {
     /// What is in it.
@@ -19,20 +18,20 @@ pub struct Tile {
     pub is_final: bool,
 }
 
-/// What is in a tile. What it does not tell is unknown: nothing is known of that
-/// time, or something was lost.
+/// The content of a tile. Time that it does not cover is unknown: not delivered yet, or
+/// lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shows {
     /// Nothing is known.
     Unknown,
-    /// All intervals, in the order of time, cut to the tile. None is unknown.
+    /// All known intervals, in the order of time, clipped to the tile.
     Intervals(Vec<Interval>),
     /// For each state but `unknown` ([`Row::states`]), for each of 512 pixels: its
-    /// share of the time, of 255.
+    /// share of the time, where 255 is all of it.
     Shares(Vec<u8>),
 }
 
-/// The time that a tile covers: from, and to (exclusive). As far as times go.
+/// The time that a tile covers: from, and to (exclusive), limited to the range of `u64`.
 pub fn span(z: u8, index: u64) -> (u64, u64) {
     let at = |index: u64| {
         let pixels = index.checked_mul(PIXELS as u64);
@@ -48,12 +47,12 @@ pub fn span(z: u8, index: u64) -> (u64, u64) {
 impl Tile {
     /// The tile as bytes.
     ///
-    /// The first byte is the kind: 0 nothing known, 1 intervals, 2 shares; the second
-    /// is 1 if the tile is final. Then, of intervals, LEB128 numbers: how many, and of
-    /// each how long after the end of the one before it begins (the first: after the
-    /// start of the tile), its length, its state ([`Doing::index`](crate::Doing::index))
-    /// and what else is told of it ([`Doing::detail`](crate::Doing::detail)). Of
-    /// shares, 512 bytes for each state but `unknown`.
+    /// The first byte is the kind: 0 nothing known, 1 intervals, 2 shares; the second is
+    /// 1 if the tile is final. Then, for intervals, LEB128 numbers: their count, and for
+    /// each the time from the end of the one before (the first: from the start of the
+    /// tile), its length, its state ([`Doing::index`](crate::Doing::index)) and its
+    /// detail ([`Doing::detail`](crate::Doing::detail)). For shares, 512 bytes for each
+    /// state but `unknown`.
     pub fn encode(&self, z: u8, index: u64) -> Vec<u8> {
         let mut out = Vec::new();
         let kind = match &self.shows {
@@ -85,7 +84,8 @@ impl Tile {
 
 /// A part of a whole, of 255.
 fn share(spent: u64, whole: u128) -> u8 {
-    // Nearly always small numbers do, which are divided ten times as fast.
+    // The numbers are nearly always small enough for 64-bit division, which is ten
+    // times as fast.
     let share = match u64::try_from(whole) {
         Ok(whole) if whole < 1 << 54 && spent < 1 << 54 => (spent * 255 + whole / 2) / whole,
         _ => {
@@ -98,8 +98,8 @@ fn share(spent: u64, whole: u128) -> u8 {
 
 /// Sums of time by state at the 513 edges of pixels, made into shares.
 ///
-/// `edges` are the sums of each known state, at each edge; `whole` is what a pixel's
-/// sums are shares of.
+/// `edges` are the sums of each known state, at each edge; `whole` is the total that a
+/// pixel's sums are shares of.
 pub(crate) fn shares(row: Row, edges: &[[u64; 8]], whole: impl Fn(usize) -> u128) -> Shows {
     let states = row.known_states();
     let mut shares = vec![0; states * PIXELS];

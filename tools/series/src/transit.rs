@@ -1,43 +1,42 @@
-//! Threads on their way to a capability.
+//! Threads that are moving to a capability.
 //!
-//! A capability that passes a thread on says so; the one that it goes to says nothing until
-//! it takes the thread up. In between, one of its threads is ready, so what it calls idle was
-//! in fact switching. The two are told in different blocks, which come in any order: so it is
-//! remembered for a while when the capability was idle, and what turns out to be otherwise is
-//! kept beside the sums of its own events.
+//! A capability that passes a thread on writes an event; the destination writes none until it
+//! takes the thread up. In between, one of its threads is ready, so the time that its events
+//! show as idle was in fact switching. The two events are in different blocks, which arrive
+//! in any order. So the idle times of a capability are remembered for a while, and
+//! corrections are kept beside the sums of its own events.
 
 use std::collections::BTreeSet;
 
-/// Times at which a capability was idle that are remembered, and arrivals.
+/// How many idle times of a capability, and how many arrivals, are remembered.
 const MOST: usize = 1 << 16;
 
-/// Times that turn out to be switching that come after later ones have: at most this many
-/// later ones are moved.
+/// Switching times that are found out of order: at most this many later ones are moved.
 const MOST_MOVED: usize = 1 << 16;
 
-/// Threads on their way to one capability, and what follows from that.
+/// Threads that are moving to one capability, and the resulting switching times.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Transit {
-    /// When it was idle, as far as its own events tell; those that can still change.
+    /// Idle times according to its own events that can still change.
     idle: Vec<(u64, u64)>,
-    /// When it was switching in fact: from, to, and how long before that.
+    /// Times in which it was really switching: from, to, and the total before.
     extra: Vec<(u64, u64, u64)>,
-    /// Threads on their way, and since when; by time, too.
+    /// Threads that are moving, and since when; also ordered by time.
     pending: BTreeSet<(u32, u64)>,
     by_time: BTreeSet<(u64, u32)>,
-    /// Arrivals of threads whose departure has not been told yet.
+    /// Arrivals of threads whose departure is not known yet.
     arrivals: BTreeSet<(u32, u64)>,
     /// What could not be remembered.
     pub(crate) refused: u64,
 }
 
 impl Transit {
-    /// Since when the first of the threads is on its way that are now.
+    /// Since when the first of the threads that are moving now is on its way.
     pub(crate) fn pending_since(&self) -> Option<u64> {
         self.by_time.first().map(|(time, _)| *time)
     }
 
-    /// The capability was idle, or had told nothing yet.
+    /// The capability was idle, or had not written anything yet.
     pub(crate) fn was_idle(&mut self, from: u64, to: u64) {
         let mut idle_to = to;
         if let Some(since) = self.pending_since()
@@ -72,7 +71,7 @@ impl Transit {
         self.by_time.insert((time, thread));
     }
 
-    /// A thread is taken up. What it was before that was told as idle has been told.
+    /// A thread is taken up. All idle times before that have been passed in.
     pub(crate) fn arrives(&mut self, thread: u32, time: u64) {
         let mut found = false;
         while let Some(&(_, since)) = self.pending.range((thread, 0)..=(thread, time)).next() {
@@ -90,7 +89,7 @@ impl Transit {
         self.arrivals.insert((thread, time));
     }
 
-    /// Nothing that is earlier than `time` will come any more.
+    /// Nothing earlier than `time` will arrive any more.
     pub(crate) fn settle(&mut self, time: u64) {
         let over = self.idle.partition_point(|(_, to)| *to <= time);
         if over > 1024 || over == self.idle.len() {
@@ -101,12 +100,12 @@ impl Transit {
         }
     }
 
-    /// Whether enough is held that settling is worth while.
+    /// Whether enough is stored to make settling worthwhile.
     pub(crate) fn is_full(&self) -> bool {
         self.idle.len() > MOST / 4 || self.arrivals.len() > MOST / 4
     }
 
-    /// A thread was on its way from then to then.
+    /// A thread was moving from `from` to `to`.
     fn carve(&mut self, from: u64, to: u64) {
         let first = self.idle.partition_point(|(_, end)| *end <= from);
         let mut after = first;
@@ -152,7 +151,7 @@ impl Transit {
         }
     }
 
-    /// How long it was switching up to `time` though its own events say idle.
+    /// How long it was switching up to `time` although its own events show idle.
     pub(crate) fn sum_at(&self, time: u64) -> u64 {
         let after = self.extra.partition_point(|(from, ..)| *from < time);
         match after.checked_sub(1).and_then(|at| self.extra.get(at)) {
@@ -161,7 +160,7 @@ impl Transit {
         }
     }
 
-    /// The times at which it was switching that have a moment in common with this time.
+    /// The switching times that overlap this time.
     pub(crate) fn between(&self, from: u64, to: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
         let first = self.extra.partition_point(|(_, end, _)| *end <= from);
         let rest = self.extra[first..].iter().map(|(from, to, _)| (*from, *to));
@@ -180,7 +179,7 @@ mod tests {
     use super::*;
 
     /// A capability that is idle from 10 to 20 and 30 to 40, and takes threads up at 20 and
-    /// 40; whatever is told first, the answer is the same.
+    /// 40; the answer is the same in any order of the calls.
     #[test]
     fn the_order_of_blocks_does_not_matter() {
         type Step = fn(&mut Transit);

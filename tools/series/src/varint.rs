@@ -10,7 +10,7 @@ pub(crate) fn push(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Takes a number off the front; 0 if there is none.
+/// Reads a number from the front; 0 if there is none.
 #[inline]
 pub(crate) fn take(input: &mut &[u8]) -> u64 {
     let mut number = 0;
@@ -26,13 +26,13 @@ pub(crate) fn take(input: &mut &[u8]) -> u64 {
     number
 }
 
-/// Makes differences small numbers, whichever way they go.
+/// Maps small differences of either sign to small numbers (zigzag).
 #[inline]
 pub(crate) fn zigzag(difference: u64) -> u64 {
     (difference << 1) ^ ((difference as i64 >> 63) as u64)
 }
 
-/// The difference again.
+/// The inverse.
 #[inline]
 pub(crate) fn unzigzag(number: u64) -> u64 {
     (number >> 1) ^ (number & 1).wrapping_neg()

@@ -1,4 +1,4 @@
-//! Whatever a log says: no panic, and memory within bounds.
+//! For any log: no panic, and bounded memory.
 
 mod common;
 
@@ -8,7 +8,7 @@ use common::{blocks, header, rows};
 use eventlog_series::{Limits, Row, Rows, Shows};
 use ghc_eventlog::{EventBody, StopStatus};
 
-/// Asks everything.
+/// Calls every query.
 fn ask(log: &[u8], rows: &Rows, random: &mut Random) {
     let mut all: Vec<Row> = rows.caps().take(8).map(Row::Cap).collect();
     rows.lives(0, u64::MAX, 8, &mut |thread| all.push(Row::Thread(thread)));
@@ -64,7 +64,7 @@ fn damaged_logs() {
     }
 }
 
-/// Times at both ends, and backwards.
+/// The smallest and largest times, and times that go backwards.
 #[test]
 fn times_at_the_ends() {
     let mut random = Random(2);
@@ -143,7 +143,7 @@ fn too_many_threads() {
         let until = all.until(row);
         let wanted = all.spent(&log, row, 0, until).unwrap();
         let found = few.spent(&log, row, 0, until).unwrap();
-        // Who runs, and who collects, does not depend on threads.
+        // The state of a capability does not depend on following its threads.
         assert_eq!(found[..3], wanted[..3]);
         assert_eq!(found[4], wanted[4]);
         assert_eq!(found[3] + found[5], wanted[3] + wanted[5]);
@@ -151,7 +151,7 @@ fn too_many_threads() {
     ask(&log, &few, &mut random);
 }
 
-/// A hundred thousand short threads: memory follows those that are alive.
+/// A hundred thousand short threads: memory grows only with those that are alive.
 #[test]
 fn many_threads() {
     let mut time = 0;

@@ -1,4 +1,4 @@
-//! Rows against everything that `eventlog-state` tells, by brute force.
+//! Rows compared with every interval that `eventlog-state` reports.
 
 mod common;
 
@@ -91,7 +91,7 @@ fn check(log: &[u8], name: &str, random: &mut Random, most_rows: usize) -> usize
     for row in all {
         let end = rows.until(row);
         if matches!(row, Row::Cap(cap) if !rows.caps().any(|it| it == cap)) {
-            // Only others have told of it so far.
+            // So far only other capabilities have mentioned it.
             assert_eq!(end, 0);
             continue;
         }
@@ -134,7 +134,7 @@ fn tiles_of_programs_that_never_ran() {
     for seed in 0..programs {
         let mut shape = shapes(&mut random);
         if seed % 8 == 0 {
-            // So much that it is not shown one by one.
+            // Enough intervals to be shown as shares.
             (shape.caps, shape.steps) = (1 + shape.caps % 2, 25_000);
         }
         let log = program(seed, shape);
@@ -151,7 +151,7 @@ fn tiles_of_real_programs() {
     }
 }
 
-/// The interval at a moment is the one that the state tells, whole.
+/// The interval at a time is the complete one that the state reports.
 #[test]
 fn what_goes_on_at_a_moment() {
     let mut random = Random(3);
@@ -167,7 +167,7 @@ fn what_goes_on_at_a_moment() {
                     .iter()
                     .find(|it| (it.from..it.to).contains(&time))
                     .copied();
-                // The last one goes on in the row.
+                // The last one is still open in the row.
                 let same = match (found, wanted) {
                     (Some(found), Some(wanted)) => {
                         (found.doing, found.from) == (wanted.doing, wanted.from)
@@ -184,7 +184,7 @@ fn what_goes_on_at_a_moment() {
     }
 }
 
-/// The sum of all threads is that of their rows, but for those that are on their way.
+/// The sum of all threads is that of their rows, except for threads that are moving.
 #[test]
 fn all_threads_together() {
     let mut random = Random(4);
@@ -192,7 +192,7 @@ fn all_threads_together() {
         let shape = shapes(&mut random);
         let log = program(seed, shape);
         let (brute, rows) = (brute(&log), rows(&log));
-        // From when to when which thread was on its way.
+        // The times in which each thread was moving.
         let mut events: Vec<(u32, u64, bool)> = Vec::new();
         let mut reader = Reader::new(&log[..]);
         while let Some(item) = reader.next_item().unwrap() {
@@ -232,7 +232,7 @@ fn all_threads_together() {
     }
 }
 
-/// What is final does not change, however much comes later.
+/// Final parts do not change when more of the log is added.
 #[test]
 fn what_is_final_stays() {
     let mut random = Random(5);
@@ -271,12 +271,12 @@ fn what_is_final_stays() {
     assert!(count > 100, "{count}");
 }
 
-/// Up to the end of what there is of a log that was cut, it is told as if it went on.
+/// A truncated log gives the same answers, up to its end, as the whole one.
 #[test]
 fn a_log_that_was_cut() {
     let mut random = Random(6);
     for seed in 0..10 {
-        // Of a program that did not come to tell which capabilities it had, less is known.
+        // If the log ends before it announces the capabilities, less is known.
         let shape = Shape {
             global_at_exit: false,
             ..shapes(&mut random)
@@ -287,7 +287,7 @@ fn a_log_that_was_cut() {
         let log = &log[..cut as usize];
         let name = format!("{seed} {shape:?} cut at {cut}");
         check(log, &name, &mut random, 0);
-        // Where a thread was in a part that is missing is not made up; what is told is right.
+        // Where a thread was in the missing part is unknown; all that is shown is right.
         let (brute, rows) = (brute(log), rows(log));
         for (row, intervals) in &brute.rows {
             for _ in 0..20 {
@@ -302,7 +302,7 @@ fn a_log_that_was_cut() {
     }
 }
 
-/// Where a note tells that something was lost, nothing is told until it is known again.
+/// After a note of a loss, the state is unknown until an event shows it again.
 #[test]
 fn what_is_lost_is_unknown() {
     let run = |time, thread| event(time, EventBody::RunThread { thread });
@@ -329,7 +329,7 @@ fn what_is_lost_is_unknown() {
         let rows = rows(&log);
         let caps = rows.spent(&log, Row::Cap(0), 0, 600_000).unwrap();
         let thread = rows.spent(&log, Row::Thread(1), 0, 600_000).unwrap();
-        // The first thread: what became of it is told with the second.
+        // The first thread: the start of the second shows that it has stopped.
         match lost {
             true => {
                 assert_eq!(caps, [150_000, 0, 0, 50_000, 0, 0]);

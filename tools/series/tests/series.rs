@@ -1,4 +1,4 @@
-//! Series and forests of intervals, against plain lists.
+//! Series and forests of intervals, compared with plain lists.
 
 #[path = "../../state/tests/common/mod.rs"]
 mod state;
@@ -6,7 +6,7 @@ mod state;
 use eventlog_series::{Forest, Pyramid};
 use state::Random;
 
-/// However coarse: no value is lost, no peak is flattened, and no bucket is outside.
+/// At any resolution: no value is lost, no peak is flattened, and no bucket is outside.
 #[test]
 fn pyramids_keep_what_there_was() {
     let mut random = Random(1);
@@ -42,7 +42,7 @@ fn pyramids_keep_what_there_was() {
             for pair in buckets.windows(2) {
                 assert!(pair[0].to <= pair[1].from);
             }
-            // Each is what its values are, which lie together.
+            // Each bucket matches its values, which are consecutive.
             let first = buckets.first().map(|bucket| bucket.from);
             let mut at = first.map_or(0, |first| plain.partition_point(|it| it.0 < first));
             // Of several values of the same time, the first may be in the bucket before.

@@ -1,4 +1,4 @@
-//! What rows are compared with: everything that `eventlog-state` tells, interval by interval.
+//! The reference for rows: every interval that `eventlog-state` reports.
 #![allow(dead_code)]
 
 pub mod program;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Brute {
     pub rows: BTreeMap<Row, Vec<Interval>>,
-    /// The time of the last event: beyond that the state tells nothing.
+    /// The time of the last event: the state ends there.
     pub end: u64,
 }
 
@@ -29,7 +29,7 @@ fn push(row: &mut Vec<Interval>, interval: Interval) {
     }
 }
 
-/// All that the state tells of a log.
+/// All intervals that the state reports for a log.
 pub fn brute(log: &[u8]) -> Brute {
     let mut brute = Brute::default();
     let mut merge = Merge::new(MergeOptions::default());
@@ -70,9 +70,9 @@ pub fn brute(log: &[u8]) -> Brute {
     brute
 }
 
-/// Where the state told that a thread came to an idle capability before the first event of
-/// its next block, it did not tell any more that the buffer was written: it could not know
-/// that yet. The time between two blocks is that, whatever comes.
+/// If a thread arrived at an idle capability before the first event of its next block, the
+/// state did not report that the buffer was written: it could not know that yet. The time
+/// between two blocks is always that of the write.
 fn write_gaps(log: &[u8], brute: &mut Brute) {
     let mut ends: BTreeMap<u16, u64> = BTreeMap::new();
     let mut reader = Reader::new(log);
@@ -108,7 +108,7 @@ fn write_gaps(log: &[u8], brute: &mut Brute) {
     }
 }
 
-/// The blocks of a log, each with whatever follows it up to the next one.
+/// The blocks of a log, each with the bytes up to the next one.
 pub fn blocks(log: &[u8]) -> Vec<(u64, &[u8])> {
     let mut reader = Reader::new(log);
     let mut offsets = Vec::new();
@@ -141,14 +141,14 @@ pub fn rows(log: &[u8]) -> Rows {
     rows
 }
 
-/// The intervals of a row as far as it is known, cut to a time.
+/// The intervals of a row as far as it is known, clipped to a time.
 pub fn wanted(brute: &Brute, rows: &Rows, row: Row, from: u64, to: u64) -> Vec<Interval> {
     let all = brute.rows.get(&row).map(Vec::as_slice).unwrap_or_default();
     let all = &all[all.partition_point(|it| it.to <= from)..];
     cut(all, from, to.min(brute.end).min(rows.until(row)))
 }
 
-/// Intervals cut to a time.
+/// Intervals clipped to a time.
 pub fn cut(intervals: &[Interval], from: u64, to: u64) -> Vec<Interval> {
     let mut out: Vec<Interval> = Vec::new();
     for it in intervals.iter().take_while(|it| it.from < to) {

@@ -1,22 +1,22 @@
-//! Programs that were never run: capabilities that run threads, pass them on, collect and
-//! write their buffers, in an order that a runtime system could have.
+//! Logs of generated programs: capabilities that run threads, pass them on, collect and
+//! write their buffers, in an order that a runtime system could produce.
 
 use super::state::{Random, event, header, marker};
 use ghc_eventlog::{EventBody, StopStatus};
 use std::collections::BTreeMap;
 
-/// How a program is written down.
+/// The shape of a generated log.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub caps: u16,
     pub steps: usize,
     /// Events of a block, about.
     pub events: u64,
-    /// Blocks come up to so much later than they end.
+    /// Blocks arrive up to this long after their end.
     pub delay: u64,
-    /// The global block comes at the end.
+    /// The global block is written at the end.
     pub global_at_exit: bool,
-    /// It takes so long to write a buffer, at most.
+    /// The longest time to write a buffer.
     pub gap: u64,
     /// Nanoseconds between two events, at most.
     pub pace: u64,
@@ -49,7 +49,7 @@ struct Program {
     threads: BTreeMap<u32, (u16, Doing)>,
     next: u32,
     over: Vec<u32>,
-    /// When each block arrives, and it.
+    /// Each block with its arrival time.
     blocks: Vec<(u64, Vec<u8>)>,
 }
 
@@ -110,7 +110,7 @@ impl Program {
             return;
         }
         match self.random.below(24) {
-            // A capability begins with what it does.
+            // The first events of a capability show its state.
             0 if here.spoke => {
                 let body = EventBody::UserMsg {
                     message: "something".into(),
@@ -136,7 +136,7 @@ impl Program {
             match self.random.below(6) {
                 0 => self.create(cap),
                 1 => {
-                    // One that is blocked, somewhere.
+                    // A blocked thread of any capability.
                     let other = self.random.below(self.caps.len() as u64) as u16;
                     if let Some(thread) = self.pick(other, Doing::Blocked) {
                         let other_cap = other;
@@ -186,7 +186,7 @@ impl Program {
     }
 
     fn create(&mut self, cap: u16) {
-        // What is over has to be told before its number is used again.
+        // The end of a thread has to be written before its number is reused.
         let again = self.caps.len() == 1 && self.random.one_in(12);
         let thread = match self.over.pop().filter(|_| again) {
             Some(thread) => thread,
@@ -239,7 +239,7 @@ impl Program {
             1 => self.log(cap, EventBody::GcIdle),
             2 => self.log(cap, EventBody::GcDone),
             _ => {
-                // Dated back before what is told of the collection as a whole.
+                // Has an earlier time than the events about the collection as a whole.
                 self.now += 1 + self.random.below(self.shape.pace);
                 let time = self.now;
                 let stats = EventBody::GcStatsGhc {
