@@ -1,7 +1,8 @@
-//! How much a relay costs: `load CLIENTS MB_PER_SECOND SECONDS`, then `load join THREADS COUNT`.
+//! Measures the cost of a relay: `load CLIENTS MB_PER_SECOND SECONDS`, then `load join THREADS
+//! COUNT`.
 //!
-//! The source is made up and paced; the clients are those of another process, `load read PATH
-//! COUNT`, so that what they cost does not count.
+//! The source is generated at a fixed rate; the clients run in another process, `load read
+//! PATH COUNT`, so that their cost is not counted.
 
 use eventlog_relay::{Address, Intake, Options, Relay};
 use ghc_eventlog::{BlockBuilder, EventBody, Header, StopStatus};
@@ -147,7 +148,7 @@ fn load(clients: usize, rate: f64, seconds: f64) -> Result<()> {
     Ok(())
 }
 
-/// So many clients that read, with a thread each.
+/// Runs this many clients, with a thread each.
 fn read(path: &Path, count: usize) -> Result<()> {
     let threads: Vec<_> = (0..count)
         .map(|_| {
@@ -164,7 +165,7 @@ fn read(path: &Path, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// How long it takes from connecting to the whole beginning.
+/// Measures the time from connecting until the whole state has arrived.
 fn join(count: u32, times: usize) -> Result<()> {
     let mut bed = bed()?;
     bed.program.write_all(bed.header.as_bytes())?;
@@ -177,7 +178,7 @@ fn join(count: u32, times: usize) -> Result<()> {
     while !ready(&bed) {
         std::thread::sleep(Duration::from_millis(10));
     }
-    // The stream goes on meanwhile, at about 10 MB/s.
+    // Meanwhile the stream continues, at about 10 MB/s.
     let mut program = bed.program.try_clone()?;
     let header = bed.header.clone();
     let (stop, stopped) = channel::<()>();
@@ -199,7 +200,7 @@ fn join(count: u32, times: usize) -> Result<()> {
         let begun = Instant::now();
         let mut client = UnixStream::connect(&bed.path)?;
         let (mut got, mut created) = (Vec::new(), 0u32);
-        // As many threads as there are: then it knows all.
+        // One message for each thread: then the state is complete.
         let mut from = 0;
         while created < count {
             let read = client.read(&mut buffer)?;

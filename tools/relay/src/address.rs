@@ -6,14 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Bytes of the longest path that a socket's address has room for.
+/// The longest path, in bytes, that fits into a socket address.
 const LONGEST_PATH: usize = 107;
 
 /// An address to listen at: `unix:PATH` or `tcp:HOST:PORT`.
 ///
-/// A Unix socket is its owner's alone (mode 0600). Whoever can reach a TCP port can
-/// read the log there. With port 0 the system chooses one; [`Relay::serve`](crate::Relay::serve)
-/// says which.
+/// Only its owner can connect to a Unix socket (mode 0600). Everybody who can reach a TCP port
+/// can read the log there. With port 0 the system chooses one;
+/// [`Relay::serve`](crate::Relay::serve) returns it.
 ///
 /// ```
 /// use eventlog_relay::Address;
@@ -37,14 +37,14 @@ pub enum Address {
 pub enum InvalidAddress {
     /// It begins with neither `unix:` nor `tcp:`.
     NoScheme(String),
-    /// There is nothing behind `unix:`.
+    /// There is no path after `unix:`.
     NoPath,
     /// The path has more bytes than a socket's can have.
     PathTooLong {
         /// How many.
         length: usize,
     },
-    /// Behind `tcp:` is no host, or no port.
+    /// There is no host, or no port, after `tcp:`.
     NotHostAndPort(String),
 }
 

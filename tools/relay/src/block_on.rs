@@ -1,4 +1,4 @@
-//! Waiting for a future on a thread that has nothing else to do.
+//! Waits for a future on a blocked thread.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ impl Wake for Unpark {
     }
 }
 
-/// The result, or `None` if it has not come by then.
+/// The result, or `None` if it is not ready by the deadline.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>, until: Option<Instant>) -> Option<T> {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));

@@ -15,17 +15,18 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
 
-/// What is written at a time.
+/// The most bytes of one write.
 const WRITE: usize = 256 << 10;
-/// Writes after which others have their turn.
+/// The number of writes before other clients get their turn.
 const TURN: usize = 4;
-/// How much a client may send in a second; what is more waits.
+/// How much a client may send in a second; more has to wait.
 const INPUT: usize = 64 << 10;
-/// How often a client that has stopped sending is looked at whether it is gone.
+/// How often a client that has stopped sending is checked for having disconnected.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a TCP client that has stopped sending may get nothing: it may be gone.
+/// How long a TCP client that has stopped sending may receive nothing before it counts
+/// as gone.
 const HALF_CLOSED: Duration = Duration::from_secs(60);
-/// How long a client has to take the end of its log and leave.
+/// How long a client has to read the end of its log and disconnect.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// A socket of either kind.
@@ -76,21 +77,21 @@ impl Socket {
     }
 }
 
-/// What comes from the client.
+/// Input from the client.
 struct Input {
-    /// Commands go there, if they are to be passed on.
+    /// Where commands are passed on to, if they are.
     source: Option<Arc<Source>>,
     commands: FromClient,
     second: Instant,
     taken: usize,
     at_end: bool,
     is_tcp: bool,
-    /// When something was written last.
+    /// The time of the last write.
     wrote: Instant,
 }
 
 impl Input {
-    /// Takes what comes; ends when the client is gone. It can be dropped at any time.
+    /// Reads input; ends when the client is gone. It can be dropped at any time.
     async fn take(&mut self, socket: &Socket) {
         loop {
             if self.at_end {
@@ -110,7 +111,7 @@ impl Input {
         }
     }
 
-    /// Reads a little. Whether the client is still there.
+    /// Reads a little. Returns whether the client is still connected.
     fn read(&mut self, socket: &Socket) -> bool {
         let mut buffer = [0; 4096];
         match socket.read(&mut buffer) {
@@ -136,7 +137,7 @@ impl Input {
     }
 }
 
-/// Serves a client to its end. Commands of those at a Unix socket are passed on.
+/// Serves a client to its end. Commands from Unix sockets are passed on.
 pub(crate) async fn serve(
     socket: Socket,
     feed: Feed,
@@ -160,7 +161,8 @@ pub(crate) async fn serve(
         clients.lagged();
     }
     if reason != Gone::Left {
-        // What is on its way arrives if the rest is read until the client has seen the end.
+        // Bytes in flight arrive only if the input is read until the client has seen the
+        // end.
         socket.stop_writing();
         let _ = timeout(LINGER, input.take_to_end(&socket)).await;
     }

@@ -1,4 +1,4 @@
-//! Who is connected.
+//! The connected clients.
 
 use crate::cursor::lag;
 use crate::feed::ReaderStats;
@@ -28,7 +28,7 @@ struct Client {
     got: Arc<ReaderStats>,
 }
 
-/// A client that is connected; it is gone when this is dropped.
+/// A connected client; dropping this removes it.
 #[derive(Debug)]
 pub(crate) struct Registered {
     clients: Arc<Clients>,
@@ -48,11 +48,11 @@ impl Clients {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Client>> {
-        // Nothing is ever left half done under this lock.
+        // Every change under this lock is complete before anything could panic.
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody has come; of those at sockets there may be so many.
+    /// Adds a client; `most` limits the number of those at sockets.
     pub(crate) fn register(
         self: &Arc<Self>,
         source: &Arc<str>,
@@ -83,7 +83,7 @@ impl Clients {
         })
     }
 
-    /// Tells how many are connected to sockets.
+    /// Publishes how many are connected to sockets.
     pub(crate) fn watch(&self) -> watch::Receiver<usize> {
         self.connected.subscribe()
     }
@@ -92,7 +92,7 @@ impl Clients {
         self.lagged.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many came, were refused, and fell behind.
+    /// How many connected, were refused, and fell behind.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
         (

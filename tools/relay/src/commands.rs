@@ -1,4 +1,4 @@
-//! The way back: commands of clients to the program.
+//! Passes commands of clients on to the program.
 
 use eventlog_control::{Frame, Item, Older, Parser};
 use rustix::net::{SendFlags, send};
@@ -6,14 +6,14 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Without a signal if the program is gone. Where there is no such flag, Rust's programs ignore
-/// that signal.
+/// Send without SIGPIPE if the program is gone. On systems without this flag, Rust programs
+/// ignore that signal.
 #[cfg(not(target_vendor = "apple"))]
 const AT_ONCE: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(target_vendor = "apple")]
 const AT_ONCE: SendFlags = SendFlags::DONTWAIT;
 
-/// Where a program takes commands, while it is connected.
+/// The connection for commands to the program, while it is connected.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
     to: Mutex<Option<OwnedFd>>,
@@ -22,12 +22,13 @@ pub(crate) struct Commands {
 }
 
 impl Commands {
-    /// From now on they go there.
+    /// Sets where commands are sent from now on.
     pub(crate) fn connect(&self, to: Option<OwnedFd>) {
         *self.to.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
 
-    /// Sends one, if it can be sent at once: a program that takes nothing must not hold us up.
+    /// Sends one if that is possible at once: a program that does not read must not block the
+    /// relay.
     fn send(&self, frame: &[u8]) {
         let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = to.as_ref().map(|to| send(to, frame, AT_ONCE));
@@ -36,7 +37,7 @@ impl Commands {
                 self.passed_on.fetch_add(1, Ordering::Relaxed);
                 return;
             }
-            // Half a frame would spoil all that follow.
+            // Half a frame would corrupt all following ones.
             Some(Ok(1..)) => *to = None,
             _ => {}
         }
@@ -50,12 +51,13 @@ impl Commands {
     }
 }
 
-/// What one client sends.
+/// The input of one client.
 #[derive(Debug, Default)]
 pub(crate) struct FromClient(Parser);
 
 impl FromClient {
-    /// Takes bytes as they come, and passes the commands in them on. All else is ignored.
+    /// Takes bytes as they arrive, and passes on the commands in them. Everything else is
+    /// ignored.
     pub(crate) fn take(&mut self, bytes: &[u8], commands: &Commands) {
         self.0.feed(bytes, |item| {
             let frame = match item {

@@ -1,4 +1,4 @@
-//! Where a reader stands in the ring.
+//! The position of a reader in the ring.
 
 use crate::ring::{End, Next, Ring};
 use bytes::Bytes;
@@ -7,28 +7,28 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How much is written at a time.
+/// The most bytes of one write.
 const WRITE: usize = 256 << 10;
 
-/// One reader's place. The reader moves it; the thread of the fold takes the reader off the ring
-/// when the place is about to be lost.
+/// The position of one reader. The reader advances it; the fold's thread takes the reader off
+/// the ring when that part of the ring is about to be dropped.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    /// The piece where the reader stands, for those who only look.
+    /// The reader's piece, readable without the lock.
     standing: AtomicU64,
     place: Mutex<Place>,
 }
 
 #[derive(Debug, Default)]
 struct Place {
-    /// The piece to be read next, and where it begins, in bytes of the stream.
+    /// The piece to be read next, and its offset in the stream.
     next: u64,
     offset: u64,
-    /// The latest time of what was here to be read.
+    /// The latest time of the pieces that were available.
     time: u64,
-    /// The one before it, if only a part of it was read, and how much.
+    /// The piece before it, if it was read only in part, and how much of it was.
     part: Option<(Bytes, usize)>,
-    /// The reader must not move: it is being taken off.
+    /// The reader must not advance: it is being taken off.
     held: bool,
     off: Option<Off>,
 }
@@ -42,35 +42,36 @@ impl Place {
 /// A reader that was taken off the ring.
 #[derive(Debug)]
 pub(crate) struct Off {
-    /// What it has to get first, so that nothing is torn apart: the rest of an event, and events
+    /// What it has to get first, so that its log stays valid: the rest of an event, and events
     /// that fill up the block.
     pub(crate) rest: Rest,
-    /// What it knows then. `None`: it cannot be, or is not to be, brought up to date.
+    /// The state that it has received then. `None`: it cannot be, or is not to be,
+    /// brought up to date.
     pub(crate) knows: Option<Box<KnownState>>,
     /// Where it left the stream, and when that was.
     pub(crate) offset: u64,
     pub(crate) time: u64,
 }
 
-/// What a reader knows that was taken off.
+/// The state that a reader had received when it was taken off.
 #[derive(Debug)]
 pub(crate) struct KnownState {
     pub(crate) state: Snapshot,
     pub(crate) position: Position,
 }
 
-/// The end of a block that a reader has got a part of.
+/// The end of a block that a reader has received in part.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rest {
     pub(crate) bytes: Bytes,
     pub(crate) fill: Bytes,
-    /// How often the fill is to be repeated, and what comes then.
+    /// How often the fill is to be repeated, and what follows it.
     pub(crate) times: usize,
     pub(crate) last: Bytes,
 }
 
 impl Rest {
-    /// Bytes of events that are filled up in place of those that are missing.
+    /// The number of bytes that fill events replace.
     pub(crate) fn filled(&self) -> u64 {
         (self.fill.len() * self.times + self.last.len()) as u64
     }
@@ -82,23 +83,23 @@ impl Rest {
     }
 }
 
-/// A place to take a reader off.
+/// A position at which to take a reader off.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) standing: u64,
     pub(crate) part: Option<(Bytes, usize)>,
 }
 
-/// How far a reader got.
+/// The result of reading.
 #[derive(Debug)]
 pub(crate) enum Moved {
-    /// So many bytes.
+    /// This many bytes were written.
     Wrote(usize),
     /// There is nothing to read for now.
     Waits,
     /// It was taken off.
     Off(Off),
-    /// It is too late for that, even.
+    /// The reader was overtaken before it could be taken off.
     Lost {
         offset: u64,
         time: u64,
@@ -108,7 +109,7 @@ pub(crate) enum Moved {
 }
 
 impl Cursor {
-    /// A reader that is to read this piece next, which begins there.
+    /// A reader whose next piece is this one, at this offset.
     pub(crate) fn at(next: u64, offset: u64) -> Self {
         Self {
             standing: AtomicU64::new(next),
@@ -121,17 +122,17 @@ impl Cursor {
     }
 
     fn lock(&self) -> MutexGuard<'_, Place> {
-        // Nothing is ever left half done under this lock.
+        // Every change under this lock is complete before anything could panic.
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The piece where it stands.
+    /// The number of its piece.
     pub(crate) fn standing(&self) -> u64 {
-        // A hint: callers that act on it take the lock.
+        // Only a hint: callers that act on it take the lock.
         self.standing.load(Ordering::Relaxed)
     }
 
-    /// Hands what is next to `write`, which says how much it took. That must not wait.
+    /// Passes the next bytes to `write`, which returns how many it took and must not wait.
     pub(crate) fn advance(
         &self,
         ring: &Ring,
@@ -196,7 +197,7 @@ impl Cursor {
         Ok(Moved::Wrote(wrote))
     }
 
-    /// Keeps the reader where it is, if that is before a piece: to be [taken off](Self::take_off).
+    /// Stops the reader, if it is before a piece, so that it can be [taken off](Self::take_off).
     pub(crate) fn hold_before(&self, edge: u64) -> Option<Held> {
         let mut place = self.lock();
         if place.off.is_some() || place.held || place.standing() >= edge {
@@ -209,7 +210,7 @@ impl Cursor {
         })
     }
 
-    /// Takes a reader off that is held.
+    /// Takes off a reader that was stopped.
     pub(crate) fn take_off(&self, off: Off) {
         let mut place = self.lock();
         *place = Place {
@@ -220,7 +221,7 @@ impl Cursor {
         self.standing.store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// Puts a reader that was taken off before this piece.
+    /// Puts a reader that was taken off back, before this piece.
     pub(crate) fn put_on(&self, next: u64, offset: u64) {
         let mut place = self.lock();
         *place = Place {
@@ -232,7 +233,7 @@ impl Cursor {
     }
 }
 
-/// How many bytes lie between a reader and the end of the stream.
+/// How many bytes a reader is behind the end of the stream.
 pub(crate) fn lag(cursor: &Cursor, ring: &Ring) -> u64 {
     let standing = cursor.standing();
     let fill = ring.fill();

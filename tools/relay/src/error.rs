@@ -1,10 +1,10 @@
-//! What can go wrong when a relay is set up.
+//! Errors of setting up a relay.
 
 use crate::address::Address;
 use std::fmt;
 use std::io;
 
-/// What went wrong, with what.
+/// An error of setting up a relay.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -13,7 +13,7 @@ pub enum Error {
         /// Why.
         io::Error,
     ),
-    /// Nobody can be served at this address.
+    /// The address cannot be listened on.
     Serve {
         /// Where.
         at: Address,
@@ -25,7 +25,7 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A source was to be meant by no name, and there are none, or several.
+    /// No name was given, and there is not exactly one source.
     NameNeeded {
         /// The names of all.
         names: Vec<String>,
@@ -55,14 +55,14 @@ impl fmt::Display for Error {
             Self::NameNeeded { names } if names.is_empty() => f.write_str("there is no source yet"),
             Self::NameNeeded { names } => write!(
                 f,
-                "there are several sources: name the one that is meant ({})",
+                "there are several sources: name one of them ({})",
                 names.join(", ")
             ),
             Self::NameTaken { name } => {
                 write!(f, "there is a source {name:?} already; use another name")
             }
             Self::NoRecorder { name, reason } => write!(f, "cannot record {name:?}: {reason}"),
-            Self::Draining => f.write_str("the relay is ending"),
+            Self::Draining => f.write_str("the relay is shutting down"),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A session has begun: the header of a log has come.
+    /// A session has begun: the header of a log has arrived.
     SessionBegan {
         /// The name of the source.
         source: &'a str,
@@ -24,25 +24,25 @@ pub enum Event<'a> {
         session: u64,
         /// Whether its log has an end mark. A program that was killed leaves none.
         marked: bool,
-        /// Bytes at its end that were no whole block, and are not served.
+        /// Bytes at its end that were not a whole block, and are not served.
         cut_off: u64,
     },
     /// The connection to a source was lost. It is tried again.
     SourceLost {
         /// The name of the source.
         source: &'a str,
-        /// Why, if it was not just closed.
+        /// The error, unless the connection was simply closed.
         cause: Option<&'a std::io::Error>,
     },
-    /// There will be nothing more of a source.
+    /// A source will deliver nothing more.
     SourceEnded {
         /// The name of the source.
         source: &'a str,
-        /// Why, if it has not just come to its end.
+        /// The error, unless it simply ended.
         error: Option<&'a (dyn std::error::Error + 'static)>,
     },
-    /// A source sends what is not an eventlog. It is thrown away until a log begins. Told once
-    /// for each connection.
+    /// A source sends something that is not an eventlog. It is discarded until a log begins.
+    /// Reported once for each connection.
     Garbage {
         /// The name of the source.
         source: &'a str,
@@ -54,7 +54,7 @@ pub enum Event<'a> {
         /// The name of the source.
         source: &'a str,
     },
-    /// A client has come.
+    /// A client has connected.
     ClientCame {
         /// Its number; no two clients of a relay have the same.
         client: u64,
@@ -71,18 +71,18 @@ pub enum Event<'a> {
         source: &'a str,
         /// Why.
         reason: Gone,
-        /// Bytes that it got.
+        /// Bytes that it received.
         bytes: u64,
         /// Bytes that it missed.
         missed_bytes: u64,
         /// How often it was brought up to date.
         resyncs: u64,
     },
-    /// A client was refused: there are as many as may be.
+    /// A client was refused because the limit is reached.
     ClientRefused {
         /// Where it connected.
         at: &'a crate::Address,
-        /// How many there may be.
+        /// The largest number of clients.
         limit: usize,
     },
     /// A client, or a reader in this process, fell so far behind that it missed something, and
@@ -93,15 +93,15 @@ pub enum Event<'a> {
         /// Bytes that it missed.
         bytes: u64,
     },
-    /// The state of a session fell behind, and lacks something from now on: what clients
-    /// begin with may be wrong in places. They are told.
+    /// The state of a session fell behind, and is incomplete from now on: the state that
+    /// clients begin with may be wrong in places. Their logs say so.
     FoldMissed {
         /// The name of the source.
         source: &'a str,
         /// Bytes that it missed.
         bytes: u64,
     },
-    /// A listening socket has failed. Those who are connected stay.
+    /// A listening socket has failed. Connected clients are still served.
     ListenerFailed {
         /// Where.
         at: &'a crate::Address,
@@ -114,13 +114,13 @@ pub enum Event<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Gone {
-    /// Its log came to its end.
+    /// Its log ended.
     Ended,
     /// It closed the connection, or the connection broke.
     Left,
     /// It fell behind, and is not to be brought up to date, or cannot be.
     Lagged,
-    /// It did not take the end of its log in time.
+    /// It did not read the end of its log in time.
     TooSlow,
     /// The relay had no thread or memory for it.
     NoResources,
@@ -140,7 +140,7 @@ impl fmt::Display for Gone {
 
 type Tell = dyn Fn(&Event<'_>) + Send + Sync;
 
-/// Where to report, if anywhere.
+/// The callback for events, if there is one.
 #[derive(Clone, Default)]
 pub(crate) struct Notices(Option<Arc<Tell>>);
 

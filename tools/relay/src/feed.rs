@@ -1,5 +1,5 @@
-//! What one reader gets, from its first byte to its last: the same over a socket and in this
-//! process.
+//! All bytes that one reader gets, from the first to the last: the same over a socket and in
+//! this process.
 
 use crate::cursor::{Cursor, Moved, Off, Rest};
 use crate::event::{Event, Gone, Notices};
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// How logs are handed on.
+/// How logs are passed on.
 #[derive(Clone, Debug)]
 pub(crate) struct FeedOptions {
     pub(crate) relay: u64,
@@ -28,13 +28,13 @@ pub(crate) struct FeedOptions {
     pub(crate) notices: Notices,
 }
 
-/// What a reader has got, for the status.
+/// What a reader has received, for the status.
 #[derive(Debug, Default)]
 pub(crate) struct ReaderStats {
     pub(crate) bytes: AtomicU64,
     pub(crate) missed: AtomicU64,
     pub(crate) resyncs: AtomicU64,
-    /// Where it stands.
+    /// Its position.
     pub(crate) at: Mutex<Option<(Weak<Session>, Weak<Cursor>)>>,
 }
 
@@ -46,24 +46,24 @@ pub(crate) struct Feed {
     start: Start,
     /// Sessions begin and end.
     changed: watch::Receiver<()>,
-    /// The sessions up to this one are not for it.
+    /// It does not read the sessions up to this one.
     seen: u64,
-    /// It was there before the session that comes next.
+    /// It was connected before the next session began.
     waited: bool,
     stage: Stage,
     got: Arc<ReaderStats>,
 }
 
-/// What it does.
+/// Its state.
 #[derive(Debug)]
 enum Stage {
     /// It waits for a session.
     Waiting,
-    /// The fold was asked where it starts.
+    /// It has asked the fold where it starts.
     Asked(Reading, oneshot::Receiver<fold::Start>),
-    /// And has answered; or cannot.
+    /// The fold has answered, or cannot.
     Answered(Reading, Option<fold::Start>),
-    /// It gets what is not in the ring.
+    /// It gets bytes that are not in the ring.
     CatchUp(CatchUp),
     Live(Reading),
     Over(Gone),
@@ -85,7 +85,7 @@ struct CatchUp {
     then: Then,
 }
 
-/// What comes when it has got all of it.
+/// What follows when it has received all of it.
 #[derive(Debug)]
 enum Then {
     Live(Reading),
@@ -94,10 +94,10 @@ enum Then {
     Over(Gone),
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// So many bytes were written.
+    /// This many bytes were written.
     Wrote(usize),
     /// There is nothing to write for now: [`Feed::wait`].
     Waits,
@@ -118,7 +118,7 @@ impl Feed {
         }
     }
 
-    /// The reader is there from now on: if no session is, it gets the next one from its first
+    /// Registers the reader: if there is no session yet, it gets the next one from its first
     /// byte.
     pub(crate) fn come(&mut self) {
         if matches!(self.stage, Stage::Waiting) {
@@ -130,8 +130,8 @@ impl Feed {
         &self.got
     }
 
-    /// Writes what is next, at most about so many bytes. `write` must not wait; what it does not
-    /// take comes again.
+    /// Writes the next bytes, up to about the given number. `write` must not wait; bytes that it
+    /// does not take are offered again.
     pub(crate) fn step(
         &mut self,
         most: usize,
@@ -219,7 +219,7 @@ impl Feed {
         }
     }
 
-    /// Looks for a session. Whether there is anything to do.
+    /// Looks for a session. Returns whether there is anything to do.
     fn look(&mut self) -> bool {
         self.changed.borrow_and_update();
         match self.source.find(self.seen, self.waited) {
@@ -279,7 +279,7 @@ impl Feed {
         };
     }
 
-    /// Starts where the fold has said.
+    /// Starts at the place that the fold has returned.
     fn begin(&mut self) {
         let stage = std::mem::replace(&mut self.stage, Stage::Waiting);
         let Stage::Answered(mut reading, Some(start)) = stage else {
@@ -316,7 +316,7 @@ impl Feed {
         });
     }
 
-    /// It has fallen off the ring.
+    /// The reader has fallen off the ring.
     fn off(&mut self, off: Off) {
         let stage = std::mem::replace(&mut self.stage, Stage::Waiting);
         let Stage::Live(reading) = stage else {
@@ -357,7 +357,7 @@ impl Feed {
         });
     }
 
-    /// All of the session was read.
+    /// The whole session was read.
     fn ended(&mut self, end: End) {
         let stage = std::mem::replace(&mut self.stage, Stage::Waiting);
         let Stage::Live(reading) = stage else {
@@ -381,7 +381,7 @@ impl Feed {
         });
     }
 
-    /// It has got all of it.
+    /// It has received all of these bytes.
     fn go_on(&mut self) {
         let stage = std::mem::replace(&mut self.stage, Stage::Waiting);
         let Stage::CatchUp(told) = stage else { return };

@@ -1,7 +1,8 @@
-//! The state of a session, for those who come late and those who fell behind.
+//! The state of a session, for readers that join late or fell behind.
 //!
-//! A thread reads the ring as a client does, and follows the stream. Nobody waits for it: if it
-//! falls off the ring itself it goes on behind the gap, and says so to all who join.
+//! A thread reads the ring as a client does, and follows the stream. Nothing waits for it: if
+//! it falls off the ring itself it continues after the gap, and the logs of all later readers
+//! say so.
 
 mod behind;
 
@@ -26,29 +27,29 @@ use tokio::sync::oneshot;
 /// Bytes that are taken from the ring at a time.
 const BATCH: usize = 1 << 20;
 
-/// After this time a reader is brought up to date although a capability is silent.
+/// After this time a reader is brought up to date even if a capability is silent.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Who has to be taken off before the pieces that it needs are gone.
+/// The readers that have to be taken off before the pieces that they need are gone.
 pub(crate) type Readers = Mutex<Vec<Weak<Cursor>>>;
 
-/// What is asked of the fold.
+/// Requests to the fold.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// Somebody comes late.
+    /// A reader joins late.
     Join(oneshot::Sender<Start>),
-    /// Somebody who was taken off is to be brought up to date.
+    /// A reader that was taken off is to be brought up to date.
     Resync(Resync),
-    /// A recorder comes late: the piece that it begins with.
+    /// A recorder joins late: the piece that it begins with.
     Record(oneshot::Sender<u64>),
-    /// A file is to go on at this piece.
+    /// A new file is to begin at this piece.
     Cut {
         piece: u64,
         reply: oneshot::Sender<Option<CutHere>>,
     },
 }
 
-/// Somebody who is to be brought up to date.
+/// A reader that is to be brought up to date.
 #[derive(Debug)]
 pub(crate) struct Resync {
     pub(crate) knows: Box<KnownState>,
@@ -58,10 +59,10 @@ pub(crate) struct Resync {
     pub(crate) reply: oneshot::Sender<Start>,
 }
 
-/// Where a reader starts, and what it gets before that.
+/// Where a reader starts in the ring, and what it gets before that.
 pub(crate) struct Start {
     pub(crate) cursor: Arc<Cursor>,
-    /// `None`: it was there from the beginning.
+    /// `None`: it has been connected from the beginning.
     pub(crate) tell: Option<Tell>,
     /// Bytes that it missed.
     pub(crate) missed: u64,
@@ -73,23 +74,23 @@ impl std::fmt::Debug for Start {
     }
 }
 
-/// What a file begins with.
+/// The beginning of a file.
 #[derive(Debug)]
 pub(crate) struct CutHere {
     pub(crate) beginning: Beginning,
     pub(crate) clean: bool,
 }
 
-/// What the fold says of itself, and of the program.
+/// The status of the fold, and what it knows of the program.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) fold: FoldStatus,
     pub(crate) program: ProgramStatus,
-    /// How far it has come, in bytes behind the header.
+    /// How far it has read, in bytes after the header.
     pub(crate) offset: u64,
 }
 
-/// How to ask the fold.
+/// Sends requests to the fold.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
     requests: Sender<Request>,
@@ -100,12 +101,12 @@ pub(crate) struct Handle {
 
 impl Handle {
     pub(crate) fn ask(&self, request: Request) {
-        // Whoever asked sees that there is no answer.
+        // The sender of the request sees that there is no answer.
         let _ = self.requests.send(request);
         self.ring.poke();
     }
 
-    /// A reader from the first piece on.
+    /// A reader that starts at the first piece.
     pub(crate) fn first(&self) -> Option<Arc<Cursor>> {
         let cursor = Arc::new(Cursor::at(0, 0));
         register(&self.readers, &cursor);
@@ -126,7 +127,7 @@ pub(crate) struct Following {
     pub(crate) session: u64,
     pub(crate) order_bytes: usize,
     pub(crate) on_lag: OnLag,
-    /// The name of the source, and whom to tell that something was missed.
+    /// The name of the source, and the callback for missed bytes.
     pub(crate) source: Arc<str>,
     pub(crate) notices: Notices,
 }
@@ -171,9 +172,9 @@ pub(crate) fn start(
     Ok(handle)
 }
 
-/// Where processors are short, blocks are handed on first, and folded then.
+/// On a busy machine, passing on blocks has priority over folding them.
 fn give_way() {
-    // On Linux this is about the calling thread alone, elsewhere about the whole process.
+    // On Linux this affects only the calling thread, elsewhere the whole process.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::nice(5);
 }
@@ -193,7 +194,7 @@ fn follower(header: &Header, how: &Following) -> Follower {
     follower
 }
 
-/// With recovery there are no faults.
+/// With recovery there are no errors.
 fn push(follower: &mut Follower, bytes: &[u8]) {
     let _ = follower.push_bytes(bytes, &mut |_| {});
 }
@@ -206,7 +207,7 @@ struct Fold {
     report: Arc<Mutex<Report>>,
     how: Following,
     follower: Follower,
-    /// The piece that comes next, and where it begins, in bytes behind the header.
+    /// The next piece, and its offset, in bytes after the header.
     next: u64,
     offset: u64,
     /// Readers before this piece were taken off.
@@ -214,12 +215,12 @@ struct Fold {
     /// The segment of the one before it.
     segment: Option<u64>,
     checkpoints: Checkpoints,
-    /// Who waits until it can be brought up to date.
+    /// Readers that wait to be brought up to date.
     waiting: Vec<(Instant, Resync)>,
-    /// Files that are to go on at a piece that has not come yet.
+    /// Files that are to begin at a piece that has not arrived yet.
     cuts: Vec<(u64, oneshot::Sender<Option<CutHere>>)>,
     status: FoldStatus,
-    /// All has come, and is in the state.
+    /// The session has ended, and all of it is in the state.
     finished: bool,
 }
 
@@ -268,28 +269,28 @@ impl Fold {
         self.answer_cuts();
     }
 
-    /// Lets go of what is not needed any more, if the source may be kept waiting for this: what was
-    /// folded, but not what readers stand at that have yet to be taken off.
+    /// Releases pieces that are not needed any more, if the source may wait for this: those that
+    /// were folded, except those of readers that have yet to be taken off.
     fn let_go(&self) {
         if self.finished {
             return;
         }
         let spared = self.edge.min(self.next);
         let from = match self.ring.asks_fold() {
-            // A block is so large that there is no room for it otherwise.
+            // A very large block may not fit otherwise.
             Some(first) if spared <= first => self.next,
             _ => spared,
         };
         self.ring.hold(Hold::Fold, Some(from));
     }
 
-    /// Goes on behind a gap.
+    /// Continues after a gap.
     fn miss(&mut self, first: u64) {
         let missed = self.ring.offset_of(first).saturating_sub(self.offset);
         self.next = first;
         self.offset += missed;
         self.status.missed_bytes += missed;
-        // What is known from before cannot be compared any more.
+        // Earlier copies of the state cannot be compared any more.
         self.checkpoints = Checkpoints::default();
         self.segment = None;
         self.how.notices.tell(&Event::FoldMissed {
@@ -308,14 +309,14 @@ impl Fold {
         self.ring.hold(Hold::Fold, None);
     }
 
-    /// The pieces at which readers stand.
+    /// The positions of readers.
     fn standing(&self) -> Vec<u64> {
         let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let standing = readers.iter().filter_map(Weak::upgrade);
         standing.map(|cursor| cursor.standing()).collect()
     }
 
-    /// Answers what was asked; `false` when no reader is left.
+    /// Answers requests; `false` when no reader is left.
     fn answer(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
@@ -347,7 +348,7 @@ impl Fold {
         cursor
     }
 
-    /// Somebody comes now.
+    /// A reader joins now.
     fn join(&mut self) -> Start {
         let beginning = match self.next {
             0 => None,
@@ -382,7 +383,7 @@ impl Fold {
         }
     }
 
-    /// Brings those up to date who can be.
+    /// Brings the readers up to date that can be.
     fn resync(&mut self) {
         if self.waiting.is_empty() {
             return;
@@ -394,7 +395,7 @@ impl Fold {
             let to = if passed {
                 self.follower.cut()
             } else if since.elapsed() >= PATIENCE {
-                // A capability is silent. What it may still tell of earlier times comes late.
+                // A capability is silent. Its events of earlier times may arrive late.
                 let state = self.follower.delivered();
                 state.map(|state| (state, Window::default()))
             } else {
@@ -442,7 +443,7 @@ impl Fold {
         });
     }
 
-    /// Answers those whose piece it is.
+    /// Answers the requests for this piece.
     fn answer_cuts(&mut self) {
         if self.cuts.iter().all(|(piece, _)| *piece != self.next) {
             return;
@@ -456,7 +457,7 @@ impl Fold {
         }
     }
 
-    /// What a file begins with that goes on at a piece which was folded already.
+    /// The beginning of a file that starts at a piece which was folded already.
     fn cut_at(&mut self, piece: u64) -> Option<CutHere> {
         if piece == self.next {
             return cut(&mut self.follower);
@@ -484,7 +485,7 @@ fn cut(follower: &mut Follower) -> Option<CutHere> {
     Some(CutHere { beginning, clean })
 }
 
-/// Who the program is, if that has become known.
+/// Identifies the program, if that is known now.
 fn program(state: &State, told: &mut ProgramStatus) {
     let Some(program) = state.programs().first() else {
         return;

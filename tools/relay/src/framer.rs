@@ -1,8 +1,8 @@
-//! The bytes of a source as they come, cut into pieces that can be handed on by themselves: what a
-//! relay does first, for others who read sources.
+//! Cuts the bytes of a source into pieces that can be passed on separately. It is public for other
+//! programs that read sources.
 //!
-//! Blocks are not decoded: the next one is found by the length that each tells. What the bytes are is
-//! looked at only where that does not hold: events outside blocks, blocks without a length, damage.
+//! Blocks are not decoded: the next one is found by the length in each marker. Bytes are only decoded
+//! where that does not work: events outside blocks, blocks without a length, damage.
 
 use crate::piece::{Piece, PieceKind};
 use bytes::{Bytes, BytesMut};
@@ -10,16 +10,17 @@ use ghc_eventlog::layout::{MARKER_LEN, block_marker};
 use ghc_eventlog::{Block, Decoder, Error, Header, Item};
 use std::sync::Arc;
 
-/// How much is read at a time, at most. The pieces of one read share its memory.
+/// The most bytes of one read. The pieces of one read share its memory.
 const READ: usize = 256 << 10;
-/// Less room than this is not read into.
+/// The smallest room for a read.
 const LEAST_READ: usize = 16 << 10;
-/// Room that is made for a block of which only the beginning is here: its marker may lie.
+/// The most room that is reserved for a block of which only the beginning has arrived:
+/// the length in its marker may be wrong.
 const AHEAD: usize = 4 << 20;
-/// Blocks longer than this are handed on in parts.
+/// Blocks longer than this are passed on in parts.
 const WHOLE: u32 = 16 << 20;
 
-/// What comes out.
+/// The output of a framer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Framed {
@@ -27,16 +28,16 @@ pub enum Framed {
     Began {
         /// Its header.
         header: Arc<Header>,
-        /// Where it goes on behind that, in bytes of the stream.
+        /// Offset of the first byte after it, in the stream.
         at: u64,
     },
     /// The next piece of it.
     Piece(Piece),
-    /// What came is not a log. Told once.
+    /// The bytes are not a log. Reported once.
     Garbage(Error),
 }
 
-/// What the marker of the present block says.
+/// The fields of the present block's marker.
 #[derive(Clone, Copy, Debug)]
 struct Marker {
     cap: Option<u16>,
@@ -50,29 +51,29 @@ struct Marker {
 enum Mode {
     /// Item by item.
     Items,
-    /// Behind a marker: what follows says whether the block can be taken undecoded.
+    /// After a marker: the next bytes decide whether the block can be passed on undecoded.
     Undecided,
-    /// The bytes of a block; with the decoder as it was behind the marker.
+    /// The bytes of a block, with the decoder as it was after the marker.
     Raw(Box<Decoder>),
 }
 
-/// Cuts a stream: read into its [room](Self::room), tell it [how much](Self::filled) that was, and
-/// when there is nothing more to come [finish](Self::finish) it.
+/// Cuts a stream: read into its [room](Self::room), call [`filled`](Self::filled) with the number
+/// of bytes, and [`finish`](Self::finish) at the end of the stream.
 #[derive(Debug)]
 pub struct Framer {
     decoder: Decoder,
     mode: Mode,
-    /// What is here and was not handed on, and how many bytes of it are filled.
+    /// Bytes that were not passed on yet, and how many of them are filled.
     buffer: BytesMut,
     filled: usize,
-    /// Bytes of the buffer that the decoder has taken.
+    /// Bytes of the buffer that the decoder has consumed.
     taken: usize,
-    /// Where the buffer begins, in bytes of the stream.
+    /// Offset of the buffer in the stream.
     start: u64,
-    /// Where the log begins behind its header, if it has begun.
+    /// Offset of the first byte after the header, if the log has begun.
     base: Option<u64>,
     marker: Option<Marker>,
-    /// Up to here, items are looked at.
+    /// Up to here items are decoded.
     exact_until: u64,
     /// The latest time of any block or event.
     latest: u64,
@@ -87,7 +88,7 @@ impl Default for Framer {
 }
 
 impl Framer {
-    /// Nothing has come yet.
+    /// A framer at the beginning of a stream.
     pub fn new() -> Self {
         Self {
             decoder: Decoder::new().with_recovery(true),
@@ -110,7 +111,7 @@ impl Framer {
         self.garbage
     }
 
-    /// Where to read to. Whatever is read has to be [told](Self::filled).
+    /// The buffer to read into. After a read, call [`filled`](Self::filled).
     pub fn room(&mut self) -> &mut [u8] {
         if self.buffer.len() - self.filled < LEAST_READ {
             let missing = match self.mode {
@@ -125,11 +126,11 @@ impl Framer {
         &mut self.buffer[self.filled..]
     }
 
-    /// So many bytes were read into the room.
+    /// This many bytes were read into the room.
     pub fn filled(&mut self, count: usize, each: &mut dyn FnMut(Framed)) {
         self.filled += count;
         while self.step(each) {}
-        // What is certain must not wait.
+        // Complete pieces must be passed on at once.
         if self.base.is_some() && self.decoder.unfinished_header().is_empty() {
             let open = match self.mode {
                 Mode::Items => self.taken,
@@ -187,7 +188,7 @@ impl Framer {
     fn item(&mut self, each: &mut dyn FnMut(Framed)) -> bool {
         let mut rest = &self.buffer[self.taken..self.filled];
         let before = rest.len();
-        // With recovery no fault is final.
+        // With recovery no error is final.
         let Ok(item) = self.decoder.decode(&mut rest) else {
             return false;
         };
@@ -244,7 +245,7 @@ impl Framer {
             return;
         };
         let begin = self.taken.saturating_sub(header.as_bytes().len());
-        // GHC 9.0 begins a block before it begins its log again: there is nothing in that.
+        // GHC 9.0 begins a block before it restarts its log: that block is empty.
         let marker = self.marker.map_or(0, |marker| marker.length);
         match self.base {
             Some(_) if begin > marker => self.hand_on(begin, each),
@@ -275,7 +276,7 @@ impl Framer {
         }
     }
 
-    /// The present block is here up to its end.
+    /// The present block has arrived completely.
     fn block(&mut self, each: &mut dyn FnMut(Framed)) {
         let Some(marker) = self.marker else { return };
         self.latest = self.latest.max(marker.end);
@@ -288,7 +289,7 @@ impl Framer {
         self.marker = None;
     }
 
-    /// Hands on what is known to belong together, up to here in the buffer.
+    /// Passes on the bytes that belong together, up to here in the buffer.
     fn hand_on(&mut self, end: usize, each: &mut dyn FnMut(Framed)) {
         if end == 0 || self.base.is_none() {
             return;
@@ -341,7 +342,7 @@ impl Framer {
         bytes
     }
 
-    /// What comes before a header, and is none, is not kept.
+    /// Bytes before a header that are not part of one are not kept.
     fn forget_garbage(&mut self, each: &mut dyn FnMut(Framed)) {
         let Some(gap) = self.decoder.ending(&[]).gap else {
             return;
@@ -359,8 +360,8 @@ impl Framer {
         }
     }
 
-    /// There is nothing more to come. What is here whole of a block that is not is handed on as a
-    /// shorter block. Returns how many bytes of the log are left out.
+    /// Ends the stream. The whole events of an incomplete block are passed on as a shorter block.
+    /// Returns how many bytes of the log are left out.
     pub fn finish(mut self, each: &mut dyn FnMut(Framed)) -> u64 {
         if self.base.is_none() {
             return 0;
@@ -409,7 +410,7 @@ mod tests {
         block.finish().to_vec()
     }
 
-    /// What comes out: pieces by their kind, everything put together, and how much was left out.
+    /// The output: pieces by their kind, all bytes joined, and how much was left out.
     #[derive(Debug, Default, PartialEq)]
     struct Out {
         logs: Vec<Vec<u8>>,
@@ -494,7 +495,7 @@ mod tests {
             let out = frame(&twice, chunk);
             assert_eq!(out.logs.len(), 2, "{chunk}");
             assert_eq!(out.logs[0], one);
-            // One event of two, in a block that says so.
+            // One event of two, in a block with the right length.
             let kept = [Header::standard().as_bytes(), &block(Some(0), &[1])].concat();
             let marker = kept.len() - 34..kept.len();
             assert_eq!(out.logs[1].len(), kept.len());
@@ -513,7 +514,7 @@ mod tests {
             assert_eq!(out.logs, std::slice::from_ref(&log));
             assert_eq!(out.kinds, [[PieceKind::Events, PieceKind::Block]]);
         }
-        // Garbage before a log is left out, garbage within it is not.
+        // Garbage before a log is left out, garbage inside it is not.
         let noise = [0xee; 1000];
         let noisy = [&noise, &log[..], &noise, &block(Some(0), &[9])].concat();
         let clean = [&log[..], &noise, &block(Some(0), &[9])].concat();

@@ -1,39 +1,39 @@
-//! Where the bytes of a source come from.
+//! Sources of bytes.
 
 use eventlog_source::{Arrival, Connection, Error, Following, Reconnecting};
 use std::fmt;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// What a source brings, piece by piece.
+/// Delivers the bytes of a source.
 ///
-/// It is read on a thread of its own, which ends after [`Arrival::End`] or an error that
-/// persists. When the relay ends, that thread is not waited for while it is in
-/// [`next`](Self::next): let that return [`Arrival::Idle`] now and then, or be stopped by its owner.
+/// It is read on a thread of its own, which ends after [`Arrival::End`] or an error that persists.
+/// When the relay ends, it does not wait for that thread while it is in [`next`](Self::next): let
+/// that return [`Arrival::Idle`] now and then, or let its owner stop it.
 pub trait Arrivals: Send {
-    /// What is next; bytes go into the buffer. Before the first byte of each log, and nowhere
-    /// else, comes [`Arrival::NewLog`].
+    /// Returns what arrives next; bytes go into the buffer. [`Arrival::NewLog`] is returned
+    /// before the first byte of each log, and nowhere else.
     ///
     /// # Errors
     ///
-    /// If the source cannot be read. It is over then.
+    /// If the source cannot be read. It has ended then.
     fn next(&mut self, buffer: &mut [u8]) -> Result<Arrival, Error>;
 
-    /// Where the program takes commands: a duplicate of the socket that its log comes from,
-    /// if it is one. Asked for once after each [`Arrival::NewLog`].
+    /// The connection for commands to the program: a duplicate of the socket of its log, if
+    /// that is a socket. Called once after each [`Arrival::NewLog`].
     fn commands(&mut self) -> Option<OwnedFd> {
         None
     }
 }
 
-/// What a relay reads.
+/// A source for a relay.
 pub struct Intake {
     pub(crate) arrivals: Box<dyn Arrivals>,
     pub(crate) may_wait: bool,
 }
 
 impl Intake {
-    /// Whatever brings logs.
+    /// Any implementation of [`Arrivals`].
     pub fn new(arrivals: impl Arrivals + 'static) -> Self {
         Self {
             arrivals: Box::new(arrivals),
@@ -41,15 +41,15 @@ impl Intake {
         }
     }
 
-    /// Whether the source can be kept waiting, as a file can: then it is not read faster than its
-    /// state can be followed. A program must not be; nobody else is ever waited for (but
-    /// a [`Recorder`](crate::Recorder)).
+    /// Whether the source may wait, as a file may: then it is not read faster than its state can
+    /// be followed. A program must not wait; otherwise the relay only ever waits for a
+    /// [`Recorder`](crate::Recorder).
     #[must_use]
     pub fn may_wait(self, may_wait: bool) -> Self {
         Self { may_wait, ..self }
     }
 
-    /// A source that is connected to again whenever it is lost. Give it a
+    /// A source that is reconnected whenever it is lost. Give it a
     /// [tick](eventlog_source::Connecting::tick) and a way to be
     /// [stopped](eventlog_source::Connecting::stop), so that it can end.
     pub fn reconnecting(source: Reconnecting) -> Self {
@@ -61,8 +61,8 @@ impl Intake {
         Self::new(source)
     }
 
-    /// One log to its end, from whatever can be read: a program's output, a recording that is
-    /// played at its own pace.
+    /// One log to its end, from any reader: a program's output, a recording that is replayed
+    /// at its own pace.
     pub fn read(log: impl Read + Send + 'static) -> Self {
         Self::new(Once {
             log,
@@ -118,7 +118,7 @@ impl Arrivals for Following {
 struct Once<R> {
     log: R,
     begun: bool,
-    /// It cannot be read any more.
+    /// An error has ended it.
     broken: bool,
 }
 

@@ -1,9 +1,8 @@
 //! Listening sockets, and the rules for the file of a Unix one.
 //!
 //! * A file that is not a socket is never touched.
-//! * A socket that somebody listens on is left to them; one that nobody listens on is replaced if
-//!   it is our own user's.
-//! * The file is only its owner's (mode 0600).
+//! * A socket with a listener is left alone; one without is replaced if it belongs to our user.
+//! * Only the owner can use the file (mode 0600).
 //! * At the end the file is removed if it is still the one that was made here.
 
 use crate::address::Address;
@@ -23,7 +22,7 @@ use std::time::Duration;
 
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 128;
-/// How long, and how often, to wait for others who start at the same place.
+/// How long, and how often, to wait for another process that starts at the same path.
 const TURN: Duration = Duration::from_millis(5);
 const TURNS: usize = 200;
 
@@ -42,7 +41,7 @@ pub struct SocketFile {
     identity: (u64, u64),
 }
 
-/// Listens; the address is the one to connect to.
+/// Listens; returns the address to connect to.
 pub(crate) fn start(at: &Address) -> io::Result<(Listening, Address)> {
     match at {
         Address::Unix(path) => {
@@ -62,25 +61,27 @@ pub(crate) fn start(at: &Address) -> io::Result<(Listening, Address)> {
 ///
 /// # Errors
 ///
-/// There is something else in its place, somebody listens there already, or one of the system's.
+/// If there is something else at the path, if another process listens there already, and those
+/// of the system.
 pub fn unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let above = match path.parent() {
         Some(above) if !above.as_os_str().is_empty() => above,
         _ => Path::new("."),
     };
-    // What is done here is done in this directory, whatever its path leads to later.
+    // All operations use this directory, even if its path changes meanwhile.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = open(above, flags, Mode::empty())?;
     let _turn = take_turn(above);
     make_way(&folder, path, name)?;
     let socket = socket()?;
-    // The file gets the mode of the socket, so nobody else can connect in between.
+    // The file gets the mode of the socket, so no other user can connect in between.
     let mode = Mode::RUSR | Mode::WUSR;
     let has_mode = fchmod(&socket, mode).is_ok();
     bind(&socket, &SocketAddrUnix::new(path)?)?;
     if !has_mode {
-        // Some systems have no modes of sockets. Until it listens nobody can connect either.
+        // Some systems ignore the mode of a socket. But nobody can connect before it
+        // listens.
         chmodat(&folder, name, mode, AtFlags::empty())?;
     }
     let made = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -93,7 +94,7 @@ pub fn unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
         identity: identity(&made),
     };
     if made.st_mode & 0o077 != 0 {
-        let message = "the socket would be others' too";
+        let message = "other users could connect to the socket: its mode cannot be set to 0600";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     listen(&socket, BACKLOG)?;
@@ -105,7 +106,7 @@ fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
 
-/// One that waits for nothing, and that programs which are started do not get.
+/// A non-blocking socket that is closed on exec.
 #[cfg(not(target_vendor = "apple"))]
 fn socket() -> io::Result<OwnedFd> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -118,7 +119,7 @@ fn socket() -> io::Result<OwnedFd> {
     )?)
 }
 
-/// The same in several steps.
+/// The same in several steps, for systems without these flags.
 #[cfg(target_vendor = "apple")]
 fn socket() -> io::Result<OwnedFd> {
     use rustix::net::{AddressFamily, SocketType, socket};
@@ -132,8 +133,9 @@ fn is_ours(stat: &Stat) -> bool {
     stat.st_uid == rustix::process::geteuid().as_raw()
 }
 
-/// Two processes that find the same stale socket must not both replace it: the later one would take
-/// away what the earlier one has just made. If somebody keeps the lock it is done without.
+/// Two processes that find the same stale socket must not both replace it: the later one would
+/// remove the new socket of the earlier one. If the lock cannot be taken in time it is done
+/// without.
 fn take_turn(folder: &Path) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let lock = open(folder, flags, Mode::empty()).ok()?;
@@ -150,7 +152,7 @@ fn take_turn(folder: &Path) -> Option<OwnedFd> {
     None
 }
 
-/// Removes a socket of our own that nobody listens on any more.
+/// Removes a socket of our own user that has no listener any more.
 fn make_way(folder: &OwnedFd, path: &Path, name: &std::ffi::OsStr) -> io::Result<()> {
     let found = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(found) => found,
@@ -158,7 +160,7 @@ fn make_way(folder: &OwnedFd, path: &Path, name: &std::ffi::OsStr) -> io::Result
         Err(error) => return Err(error.into()),
     };
     if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
-        let message = format!("{} is there already, and is no socket", path.display());
+        let message = format!("{} exists already and is not a socket", path.display());
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
     if !is_ours(&found) {

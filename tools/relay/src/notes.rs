@@ -1,17 +1,17 @@
-//! What a relay says within a log.
+//! Notes that a relay writes into a log.
 
 use bytes::Bytes;
 use ghc_eventlog::notes::{Joined, Note, RelayLoss};
 use ghc_eventlog::{BlockBuilder, EventBody, Header, Text, ids};
 
-/// With what a block is filled up whose events are missing.
+/// The message that fills up a block with missing events.
 const MISSING: &str = "eventlog relay: what was here is missing";
 /// Bytes of one such message.
 const FILL: usize = 8 << 10;
 /// The shortest message: type, time, length.
 const LEAST: usize = 12;
 
-/// A note in a global block of its own; nothing if the header does not allow messages.
+/// A note in a separate global block; empty if the header does not allow messages.
 fn block(header: &Header, time: u64, note: &Note<'_>) -> Vec<u8> {
     let text = note.to_string();
     let message = Text(text.as_bytes());
@@ -25,7 +25,7 @@ fn block(header: &Header, time: u64, note: &Note<'_>) -> Vec<u8> {
     }
 }
 
-/// A reader joins here; `time` is for the block.
+/// A reader joins here; `time` is that of the block.
 pub(crate) fn joined(header: &Header, joined: Joined, time: u64) -> Vec<u8> {
     block(header, time, &Note::Joined(joined))
 }
@@ -45,13 +45,13 @@ pub(crate) fn loss(header: &Header, loss: RelayLoss) -> Vec<u8> {
     block(header, loss.between.1, &Note::RelayLoss(loss))
 }
 
-/// The log has no end mark of its own.
+/// The program has not written an end mark.
 pub(crate) fn source_lost(header: &Header, relay: u64, time: u64) -> Vec<u8> {
     block(header, time, &Note::SourceLost { relay })
 }
 
-/// Messages that take exactly so many bytes: how often the first, and what follows. `None` if that
-/// cannot be.
+/// Messages of exactly this many bytes: how often to repeat the first, and the last one. `None` if
+/// that is not possible.
 pub(crate) fn fill(header: &Header, time: u64, length: usize) -> Option<(Bytes, usize, Bytes)> {
     let variable = |id| {
         let kind = header.event_type(id);

@@ -2,18 +2,18 @@
 
 use crate::event::{Event, Notices};
 
-/// What becomes of a client that falls off the ring.
+/// What happens to a client that falls off the ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnLag {
-    /// It is told what it missed, and brought up to date; it stays connected.
+    /// It gets a note of what it missed and is brought up to date; it stays connected.
     #[default]
     Resync,
-    /// It is told what it missed, and its log ends there without an end mark.
+    /// It gets a note of what it missed, and its log ends there without an end mark.
     Disconnect,
 }
 
-/// How a relay behaves. The fields can be set one by one:
+/// Options of a relay. The fields can be set one by one:
 ///
 /// ```
 /// use eventlog_relay::{OnLag, Options};
@@ -25,18 +25,18 @@ pub enum OnLag {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Bytes of a session that are kept for those who lag: 64 MiB by default, 64 KiB at least. A
-    /// client has missed something that lags further behind than seven eighths of them, less
-    /// what the largest blocks take.
+    /// Bytes of a session that are kept for clients that lag: 64 MiB by default, at least 64
+    /// KiB. A client that is further behind than seven eighths of them, less the size of the
+    /// largest blocks, has missed something.
     pub ring_bytes: usize,
-    /// What becomes of a client that falls off the ring.
+    /// What happens to a client that falls off the ring.
     pub on_lag: OnLag,
-    /// Whether clients are taken along when a source begins a new log: with the new header in
-    /// the same connection. If not, their log ends.
+    /// Whether clients stay connected when a source begins a new log, and get the new header
+    /// in the same connection. If not, their log ends.
     pub follow_restarts: bool,
     /// How many clients may be connected to all addresses together: 512 by default.
     pub max_clients: usize,
-    /// Bytes that the state of a session waits for capabilities that lag; 16 MiB by default, as
+    /// How many bytes of a session may wait for capabilities that lag; 16 MiB by default, as
     /// [`MergeOptions::max_bytes`](eventlog_state::MergeOptions::max_bytes).
     pub order_bytes: usize,
     pub(crate) notices: Notices,
@@ -56,7 +56,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whom to tell what happens. This is called on the relay's threads, and must not take long.
+    /// Sets the callback for events. It is called on the relay's threads, and must return soon.
     #[must_use]
     pub fn notices(self, tell: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         let notices = Notices::to(tell);

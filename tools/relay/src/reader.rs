@@ -1,4 +1,4 @@
-//! A log of a source in this process.
+//! Reads the log of a source in this process.
 
 use crate::block_on::block_on;
 use crate::clients::Registered;
@@ -6,12 +6,12 @@ use crate::feed::{Feed, Step};
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-/// The log of a source, as a client of a socket gets it: valid, however late it begins.
+/// The log of a source, as a client of a socket gets it: valid, also when it begins late.
 ///
-/// Reading waits for more; 0 bytes are the end of the log. If
-/// [`Options::follow_restarts`](crate::Options::follow_restarts) is set that comes only when the source
-/// is over, and further logs begin with their headers, as they do for clients. A reader that falls
-/// off the ring is treated as a client is. When the relay is gone without having been
+/// Reads wait for more; 0 bytes mean the end of the log. If
+/// [`Options::follow_restarts`](crate::Options::follow_restarts) is set that happens only when the
+/// source has ended, and further logs begin with their headers, as they do for clients. A reader that
+/// falls off the ring is treated as a client is. When the relay is dropped without having been
 /// [drained](crate::Relay::drain), the log ends without an end mark.
 #[derive(Debug)]
 pub struct Reader {
@@ -29,8 +29,8 @@ impl Reader {
         }
     }
 
-    /// From now on reads fail with `WouldBlock` when nothing comes for that long; `None` waits
-    /// for as long as it takes.
+    /// From now on reads fail with `WouldBlock` when nothing arrives for that long; with
+    /// `None` they wait without a limit.
     pub fn set_tick(&mut self, tick: Option<Duration>) {
         self.tick = tick;
     }

@@ -24,7 +24,7 @@ pub(crate) struct ReadOptions {
     pub(crate) order_bytes: usize,
     pub(crate) on_lag: OnLag,
     pub(crate) notices: Notices,
-    /// Nothing is to be read any more.
+    /// Stop reading all sources.
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -33,17 +33,17 @@ struct Reads {
     how: ReadOptions,
     may_wait: bool,
     session: Option<Arc<Session>>,
-    /// Pieces that were not handed on yet.
+    /// Pieces that were not passed on yet.
     pieces: Vec<Piece>,
     /// The last piece was the mark at the end.
     marked: bool,
-    /// It is not to be read any more.
+    /// Reading was stopped.
     refused: bool,
     /// A thread could not be started.
     failed: Option<std::io::Error>,
 }
 
-/// Starts to read.
+/// Starts the thread.
 pub(crate) fn start(source: Arc<Source>, intake: Intake, how: ReadOptions) -> std::io::Result<()> {
     let reads = Reads {
         source,
@@ -98,7 +98,7 @@ impl Reads {
                     self.source.end();
                     return ended(None);
                 }
-                // A file that is followed does not end when its log does.
+                // A followed file does not end when its log does.
                 Ok(Arrival::Idle) if self.marked => self.end(0),
                 Ok(_) => {}
                 Err(error) => {
@@ -171,7 +171,7 @@ impl Reads {
         });
     }
 
-    /// A relay that has joined late says so at once.
+    /// A relay that has joined late says so in its first block.
     fn look_at_first(&mut self, piece: &Piece) {
         let Some(session) = &self.session else { return };
         let Some(relay) = joined(&session.header, piece) else {
@@ -186,7 +186,7 @@ impl Reads {
         }
     }
 
-    /// Whether to read on.
+    /// Passes on the pieces. Returns whether to keep reading.
     fn hand_on(&mut self) -> bool {
         if self.refused {
             return false;
@@ -197,7 +197,7 @@ impl Reads {
         }
     }
 
-    /// The log is over, or its source.
+    /// The log has ended, or its source.
     fn finish(&mut self, framer: Framer) {
         let cut_off = framer.finish(&mut |framed| self.take(framed));
         self.hand_on();
@@ -222,7 +222,7 @@ impl Reads {
     }
 }
 
-/// The relay that says in the first block of a log that it has joined late.
+/// The id of the relay that says in the first block of a log that it has joined late.
 fn joined(header: &Arc<Header>, piece: &Piece) -> Option<u64> {
     if piece.kind != PieceKind::Block || piece.cap.is_some() {
         return None;

@@ -14,19 +14,19 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{oneshot, watch};
 
-/// Bytes of pieces that are taken at a time.
+/// How many bytes of pieces are taken at a time.
 const BATCH: usize = 1 << 20;
 
-/// Gets every piece of a source. What it has not taken stays in the ring, and when the ring is
-/// full of that, the source is not read until it takes more.
+/// Gets every piece of a source. Pieces that it has not taken stay in the ring, and when the
+/// ring is full of them, the source is not read until it takes more.
 ///
-/// One source has one recorder at most. Its sessions come one after the other.
+/// A source has at most one recorder. It gets the sessions one after the other.
 #[derive(Debug)]
 pub struct Recorder {
     source: Arc<Source>,
     changed: watch::Receiver<()>,
     session: Option<Recording>,
-    /// The session that was there when the recorder came.
+    /// The session that existed when the recorder was made.
     first: Option<Arc<Session>>,
 }
 
@@ -35,28 +35,28 @@ pub struct Recorder {
 struct Recording {
     session: Arc<Session>,
     told: bool,
-    /// The piece that comes next, and where it begins, in bytes behind the header.
+    /// The next piece, and its offset, in bytes after the header.
     next: u64,
     offset: u64,
     taken: VecDeque<Piece>,
     pokes: u64,
 }
 
-/// What a recorder gets.
+/// What [`Recorder::next`] returns.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Recorded {
-    /// A session begins. Also the first thing, if the source has a session already.
+    /// A session begins. This is also the first result if the source has a session already.
     Began(Began),
     /// The next piece of it.
     Piece(Piece),
-    /// Nothing has come for as long as it was waited.
+    /// Nothing has arrived within the time limit.
     Idle,
     /// The session is over.
     Ended {
         /// Whether its log has an end mark (which was the last piece).
         marked: bool,
-        /// Bytes at its end that were no whole block.
+        /// Bytes at its end that were not a whole block.
         cut_off: u64,
     },
     /// There will be no more sessions.
@@ -67,34 +67,33 @@ pub enum Recorded {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Began {
-    /// Which of its source's, from 1 on.
+    /// Its number among those of its source, from 1 on.
     pub number: u64,
     /// The header of its log.
     pub header: Arc<Header>,
-    /// When that came.
+    /// When the header arrived.
     pub since: SystemTime,
-    /// Where the first piece lies, in bytes behind the header. If that is not 0 the recorder came
+    /// Offset of the first piece, in bytes after the header. If it is not 0 the recorder joined
     /// late, and the recording has to begin with a [`Cut`].
     pub offset: u64,
 }
 
-/// What a file begins with that goes on where a recorder stands, behind the piece that it got
-/// last.
+/// The beginning of a file that continues after the last piece that the recorder got.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Cut {
     /// The header.
     pub header: Arc<Header>,
-    /// What holds there: written behind the header.
+    /// The state there: written after the header.
     pub beginning: Beginning,
-    /// The place, in bytes behind the header of the log.
+    /// The place, in bytes after the header of the log.
     pub offset: u64,
-    /// Whether nothing is torn apart that belongs together: no heap sample is open.
+    /// Whether the cut splits nothing: no heap sample is open.
     pub clean: bool,
 }
 
 impl Recording {
-    /// From its first piece on, unless the recorder comes late.
+    /// From its first piece on, unless the recorder joins late.
     fn new(session: Arc<Session>, late: bool) -> Self {
         let mut next = 0;
         if late {
@@ -113,7 +112,7 @@ impl Recording {
         }
     }
 
-    /// The number of the piece that was not handed out yet.
+    /// The number of the next piece to be returned.
     fn here(&self) -> u64 {
         self.next - self.taken.len() as u64
     }
@@ -138,7 +137,7 @@ impl Recorder {
         }
     }
 
-    /// What is next; waits for it no longer than this.
+    /// Returns what is next, and waits for it no longer than this.
     pub fn next(&mut self, patience: Duration) -> Recorded {
         let until = Instant::now() + patience;
         loop {
@@ -192,7 +191,7 @@ impl Recorder {
         }
     }
 
-    /// What a file has to begin with that goes on here. `None` if there is no session, or its log
+    /// The beginning of a file that continues here. `None` if there is no session, or its log
     /// cannot be followed to this place.
     pub fn cut(&mut self) -> Option<Cut> {
         let recording = self.session.as_ref()?;
@@ -208,7 +207,7 @@ impl Recorder {
         })
     }
 
-    /// Which program it is, as far as its log says by now.
+    /// The program, as far as its log identifies it so far.
     pub fn program(&self) -> ProgramStatus {
         let report = self.session.as_ref().map(|it| &it.session.fold.report);
         let report = report.map(|it| it.lock().unwrap_or_else(PoisonError::into_inner));

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Sources, and those who read them: see the [crate](crate).
+/// Sources and their readers: see the [crate](crate).
 ///
 /// It can be cloned: all clones are the same relay. When the last one is dropped without
 /// [`drain`](Self::drain), it ends at once, and clients get no end mark.
@@ -34,11 +34,11 @@ struct Inner {
     id: u64,
     options: Options,
     since: Instant,
-    /// In the order in which they became known.
+    /// In the order in which they were added.
     sources: Mutex<Vec<Arc<Source>>>,
     addresses: Mutex<Vec<AddressStatus>>,
     clients: Arc<Clients>,
-    /// Sources are not read any more.
+    /// Stops reading sources.
     stop: Arc<AtomicBool>,
     server: Server,
 }
@@ -79,13 +79,14 @@ impl Relay {
         })
     }
 
-    /// The number by which the relay knows its own streams. No two relays have the same.
+    /// The number by which the relay recognises its own streams. No two relays have the
+    /// same.
     pub fn id(&self) -> u64 {
         self.inner.id
     }
 
-    /// Makes the name of a source known before the source itself is there, so that its clients
-    /// can come before it: those get every byte.
+    /// Registers the name of a source before the source itself is added, so that clients can
+    /// connect before it: those get every byte.
     ///
     /// # Errors
     ///
@@ -135,21 +136,21 @@ impl Relay {
         })
     }
 
-    /// Serves a source at an address, from when this returns. The answer is the address as it can
-    /// be connected to: with the port that the system chose.
+    /// Serves a source at an address, from when this returns. Returns the address to connect to,
+    /// with the port that the system chose.
     ///
-    /// `of` may be missed out if there is one source alone.
+    /// `of` may be `None` if there is exactly one source.
     ///
     /// # Errors
     ///
-    /// If the address cannot be listened on, or it is not clear which source is meant.
+    /// If the address cannot be listened on, or the source is missing or ambiguous.
     pub fn serve(&self, at: &Address, of: Option<&str>) -> Result<Address, Error> {
         self.serve_with(at, of, true)
     }
 
-    /// The same for those who would read the source itself if this relay did not. Whatever ends their
-    /// log, it gets no end mark that the source has not sent: so they know whether to look for the
-    /// source.
+    /// The same for clients that would read the source directly without this relay. Their log never
+    /// gets an end mark that the source has not sent, so that they can tell whether to look for the
+    /// source again.
     ///
     /// # Errors
     ///
@@ -186,7 +187,7 @@ impl Relay {
         Ok(bound)
     }
 
-    /// The log of a source, in this process. It waits for a session if there is none.
+    /// Reads the log of a source in this process. It waits for a session if there is none.
     ///
     /// # Errors
     ///
@@ -205,13 +206,13 @@ impl Relay {
         feed.come();
         let clients = &self.inner.clients;
         let got = feed.got().clone();
-        // Only those at sockets are too many at some time.
+        // Only clients at sockets are limited.
         let registered = clients.register(&source.name, None, usize::MAX, got);
         let registered = registered.ok_or(Error::Draining)?;
         Ok(Reader::new(feed, registered))
     }
 
-    /// A reader for which the source waits.
+    /// A recorder: a reader for which the source waits.
     ///
     /// # Errors
     ///
@@ -228,7 +229,7 @@ impl Relay {
         Ok(Recorder::new(source, session))
     }
 
-    /// How things are.
+    /// The current status.
     pub fn status(&self) -> Status {
         let sources = self.inner.sources().clone();
         let (clients_total, clients_refused, clients_lagged) = self.inner.clients.counts();
@@ -251,9 +252,9 @@ impl Relay {
     }
 
     /// Ends the relay: no new client is served, sources are not read any more, and each log ends
-    /// with an end mark behind the last whole block that has come. Returns when all clients have
-    /// got theirs, or when the time is over. Other clones of the relay can do nothing more than
-    /// tell its status.
+    /// with an end mark after the last whole block that has arrived. Returns when all clients
+    /// have read theirs, or when the time is over. Other clones of the relay can then only
+    /// return its status.
     pub fn drain(self, limit: Duration) {
         let until = Instant::now() + limit;
         self.inner.stop.store(true, Ordering::Relaxed);
@@ -270,7 +271,7 @@ impl Relay {
 
 impl Inner {
     fn sources(&self) -> MutexGuard<'_, Vec<Arc<Source>>> {
-        // Nothing is ever left half done under this lock.
+        // Every change under this lock is complete before anything could panic.
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -318,7 +319,7 @@ impl Drop for Inner {
     }
 }
 
-/// Memory that this process occupies, where the system says so.
+/// Memory that this process occupies, if the system reports it.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

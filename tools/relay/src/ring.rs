@@ -1,8 +1,8 @@
 //! The latest pieces of a session, in bounded memory.
 //!
-//! The source's thread appends, and never waits, except for those who may keep it waiting
-//! ([`Hold`]). Pieces have numbers; a reader has the number of the next one and asks for that.
-//! If it asks too late, the piece is gone.
+//! The source's thread appends, and waits only for those that may block it ([`Hold`]). Pieces
+//! have numbers; a reader asks for its next one by number. If it asks too late, the piece is
+//! gone.
 
 use crate::piece::{Piece, PieceKind};
 use bytes::Bytes;
@@ -11,18 +11,19 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// What a piece costs beside its bytes.
+/// Overhead of a piece, in bytes.
 const OVERHEAD: u64 = 96;
-/// In how many segments the ring is divided.
+/// The number of segments of the ring.
 const SEGMENTS: u64 = 16;
-/// Readers in the oldest segments are taken off, so that what they need is still here: in these, and
-/// in what two of the largest pieces take, but not in more than half of all.
+/// Readers in the oldest segments are taken off while the pieces that they need are still available:
+/// in this many segments, and in the size of two of the largest pieces, but at most in half of the
+/// ring.
 const SPARED: u64 = 2;
 /// The smallest ring.
 const LEAST: u64 = 64 << 10;
-/// How many slices one write is made of at most.
+/// The most slices of one write.
 const SLICES: usize = 64;
-/// How many pieces are handed out at a time at most: others want the lock, too.
+/// The most pieces that are returned at a time, so that others can take the lock.
 const PIECES: usize = 2048;
 
 /// Pieces of a session.
@@ -37,25 +38,25 @@ pub(crate) struct Ring {
 #[derive(Debug, Default)]
 struct State {
     entries: VecDeque<Entry>,
-    /// The number of the oldest piece that is here.
+    /// The number of the oldest piece in the ring.
     first: u64,
-    /// What all pieces together have cost so far, and those that are gone.
+    /// The total cost of all pieces so far, and of those that are gone.
     cost: u64,
     gone: u64,
-    /// What the largest piece has cost.
+    /// The cost of the largest piece.
     largest: u64,
-    /// Where the stream ends.
+    /// The end of the stream.
     offset: u64,
     blocks: u64,
     faulty: u64,
     latest: u64,
     ended: Option<End>,
     closed: bool,
-    /// Who may keep the source waiting: the recorder, which also keeps what comes before it in
-    /// its segment; and the fold, if the source waits anyhow, or can.
+    /// Who may block the source: the recorder, which also keeps the pieces before it in its
+    /// segment; and the fold, if the source waits for a recorder, or may wait.
     recorder: Option<u64>,
     fold: Option<u64>,
-    /// The source waits for the fold to let go of the oldest piece.
+    /// The source waits for the fold to release the oldest piece.
     asks_fold: bool,
     can_wait: bool,
     pokes: u64,
@@ -65,14 +66,14 @@ struct State {
 #[derive(Debug)]
 struct Entry {
     piece: Piece,
-    /// What those before it have cost.
+    /// The total cost of the pieces before it.
     cost: u64,
 }
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    /// With a mark, which was the last piece.
+    /// With an end mark, which was the last piece.
     pub(crate) marked: bool,
     /// Bytes at its end that were no whole block.
     pub(crate) cut_off: u64,
@@ -80,45 +81,45 @@ pub(crate) struct End {
     pub(crate) latest: u64,
 }
 
-/// A piece and where it lies.
+/// A piece and its position.
 #[derive(Clone, Debug)]
 pub(crate) struct Numbered {
     pub(crate) number: u64,
     pub(crate) piece: Piece,
-    /// In which segment it begins.
+    /// The segment in which it begins.
     pub(crate) segment: u64,
 }
 
-/// What there is for a reader.
+/// What is available for a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Something, up to this time.
+    /// Pieces, up to this time.
     Here { time: u64 },
     /// Nothing yet.
     Nothing,
     /// The next piece is gone.
     Gone,
-    /// All pieces were read, and there will be no more.
+    /// All pieces were read, and the session has ended.
     Ended(End),
-    /// Nobody is to read any more.
+    /// The ring is closed.
     Closed,
 }
 
-/// What a thread that waits is woken for.
+/// Why a waiting thread was woken.
 #[derive(Debug)]
 pub(crate) enum Woken {
     Pieces(Vec<Numbered>),
-    /// What it waits for is gone; this is the oldest piece that is here.
+    /// The piece that it waits for is gone; this is the oldest one in the ring.
     Gone {
         first: u64,
     },
     Ended(End),
     Closed,
-    /// Somebody has poked it, or the time is over.
+    /// It was poked, or the time is over.
     Poked,
 }
 
-/// Who may keep the source waiting.
+/// Who may block the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
     Recorder,
@@ -139,7 +140,7 @@ pub(crate) struct Fill {
 }
 
 impl Ring {
-    /// `can_wait`: the source can be kept waiting.
+    /// `can_wait`: the source may wait.
     pub(crate) fn new(limit: usize, can_wait: bool) -> Self {
         Self {
             state: Mutex::new(State {
@@ -154,17 +155,17 @@ impl Ring {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing is ever left half done under this lock.
+        // Every change under this lock is complete before anything could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes readers, and all that wait for pieces.
+    /// Wakes readers, and all threads that wait for pieces.
     pub(crate) fn wake(&self) {
         self.changed.notify_all();
         self.wake.send_replace(());
     }
 
-    /// Tells whenever something has changed.
+    /// Notifies of every change.
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.wake.subscribe()
     }
@@ -173,7 +174,8 @@ impl Ring {
         cost / (self.limit / SEGMENTS)
     }
 
-    /// Appends pieces. Waits only for those who may keep the source waiting. Whether it goes on.
+    /// Appends pieces. Waits only for those that may block the source. Returns whether to
+    /// continue.
     pub(crate) fn push(&self, pieces: &mut Vec<Piece>) -> bool {
         if pieces.is_empty() {
             return true;
@@ -191,7 +193,7 @@ impl Ring {
                     continue;
                 }
                 state.waits += u64::from(!std::mem::replace(&mut waited, true));
-                // The fold may let more go than it has, if it is asked.
+                // The fold may release more pieces on request.
                 state.asks_fold = state.is_held_by_fold();
                 state.pokes += u64::from(state.asks_fold);
                 self.wake();
@@ -209,7 +211,7 @@ impl Ring {
         true
     }
 
-    /// There will be no more pieces. Only the first time counts.
+    /// Ends the session. Only the first call counts.
     pub(crate) fn end(&self, cut_off: u64) {
         let mut state = self.lock();
         if state.ended.is_none() {
@@ -224,7 +226,7 @@ impl Ring {
         self.wake();
     }
 
-    /// Nobody is to read any more; the memory is freed.
+    /// Closes the ring and frees the memory.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -241,7 +243,7 @@ impl Ring {
         self.wake();
     }
 
-    /// From which piece on the source is kept waiting for this one; `None`: not any more.
+    /// Keeps the pieces from this one on for the given holder; `None` releases them.
     pub(crate) fn hold(&self, who: Hold, from: Option<u64>) {
         let mut state = self.lock();
         let holds = match who {
@@ -251,26 +253,27 @@ impl Ring {
         let changes = *holds != from;
         *holds = from;
         drop(state);
-        // The source may wait for just that.
+        // The source may wait for exactly this.
         if changes {
             self.changed.notify_all();
         }
     }
 
-    /// Keeps the source waiting for the recorder from the oldest piece on that is here. Which.
+    /// Keeps all pieces for the recorder, and returns the number of the oldest one in the
+    /// ring.
     pub(crate) fn hold_oldest(&self) -> u64 {
         let mut state = self.lock();
         let first = state.first;
         *state.recorder.get_or_insert(first)
     }
 
-    /// Whether the source waits for the fold to let go of the oldest piece, and which that is.
+    /// The number of the oldest piece, if the source waits for the fold to release it.
     pub(crate) fn asks_fold(&self) -> Option<u64> {
         let state = self.lock();
         state.asks_fold.then_some(state.first)
     }
 
-    /// From which piece on the source is kept waiting for this one.
+    /// The piece from which on the given holder keeps pieces.
     pub(crate) fn held(&self, who: Hold) -> Option<u64> {
         let state = self.lock();
         match who {
@@ -283,7 +286,7 @@ impl Ring {
         self.lock().ended
     }
 
-    /// The number of the oldest piece that is here, and of the one that comes next.
+    /// The number of the oldest piece in the ring, and of the next one.
     pub(crate) fn range(&self) -> (u64, u64) {
         let state = self.lock();
         (state.first, state.first + state.entries.len() as u64)
@@ -315,8 +318,8 @@ impl Ring {
         }
     }
 
-    /// Waits for pieces from this one on, for as long as it takes or until `deadline`. `pokes` is
-    /// how often it was poked; that may have been before.
+    /// Waits for pieces from this one on, without a limit or until `deadline`. `pokes` is the
+    /// number of pokes that the caller has seen.
     pub(crate) fn wait(
         &self,
         from: u64,
@@ -370,7 +373,7 @@ impl Ring {
         self.lock().closed
     }
 
-    /// Whether somebody may keep the oldest piece, and does.
+    /// Whether a holder that may keep the oldest piece does so.
     fn is_held(&self, state: &State) -> bool {
         let begins = |index: u64| {
             let entry = state.entries.get(index as usize);
@@ -401,7 +404,8 @@ impl Ring {
             .collect()
     }
 
-    /// The pieces from one to another, as far as they are here, up to about `most` bytes.
+    /// The pieces from one to another, as far as they are in the ring, up to about `most`
+    /// bytes.
     pub(crate) fn pieces(&self, from: u64, to: u64, most: usize) -> Vec<Numbered> {
         let state = self.lock();
         if from < state.first {
@@ -412,8 +416,7 @@ impl Ring {
         found
     }
 
-    /// The first piece whose readers are safe: those who stand before it are about to fall
-    /// off.
+    /// The first piece whose readers are safe: readers before it are about to fall off.
     pub(crate) fn edge(&self) -> u64 {
         let state = self.lock();
         let spared = self.limit / SEGMENTS * SPARED + 2 * state.largest;
@@ -425,7 +428,8 @@ impl Ring {
         state.first + before as u64
     }
 
-    /// Where a piece begins, in bytes of the stream; where the stream ends, if it is not here.
+    /// The offset of a piece in the stream; the end of the stream, if the piece is not in the
+    /// ring.
     pub(crate) fn offset_of(&self, number: u64) -> u64 {
         let state = self.lock();
         let index = number.saturating_sub(state.first) as usize;

@@ -17,37 +17,37 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-/// After an attempt to accept that failed, the next one waits for this long.
+/// The pause after a failed accept.
 const AGAIN: Duration = Duration::from_millis(100);
 /// How long to wait for the thread to stop listening.
 const STOPPING: Duration = Duration::from_secs(2);
 
-/// How to tell the thread.
+/// Sends orders to the thread.
 #[derive(Debug)]
 pub(crate) struct Server {
     orders: UnboundedSender<Order>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What it is told.
+/// An order for the thread.
 #[derive(Debug)]
 enum Order {
     Serve(Served),
-    /// Serve no new client; answered when the files of the sockets are gone.
+    /// Serve no new client; answered when the files of the sockets are removed.
     StopListening(SyncSender<()>),
 }
 
-/// Where clients come, and what they get.
+/// A listening socket, and what its clients get.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) listening: Listening,
     pub(crate) at: Address,
     pub(crate) source: Arc<Source>,
-    /// Whether logs may get an end mark that is not the source's.
+    /// Whether logs may get an end mark that the source has not sent.
     pub(crate) mark_ends: bool,
 }
 
-/// What all clients share.
+/// State shared by all clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) clients: Arc<Clients>,
@@ -73,16 +73,16 @@ impl Server {
     }
 
     pub(crate) fn serve(&self, served: Served) {
-        // The thread is there for as long as this is.
+        // The thread runs as long as this exists.
         let _ = self.orders.send(Order::Serve(served));
     }
 
-    /// Returns when no client can connect any more, and the files of the sockets are gone: the process
-    /// may end right after that.
+    /// Returns when no client can connect any more, and the files of the sockets are removed: the
+    /// process may end right after that.
     pub(crate) fn stop_listening(&self) {
         let (done, is_done) = sync_channel(1);
         let _ = self.orders.send(Order::StopListening(done));
-        // Bounded, as this may be called by the thread that would have to do it.
+        // With a time limit, as this may be called on the server's own thread.
         let _ = is_done.recv_timeout(STOPPING);
     }
 }
@@ -92,7 +92,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let (orders, _) = unbounded_channel();
         self.orders = orders;
-        // The receiver of events may hold the last reference to the relay.
+        // The callback for events may hold the last reference to the relay.
         let own = |thread: &JoinHandle<()>| thread.thread().id() == std::thread::current().id();
         if let Some(thread) = self.thread.take().filter(|thread| !own(thread)) {
             let _ = thread.join();
@@ -102,7 +102,7 @@ impl Drop for Server {
 
 async fn run(mut orders: UnboundedReceiver<Order>, shared: Shared) {
     let mut listeners = JoinSet::new();
-    // What is spawned ends with the runtime.
+    // Spawned tasks end with the runtime.
     while let Some(order) = orders.recv().await {
         match order {
             Order::Serve(served) => {
@@ -169,9 +169,9 @@ impl Accept {
             Self::Unix(listener) => Ok(Socket::Unix(listener.accept().await?.0)),
             Self::Tcp(listener) => {
                 let stream = listener.accept().await?.0;
-                // A client that vanishes is noticed at last.
+                // Keep-alive detects a client that disappears.
                 let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
-                // What there is to send is sent: blocks come whole.
+                // Send at once: blocks are written whole.
                 let _ = stream.set_nodelay(true);
                 Ok(Socket::Tcp(stream))
             }

@@ -11,13 +11,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// From one header to the next.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// Which of its source's, from 1 on.
+    /// Its number among those of its source, from 1 on.
     pub(crate) number: u64,
     pub(crate) header: Arc<Header>,
     pub(crate) since: SystemTime,
     pub(crate) ring: Arc<Ring>,
     pub(crate) fold: fold::Handle,
-    /// It comes from a relay that had joined late.
+    /// It was sent by a relay that had joined late.
     pub(crate) joined_late: AtomicBool,
 }
 
@@ -62,7 +62,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // No reader waits for the fold's answer any more.
+        // Releases readers that wait for an answer of the fold.
         self.ring.close();
     }
 }

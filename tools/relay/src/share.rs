@@ -1,9 +1,9 @@
-//! The one place for a client that a program has, shared by all who want it.
+//! Shares the single client slot of a program between tools.
 //!
-//! A program serves one client. Of all tools that want the log of a program that was
+//! A program serves one client. Of all tools that read a program that was
 //! [found](eventlog_source::programs), one holds the slot, with a relay for the others at
-//! `DIR/NAME.relay`, and reads from that relay itself. When it ends, however that happens, the
-//! others lose their connections; each attaches again, and one of them has the slot then.
+//! `DIR/NAME.relay`, and reads from that relay itself. When it ends, for whatever reason, the
+//! others lose their connections; each attaches again, and one of them gets the slot.
 
 use crate::{Address, Arrivals, Event, Intake, Options, Relay};
 use eventlog_source::programs::{Holder, Presence, Program, Slot};
@@ -20,26 +20,26 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long somebody may have the slot before they serve others.
+/// How long a tool may hold the slot before it serves others.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often that is looked at.
+/// How often that is checked.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How long to look whether a connection lasts.
+/// How long to check whether a connection lasts.
 const GLANCE: Duration = Duration::from_millis(20);
-/// How long a thread of our own relay may take for what it does at once.
+/// How long a thread of our own relay may take for an immediate action.
 const SOON: Duration = Duration::from_secs(10);
-/// How often the source looks whether it is to end.
+/// How often the source checks whether it is to end.
 const TICK: Duration = Duration::from_millis(50);
-/// How long others may take to get the rest when we end.
+/// How long other clients may take to read the rest when we end.
 const REST: Duration = Duration::from_secs(2);
 
-/// A tool that reads programs which others may want to read, too.
+/// For a tool that reads programs which other tools may read, too.
 ///
-/// Dropped, it gives up what it holds: whoever reads through it gets what has come until then.
+/// Dropping it releases its slots: its clients get what has arrived until then.
 #[derive(Debug)]
 pub struct Share {
     verb: String,
-    /// How much of each program is kept for others who are slow.
+    /// How much of each program is kept for slow clients.
     ring_bytes: usize,
     /// By the path of the program's socket.
     held: Mutex<BTreeMap<PathBuf, HeldSlot>>,
@@ -50,12 +50,12 @@ pub struct Share {
 enum HeldSlot {
     /// And served.
     Served(Holding),
-    /// For a moment, or served by another relay.
+    /// For a short visit, or served by another relay.
     Alone(#[expect(dead_code, reason = "it is kept for what its drop does")] Slot),
 }
 
 impl HeldSlot {
-    /// Reads no more.
+    /// Stops reading.
     fn stop(&self) {
         if let Self::Served(holding) = self {
             holding.stop();
@@ -64,7 +64,7 @@ impl HeldSlot {
 }
 
 impl Share {
-    /// For a verb of that name: what others are told when they ask who holds a slot.
+    /// For a verb with this name, which other tools show as the holder of a slot.
     pub fn new(verb: impl Into<String>) -> Self {
         Self {
             verb: verb.into(),
@@ -73,7 +73,7 @@ impl Share {
         }
     }
 
-    /// Keeps so much of each program for others who are slow.
+    /// Keeps this much of each program for slow clients.
     #[must_use]
     pub fn ring_bytes(self, ring_bytes: usize) -> Self {
         Self { ring_bytes, ..self }
@@ -84,8 +84,8 @@ impl Share {
     ///
     /// # Errors
     ///
-    /// `NotFound` and `ConnectionRefused` if the program is gone, `ResourceBusy` if another has
-    /// the slot and does not serve us; and those of the system.
+    /// `NotFound` and `ConnectionRefused` if the program is gone, `ResourceBusy` if another
+    /// tool has the slot and does not serve us; and those of the system.
     pub fn attach(&self, program: &Program) -> io::Result<UnixStream> {
         self.attach_or(program, |slot| {
             let (holding, stream) = Holding::begin(slot, self.ring_bytes)?;
@@ -93,7 +93,8 @@ impl Share {
         })
     }
 
-    /// The same, for a moment: if nobody serves the program we connect to it, and serve nobody.
+    /// The same for a short visit: if there is no relay, this connects to the program, and
+    /// serves no others.
     ///
     /// # Errors
     ///
@@ -105,21 +106,21 @@ impl Share {
         })
     }
 
-    /// Gives up what is held. Others get what has come until then.
+    /// Releases all slots. Other clients get what has arrived until then.
     pub fn leave(&self) {
         let held = std::mem::take(&mut *self.held());
-        // They end at the same time, and are waited for one after the other.
+        // All are stopped at the same time, and then waited for one after the other.
         held.values().for_each(HeldSlot::stop);
         drop(held);
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<PathBuf, HeldSlot>> {
-        // Nothing is ever left half done under this lock.
+        // Every change under this lock is complete before anything could panic.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same, with a relay of the caller's own: it has the slot, connects to the program, and
-    /// `serve` begins to serve others at [`Slot::relay`].
+    /// The same with the caller's own relay: this takes the slot and connects to the program,
+    /// and `serve` begins to serve others at [`Slot::relay`].
     ///
     /// # Errors
     ///
@@ -156,7 +157,7 @@ impl Share {
             }
             if let Some(slot) = Slot::take(program, &self.verb)? {
                 let (mine, stream) = hold(slot)?;
-                // What was held of it before has ended.
+                // An earlier slot of this program has ended.
                 let before = self.held().insert(program.socket(), mine);
                 drop(before);
                 return Ok(stream);
@@ -169,8 +170,8 @@ impl Share {
     }
 }
 
-/// Whether a connection is not that to somebody who is about to end: of those the kernel takes
-/// some more, and then it drops them. Mostly something comes at once.
+/// Whether the other end of a connection is not about to end: the kernel still accepts some
+/// connections then, and drops them. Usually data arrives at once.
 fn is_served(stream: &UnixStream) -> io::Result<bool> {
     stream.set_read_timeout(Some(GLANCE))?;
     let peeked = rustix::net::recv(stream, &mut [0; 1], RecvFlags::PEEK);
@@ -181,7 +182,7 @@ fn is_served(stream: &UnixStream) -> io::Result<bool> {
     ))
 }
 
-/// There is no relay, or none any more.
+/// Whether there is no relay, or none any more.
 fn is_nobody(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -195,11 +196,11 @@ fn busy(program: &Program) -> io::Error {
     let verb = verb.map_or("another tool".to_owned(), |verb| format!("eventlog {verb}"));
     let pid = holder.as_ref().and_then(|it| it.pid);
     let pid = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
-    let message = format!("{verb}{pid} reads it, and does not serve others at this moment");
+    let message = format!("{verb}{pid} reads it, and does not serve others yet");
     io::Error::new(ErrorKind::ResourceBusy, message)
 }
 
-/// A program that is read and served by us.
+/// A program that this process reads and serves.
 #[derive(Debug)]
 struct Holding {
     relay: Relay,
@@ -219,12 +220,13 @@ impl Holding {
                 let _ = came.send(*client);
             }
         });
-        // As where nobody is in between: a log that begins again comes in the same connection.
+        // As with a direct connection: a log that begins again arrives in the same connection.
         options.follow_restarts = true;
         options.ring_bytes = ring_bytes;
         let relay = Relay::start(options).map_err(io::Error::other)?;
         relay.reserve(&name).map_err(io::Error::other)?;
-        // Our own client comes first, and so gets every byte. Nobody else knows this address.
+        // Our own client connects first, and so gets every byte. This address is not
+        // published.
         let private = slot.private();
         let served = relay.serve_instead(&Address::Unix(private.clone()), Some(&name));
         let stream = served
@@ -246,7 +248,7 @@ impl Holding {
         relay
             .add(&name, Intake::new(held))
             .map_err(io::Error::other)?;
-        // From then on commands reach the program.
+        // Commands reach the program from then on.
         wait_for(&asked)?;
         relay
             .serve_instead(&at, Some(&name))
@@ -264,7 +266,12 @@ impl Holding {
 
 fn wait_for<T>(channel: &Receiver<T>) -> io::Result<T> {
     let got = channel.recv_timeout(SOON);
-    got.map_err(|_| io::Error::new(ErrorKind::TimedOut, "the relay in this process hangs"))
+    got.map_err(|_| {
+        io::Error::new(
+            ErrorKind::TimedOut,
+            "the relay of this process hangs; please report it",
+        )
+    })
 }
 
 impl Drop for Holding {
@@ -284,16 +291,16 @@ impl Drop for Holding {
 
 /// The log of a program whose slot we hold.
 struct Held {
-    /// Until the end: the slot is free from then on.
+    /// Dropped at the end, which frees the slot.
     reading: Option<(Connection, Slot)>,
     begun: bool,
     stop: Arc<AtomicBool>,
-    /// Told once the relay knows where commands go.
+    /// Notified once the relay has the connection for commands.
     ready: Sender<()>,
 }
 
 impl Held {
-    /// Gives the slot up.
+    /// Releases the slot.
     fn end(&mut self) {
         if let Some((connection, slot)) = self.reading.take() {
             // The relay has a duplicate, for commands.
@@ -329,7 +336,8 @@ impl Arrivals for Held {
             Ok(count) => return Ok(Arrival::Bytes(count)),
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::Interrupted => return Ok(Arrival::Idle),
-                // A program that is killed leaves this, or just the end.
+                // A program that is killed causes this error, or just the end of the
+                // stream.
                 ErrorKind::ConnectionReset => {}
                 _ => {
                     let from = slot.program().source();

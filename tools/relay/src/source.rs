@@ -1,4 +1,4 @@
-//! A source by its name: its sessions, one after the other.
+//! A named source and its sessions, one after the other.
 
 use crate::commands::Commands;
 use crate::ring::Hold;
@@ -8,28 +8,28 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::watch;
 
-/// What is known of a source.
+/// Counters of a source.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: Arc<str>,
     pub(crate) commands: Commands,
     state: Mutex<State>,
     changed: watch::Sender<()>,
-    /// The recorder has begun with another session.
+    /// Notified when the recorder has begun with another session.
     recorded: Condvar,
 }
 
-/// Sessions that are kept at most for those who have not read them to their end.
+/// The most sessions that are kept for readers that have not finished them.
 const BEFORE: usize = 64;
-/// So much of a ring may sessions take that are kept without a reader, and so many there may be.
+/// How much of a ring finished sessions without a reader may take, and how many there may be.
 const SHORT: u64 = 16;
 const FEW: usize = 8;
-/// Sessions that the recorder may be behind.
+/// How many sessions the recorder may be behind.
 const BEHIND: usize = 2;
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether it is read, or was.
+    /// Whether it is being read, or was.
     taken: bool,
     over: bool,
     /// The latest session, live or ended.
@@ -44,8 +44,8 @@ struct State {
     to_record: VecDeque<Arc<Session>>,
 }
 
-/// A session that is over. It is there while it still has readers, and a small one a little
-/// longer: those who wait for it may not have seen yet that it has begun.
+/// A session that has ended. It is kept while it has readers, and a small one a little
+/// longer: clients that wait for it may not have noticed yet that it has begun.
 #[derive(Debug)]
 struct Before {
     session: Weak<Session>,
@@ -53,8 +53,8 @@ struct Before {
 }
 
 impl State {
-    /// The sessions before the present one that are not kept any more: all together may take as
-    /// much as a ring. The last one is always kept, and what the recorder needs.
+    /// The earlier sessions that are not kept any more: together they may take as much memory
+    /// as a ring. The last one is always kept, and those that the recorder needs.
     fn too_old(&mut self, limit: u64) -> Vec<Arc<Session>> {
         let (mut bytes, mut short, mut kept) = (0, 0, VecDeque::new());
         let mut old = Vec::new();
@@ -81,12 +81,12 @@ impl State {
     }
 }
 
-/// What there is for somebody who comes.
+/// What is available for a new reader.
 #[derive(Clone, Debug)]
 pub(crate) enum Found {
-    /// A session that goes on, or the last one.
+    /// A running session, or the last one.
     Session(Arc<Session>),
-    /// None yet. So many there were.
+    /// None yet, and the number of earlier ones.
     Nothing {
         /// Before.
         sessions: u64,
@@ -107,21 +107,21 @@ impl Source {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing is ever left half done under this lock.
+        // Every change under this lock is complete before anything could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells whenever a session begins or ends, or all are over.
+    /// Notifies whenever a session begins or ends, or the source has ended.
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// It is about to be read; `false` if it is already.
+    /// Marks it as being read; `false` if it is already.
     pub(crate) fn take(&self) -> bool {
         !std::mem::replace(&mut self.lock().taken, true)
     }
 
-    /// It could not be, after all.
+    /// Undoes [`Self::take`] after a failure.
     pub(crate) fn give_back(&self) {
         self.lock().taken = false;
     }
@@ -131,8 +131,8 @@ impl Source {
         self.lock().sessions + 1
     }
 
-    /// A session begins. Of those before, only the last ones are kept for their readers; the
-    /// recorder is waited for if it is further behind.
+    /// A session begins. Only the last earlier ones are kept for their readers; if the
+    /// recorder is further behind, this waits for it.
     pub(crate) fn begin(&self, session: Arc<Session>) {
         let mut state = self.lock();
         while state.recorder && state.to_record.len() >= BEHIND && !state.over {
@@ -164,7 +164,7 @@ impl Source {
         self.changed.send_replace(());
     }
 
-    /// Nothing more will come.
+    /// The source has ended.
     pub(crate) fn end(&self) {
         self.lock().over = true;
         self.recorded.notify_all();
@@ -172,7 +172,7 @@ impl Source {
         self.changed.send_replace(());
     }
 
-    /// Ends the present session, whatever may still come.
+    /// Ends the present session, even if more would arrive.
     pub(crate) fn cut_short(&self) {
         let latest = self.lock().latest.clone();
         if let Some(session) = latest {
@@ -191,11 +191,11 @@ impl Source {
         }
     }
 
-    /// A session for somebody who has seen those up to `seen`. One that has ended is for those who
-    /// `waited` for it, and for those who come when nothing else is to be expected.
+    /// A session for somebody who has seen those up to `seen`. One that has ended is returned to
+    /// readers that `waited` for it, and to new readers when no other session is expected.
     pub(crate) fn find(&self, seen: u64, waited: bool) -> Found {
         let state = self.lock();
-        // Who waited misses none that is still there.
+        // A reader that waited misses no session that is still kept.
         let mut missed = state.before.iter().rev().filter(|_| waited);
         let missed = missed.find_map(|before| {
             let session = before.session.upgrade()?;
@@ -217,8 +217,8 @@ impl Source {
         }
     }
 
-    /// There is a recorder from now on. It begins with the present session, if there is one; `None`
-    /// if there is a recorder already.
+    /// Adds a recorder, which begins with the present session, if there is one; `None` if there is
+    /// a recorder already.
     pub(crate) fn take_recorder(&self) -> Option<Option<Arc<Session>>> {
         let mut state = self.lock();
         if std::mem::replace(&mut state.recorder, true) {
@@ -228,7 +228,7 @@ impl Source {
         Some(state.latest.as_ref().filter(live).cloned())
     }
 
-    /// There is none any more.
+    /// Removes the recorder.
     pub(crate) fn no_recorder(&self) {
         let mut state = self.lock();
         state.recorder = false;
@@ -255,7 +255,7 @@ impl Source {
         }
     }
 
-    /// Nobody is to read anything any more.
+    /// Closes all sessions.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.over = true;

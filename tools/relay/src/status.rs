@@ -1,13 +1,13 @@
-//! What a relay is doing.
+//! The status of a relay.
 
 use serde::{Deserialize, Serialize};
 
-/// A relay at a moment. As JSON, this is what a relay says of itself; names of fields stay as
-/// they are, new ones may come.
+/// The status of a relay at a moment; it is also the JSON status. Field names are stable, new
+/// ones may be added.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Status {
-    /// The number of the relay, by which it knows its own streams.
+    /// The number of the relay, by which it recognises its own streams.
     pub relay: u64,
     /// How long it has been running, in seconds.
     pub uptime_s: f64,
@@ -17,17 +17,18 @@ pub struct Status {
     pub addresses: Vec<AddressStatus>,
     /// Clients that are connected.
     pub clients: Vec<ClientStatus>,
-    /// Clients that came, all in all.
+    /// Clients that have connected in total.
     pub clients_total: u64,
-    /// Clients that were refused because there were as many as may be.
+    /// Clients that were refused because of the limit.
     pub clients_refused: u64,
-    /// Clients that are gone because they fell behind.
+    /// Clients that were disconnected because they fell behind.
     pub clients_lagged: u64,
     /// Commands of clients that were passed on to programs.
     pub commands: u64,
-    /// Commands that could not be passed on: the program takes none, or too many came.
+    /// Commands that could not be passed on: the program accepts none, or there were
+    /// too many.
     pub commands_dropped: u64,
-    /// Memory that this process occupies, in bytes; 0 where the system does not say.
+    /// Memory that this process occupies, in bytes; 0 if the system does not report it.
     pub resident_bytes: u64,
 }
 
@@ -37,7 +38,7 @@ pub struct Status {
 pub struct SourceStatus {
     /// Its name.
     pub name: String,
-    /// Whether anything may still come of it.
+    /// Whether it has ended.
     pub over: bool,
     /// Logs of it that have begun.
     pub sessions: u64,
@@ -53,15 +54,15 @@ pub struct SourceStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SessionStatus {
-    /// Which of its source's, from 1 on.
+    /// Its number among those of its source, from 1 on.
     pub number: u64,
-    /// When its header came, in seconds since 1970.
+    /// When its header arrived, in seconds since 1970.
     pub since_unix_s: f64,
     /// Whether it is over.
     pub ended: bool,
     /// Whether its log has an end mark.
     pub marked: bool,
-    /// Bytes at its end that were no whole block.
+    /// Bytes at its end that were not a whole block.
     pub cut_off_bytes: u64,
     /// Bytes of it, without the header.
     pub bytes: u64,
@@ -73,9 +74,9 @@ pub struct SessionStatus {
     pub joined_late: bool,
     /// The ring.
     pub ring: RingStatus,
-    /// The state for those who come late.
+    /// The state for late readers.
     pub fold: FoldStatus,
-    /// The program, as far as its log tells.
+    /// The program, as far as its log identifies it.
     pub program: ProgramStatus,
 }
 
@@ -83,13 +84,13 @@ pub struct SessionStatus {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RingStatus {
-    /// How many may be kept.
+    /// The most bytes that may be kept.
     pub limit_bytes: u64,
-    /// How many are.
+    /// The bytes that are kept.
     pub bytes: u64,
-    /// In how many pieces.
+    /// The number of pieces.
     pub pieces: u64,
-    /// How far the one who lags most is behind, in bytes.
+    /// How far the slowest reader is behind, in bytes.
     pub lag_bytes: u64,
     /// How often the source had to wait for a lossless recorder.
     pub waits: u64,
@@ -101,15 +102,15 @@ pub struct RingStatus {
 pub struct FoldStatus {
     /// The moment of the state, in nanoseconds.
     pub at: u64,
-    /// Bytes that have come and were not folded yet.
+    /// Bytes that have arrived and were not folded yet.
     pub lag_bytes: u64,
     /// Bytes that it missed because it was too far behind.
     pub missed_bytes: u64,
-    /// Whether it has come to an end at a fault: no reader can join any more.
+    /// Whether it has failed: no reader can join any more.
     pub failed: bool,
     /// Threads of the program that are alive.
     pub threads: u64,
-    /// How many readers came late.
+    /// How many readers joined late.
     pub joins: u64,
     /// How often a reader was brought up to date.
     pub resyncs: u64,
@@ -117,7 +118,7 @@ pub struct FoldStatus {
     pub waiting: u64,
 }
 
-/// Who a program is. What its log does not tell is `None`.
+/// A program. Values that its log does not contain are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ProgramStatus {
@@ -147,13 +148,13 @@ pub struct ClientStatus {
     pub client: u64,
     /// The name of the source.
     pub source: String,
-    /// Which session of it; `None` while it waits for one.
+    /// The session that it reads; `None` while it waits for one.
     pub session: Option<u64>,
-    /// Where it connected; `None` of a reader in this process.
+    /// Where it connected; `None` for a reader in this process.
     pub address: Option<String>,
     /// How long it has been connected, in seconds.
     pub connected_s: f64,
-    /// Bytes that it has got.
+    /// Bytes that it has received.
     pub bytes: u64,
     /// Bytes that it is behind.
     pub lag_bytes: u64,

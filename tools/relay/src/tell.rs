@@ -1,19 +1,19 @@
-//! What is written to a reader that is not in the ring: piece by piece, however long it is.
+//! Writes bytes to a reader that are not in the ring, piece by piece and in bounded memory.
 
 use bytes::Bytes;
 use std::io;
 use tokio::sync::mpsc;
 
-/// Writes bytes, as many as it likes, to what it is given.
+/// A function that writes any number of bytes to the given writer.
 pub(crate) type Tell = Box<dyn FnOnce(&mut dyn FnMut(&[u8])) + Send>;
 
-/// Bytes that are handed over at a time, and how often ahead of the reader.
+/// The size of a piece, and how many pieces may be ahead of the reader.
 const CHUNK: usize = 16 << 10;
 const AHEAD: usize = 2;
-/// There is nothing deep in it.
+/// The stack of the thread; it makes no deep calls.
 const STACK: usize = 256 << 10;
 
-/// Writes on a thread of its own, which waits for the reader. It ends when the reader is gone.
+/// Writes on a separate thread, which waits for the reader and ends when the reader is gone.
 pub(crate) fn start(tell: Tell) -> io::Result<mpsc::Receiver<Bytes>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let write = move || {
@@ -30,7 +30,8 @@ pub(crate) fn start(tell: Tell) -> io::Result<mpsc::Receiver<Bytes>> {
                 chunk.extend_from_slice(now);
                 bytes = later;
                 if chunk.len() == CHUNK && send(&mut chunk) {
-                    // Nobody reads what is still to come; it cannot be stopped.
+                    // The reader is gone; the function cannot be stopped, so its output
+                    // is discarded.
                     bytes = &[];
                 }
             }

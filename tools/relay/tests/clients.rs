@@ -44,7 +44,7 @@ fn one_that_sends_garbage_one_that_says_nothing_and_one_that_reads_a_byte_at_a_t
     noisy.send(b"GET / HTTP/1.1\r\n\r\n");
     let mut writer = noisy.0.try_clone().unwrap();
     let flood = std::thread::spawn(move || {
-        // More than is read in a while; it ends when the client is told to go.
+        // More than is read at once; it ends when the client is disconnected.
         for _ in 0..100 {
             if writer.write_all(&[0xf0; 10_000]).is_err() {
                 break;
@@ -100,13 +100,13 @@ fn commands_of_unix_clients_reach_the_program_and_those_of_tcp_clients_do_not() 
     assert_eq!(got, census.as_bytes());
     // It is counted just after it was sent.
     bed.wait("it is counted", |status| status.commands == 1);
-    // They both still get the log.
+    // Both still get the log.
     bed.give(&message(1));
     assert_eq!(near.read_some(message(1).len()), message(1));
     let mut got = vec![0; message(1).len()];
     far.read_exact(&mut got).unwrap();
     assert_eq!(got, message(1));
-    // That was all that came through.
+    // Nothing else was passed on.
     program.set_nonblocking(true).unwrap();
     assert!(program.read(&mut [0]).is_err());
 }
@@ -122,7 +122,7 @@ fn there_are_only_so_many() {
     three.0.set_read_timeout(Some(LONG)).unwrap();
     assert_eq!(three.0.read(&mut [0]).unwrap(), 0);
     assert_eq!(bed.relay.status().clients_refused, 1);
-    // One that leaves makes room, also while nothing comes.
+    // A client that disconnects makes room, also while no data arrives.
     drop(one);
     bed.wait("room", |status| status.clients.len() == 1);
     let _four = bed.connect_and_wait();
@@ -138,24 +138,24 @@ fn sockets_are_their_owners_and_their_files_are_not_left_behind() {
     relay.serve(&at, None).unwrap();
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    // Somebody listens there.
+    // Another process listens there.
     let other = Relay::start(Options::default()).unwrap();
     other.reserve("app").unwrap();
     let error = other.serve(&at, None).unwrap_err();
     assert!(matches!(error, Error::Serve { .. }), "{error}");
     relay.drain(LONG);
     assert!(!path.exists());
-    // A socket that nobody listens on is replaced.
+    // A socket without a listener is replaced.
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     other.serve(&at, None).unwrap();
     UnixStream::connect(&path).unwrap();
-    // What is not a socket is left alone.
+    // A file that is not a socket is left alone.
     let file = dir.0.join("file");
     std::fs::write(&file, "text").unwrap();
     other.serve(&Address::Unix(file.clone()), None).unwrap_err();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "text");
-    // So is what somebody else has put in the place of ours.
+    // So is a file that has replaced our socket.
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "text").unwrap();
     drop(other);
@@ -170,7 +170,7 @@ fn a_relay_that_is_drained_ends_every_log() {
     let early = bed.connect_and_wait();
     bed.begin(&header);
     bed.give(&log[header.len()..]);
-    // A part of a block, of which the rest never comes.
+    // A part of a block whose rest never arrives.
     bed.give(&message(1 << 40)[..30]);
     bed.given -= 30;
     bed.settle();
@@ -195,7 +195,7 @@ fn a_relay_that_is_drained_ends_every_log() {
     assert_eq!(other.status().clients.len(), 0);
 }
 
-/// Whoever has drained it may end the process, whoever else still has the relay.
+/// After draining it the process may end, even if other clones of the relay exist.
 #[test]
 fn a_relay_that_is_drained_leaves_no_socket() {
     for _ in 0..200 {

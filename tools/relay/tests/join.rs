@@ -1,4 +1,4 @@
-//! Whoever comes late knows in the end what one knows who was there from the beginning.
+//! A late reader ends with the same state as one that was connected from the beginning.
 
 use crate::common::logs::program::{Blocks, program, rewritten};
 use crate::common::logs::{Random, real_logs};
@@ -8,7 +8,7 @@ use ghc_eventlog::notes::Note;
 use ghc_eventlog::{Item, Reader};
 use std::io::Read;
 
-/// Whether there is more than whole blocks at the end.
+/// Whether the log ends with an incomplete block.
 fn breaks_off(log: &[u8]) -> bool {
     let mut reader = Reader::new(log);
     let mut end = 0;
@@ -20,12 +20,12 @@ fn breaks_off(log: &[u8]) -> bool {
     end != log.len() as u64
 }
 
-/// Clients come at these boundaries of a log, over the socket and in the process.
+/// Clients join at these boundaries of a log, over the socket and in the process.
 fn check(name: &str, log: &[u8], most: usize) -> usize {
     let log = without_end(log);
     let (header, mut ends) = boundaries(log);
-    // A program that was killed leaves a part of a block: it is handed on as a shorter one, so
-    // its bytes are others.
+    // A program that was killed leaves a part of a block: it is passed on as a shorter one, so
+    // its bytes differ.
     let broken = breaks_off(log);
     if broken {
         ends.pop();
@@ -71,7 +71,7 @@ fn check(name: &str, log: &[u8], most: usize) -> usize {
         assert_eq!(late.difference(&whole), None, "{name} at {end}");
         assert!(odd <= errors, "{name} at {end}: {odd} errors");
         let told = messages(&got);
-        // The log has no end mark, and that is said.
+        // The log has no end mark, and a note says so.
         assert_eq!(
             Note::parse(told.last().unwrap()),
             Some(Note::SourceLost { relay })

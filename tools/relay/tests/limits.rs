@@ -1,5 +1,5 @@
-//! What a relay takes of the system stays as it is, however long it runs and whoever comes. One
-//! test: it looks at the whole process.
+//! A relay's use of system resources does not grow with its run time or its clients. This is
+//! one test because it measures the whole process.
 
 mod common;
 
@@ -14,7 +14,7 @@ fn count(dir: &str) -> usize {
     std::fs::read_dir(dir).unwrap().count()
 }
 
-/// About a thousand events of a thread that comes and goes.
+/// About a thousand events of a short-lived thread.
 fn lively(number: u64) -> Vec<u8> {
     let mut events = Vec::new();
     for n in 0..250 {
@@ -46,7 +46,7 @@ fn nothing_leaks_and_memory_is_bounded() {
     let Address::Tcp(tcp) = tcp else { panic!() };
     let nobody = |status: &Status| status.clients.is_empty();
 
-    // Clients that come and go before there is a session.
+    // Clients that connect and disconnect before there is a session.
     for n in 0..50 {
         let client = bed.connect();
         if n % 2 == 0 {
@@ -78,7 +78,7 @@ fn nothing_leaks_and_memory_is_bounded() {
                 client.0.shutdown(Shutdown::Write).unwrap();
             }
             _ => {
-                // In the middle of its beginning.
+                // In the middle of the first bytes.
                 let mut client = bed.connect();
                 client.read_some(100);
             }
@@ -102,7 +102,7 @@ fn nothing_leaks_and_memory_is_bounded() {
         std::thread::sleep(Duration::from_millis(5));
     }
     bed.settle();
-    // What the last of them has left is closed a moment later.
+    // The descriptors of the last one are closed a moment later.
     let mut after = (0, 0);
     for _ in 0..1000 {
         after = (count("/proc/self/fd"), count("/proc/self/task"));
@@ -113,7 +113,7 @@ fn nothing_leaks_and_memory_is_bounded() {
     }
     assert_eq!(after, before, "descriptors and threads");
 
-    // A client that stalls, one that follows, and a stream that goes on and on.
+    // A client that stalls, one that follows, and a long stream.
     let (_stalled, _) = bed.join(header().as_bytes());
     let (mut follows, _) = bed.join(header().as_bytes());
     let read = std::thread::spawn(move || {
@@ -143,7 +143,7 @@ fn nothing_leaks_and_memory_is_bounded() {
             _ => {}
         }
     }
-    // Of threads that are over nothing is left.
+    // Nothing is kept of finished threads.
     let status = bed.relay.status();
     assert_eq!(status.sources[0].session.as_ref().unwrap().fold.threads, 0);
     let text = serde_json::to_string(&status).unwrap();

@@ -1,4 +1,4 @@
-//! A recorder misses nothing, and can go on in another file at any piece.
+//! A recorder misses nothing, and can continue in another file at any piece.
 
 use crate::common::logs::program::{Blocks, program};
 use crate::common::*;
@@ -44,7 +44,7 @@ fn the_source_waits_and_files_go_on_at_every_piece() {
         bed.begin(&header);
         bed.give(&log[header.len()..]);
         bed.source.send(Does::End).unwrap();
-        // It waits for the recorder: there is more than the ring takes.
+        // It waits for the recorder: the log is larger than the ring.
         bed.wait("full ring", |status| {
             let session = status.sources[0].session.as_ref();
             session.is_some_and(|it| it.ring.waits > 0)
@@ -69,7 +69,7 @@ fn the_source_waits_and_files_go_on_at_every_piece() {
                     }
                     index += 1;
                     assert_eq!(raw.len(), ends[index]);
-                    // Twice at the same place is the same.
+                    // Two cuts at the same place are equal.
                     if chosen.contains(&index) {
                         let cut = recorder.cut().unwrap();
                         assert_eq!(cut.offset as usize, raw.len() - header.len());
@@ -107,7 +107,7 @@ fn every_session_is_recorded() {
         })
         .collect();
     let mut bed = Bed::new(small_ring());
-    // One that came, and was dropped, keeps nobody waiting.
+    // A recorder that was dropped does not block the source.
     drop(bed.relay.recorder("app").unwrap());
     let mut recorder = bed.relay.recorder("app").unwrap();
     assert!(matches!(recorder.next(Duration::ZERO), Recorded::Idle));
@@ -155,7 +155,7 @@ fn one_that_comes_late_begins_with_what_holds_then() {
     let Recorded::Began(began) = next(&mut recorder) else {
         panic!("no session");
     };
-    // What is gone is gone; from now on the source waits.
+    // Earlier pieces are gone; from now on the source waits.
     assert!(began.offset > 0);
     let cut = recorder.cut().unwrap();
     assert_eq!(cut.offset, began.offset);

@@ -1,4 +1,5 @@
-//! Whoever falls behind is told what it missed, and knows in the end what the others know.
+//! A reader that falls behind gets a note of what it missed, and ends with the same state
+//! as the others.
 
 use crate::common::logs::program::{Blocks, program, rewritten};
 use crate::common::logs::{Random, block, event, header, real_logs};
@@ -27,8 +28,8 @@ fn read(reader: &mut Reader, count: usize) -> Vec<u8> {
     bytes
 }
 
-/// Readers that stall at any byte, and go on when the stream has gone on for a while, or has
-/// ended. How many missed something.
+/// Readers that stall at any byte, and continue when the stream has advanced for a while, or
+/// has ended. Returns how many missed something.
 fn check(name: &str, log: &[u8], random: &mut Random) -> usize {
     let log = without_end(log);
     let (header, ends) = boundaries(log);
@@ -57,7 +58,7 @@ fn check(name: &str, log: &[u8], random: &mut Random) -> usize {
                 stalled[number] -= 1;
                 continue;
             }
-            // As far as it comes; then it stalls for a while somewhere in the middle.
+            // Reads some bytes; then it stalls for a while somewhere in the middle.
             reader.set_tick(Some(std::time::Duration::ZERO));
             let mut buffer = [0; 4096];
             let mut left = 1 + random.below(100_000) as usize;
@@ -99,7 +100,7 @@ fn check(name: &str, log: &[u8], random: &mut Random) -> usize {
             assert!(got.starts_with(log), "{name}");
         }
     }
-    // It is told just after the reader was put on again.
+    // It is reported just after the reader is back on the ring.
     bed.wait("count of resyncs", |status| {
         let session = status.sources[0].session.as_ref();
         session.is_some_and(|session| session.fold.resyncs == resyncs)
@@ -174,8 +175,8 @@ fn numbers(log: &[u8]) -> Vec<u64> {
     numbers
 }
 
-/// A client that has got a part of a large block gets the event that it is in, and no more of
-/// the block: that is not kept for it.
+/// A client that has received a part of a large block gets the rest of the current event, and
+/// no more of the block: the rest is not kept for it.
 #[test]
 fn a_client_that_stalls_in_a_large_block() {
     let mut bed = Bed::new(small_ring());
@@ -193,11 +194,11 @@ fn a_client_that_stalls_in_a_large_block() {
     bed.source.send(Does::End).unwrap();
     reader.read_to_end(&mut got).unwrap();
     let numbers = numbers(&got);
-    // It goes on where the log ends: all else was missed.
+    // It continues at the end of the log: everything else was missed.
     let count = numbers.len() as u64;
     assert_eq!(numbers, (1..=count).collect::<Vec<_>>());
     assert!((5..15).contains(&count), "{count}");
-    // The block is as long as it says.
+    // The block has the length in its marker.
     let (_, ends) = boundaries(&got);
     assert_eq!(ends[1] - ends[0], large.len());
     let told = messages(&got);
@@ -207,8 +208,8 @@ fn a_client_that_stalls_in_a_large_block() {
     );
 }
 
-/// Two clients at sockets: the one that reads nothing costs the other nothing, and gets all that
-/// is still there when it goes on.
+/// Two clients at sockets: the one that reads nothing does not affect the other, and gets
+/// everything that is still in the ring when it continues.
 #[test]
 fn a_client_that_stalls_and_one_that_does_not() {
     let mut bed = Bed::new(small_ring());
@@ -219,7 +220,7 @@ fn a_client_that_stalls_and_one_that_does_not() {
     let mut got = busy.read_some(header().as_bytes().len());
     for block in &blocks {
         bed.give(block);
-        // It gets every block although the other one does not move.
+        // It gets every block although the other client does not read.
         got.extend(busy.read_some(block.len()));
         bed.settle();
     }
@@ -244,19 +245,19 @@ fn a_client_that_stalls_and_one_that_does_not() {
     let losses = fold(&late).0.losses().bytes;
     let total: usize = blocks.iter().map(Vec::len).sum();
     let lost = (all - numbers.len() as u64) as f64 / all as f64 * total as f64;
-    // What is missing is told, to within the blocks at its ends.
+    // The reported loss is right, to within the blocks at its ends.
     assert!((losses as f64 - lost).abs() < 20_000.0, "{losses} {lost}");
 }
 
-/// A file is read as fast as it can be, but not so fast that it cannot be told any more what
-/// a client knows that fell behind.
+/// A file is read as fast as possible, but not so fast that a client that fell behind cannot
+/// be brought up to date.
 #[test]
 fn a_source_that_can_wait_does_not_outrun_the_fold() {
     for large in [20, 200] {
         let mut bed = Bed::of_file(small_ring());
         let stalled = bed.connect_and_wait();
         bed.begin(header().as_bytes());
-        // Much more than the ring and the buffers of the socket hold.
+        // Much more than fits into the ring and the buffers of the socket.
         let count = 60_000 / large;
         let blocks = numbered(count + 1, large);
         for block in &blocks[..count as usize] {

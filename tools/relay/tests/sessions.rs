@@ -1,4 +1,4 @@
-//! Sources that begin, end, break, come back, or are none.
+//! Sources that begin, end, break, are restarted, or are not eventlogs.
 
 use crate::common::logs::program::{Blocks, program};
 use crate::common::logs::{block, event, header, log};
@@ -20,7 +20,7 @@ fn some_log(seed: u64) -> Vec<u8> {
     without_end(&program(seed, 200, blocks)).to_vec()
 }
 
-/// What a relay tells, in words.
+/// The events of a relay, as text.
 fn told() -> (Options, Arc<Mutex<Vec<String>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = told.clone();
@@ -51,7 +51,7 @@ fn whoever_was_there_gets_the_bytes_and_nothing_else() {
         bed.give(&[*byte]);
     }
     bed.settle();
-    // It is not over before the source says so.
+    // The session does not end before the source does.
     let mut first = bed.relay.reader("app", Start::First).unwrap();
     bed.source.send(Does::End).unwrap();
     assert!(client.read_all() == log);
@@ -72,7 +72,7 @@ fn a_program_that_is_killed_and_comes_back() {
         let client = bed.connect_and_wait();
         let (header, boundaries) = boundaries(log);
         bed.begin(&header);
-        // The last block breaks off.
+        // The last block is incomplete.
         bed.give(&log[header.len()..log.len() - 1]);
         let last = boundaries[boundaries.len() - 2];
         bed.given = (last - header.len()) as u64;
@@ -89,12 +89,12 @@ fn a_program_that_is_killed_and_comes_back() {
         assert_eq!(status.sources[0].lost, number as u64 + 1);
         assert!(!status.sources[0].session.as_ref().unwrap().marked);
     }
-    // Nobody is served a session that is over while another one may come.
+    // A finished session is not served while another one may begin.
     let late = bed.connect_and_wait();
     bed.begin(header().as_bytes());
     bed.source.send(Does::End).unwrap();
     assert!(late.read_all().starts_with(header().as_bytes()));
-    // A client can see the end before it is told to others.
+    // A client can see the end before it is reported.
     let is_told = || told.lock().unwrap().iter().any(|it| it == "SourceEnded");
     bed.wait("notice", |_| is_told());
     let told = told.lock().unwrap().clone();
@@ -127,7 +127,7 @@ fn clients_can_be_taken_along() {
     bed.begin(&header);
     bed.give(&two[header.len()..]);
     bed.settle();
-    // The program begins its log again within the connection.
+    // The program restarts its log within the connection.
     bed.give(&one);
     bed.source.send(Does::End).unwrap();
     let got = client.read_all();
@@ -139,7 +139,7 @@ fn clients_can_be_taken_along() {
     assert!(ends_lost(&got[..ends[1]], bed.relay.id()));
     assert!(got[ends[1]..].starts_with(&two));
     assert!(got[ends[2]..].starts_with(&one));
-    // Whoever came late is taken along, too.
+    // A late client also gets the next session.
     got_late.extend(late.read_all());
     assert!(got_late.ends_with(&got[ends[1]..]));
 }
@@ -224,7 +224,7 @@ fn a_relay_does_not_read_itself() {
     let intake = Intake::reconnecting(Reconnecting::new(own, how));
     bed.relay.add("itself", intake).unwrap();
     bed.wait("refusal", |status| status.sources[1].over);
-    // It was told before that.
+    // It was reported before that.
     assert!(told.lock().unwrap().contains(&"OwnStream".to_owned()));
     assert_eq!(bed.relay.status().sources[1].sessions, 1);
 }
@@ -357,7 +357,7 @@ fn ten_thousand_threads_are_right() {
     assert_eq!(state.difference(&fold(&log).0), None);
 }
 
-/// A capability that is known and says nothing keeps nobody waiting forever.
+/// A known but silent capability does not block readers forever.
 #[test]
 fn a_capability_that_is_silent() {
     let mut options = Options::default();
@@ -405,7 +405,7 @@ fn a_capability_that_is_silent() {
     assert!(matches!(notes[1], Note::NotWhole { .. }), "{told:?}");
 }
 
-/// A source that is faster than its state can be followed: nobody waits, and it is told.
+/// A source that is faster than the fold: nothing waits, and it is reported.
 #[test]
 fn a_state_that_falls_behind_says_so() {
     let (mut options, told) = told();
@@ -419,7 +419,7 @@ fn a_state_that_falls_behind_says_so() {
     let log = without_end(&log);
     assert!(log.len() > 600_000);
     let relay = Relay::start(options).unwrap();
-    // A program must not wait, so the ring is overrun; a file can.
+    // A program must not wait, so the ring is overrun; a file may wait.
     let run = |name: &str, may_wait: bool| {
         let read = Intake::read(std::io::Cursor::new(log.to_vec()));
         relay.add(name, read.may_wait(may_wait)).unwrap();
@@ -460,8 +460,8 @@ fn a_state_that_falls_behind_says_so() {
     assert_eq!(state.difference(&fold(log).0), None);
 }
 
-/// Sessions that are over are kept for those who have not read them to their end, as far as they
-/// fit into a ring.
+/// Finished sessions are kept for readers that have not finished them, as far as they fit into a
+/// ring.
 #[test]
 fn old_sessions_are_not_kept() {
     let mut options = Options::default();
@@ -494,7 +494,7 @@ fn old_sessions_are_not_kept() {
     assert!(rest[1].starts_with(&one) && rest[2].starts_with(&one));
 }
 
-/// Whoever is taken along misses no session because it was slow to look.
+/// A client that stays connected misses no session because it was slow to check.
 #[test]
 fn a_program_that_starts_again_and_again() {
     let mut options = Options::default();

@@ -1,9 +1,10 @@
-//! Readers that fall behind: what they know is found out before the pieces that it takes are gone.
+//! Readers that fall behind: the state that they have received is computed before the necessary
+//! pieces are gone.
 //!
 //! At the beginning of each segment of the ring the follower is copied, and the copy is kept for as
-//! long as somebody stands behind it. When a segment is about to be dropped, the copy is given the
-//! pieces up to each reader that still stands there, and knows then what that reader knows. If
-//! somebody stands further on and has no other copy, it is moved on to the next segment.
+//! long as a reader is after it. When a segment is about to be dropped, the copy gets the pieces up
+//! to each reader that is still in it, and then has the state which that reader has received. If a
+//! later reader has no other copy, the copy is advanced to the next segment.
 
 use super::{Fold, push};
 use crate::cursor::{Cursor, Held, KnownState, Off, Rest};
@@ -19,10 +20,10 @@ use std::sync::{Arc, PoisonError, Weak};
 
 /// Bytes that are taken from the ring at a time.
 const BATCH: usize = 1 << 20;
-/// So much of a block is kept for a reader that has got the other part of it.
+/// This much of a block is kept for a reader that has received the other part of it.
 const SMALL: usize = 16 << 10;
 
-/// Copies of the follower, by the piece that comes next for them.
+/// Copies of the follower, by their next piece.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints(BTreeMap<u64, Follower>);
 
@@ -31,8 +32,8 @@ impl Checkpoints {
         self.0.insert(piece, follower.checkpoint());
     }
 
-    /// The last one before those who stand there, and the newest; and for the recorder all from the
-    /// last one before it on.
+    /// The copies to keep: the last one before each reader, and the newest; for the recorder, all
+    /// from the last one before it on.
     pub(super) fn keep(&mut self, standing: &[u64], recorder: Option<u64>) {
         let newest = self.0.keys().next_back().copied();
         let needed = standing.iter().filter_map(|&piece| self.key(piece));
@@ -47,7 +48,7 @@ impl Checkpoints {
         self.0.range(..=piece).next_back().map(|(&key, _)| key)
     }
 
-    /// A copy of the last one before a piece.
+    /// A clone of the last copy before a piece.
     fn before(&mut self, piece: u64) -> Option<(u64, Follower)> {
         let (&key, follower) = self.0.range_mut(..=piece).next_back()?;
         Some((key, follower.checkpoint()))
@@ -61,7 +62,7 @@ impl Checkpoints {
     }
 }
 
-/// Gives a follower the pieces from one to another. Whether they were all there.
+/// Gives a follower the pieces from one to another. Returns whether all were available.
 pub(super) fn walk(ring: &Ring, follower: &mut Follower, mut from: u64, to: u64) -> bool {
     while from < to {
         let pieces = ring.pieces(from, to, BATCH);
@@ -77,7 +78,7 @@ pub(super) fn walk(ring: &Ring, follower: &mut Follower, mut from: u64, to: u64)
 }
 
 impl Fold {
-    /// Takes readers off that are about to fall off the ring.
+    /// Takes off readers that are about to fall off the ring.
     pub(super) fn keep_readers(&mut self) {
         let edge = self.ring.edge();
         if edge <= self.edge {
@@ -114,8 +115,8 @@ impl Fold {
         self.checkpoints.drop_before(edge, recorder);
     }
 
-    /// A recorder begins: with the first piece, if it is here, or else with the next one. From there
-    /// on it can cut the log.
+    /// A recorder begins with the first piece, if it is still in the ring, or else with the next
+    /// one. From there on it can cut the log.
     pub(super) fn record(&mut self) -> u64 {
         if self.ring.hold_oldest() > 0 {
             self.ring.hold(Hold::Recorder, Some(self.next));
@@ -150,7 +151,8 @@ impl Fold {
         self.checkpoints.before(piece).or_else(first)
     }
 
-    /// What a reader needs that is taken off. `walker` is how far the one before was found out.
+    /// What a reader needs that is taken off. `walker` is the follower as it was for the reader
+    /// before.
     fn off(&mut self, held: &Held, walker: &mut Option<(u64, Follower)>) -> Off {
         let number = held.standing;
         let piece = self.ring.pieces(number, number + 1, 1).pop();
@@ -158,7 +160,7 @@ impl Fold {
         let (rest, boundary) = match (&held.part, &piece) {
             (None, _) => (Rest::default(), 0),
             (Some((_, at)), Some(piece)) => rest(&self.header, piece, *at),
-            // It is too late to look. All of it is as good.
+            // The state is not available any more. The complete state also works.
             (Some((bytes, at)), None) => (whole(bytes, *at), bytes.len()),
         };
         let offset = match (&piece, &held.part) {
@@ -229,8 +231,8 @@ fn whole(bytes: &Bytes, at: usize) -> Rest {
     }
 }
 
-/// What a reader has to get that has got a piece up to `at`; and up to where it gets the piece's
-/// own bytes.
+/// What a reader still has to get of a piece that it has received up to `at`, and up to where
+/// these are the piece's own bytes.
 fn rest(header: &Header, piece: &Piece, at: usize) -> (Rest, usize) {
     let bytes = &piece.bytes;
     let length = bytes.len();

@@ -1,4 +1,4 @@
-//! A relay with a source that does what it is told, and clients with real sockets.
+//! A relay with a source that the test controls, and clients with real sockets.
 #![allow(dead_code)]
 
 #[path = "../../../state/tests/common/mod.rs"]
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes, on a machine that is busy with other things.
+/// A generous limit, for a busy machine.
 pub const LONG: Duration = Duration::from_secs(120);
 
 /// What the source does next.
@@ -29,7 +29,7 @@ pub enum Does {
     Commands(OwnedFd),
 }
 
-/// A source that is told what to bring.
+/// A source that the test controls.
 pub struct Told {
     does: Receiver<Does>,
     rest: VecDeque<u8>,
@@ -60,7 +60,7 @@ impl Arrivals for Told {
     }
 }
 
-/// A source and how to tell it.
+/// A source and the channel that controls it.
 pub fn source() -> (Sender<Does>, Intake) {
     let (sender, does) = channel();
     let rest = VecDeque::new();
@@ -72,7 +72,7 @@ pub fn source() -> (Sender<Does>, Intake) {
     (sender, Intake::new(told))
 }
 
-/// A directory of its own, which goes with it.
+/// A temporary directory that is removed when this is dropped.
 pub struct Dir(pub PathBuf);
 
 impl Dir {
@@ -97,7 +97,7 @@ pub struct Bed {
     pub relay: Relay,
     pub source: Sender<Does>,
     pub at: PathBuf,
-    /// Bytes of the present log that were given to it, without the header.
+    /// Bytes of the present log that were sent to it, without the header.
     pub given: u64,
     _dir: Dir,
 }
@@ -107,7 +107,7 @@ impl Bed {
         Self::reading(options, |intake| intake)
     }
 
-    /// One whose source can be kept waiting, as a file can.
+    /// One whose source may wait, as a file may.
     pub fn of_file(options: Options) -> Self {
         Self::reading(options, |intake| intake.may_wait(true))
     }
@@ -140,7 +140,7 @@ impl Bed {
         self.source.send(Does::Bytes(bytes.to_vec())).unwrap();
     }
 
-    /// Waits until all that was given is in the ring and in the state.
+    /// Waits until all bytes that were sent are in the ring and in the state.
     pub fn settle(&self) {
         let given = self.given;
         self.wait("all that was given", |status| {
@@ -149,7 +149,7 @@ impl Bed {
         });
     }
 
-    /// Waits until the status is so.
+    /// Waits until the status meets the condition.
     pub fn wait(&self, what: &str, is_so: impl Fn(&Status) -> bool) -> Status {
         let until = Instant::now() + LONG;
         loop {
@@ -166,7 +166,7 @@ impl Bed {
         Client(UnixStream::connect(&self.at).unwrap())
     }
 
-    /// Connects, and waits until the relay knows.
+    /// Connects, and waits until the relay has accepted the client.
     pub fn connect_and_wait(&self) -> Client {
         let before = self.relay.status().clients_total;
         let client = self.connect();
@@ -174,7 +174,7 @@ impl Bed {
         client
     }
 
-    /// Connects, and waits until the relay has found out where the client starts.
+    /// Connects, and waits until the relay has computed where the client starts.
     pub fn join(&self, header: &[u8]) -> (Client, Vec<u8>) {
         let mut client = self.connect();
         let got = client.read_some(header.len());
@@ -207,7 +207,7 @@ impl Client {
     }
 }
 
-/// A log folded to its end, and how much in it no runtime system writes.
+/// A log folded to its end, and the number of events in it that no runtime system writes.
 pub fn fold(bytes: &[u8]) -> (State, usize) {
     let options = MergeOptions {
         max_bytes: 1 << 30,
@@ -248,7 +248,7 @@ pub fn boundaries(bytes: &[u8]) -> (Vec<u8>, Vec<usize>) {
     (header, ends)
 }
 
-/// Some of so many: every one in the long form.
+/// A sample of this many indices: all of them in the long form.
 pub fn spread(count: usize, most: usize) -> Vec<usize> {
     let most = match std::env::var_os("EVENTLOG_TEST_LONG") {
         Some(_) => 500,
