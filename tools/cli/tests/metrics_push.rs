@@ -433,7 +433,7 @@ fn the_variables_mean_what_their_specification_says() {
         .says("/nonexistent/ca.pem");
     run(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", "/dev/null")])
         .exits(3)
-        .says("has none");
+        .says("has no certificate");
     let before = receiver.seen().len();
     run(&[
         ("OTEL_SDK_DISABLED", "true"),

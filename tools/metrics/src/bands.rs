@@ -6,27 +6,27 @@ use ghc_eventlog::Breakdown;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a band is: its name, and where it stands in the source.
+/// A band: its name, and its place in the source.
 type Key = (Arc<str>, Option<Arc<str>>);
 
 /// The bands of the latest sample.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bands {
     breakdown: Option<&'static str>,
-    /// Bytes; those that have vanished have none.
+    /// Bytes; `None` for bands that have disappeared.
     bands: BTreeMap<Key, u64>,
-    /// The vanished ones were told.
+    /// The disappeared ones were exported.
     told: bool,
 }
 
-/// Vanished bands that wait to be told are at most so many times as many as others.
+/// The limit on disappeared bands that wait to be exported, as a multiple of the others.
 const VANISHED: usize = 2;
 
-/// What all other bands are called.
+/// The name of all other bands together.
 pub(crate) const OTHER: &str = "other";
 
 impl Bands {
-    /// Takes a sample, of which the `most` largest bands are told.
+    /// Takes a sample, and keeps its `most` largest bands.
     pub(crate) fn sample(&mut self, sample: &Sample, symbols: &Symbols, most: usize) {
         let by_table = sample.breakdown() == Some(Breakdown::INFO_TABLE);
         let mut named: BTreeMap<Key, u64> = BTreeMap::new();
@@ -59,7 +59,8 @@ impl Bands {
             *sum = sum.saturating_add(bytes);
         }
         let mut largest: Vec<(Key, u64)> = named.into_iter().collect();
-        // Those of one size by name, so that the choice is always the same.
+        // Bands of the same size are ordered by name, so that the choice is always the
+        // same.
         largest.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let few = largest.len() <= most;
         for (_, bytes) in largest.drain(most.min(largest.len())..) {
@@ -84,7 +85,7 @@ impl Bands {
         (self.breakdown, self.bands) = (Some(breakdown), bands);
     }
 
-    /// The values were handed on to somebody who waits for each of them.
+    /// The values were passed on to a reader that needs each of them.
     pub(crate) fn told(&mut self) {
         self.told = true;
     }

@@ -14,7 +14,7 @@ pub enum Attribute {
     Text(Arc<str>),
     /// A number.
     Int(i64),
-    /// Yes or no.
+    /// A Boolean.
     Bool(bool),
 }
 
@@ -48,7 +48,7 @@ pub type Attributes = Vec<(&'static str, Attribute)>;
 pub enum Value {
     /// A whole number.
     Int(u64),
-    /// Nanoseconds, told as seconds.
+    /// Nanoseconds, exported as seconds.
     Nanos(u64),
     /// Durations.
     Histogram(Arc<Histogram>),
@@ -59,9 +59,9 @@ pub enum Value {
 pub struct Point {
     /// Its attributes.
     pub attributes: Attributes,
-    /// It itself.
+    /// The value.
     pub value: Value,
-    /// Since when it counts, if it does: nanoseconds of the log.
+    /// Since when a counter counts: nanoseconds of the log.
     pub start: u64,
 }
 
@@ -102,7 +102,7 @@ impl Collected {
     }
 }
 
-/// Nanoseconds as seconds, with all decimals that are needed and no others.
+/// Nanoseconds as seconds, with only the necessary decimals.
 pub fn seconds(nanos: u64) -> String {
     let (whole, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
     if rest == 0 {

@@ -1,4 +1,4 @@
-//! What is counted of one program.
+//! The counters of one program.
 
 use crate::histogram::Histogram;
 use crate::names::Names;
@@ -6,12 +6,12 @@ use eventlog_state::{CapState, Collection, Loss, Lost, SparkCounters};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Reasons to stop beyond this are counted as one.
+/// Stop reasons beyond this are counted as one.
 pub(crate) const REASONS: usize = 32;
 /// Generations beyond this are counted as one: a log may claim 65 535.
 const GENERATIONS: u16 = 16;
 
-/// Who has lost something.
+/// The source of a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loser {
     Program,
@@ -39,7 +39,7 @@ pub(crate) struct Generation {
     pub(crate) copied: u64,
 }
 
-/// All that only grows. Histograms are shared with whoever collects them.
+/// All counters. Histograms are shared with the collected metrics.
 #[derive(Clone, Debug)]
 pub(crate) struct Counts {
     pub(crate) events: u64,
@@ -104,7 +104,7 @@ impl Default for Counts {
     }
 }
 
-/// Takes a duration, in a histogram that others may still read as it was.
+/// Adds a duration to a histogram; earlier collected metrics keep the old one.
 pub(crate) fn record(histogram: &mut Arc<Histogram>, nanos: u64) {
     Arc::make_mut(histogram).record(nanos);
 }
@@ -159,7 +159,7 @@ impl Counts {
         all_bytes[by as usize] = all_bytes[by as usize].saturating_add(bytes);
     }
 
-    /// Takes what was counted of a later log of the same program.
+    /// Adds the counts of a later log of the same program.
     pub(crate) fn add(&mut self, later: Self) {
         self.events += later.events;
         self.received += later.received;

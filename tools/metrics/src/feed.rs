@@ -4,11 +4,11 @@ use crate::fold::{Fold, Options, Out};
 use eventlog_state::{Merge, MergeOptions, Step};
 use ghc_eventlog::Error;
 
-/// How long a capability of a running program may be silent before the others are not held back
-/// for it any more. Nanoseconds of the log.
+/// How long a capability of a running program may be silent before the others stop waiting for
+/// it, in nanoseconds of the log.
 const STALE: u64 = 2_000_000_000;
 
-/// Folds the bytes of a log as they come.
+/// Folds the bytes of a log as they arrive.
 #[derive(Debug)]
 pub struct Feed {
     merge: Merge,
@@ -19,7 +19,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Nothing has come yet. `live`: the program runs.
+    /// A feed without input. `live`: the program runs.
     pub fn new(options: Options, live: bool) -> Self {
         Self {
             merge: merge(live),
@@ -33,23 +33,23 @@ impl Feed {
     ///
     /// # Errors
     ///
-    /// They are no log. What comes after is not understood either.
+    /// If they are not a log. Later bytes cannot be decoded either.
     pub fn bytes(&mut self, bytes: &[u8], out: Out<'_>) -> Result<(), Error> {
         self.fold.received(bytes.len());
         self.merge.push_bytes(bytes);
         self.drain(out)
     }
 
-    /// Whether the log has come to its end.
+    /// Whether the log has ended.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// The bytes end here, and those that follow are another log.
+    /// The log ends here; the following bytes are another log.
     ///
     /// # Errors
     ///
-    /// The last bytes are no log.
+    /// If the last bytes are not a log.
     pub fn restart(&mut self, out: Out<'_>) -> Result<(), Error> {
         self.merge.flush();
         let result = self.drain(out);
@@ -57,11 +57,11 @@ impl Feed {
         result
     }
 
-    /// There is nothing more: hands on the rest.
+    /// Ends the log: passes on the rest.
     ///
     /// # Errors
     ///
-    /// The last bytes are no log.
+    /// If the last bytes are not a log.
     pub fn finish(&mut self, out: Out<'_>) -> Result<(), Error> {
         self.merge.flush();
         let result = self.drain(out);

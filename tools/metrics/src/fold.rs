@@ -19,20 +19,20 @@ pub use values::{Live, Process};
 /// How to fold.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What is known of the program besides.
+    /// What is known of the program from elsewhere.
     pub about: About,
-    /// Hand the metrics on at each multiple of this, in nanoseconds of the log. Without it only
-    /// when they are asked for.
+    /// Pass on the metrics at each multiple of this, in nanoseconds of the log. Without it they
+    /// are only collected on request.
     pub interval: Option<u64>,
-    /// What is told one by one.
+    /// Which single records are exported.
     pub records: Records,
-    /// Hand nothing on before it is known which program it is, and the time of day.
+    /// Pass on nothing before the program and the time of day are known.
     pub need_clock: bool,
     /// The clock, if it was found before.
     pub clock: Option<WallClock>,
-    /// The program, if it was found before: logs of GHC 9.0 tell it at their end.
+    /// The program, if it was found before: logs of GHC 9.0 have it at their end.
     pub programs: Option<Programs>,
-    /// So many bands of the heap profile, and so many names of spans.
+    /// The most bands of the heap profile, and the most names of spans.
     pub most: usize,
 }
 
@@ -50,21 +50,21 @@ impl Default for Options {
     }
 }
 
-/// What a fold hands on.
+/// The output of a fold.
 #[derive(Clone, Debug)]
 pub enum Output {
     /// The metrics at a moment of the log.
     Metrics(Collected),
-    /// What has happened since the last of these.
+    /// The records since the last batch.
     Records(Batch),
 }
 
-/// Whoever takes it.
+/// The receiver of the output.
 pub type Out<'a> = &'a mut dyn FnMut(Output);
 
-/// What waits for the time of day, at most.
+/// The most outputs that wait for the time of day.
 const HELD: usize = 256;
-/// Records are handed on together, at most so many.
+/// The most records in a batch.
 const BATCH: usize = 512;
 
 /// Folds the log of one program, and of the same program over several connections.
@@ -72,12 +72,12 @@ const BATCH: usize = 512;
 pub struct Fold {
     options: Options,
     session: Option<Box<Session>>,
-    /// What was counted in the sessions before.
+    /// The counts of earlier sessions.
     earlier: Option<Earlier>,
     held: VecDeque<Output>,
     /// Bytes received before the present session.
     received: u64,
-    /// Nobody waits any more for what the log does not tell.
+    /// Stops waiting for data that the log does not have.
     assumed: bool,
 }
 
@@ -91,7 +91,7 @@ struct Earlier {
 }
 
 impl Fold {
-    /// Nothing has come yet.
+    /// A fold without input.
     pub fn new(options: Options) -> Self {
         Self {
             options,
@@ -103,18 +103,18 @@ impl Fold {
         }
     }
 
-    /// Whether a program is there.
+    /// Whether a log has begun.
     pub fn is_begun(&self) -> bool {
         self.session.is_some()
     }
 
-    /// Which program it is.
+    /// The program.
     pub fn resource(&self) -> Option<Arc<Resource>> {
         let session = self.session.as_ref()?;
         Some(session.resource(&self.options))
     }
 
-    /// What the log tells of its programs.
+    /// What the log says about its programs.
     pub fn programs(&self) -> Option<&Programs> {
         self.session
             .as_ref()
@@ -126,14 +126,14 @@ impl Fold {
         self.session.as_ref().map_or(0, |session| session.at())
     }
 
-    /// Whether it is known which program it is, and when its time 0 was.
+    /// Whether the program and the time of day of its time 0 are known.
     pub fn is_identified(&self) -> bool {
         let session = self.session.as_ref();
         session.is_some_and(|session| session.clock.is_some() && session.identity.is_some())
             || self.assumed
     }
 
-    /// The time of day, for a program that does not tell it.
+    /// Sets the time of day, for a program that does not log it.
     pub fn assume_clock(&mut self, clock: WallClock, out: Out<'_>) {
         self.options.clock.get_or_insert(clock);
         self.assumed = true;
@@ -154,7 +154,7 @@ impl Fold {
     pub fn session(&mut self, header: &Arc<Header>, out: Out<'_>) {
         self.end(out);
         if self.session.is_some() {
-            // That was of the log before.
+            // That belonged to the earlier log.
             (self.options.clock, self.options.programs) = (None, None);
         }
         let received = std::mem::take(&mut self.received);
@@ -163,7 +163,7 @@ impl Fold {
         self.describe();
     }
 
-    /// So many bytes were received, whatever they are.
+    /// Counts received bytes of any kind.
     pub fn received(&mut self, bytes: usize) {
         match &mut self.session {
             Some(session) => session.tally.counts.received += bytes as u64,
@@ -188,7 +188,7 @@ impl Fold {
         }
     }
 
-    /// Takes an event.
+    /// Handles an event.
     pub fn event(&mut self, event: &Event<'_>, turn: Turn, out: Out<'_>) {
         if let (Some(interval), Some(session)) = (self.options.interval, &self.session)
             && event.cap.is_some()
@@ -216,7 +216,7 @@ impl Fold {
         }
     }
 
-    /// An event tells something of the program.
+    /// An event describes the program.
     fn describe(&mut self) {
         let Some(session) = &mut self.session else {
             return;
@@ -245,7 +245,7 @@ impl Fold {
         }
     }
 
-    /// An event has come at or after the next multiple of the interval.
+    /// An event has a time at or after the next multiple of the interval.
     #[cold]
     fn interval(&mut self, time: u64, interval: u64, out: Out<'_>) {
         let latest = time / interval * interval;
@@ -284,11 +284,11 @@ impl Fold {
         self.hand_on(Output::Records(batch), out);
     }
 
-    /// Hands something on, once it is known when it was.
+    /// Passes on an output, once its time of day is known.
     fn hand_on(&mut self, output: Output, out: Out<'_>) {
         if self.options.need_clock && !self.is_identified() {
             self.held.push_back(output);
-            // Enough waiting: the oldest goes without.
+            // Too many wait: the oldest is passed on without it.
             if self.held.len() > HELD
                 && let Some(oldest) = self.held.pop_front()
             {
@@ -300,7 +300,7 @@ impl Fold {
         out(output);
     }
 
-    /// Hands on what has waited for the clock, if it is there or there is no hope.
+    /// Passes on what has waited for the clock, if that is known, or `anyway`.
     fn release(&mut self, anyway: bool, out: Out<'_>) {
         let Some(session) = &self.session else {
             return;
@@ -325,7 +325,8 @@ impl Fold {
         }
     }
 
-    /// The metrics now; with what is known of a program that runs. `None` if there is no program.
+    /// The metrics now; `live` has the values of a running program from outside its log. `None`
+    /// if there is no program.
     pub fn collect(&mut self, live: Option<&Live>) -> Option<Collected> {
         let at = self.session.as_ref()?.at();
         self.collect_at(at, live)
@@ -343,7 +344,7 @@ impl Fold {
         })
     }
 
-    /// Only what is known of a program that runs, as of now.
+    /// Only the values from outside the log of a running program, as of now.
     pub fn live(&self, live: &Live) -> Option<Collected> {
         let session = self.session.as_ref()?;
         let now = ghc_eventlog::UnixTime::from_unix_nanos(live.now.into());
@@ -355,12 +356,12 @@ impl Fold {
         })
     }
 
-    /// There is nothing more: hands on the rest, and the metrics at the end.
+    /// Ends the log: passes on the rest, and the final metrics.
     pub fn finish(&mut self, out: Out<'_>) {
         self.end(out);
     }
 
-    /// The present log is over.
+    /// The present log has ended.
     fn end(&mut self, out: Out<'_>) {
         self.records(out);
         if self.options.interval.is_some()

@@ -1,7 +1,7 @@
 //! Durations in exponential buckets, as OpenTelemetry and Prometheus have them.
 //!
-//! At scale `s` the bucket `i` holds what is longer than `2^(i / 2^s)` seconds and not longer than
-//! `2^((i + 1) / 2^s)`. Every power of two is the boundary of two buckets, so that buckets between
+//! At scale `s` the bucket `i` has durations longer than `2^(i / 2^s)` seconds and not longer than
+//! `2^((i + 1) / 2^s)`. Every power of two is a boundary of buckets, so that buckets between
 //! powers of two are exact sums of these.
 
 use std::collections::VecDeque;
@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 
 /// The finest scale: eight buckets to each power of two, so a bucket is 9 % wide.
 const SCALE: u8 = 3;
-/// A histogram with more buckets goes on at a coarser scale.
+/// A histogram that needs more buckets changes to a coarser scale.
 const MOST: i32 = 320;
-/// 1 ns lies in the bucket -240 at scale 3, 2^64 ns in 272.
+/// 1 ns is in the bucket -240 at scale 3, 2^64 ns in 272.
 const LOWEST: i32 = -240;
 const HIGHEST: i32 = 276;
 
@@ -57,7 +57,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Takes a duration.
+    /// Adds a duration.
     pub fn record(&mut self, nanos: u64) {
         self.count += 1;
         self.sum = self.sum.saturating_add(nanos);
@@ -69,7 +69,7 @@ impl Histogram {
         }
     }
 
-    /// How many there were.
+    /// The number of durations.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -84,7 +84,7 @@ impl Histogram {
         (self.min <= self.max).then_some((self.min, self.max))
     }
 
-    /// How many took no time.
+    /// How many durations were 0.
     pub fn zero(&self) -> u64 {
         self.zero
     }
@@ -117,7 +117,7 @@ impl Histogram {
         })
     }
 
-    /// Takes everything that another one has taken.
+    /// Adds all durations of another one.
     pub fn merge(&mut self, other: &Self) {
         for (at, &count) in (other.first..).zip(&other.counts) {
             if count > 0 {
@@ -131,7 +131,7 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
-    /// What has come since it was like `before`. The shortest and the longest are those of all.
+    /// The durations added since `before`. The shortest and the longest are those of all.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let mut new = self.clone();
@@ -173,7 +173,7 @@ impl Histogram {
         }
     }
 
-    /// Joins each two buckets.
+    /// Merges pairs of buckets.
     fn coarsen(&mut self) {
         let before = std::mem::take(&mut self.counts);
         let first = self.first;
@@ -210,7 +210,7 @@ mod tests {
         let mut durations: Vec<u64> = (0..40).map(|power| 3u64.pow(power)).collect();
         durations.extend((0..63).flat_map(|power| [1 << power, (1 << power) + 1]));
         durations.extend([1_000_000_000, 1_000_000_001, 500_000_000, 62_500_000]);
-        // An f64 tells larger ones not exactly any more.
+        // An f64 cannot represent larger ones exactly.
         for nanos in durations.into_iter().filter(|&nanos| nanos < 1 << 52) {
             let index = f64::from(index(nanos));
             let seconds = nanos as f64 / 1e9;
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(wide.scale(), 2);
         assert!(wide.counts().len() <= 320);
         assert_eq!(wide.counts().sum::<u64>(), 3);
-        // The same, in whatever order.
+        // The same in any order.
         assert_eq!(wide, of(&[u64::MAX, 1, 1_000_000]));
         let mut merged = of(&[1]);
         merged.merge(&of(&[u64::MAX, 1_000_000]));

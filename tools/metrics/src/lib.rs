@@ -31,7 +31,7 @@ pub use serve::{Exposition, serve};
 pub use watch::{Program, host_name};
 pub use watched::Watched;
 
-/// How many data points a request has.
+/// The number of data points in a request.
 pub fn data_points(
     request: &opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest,
 ) -> u64 {

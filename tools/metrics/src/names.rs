@@ -1,16 +1,17 @@
-//! Durations by name, of which there may be any number.
+//! Durations by name, for any number of names.
 
 use crate::histogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Names that wait for a place of their own are at most so many times as many as there are places.
+/// The limit on names that wait for a place, as a multiple of the places.
 const WAITING: usize = 20;
 
 /// A histogram for each of some names, and one for all others together.
 ///
 /// A counter must not move from one series to another, so a name that has a place keeps it.
-/// Whenever values are collected, the free places go to the new names with the longest time.
+/// Whenever values are collected, free places go to the new names with the longest total
+/// time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     named: BTreeMap<Arc<str>, Arc<Histogram>>,
@@ -23,7 +24,7 @@ impl Names {
         if let Some(histogram) = self.named.get_mut(name) {
             Arc::make_mut(histogram).record(nanos);
         } else if self.named.len() >= places || self.waiting.len() >= places * WAITING {
-            // Nothing that waits already can be told otherwise.
+            // Names that wait already keep their entries.
             match self.waiting.get_mut(name) {
                 Some(histogram) => histogram.record(nanos),
                 None => Arc::make_mut(self.other.get_or_insert_default()).record(nanos),
@@ -36,7 +37,7 @@ impl Names {
         }
     }
 
-    /// Gives the free places away. What gets none is one of the others from now on.
+    /// Assigns the free places. Names without one count as others from now on.
     pub(crate) fn settle(&mut self, places: usize) {
         let mut waiting: Vec<_> = std::mem::take(&mut self.waiting).into_iter().collect();
         waiting.sort_by(|a, b| b.1.sum().cmp(&a.1.sum()).then_with(|| a.0.cmp(&b.0)));
@@ -95,7 +96,7 @@ mod tests {
             told.collect()
         };
         assert_eq!(names(&of), told(&[("b", 2), ("c", 1), ("(other)", 2)]));
-        // Larger than any, but too late.
+        // The largest, but too late.
         of.record(&"a".into(), 1_000, 2);
         of.record(&"c".into(), 1, 2);
         of.settle(2);

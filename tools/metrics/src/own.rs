@@ -1,4 +1,4 @@
-//! What the exporter tells of itself.
+//! Metrics of the exporter itself.
 
 use crate::collected::{Attribute, Collected, Family, Point, Value};
 use crate::resource::Resource;
@@ -37,7 +37,7 @@ metrics! {
         "the exporter itself";
 }
 
-/// What is pushed.
+/// A kind of pushed data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Signal {
     /// Metrics.
@@ -49,7 +49,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// All of them.
+    /// All values.
     pub const ALL: [Self; 3] = [Self::Metrics, Self::Logs, Self::Traces];
 
     /// Its name.
@@ -62,23 +62,23 @@ impl Signal {
     }
 }
 
-/// Why something was given up.
+/// Why something was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// The queue was full.
     QueueFull,
-    /// The receiver does not want it.
+    /// The receiver has refused it.
     Rejected,
     /// It is too large for the receiver, and cannot be split.
     TooLarge,
-    /// The time was over at the end.
+    /// The time limit at the end was over.
     Ended,
     /// It could not be read from the queue on disk.
     Unreadable,
 }
 
 impl Reason {
-    /// All of them.
+    /// All values.
     pub const ALL: [Self; 5] = [
         Self::QueueFull,
         Self::Rejected,
@@ -99,7 +99,7 @@ impl Reason {
     }
 }
 
-/// Counters of the exporter. Each stands alone, so they are read and written without any order.
+/// Counters of the exporter. They are independent, so they are accessed with relaxed ordering.
 #[derive(Debug)]
 pub struct Own {
     started: u64,
@@ -113,7 +113,7 @@ pub struct Own {
 }
 
 impl Own {
-    /// Everything is 0. `pushes`: whether there is a queue to tell of.
+    /// All counters are 0. `pushes`: whether there is a queue to report.
     pub fn new(pushes: bool) -> Self {
         Self {
             started: now(),
@@ -127,7 +127,7 @@ impl Own {
         }
     }
 
-    /// So many programs are read now.
+    /// Sets how many programs are read now.
     pub fn programs(&self, count: usize) {
         self.programs.store(count as u64, Ordering::Relaxed);
     }
@@ -162,13 +162,13 @@ impl Own {
             .sum()
     }
 
-    /// How many items were given up for this reason.
+    /// How many items were dropped for this reason.
     pub fn total_dropped(&self, reason: Reason) -> u64 {
         let all = self.dropped.iter().map(|of| &of[reason as usize]);
         all.map(|dropped| dropped.load(Ordering::Relaxed)).sum()
     }
 
-    /// Its metrics now.
+    /// The metrics now.
     pub fn collect(&self) -> Collected {
         let started = self.started;
         let seconds = started / 1_000_000_000;

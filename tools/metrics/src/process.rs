@@ -1,16 +1,16 @@
-//! What the system tells of a process on this machine.
+//! What the system reports about a process on this machine.
 
 use crate::fold::Process;
 
-/// A process that was started so much before or after what the log says is another one.
+/// A process whose start differs by more than this from that in the log is another one.
 const NEAR: i128 = 10_000_000_000;
 
-/// The process of this number, if it was started at that time (nanoseconds of Unix time).
+/// The process with this id, if it was started at that time (nanoseconds of Unix time).
 pub(crate) fn look(pid: u32, started: i128) -> Option<Process> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let ticks = rustix::param::clock_ticks_per_second().max(1);
     let nanos = |count: u64| i128::from(count) * 1_000_000_000 / i128::from(ticks);
-    // What precedes is its name, which may contain anything.
+    // The name before it may contain any characters.
     let (_, fields) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
@@ -48,7 +48,7 @@ mod tests {
         let pid = std::process::id();
         let found = look(pid, now).expect("it has just been started");
         assert!(found.memory > 100_000, "{found:?}");
-        // Another one had this number a day ago.
+        // Another process had this id a day ago.
         assert_eq!(look(pid, now - 86_400_000_000_000), None);
     }
 }

@@ -1,8 +1,8 @@
 //! Pushing to a receiver of OpenTelemetry's protocol.
 //!
-//! Each signal has a queue and a thread of its own, so that none waits for the others. A queue is
-//! bounded: when it is full, the oldest is given up, counted and told. With a directory the queue
-//! lies on disk and survives the end of this process, however that comes.
+//! Each signal has its own queue and thread, so that none waits for the others. A queue is
+//! bounded: when it is full, the oldest request is dropped, counted and reported. With a
+//! directory the queue is on disk and survives the end of this process, even a crash.
 
 mod client;
 mod queue;
@@ -24,15 +24,15 @@ use std::time::{Duration, Instant};
 
 /// How to push.
 pub struct Options {
-    /// Where each signal goes. One that goes nowhere is not taken.
+    /// The endpoint of each signal. A signal without one is not accepted.
     pub endpoints: Vec<(Signal, Endpoint)>,
-    /// Bytes that may wait, of each signal.
+    /// The size of each signal's queue in bytes.
     pub queue_bytes: u64,
-    /// Where they wait, if not in memory.
+    /// The directory of the queues; `None` keeps them in memory.
     pub queue_dir: Option<PathBuf>,
     /// The pause after the first failure, and the longest.
     pub pauses: (Duration, Duration),
-    /// Whom to tell what is worth knowing.
+    /// The callback for notices.
     pub notices: Arc<dyn Fn(&Notice) + Send + Sync>,
 }
 
@@ -47,30 +47,30 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// What is worth knowing.
+/// Something to report.
 #[derive(Clone, Debug)]
 pub enum Notice {
-    /// A request failed and is tried again.
+    /// A request failed and will be sent again.
     Failing {
-        /// Where it goes.
+        /// The URL of the receiver.
         url: String,
         /// Why.
         why: String,
     },
-    /// The receiver takes requests again.
+    /// The receiver accepts requests again.
     Recovered {
-        /// Which.
+        /// The URL of the receiver.
         url: String,
     },
-    /// Something was given up.
+    /// Items were dropped.
     Dropped {
-        /// What.
+        /// Their signal.
         signal: Signal,
-        /// How much.
+        /// How many.
         items: u64,
         /// Why.
         reason: Reason,
-        /// What the receiver says, if it says something.
+        /// The receiver's explanation, if there is one.
         why: String,
     },
 }
@@ -81,16 +81,16 @@ pub(crate) struct Request {
     pub(crate) signal: Signal,
     /// Data points, records or spans.
     pub(crate) items: u64,
-    /// The message, not compressed.
+    /// The uncompressed message.
     pub(crate) body: Vec<u8>,
 }
 
-/// What one worker shares with the rest.
+/// The shared state of a worker.
 struct Shared {
     queue: Queue,
     own: Arc<Own>,
     notices: Arc<dyn Fn(&Notice) + Send + Sync>,
-    /// The end has come: give up soon.
+    /// Shutting down: stop soon.
     stop: AtomicBool,
     pauses: (Duration, Duration),
 }
@@ -107,7 +107,7 @@ impl Shared {
     }
 }
 
-/// Pushes what it is given.
+/// Sends requests to a receiver.
 pub struct Pusher {
     workers: Vec<(Signal, Arc<Shared>, JoinHandle<()>)>,
     own: Arc<Own>,
@@ -121,21 +121,22 @@ impl std::fmt::Debug for Pusher {
     }
 }
 
-/// What was left at the end.
+/// What was left unsent at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     /// Requests that wait on disk for the next time.
     pub kept: u64,
-    /// Items that were given up.
+    /// Items that were dropped.
     pub dropped: u64,
 }
 
 impl Pusher {
-    /// Starts. What waits on disk from before goes first.
+    /// Starts pushing. Requests that are left on disk are sent first.
     ///
     /// # Errors
     ///
-    /// The directory cannot be used, or another process uses it; or a certificate is none.
+    /// If the directory cannot be used, or another process uses it; or if a certificate is
+    /// not valid.
     pub fn start(options: Options, own: &Arc<Own>) -> std::io::Result<Self> {
         let mut workers = Vec::new();
         for (signal, endpoint) in options.endpoints {
@@ -174,13 +175,13 @@ impl Pusher {
             .map(|(_, shared, _)| shared)
     }
 
-    /// Whether anybody wants this signal.
+    /// Whether this signal is pushed.
     pub fn wants(&self, signal: Signal) -> bool {
         self.worker(signal).is_some()
     }
 
-    /// Takes a message. `wait`: until there is room for it, for a source that can wait, unless
-    /// `stop` says so; otherwise the oldest makes room.
+    /// Queues a message. With `wait` it waits until there is room, unless `stop` returns true;
+    /// otherwise the oldest message is dropped.
     pub fn push(
         &self,
         signal: Signal,
@@ -217,7 +218,7 @@ impl Pusher {
         self.own.queue(requests, bytes, limit);
     }
 
-    /// Waits until everything was sent, for at most this long, or until `stop` says so.
+    /// Waits until everything was sent, for at most this long, or until `stop` returns true.
     pub fn drain(&self, limit: Duration, stop: &dyn Fn() -> bool) {
         let began = Instant::now();
         let busy = |(_, shared, _): &(Signal, Arc<Shared>, JoinHandle<()>)| !shared.queue.is_idle();
@@ -226,7 +227,7 @@ impl Pusher {
         }
     }
 
-    /// Ends. What is left is kept on disk, or given up.
+    /// Stops pushing. Unsent requests are kept on disk, or dropped.
     pub fn finish(self) -> Left {
         let mut left = Left::default();
         for (_, shared, _) in &self.workers {
@@ -235,7 +236,7 @@ impl Pusher {
             shared.queue.close();
         }
         for (signal, shared, thread) in self.workers {
-            // A worker does not panic; if it did, there is nothing to be done about it now.
+            // A worker does not panic; if it did, nothing could be done about it here.
             let _ = thread.join();
             let (requests, items) = shared.queue.left();
             if self.on_disk {
@@ -249,7 +250,7 @@ impl Pusher {
     }
 }
 
-/// Sends what is in the queue, for as long as there is one.
+/// Sends requests from the queue until it is closed.
 fn work(client: &Client, shared: &Shared) {
     let mut largest = usize::MAX;
     let mut failing = false;
@@ -264,7 +265,7 @@ fn work(client: &Client, shared: &Shared) {
         };
         match deliver(client, shared, &request, &mut largest, &mut failing) {
             true => shared.queue.done(),
-            // The end has come: it stays where it is.
+            // Shutting down: the request stays in the queue.
             false => {
                 shared.queue.put_back(request);
                 return;
@@ -273,7 +274,8 @@ fn work(client: &Client, shared: &Shared) {
     }
 }
 
-/// Sends a request until the receiver has it, or it is given up. `false`: the end came before.
+/// Sends a request until the receiver has it, or it is dropped. `false` if the shutdown came
+/// first.
 fn deliver(
     client: &Client,
     shared: &Shared,
@@ -308,9 +310,9 @@ fn deliver(
             Outcome::TooLarge => {
                 *largest = (*largest).min(request.body.len().saturating_sub(1));
                 let Some(halves) = split::halves(request) else {
-                    // Others of this size may well consist of more.
+                    // Other requests of this size may be divisible.
                     *largest = usize::MAX;
-                    let why = format!("{} bytes are too many", request.body.len());
+                    let why = format!("the request has {} bytes", request.body.len());
                     shared.dropped(signal, Reason::TooLarge, items, &why);
                     return true;
                 };

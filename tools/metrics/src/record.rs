@@ -1,4 +1,4 @@
-//! What is told one by one: messages, losses, spans.
+//! Single records: messages, losses, spans.
 
 use crate::collected::Attributes;
 use crate::resource::Resource;
@@ -6,14 +6,14 @@ use eventlog_state::{Lost, OpenSpan, Span};
 use ghc_eventlog::WallClock;
 use std::sync::Arc;
 
-/// What of it is wanted.
+/// Which records are exported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Records {
     /// Messages, markers, losses.
     pub logs: bool,
     /// Spans of the program, and collections.
     pub traces: bool,
-    /// With the traces: what threads do.
+    /// With the traces: the states of threads.
     pub threads: bool,
     /// With the logs: the names of threads.
     pub labels: bool,
@@ -22,7 +22,7 @@ pub struct Records {
 /// How serious it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Something that the program tells.
+    /// A message of the program.
     Info,
     /// Something is missing.
     Warn,
@@ -35,7 +35,7 @@ pub struct LogRecord {
     pub time: u64,
     /// How serious it is.
     pub severity: Severity,
-    /// What kind of record it is.
+    /// The kind of record.
     pub event: &'static str,
     /// Its text.
     pub body: String,
@@ -43,16 +43,16 @@ pub struct LogRecord {
     pub attributes: Attributes,
 }
 
-/// What tells a span apart from others of its program.
+/// The identity of a span within its program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpanKey {
-    /// What kind of span it is.
+    /// The kind of span.
     pub kind: &'static str,
     /// Its name.
     pub name: Arc<str>,
     /// When it began.
     pub start: u64,
-    /// Its thread or capability, and its own number.
+    /// Its thread or capability, and the span's own number.
     pub numbers: (Option<u32>, Option<u64>),
 }
 
@@ -79,19 +79,19 @@ impl SpanKey {
 /// A span of a trace.
 #[derive(Clone, Debug)]
 pub struct SpanRecord {
-    /// What it is.
+    /// Its identity.
     pub key: SpanKey,
     /// When it ended: nanoseconds of the log.
     pub end: u64,
-    /// The span in which it lies.
+    /// Its parent span.
     pub parent: Option<SpanKey>,
-    /// The outermost span, itself if there is no other: all of a trace have the same.
+    /// The root span of its trace; the span itself if it has no parent.
     pub root: SpanKey,
     /// Its attributes.
     pub attributes: Attributes,
 }
 
-/// Some of them, of one program.
+/// Some records of one program.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The program.

@@ -1,4 +1,4 @@
-//! Which program it is.
+//! The identity of a program.
 
 use crate::collected::{Attribute, Attributes};
 use eventlog_state::Programs;
@@ -6,14 +6,14 @@ use ghc_eventlog::WallClock;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What identifies a program, as OpenTelemetry has it.
+/// The attributes that identify a program, by OpenTelemetry's conventions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resource {
     /// Its attributes, those of the user included.
     pub attributes: Vec<(Arc<str>, Attribute)>,
 }
 
-/// What is known of a program besides its log.
+/// What is known of a program from outside its log.
 #[derive(Clone, Debug, Default)]
 pub struct About {
     /// `service.name`, whatever the log says (`OTEL_SERVICE_NAME`).
@@ -22,13 +22,13 @@ pub struct About {
     pub attributes: Vec<(String, String)>,
     /// The name of the machine.
     pub host: Option<String>,
-    /// Tell all arguments of the program. They may contain secrets.
+    /// Export all arguments of the program. They may contain secrets.
     pub command_args: bool,
-    /// What the source is called, for a program that tells nothing of itself.
+    /// The name of the source, for a program whose log does not identify it.
     pub source: String,
 }
 
-/// Tells instances apart: two programs have different ones, one program always the same.
+/// Distinguishes instances: two programs have different ones, one program always the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pid: u32,
@@ -37,11 +37,13 @@ pub(crate) struct Identity {
     uuid: Uuid,
 }
 
-/// A program tells its start again whenever a log begins, and never quite the same.
+/// A program logs its start time again whenever a log begins, with slightly different
+/// values.
 const SAME_START: u128 = 1_000_000_000;
 
 impl Identity {
-    /// Of the program that wrote the log, if it tells enough. `before`: that of the log before.
+    /// The instance of the program that wrote the log, if the log has enough data. `before`:
+    /// that of the earlier log.
     pub(crate) fn of(
         programs: &Programs,
         clock: Option<WallClock>,
@@ -71,7 +73,7 @@ impl Resource {
         own.push(("service.name", name.unwrap_or("unknown_service:ghc").into()));
         let instance = match identity {
             Some(identity) => identity.uuid.to_string(),
-            // Nothing else tells it apart.
+            // Nothing else identifies it.
             None => about.source.clone(),
         };
         own.push(("service.instance.id", instance.as_str().into()));
@@ -108,7 +110,8 @@ impl Resource {
             .map(|(key, value)| (key.into(), value))
             .collect();
         for (key, value) in &about.attributes {
-            // As OpenTelemetry says: OTEL_SERVICE_NAME goes before the other variable.
+            // As OpenTelemetry specifies: OTEL_SERVICE_NAME takes precedence over the
+            // other variable.
             if key == "service.name" && about.service_name.is_some() {
                 continue;
             }

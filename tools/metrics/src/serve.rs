@@ -1,12 +1,12 @@
-//! A server for whoever scrapes: one thread, HTTP/1.1.
+//! A server for scrapers: one thread, HTTP/1.1.
 //!
 //! | path | answer |
 //! |---|---|
 //! | `/metrics` | all programs; each value is labelled with `job` and `instance` |
-//! | `/metrics/NAME` | one program, without these labels: whoever scrapes adds them |
-//! | `/sd` | the programs, as Prometheus' `http_sd` wants them: each at its `/metrics/NAME` |
+//! | `/metrics/NAME` | one program, without these labels: the scraper adds them |
+//! | `/sd` | the programs, in the format of Prometheus' `http_sd`: each at its `/metrics/NAME` |
 //! | `/-/healthy` | 200: it runs |
-//! | `/-/ready` | 200 as soon as the log of a program has come, else 503; 200 if programs come and go |
+//! | `/-/ready` | 200 as soon as the log of a program has arrived, else 503; 200 if programs are found automatically |
 
 mod accept;
 
@@ -35,22 +35,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections at a time; others wait.
 const CONNECTIONS: usize = 64;
 
-/// What is served.
+/// What to serve.
 #[derive(Debug)]
 pub struct Exposition {
     /// The programs.
     pub programs: Arc<Watched>,
-    /// What the exporter tells of itself.
+    /// Metrics of the exporter itself.
     pub own: Arc<Own>,
-    /// Under the names of eventlog-live.
+    /// Set to use the names of eventlog-live.
     pub eventlog_live: Option<Arc<EventlogLive>>,
 }
 
-/// Serves on a thread of its own, for as long as this process lives.
+/// Serves on a separate thread, for the life of the process.
 ///
 /// # Errors
 ///
-/// The address cannot be had.
+/// If the address cannot be listened on.
 pub fn serve(at: &[SocketAddr], what: Exposition) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(at)?;
     listener.set_nonblocking(true)?;
@@ -79,7 +79,7 @@ async fn accept(listener: TcpListener, what: Arc<Exposition>) {
                 return;
             };
             let Ok((stream, _)) = listener.accept().await else {
-                // Too many files are open, for instance: that passes.
+                // Too many files are open, for instance, which is temporary.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
@@ -91,7 +91,7 @@ async fn accept(listener: TcpListener, what: Arc<Exposition>) {
                 });
                 let mut http = hyper::server::conn::http1::Builder::new();
                 http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-                // A client that goes away is its own affair.
+                // Errors of a connection concern only its client.
                 let _ = http.serve_connection(TokioIo::new(stream), service).await;
                 drop(place);
             });
@@ -116,7 +116,11 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 
 fn answer(request: &Request<Incoming>, what: &Exposition) -> Answer {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut answer = reply(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD\n");
+        let mut answer = reply(
+            StatusCode::METHOD_NOT_ALLOWED,
+            PLAIN,
+            "only GET and HEAD are allowed\n",
+        );
         answer
             .headers_mut()
             .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -130,7 +134,7 @@ fn answer(request: &Request<Incoming>, what: &Exposition) -> Answer {
             false => reply(
                 StatusCode::SERVICE_UNAVAILABLE,
                 PLAIN,
-                "no log of a program has come yet\n",
+                "no log of a program has arrived yet\n",
             ),
         },
         "/sd" => reply(StatusCode::OK, "application/json", discovery(request, what)),
@@ -152,7 +156,7 @@ fn answer(request: &Request<Incoming>, what: &Exposition) -> Answer {
                 None => reply(
                     StatusCode::NOT_FOUND,
                     PLAIN,
-                    "there is nothing here; see /\n",
+                    "not found; / lists the paths\n",
                 ),
                 Some(program) => {
                     let one = program.collect();
@@ -210,7 +214,7 @@ fn exposition(
     answer
 }
 
-/// Where each program is scraped, and what it is called then.
+/// The target of each program, with its labels.
 fn discovery(request: &Request<Incoming>, what: &Exposition) -> String {
     let host = request
         .headers()
@@ -221,7 +225,7 @@ fn discovery(request: &Request<Incoming>, what: &Exposition) -> String {
     let groups = programs.iter().filter_map(|program| {
         let resource = program.resource()?;
         let mut labels = serde_json::Map::new();
-        // As it is: Prometheus encodes what a path cannot have.
+        // Not encoded: Prometheus encodes characters that a path cannot have.
         let path = format!("/metrics/{}", program.name());
         labels.insert("__metrics_path__".to_owned(), path.into());
         labels.insert("job".to_owned(), resource.job().into());
@@ -234,7 +238,7 @@ fn discovery(request: &Request<Incoming>, what: &Exposition) -> String {
     serde_json::Value::from(groups.collect::<Vec<_>>()).to_string()
 }
 
-/// Part of a path as a name. What is no encoding stays as it is.
+/// Decodes a part of a path. Invalid escapes are kept as they are.
 fn decoded(part: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = part.as_bytes();

@@ -1,17 +1,18 @@
-//! What is measured: one table for every format.
+//! All metrics: one table for every format.
 //!
-//! Names, units and kinds follow OpenTelemetry's rules: what adds up over its attributes is a
-//! counter or an up-down counter, what does not is a gauge, and things have units as `{thread}`.
-//! The names for Prometheus follow from these by Prometheus' own rules for OpenTelemetry.
+//! Names, units and kinds follow OpenTelemetry's rules: a metric that can be summed over its
+//! attributes is a counter or an up-down counter, others are gauges, and things have units as
+//! `{thread}`. The names for Prometheus are derived from these by Prometheus' own rules for
+//! OpenTelemetry.
 
-/// How values of a metric are to be understood.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows. It adds up.
+    /// It only grows, and can be summed.
     Counter,
-    /// It grows and falls. It adds up.
+    /// It grows and falls, and can be summed.
     UpDownCounter,
-    /// It does not add up.
+    /// It cannot be summed.
     Gauge,
     /// A distribution of durations.
     Histogram,
@@ -20,9 +21,9 @@ pub enum Kind {
 /// Since when a counter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// The start of the program, whenever one has begun to look: the log has running totals.
+    /// Since the start of the program, also for late readers: the log has running totals.
     Program,
-    /// Since one has begun to look: events are counted.
+    /// Since reading began: events are counted.
     Observed,
 }
 
@@ -40,12 +41,12 @@ pub struct Metric {
     pub(crate) help: &'static str,
     /// Its attributes.
     pub attributes: &'static [&'static str],
-    /// The events that it is made of.
+    /// The events that it is computed from.
     pub events: &'static str,
 }
 
 impl Metric {
-    /// What it is, in a sentence.
+    /// Its description, one sentence.
     pub fn help(&self) -> &'static str {
         self.help.trim()
     }
@@ -59,7 +60,7 @@ impl Metric {
         name
     }
 
-    /// The same without `_total`: what OpenMetrics calls a family.
+    /// The same without `_total`: the family name in OpenMetrics.
     pub fn prometheus_family(&self) -> String {
         let mut name = prometheus_word(self.name);
         if let Some(unit) = self.prometheus_unit() {
@@ -69,7 +70,7 @@ impl Metric {
         name
     }
 
-    /// The unit in the name for Prometheus. What is in braces is none.
+    /// The unit in the name for Prometheus. Units in braces are left out.
     pub fn prometheus_unit(&self) -> Option<&'static str> {
         Some(match (self.unit, self.kind) {
             ("By", _) => "bytes",
@@ -81,7 +82,7 @@ impl Metric {
     }
 }
 
-/// A name as Prometheus has it: letters, digits and underscores.
+/// A name for Prometheus: letters, digits and underscores.
 pub fn prometheus_word(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut word: String = name
@@ -94,7 +95,8 @@ pub fn prometheus_word(name: &str) -> String {
     word
 }
 
-/// A table of metrics: statics, and a list of them. What each is, is its doc comment.
+/// A table of metrics: statics, and a list of them. The doc comment of each is its
+/// description.
 macro_rules! metrics {
     ($(#[doc = $about:literal])* $list:ident;
         $($(#[doc = $help:literal])+ $CONST:ident = $name:literal $unit:literal $kind:ident
@@ -239,7 +241,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Prometheus' rules for names from OpenTelemetry, word by word as its translator has them.
+    /// Prometheus' rules for names from OpenTelemetry, as in its translator.
     fn translated(metric: &Metric) -> String {
         let mut tokens: Vec<&str> = metric
             .name

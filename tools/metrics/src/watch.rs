@@ -1,5 +1,5 @@
-//! A program that is watched: its log is read and folded on one thread, and others ask for its
-//! metrics at any time.
+//! A watched program: its log is read and folded on one thread, and other threads can collect
+//! its metrics at any time.
 
 use crate::collected::Collected;
 use crate::feed::Feed;
@@ -15,14 +15,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Bytes that are read at a time.
 const BUFFER: usize = 64 << 10;
-/// A program that does not tell the time of day for so long never will.
+/// How long to wait for the time of day in a log before assuming that it has none.
 const CLOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A program, or the log of one.
 #[derive(Debug)]
 pub struct Program {
     name: String,
-    /// Whether it runs: then how old its newest event is means something.
+    /// Whether it runs: only then is the age of its newest event meaningful.
     runs: bool,
     /// Whether its process is on this machine.
     local: bool,
@@ -46,12 +46,12 @@ pub(crate) fn now() -> u64 {
 }
 
 impl Program {
-    /// A log, to be read to its end. `name` tells it apart from others.
+    /// A log, to be read to its end. `name` distinguishes it from others.
     pub fn of_log(name: String, options: Options) -> Self {
         Self::new(name, options, (false, false))
     }
 
-    /// A program that runs. `local`: on this machine.
+    /// A running program. `local`: on this machine.
     pub fn that_runs(name: String, options: Options, local: bool) -> Self {
         Self::new(name, options, (true, local))
     }
@@ -67,13 +67,13 @@ impl Program {
         }
     }
 
-    /// What tells it apart from others.
+    /// Its name, which distinguishes it from others.
     pub fn name(&self) -> &str {
         &self.name
     }
 
     fn feed(&self) -> MutexGuard<'_, Feed> {
-        // A fold does not panic; if it did, what it has counted is still the best there is.
+        // A fold does not panic; if it did, its counts would still be the best available.
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,14 +84,14 @@ impl Program {
         feed.fold.collect(live.as_ref())
     }
 
-    /// What changes even while no event comes, as of now. `None` of a log.
+    /// The values that change without events, as of now. `None` for a log.
     pub fn live(&self) -> Option<Collected> {
         let feed = self.feed();
         let live = self.runs.then(|| self.live_of(&feed))?;
         feed.fold.live(&live)
     }
 
-    /// Which program it is; `None` before its log has begun.
+    /// The identity of the program; `None` before its log has begun.
     pub fn resource(&self) -> Option<Arc<Resource>> {
         self.feed().fold.resource()
     }
@@ -100,7 +100,7 @@ impl Program {
         let process = feed.fold.process().filter(|_| self.local);
         Live {
             now: now(),
-            // Counters that stand alone: nothing else is read after them.
+            // Independent counters: relaxed ordering is enough.
             connections: self.connections.load(Ordering::Relaxed),
             reconnections: self.reconnections.load(Ordering::Relaxed),
             process: process.and_then(|(pid, started)| process::look(pid, started)),
@@ -112,17 +112,17 @@ impl Program {
         self.feed().bytes(log, &mut |_| {}).expect("a log");
     }
 
-    /// Whether any log has come.
+    /// Whether a log has arrived.
     pub fn is_begun(&self) -> bool {
         self.feed().fold.is_begun()
     }
 
-    /// Reads a log to its end. `stop` is asked now and then, at least at each tick of the
-    /// connection. The answer is whether a log came, and how many bytes of it are none.
+    /// Reads a log to its end. `stop` is called at least at each tick of the connection.
+    /// Returns whether a log arrived, and how many bytes of it could not be decoded.
     ///
     /// # Errors
     ///
-    /// It cannot be read.
+    /// If it cannot be read.
     pub fn read(
         &self,
         connection: &mut Connection,
@@ -147,7 +147,7 @@ impl Program {
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(error) => {
                     self.connections.store(0, Ordering::Relaxed);
-                    // That it ends in the middle is told by the error.
+                    // The error says that it ends in the middle.
                     let _ = self.end(out);
                     return Err(error);
                 }
@@ -159,12 +159,12 @@ impl Program {
         Ok(fault.map_or(end, Err))
     }
 
-    /// Reads a program for as long as there is one, over all its connections; or only until its
-    /// log is complete.
+    /// Reads a program over all its connections until it ends; or only until its log is
+    /// complete.
     ///
     /// # Errors
     ///
-    /// The source cannot be opened or read at all.
+    /// If the source cannot be opened or read at all.
     pub fn follow(
         &self,
         mut source: Reconnecting,
@@ -182,12 +182,12 @@ impl Program {
                     if std::mem::take(&mut lost) {
                         self.reconnections.fetch_add(1, Ordering::Relaxed);
                     }
-                    // A fault in what came before ended with it.
+                    // An error in the earlier log ended with it.
                     let _ = self.feed().restart(out);
                 }
                 Ok(Arrival::Bytes(count)) => {
-                    // After a fault nothing is understood until the log begins anew, which a
-                    // reconnection brings.
+                    // After an error nothing can be decoded until a new log begins, after a
+                    // reconnection.
                     let mut feed = self.feed();
                     let _ = feed.bytes(&buffer[..count], out);
                     if until_end && feed.is_complete() {
@@ -209,7 +209,8 @@ impl Program {
         result
     }
 
-    /// A program that has not told the time of day is taken to be as far as its newest event now.
+    /// For a program that has not logged the time of day, assumes that its newest event happened
+    /// now.
     fn assume_clock(&self, began: Instant, out: Out<'_>) {
         if !self.runs || began.elapsed() < CLOCK_PATIENCE {
             return;

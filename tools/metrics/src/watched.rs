@@ -1,4 +1,4 @@
-//! The programs that are watched now. They come and go.
+//! The programs that are watched now, which start and end at any time.
 
 use crate::collected::Collected;
 use crate::watch::Program;
@@ -6,16 +6,17 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A program that has ended is told for so long: whoever scrapes once a minute gets its last values.
+/// How long a program that has ended is still exported: a scraper with an interval of a minute gets
+/// its last values.
 const KEPT: Duration = Duration::from_secs(90);
-/// So many that have ended are kept; of more the oldest go.
+/// The most ended programs that are kept; of more the oldest are removed.
 const MOST_ENDED: usize = 64;
 
-/// All programs that are told, in the order in which they came.
+/// All exported programs, in the order in which they were added.
 #[derive(Debug, Default)]
 pub struct Watched {
     programs: Mutex<Vec<Entry>>,
-    /// Programs may come at any time: there is nothing to wait for.
+    /// Programs may be added at any time, so readiness does not wait for one.
     open: bool,
 }
 
@@ -26,7 +27,7 @@ struct Entry {
 }
 
 impl Watched {
-    /// These, and no others.
+    /// A fixed set of programs.
     pub fn these(programs: &[Arc<Program>]) -> Self {
         let entry = |program: &Arc<Program>| Entry {
             program: Arc::clone(program),
@@ -38,7 +39,7 @@ impl Watched {
         }
     }
 
-    /// None yet; they come when they are found.
+    /// An empty set; programs are added when they are found.
     pub fn that_come() -> Self {
         Self {
             open: true,
@@ -47,11 +48,11 @@ impl Watched {
     }
 
     fn programs(&self) -> MutexGuard<'_, Vec<Entry>> {
-        // Nothing is ever left half done under this lock.
+        // Every change under this lock is complete before anything could panic.
         self.programs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A program has come. One of its name that has ended is forgotten.
+    /// Adds a program, and removes an ended one of the same name.
     pub fn came(&self, program: &Arc<Program>) {
         let mut programs = self.programs();
         programs.retain(|it| it.ended.is_none() || it.program.name() != program.name());
@@ -61,7 +62,7 @@ impl Watched {
         });
     }
 
-    /// A program that was found has ended. Its last values are told for a while.
+    /// A found program has ended. Its last values are exported for a while.
     pub fn ended(&self, program: &Arc<Program>) {
         self.ended_at(program, Instant::now());
     }
@@ -73,7 +74,7 @@ impl Watched {
                 it.ended = Some(now);
             }
         }
-        // One of which nothing has come has nothing to be kept for.
+        // A program without any data is removed at once.
         programs.retain(|it| it.ended.is_none() || it.program.is_begun());
         let ended = programs.iter().filter(|it| it.ended.is_some()).count();
         if ended > MOST_ENDED {
@@ -84,7 +85,7 @@ impl Watched {
         }
     }
 
-    /// All that are told now.
+    /// All exported programs.
     pub fn all(&self) -> Vec<Arc<Program>> {
         self.all_at(Instant::now())
     }
@@ -110,8 +111,8 @@ impl Watched {
             .find(|program| program.name() == name)
     }
 
-    /// The metrics of all of them, each program once: two sources may lead to the same one, and no
-    /// series may be told twice. The latest counts.
+    /// The metrics of all of them, each program once: two sources may have the same program, and
+    /// no series may be exported twice. The latest wins.
     pub fn collect(&self) -> Vec<Collected> {
         let mut seen = BTreeSet::new();
         let mut all: Vec<Collected> = Vec::new();
@@ -128,7 +129,7 @@ impl Watched {
         all
     }
 
-    /// Whether there is something to be scraped, or never anything to wait for.
+    /// Whether there is something to scrape, or programs are found automatically.
     pub fn is_ready(&self) -> bool {
         self.open || self.all().iter().any(|program| program.is_begun())
     }

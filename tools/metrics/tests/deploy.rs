@@ -1,4 +1,4 @@
-//! What is shipped for others speaks of metrics that there are.
+//! The shipped dashboards and configurations use only metrics that exist.
 
 use eventlog_metrics::OWN;
 use eventlog_metrics::table::{Kind, METRICS, prometheus_word};
@@ -56,7 +56,7 @@ const FUNCTIONS: [&str; 10] = [
 ];
 
 /// The metrics and labels of an expression: the words that are neither functions nor in quotes.
-/// Labels stand in braces, or in the parentheses behind `by`.
+/// Labels are in braces, or in the parentheses after `by`.
 fn words(expression: &str) -> (Vec<String>, Vec<String>) {
     let (mut metrics, mut labels) = (Vec::new(), Vec::new());
     let mut rest = expression;
@@ -101,7 +101,7 @@ fn words(expression: &str) -> (Vec<String>, Vec<String>) {
     (metrics, labels)
 }
 
-/// Each metric is one, and each label one of theirs. The answer is which metrics these are.
+/// Checks that each metric exists and has each label. Returns the metrics.
 #[track_caller]
 fn check(expression: &str) -> Vec<String> {
     let all = series();
@@ -276,7 +276,7 @@ fn the_unit_is_one() {
     let unit = read("deploy/systemd/eventlog-metrics.service");
     let dir = tempdir();
     let path = dir.join("eventlog-metrics.service");
-    // It looks for the program, which need not be installed here.
+    // It checks that the program exists, which need not be installed here.
     let program = std::env::current_exe().expect("this test");
     let program = program.to_str().expect("UTF-8");
     assert!(unit.contains("/usr/bin/eventlog metrics "));
@@ -293,7 +293,7 @@ fn the_unit_is_one() {
     std::fs::remove_dir_all(&dir).expect("it is ours");
     let told = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(done.status.success(), "{told}");
-    // What it does not know it only warns of.
+    // Unknown settings are only warnings.
     assert!(!told.contains("eventlog-metrics.service"), "{told}");
 }
 

@@ -1,4 +1,4 @@
-//! docs/metrics.md lists the metrics that there are.
+//! docs/metrics.md lists all metrics.
 
 use eventlog_metrics::OWN;
 use eventlog_metrics::table::{Kind, METRICS, Metric};

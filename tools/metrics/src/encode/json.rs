@@ -1,4 +1,4 @@
-//! One JSON object for each moment, with all that is known of it.
+//! One JSON object for each moment, with all metrics.
 
 use crate::collected::{Attribute, Collected, Point, Value as Number};
 use crate::table::Kind;

@@ -1,4 +1,4 @@
-//! Metrics in the formats of others.
+//! Encoders for metrics.
 
 pub mod json;
 pub mod otlp;
@@ -9,12 +9,12 @@ pub mod text;
 use crate::collected::{Attributes, Collected};
 use crate::table::prometheus_word;
 
-/// The metrics of a program, for a reader who scrapes them.
+/// The metrics of a program, to be scraped.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     /// Its metrics.
     pub collected: &'a Collected,
-    /// Whether each value is labelled with `job` and `instance`. Not if whoever scrapes adds these.
+    /// Whether each value is labelled with `job` and `instance`; not if the scraper adds these.
     pub labelled: bool,
 }
 
@@ -22,7 +22,7 @@ pub struct Target<'a> {
 type Labels = Vec<(String, String)>;
 
 impl Target<'_> {
-    /// What each value is labelled with.
+    /// The labels of each value.
     fn labels(&self) -> Labels {
         if !self.labelled {
             return Vec::new();
@@ -34,13 +34,14 @@ impl Target<'_> {
         ]
     }
 
-    /// Those of `target_info`: all that is known of the program and is not in `job` and `instance`.
+    /// The labels of `target_info`: the attributes of the program that are not in `job` and
+    /// `instance`.
     fn info(&self) -> Labels {
         let told = ["service.name", "service.namespace", "service.instance.id"];
         let rest = self.collected.resource.attributes.iter();
         let rest = rest.filter(|(key, _)| !told.contains(&&**key));
         let rest = rest.map(|(key, value)| (prometheus_word(key), value.to_string()));
-        // Two names may be one to Prometheus.
+        // Two names may be the same after translation for Prometheus.
         let mut labels = self.labels();
         for (name, value) in rest {
             if labels.iter().all(|(known, _)| *known != name) {

@@ -18,17 +18,18 @@ use opentelemetry_proto::tonic::metrics::v1 as metrics;
 use opentelemetry_proto::tonic::resource::v1 as resource;
 use opentelemetry_proto::tonic::trace::v1 as trace;
 
-/// How histograms are told.
+/// How histograms are exported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Histograms {
     /// In exponential buckets.
     #[default]
     Exponential,
-    /// In buckets between powers of two, for a receiver that knows no others.
+    /// In buckets between powers of two, for a receiver that supports no others.
     Explicit,
 }
 
-/// The metrics of one program. `deltas` remembers what was told before, where changes are wanted.
+/// The metrics of one program. `deltas` keeps the values exported before, if deltas are
+/// configured.
 pub fn metrics(
     collected: &Collected,
     histograms: Histograms,
@@ -207,7 +208,7 @@ fn number(value: &Value) -> metrics::number_data_point::Value {
     match value {
         Value::Int(number) => match i64::try_from(*number) {
             Ok(number) => Number::AsInt(number),
-            // Only a hostile log claims as much.
+            // Only a hostile log has a number this large.
             Err(_) => Number::AsDouble(*number as f64),
         },
         Value::Nanos(nanos) => Number::AsDouble(*nanos as f64 / 1e9),
@@ -221,7 +222,7 @@ fn exponential(
     (start, at): (u64, u64),
     whole: bool,
 ) -> metrics::ExponentialHistogramDataPoint {
-    // The shortest and the longest are known of all durations only.
+    // The shortest and the longest are only known for all durations together.
     let range = of.range().filter(|_| whole);
     metrics::ExponentialHistogramDataPoint {
         attributes: pairs(&point.attributes),

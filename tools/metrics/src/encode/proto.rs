@@ -1,5 +1,5 @@
-//! The messages of Prometheus' exposition format that are written here. The numbers are those of
-//! its public definition (`io/prometheus/client/metrics.proto`).
+//! The messages of Prometheus' exposition format that this crate writes. Field numbers are those
+//! of the public definition (`io/prometheus/client/metrics.proto`).
 
 use prost::{Enumeration, Message};
 

@@ -14,7 +14,7 @@ use prost::Message;
 pub const CONTENT_TYPE: &str =
     "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 
-/// All metrics of these programs: messages, each with its length before it.
+/// All metrics of these programs: messages, each preceded by its length.
 pub fn encode(targets: &[Target<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut write = |family: MetricFamily| {
@@ -66,7 +66,7 @@ pub fn encode(targets: &[Target<'_>]) -> Vec<u8> {
 }
 
 fn pairs(labels: Labels) -> Vec<LabelPair> {
-    // Prometheus wants them by name.
+    // Prometheus expects them sorted by name.
     let mut labels = labels;
     labels.sort();
     let pairs = labels.into_iter().map(|(name, value)| LabelPair {
@@ -138,8 +138,8 @@ fn histogram(of: &Histogram, start: Option<Timestamp>) -> Native {
     }
 }
 
-/// Stretches of buckets that are not empty, and the differences of their counts. What OpenTelemetry
-/// calls bucket `i` is `i + 1` here: named after its end, not its beginning.
+/// Runs of non-empty buckets, and the differences of their counts. OpenTelemetry's bucket `i` is `i
+/// + 1` here: it is numbered by its end, not its beginning.
 fn spans(of: &Histogram) -> (Vec<BucketSpan>, Vec<i64>) {
     let mut spans: Vec<BucketSpan> = Vec::new();
     let mut deltas = Vec::new();
@@ -160,7 +160,7 @@ fn spans(of: &Histogram) -> (Vec<BucketSpan>, Vec<i64>) {
         before = count as i64;
     }
     if spans.is_empty() {
-        // That tells an empty native histogram from one that is none.
+        // This marks an empty native histogram, as opposed to a classic one.
         spans.push(BucketSpan {
             offset: Some(0),
             length: Some(0),

@@ -142,7 +142,7 @@ fn number(value: &Value) -> String {
     }
 }
 
-/// A text as the formats have it. A quote is one only where there are quotes.
+/// Escapes a text. Quotes are escaped only inside quotes.
 fn escape(text: &str, quotes: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

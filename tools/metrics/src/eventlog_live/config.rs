@@ -1,4 +1,4 @@
-//! The configuration of eventlog-live, read strictly: what is not known is an error.
+//! The configuration of eventlog-live, read strictly: unknown keys and values are errors.
 
 use super::processors::{Group, PROCESSORS, Processor};
 use crate::collected::seconds;
@@ -6,14 +6,14 @@ use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 use std::fmt;
 use std::time::Duration;
 
-/// How often something is done.
+/// How often something happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
-    /// Not at all.
+    /// Never.
     Never,
-    /// As soon as there is something.
+    /// Immediately.
     Always,
-    /// Every so many flush intervals.
+    /// Every N flush intervals.
     Flushes(u32),
     /// At this interval.
     Every(Duration),
@@ -41,7 +41,7 @@ impl Rate {
         }
     }
 
-    /// The time from one to the next, if it is one.
+    /// The interval, if it has one.
     pub fn interval(self, flush: Duration) -> Option<Duration> {
         match self {
             Self::Never | Self::Always => None,
@@ -65,16 +65,16 @@ impl fmt::Display for Rate {
     }
 }
 
-/// What is said of a processor.
+/// The settings of a processor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its description.
     pub description: String,
     /// How often values are taken.
     pub aggregate: Rate,
-    /// How often they are sent; [`Rate::Never`]: it is not told at all.
+    /// How often they are sent; with [`Rate::Never`] it is not exported at all.
     pub export: Rate,
 }
 
@@ -82,7 +82,7 @@ const AGGREGATE: Rate = Rate::Every(Duration::from_secs(1));
 const EXPORT: Rate = Rate::Every(Duration::from_secs(30));
 
 impl Setting {
-    /// What it is where nothing else is said.
+    /// The default.
     fn usual(of: &Processor) -> Self {
         Self {
             name: of.name.to_owned(),
@@ -96,7 +96,7 @@ impl Setting {
     }
 }
 
-/// What is told, under which names, and how often.
+/// What is exported, under which names, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// In the order of [`PROCESSORS`].
@@ -117,11 +117,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads one. It takes the place of the defaults as a whole: what it does not name is not told.
+    /// Reads a configuration. It replaces all defaults: what it does not list is not exported.
     ///
     /// # Errors
     ///
-    /// It is not YAML, or says something that is not known.
+    /// If it is not YAML, or has unknown keys or values.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let documents = MarkedYaml::load_from_str(text).map_err(|error| Fault {
             line: error.marker().line(),
@@ -143,7 +143,7 @@ impl Config {
         for (key, node) in root.entries()? {
             match key {
                 "processors" => config.groups(&node)?,
-                // Where it keeps what is used more than once.
+                // For anchors that are used more than once.
                 "defaults" => {}
                 _ => return Err(node.unknown(&["processors", "defaults"])),
             }
@@ -188,19 +188,19 @@ impl Config {
         Ok(())
     }
 
-    /// What is said of a processor.
+    /// The settings of a processor.
     pub fn settings(&self) -> impl Iterator<Item = (&'static Processor, &Setting)> {
         PROCESSORS.iter().zip(&self.settings)
     }
 
-    /// What is said of a processor that is told.
+    /// The settings of a processor that is exported.
     pub fn told(&self, group: Group, key: &str) -> Option<&Setting> {
         let mut all = self.settings();
         let (_, setting) = all.find(|(of, _)| of.group == group && of.key == key)?;
         (setting.export != Rate::Never).then_some(setting)
     }
 
-    /// With all spans: what capabilities and threads do.
+    /// Adds all spans: the states of capabilities and threads.
     pub fn tell_threads(&mut self) {
         for (of, setting) in PROCESSORS.iter().zip(&mut self.settings) {
             if of.group == Group::Traces {
@@ -222,7 +222,7 @@ impl Config {
     }
 }
 
-/// As YAML, with nothing left out.
+/// As complete YAML.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "processors:")?;
@@ -231,7 +231,7 @@ impl fmt::Display for Config {
             if before.replace(of.group) != Some(of.group) {
                 writeln!(f, "  {}:", of.group.key())?;
             }
-            // JSON is YAML: nothing else has to be known about quotes.
+            // JSON is YAML, so JSON's quoting works.
             let text = |text: &str| serde_json::Value::from(text).to_string();
             writeln!(f, "    {}:", of.key)?;
             writeln!(f, "      name: {}", text(&setting.name))?;
@@ -245,7 +245,7 @@ impl fmt::Display for Config {
     }
 }
 
-/// What is wrong with a configuration.
+/// An error in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Where: the line, from 1 on.
@@ -268,7 +268,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A value, and where it stands.
+/// A value and its place.
 struct Node<'a> {
     yaml: &'a MarkedYaml<'a>,
     /// Of its key.
@@ -297,7 +297,7 @@ impl<'a> Node<'a> {
         self.fault(format!("unknown key; there are {}", known.join(", ")))
     }
 
-    /// What a mapping has. Nothing at all is an empty one.
+    /// The entries of a mapping. An empty value is an empty mapping.
     fn entries(&self) -> Result<Vec<(&'a str, Node<'a>)>, Fault> {
         let entries = match &self.yaml.data {
             YamlData::Mapping(entries) => entries,
@@ -316,7 +316,7 @@ impl<'a> Node<'a> {
             let line = key.span.start.line();
             let node = Node { yaml, line, path };
             if text == "<<" {
-                // Merged: what stands here itself counts.
+                // Merged keys: the mapping's own keys win.
                 for (key, node) in node.entries()? {
                     if !all.iter().any(|(own, _)| *own == key) {
                         all.insert(0, (key, node));

@@ -1,8 +1,8 @@
 //! The names of eventlog-live, for dashboards that were made for it, and its configuration.
 //!
-//! The names and attributes are its own, the values are right: what is allocated and what
-//! capabilities do are totals that only grow, and the sizes of the heap are one series each, not
-//! one for each capability that happened to lead a collection.
+//! The names and attributes are those of eventlog-live, but the values are corrected: allocation
+//! and the time of capabilities are totals that only grow, and the sizes of the heap are one
+//! series each, not one for each capability that happened to lead a collection.
 
 mod config;
 mod processors;
@@ -17,10 +17,10 @@ pub use schema::schema;
 use crate::table::Metric;
 use values::METRICS;
 
-/// What is told, and what it is called.
+/// What is exported, and under which names.
 #[derive(Debug)]
 pub struct EventlogLive {
-    /// In the order of [`METRICS`]; `None` is not told.
+    /// In the order of [`METRICS`]; `None` is not exported.
     metrics: Vec<Option<&'static Metric>>,
     messages: Option<&'static str>,
     markers: Option<&'static str>,
@@ -31,7 +31,7 @@ pub struct EventlogLive {
 }
 
 impl EventlogLive {
-    /// As it is configured. What is called otherwise there is kept as long as this process lives.
+    /// From a configuration. Metrics with configured names are kept for the life of the process.
     pub fn new(config: &Config) -> Self {
         let told = |group, key| config.told(group, key);
         let metrics = METRICS.iter().zip(values::KEYS).map(|(&usual, key)| {
@@ -61,7 +61,7 @@ impl EventlogLive {
         }
     }
 
-    /// Whether any of these is told.
+    /// Whether anything of this signal is exported.
     pub fn tells(&self, signal: crate::own::Signal) -> bool {
         use crate::own::Signal;
         match signal {
@@ -73,12 +73,12 @@ impl EventlogLive {
         }
     }
 
-    /// Whether the names of threads are told.
+    /// Whether the names of threads are exported.
     pub fn tells_labels(&self) -> bool {
         self.labels.is_some()
     }
 
-    /// Whether what threads do is told.
+    /// Whether the states of threads are exported.
     pub fn tells_threads(&self) -> bool {
         self.usage.is_some() || self.states.is_some()
     }

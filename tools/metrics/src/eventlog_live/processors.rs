@@ -1,6 +1,6 @@
-//! What eventlog-live can be told to tell: one table for its configuration and its schema.
+//! What eventlog-live can export: one table for its configuration and its schema.
 
-/// What a processor's output is.
+/// The kind of output of a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     /// Log records.
@@ -9,7 +9,7 @@ pub enum Group {
     Metrics,
     /// Spans.
     Traces,
-    /// Profiles, which are not told here.
+    /// Profiles, which are not exported here.
     Profiles,
 }
 
@@ -28,18 +28,18 @@ impl Group {
     }
 }
 
-/// Something that can be told.
+/// Something that can be exported.
 #[derive(Debug)]
 pub struct Processor {
-    /// What its output is.
+    /// Its kind of output.
     pub group: Group,
     /// Its key in the configuration.
     pub key: &'static str,
-    /// What it is called, if nothing else is said.
+    /// Its default name.
     pub name: &'static str,
-    /// What it is.
+    /// Its description.
     pub description: &'static str,
-    /// Whether it is told without any configuration.
+    /// Whether it is exported without any configuration.
     pub usual: bool,
 }
 

@@ -1,11 +1,11 @@
-//! Log records and spans under its names.
+//! Log records and spans under the names of eventlog-live.
 
 use super::EventlogLive;
 use crate::collected::{Attribute, Attributes};
 use crate::record::{Batch, LogRecord, SpanKey, SpanRecord};
 
 impl EventlogLive {
-    /// The records that it has, under its names. Those that it does not have are left out.
+    /// The records that eventlog-live has, under its names. Others are left out.
     #[must_use]
     pub fn records(&self, batch: &Batch) -> Batch {
         Batch {
@@ -85,7 +85,7 @@ impl EventlogLive {
             "running" => "Running",
             _ => "Blocked",
         };
-        // Of one that is ready it says nothing of its own.
+        // It has no span for a thread that is ready.
         if state != "runnable" && more.is_some() {
             all.extend(self.states.as_ref().map(|name| {
                 let attributes = [("thread", thread)].into_iter().chain(more);
@@ -101,7 +101,7 @@ fn of<'a>(attributes: &'a Attributes, key: &str) -> Option<&'a Attribute> {
     all.find(|(own, _)| *own == key).map(|(_, value)| value)
 }
 
-/// The name of a reason as Haskell's decoder has it.
+/// The name of a reason in Haskell's decoder.
 fn status(reason: &str) -> &str {
     match reason {
         "blocked" => "ThreadBlocked",

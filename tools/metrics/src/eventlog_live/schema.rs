@@ -3,7 +3,7 @@
 use super::processors::{Group, PROCESSORS};
 use serde_json::{Map, Value, json};
 
-/// The schema (draft 2020-12). It allows what [`Config`](super::Config) takes, and nothing else.
+/// The schema (draft 2020-12). It allows exactly what [`Config`](super::Config) accepts.
 pub fn schema() -> Value {
     let mut groups = Map::new();
     for group in Group::ALL {

@@ -1,4 +1,4 @@
-//! Metrics under its names.
+//! Metrics under the names of eventlog-live.
 
 use super::EventlogLive;
 use crate::collected::{Attribute, Attributes, Collected, Family, Point, Value};
@@ -41,7 +41,7 @@ metrics! {
         "";
 }
 
-/// What they are in its configuration, in the same order.
+/// Their keys in the configuration, in the same order.
 pub(super) const KEYS: [&str; 9] = [
     "heap_allocated",
     "heap_size",
@@ -58,8 +58,8 @@ pub(super) const KEYS: [&str; 9] = [
 const MEGABLOCK: u64 = 1 << 20;
 
 impl EventlogLive {
-    /// The metrics that it has, under its names, and those of the exporter itself. Others are left
-    /// out.
+    /// The metrics that eventlog-live has, under its names, and those of the exporter itself.
+    /// Others are left out.
     #[must_use]
     pub fn metrics(&self, collected: &Collected) -> Collected {
         let families = collected.families.iter().filter_map(|family| {
@@ -112,7 +112,7 @@ impl EventlogLive {
     }
 }
 
-/// Which of ours is which of its.
+/// Maps our metrics to its metrics.
 static FROM: [(&Metric, &Metric); 9] = [
     (&HEAP_ALLOCATED, &ALLOCATED),
     (&HEAP_SIZE, &SIZE),
@@ -202,7 +202,7 @@ fn usage(family: &Family) -> Vec<Point> {
         .map(|((cap, category), (time, start))| Point {
             attributes: {
                 let mut all = vec![("cap", cap), ("category", category.into())];
-                // A thread's number would be a series for each.
+                // The number of a thread would make a series for each thread.
                 all.extend((category == "GC").then(|| ("user", "GC".into())));
                 all
             },

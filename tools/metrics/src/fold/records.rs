@@ -1,4 +1,4 @@
-//! What is told one by one: messages of the program, its spans, collections.
+//! Single records: messages of the program, its spans, collections.
 
 use super::session::Session;
 use crate::collected::Attribute;
@@ -38,7 +38,7 @@ impl Session {
         });
     }
 
-    /// A thread has got a name.
+    /// A thread was labelled.
     pub(super) fn label(&mut self, time: u64, thread: u32, label: Text<'_>) {
         self.logs.push(LogRecord {
             time,
@@ -50,8 +50,8 @@ impl Session {
     }
 }
 
-/// A span of the program, and in which others it lies: those of its thread that have begun before
-/// it and are still open.
+/// A span of the program, and its parents: the spans of its thread that began before it and are
+/// still open.
 pub(super) fn nested(span: &Span, state: &State) -> SpanRecord {
     let around = state.spans().open().filter(|open| {
         open.thread == span.thread && open.thread.is_some() && open.start <= span.start

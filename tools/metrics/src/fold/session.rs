@@ -11,9 +11,9 @@ use ghc_eventlog::{Event, EventBody, Header, WallClock};
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
-/// Bytes of definitions, which are kept to name the bands of heap profiles.
+/// The limit for definitions, in bytes; they are kept to name the bands of heap profiles.
 const DEFINITIONS: usize = 256 << 20;
-/// OS threads beyond this are not told apart.
+/// More OS threads than this are not counted separately.
 const TASKS: usize = 1 << 20;
 
 /// A log.
@@ -32,14 +32,14 @@ pub(super) struct Session {
     pub(super) next: Option<u64>,
     pub(super) clock: Option<WallClock>,
     pub(super) identity: Option<Identity>,
-    /// The times of capabilities as they were told last: they never go back.
+    /// The last exported times of capabilities: they never decrease.
     pub(super) told: Vec<[u64; 7]>,
     pub(super) logs: Vec<LogRecord>,
     pub(super) spans: Vec<SpanRecord>,
 }
 
 impl Session {
-    /// Nothing has come yet. `received`: bytes of it that came before its header.
+    /// A session without events. `received`: bytes that arrived before its header.
     pub(super) fn new(header: &Arc<Header>, options: &Options, received: u64) -> Self {
         let keep = Keep {
             definitions: false,
@@ -69,7 +69,7 @@ impl Session {
         }
     }
 
-    /// Up to when it has come.
+    /// The latest time so far.
     pub(super) fn at(&self) -> u64 {
         match self.reached {
             0 => self.state.time(),
@@ -77,7 +77,7 @@ impl Session {
         }
     }
 
-    /// What the log tells of its program, or what was known before it did.
+    /// The program according to the log, or as it was known before.
     pub(super) fn programs<'a>(&'a self, options: &'a Options) -> &'a Programs {
         let own = self.state.programs();
         let tells = own.first().is_some_and(|program| program.pid.is_some());
@@ -89,7 +89,7 @@ impl Session {
         Arc::new(Resource::of(programs, &options.about, self.identity))
     }
 
-    /// Takes an event. The answer is whether it tells something of the program.
+    /// Handles an event. Returns whether it describes the program.
     #[inline]
     pub(super) fn event(&mut self, event: &Event<'_>, turn: Turn, options: &Options) -> bool {
         if self.observed.is_none() {
@@ -134,7 +134,7 @@ impl Session {
                 counts.returned = counts.returned.saturating_add(bytes);
             }
             EventBody::WallClockTime { .. } => {
-                // Until it is known whose clock it is.
+                // Until it is known which program the clock belongs to.
                 self.clock = self.clock.or_else(|| WallClock::from_event(event));
                 describes = true;
             }
@@ -156,14 +156,14 @@ impl Session {
         describes
     }
 
-    /// The tally has kept something that the state is needed for.
+    /// Handles what the tally has kept because it needs the state.
     #[cold]
     fn more(&mut self, options: &Options) {
         if let Some(sample) = self.tally.sample.take() {
             let symbols = self.state.definitions().symbols();
             self.bands.sample(&sample, symbols, options.most);
             if options.interval.is_none() {
-                // Nobody waits for each value.
+                // No reader needs each value.
                 self.bands.told();
             }
         }

@@ -1,4 +1,4 @@
-//! What the facts of a state add up to.
+//! Sums up the facts of a state.
 
 use crate::collected::Attribute;
 use crate::counts::{Counts, REASONS, record};
@@ -8,7 +8,7 @@ use eventlog_state::{
 };
 use ghc_eventlog::{EventBody, StopStatus};
 
-/// Counts what it is told, and keeps what can only be told with a look at the state.
+/// Counts facts, and keeps those that can only be handled with the state.
 #[derive(Debug)]
 pub(crate) struct Tally {
     pub(crate) counts: Counts,
@@ -25,7 +25,8 @@ pub(crate) struct Tally {
     more: bool,
 }
 
-/// Intervals of a thread are in one trace for so long: no trace grows without end.
+/// Intervals of a thread are in one trace for this long, so that no trace grows without
+/// limit.
 const WINDOW: u64 = 60_000_000_000;
 
 impl Tally {
@@ -44,7 +45,7 @@ impl Tally {
         }
     }
 
-    /// Whether something was kept since the last time.
+    /// Whether something was kept since the last call.
     #[inline]
     pub(crate) fn has_more(&mut self) -> bool {
         std::mem::take(&mut self.more)
@@ -56,7 +57,7 @@ impl Tally {
         self.counts.finished += u64::from(status == StopStatus::FINISHED);
     }
 
-    /// Takes a fact. `body`: the event that tells it.
+    /// Handles a fact. `body`: its event.
     #[inline]
     pub(crate) fn see(&mut self, fact: &Fact<'_>, body: Option<&EventBody<'_>>) {
         match fact {
@@ -175,7 +176,7 @@ impl Tally {
     }
 }
 
-/// Reasons that have no name are one.
+/// Reasons without a name are counted as one.
 pub(crate) fn reason(why: StopStatus) -> u16 {
     match why.name() {
         Some(_) => why.0,

@@ -1,4 +1,4 @@
-//! What only made-up logs show.
+//! Tests with generated logs.
 
 use crate::collected::{Collected, Value};
 use crate::feed::Feed;
@@ -7,7 +7,7 @@ use crate::record::{Batch, Records};
 use ghc_eventlog::notes::{Loss, Note};
 use ghc_eventlog::{BlockBuilder, Breakdown, CapsetType, EventBody, Header, StopStatus, Text};
 
-/// A log in the making.
+/// Builds a log.
 struct Log {
     header: Header,
     bytes: Vec<u8>,
@@ -34,7 +34,7 @@ impl Log {
     }
 }
 
-/// All that a log gives.
+/// All output of a log.
 fn fold(log: &[u8], options: Options) -> (Vec<Collected>, Vec<Batch>) {
     let (mut metrics, mut records) = (Vec::new(), Vec::new());
     let mut out = |output| match output {
@@ -54,7 +54,7 @@ fn every(interval: u64) -> Options {
     }
 }
 
-/// Values by their attributes, which are told in one text.
+/// Values by their attributes, joined into one text.
 fn values(collected: &Collected, name: &str) -> Vec<(String, u64)> {
     let points = collected.family(name).map(|family| &family.points[..]);
     let told = points.unwrap_or_default().iter().map(|point| {
@@ -113,8 +113,8 @@ fn a_synchronisation_ends_when_the_collection_begins() {
         par_tot_copied: 1000,
         par_balanced_copied: Some(0),
     };
-    // As runtime systems write it: the other capability joins early, and the word of the global
-    // synchronisation comes near the end.
+    // As runtime systems write it: the other capability joins early, and the event of the
+    // global synchronisation is near the end.
     let leader = [
         (1_000, EventBody::RequestParGc),
         (1_500, EventBody::GcStart),
@@ -164,7 +164,7 @@ fn counters_are_there_from_the_first_moment() {
             .iter()
             .any(|(why, count)| why == "blocked_on_mvar" && *count == 0)
     );
-    // What is no counter is absent until it is known.
+    // A metric that is not a counter is absent until it has a value.
     assert_eq!(values(first, "ghc.heap.live"), []);
 }
 
@@ -185,7 +185,8 @@ fn a_band_that_has_vanished_is_zero_once_and_then_absent() {
     };
     let mut events = vec![(0, begin)];
     events.extend(sample(100, &[("a", 10), ("b", 20), ("c", 1), ("d", 2)]));
-    // Two samples in one interval: `b` is gone in the first, and has to be told all the same.
+    // Two samples in one interval: `b` is gone in the first, and still has to be exported as
+    // 0.
     events.extend(sample(1_100, &[("a", 11)]));
     events.extend(sample(1_200, &[("a", 12)]));
     events.extend(sample(2_100, &[("a", 13)]));
@@ -216,7 +217,7 @@ fn a_band_that_has_vanished_is_zero_once_and_then_absent() {
 fn what_comes_before_the_clock_waits_for_it() {
     let log = Log::new()
         .block(Some(0), &[(500, message("one")), (1_500, message("two"))])
-        // GHC 9.0 tells the time of day at its end.
+        // GHC 9.0 writes the time of day at the end of the log.
         .block(None, &[(700, clock(1_000))]);
     let options = Options {
         need_clock: true,
@@ -231,7 +232,7 @@ fn what_comes_before_the_clock_waits_for_it() {
         .iter()
         .map(|moment| moment.unix(moment.time))
         .collect();
-    // The event that tells the time was at 700.
+    // The event with the time of day was at 700.
     let unix = 1_000_000_000_000 - 700;
     assert_eq!(times, [Some(unix + 1_000), Some(unix + 1_500)]);
     let logs = batches.iter().flat_map(|batch| &batch.logs);
@@ -299,7 +300,7 @@ fn spans_lie_in_those_that_are_open() {
             ("alone", None, "alone"),
         ]
     );
-    // The same numbers whenever it is read, and others for others.
+    // The same ids each time it is read, and different ids for different spans.
     let requests = || crate::encode::otlp::traces(&batches[0]).expect("spans");
     assert_eq!(requests(), requests());
     let scope = &requests().resource_spans[0].scope_spans[0].spans;
@@ -330,11 +331,11 @@ fn losses_are_counted_and_told() {
     assert_eq!(values(&moments[0], "ghc.eventlog.lost_chunks")[0].1, 3);
     let logs: Vec<_> = batches.iter().flat_map(|batch| &batch.logs).collect();
     let events: Vec<&str> = logs.iter().map(|record| record.event).collect();
-    // The note is the library's and no message of the program.
+    // The note is from the library and is not a message of the program.
     assert_eq!(events, ["ghc.eventlog.loss", "ghc.user.message"]);
 }
 
-/// A connection to a program: who it is, and one message.
+/// A connection to a program: its identity, and one message.
 fn connection(pid: u32, at: u64) -> Vec<u8> {
     let process = EventBody::CapsetCreate {
         capset: 0,
@@ -344,7 +345,7 @@ fn connection(pid: u32, at: u64) -> Vec<u8> {
     let who = [
         (at * second, process),
         (at * second, EventBody::OsprocessPid { capset: 0, pid }),
-        // A little off each time.
+        // Slightly different each time.
         (at * second + u64::from(pid) + at, clock(1_000 + at)),
     ];
     Log::new()
@@ -376,7 +377,7 @@ fn the_same_program_goes_on_and_another_one_begins_anew() {
 #[test]
 fn another_program_in_the_same_file_is_another_one() {
     let log = [connection(7, 1), connection(8, 2)].concat();
-    // What was found at the end of the first log by whoever has looked before.
+    // What an earlier look found at the end of the first log.
     let mut before = Feed::new(Options::default(), false);
     before.bytes(&connection(7, 1), &mut |_| {}).expect("a log");
     before.finish(&mut |_| {}).expect("a log");

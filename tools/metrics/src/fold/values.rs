@@ -11,20 +11,20 @@ use ghc_eventlog::StopStatus;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What is known of a program that runs, besides its log.
+/// Values of a running program from outside its log.
 #[derive(Clone, Copy, Debug)]
 pub struct Live {
     /// The time of day, in nanoseconds of Unix time.
     pub now: u64,
     /// How many connections there are to it.
     pub connections: u64,
-    /// How often one was made again.
+    /// How often the connection was made again.
     pub reconnections: u64,
     /// Its process, if it is on this machine.
     pub process: Option<Process>,
 }
 
-/// What the system tells of a process.
+/// What the system reports about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Physical memory in bytes.
@@ -81,7 +81,7 @@ impl Values {
     }
 }
 
-/// Bytes of a megablock: a megabyte, if nothing else is told.
+/// Bytes of a megablock: a megabyte, unless the log says otherwise.
 pub(crate) fn megablock(state: &State) -> u64 {
     let program = state.programs().first();
     let parameters = program.and_then(|program| program.heap);
@@ -110,7 +110,7 @@ pub(crate) fn families(session: &Session, at: u64, live: Option<&Live>) -> Vec<F
     values.families
 }
 
-/// Only what changes while no event comes.
+/// Only the values that change without events.
 pub(crate) fn live_families(session: &Session, live: &Live) -> Vec<Family> {
     let mut values = Values {
         families: Vec::new(),
@@ -158,7 +158,7 @@ fn heap(values: &mut Values, session: &Session) {
 
 fn collections(values: &mut Values, session: &Session) {
     let counts = &session.tally.counts;
-    // Those that there are, before the first collection of each.
+    // All generations, also before their first collection.
     let program = session.state.programs().first();
     let known = program.and_then(|program| program.heap);
     let known = known.map_or(0, |heap| heap.generations.min(16));
@@ -201,7 +201,7 @@ fn collections(values: &mut Values, session: &Session) {
 }
 
 impl Session {
-    /// What each capability has spent in its states up to `at`, the present state included.
+    /// The time of each capability in its states up to `at`, including the present state.
     fn times(&self, at: u64) -> Vec<[u64; 7]> {
         let counts = &self.tally.counts;
         let mut times: Vec<[u64; 7]> = counts.caps.iter().map(|cap| cap.time).collect();
@@ -215,8 +215,8 @@ impl Session {
         times
     }
 
-    /// Keeps the times of capabilities as they are told: an event that is dated back must not make
-    /// a counter smaller.
+    /// Stores the exported times of capabilities: an event with an earlier time must not decrease
+    /// a counter.
     pub(super) fn keep_told(&mut self, at: u64) {
         let times = self.times(at);
         if self.told.len() < times.len() {
@@ -269,7 +269,7 @@ fn capabilities(values: &mut Values, session: &Session) {
     }
 }
 
-/// The reasons for which threads are blocked that have names.
+/// The block reasons that have names.
 fn block_reasons() -> impl Iterator<Item = u16> {
     (0..REASONS as u16).filter(|&code| {
         let why = StopStatus(code);
@@ -287,7 +287,7 @@ fn threads(values: &mut Values, session: &Session) {
     if state.tells().scheduler {
         let mut alive: BTreeMap<&'static str, u64> =
             [("foreign_call", 0), ("runnable", 0), ("running", 0)].into();
-        // Those for which one was blocked before are told once more when none is.
+        // Reasons with blocked threads before are exported once more when there are none.
         let mut blocked: BTreeMap<u16, u64> =
             counts.blocked.keys().map(|&code| (code, 0)).collect();
         for (_, thread) in state.threads() {

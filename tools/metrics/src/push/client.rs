@@ -1,4 +1,4 @@
-//! One request to a receiver, and what it says to it.
+//! Sends one request to a receiver, and reads the response.
 
 use super::retry::retry_after;
 use crate::own::Signal;
@@ -13,10 +13,10 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 use ureq::tls::{ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
 
-/// More than that no receiver has to say.
+/// The most bytes of a response that are read.
 const ANSWER: u64 = 1 << 20;
 
-/// Where a signal goes.
+/// The receiver of a signal.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     /// The address, with the path.
@@ -25,11 +25,11 @@ pub struct Endpoint {
     pub headers: Vec<(String, String)>,
     /// Whether requests are compressed.
     pub gzip: bool,
-    /// How long a request may take; `None`: for ever.
+    /// How long a request may take; `None`: no limit.
     pub timeout: Option<Duration>,
-    /// The certificates that are trusted, as PEM, instead of the usual ones.
+    /// Trusted certificates, as PEM, instead of the system's.
     pub certificate: Option<Vec<u8>>,
-    /// Who we are.
+    /// The client's certificate.
     pub identity: Option<Identity>,
 }
 
@@ -49,19 +49,19 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// The receiver has it, but for so many items.
+    /// The receiver has accepted it, except for this many items.
     Taken { rejected: u64, why: String },
-    /// It may take it later.
+    /// The receiver may accept it later.
     Again {
         after: Option<Duration>,
         why: String,
     },
     /// It is too large.
     TooLarge,
-    /// It does not want it.
+    /// The receiver has refused it.
     Refused(String),
 }
 
@@ -85,7 +85,9 @@ impl Client {
                 }
             }
             if certificates.is_empty() {
-                return Err(invalid("the file of trusted certificates has none"));
+                return Err(invalid(
+                    "the file of trusted certificates has no certificate",
+                ));
             }
             tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
         }
@@ -101,9 +103,11 @@ impl Client {
                     key = Some(own);
                 }
             }
-            let key = key.ok_or_else(|| invalid("the file of the client's key has none"))?;
+            let key = key.ok_or_else(|| invalid("the file of the client's key has no key"))?;
             if chain.is_empty() {
-                return Err(invalid("the file of the client's certificate has none"));
+                return Err(invalid(
+                    "the file of the client's certificate has no certificate",
+                ));
             }
             tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
         }
@@ -147,7 +151,7 @@ impl Client {
             Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_))) => {
                 return Outcome::Refused(error.to_string());
             }
-            // Unreachable, too slow, gone in the middle: all of that may pass.
+            // Unreachable, too slow, disconnected: all of these may be temporary.
             Err(error) => return again(error.to_string()),
         };
         let status = response.status().as_u16();
@@ -161,7 +165,7 @@ impl Client {
             .read_to_vec();
         let answer = match answer {
             Ok(answer) => answer,
-            // It has said that it has it.
+            // The status already says that it was accepted.
             Err(_) if (200..300).contains(&status) => Vec::new(),
             Err(error) => error.to_string().into_bytes(),
         };
@@ -180,8 +184,8 @@ impl Client {
     }
 }
 
-/// What a receiver has to say about its refusal, as far as it is text: as it is, or in a message
-/// whose second field it is.
+/// The receiver's explanation of a refusal, if it is text: plain, or as the second field of a
+/// message.
 fn said(answer: &[u8]) -> String {
     #[derive(Clone, PartialEq, Message)]
     struct Status {
@@ -200,7 +204,7 @@ fn said(answer: &[u8]) -> String {
     }
 }
 
-/// How much of a request was not taken, and why.
+/// How many items of a request were rejected, and why.
 fn partial(signal: Signal, answer: &[u8]) -> (u64, String) {
     let told = match signal {
         Signal::Metrics => ExportMetricsServiceResponse::decode(answer)

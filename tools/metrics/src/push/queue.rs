@@ -1,4 +1,4 @@
-//! Requests that wait: in memory, or each in a file of its own.
+//! The queue of requests: in memory, or each in its own file.
 
 use super::Request;
 use crate::own::{Reason, Signal};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What was given up.
+/// Dropped items.
 #[derive(Debug)]
 pub(super) struct Lost {
     pub(super) signal: Signal,
@@ -37,7 +37,7 @@ enum Body {
 struct State {
     waiting: VecDeque<Waiting>,
     bytes: u64,
-    /// The one that is being sent: its items, and its file.
+    /// The request that is being sent: its items, and its file.
     sending: Option<(u64, Option<PathBuf>)>,
     closed: bool,
     /// The number of the next file.
@@ -52,14 +52,14 @@ pub(super) struct Queue {
     dir: Option<PathBuf>,
     state: Mutex<State>,
     changed: Condvar,
-    /// Locked for as long as this queue uses the directory.
+    /// The lock on the directory, held as long as this queue uses it.
     _lock: Option<File>,
 }
 
 const SUFFIX: &str = "otlp";
 
 impl Queue {
-    /// An empty one, or what is in the directory.
+    /// An empty queue, or the requests in the directory.
     pub(super) fn open(signal: Signal, limit: u64, dir: Option<PathBuf>) -> io::Result<Self> {
         let mut state = State::default();
         let mut lock = None;
@@ -89,24 +89,24 @@ impl Queue {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Each change is complete before anything could panic.
+        // Every change is complete before anything could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many requests there are, and their bytes.
+    /// The number of requests, and their total size.
     pub(super) fn size(&self) -> (u64, u64) {
         let state = self.state();
         let sending = u64::from(state.sending.is_some());
         (state.waiting.len() as u64 + sending, state.bytes)
     }
 
-    /// Whether all of it was sent.
+    /// Whether everything was sent.
     pub(super) fn is_idle(&self) -> bool {
         let state = self.state();
         state.waiting.is_empty() && state.sending.is_none()
     }
 
-    /// Requests and items that are left.
+    /// The number of requests and items that are left.
     pub(super) fn left(&self) -> (u64, u64) {
         let state = self.state();
         let items = state.waiting.iter().map(|waiting| waiting.items).sum();
@@ -118,13 +118,13 @@ impl Queue {
         state.closed || state.waiting.is_empty() || state.bytes + bytes <= self.limit
     }
 
-    /// Waits until something was taken or put in, or the time is over.
+    /// Waits until the queue changes, or the time is over.
     pub(super) fn wait_for_change(&self, limit: Duration) {
         let state = self.state();
         let _ = self.changed.wait_timeout(state, limit);
     }
 
-    /// Takes a request, and gives up the oldest ones if there is no room for it.
+    /// Adds a request, and drops the oldest ones if there is no room for it.
     pub(super) fn push(&self, request: Request) -> Vec<Lost> {
         let mut lost = Vec::new();
         let mut state = self.state();
@@ -149,7 +149,7 @@ impl Queue {
             match store(dir, number, request.items, bytes) {
                 Ok(path) => body = Body::File(path),
                 Err(error) => {
-                    // A full disk: it waits in memory then, which is better than nothing.
+                    // The disk is full, for instance: then it is kept in memory.
                     let why = format!("{}: {error}", dir.display());
                     lost.push(self.lost(0, Reason::Unreadable, why));
                 }
@@ -207,7 +207,7 @@ impl Queue {
         }
     }
 
-    /// The request that was taken is settled.
+    /// The current request was sent or dropped.
     pub(super) fn done(&self) {
         let mut state = self.state();
         if let Some((_, Some(path))) = state.sending.take() {
@@ -217,7 +217,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// The request that was taken was not sent.
+    /// The current request was not sent.
     pub(super) fn put_back(&self, request: Request) {
         let mut state = self.state();
         let path = state.sending.take().and_then(|(_, path)| path);
@@ -230,14 +230,14 @@ impl Queue {
         state.bytes += bytes;
     }
 
-    /// Nothing is taken any more.
+    /// Closes the queue.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }
 }
 
-/// Writes a request to a file of its own. It has its name once it is complete.
+/// Writes a request to its own file, which gets its name once it is complete.
 fn store(dir: &Path, number: u64, items: u64, body: &[u8]) -> io::Result<PathBuf> {
     let path = dir.join(format!("{number:020}-{items}.{SUFFIX}"));
     let new = path.with_extension("new");
@@ -250,14 +250,14 @@ fn store(dir: &Path, number: u64, items: u64, body: &[u8]) -> io::Result<PathBuf
     Ok(path)
 }
 
-/// What another process has left in a directory.
+/// Loads the requests that another process has left in a directory.
 fn load(dir: &Path, state: &mut State) -> io::Result<()> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let extension = path.extension().and_then(|it| it.to_str());
         if extension == Some("new") {
-            // It was not complete.
+            // An incomplete file.
             let _ = fs::remove_file(&path);
             continue;
         }

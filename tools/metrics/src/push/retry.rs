@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// What a receiver asks for is believed up to here.
+/// The longest pause that a receiver may ask for.
 const BELIEVED: Duration = Duration::from_secs(300);
 
-/// Pauses that grow by half each time, and are never all the same.
+/// Pauses that grow by half each time, with random variation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backoff {
     next: Duration,
@@ -21,14 +21,15 @@ impl Backoff {
     pub(super) fn pause(&mut self, asked: Option<Duration>) -> Duration {
         let pause = self.next;
         self.next = pause.mul_f64(1.5).min(self.most);
-        // Between 3/4 and 5/4 of it: many that have failed together do not come back together.
+        // Between 3/4 and 5/4 of it, so that many clients that failed together do not retry
+        // together.
         let chance = f64::from(uuid_byte()) / 255.0;
         let pause = pause.mul_f64(0.75 + chance / 2.0);
         pause.max(asked.unwrap_or_default().min(BELIEVED))
     }
 }
 
-/// Any number: the hasher of the standard library has a new key each time.
+/// A random number: the standard library's hasher has a new key each time.
 fn uuid_byte() -> u8 {
     use std::hash::{BuildHasher, RandomState};
     (RandomState::new().hash_one(0) & 0xff) as u8
@@ -61,7 +62,7 @@ mod tests {
         assert!(within(pauses[19], most), "{pauses:?}");
         let asked = Duration::from_secs(70);
         assert_eq!(backoff.pause(Some(asked)), asked);
-        // Nobody waits for a year.
+        // A pause of a year is not accepted.
         assert_eq!(backoff.pause(Some(Duration::from_secs(1 << 25))), BELIEVED);
     }
 

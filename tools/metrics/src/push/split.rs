@@ -1,4 +1,4 @@
-//! Two requests instead of one that is too large.
+//! Splits a request that is too large.
 
 use super::Request;
 use crate::own::Signal;
@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
 use prost::Message;
 
-/// Two requests with about half of it each; `None` if it cannot be split.
+/// Two requests with about half of the items each; `None` if it cannot be split.
 pub(super) fn halves(request: &Request) -> Option<[Request; 2]> {
     let body = &request.body[..];
     match request.signal {
@@ -99,12 +99,12 @@ fn of_message(signal: Signal, message: &impl Message, items: u64) -> Request {
     }
 }
 
-/// The second half, taken away; `None` of a single one.
+/// Removes and returns the second half; `None` for a single item.
 fn half<T>(all: &mut Vec<T>) -> Option<Vec<T>> {
     (all.len() > 1).then(|| all.split_off(all.len() / 2))
 }
 
-/// The same metric with the second half of its data points, which are taken away from this one.
+/// The same metric with the second half of its data points, which are removed from this one.
 fn half_of_points(metric: &mut Metric) -> Option<Metric> {
     let mut other = metric.clone();
     match (metric.data.as_mut()?, other.data.as_mut()?) {
@@ -123,7 +123,7 @@ fn half_of_points(metric: &mut Metric) -> Option<Metric> {
     Some(other)
 }
 
-/// How many data points a metric has.
+/// The number of data points of a metric.
 pub(crate) fn points(metric: &Metric) -> u64 {
     let count = match &metric.data {
         Some(Data::Gauge(of)) => of.data_points.len(),

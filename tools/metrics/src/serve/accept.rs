@@ -1,4 +1,4 @@
-//! Which format a client wants.
+//! Chooses the format for a client.
 
 /// The formats, the best last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -8,8 +8,8 @@ pub(super) enum Format {
     Protobuf,
 }
 
-/// The format that the header `Accept` likes most; text if it likes none. Of those that it likes
-/// equally the one that tells most.
+/// The format that the header `Accept` prefers; text if it names none. Of equally preferred
+/// formats, the richest one.
 pub(super) fn choose(accept: &str) -> Format {
     let liked = accept.split(',').filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);

@@ -1,19 +1,19 @@
-//! What has come since the last time, for receivers that want changes instead of totals.
+//! Changes since the last export, for receivers that expect deltas instead of totals.
 
 use crate::collected::{Attributes, Collected, Point, Value};
 use crate::table::{Kind, Metric};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// Whether totals are told or changes.
+/// Whether totals or changes are exported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Temporality {
     /// Totals since the start.
     #[default]
     Cumulative,
-    /// Counters and histograms tell what is new.
+    /// Counters and histograms export changes.
     Delta,
-    /// Only histograms do.
+    /// Only histograms export changes.
     LowMemory,
 }
 
@@ -27,17 +27,17 @@ impl Temporality {
     }
 }
 
-/// What was told before of one program.
+/// The values of one program that were exported before.
 #[derive(Debug, Default)]
 pub struct Deltas {
     temporality: Temporality,
-    /// Of which program.
+    /// The program.
     instance: String,
     before: FxHashMap<(&'static str, Attributes), (Value, u64)>,
 }
 
 impl Deltas {
-    /// Nothing was told yet.
+    /// Nothing was exported yet.
     pub fn new(temporality: Temporality) -> Self {
         Self {
             temporality,
@@ -45,12 +45,12 @@ impl Deltas {
         }
     }
 
-    /// How it is told.
+    /// The temporality.
     pub fn temporality(&self) -> Temporality {
         self.temporality
     }
 
-    /// What is new, and since when. Remembers the value for the next time.
+    /// The change, and since when. Stores the value for the next time.
     pub(super) fn since(
         &mut self,
         collected: &Collected,
@@ -59,7 +59,7 @@ impl Deltas {
     ) -> (Value, u64) {
         let instance = collected.resource.instance();
         if instance != self.instance {
-            // Another program: its counters begin anew.
+            // Another program: its counters start again at 0.
             self.before.clear();
             self.instance = instance;
         }

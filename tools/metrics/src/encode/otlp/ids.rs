@@ -1,15 +1,15 @@
-//! Numbers of traces and spans. They follow from what the spans are, so that a log gives the same
-//! ones whenever it is read.
+//! Ids of traces and spans. They are computed from the spans' keys, so that a log gives the same
+//! ids each time it is read.
 
 use crate::record::SpanKey;
 use uuid::Uuid;
 
-/// The number of the trace that begins with this span.
+/// The id of the trace whose root is this span.
 pub(super) fn trace(instance: &str, root: &SpanKey) -> Vec<u8> {
     id("trace", instance, root).as_bytes().to_vec()
 }
 
-/// The number of a span.
+/// The id of a span.
 pub(super) fn span(instance: &str, key: &SpanKey) -> Vec<u8> {
     id("span", instance, key).as_bytes()[..8].to_vec()
 }
