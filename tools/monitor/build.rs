@@ -1,11 +1,12 @@
-//! Lists the files of the pages, so that each is in the program: `web/index.html`, and all of
+//! Lists the files of the pages, to include each in the program: `web/index.html`, and all of
 //! `web/app`.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-/// What a file is, by how its name ends; others are no part of the pages.
+/// The content type by file extension; files with other extensions are not part of the
+/// pages.
 const KINDS: [(&str, &str); 4] = [
     ("html", "text/html; charset=utf-8"),
     ("js", "text/javascript; charset=utf-8"),
@@ -14,8 +15,8 @@ const KINDS: [(&str, &str); 4] = [
 ];
 
 fn main() {
-    let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo tells where the package is");
-    let out = std::env::var("OUT_DIR").expect("cargo tells where to write");
+    let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets the path of the package");
+    let out = std::env::var("OUT_DIR").expect("cargo sets the path to write to");
     let web = Path::new(&root).join("web");
     println!("cargo::rerun-if-changed=web/index.html");
     println!("cargo::rerun-if-changed=web/app");

@@ -1,4 +1,4 @@
-//! What can be asked, and the answers.
+//! The API: requests and answers.
 
 mod collections;
 mod earliest;
@@ -15,7 +15,7 @@ mod timeline;
 use crate::registry::Registry;
 use question::{Answer, Question, Refusal, json};
 
-/// Whether the answer can take long, because the log has to be read for it.
+/// Whether the answer can be slow, because it reads the log.
 pub(crate) fn reads_log(path: &str) -> bool {
     let what = path
         .strip_prefix("s/")
@@ -24,7 +24,7 @@ pub(crate) fn reads_log(path: &str) -> bool {
     matches!(what, "tiles" | "at" | "events" | "arrows") || what.starts_with("thread/")
 }
 
-/// Answers a question. `clients` is how many there are.
+/// Answers a request. `clients` is the number of connected clients.
 pub(crate) fn answer(
     registry: &Registry,
     question: &Question,
@@ -42,18 +42,18 @@ pub(crate) fn answer(
     let (id, what) = rest.split_once('/').ok_or_else(nothing)?;
     let session = registry.get(id).ok_or_else(|| {
         Refusal::missing(format!(
-            "there is no session {id}, or not any more; /api/sessions lists those that there are"
+            "there is no session {id}, or not any more; /api/sessions lists all sessions"
         ))
     })?;
-    let contents = session
-        .contents()
-        .ok_or_else(|| Refusal::missing(format!("nothing has come from {} yet", session.name())))?;
+    let contents = session.contents().ok_or_else(|| {
+        Refusal::missing(format!("no log has arrived from {} yet", session.name()))
+    })?;
     if what != "tiles" {
         only_get(question)?;
     } else if !question.posts {
         return Err(Refusal {
             status: 405,
-            message: "tiles are asked for with POST".to_owned(),
+            message: "use POST to request tiles".to_owned(),
         });
     }
     match what {
@@ -83,7 +83,7 @@ fn only_get(question: &Question) -> Result<(), Refusal> {
         false => Ok(()),
         true => Err(Refusal {
             status: 405,
-            message: "this is asked for with GET".to_owned(),
+            message: "use GET for this request".to_owned(),
         }),
     }
 }

@@ -1,4 +1,4 @@
-//! What the events of a log say, folded as they come.
+//! Folds the events of a log as they arrive.
 
 pub(crate) mod figures;
 pub(crate) mod heap;
@@ -16,20 +16,20 @@ use heap::Heap;
 use std::sync::Arc;
 use threads::Threads;
 
-/// How long a capability of a program that runs may be silent before the others are not held back
-/// for it any more. Nanoseconds of the log.
+/// How long a capability of a running program may be silent before the others stop waiting for
+/// it, in nanoseconds of the log.
 const STALE: u64 = 2_000_000_000;
-/// Bytes that may wait for capabilities that lag.
+/// The most bytes that wait for capabilities that lag.
 const ORDER: usize = 32 << 20;
-/// Bytes of definitions.
+/// The most bytes of definitions.
 const DEFINITIONS: usize = 256 << 20;
-/// Things of a kind that are kept.
+/// The most items of a kind that are kept.
 const SPANS: usize = 1 << 18;
 const COLLECTIONS: usize = 1 << 18;
 const PHASES: usize = 1 << 16;
 const LOSSES: usize = 1 << 12;
 
-/// Everything that is known of a log but its bytes and its rows.
+/// Everything about a log except its bytes and its rows.
 #[derive(Debug)]
 pub(crate) struct Fold {
     merge: Merge,
@@ -39,7 +39,7 @@ pub(crate) struct Fold {
     ended: bool,
 }
 
-/// What has happened so far.
+/// Everything that has happened so far.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) figures: Figures,
@@ -101,7 +101,7 @@ impl Seen {
 }
 
 impl Fold {
-    /// Nothing is known yet but the header. `live`: the program runs.
+    /// A fold with only the header. `live`: the program runs.
     pub(crate) fn new(header: &Arc<Header>, live: bool) -> Self {
         let keep = Keep {
             definitions: false,
@@ -136,19 +136,19 @@ impl Fold {
         }
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.merge.push_bytes(bytes);
         self.drain();
     }
 
-    /// Nothing comes for a while: what waits for its turn waits no longer.
+    /// Nothing has arrived for a while: waiting events are folded now.
     pub(crate) fn flush(&mut self) {
         self.merge.flush();
         self.drain();
     }
 
-    /// Nothing more will come.
+    /// The log has ended.
     pub(crate) fn finish(&mut self) {
         self.flush();
         if !std::mem::replace(&mut self.ended, true) {
@@ -174,7 +174,7 @@ impl Fold {
             Step::Gap(gap) => totals.gap(gap),
             Step::Session(_) | Step::End => {}
         });
-        // It recovers, so there is no fault that ends it.
+        // With recovery no error ends it.
         debug_assert!(result.is_ok());
     }
 
@@ -190,12 +190,12 @@ impl Fold {
         &self.seen
     }
 
-    /// Events that came in another order than that of time.
+    /// Events that arrived out of order.
     pub(crate) fn late(&self) -> u64 {
         self.merge.late()
     }
 
-    /// Bytes that wait for their turn.
+    /// Bytes of events that wait to be put in order.
     pub(crate) fn held(&self) -> usize {
         self.merge.held_bytes()
     }

@@ -1,4 +1,5 @@
-//! The server: one thread, HTTP/1.1. Questions are answered on others, the long ones two at a time.
+//! The server: one thread, HTTP/1.1. API requests are answered on other threads, slow ones two at a
+//! time.
 
 mod access;
 mod news;
@@ -36,51 +37,51 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-/// How long a client may take to send a request, and how long it may read nothing.
+/// How long a client may take to send a request, and how long it may go without reading.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// A request with a longer head, or with more behind it, is refused.
+/// The limits on the head and the body of a request.
 const HEAD: usize = 16 << 10;
 const BODY: usize = 256 << 10;
-/// Connections at a time; others wait.
+/// The most connections at a time; others wait.
 const CONNECTIONS: usize = 600;
-/// Questions that are answered at a time; and those of them for which the log is read.
+/// The most requests that are answered at a time, and the most of these that read the log.
 const ANSWERING: usize = 4;
 const READING: usize = 2;
-/// The port that is tried first, and how many after that.
+/// The first port to try, and how many to try after it.
 const PORT: u16 = 4280;
 const PORTS: u16 = 100;
 
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub enum Listen {
-    /// At our own machine's address, at a port that is free.
+    /// On the loopback address, at a free port.
     Anywhere,
-    /// At one of these addresses, which is what the name of a host stands for.
+    /// At the first of these addresses that works; they are those of one host name.
     Tcp(String, Vec<SocketAddr>),
-    /// At a path.
+    /// On a Unix socket with this path.
     Unix(PathBuf),
 }
 
-/// Where it can be reached.
+/// The address of the server.
 #[derive(Clone, Debug)]
 pub enum Address {
-    /// At this address.
+    /// A TCP address.
     Tcp(SocketAddr),
-    /// At this path.
+    /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
-/// A server that runs, until this is dropped.
+/// A running server; it stops when this is dropped.
 #[derive(Debug)]
 pub struct Server {
     address: Address,
     _file: Option<SocketFile>,
-    /// The server ends when this is gone.
+    /// Dropping this ends the server.
     _ends: oneshot::Sender<()>,
 }
 
 impl Server {
-    /// Where it can be reached.
+    /// The address of the server.
     pub fn address(&self) -> &Address {
         &self.address
     }
@@ -92,11 +93,11 @@ enum Listener {
     Unix(UnixListener),
 }
 
-/// Serves what a monitor knows. Without a token, everybody who can connect may ask.
+/// Serves the data of a monitor. Without a token, everybody who can connect has access.
 ///
 /// # Errors
 ///
-/// The address cannot be had, or the thread cannot be started.
+/// If the address cannot be listened on, or the thread cannot be started.
 pub(crate) fn serve(
     registry: &Arc<Registry>,
     at: &Listen,
@@ -154,7 +155,7 @@ pub(crate) fn serve(
                 }
             }));
             drop(local);
-            // An answer that takes long is not waited for.
+            // Does not wait for a slow answer.
             runtime.shutdown_background();
         })?;
     Ok(Server {
@@ -188,14 +189,14 @@ struct Service {
     access: Access,
     registry: Arc<Registry>,
     news: Arc<News>,
-    /// Turns of those who read the log.
+    /// Limits the requests that read the log.
     reading: Arc<Semaphore>,
 }
 
 async fn accept(listener: Listener, service: Arc<Service>) {
     tokio::task::spawn_local(Arc::clone(&service.news).watch());
     let places = Arc::new(Semaphore::new(CONNECTIONS));
-    // Too many files are open, for instance: that passes.
+    // Too many files are open, for instance, which is temporary.
     let pause = || tokio::time::sleep(Duration::from_millis(100));
     match listener {
         Listener::Tcp(listener) => {
@@ -242,7 +243,7 @@ fn connection(
             .header_read_timeout(PATIENCE)
             .max_buf_size(HEAD);
         let stream = TokioIo::new(Patient::new(stream, PATIENCE));
-        // A client that goes away is its own affair.
+        // Errors of a connection concern only its client.
         let _ = http.serve_connection(stream, answers).await;
         drop(place);
     });
@@ -252,7 +253,7 @@ type Body = Either<Full<Bytes>, Channel<Bytes, Infallible>>;
 
 const JSON: &str = "application/json";
 
-/// A page can do nothing but show what this server gives it, and nobody else can show it.
+/// Pages can load data from this server only, and cannot be embedded in other sites.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; object-src 'none'";
 
@@ -311,7 +312,7 @@ impl Service {
             _ => {
                 return Err(Refusal {
                     status: 405,
-                    message: "only GET, HEAD and POST are known here".to_owned(),
+                    message: "only GET, HEAD and POST are allowed".to_owned(),
                 });
             }
         };
@@ -346,8 +347,8 @@ impl Service {
             wanted: Arc::new(AtomicBool::new(true)),
         };
         question.body = body(request.into_body()).await?;
-        // When the client goes away this future is dropped: while it waits for its turn nothing has
-        // begun, and what has begun ends early.
+        // When the client disconnects this future is dropped: a request that still waits is never
+        // started, and a running one ends early.
         let _wants = Wants(Arc::clone(&question.wanted));
         let turn = match api::reads_log(&question.path) {
             true => Arc::clone(&self.reading).acquire_owned().await.ok(),
@@ -363,7 +364,7 @@ impl Service {
         let answer = tokio::task::spawn_blocking(answers).await;
         let answer = answer.map_err(|_| Refusal {
             status: 500,
-            message: "answering failed, which should not be; please report it".to_owned(),
+            message: "the monitor could not answer because of a bug; please report it".to_owned(),
         })?;
         Ok(match answer? {
             Answer::Json(text) => reply(StatusCode::OK, JSON, full(text)),
@@ -372,28 +373,28 @@ impl Service {
     }
 }
 
-/// Somebody waits for an answer, as long as there is this.
+/// Marks that a client waits for an answer, until it is dropped.
 struct Wants(Arc<AtomicBool>);
 
 impl Drop for Wants {
     fn drop(&mut self) {
-        // It guards no other data.
+        // Relaxed: it guards no other data.
         self.0.store(false, Ordering::Relaxed);
     }
 }
 
-/// What is sent with a request.
+/// The body of a request.
 async fn body(body: Incoming) -> Result<Vec<u8>, Refusal> {
     let collected = timeout(PATIENCE, Limited::new(body, BODY).collect()).await;
     match collected {
         Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
         Ok(Err(error)) => Err(Refusal {
             status: 413,
-            message: format!("at most {BODY} bytes can be sent with a request ({error})"),
+            message: format!("the body of a request can have at most {BODY} bytes ({error})"),
         }),
         Err(_) => Err(Refusal {
             status: 408,
-            message: "the request took too long to come".to_owned(),
+            message: "the request was not complete in time".to_owned(),
         }),
     }
 }

@@ -1,4 +1,4 @@
-//! What sessions are read from.
+//! Inputs of sessions.
 
 use eventlog_relay::{Arrivals, Intake};
 use eventlog_source::{Arrival, Error, Reconnecting};
@@ -16,14 +16,14 @@ enum From {
 }
 
 impl Input {
-    /// A source that is connected to again, a file as it grows. Give it a
+    /// A source with reconnection, or a file as it grows. Give it a
     /// [tick](eventlog_source::Connecting::tick).
     pub fn source(source: Reconnecting) -> Self {
         Self(From::Source(Box::new(source)))
     }
 
-    /// One log, from whatever can be read; that should fail with `WouldBlock` now and then when
-    /// nothing comes.
+    /// One log, from any reader, which should return `WouldBlock` from time to time when
+    /// nothing arrives.
     pub fn read(log: impl Read + Send + 'static) -> Self {
         Self(From::Other(Intake::read(log)))
     }
@@ -35,13 +35,12 @@ impl Input {
         }
     }
 
-    /// The file that is read, if it is one in which the bytes of the log lie as they are. Known once
-    /// some of them have come.
+    /// The file that is read, if it contains the log unpacked. Known once some bytes have arrived.
     pub(crate) fn file(&mut self) -> Option<File> {
         let From::Source(source) = &mut self.0 else {
             return None;
         };
-        // Standard input may be a file of which some was read before.
+        // Standard input may be a file that was read in part before.
         if !matches!(source.source(), eventlog_source::Source::File(_)) {
             return None;
         }

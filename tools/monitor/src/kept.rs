@@ -1,8 +1,8 @@
-//! The newest of many things.
+//! Keeps the newest of many items.
 
-/// Things in the order in which they came: the newest ones, at least half as many as may be kept.
+/// Items in the order in which they were added: the newest ones, at least half of the limit.
 ///
-/// They lie in two halves. When the newer one is full the older one goes.
+/// They are stored in two halves. When the newer one is full the older one is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept<T> {
     half: usize,
@@ -12,7 +12,7 @@ pub(crate) struct Kept<T> {
 }
 
 impl<T> Kept<T> {
-    /// None yet, and never more than so many.
+    /// An empty collection with a limit.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             half: (most / 2).max(1),
@@ -24,29 +24,29 @@ impl<T> Kept<T> {
 
     pub(crate) fn push(&mut self, thing: T) {
         if self.newer.len() >= self.half {
-            // A vector of its own for each half: one that is given up gives its memory back.
+            // A separate vector for each half, so that dropping one frees its memory.
             self.older = std::mem::take(&mut self.newer);
         }
         self.newer.push(thing);
         self.total += 1;
     }
 
-    /// Those that are kept, the oldest first.
+    /// The kept items, the oldest first.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.older.iter().chain(&self.newer)
     }
 
-    /// How many came, all in all.
+    /// The number of items added in total.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
-    /// How many are kept.
+    /// The number of kept items.
     pub(crate) fn len(&self) -> usize {
         self.older.len() + self.newer.len()
     }
 
-    /// The oldest one that is kept, if others came before it that are not.
+    /// The oldest kept item, if older ones were dropped.
     pub(crate) fn first_of_rest(&self) -> Option<&T> {
         let all = self.len() as u64 == self.total;
         self.iter().next().filter(|_| !all)

@@ -1,4 +1,4 @@
-//! The monitor: sources that are read, each on a thread of its own.
+//! The monitor: reads sources, each on a separate thread.
 
 use crate::http::{self, Listen, Server, Token};
 use crate::input::Input;
@@ -10,35 +10,35 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How a monitor keeps what it reads.
+/// Options of a monitor.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many of the newest bytes of the log of each program are kept.
+    /// How many bytes of the newest part of each program's log are kept.
     pub keep: u64,
-    /// In which directory. It is made when it is needed, for our own user alone.
+    /// The directory for them. It is created when needed, with access for our user only.
     pub directory: PathBuf,
 }
 
-/// Reads sources, and knows what they say. Dropped, it reads no more.
+/// Reads sources and keeps their sessions. Dropping it stops reading.
 #[derive(Debug)]
 pub struct Monitor {
     registry: Arc<Registry>,
 }
 
-/// Whether a source is still read.
+/// Shows whether a source is still being read.
 #[derive(Clone, Debug)]
 pub struct Reads(Arc<AtomicBool>);
 
 impl Reads {
-    /// Whether there will be nothing more of it.
+    /// Whether the source has ended.
     pub fn is_over(&self) -> bool {
-        // It guards no other data.
+        // Relaxed: it guards no other data.
         self.0.load(Ordering::Relaxed)
     }
 }
 
 impl Monitor {
-    /// Nothing is read yet.
+    /// A monitor without sources.
     pub fn new(options: Options) -> Self {
         let registry = Registry::new(options.keep, options.directory);
         Self {
@@ -46,12 +46,12 @@ impl Monitor {
         }
     }
 
-    /// Reads a source from now on. `name` is what it is called, `from` what it is, `live` whether a
-    /// program is at its other end.
+    /// Starts reading a source. `name` is its name, `from` its address or path, `live` whether it
+    /// is a running program.
     ///
     /// # Errors
     ///
-    /// The thread for it cannot be started.
+    /// If its thread cannot be started.
     pub fn add(&self, name: &str, from: &str, live: bool, input: Input) -> io::Result<Reads> {
         let origin = Origin {
             name: name.to_owned(),
@@ -70,12 +70,12 @@ impl Monitor {
         Ok(reads)
     }
 
-    /// Serves what is known, on threads of its own. Without a token, everybody who can connect may
-    /// ask.
+    /// Serves the sessions, on separate threads. Without a token, everybody who can connect has
+    /// access.
     ///
     /// # Errors
     ///
-    /// The address cannot be had, or the thread cannot be started.
+    /// If the address cannot be listened on, or the thread cannot be started.
     pub fn serve(&self, at: &Listen, token: Option<Token>) -> io::Result<Server> {
         http::serve(&self.registry, at, token)
     }

@@ -1,25 +1,25 @@
-//! Where in a log the events of a time lie.
+//! Finds the parts of a log that have the events of a time.
 
 use eventlog_relay::{Piece, PieceKind};
 use std::collections::VecDeque;
 
-/// Pieces that are shorter share an entry.
+/// Shorter pieces share an entry.
 const SHARED: u64 = 64 << 10;
-/// An entry is never longer than this, even if that tears a block apart.
+/// The longest entry, even if that splits a block.
 const LONGEST: u64 = 64 << 20;
-/// Events around collections are dated back, out of their block.
+/// Events of collections may have times before the start of their block.
 pub(crate) const BACK: u64 = 20_000_000;
 
-/// A stretch of the log: whole blocks, however many.
+/// A part of the log: one or more whole blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Where it begins and ends, in bytes behind the header.
+    /// Its begin and end, in bytes after the header.
     pub(crate) bytes: (u64, u64),
     /// The earliest beginning and the latest end of a block in it.
     pub(crate) times: (u64, u64),
 }
 
-/// All stretches, in the order of the log.
+/// All parts, in the order of the log.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     entries: VecDeque<Place>,
@@ -29,7 +29,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Takes the next piece.
+    /// Adds the next piece.
     pub(crate) fn push(&mut self, piece: &Piece) {
         self.latest = self.latest.max(piece.end);
         let part = piece.kind == PieceKind::Part;
@@ -49,7 +49,7 @@ impl Places {
         self.entries.push_back(Place { bytes, times });
     }
 
-    /// Forgets what lies before this place of the log.
+    /// Removes the parts before this place of the log.
     pub(crate) fn forget(&mut self, before: u64) {
         while self.entries.front().is_some_and(|it| it.bytes.0 < before) {
             self.entries.pop_front();
@@ -61,13 +61,13 @@ impl Places {
         self.latest
     }
 
-    /// Since when everything can be looked at, if not from the beginning.
+    /// Since when all events are available, if not from the beginning.
     pub(crate) fn kept_from(&self) -> Option<u64> {
         let first = self.entries.front().filter(|first| first.bytes.0 > 0)?;
         Some(first.times.0)
     }
 
-    /// Those that may have events of a time, the earliest first.
+    /// The parts that may have events of a time, the earliest first.
     pub(crate) fn of(&self, from: u64, to: u64) -> Vec<Place> {
         let back = from.saturating_sub(BACK);
         let on = to.saturating_add(BACK);

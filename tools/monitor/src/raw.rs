@@ -1,4 +1,4 @@
-//! The bytes of a log, for whoever looks at a part of it again.
+//! The bytes of a log, for reading parts of it again.
 
 use eventlog_series::ReadAt;
 use ghc_eventlog::temp_file;
@@ -9,23 +9,23 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// A kept log lies in about so many files: the oldest goes when there is too much.
+/// A kept log has about this many files: the oldest is removed when there is too much.
 const PARTS: u64 = 16;
-/// And each of them is this long, at least and at most.
+/// The smallest and largest size of a file.
 const SHORTEST: u64 = 64 << 10;
 const LONGEST: u64 = 64 << 20;
 
-/// The bytes of a log behind its header. All places are counted from there.
+/// The bytes of a log after its header. All offsets are counted from there.
 #[derive(Debug)]
 pub(crate) struct Raw(RwLock<Storage>);
 
 #[derive(Debug)]
 enum Storage {
-    /// The file that is read, in which the log begins there.
+    /// The file that is read, and the offset of the log in it.
     File(Arc<File>, u64),
-    /// Files of our own that have no names, so that they are gone when this is.
+    /// Unnamed files, which the system removes when they are closed.
     Kept(Kept),
-    /// Nothing can be had again, for this reason.
+    /// Nothing is available, for this reason.
     Lost(String),
 }
 
@@ -57,12 +57,12 @@ impl Kept {
 }
 
 impl Raw {
-    /// A log that lies in this file from that place on.
+    /// A log in this file, from this offset on.
     pub(crate) fn file(file: File, begin: u64) -> Self {
         Self(RwLock::new(Storage::File(Arc::new(file), begin)))
     }
 
-    /// A log of which the newest bytes are kept in this directory.
+    /// A log whose newest bytes are kept in this directory.
     pub(crate) fn kept(directory: &Path, limit: Option<u64>) -> Self {
         Self(RwLock::new(Storage::Kept(Kept {
             directory: directory.to_owned(),
@@ -72,7 +72,7 @@ impl Raw {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Storage> {
-        // Nothing is ever left half done under this lock.
+        // Every change under this lock is complete before anything could panic.
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -80,12 +80,12 @@ impl Raw {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the bytes that come next, at `offset`. The answer is where what is kept begins now. If
-    /// they cannot be written none can be had again from then on; the error is told once.
+    /// Appends bytes at `offset`. Returns the new begin of the kept part. If they cannot be
+    /// written, nothing is available from then on; the error is returned once.
     pub(crate) fn push(&self, offset: u64, bytes: &[u8]) -> io::Result<u64> {
         let written = self.put(offset, bytes);
         if let Err(error) = &written {
-            let message = format!("the log could not be kept ({error})");
+            let message = format!("the log could not be stored ({error})");
             *self.write() = Storage::Lost(message);
         }
         written
@@ -165,7 +165,7 @@ fn gone() -> io::Error {
 }
 
 impl Kept {
-    /// Gives up what is too much; the answer is where the rest begins.
+    /// Removes the oldest files beyond the limit; returns where the rest begins.
     fn forget(&mut self) -> u64 {
         let limit = self.limit.unwrap_or(u64::MAX);
         let mut total: u64 = self.parts.iter().map(|part| part.length).sum();
@@ -209,6 +209,6 @@ mod tests {
         assert!(raw.push(0, b"bytes").is_err());
         assert!(raw.push(5, b"bytes").is_ok());
         let error = raw.read_at(0, &mut [0; 4]).unwrap_err();
-        assert!(error.to_string().contains("could not be kept"), "{error}");
+        assert!(error.to_string().contains("could not be stored"), "{error}");
     }
 }

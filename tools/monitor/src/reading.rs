@@ -9,14 +9,14 @@ use eventlog_source::Arrival;
 use std::fs::File;
 use std::sync::Arc;
 
-/// Reads until there is no more, or nobody wants more.
+/// Reads until the source ends, or the monitor is dropped.
 pub(crate) struct Reading {
     registry: Arc<Registry>,
     origin: Arc<Origin>,
-    /// The latest session, and how many there were before.
+    /// The latest session, and the number of earlier ones.
     session: Arc<Session>,
     number: u64,
-    /// The file in which the log lies as it is.
+    /// The file that contains the log unpacked.
     file: Option<File>,
 }
 
@@ -59,7 +59,7 @@ impl Reading {
                 Err(error) => {
                     let cause = std::error::Error::source(&error);
                     let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-                    // What it was read from ends, mostly without a word.
+                    // The connection ends, usually without an error.
                     if !self.session.is_begun() || !self.origin.live {
                         self.session.fail(format!("{error}{cause}"));
                     }
@@ -90,14 +90,15 @@ impl Reading {
             Framed::Piece(piece) => self.session.push(&piece),
             Framed::Garbage(error) => {
                 let name = &self.origin.from;
-                let message = format!("{name} is no eventlog, or not from its beginning: {error}");
+                let message =
+                    format!("{name} is not an eventlog, or its beginning is missing: {error}");
                 self.session.fail(message);
             }
             _ => {}
         }
     }
 
-    /// What has come so far is all of a log.
+    /// The bytes so far are a whole log.
     fn finish(&mut self, framer: Framer) {
         let cut_off = framer.finish(&mut |framed| self.take(framed));
         if self.session.is_begun() {

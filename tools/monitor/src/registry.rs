@@ -1,4 +1,4 @@
-//! All sessions there are.
+//! All sessions.
 
 use crate::raw::Raw;
 use crate::session::{Origin, Session};
@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Logs of one name that are kept, with the latest.
+/// The most sessions of one name that are kept, including the latest.
 const OF_ONE: usize = 8;
-/// Sessions all in all; the oldest that are over go first.
+/// The most sessions in total; the oldest finished ones are removed first.
 const MOST: usize = 512;
 
-/// The sessions, and how they are kept.
+/// The sessions, and the options for keeping them.
 #[derive(Debug)]
 pub(crate) struct Registry {
     keep: u64,
@@ -36,13 +36,13 @@ impl Registry {
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Arc<Session>>> {
-        // Nothing is ever left half done under this lock.
+        // Every change under this lock is complete before anything could panic.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session of this origin, which has not begun.
+    /// Adds a session of this origin, which has not begun.
     pub(crate) fn session(&self, origin: &Arc<Origin>, number: u64) -> Arc<Session> {
-        // Numbers must differ, nothing else.
+        // Relaxed: numbers only have to differ.
         let id = self.next.fetch_add(1, Ordering::Relaxed).to_string();
         let session = Arc::new(Session::new(id, origin, number));
         let mut all = self.all();
@@ -61,28 +61,28 @@ impl Registry {
         session
     }
 
-    /// A place for the bytes of a log: of a program, the newest.
+    /// Storage for the bytes of a log; for a program, the newest ones.
     pub(crate) fn keep(&self, live: bool) -> Raw {
         let mut make = DirBuilder::new();
-        // If it cannot be made, the first bytes tell.
+        // If it cannot be created, writing the first bytes reports the error.
         let _ = make.recursive(true).mode(0o700).create(&self.directory);
         Raw::kept(&self.directory, live.then_some(self.keep))
     }
 
-    /// The session of that id.
+    /// The session with that id.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Session>> {
         self.all().iter().find(|it| it.id() == id).cloned()
     }
 
-    /// The list.
+    /// The list of sessions.
     pub(crate) fn summaries(&self) -> Vec<Summary> {
         let all = self.all().clone();
         all.iter().map(|session| session.summary()).collect()
     }
 
-    /// Nothing more is read.
+    /// Stops all reading.
     pub(crate) fn stop(&self) {
-        // It guards no other data.
+        // Relaxed: it guards no other data.
         self.stopped.store(true, Ordering::Relaxed);
     }
 

@@ -1,4 +1,4 @@
-//! Events of a time, decoded from the log itself.
+//! Decodes the events of a time from the log.
 
 use crate::places::Place;
 use crate::raw::Raw;
@@ -10,19 +10,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Bytes that are read at a time.
+/// The bytes of one read.
 const READ: usize = 256 << 10;
-/// How long one question may take.
+/// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A log that can be looked at again.
+/// A log that can be read again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Log<'a> {
     pub(crate) header: &'a Arc<Header>,
     pub(crate) raw: &'a Raw,
 }
 
-/// How far a question may go: not for ever, and not when nobody waits for the answer any more.
+/// The limits of a request: a time limit, and whether the client still waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Limit {
     until: Instant,
@@ -30,7 +30,7 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    /// As usual, from now on, and as long as that says so.
+    /// The usual time limit from now on, while the given flag is set.
     pub(crate) fn usual(wanted: &Arc<AtomicBool>) -> Self {
         Self {
             until: Instant::now() + PATIENCE,
@@ -38,9 +38,9 @@ impl Limit {
         }
     }
 
-    /// Whether that is enough.
+    /// Whether to stop.
     pub(crate) fn is_over(&self) -> bool {
-        // It guards no other data.
+        // Relaxed: it guards no other data.
         !self.wanted.load(Ordering::Relaxed) || Instant::now() >= self.until
     }
 }
@@ -81,7 +81,7 @@ impl Log<'_> {
                             return Ok(ControlFlow::Break(value));
                         }
                     }
-                    // What is behind an end mark or a header is found all the same.
+                    // Continue after an end mark or a header.
                     Ok(_) => {}
                 }
             }

@@ -1,4 +1,4 @@
-//! One log: its bytes, what they say, and its rows.
+//! One log: its bytes, its fold, and its rows.
 
 use crate::fold::Fold;
 use crate::places::Places;
@@ -12,25 +12,26 @@ use ghc_eventlog::Header;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How often the summary is made anew while bytes come.
+/// How often the summary is updated while bytes arrive.
 const OFTEN: Duration = Duration::from_millis(100);
-/// Events that wait for others that do not come wait no longer than this.
+/// How long events wait for other capabilities.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// A file that has not grown for so long is not told as one that grows.
+/// A file that has not grown for this long is not shown as growing.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Where sessions come from.
+/// The origin of sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
-    /// What it is called.
+    /// Its name.
     pub(crate) name: String,
-    /// What it is.
+    /// Its address or path.
     pub(crate) from: String,
-    /// Whether a program is at its other end.
+    /// Whether it is a running program.
     pub(crate) live: bool,
 }
 
-/// A session: from one header to the next. Before the first header, what is waited for.
+/// A session: from one header to the next. Before the first header it is a source that
+/// is waited for.
 #[derive(Debug)]
 pub(crate) struct Session {
     id: String,
@@ -39,7 +40,7 @@ pub(crate) struct Session {
     status: Mutex<Status>,
 }
 
-/// What there is once a log has begun.
+/// The data of a log that has begun.
 #[derive(Debug)]
 pub(crate) struct Contents {
     pub(crate) header: Arc<Header>,
@@ -50,7 +51,7 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    /// For whoever looks at parts of it again.
+    /// For reading parts of it again.
     pub(crate) fn log(&self) -> Log<'_> {
         Log {
             header: &self.header,
@@ -63,18 +64,18 @@ impl Contents {
 struct Status {
     summary: Summary,
     told: Instant,
-    /// When bytes came last, and when the fold got on.
+    /// When bytes last arrived, and when the fold last advanced.
     came: Instant,
     moved: Instant,
     reaches: u64,
     ended: bool,
     error: Option<String>,
-    /// Something has come that may still wait for its turn.
+    /// Bytes have arrived that may still wait to be put in order.
     waits: bool,
 }
 
 impl Session {
-    /// One that has not begun.
+    /// A session that has not begun.
     pub(crate) fn new(id: String, origin: &Arc<Origin>, number: u64) -> Self {
         let now = Instant::now();
         let summary = Summary {
@@ -106,7 +107,7 @@ impl Session {
         &self.id
     }
 
-    /// What it is called.
+    /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.origin.name
     }
@@ -117,11 +118,11 @@ impl Session {
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {
-        // Nothing is ever left half done under this lock.
+        // Every change under this lock is complete before anything could panic.
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Its header has come.
+    /// Its header has arrived.
     pub(crate) fn begin(&self, header: Arc<Header>, raw: Raw) {
         let contents = Contents {
             rows: Shared::new(Rows::new(Arc::clone(&header))),
@@ -141,7 +142,7 @@ impl Session {
         self.log.get().is_some()
     }
 
-    /// Takes the next piece.
+    /// Adds the next piece.
     pub(crate) fn push(&self, piece: &Piece) {
         let Some(contents) = self.log.get() else {
             return;
@@ -149,11 +150,11 @@ impl Session {
         match contents.raw.push(piece.offset, &piece.bytes) {
             Ok(kept_from) => contents.places.change().forget(kept_from),
             Err(error) => {
-                // Nothing can be looked at again.
+                // No part can be read again.
                 contents.places.change().forget(u64::MAX);
                 self.fail(format!(
-                    "the log cannot be kept, so there is no timeline of it ({error}); is the disk \
-                     full? XDG_CACHE_HOME says where it is"
+                    "the log cannot be stored, so it has no timeline ({error}); check that the \
+                     disk is not full (XDG_CACHE_HOME sets the directory)"
                 ));
             }
         }
@@ -190,7 +191,7 @@ impl Session {
         }
     }
 
-    /// Hands on what waits.
+    /// Folds the waiting events.
     fn hurry(&self, contents: &Contents) {
         if contents.fold.look().held() > 0 {
             contents.fold.change().flush();
@@ -199,12 +200,12 @@ impl Session {
         (status.moved, status.waits) = (Instant::now(), false);
     }
 
-    /// Nothing has come for a moment.
+    /// Nothing has arrived for a moment.
     pub(crate) fn idle(&self) {
         let Some(contents) = self.log.get() else {
             return;
         };
-        // All of a file is there at once, a program may only have paused.
+        // A file is complete at once, but a program may only have paused.
         let status = self.status();
         let over = !self.origin.live || status.came.elapsed() >= PATIENCE;
         let stuck = status.waits && over;
@@ -215,7 +216,7 @@ impl Session {
         self.summarise();
     }
 
-    /// Nothing more will come.
+    /// The log has ended.
     pub(crate) fn end(&self, cut_off: u64) {
         if let Some(contents) = self.log.get() {
             contents.fold.change().finish();
@@ -223,25 +224,25 @@ impl Session {
         }
         if cut_off > 0 {
             self.fail(format!(
-                "the log breaks off within an event: {cut_off} bytes at its end are left out"
+                "the log breaks off inside an event: {cut_off} bytes at its end are left out"
             ));
         }
         self.status().ended = true;
         self.summarise();
     }
 
-    /// Something is wrong. What was told before stays.
+    /// Records an error, unless there is one already.
     pub(crate) fn fail(&self, error: String) {
         self.status().error.get_or_insert(error);
         self.summarise();
     }
 
-    /// Whether nothing more will come.
+    /// Whether the log has ended.
     pub(crate) fn is_ended(&self) -> bool {
         self.status().ended
     }
 
-    /// What the list says.
+    /// The entry in the list.
     pub(crate) fn summary(&self) -> Summary {
         let status = self.status();
         let mut summary = status.summary.clone();
@@ -291,12 +292,12 @@ impl Session {
     }
 }
 
-/// How old the newest event is.
+/// The age of the newest event.
 fn lag(summary: &Summary) -> Option<u64> {
     let wall: i128 = summary.wall.as_deref()?.parse().ok()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     let newest = wall.checked_add(i128::from(summary.end))?;
     let lag = i128::try_from(now.as_nanos()).ok()? - newest;
-    // A clock that goes otherwise than ours tells nothing.
+    // With a different clock the age is meaningless.
     u64::try_from(lag).ok()
 }

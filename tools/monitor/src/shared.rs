@@ -1,14 +1,14 @@
-//! What one thread changes all the time and others look at now and then.
+//! Data that one thread changes all the time and others read sometimes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-/// How long those who look are let in first.
+/// How long the writer waits for readers.
 const COURTESY: Duration = Duration::from_millis(2);
 
-/// A lock that the one who changes does not keep others out of: without that it would be taken
-/// again before anybody else wakes up.
+/// A lock whose writer lets readers in: otherwise the writer would take it again before a
+/// reader wakes up.
 #[derive(Debug)]
 pub(crate) struct Shared<T> {
     value: RwLock<T>,
@@ -23,17 +23,17 @@ impl<T> Shared<T> {
         }
     }
 
-    /// To look at it.
+    /// Locks it for reading.
     pub(crate) fn look(&self) -> RwLockReadGuard<'_, T> {
-        // Only a hint to the other side: the lock is what counts.
+        // Relaxed: only a hint to the writer; the lock orders the data.
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        // What a panic leaves behind is still the best there is.
+        // After a panic the data is still the best available.
         let guard = self.value.read().unwrap_or_else(PoisonError::into_inner);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         guard
     }
 
-    /// To change it: for one thread only.
+    /// Locks it for changes; only one thread may do so.
     pub(crate) fn change(&self) -> RwLockWriteGuard<'_, T> {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             let until = Instant::now() + COURTESY;

@@ -1,25 +1,26 @@
-//! What is told of a session in the list of all.
+//! The entry of a session in the list.
 
 use serde::Serialize;
 
-/// A session, as the list has it. Times are nanoseconds of the log.
+/// A session in the list. Times are nanoseconds of the log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Summary {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// Where it comes from.
+    /// Its source.
     pub(crate) source: String,
     pub(crate) program: Option<String>,
     pub(crate) pid: Option<u32>,
     pub(crate) rts: Option<String>,
     pub(crate) args: Vec<String>,
-    /// Whether more may come.
+    /// Whether more may arrive.
     pub(crate) live: bool,
     /// Whether it is complete.
     pub(crate) ended: bool,
-    /// What is wrong with it.
+    /// An error.
     pub(crate) error: Option<String>,
-    /// When time 0 of the log was, in nanoseconds of Unix time: too many for a number of JSON.
+    /// The Unix time of time 0 of the log, in nanoseconds, as text: it is too large for a JSON
+    /// number.
     pub(crate) wall: Option<String>,
     pub(crate) begin: u64,
     pub(crate) end: u64,
@@ -28,9 +29,9 @@ pub(crate) struct Summary {
     pub(crate) caps: usize,
     pub(crate) threads_live: usize,
     pub(crate) threads_ever: u64,
-    /// How old the newest event is, if the program runs here.
+    /// The age of the newest event, if the program runs on this machine.
     pub(crate) lag: Option<u64>,
-    /// How many logs of the source came before this one.
+    /// The number of earlier logs of the source.
     pub(crate) restarts: u64,
     /// Since when the bytes of the log are kept, if not from its beginning.
     pub(crate) kept_from: Option<u64>,

@@ -1,4 +1,4 @@
-//! Who is answered, and how long somebody may take.
+//! Access control, and time limits for clients.
 
 use crate::site::{Dir, LONG, Log, Reply, Site, until};
 use eventlog_monitor::{Listen, Token};
@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// Everything that tells something of a log.
+/// Every request that returns data of a log.
 const PATHS: [&str; 16] = [
     "sessions",
     "s/1/overview",
@@ -34,7 +34,7 @@ fn log() -> Vec<u8> {
         .end()
 }
 
-/// A request without anything that is not said here.
+/// A request with no added headers.
 fn raw(site: &Site, request: &str) -> Reply {
     let mut stream = site.connect();
     stream.write_all(request.as_bytes()).unwrap();
@@ -69,7 +69,7 @@ fn nothing_of_a_log_is_told_without_the_token() {
         raw(&site, &format!("{tiles}Host: {host}\r\n\r\n")).status,
         401
     );
-    // The pages themselves are no secret.
+    // The pages themselves need no token.
     let pages = raw(
         &site,
         &format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
@@ -171,7 +171,7 @@ fn what_is_not_there_is_told_in_json() {
         let error = reply.json()["error"].as_str().unwrap().to_owned();
         assert!(error.len() > 8, "{line}: {error}");
     }
-    // A head without what follows it.
+    // A head without its body.
     let head = site.ask("HEAD /api/sessions", "", b"");
     assert_eq!((head.status, head.body.len()), (200, 0));
 }
@@ -200,7 +200,7 @@ fn requests_that_are_too_large_are_cut_off() {
     let long = "x".repeat(100_000);
     let mut stream = site.connect();
     let head = site.head(&format!("GET /{long}"));
-    // It may be closed before all is sent.
+    // The connection may be closed before all is sent.
     let _ = stream.write_all(format!("{head}\r\n").as_bytes());
     let mut told = Vec::new();
     let _ = stream.read_to_end(&mut told);
@@ -220,7 +220,7 @@ fn requests_that_are_too_large_are_cut_off() {
         "{}",
         String::from_utf8_lossy(&told)
     );
-    // Too many tiles at a time are too much, too.
+    // Too many tiles at a time are refused, too.
     for wanted in [
         r#"{"z":3,"from":0,"to":18446744073709551615,"rows":["c0"]}"#,
         r#"{"z":200,"from":0,"to":1,"rows":["c0"]}"#,
@@ -236,7 +236,7 @@ fn who_is_slow_is_cut_off_and_keeps_nobody_waiting() {
     let (site, _) = Site::of(&log());
     let begun = Instant::now();
     let mut slow = Vec::new();
-    // Half a head, half a body, and one who never reads.
+    // Half a head, half a body, and a client that never reads.
     for half in [
         "GET / HTTP/1.1\r\nHost: ".to_owned(),
         site.head("POST /api/s/1/tiles") + "Content-Length: 50\r\n\r\n{",
@@ -250,7 +250,7 @@ fn who_is_slow_is_cut_off_and_keeps_nobody_waiting() {
     assert_eq!(site.sessions("a").len(), 1);
     for mut stream in slow {
         let mut told = Vec::new();
-        // Closed, with a word or without.
+        // Closed, with or without a response.
         let _ = stream.read_to_end(&mut told);
         assert!(told.is_empty() || told.starts_with(b"HTTP/1.1 408"));
     }
@@ -269,7 +269,7 @@ fn a_port_that_is_taken() {
     let named = Listen::Tcp("127.0.0.1".to_owned(), vec![at]);
     let error = first.monitor.serve(&named, None).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
-    // One that is gone gives its port back.
+    // A server that was dropped frees its port.
     let port = second.at();
     drop(second);
     until("the port is free", || TcpListener::bind(port).ok());
@@ -289,7 +289,7 @@ fn a_unix_socket_is_its_owners_alone() {
         stream.write_all(request.as_bytes()).unwrap();
         Reply::read(&mut stream)
     };
-    // A port is forwarded to it, whichever.
+    // Any port may be forwarded to it.
     assert_eq!(ask("localhost:8080").json(), serde_json::json!([]));
     assert_eq!(ask("evil.example").status, 403);
     drop(site);

@@ -1,5 +1,5 @@
-//! The monitor through its public surface: real sockets, and a client that speaks HTTP by hand. One
-//! program: it is built once.
+//! The monitor through its public surface: real sockets, and a client that speaks HTTP by hand. All
+//! tests are one program, which is built once.
 
 mod access;
 mod answers;

@@ -1,4 +1,4 @@
-//! Answers are what the log says: compared with other ways to find that out.
+//! Answers agree with the log: they are compared with other ways to compute them.
 
 use crate::site::{Log, Site, message, real};
 use eventlog_series::{Row, Rows};
@@ -87,7 +87,7 @@ fn an_overview_is_the_report_of_the_log() {
     }
 }
 
-/// All events of a log in the order of time: time, capability, name, and what else they say.
+/// All events of a log in the order of time: time, capability, name, and text.
 fn events(log: &[u8]) -> Vec<(u64, Option<u16>, String, String)> {
     let mut events = Vec::new();
     let mut reader = Reader::new(log);
@@ -132,7 +132,7 @@ fn events_of_any_time_are_those_of_the_log() {
         let told = site.get(&format!("s/{id}/events?limit=5000"));
         assert_eq!(told["more"], false);
         let mut whole = told_events(&told);
-        // Of those at the same time any may be first.
+        // Events at the same time may be in any order.
         let mut sorted = all.clone();
         whole.sort();
         sorted.sort();
@@ -487,7 +487,7 @@ fn collections_and_their_histogram() {
         let counted: u64 = bars.iter().map(|bar| bar["count"].as_u64().unwrap()).sum();
         assert_eq!(counted, 25, "{generation}");
     }
-    // The longest of too many.
+    // Only the longest, if there are too many.
     let few = site.get(&format!("s/{id}/collections?limit=3"));
     let longest: Vec<u64> = few["rows"]
         .as_array()
@@ -555,7 +555,7 @@ fn the_heap_profile_by_band_and_its_difference() {
     let steady = bands.iter().find(|band| band["name"] == "steady").unwrap();
     assert!(steady["trend"].as_f64().unwrap().abs() < 1e-6);
     assert!(told["other"].as_array().unwrap().iter().all(|it| *it == 1));
-    // Some samples of many, each as it was.
+    // Some of many samples, unchanged.
     let some = site.get(&format!("s/{id}/heap?points=10&from={}", 50 * S));
     let samples = some["samples"].as_array().unwrap();
     assert_eq!((samples.len(), &some["total"]), (10, &51.into()));

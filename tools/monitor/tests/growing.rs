@@ -1,4 +1,5 @@
-//! Logs that are there in part: files that grow, packed ones, and what is not kept.
+//! Logs that are available in part: files that grow, packed ones, and parts that are
+//! not kept.
 
 use crate::site::{Log, Site, block, message, until};
 use ghc_eventlog::{DATA_END, EventBody, Header};
@@ -26,7 +27,7 @@ fn a_file_is_followed_to_its_end() {
     counted(1);
     let id = session()["id"].as_str().unwrap().to_owned();
     assert_eq!(session()["ended"], false);
-    // Half of a block says nothing yet.
+    // Half of a block has no effect yet.
     let second = block(
         &header,
         Some(1),
@@ -44,7 +45,7 @@ fn a_file_is_followed_to_its_end() {
     });
     assert_eq!(session()["error"], serde_json::Value::Null);
     assert_eq!(site.sessions("grows").len(), 1);
-    // Nothing of it was copied.
+    // Nothing was copied.
     assert!(!site.kept.0.join("cache").exists());
 }
 
@@ -81,15 +82,15 @@ fn what_is_no_log_says_so() {
         session["error"].as_str().map(str::to_owned)
     });
     assert!(
-        error.contains("no eventlog") && error.contains("text.eventlog"),
+        error.contains("not an eventlog") && error.contains("text.eventlog"),
         "{error}"
     );
     let id = site.sessions("text")[0]["id"].as_str().unwrap().to_owned();
     assert!(
         site.refused(&format!("s/{id}/overview"), 404)
-            .contains("nothing has come")
+            .contains("no log has arrived")
     );
-    // Nor is a file that is not there.
+    // Nor is a missing file.
     site.file(&site.kept.0.join("missing.eventlog"));
     until("it is told", || {
         let session = site.sessions("missing").pop()?;
@@ -117,7 +118,7 @@ fn a_packed_log_is_unpacked_for_as_long_as_it_is_shown() {
     assert_eq!(told["rows"].as_array().unwrap().len(), 2);
     let all = site.get(&format!("s/{id}/events?limit=5000"));
     assert_eq!(all["rows"].as_array().unwrap().len(), 400);
-    // In a file that has no name.
+    // In an unnamed file.
     assert!(
         std::fs::read_dir(site.kept.0.join("cache/eventlog"))
             .unwrap()
@@ -163,16 +164,16 @@ fn of_a_program_the_newest_part_is_kept() {
     let old = site.get(&format!("s/{id}/events?to=50000"));
     assert_eq!(old["rows"].as_array().unwrap().len(), 0);
     assert_eq!(old["kept_from"], kept_from);
-    // The timeline of that time is unknown, if it has to be read again.
+    // The timeline of that time is unknown if it needs the log.
     for z in [6, 8, 20] {
         let tiles = site.tiles(&id, z, 0, 3, &["c0", "t1"]);
         assert!(tiles.iter().all(|tile| tile.len() >= 2), "{tiles:?}");
     }
-    // Series are there from the beginning.
+    // Series start at the beginning.
     let series = site.get(&format!("s/{id}/series?names=events.rate&points=20"));
     let points = series["names"]["events.rate"]["points"].as_array().unwrap();
     assert!(points[0][0].as_u64().unwrap() < 1_000_000, "{points:?}");
-    // In files that have no names, for our user alone.
+    // In unnamed files, with access for our user only.
     let directory = site.kept.0.join("cache/eventlog");
     assert!(std::fs::read_dir(&directory).unwrap().next().is_none());
     use std::os::unix::fs::PermissionsExt;

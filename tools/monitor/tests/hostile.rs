@@ -1,11 +1,11 @@
-//! Logs that mean no good: whatever they say, every question is answered.
+//! Hostile logs: every request is answered for any log.
 
 use crate::site::{Log, Site, block, message, real, until};
 use ghc_eventlog::{BlockBuilder, EventBody, Header, StopStatus};
 use serde_json::Value;
 use std::io::Write;
 
-/// Numbers that only look random.
+/// Pseudo-random numbers.
 struct Random(u64);
 
 impl Random {
@@ -18,7 +18,7 @@ impl Random {
     }
 }
 
-/// Asks everything; nothing may fail on our side.
+/// Sends every request; none may fail with a server error.
 #[track_caller]
 fn ask_all(site: &Site, id: &str) {
     let end = site
@@ -153,7 +153,7 @@ fn a_hundred_thousand_threads() {
     let count = 100_000u32;
     for from in (0..count).step_by(10_000) {
         let mut block = BlockBuilder::new(Some(0));
-        // A thread 0 at time 0 would be nothing but zero bytes: a hole.
+        // A thread 0 at time 0 would be only zero bytes: a hole.
         for thread in from + 1..=from + 10_000 {
             let time = u64::from(thread) * 10;
             let stop = |status| EventBody::StopThread {
@@ -165,7 +165,7 @@ fn a_hundred_thousand_threads() {
                 |time, body: &EventBody<'_>| block.push_body(&header, time, body).unwrap();
             push(time, &EventBody::CreateThread { thread });
             push(time + 1, &EventBody::RunThread { thread });
-            // Every second one is over at once, the others wait for ever.
+            // Every second one finishes at once, the others wait forever.
             let status = if thread % 2 == 0 {
                 StopStatus::FINISHED
             } else {
@@ -191,7 +191,7 @@ fn a_hundred_thousand_threads() {
     let blocked = site.get(&format!("s/{id}/threads?sort=blocked&desc=1&limit=1"));
     assert_eq!(blocked["rows"][0]["id"], 1);
     let late = site.get(&format!("s/{id}/threads?from={}&limit=1", 999_000));
-    // Those that are blocked, and those that began since.
+    // The blocked ones, and those that began later.
     assert_eq!(late["total"], 50_000 + 51);
     assert_eq!(site.sessions("a")[0]["threads_live"], 50_000);
     ask_all(&site, &id);
@@ -205,7 +205,7 @@ fn logs_with_bytes_changed_and_left_out() {
         for round in 0..12 {
             let mut log = whole.clone();
             for _ in 0..1 + round {
-                // The header is another matter: it says what everything else means.
+                // The header stays intact, because everything else depends on it.
                 let at = 1500 + random.below(log.len() as u64 - 1500) as usize;
                 match random.below(3) {
                     0 => log[at] = random.below(256) as u8,

@@ -1,4 +1,4 @@
-//! Programs that come, go, and begin anew.
+//! Programs that start, end, and are restarted.
 
 use crate::site::{Log, Site, block, message, until};
 use std::io::Write;
@@ -65,7 +65,7 @@ fn several_sources_are_told_apart() {
         let told = site.get(&format!("s/{id}/events"));
         assert_eq!(told["rows"][0]["text"], format!("of {name}"));
     }
-    // What has not begun is there, too, and says so.
+    // A source without a log is listed, too, and shown as such.
     let session = &site.sessions("waits")[0];
     assert_eq!(
         (&session["live"], &session["events"]),
@@ -79,8 +79,8 @@ fn several_sources_are_told_apart() {
     });
 }
 
-/// A capability that says nothing more does not hold back the others for long, nor does one whose
-/// program never announced any.
+/// A silent capability does not delay the others for long, also if the program never announced
+/// any.
 #[test]
 fn what_has_come_is_told_although_others_are_silent() {
     let site = Site::new();

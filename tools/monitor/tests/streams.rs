@@ -1,11 +1,11 @@
-//! Those who want to know what changes.
+//! Streams of changes.
 
 use crate::site::{LONG, Log, Site, message, until};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// A stream, of which the head was read.
+/// A stream whose head was read.
 struct Stream(BufReader<TcpStream>);
 
 impl Stream {
@@ -52,7 +52,7 @@ fn a_stream_tells_what_changes_and_not_too_often() {
     let log = Log::new().messages(0, &[(1, "begin")]);
     program.write_all(&log.bytes).unwrap();
     stream.until("the session is told", |list| list[0]["events"] == 1);
-    // However often something comes, there are four lists a second.
+    // There are at most four lists a second, however often something changes.
     let begun = Instant::now();
     let header = log.header;
     let writer = std::thread::spawn(move || {
@@ -95,7 +95,7 @@ fn two_hundred_streams_are_told_and_one_that_reads_nothing_costs_nobody() {
     }
     drop(streams);
     drop(deaf);
-    // Whoever is gone is found out with the next thing to tell.
+    // A disconnected client is detected at the next event.
     let mut time = 3;
     until("nobody is left", || {
         let block = crate::site::block(&log.header, Some(0), &[(time, message("again"))]);

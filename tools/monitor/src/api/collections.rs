@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 struct Told {
     total: usize,
     rows: Vec<Line>,
-    /// Pauses by generation; `all` for those of which that is not told.
+    /// Pauses by generation; `all` for those whose generation is not in the log.
     histogram: BTreeMap<String, Vec<Bar>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_from: Option<u64>,
@@ -24,12 +24,12 @@ struct Line {
     to: u64,
     cap: Option<u16>,
     generation: Option<u16>,
-    /// From the wish to the stop of all capabilities.
+    /// From the request until all capabilities had stopped.
     sync: Option<u64>,
     copied: Option<u64>,
     slop: Option<u64>,
     fragmentation: Option<u64>,
-    /// 1 if all threads copied the same, 0 if one did everything.
+    /// 1 if all threads copied the same amount, 0 if one copied everything.
     balance: Option<f64>,
     threads: Option<u32>,
     phases: Vec<Part>,
@@ -51,7 +51,7 @@ fn phase(kind: PhaseKind) -> &'static str {
     }
 }
 
-/// How evenly the work was shared out.
+/// How evenly the work was shared.
 fn balance(stats: &CollectionStats) -> Option<f64> {
     if stats.par_threads < 2 || stats.par_tot_copied == 0 {
         return None;
@@ -66,7 +66,7 @@ impl Line {
     fn of(collection: &Collection) -> Self {
         let stats = collection.stats;
         let mut phases = Vec::new();
-        // An older one may not be this collection's.
+        // An older one may belong to another collection.
         let requested = collection
             .requested
             .filter(|requested| *requested <= collection.start);
@@ -142,7 +142,7 @@ pub(super) fn collections(contents: &Contents, question: &Question) -> Result<An
         (name, bars.told())
     });
     let total = pauses.len() + phases.len();
-    // The longest, if there are too many.
+    // Only the longest, if there are too many.
     let mut longest: Vec<(u64, usize)> = pauses
         .iter()
         .map(|it| it.pause())

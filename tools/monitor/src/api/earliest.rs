@@ -1,4 +1,4 @@
-//! The first few of many things that come in any order.
+//! Keeps the first few of many items that arrive in any order.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -29,7 +29,7 @@ impl<T> Ord for Entry<T> {
     }
 }
 
-/// Those with the lowest keys; of equal ones those that came first.
+/// The items with the lowest keys; of equal keys those that arrived first.
 #[derive(Debug)]
 pub(crate) struct Earliest<T> {
     most: usize,
@@ -38,7 +38,7 @@ pub(crate) struct Earliest<T> {
 }
 
 impl<T> Earliest<T> {
-    /// So many at most.
+    /// The most items to keep.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -47,13 +47,13 @@ impl<T> Earliest<T> {
         }
     }
 
-    /// Whether one with this key would be among them, for now.
+    /// Whether an item with this key would be kept for now.
     pub(crate) fn wants(&self, key: u64) -> bool {
         let last = self.heap.peek().map(|last| last.key.0);
         self.heap.len() < self.most || last.is_some_and(|last| key < last)
     }
 
-    /// Takes one. What it is, is only made if it is wanted.
+    /// Offers an item, which is only built if it is kept.
     pub(crate) fn push(&mut self, key: u64, make: impl FnOnce() -> T) {
         let number = self.total;
         self.total += 1;
@@ -69,7 +69,7 @@ impl<T> Earliest<T> {
         });
     }
 
-    /// How many were offered.
+    /// The number of offered items.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }

@@ -14,23 +14,23 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::ops::ControlFlow;
 
-/// A text is not longer than this in an answer.
+/// The longest text in an answer.
 const LONGEST: usize = 4096;
-/// How large a regular expression may become.
+/// The size limit of a compiled regular expression.
 const REGEX: usize = 1 << 20;
 
-/// An event, as it is told.
+/// An event in an answer.
 #[derive(Clone, Debug, Serialize)]
 struct Line {
     time: u64,
     cap: Option<u16>,
     name: &'static str,
     text: String,
-    /// Where it lies in the log, behind the header.
+    /// Its offset in the log, after the header.
     offset: u64,
 }
 
-/// What an event says, without its name.
+/// The text of an event, without its name.
 fn text(event: &Event<'_>) -> String {
     let mut text = match event.body {
         EventBody::UserMsg { message } | EventBody::LogMsg { message } => {
@@ -66,7 +66,7 @@ impl Line {
     }
 }
 
-/// Which kinds of events.
+/// The kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     All,
@@ -83,7 +83,7 @@ impl Kind {
             Some("marker") => Ok(Self::Markers),
             Some("user") => Ok(Self::Both),
             Some(other) => Err(Refusal::bad(format!(
-                "there is no kind {other:?} of events: message, marker, user, all"
+                "there is no kind {other:?} of events; use message, marker, user or all"
             ))),
         }
     }
@@ -103,10 +103,10 @@ impl Kind {
 
 #[derive(Debug, Serialize)]
 struct Events {
-    /// There are more in this time.
+    /// Whether there are more in this time.
     more: bool,
     rows: Vec<Line>,
-    /// Not all of this time was looked at: up to there it was.
+    /// The search stopped at this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     looked_until: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,10 +118,10 @@ fn regex(text: &str) -> Result<Regex, Refusal> {
         .size_limit(REGEX)
         .dfa_size_limit(REGEX)
         .build();
-    built.map_err(|error| Refusal::bad(format!("{text:?} is no regular expression: {error}")))
+    built.map_err(|error| Refusal::bad(format!("{text:?} is not a regular expression: {error}")))
 }
 
-/// The stretches of the log that a time lies in, and since when they are kept.
+/// The parts of the log that cover a time, and since when they are kept.
 fn places(contents: &Contents, from: u64, to: u64) -> (Vec<Place>, Option<u64>) {
     let places = contents.places.look();
     (places.of(from, to), places.kept_from())
@@ -158,7 +158,7 @@ pub(super) fn events(contents: &Contents, question: &Question) -> Result<Answer,
             }
             match &find {
                 None => found.push(event.time, || Line::of(event)),
-                // What is not among the first is not worth a look, as soon as there are enough.
+                // Once there are enough, later events need not be checked.
                 Some(find) if found.wants(event.time) => {
                     let line = Line::of(event);
                     if find.is_match(&line.text) || find.is_match(line.name) {
@@ -189,7 +189,7 @@ struct At {
     kept_from: Option<u64>,
 }
 
-/// What goes on in a row.
+/// The interval of a row.
 #[derive(Debug, Serialize)]
 struct Told {
     state: String,
@@ -209,7 +209,7 @@ struct Told {
     waits_for: Option<u32>,
 }
 
-/// Who woke a thread: the one that ran on a capability, if any did.
+/// The waker of a thread: the thread that ran on the capability, if any.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Waker {
     time: u64,
@@ -217,16 +217,19 @@ struct Waker {
     thread: Option<u32>,
 }
 
-/// How far around a moment events are looked for.
+/// How far around a moment events are searched.
 const AROUND: [u64; 4] = [1_000_000, 50_000_000, 1_000_000_000, 20_000_000_000];
-/// Bytes that are looked at for one moment.
+/// The most bytes that are searched for one moment.
 const BYTES: u64 = 64 << 20;
 
 pub(super) fn at(contents: &Contents, question: &Question) -> Result<Answer, Refusal> {
     let name = question.text("row");
-    let row = names::row(name.ok_or_else(|| Refusal::bad("which row? Say row=c0 or row=t17"))?)?;
+    let row = names::row(
+        name.ok_or_else(|| Refusal::bad("the parameter row is missing; use row=c0 or row=t17"))?,
+    )?;
     let time = question.time("time")?;
-    let time = time.ok_or_else(|| Refusal::bad("which moment? Say time=NANOSECONDS"))?;
+    let time =
+        time.ok_or_else(|| Refusal::bad("the parameter time is missing; use time=NANOSECONDS"))?;
     let before = question.count("before", 10, 500)?;
     let after = question.count("after", 10, 500)?;
     let kept_from = contents.places.look().kept_from();
@@ -321,7 +324,7 @@ fn around(
         if bytes > BYTES && !lines.is_empty() {
             break;
         }
-        // The latest before are the earliest from behind.
+        // The latest before the moment are the earliest in reversed order.
         let (mut back, mut on) = (Earliest::new(before), Earliest::new(after));
         for place in &places {
             if stop.is_over() {
@@ -353,7 +356,7 @@ fn around(
     Ok(lines)
 }
 
-/// Who woke a thread at about that time: the last one to do so before.
+/// The last waker of a thread before about that time.
 fn waker(
     contents: &Contents,
     thread: u32,
@@ -390,7 +393,7 @@ fn waker(
     Ok(last)
 }
 
-/// Who runs where, as far as the events that were looked at tell.
+/// The running thread of each capability, according to the events read so far.
 #[derive(Debug, Default)]
 struct Running(FxHashMap<u16, u32>);
 
@@ -411,7 +414,7 @@ impl Running {
 
 #[derive(Debug, Serialize)]
 struct Arrows {
-    /// How many there are, as far as was looked.
+    /// The number of arrows in the part that was read.
     total: u64,
     rows: Vec<Arrow>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,17 +10,17 @@ use std::cmp::Reverse;
 
 #[derive(Debug, Serialize)]
 struct Profile {
-    /// By what it is broken down; `null` if there is none.
+    /// The breakdown; `null` if there is no profile.
     breakdown: Option<String>,
     /// Samples in this time.
     total: usize,
-    /// When those that are told were taken.
+    /// The times of the returned samples.
     samples: Vec<u64>,
     bands: Vec<Band>,
-    /// The bytes of all other bands, and how many these are.
+    /// The bytes of all other bands, and their number.
     other: Vec<u64>,
     other_bands: usize,
-    /// One of so many samples is kept.
+    /// One of this many samples is kept.
     one_of: u64,
 }
 
@@ -32,11 +32,11 @@ struct Band {
     values: Vec<u64>,
     max: u64,
     last: u64,
-    /// Bytes in a second, as a straight line through all values has it.
+    /// Bytes per second: the slope of a straight line through all values.
     trend: f64,
 }
 
-/// Evenly spread ones of many, first and last among them.
+/// Evenly spread samples, including the first and the last.
 fn spread(samples: &[Taken], most: usize) -> Vec<&Taken> {
     let count = samples.len();
     if count <= most {
@@ -48,7 +48,7 @@ fn spread(samples: &[Taken], most: usize) -> Vec<&Taken> {
         .collect()
 }
 
-/// The slope of a straight line through these points, in bytes a second.
+/// The slope of a straight line through these points, in bytes per second.
 fn trend(times: &[u64], values: &[u64]) -> f64 {
     let count = times.len() as f64;
     let Some(first) = times.first().filter(|_| times.len() > 1) else {
@@ -132,7 +132,7 @@ pub(super) fn heap(contents: &Contents, question: &Question) -> Result<Answer, R
 
 #[derive(Debug, Serialize)]
 struct Difference {
-    /// When the two samples were taken.
+    /// The times of the two samples.
     a: u64,
     b: u64,
     total_a: u64,
@@ -155,7 +155,7 @@ pub(super) fn difference(contents: &Contents, question: &Question) -> Result<Ans
         let time = question.time(name)?;
         time.ok_or_else(|| {
             Refusal::bad(format!(
-                "which moments? Say a=TIME and b=TIME; {name} is missing"
+                "the parameter {name} is missing; use a=TIME and b=TIME"
             ))
         })
     };

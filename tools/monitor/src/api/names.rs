@@ -1,10 +1,10 @@
-//! What things are called in answers.
+//! Names in requests and answers.
 
 use super::question::Refusal;
 use eventlog_series::Row;
 use ghc_eventlog::StopStatus;
 
-/// The row of that name: `c0`, `t17`, `threads`.
+/// Parses the name of a row: `c0`, `t17`, `threads`.
 pub(crate) fn row(name: &str) -> Result<Row, Refusal> {
     let row = match name {
         "threads" => Some(Row::Threads),
@@ -14,14 +14,10 @@ pub(crate) fn row(name: &str) -> Result<Row, Refusal> {
             _ => None,
         },
     };
-    row.ok_or_else(|| {
-        Refusal::bad(format!(
-            "there is no row {name:?}: rows are called c0, t17, or threads"
-        ))
-    })
+    row.ok_or_else(|| Refusal::bad(format!("there is no row {name:?}; use c0, t17 or threads")))
 }
 
-/// What a row is called.
+/// The name of a row.
 pub(crate) fn row_name(row: Row) -> String {
     match row {
         Row::Cap(cap) => format!("c{cap}"),
@@ -30,7 +26,7 @@ pub(crate) fn row_name(row: Row) -> String {
     }
 }
 
-/// A reason for which a thread does not run.
+/// The name of a block reason.
 pub(crate) fn reason(code: u16) -> String {
     match StopStatus(code).name() {
         Some(name) => name.strip_prefix("blocked_on_").unwrap_or(name).to_owned(),

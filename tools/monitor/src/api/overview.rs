@@ -1,4 +1,4 @@
-//! `overview`, `stream`: what there is to say about a session as a whole.
+//! `overview`, `stream`: the session as a whole.
 
 use super::names::row_name;
 use super::question::{Answer, Question, Refusal, json};
@@ -21,7 +21,7 @@ struct Overview {
     heap: Heap,
     pauses: Option<Pauses>,
     threads: Option<Threads>,
-    /// Events in a second.
+    /// Events per second.
     event_rate: Option<f64>,
     losses: Losses,
     missing: Vec<Missing>,
@@ -33,7 +33,7 @@ struct Overview {
 struct Program {
     name: Option<String>,
     args: Vec<String>,
-    /// What the runtime system was told on the command line.
+    /// The options of the runtime system.
     flags: Vec<String>,
     rts: Option<String>,
     pid: Option<u32>,
@@ -54,7 +54,7 @@ struct Heap {
     blocks: Option<u64>,
     returned: Option<u64>,
     allocated: Option<u64>,
-    /// Bytes allocated in a second of mutator time.
+    /// Bytes allocated per second of mutator time.
     rate: Option<u64>,
     samples: u64,
 }
@@ -97,19 +97,19 @@ struct Losses {
     bytes: u64,
     blocks: u64,
     unreadable_bytes: u64,
-    /// Events that came in another order than that of time.
+    /// Events that arrived out of order.
     late: u64,
-    /// Since when nothing is missing of any capability.
+    /// Since when the log has events of every capability.
     whole_from: Option<u64>,
     refused_threads: u64,
 }
 
-/// What the log does not tell.
+/// Data that the log does not contain.
 #[derive(Debug, Serialize)]
 struct Missing {
     what: &'static str,
     why: &'static str,
-    /// What brings it.
+    /// The option that adds it.
     flag: &'static str,
 }
 
@@ -269,8 +269,8 @@ fn missing(state: &State, report: &Report) -> Vec<Missing> {
     );
     unless(
         identified,
-        "who the program is",
-        "the log does not tell that yet; GHC 9.0 and older tell it when the program ends",
+        "the program's name and arguments",
+        "they are not in the log yet; GHC 9.0 and older write them when the program ends",
         "GHC 9.2 or newer",
     );
     missing
@@ -310,12 +310,12 @@ struct Stream<'a> {
     bytes: u64,
     events: u64,
     blocks: u64,
-    /// Events that came in another order than that of time.
+    /// Events that arrived out of order.
     disorder: u64,
-    /// Bytes of events that wait for their turn.
+    /// Bytes of events that wait to be put in order.
     waiting_bytes: usize,
     rows: Vec<Final>,
-    /// The latest ones.
+    /// The latest losses.
     losses: Vec<&'a Loss>,
     losses_total: u64,
     lost: &'a eventlog_state::Losses,
@@ -323,7 +323,7 @@ struct Stream<'a> {
     kept_from: Option<u64>,
     error: Option<String>,
     clients: usize,
-    /// What this process occupies, in bytes.
+    /// Memory that this process occupies, in bytes.
     memory: Option<u64>,
 }
 
@@ -370,7 +370,7 @@ pub(super) fn stream(
     })
 }
 
-/// Bytes that this process occupies, where the system tells.
+/// Memory that this process occupies, if the system reports it.
 fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;

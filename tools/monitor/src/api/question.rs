@@ -1,20 +1,20 @@
-//! What is asked, and why it cannot be answered.
+//! Requests to the API, and errors.
 
 use serde::Serialize;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// A request, as far as answers depend on it.
+/// The parts of a request that answers depend on.
 #[derive(Debug)]
 pub(crate) struct Question {
-    /// Whether something is sent with it.
+    /// The method is POST.
     pub(crate) posts: bool,
-    /// Behind `/api/`.
+    /// The path after `/api/`.
     pub(crate) path: String,
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// Whether anybody still waits for the answer.
+    /// Whether the client still waits for the answer.
     pub(crate) wanted: Arc<AtomicBool>,
 }
 
@@ -25,17 +25,17 @@ pub(crate) enum Answer {
     Bytes(Vec<u8>),
 }
 
-/// Why there is none.
+/// An error instead of an answer.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    /// Of HTTP.
+    /// The HTTP status.
     pub(crate) status: u16,
     /// What happened, to what, and what to do.
     pub(crate) message: String,
 }
 
 impl Refusal {
-    /// What is asked for is not there.
+    /// The requested thing does not exist.
     pub(crate) fn missing(message: impl Into<String>) -> Self {
         Self {
             status: 404,
@@ -43,7 +43,7 @@ impl Refusal {
         }
     }
 
-    /// The question makes no sense.
+    /// The request is not valid.
     pub(crate) fn bad(message: impl Into<String>) -> Self {
         Self {
             status: 400,
@@ -78,19 +78,19 @@ impl Question {
         found.map(|(_, value)| &**value)
     }
 
-    /// The same as a number.
+    /// The value of a parameter as a number.
     pub(crate) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, Refusal> {
         let Some(text) = self.text(name).filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
         text.parse().map(Some).map_err(|_| {
             Refusal::bad(format!(
-                "the parameter {name} is a number, and {text:?} is none"
+                "the parameter {name} must be a number, not {text:?}"
             ))
         })
     }
 
-    /// A time: a whole number of nanoseconds, or what a double makes of one.
+    /// A time: a whole number of nanoseconds, possibly formatted as a double.
     pub(crate) fn time(&self, name: &str) -> Result<Option<u64>, Refusal> {
         let Some(text) = self.text(name).filter(|text| !text.is_empty()) else {
             return Ok(None);
@@ -102,24 +102,24 @@ impl Question {
         };
         exact.or_else(rounded).map(Some).ok_or_else(|| {
             Refusal::bad(format!(
-                "the parameter {name} is a time in nanoseconds, and {text:?} is none"
+                "the parameter {name} must be a time in nanoseconds, not {text:?}"
             ))
         })
     }
 
-    /// How many are wanted: so many if nothing is said, and never more than the most.
+    /// The requested number of items, with a default and a limit.
     pub(crate) fn count(&self, name: &str, usual: usize, most: usize) -> Result<usize, Refusal> {
         Ok(self.number(name)?.unwrap_or(usual).min(most))
     }
 
-    /// The time that is asked about: all there is where nothing is said.
+    /// The requested time range; by default the whole log.
     pub(crate) fn window(&self) -> Result<(u64, u64), Refusal> {
         let from = self.time("from")?.unwrap_or(0);
         let to = self.time("to")?.unwrap_or(u64::MAX);
         Ok((from, to.max(from)))
     }
 
-    /// Whether a parameter says yes.
+    /// Whether a parameter is set to 1.
     pub(crate) fn flag(&self, name: &str) -> bool {
         matches!(self.text(name), Some("1" | "true" | "yes" | ""))
     }

@@ -7,7 +7,7 @@ use crate::session::Contents;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Series in one answer.
+/// The most series in one answer.
 const MOST: usize = 1024;
 
 #[derive(Debug, Serialize)]
@@ -23,7 +23,7 @@ struct Series {
     unit: &'static str,
     kind: &'static str,
     help: &'static str,
-    /// When, the least, the greatest, the mean or (of rates) the sum, and of how many values.
+    /// Time, smallest, largest, mean or (for rates) sum, and number of values.
     points: Vec<(u64, f64, f64, f64, u64)>,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn series(contents: &Contents, question: &Question) -> Result<Answer,
         return json(&listed.collect::<Vec<_>>());
     };
     let (from, to) = question.window()?;
-    // All there is, not all that could be.
+    // The range of the log, not of all possible times.
     let first = fold.state().first().unwrap_or(0);
     let window = (
         from.max(first.min(to)),
@@ -66,7 +66,7 @@ pub(super) fn series(contents: &Contents, question: &Question) -> Result<Answer,
         let values = figures.points(name, (window.0, window.1.max(window.0)), points);
         let (Some(about), Some(values)) = (about, values) else {
             return Err(Refusal::missing(format!(
-                "there is no series {name:?}; ask without names for a list"
+                "there is no series {name:?}; a request without names lists all series"
             )));
         };
         let point = |point: Point| {

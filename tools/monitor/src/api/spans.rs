@@ -1,4 +1,4 @@
-//! `spans`, `spans/summary`: what the program told of itself.
+//! `spans`, `spans/summary`: the program's own spans.
 
 use super::question::{Answer, Question, Refusal, json};
 use crate::fold::Fold;
@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Names that are told apart in a summary.
+/// The most names in a summary.
 const NAMES: usize = 1000;
 
 #[derive(Debug, Serialize)]
@@ -24,7 +24,7 @@ struct Spans {
 struct Line {
     name: Arc<str>,
     id: Option<u64>,
-    /// Spans of one track are those of one thread, or of none.
+    /// A track has the spans of one thread, or those without a thread.
     track: String,
     thread: Option<u32>,
     from: u64,
@@ -42,7 +42,7 @@ fn track(thread: Option<u32>, label: Option<&str>) -> String {
     }
 }
 
-/// All that have a moment in common with a time; those that are open first.
+/// All spans that overlap a time; open ones first.
 fn within(fold: &Fold, (from, to): (u64, u64)) -> Vec<Line> {
     let open = fold.state().spans().open();
     let open = open.filter(|span| span.start < to).map(|span| {
@@ -75,7 +75,7 @@ fn within(fold: &Fold, (from, to): (u64, u64)) -> Vec<Line> {
     open.chain(over).collect()
 }
 
-/// Since when spans that are over are known, if some are not any more.
+/// Since when finished spans are kept, if older ones were removed.
 fn kept_from(fold: &Fold) -> Option<u64> {
     fold.seen().spans.first_of_rest().map(|first| first.end)
 }
@@ -105,14 +105,14 @@ pub(super) fn spans(contents: &Contents, question: &Question) -> Result<Answer, 
     })
 }
 
-/// Puts spans into their order, and each below those of its track that it lies in.
+/// Sorts spans, and puts each below the spans of its track that contain it.
 fn nest(rows: &mut [Line]) {
     rows.sort_by_key(|span| (span.from, Reverse(span.to.unwrap_or(u64::MAX))));
     let mut open: BTreeMap<String, Vec<Option<u64>>> = BTreeMap::new();
     for span in rows {
         let lanes = open.entry(span.track.clone()).or_default();
         let end = span.to.unwrap_or(u64::MAX);
-        // The first lane below all that go on.
+        // The first lane below all open spans.
         let depth = lanes
             .iter()
             .rposition(|lane| lane.is_some_and(|until| until > span.from))
@@ -127,7 +127,7 @@ fn nest(rows: &mut [Line]) {
 struct Summary {
     name: Arc<str>,
     count: u64,
-    /// Those that are not over.
+    /// Spans that are still open.
     open: u64,
     total: u64,
     p50: u64,
@@ -137,12 +137,12 @@ struct Summary {
     min: u64,
     collecting: Option<u64>,
     running: Option<u64>,
-    /// The rest: neither running nor collecting.
+    /// The rest of the time: neither running nor collecting.
     blocked: Option<u64>,
     histogram: Vec<Bar>,
 }
 
-/// How many took so long.
+/// How many spans have these durations.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Bar {
     from: u64,
@@ -150,8 +150,7 @@ pub(super) struct Bar {
     count: u64,
 }
 
-/// Counts durations by powers of the square root of two, so that a bar is never much longer than
-/// the one before.
+/// Counts durations in buckets whose edges are powers of the square root of two.
 #[derive(Debug, Default)]
 pub(super) struct Bars(BTreeMap<u32, u64>);
 
@@ -175,7 +174,7 @@ impl Bars {
     }
 }
 
-/// Where a bar begins.
+/// The lower edge of a bar.
 fn edge(number: u32) -> u64 {
     match number {
         0 => 0,
@@ -184,14 +183,14 @@ fn edge(number: u32) -> u64 {
             let power = 1u64 << (number / 2);
             match number % 2 {
                 0 => power,
-                // Half as much again is as near as it need be.
+                // 1.5 is close enough to the square root of two.
                 _ => power + power / 2,
             }
         }
     }
 }
 
-/// The bar that a duration belongs to.
+/// The bar of a duration.
 fn bar(took: u64) -> u32 {
     let Some(power) = took.checked_ilog2() else {
         return 0;

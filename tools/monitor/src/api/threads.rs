@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Serialize)]
 struct Table {
-    /// How many there are in this time.
+    /// The number of threads in this time.
     total: usize,
     rows: Vec<Line>,
-    /// Since when threads that are over are known, if some are not any more.
+    /// Since when finished threads are kept, if older ones were removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_from: Option<u64>,
-    /// The moment for which times are told.
+    /// The moment that times refer to.
     at: u64,
 }
 
@@ -30,7 +30,7 @@ struct Line {
     label: Option<String>,
     state: &'static str,
     reason: Option<String>,
-    /// The thread that it waits for, if that is told.
+    /// The thread that it waits for, if that is in the log.
     waits_for: Option<u32>,
     cap: Option<u16>,
     /// Since when it is in this state.
@@ -49,7 +49,7 @@ struct Line {
     until: u64,
 }
 
-/// A thread, alive or over.
+/// A thread, alive or finished.
 #[derive(Clone, Copy)]
 enum Known<'a> {
     Alive(u32, &'a Thread),
@@ -78,12 +78,12 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Since when it is known.
+    /// When it was first seen.
     fn begin(self) -> u64 {
         self.thread().created().unwrap_or(0)
     }
 
-    /// For how long it has been in its present state.
+    /// How long it has been in its present state.
     fn open(self, now: u64) -> u64 {
         match self {
             Self::Alive(_, thread) => now.saturating_sub(thread.since()),
@@ -123,7 +123,7 @@ impl<'a> Known<'a> {
     }
 }
 
-/// All that are known.
+/// All known threads.
 fn known(fold: &Fold) -> impl Iterator<Item = Known<'_>> {
     let alive = fold.state().threads();
     let alive = alive.map(|(id, thread)| Known::Alive(id, thread));
@@ -135,7 +135,7 @@ fn known(fold: &Fold) -> impl Iterator<Item = Known<'_>> {
 fn order(key: &str) -> Result<fn(Known<'_>, Known<'_>, u64) -> Ordering, Refusal> {
     Ok(match key {
         "id" => |a, b, _| a.id().cmp(&b.id()),
-        // Those without a label last.
+        // Threads without a label are last.
         "label" => |a, b, _| {
             let label = |it: Known<'_>| {
                 let label = it.thread().label();
@@ -158,8 +158,8 @@ fn order(key: &str) -> Result<fn(Known<'_>, Known<'_>, u64) -> Ordering, Refusal
         "until" => |_, _, _| Ordering::Equal,
         _ => {
             return Err(Refusal::bad(format!(
-                "threads cannot be sorted by {key:?}: id, label, state, cap, run_time, blocked, \
-                 switches, created, ended and age are known"
+                "threads cannot be sorted by {key:?}; use id, label, state, cap, run_time, blocked, \
+                 switches, created, ended or age"
             )));
         }
     })
@@ -187,7 +187,7 @@ pub(super) fn threads(contents: &Contents, question: &Question) -> Result<Answer
         by_key.then_with(|| a.id().cmp(&b.id()))
     };
     let total = all.len();
-    // Only those that are shown have to be in order.
+    // Only the returned part has to be sorted.
     let shown = offset.saturating_add(limit).min(total);
     if shown < total && shown > 0 {
         all.select_nth_unstable_by(shown - 1, compare);
@@ -260,9 +260,9 @@ fn line(of: Known<'_>, fold: &Fold) -> Line {
 struct One {
     #[serde(flatten)]
     line: Line,
-    /// The newest times in which it ran, the newest first.
+    /// Its newest runs, the newest first.
     runs: Vec<Run>,
-    /// The longest time that it was blocked, of those that were looked at.
+    /// The longest time that it was blocked, among the intervals that were read.
     blocked_longest: Option<Stretch>,
     spans_open: Vec<OpenSpan>,
 }
@@ -287,12 +287,12 @@ struct OpenSpan {
     from: u64,
 }
 
-/// So many stretches of a thread are looked at, the newest.
+/// How many intervals of a thread are read, the newest.
 const STRETCHES: usize = 400;
 const RUNS: usize = 100;
 
 pub(super) fn thread(contents: &Contents, id: &str) -> Result<Answer, Refusal> {
-    let nobody = || Refusal::missing(format!("no thread {id} is known in this session"));
+    let nobody = || Refusal::missing(format!("there is no thread {id} in this session"));
     let number: u32 = id.parse().map_err(|_| nobody())?;
     let fold = contents.fold.look();
     let state: &State = fold.state();
@@ -323,7 +323,7 @@ pub(super) fn thread(contents: &Contents, id: &str) -> Result<Answer, Refusal> {
         if at <= begin || runs.len() >= RUNS {
             break;
         }
-        // What is not kept any more ends it.
+        // It ends at the part that is not kept any more.
         let Ok(Some(interval)) = rows.at(&contents.raw, row, at - 1) else {
             break;
         };

@@ -1,4 +1,4 @@
-//! `rows`, `tiles`: what capabilities and threads do.
+//! `rows`, `tiles`: the states of capabilities and threads.
 
 use super::names::{self, row_name};
 use super::question::{Answer, Question, Refusal, json};
@@ -8,9 +8,9 @@ use eventlog_series::{Row, reasons};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 
-/// Tiles that are made for one request, at most.
+/// The most tiles of one request.
 const MOST_TILES: usize = 4096;
-/// Their bytes.
+/// Their most bytes.
 const MOST_BYTES: usize = 16 << 20;
 
 #[derive(Debug, Serialize)]
@@ -65,7 +65,7 @@ pub(super) fn rows(contents: &Contents) -> Result<Answer, Refusal> {
     })
 }
 
-/// Which tiles are wanted.
+/// The requested tiles.
 #[derive(Debug, Deserialize)]
 struct Wanted {
     z: u8,
@@ -77,7 +77,7 @@ struct Wanted {
 pub(super) fn tiles(contents: &Contents, question: &Question) -> Result<Answer, Refusal> {
     let wanted: Wanted = serde_json::from_slice(&question.body).map_err(|error| {
         Refusal::bad(format!(
-            "tiles are asked for as {{\"z\":..,\"from\":..,\"to\":..,\"rows\":[..]}}: {error}"
+            "the body must be {{\"z\":..,\"from\":..,\"to\":..,\"rows\":[..]}}: {error}"
         ))
     })?;
     let of_each = wanted.to.saturating_sub(wanted.from);
@@ -86,11 +86,11 @@ pub(super) fn tiles(contents: &Contents, question: &Question) -> Result<Answer, 
         .and_then(|of_each| of_each.checked_mul(wanted.rows.len()));
     if all.is_none_or(|all| all > MOST_TILES) {
         return Err(Refusal::bad(format!(
-            "at most {MOST_TILES} tiles can be had at a time; ask for fewer"
+            "at most {MOST_TILES} tiles can be requested at a time; request fewer"
         )));
     }
     if wanted.z > 63 {
-        return Err(Refusal::bad("the zoom goes from 0 to 63"));
+        return Err(Refusal::bad("the zoom z must be from 0 to 63"));
     }
     let mut out = Vec::new();
     let stop = Limit::usual(&question.wanted);
@@ -100,14 +100,14 @@ pub(super) fn tiles(contents: &Contents, question: &Question) -> Result<Answer, 
             if stop.is_over() {
                 return Err(Refusal {
                     status: 503,
-                    message: "these tiles take too long; ask for fewer at a time".to_owned(),
+                    message: "these tiles take too long; request fewer at a time".to_owned(),
                 });
             }
-            // Each tile by itself: the log may go on in between.
+            // Each tile separately, so that the log can be extended in between.
             let rows = contents.rows.look();
             let bytes = match rows.tile(&contents.raw, row, wanted.z, index) {
                 Ok(tile) => tile.encode(wanted.z, index),
-                // It lies before what is kept, and nothing will bring it back.
+                // It is older than the kept part, so this is final.
                 Err(error) if error.kind() == ErrorKind::NotFound => vec![0, 1],
                 Err(error) => return Err(error.into()),
             };
@@ -116,7 +116,7 @@ pub(super) fn tiles(contents: &Contents, question: &Question) -> Result<Answer, 
             out.extend(bytes);
             if out.len() > MOST_BYTES {
                 return Err(Refusal::bad(
-                    "these are too many bytes; ask for fewer tiles",
+                    "these tiles have too many bytes; request fewer",
                 ));
             }
         }

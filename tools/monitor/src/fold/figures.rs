@@ -5,19 +5,20 @@ use eventlog_series::Pyramid;
 use eventlog_state::{CapInterval, CapState, Collection, HeapKind, HeapValue, SparkCounters};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Heaps, and capabilities with sparks, that are told apart; a log may claim any number.
+/// The most heaps, and capabilities with sparks, that have series; a log may claim any
+/// number.
 const MOST: usize = 256;
 
-/// What kind of values a series has.
+/// The kind of values of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A quantity that goes up and down: means of it mean something.
+    /// A quantity that goes up and down, which can be averaged.
     Gauge,
-    /// Amounts: sums of them mean something.
+    /// Amounts, which can be summed.
     Rate,
 }
 
-/// A series that there is.
+/// The description of a series.
 #[derive(Clone, Debug)]
 pub(crate) struct About {
     pub(crate) name: String,
@@ -26,7 +27,7 @@ pub(crate) struct About {
     pub(crate) help: &'static str,
 }
 
-/// Values of several heaps, of which the sum is a series.
+/// Values of several heaps, whose sum is a series.
 #[derive(Clone, Debug, Default)]
 struct Sum {
     latest: BTreeMap<u32, u64>,
@@ -54,7 +55,7 @@ struct Sparks {
 }
 
 impl Sparks {
-    /// Seven series for each capability: where there are many, each is a small one.
+    /// Seven series for each capability: with many capabilities each series is small.
     fn of(cap: u16) -> Self {
         let most = if cap < 32 { 1 << 11 } else { 1 << 9 };
         Self {
@@ -65,7 +66,7 @@ impl Sparks {
     }
 }
 
-/// How the counters of sparks are called, and what they mean.
+/// The names of the spark counters, and their meaning.
 const SPARKS: [(&str, &str); 6] = [
     ("created", "sparks put into the pool"),
     ("converted", "sparks evaluated in parallel"),
@@ -104,14 +105,14 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// An event has come.
+    /// Counts an event.
     #[inline]
     pub(super) fn event(&mut self, time: u64) {
         self.events.add(time, 1);
     }
 
     pub(super) fn thread(&mut self, time: u64, by: i64) {
-        // A log that begins late tells of the ends of threads that it did not see begin.
+        // A log that begins late has the ends of threads whose beginnings it does not have.
         self.alive = (self.alive + by).max(0);
         self.threads.push(time, self.alive as f64);
     }
@@ -153,7 +154,7 @@ impl Figures {
         }
     }
 
-    /// All that there are.
+    /// All series that have values.
     pub(crate) fn list(&self) -> Vec<About> {
         use Kind::{Gauge, Rate};
         let fixed = [
@@ -214,7 +215,7 @@ impl Figures {
         list
     }
 
-    /// About so many points of a series; `None` if there is none of that name.
+    /// About this many points of a series; `None` if there is no series of that name.
     pub(crate) fn points(
         &self,
         name: &str,
@@ -268,7 +269,7 @@ impl Activity {
         self.ran.add_time(from, to);
     }
 
-    /// One point for each slot, or for as many slots together as it takes.
+    /// One point for each slot, or for several slots together if there are too many.
     fn points(&self, window: (u64, u64), count: usize, caps: f64) -> Vec<Point> {
         let (first, last, together) = self.ran.window(window, count);
         let shift = self.ran.shift;

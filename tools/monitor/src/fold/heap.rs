@@ -1,22 +1,22 @@
-//! The heap profile: all its samples, as long as there is room for them.
+//! The heap profile: all samples, up to a limit.
 
 use eventlog_state::{Band, Sample, Symbols};
 use ghc_eventlog::{Breakdown, Text};
 use rustc_hash::FxHashMap;
 
-/// Values of bands that are kept, all in all: 12 bytes each.
+/// The most band values in all samples: 12 bytes each.
 const MOST_VALUES: usize = 4 << 20;
-/// Bands that are told apart.
+/// The most separate bands.
 const MOST_BANDS: usize = 1 << 16;
 
-/// What a band is, in the words of the log. What that means may be told later.
+/// A band as the log has it; its definition may arrive later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
-    /// A name; of a profile by info table an address.
+    /// A name, or an address in a profile by info table.
     Name(Box<[u8]>),
     /// Cost centres, innermost first.
     Stack(Box<[u32]>),
-    /// Whatever was too much.
+    /// All bands beyond the limit.
     Other,
 }
 
@@ -29,7 +29,7 @@ impl Key {
         }
     }
 
-    /// Its name, and more about it.
+    /// Its name and details.
     pub(crate) fn name(&self, symbols: &Symbols) -> (String, Option<String>) {
         match self {
             Self::Name(name) => {
@@ -66,7 +66,7 @@ pub(crate) struct Heap {
     numbers: FxHashMap<Key, u32>,
     samples: Vec<Taken>,
     values: usize,
-    /// One of so many is kept.
+    /// One of this many samples is kept.
     step: u64,
     count: u64,
     breakdown: Option<Breakdown>,
@@ -91,7 +91,7 @@ impl Heap {
         bands.sort_unstable();
         self.values += bands.len() + 1;
         let time = sample.time();
-        // Biographical samples come at the end, of all the time before.
+        // Biographical samples are written at the end, for all the time before.
         let at = self.samples.partition_point(|it| it.time <= time);
         self.samples.insert(at, Taken { time, bands });
         while self.values > MOST_VALUES && self.samples.len() > 2 {
@@ -115,7 +115,7 @@ impl Heap {
         number
     }
 
-    /// Keeps every second one.
+    /// Keeps every second sample.
     fn thin(&mut self) {
         self.step = self.step.saturating_mul(2);
         let mut at = 0;
@@ -126,22 +126,22 @@ impl Heap {
         self.values = self.samples.iter().map(|it| it.bands.len() + 1).sum();
     }
 
-    /// By what it is broken down, if that is told.
+    /// The breakdown, if it is known.
     pub(crate) fn breakdown(&self) -> Option<Breakdown> {
         self.breakdown
     }
 
-    /// Those that are kept, in the order of time.
+    /// The kept samples, in the order of time.
     pub(crate) fn samples(&self) -> &[Taken] {
         &self.samples
     }
 
-    /// One of so many is kept.
+    /// One of this many samples is kept.
     pub(crate) fn step(&self) -> u64 {
         self.step.max(1)
     }
 
-    /// What a number stands for.
+    /// The band of a number.
     pub(crate) fn key(&self, number: u32) -> &Key {
         self.keys.get(number as usize).unwrap_or(&Key::Other)
     }

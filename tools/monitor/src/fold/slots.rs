@@ -1,9 +1,9 @@
-//! Sums by slots of time.
+//! Sums in time slots.
 
-/// Slots of time that something is added up in, at most.
+/// The most time slots.
 pub(super) const SLOTS: usize = 1 << 15;
 
-/// A point of a series: from when on, the least, the greatest, the sum, and how many values.
+/// A point of a series: its start, smallest, largest, sum, and number of values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Point {
     pub(crate) time: u64,
@@ -13,8 +13,7 @@ pub(crate) struct Point {
     pub(crate) count: u64,
 }
 
-/// Amounts by slots of time that get longer as the log does: the order in which they are
-/// added does not matter.
+/// Amounts in time slots that get longer with the log. They can be added in any order.
 #[derive(Clone, Debug)]
 pub(super) struct Slots {
     pub(super) sums: Vec<u64>,
@@ -24,7 +23,7 @@ pub(super) struct Slots {
 
 impl Default for Slots {
     fn default() -> Self {
-        // A quarter of a millisecond to begin with.
+        // A quarter of a millisecond at first.
         Self {
             sums: Vec::new(),
             shift: 18,
@@ -33,7 +32,7 @@ impl Default for Slots {
 }
 
 impl Slots {
-    /// There is a slot for this time.
+    /// Makes sure that there is a slot for this time.
     fn reach(&mut self, time: u64) {
         while time >> self.shift >= SLOTS as u64 {
             self.shift += 1;
@@ -50,7 +49,7 @@ impl Slots {
         }
     }
 
-    /// Adds to the slot of a moment.
+    /// Adds an amount to the slot of a time.
     #[inline]
     pub(super) fn add(&mut self, time: u64, amount: u64) {
         let at = (time >> self.shift) as usize;
@@ -63,7 +62,7 @@ impl Slots {
         }
     }
 
-    /// Adds each moment between two to its slot.
+    /// Adds the time between two times to the slots that it covers.
     pub(super) fn add_time(&mut self, from: u64, to: u64) {
         self.reach(to);
         let (first, last) = (from >> self.shift, to >> self.shift);
@@ -76,8 +75,8 @@ impl Slots {
         }
     }
 
-    /// The slots of a window: the first one, the one behind the last, and how many go together
-    /// so that there are no more than `count`.
+    /// The slots of a time range: the first one, the one after the last, and how many to join
+    /// so that there are at most `count`.
     pub(super) fn window(&self, (from, to): (u64, u64), count: usize) -> (u64, u64, u64) {
         let first = from >> self.shift;
         let last = (to >> self.shift)
@@ -89,7 +88,8 @@ impl Slots {
         (first / together * together, last, together)
     }
 
-    /// What was added up to each point since the one before it. The first point only begins.
+    /// The sum at each point since the point before it. The first point only marks the
+    /// start.
     pub(super) fn sums(&self, window: (u64, u64), count: usize) -> Vec<Point> {
         let (first, last, together) = self.window(window, count);
         if first >= last {

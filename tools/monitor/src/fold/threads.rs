@@ -1,21 +1,21 @@
-//! Threads: for what reasons those that are alive were blocked, and those that are over.
+//! Threads: the blocked time of live threads by reason, and the finished threads.
 
 use crate::kept::Kept;
 use eventlog_state::{Thread, ThreadInterval, ThreadState};
 use ghc_eventlog::StopStatus;
 use rustc_hash::FxHashMap;
 
-/// So many that are over are kept.
+/// The most finished threads that are kept.
 const MOST: usize = 1 << 17;
-/// Of so many that are alive it is known why they were blocked.
+/// The most live threads with blocked times by reason.
 const MOST_BLOCKED: usize = 1 << 20;
-/// Reasons of one thread that are told apart.
+/// The most separate reasons of one thread.
 const REASONS: usize = 24;
 
 /// Nanoseconds by reason.
 pub(crate) type Reasons = Vec<(u16, u64)>;
 
-/// A thread that is over.
+/// A finished thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Over {
     pub(crate) id: u32,
@@ -24,7 +24,7 @@ pub(crate) struct Over {
     pub(crate) ended: u64,
 }
 
-/// For how long a thread was blocked, and why: mostly there is one reason.
+/// How long a thread was blocked, by reason: mostly there is one reason.
 #[derive(Clone, Debug)]
 struct Blocked {
     first: (u16, u64),
@@ -54,7 +54,7 @@ impl Blocked {
     }
 }
 
-/// What is known of threads beside the state.
+/// Data about threads that the state does not have.
 #[derive(Clone, Debug)]
 pub(crate) struct Threads {
     blocked: FxHashMap<u32, Blocked>,
@@ -99,12 +99,12 @@ impl Threads {
         });
     }
 
-    /// Why a thread that is alive was blocked.
+    /// The blocked times of a live thread.
     pub(crate) fn blocked(&self, id: u32) -> Reasons {
         self.blocked.get(&id).map_or_else(Vec::new, Blocked::all)
     }
 
-    /// Those that are over.
+    /// The finished threads.
     pub(crate) fn over(&self) -> &Kept<Over> {
         &self.over
     }

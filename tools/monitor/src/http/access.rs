@@ -1,4 +1,4 @@
-//! Who may ask.
+//! Access control.
 
 use crate::api::question::Refusal;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
@@ -10,13 +10,13 @@ use std::io;
 use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
-/// What whoever asks has to know. It is made anew for each monitor.
+/// The secret of API requests. Each monitor has a new one.
 #[derive(Clone)]
 pub struct Token(String);
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // It must not get into a log by accident.
+        // Hidden, so that it does not get into a log by accident.
         f.write_str("Token(..)")
     }
 }
@@ -28,11 +28,11 @@ impl fmt::Display for Token {
 }
 
 impl Token {
-    /// One that nobody can guess.
+    /// A random token that cannot be guessed.
     ///
     /// # Errors
     ///
-    /// The system has no random numbers.
+    /// If the system has no random numbers.
     pub fn random() -> io::Result<Self> {
         let mut bytes = [0u8; 24];
         let mut filled = 0;
@@ -46,20 +46,20 @@ impl Token {
         Ok(Self(text))
     }
 
-    /// Takes the same time whatever is different.
+    /// Compares in constant time.
     fn is(&self, other: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(other).into()
     }
 }
 
-/// Whom to answer.
+/// The rules for requests.
 #[derive(Debug)]
 pub(super) struct Access {
-    /// Without one, everybody who can connect.
+    /// Without one, everybody who can connect has access.
     pub(super) token: Option<Token>,
-    /// The address that is listened at, unless it is that of a Unix socket.
+    /// The listening address, unless it is a Unix socket.
     pub(super) bound: Option<IpAddr>,
-    /// The names by which we are called.
+    /// The host names of this server.
     pub(super) names: Vec<String>,
 }
 
@@ -71,8 +71,8 @@ fn forbidden(message: String) -> Refusal {
 }
 
 impl Access {
-    /// Whether the request comes from a page of ours, or from no page: what a page of somebody else
-    /// makes a browser ask is refused, by whatever name it finds us.
+    /// Whether the request is from one of our pages, or from no page: requests that a page of
+    /// another origin makes in the browser are refused, whichever host name it uses.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
         let headers = request.headers();
         let host = self.host(headers, request.uri())?;
@@ -82,7 +82,7 @@ impl Access {
                 .any(|scheme| is(origin, scheme, host.as_str()));
             if !ours {
                 return Err(forbidden(
-                    "this is asked for by a page of somebody else; open the address that the \
+                    "this request is from a page of another origin; open the address that the \
                      monitor has printed"
                         .to_owned(),
                 ));
@@ -92,13 +92,13 @@ impl Access {
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         if api && matches!(site, Some(b"cross-site" | b"same-site")) {
             return Err(forbidden(
-                "this is asked for by a page of somebody else".to_owned(),
+                "this request is from a page of another site".to_owned(),
             ));
         }
         Ok(())
     }
 
-    /// Whether the request knows the token.
+    /// Whether the request has the token.
     pub(super) fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(token) = &self.token else {
             return Ok(());
@@ -127,7 +127,9 @@ impl Access {
 
     fn host(&self, headers: &HeaderMap, uri: &Uri) -> Result<Authority, Refusal> {
         if uri.authority().is_some() {
-            return Err(Refusal::bad("this is no proxy"));
+            return Err(Refusal::bad(
+                "this server is not a proxy; request a path, not a URL",
+            ));
         }
         let mut hosts = headers.get_all(HOST).iter();
         let (host, more) = (hosts.next(), hosts.next());
@@ -136,18 +138,18 @@ impl Access {
             .and_then(|it| it.to_str().ok());
         let host: Option<Authority> = text.and_then(|text| text.parse().ok());
         let Some(host) = host else {
-            return Err(Refusal::bad("a request has one Host"));
+            return Err(Refusal::bad("a request must have exactly one Host header"));
         };
         if self.is_ours(host.host()) && !host.as_str().contains('@') {
             return Ok(host);
         }
         Err(forbidden(format!(
-            "{} is no name of this monitor; open the address that it has printed",
+            "{} is not a host name of this monitor; open the address that it has printed",
             host.host()
         )))
     }
 
-    /// A name that anybody can give to our address is none of ours.
+    /// Other host names may also resolve to our address (DNS rebinding); they are refused.
     fn is_ours(&self, host: &str) -> bool {
         let bare = host
             .strip_prefix('[')
@@ -250,7 +252,7 @@ mod tests {
         };
         assert_eq!(site("/api/sessions", "same-origin"), 200);
         assert_eq!(site("/api/sessions", "cross-site"), 403);
-        // A link on somebody's page may lead here.
+        // A link on another site may lead here.
         assert_eq!(site("/", "cross-site"), 200);
     }
 

@@ -1,4 +1,4 @@
-//! The list of sessions, for everybody who wants to know when it changes.
+//! Streams of the list of sessions, sent when it changes.
 
 use crate::registry::Registry;
 use bytes::Bytes;
@@ -10,14 +10,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// It is not told more often than this.
+/// The shortest time between two lists.
 const OFTEN: Duration = Duration::from_millis(250);
-/// A long list is told less often: no client gets more bytes in a second.
+/// A long list is sent less often: the most bytes per second for a client.
 const BYTES: usize = 80_000;
-/// When nothing changes, a client that is gone is found out in this time.
+/// When nothing changes, a disconnected client is detected within this time.
 const QUIET: Duration = Duration::from_secs(15);
 
-/// What streams tell, made once for all.
+/// The current event, encoded once for all streams.
 #[derive(Debug)]
 pub(super) struct News {
     registry: Arc<Registry>,
@@ -25,12 +25,12 @@ pub(super) struct News {
     streams: AtomicUsize,
 }
 
-/// Counts a stream as long as there is one.
+/// Counts a stream until it is dropped.
 struct Counted(Arc<News>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        // A number that is shown, and nothing else.
+        // Relaxed: the number is only displayed.
         self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -44,7 +44,7 @@ impl News {
         }
     }
 
-    /// How many streams there are.
+    /// The number of streams.
     pub(super) fn streams(&self) -> usize {
         self.streams.load(Ordering::Relaxed)
     }
@@ -55,7 +55,7 @@ impl News {
         format!("event: sessions\ndata: {list}\n\n").into()
     }
 
-    /// Looks what has changed, for ever.
+    /// Checks for changes in a loop.
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
             let mut pause = OFTEN;
@@ -72,13 +72,13 @@ impl News {
         }
     }
 
-    /// A stream, which is written by a task of this thread.
+    /// A stream, written by a task of this thread.
     pub(super) fn stream(self: &Arc<Self>) -> Channel<Bytes, Infallible> {
         let (sender, body) = Channel::new(1);
         self.streams.fetch_add(1, Ordering::Relaxed);
         let counted = Counted(Arc::clone(self));
         tokio::task::spawn_local(async move {
-            // A client that goes away ends it.
+            // It ends when the client disconnects.
             let _ = counted.0.tell(sender).await;
         });
         body
@@ -92,7 +92,7 @@ impl News {
         latest.mark_unchanged();
         sender.send_data(self.event()).await?;
         loop {
-            // One that is slow misses some, and gets the latest.
+            // A slow client misses some lists, and gets the latest.
             let news = match timeout(QUIET, latest.changed()).await {
                 Ok(Ok(())) => latest.borrow_and_update().clone(),
                 Ok(Err(_)) => return Ok(()),

@@ -1,4 +1,4 @@
-//! A connection whose other end has to read now and then.
+//! A connection that fails if the peer does not read.
 
 use std::future::Future;
 use std::io;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Fails when nothing could be written for that long.
+/// How long writes may make no progress.
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,
-    /// Runs while the other end does not read.
+    /// Runs while writes make no progress.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -26,7 +26,7 @@ impl<S> Patient<S> {
         }
     }
 
-    /// What came of an attempt to write.
+    /// Handles the result of a write.
     fn after<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! A monitor that is served, logs for it to read, and a client.
+//! A monitor with a server, logs for it to read, and a client.
 
 use eventlog_monitor::{Address, Input, Listen, Monitor, Options, Reads, Server, Token};
 use eventlog_source::{Connecting, Reconnecting, Source};
@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes, on a machine that is busy with other things.
+/// A generous limit, for a busy machine.
 pub const LONG: Duration = Duration::from_secs(120);
 
-/// Waits until something is the case.
+/// Waits until a condition holds.
 #[track_caller]
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -27,7 +27,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A directory of its own, which goes with it.
+/// A temporary directory that is removed when this is dropped.
 pub struct Dir(pub PathBuf);
 
 impl Dir {
@@ -55,7 +55,7 @@ impl Drop for Dir {
     }
 }
 
-/// What the server said.
+/// A response of the server.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -70,7 +70,7 @@ impl Reply {
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    /// Reads one to the end of the connection.
+    /// Reads a response to the end of the connection.
     pub fn read(stream: &mut impl Read) -> Self {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
@@ -121,7 +121,7 @@ impl Site {
         }
     }
 
-    /// One that has read this log, and its session.
+    /// A site that has read this log, and its session.
     pub fn of(log: &[u8]) -> (Self, String) {
         let site = Self::new();
         let path = site.kept.0.join("a.eventlog");
@@ -142,7 +142,7 @@ impl Site {
             .unwrap()
     }
 
-    /// What a program would write.
+    /// A connection that acts as a program.
     pub fn program(&self, name: &str) -> UnixStream {
         let (ours, theirs) = UnixStream::pair().unwrap();
         theirs
@@ -167,7 +167,7 @@ impl Site {
         stream
     }
 
-    /// The head of a request as our page sends it.
+    /// The head of a request as our pages send it.
     pub fn head(&self, line: &str) -> String {
         let token = self.token.as_ref();
         let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
@@ -198,7 +198,7 @@ impl Site {
         reply.json()
     }
 
-    /// What an answer refuses.
+    /// The error text of a refused request.
     #[track_caller]
     pub fn refused(&self, path: &str, status: u16) -> String {
         let reply = self.ask(&format!("GET /api/{path}"), "", b"");
@@ -213,7 +213,7 @@ impl Site {
         all.filter(|it| it["name"] == name).cloned().collect()
     }
 
-    /// Waits until all bytes of a log are read, of which so many with the header; the session.
+    /// Waits until this many bytes of a log, with the header, are read; returns the session.
     #[track_caller]
     pub fn read_to(&self, name: &str, bytes: u64) -> String {
         let header = Header::standard().as_bytes().len() as u64;
@@ -243,7 +243,7 @@ impl Site {
     }
 }
 
-/// A log that is made up, block by block.
+/// A generated log, block by block.
 pub struct Log {
     pub header: Header,
     pub bytes: Vec<u8>,
