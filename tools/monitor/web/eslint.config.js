@@ -60,7 +60,7 @@ export default [
         },
         {
           selector: "CallExpression[callee.name='fetch']",
-          message: "only api.js asks the server",
+          message: "only api.js makes requests to the server",
         },
       ],
     },

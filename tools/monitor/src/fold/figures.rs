@@ -70,9 +70,9 @@ impl Sparks {
 const SPARKS: [(&str, &str); 6] = [
     ("created", "sparks put into the pool"),
     ("converted", "sparks evaluated in parallel"),
-    ("fizzled", "sparks evaluated by someone else first"),
+    ("fizzled", "sparks evaluated already before they were run"),
     ("collected", "sparks found unreachable"),
-    ("dud", "sparks evaluated already when they were made"),
+    ("dud", "sparks evaluated already when they were created"),
     ("overflowed", "sparks lost to a full pool"),
 ];
 

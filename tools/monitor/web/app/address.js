@@ -1,4 +1,4 @@
-// What the page shows, kept in the fragment of the address: a link shows a colleague exactly this.
+// The state of the page is in the fragment of the address, so a link shows exactly the same view.
 //
 //   #/timeline?s=ID&from=NS&to=NS&sel=c0@NS&marks=NS,NS     a range
 //   #/timeline?s=ID&last=NS                                 the newest part of a live session
@@ -63,7 +63,7 @@ export function format(place) {
   if (place.sel) query.set("sel", place.sel);
   if (place.marks.length) query.set("marks", place.marks.map((mark) => Math.round(mark)).join(","));
   for (const [name, value] of Object.entries(place.more)) if (value) query.set(name, value);
-  // Read by people, too: these need no escape in a fragment.
+  // Readable for people: these characters need no escape in a fragment.
   const text = query.toString().replaceAll("%2C", ",").replaceAll("%40", "@").replaceAll("%2F", "/");
   return `#/${place.page}${text ? `?${text}` : ""}`;
 }

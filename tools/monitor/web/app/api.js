@@ -1,6 +1,6 @@
-// The only room that speaks with the server.
+// All requests to the server are made here.
 
-/** What the server said no to, or that it is not there (status 0). */
+/** An error of the server, or no connection to it (status 0). */
 export class Refused extends Error {
   /**
    * @param {number} status
@@ -12,7 +12,7 @@ export class Refused extends Error {
   }
 }
 
-// In memory only: whoever may read the page's storage later shall not find it.
+// In memory only: the token must not be left in the page's storage.
 let token = "";
 
 /** @param {string} value */
@@ -49,7 +49,7 @@ async function reason(answer) {
     const told = JSON.parse(text).error;
     if (typeof told === "string") return told;
   } catch {
-    // Not JSON: said as it is.
+    // Not JSON: use the text.
   }
   return text.slice(0, 500) || `the monitor answered ${answer.status}`;
 }
@@ -80,7 +80,7 @@ export async function get(path, query = {}, signal = undefined) {
 }
 
 /**
- * Of one session.
+ * A request for one session.
  * @template T
  * @param {string} session
  * @param {string} what
@@ -106,7 +106,7 @@ export async function tiles(session, wish, signal) {
 }
 
 /**
- * The session list whenever it changes, until `signal`. Comes back by itself when the monitor does.
+ * Calls `changed` with the session list whenever it changes, until `signal`. Reconnects automatically.
  * @param {(sessions: Api.Session[]) => void} changed
  * @param {(error: Refused | null) => void} state null: connected
  * @param {AbortSignal} signal
@@ -142,7 +142,7 @@ export async function follow(changed, state, signal) {
 }
 
 /**
- * A browser has six connections to a host, over all tabs: those that nobody sees leave theirs to others.
+ * A browser has six connections to a host, over all tabs: hidden tabs close theirs.
  * @param {AbortSignal} signal
  */
 async function seen(signal) {

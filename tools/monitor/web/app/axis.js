@@ -1,9 +1,9 @@
-// Round ticks.
+// Ticks at round values.
 
 /**
  * @param {number} least
  * @param {number} most
- * @param {number} wished how many, about
+ * @param {number} wished about how many
  * @returns {{ step: number, ticks: number[] }}
  */
 export function ticks(least, most, wished) {
@@ -15,7 +15,7 @@ export function ticks(least, most, wished) {
 }
 
 /**
- * The same of bytes: powers of two.
+ * The same for bytes: powers of two.
  * @param {number} least
  * @param {number} most
  * @param {number} wished
@@ -33,7 +33,7 @@ const DAY = 1440 * MINUTE;
 const LONG = [1, 2, 5, 10, 15, 30, 60, 120, 360, 720].map((minutes) => minutes * MINUTE);
 
 /**
- * Of time, in ns: round in seconds, or in minutes and hours.
+ * Ticks for time, in ns: round in seconds, or in minutes and hours.
  * @param {number} from
  * @param {number} to
  * @param {number} wished
@@ -62,7 +62,7 @@ function multiples(least, most, step) {
 }
 
 /**
- * A label of a tick of time.
+ * The label of a time tick.
  * @param {number} ns
  * @param {number} step
  */

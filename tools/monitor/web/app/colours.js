@@ -1,4 +1,5 @@
-// One colour for one thing on every page: Okabe and Ito's, told apart with any colour vision.
+// The same colour for the same thing on every page: the palette of Okabe and Ito, which works
+// for all kinds of colour vision.
 
 /** @type {Readonly<Record<string, string>>} */
 export const STATE = Object.freeze({
@@ -15,7 +16,7 @@ export const STATE = Object.freeze({
 export const SPAN = "#0072B2";
 export const MARK = "#CC79A7";
 
-/** For things that have no colour of their own: bands, series of many. */
+/** For things without a fixed colour: bands, and large sets of series. */
 const SERIES = [
   "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#B8AB00", "#7A5195", "#00798C",
   "#A14D2A", "#6B8E23", "#C06C84", "#4C6A92", "#8D6E63", "#2F9E9E", "#B07AA1",
@@ -25,7 +26,7 @@ export const series = (index) => SERIES[index % SERIES.length];
 export const OTHER = "#8C8C8C";
 
 /**
- * Stays the same however the things around it change.
+ * Depends on the name only, so that it stays the same when other items change.
  * @param {string} name
  */
 export function named(name) {
@@ -43,7 +44,7 @@ export function pixel(hex) {
   return (0xff000000 | ((value & 0xff) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
 }
 
-/** Colours of the background, as the switch and the system have it. */
+/** The current colours of the theme. */
 export function theme() {
   const style = getComputedStyle(document.documentElement);
   /** @param {string} name */

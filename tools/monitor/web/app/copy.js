@@ -1,4 +1,4 @@
-// To the clipboard, and a word that it is there.
+// Copies to the clipboard, with a short confirmation.
 import { h } from "./dom.js";
 
 /** @param {string} text */
@@ -7,7 +7,7 @@ export async function copy(text) {
     await navigator.clipboard.writeText(text);
     say(`Copied ${text.split("\n").length} lines.`);
   } catch {
-    // Without leave, or not on loopback: the old way.
+    // Without permission, or without a secure context: use the older method.
     const area = h("textarea", { class: "off-screen" });
     area.value = text;
     document.body.append(area);

@@ -1,6 +1,6 @@
-// The bytes of tiles (tools/monitor/README.md, "Tiles").
+// Decodes tiles (the format is in tools/monitor/README.md, "The API").
 
-/** Pixels of a tile. */
+/** The number of pixels of a tile. */
 export const WIDTH = 512;
 
 /**
@@ -39,7 +39,7 @@ export function tile(bytes) {
   const final = bytes.length > 1 && (bytes[1] & 1) !== 0;
   if (bytes[0] === 1) return intervals(bytes, final);
   if (bytes[0] === 2) {
-    // A copy: the whole answer would stay in memory with it.
+    // Copied, because a view would keep the whole response in memory.
     const shares = bytes.slice(2);
     return { kind: "shares", final, shares, states: Math.floor(shares.length / WIDTH), bytes: shares.length + 100 };
   }
@@ -54,7 +54,7 @@ export function tile(bytes) {
 function intervals(bytes, final) {
   let at = 2;
   const number = () => {
-    // Times are beyond 32 bits.
+    // Times need more than 32 bits.
     let value = 0;
     let scale = 1;
     for (;;) {

@@ -1,4 +1,4 @@
-// Nodes. Text of a log only ever becomes a text node.
+// Builds DOM nodes. Text of a log is only ever put into text nodes.
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
@@ -68,7 +68,7 @@ export function replace(node, ...children) {
 }
 
 /**
- * What is drawn anew at most once a frame, however often it is wished.
+ * Wraps a function so that it runs at most once a frame, however often it is called.
  * @param {(time: number) => void} draw
  */
 export function frame(draw) {
@@ -83,7 +83,7 @@ export function frame(draw) {
 }
 
 /**
- * Called when nothing was wished for a while.
+ * Wraps an action so that it runs only after no call for a while (debounce).
  * @template {unknown[]} T
  * @param {number} ms
  * @param {(...args: T) => void} action
@@ -100,7 +100,7 @@ export function settled(ms, action) {
 }
 
 /**
- * Gives the reader a file.
+ * Downloads a file.
  * @param {string} name
  * @param {string} type
  * @param {string} text

@@ -1,11 +1,12 @@
-// Searching through the events: the server looks for a while, and says how far it came.
+// Searches the events: each request has a time limit, and the answer says how far the
+// search got.
 import { of } from "./api.js";
 
 /**
  * @param {string} session
  * @param {import("./api.js").Query & { limit: number }} query
  * @param {AbortSignal} signal
- * @param {(answer: Api.Events) => void} [each] called with all that is found so far
+ * @param {(answer: Api.Events) => void} [each] called with all results so far
  * @returns {Promise<Api.Events>}
  */
 export async function searchEvents(session, query, signal, each = () => {}) {

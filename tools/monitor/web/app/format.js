@@ -1,6 +1,6 @@
-// Numbers as people read them: three significant digits and a unit.
+// Formats numbers with three significant digits and a unit.
 
-/** What stands where nothing is known. */
+/** Shown for unknown values. */
 export const NOTHING = "–";
 
 /**
@@ -23,7 +23,7 @@ export function digits(value) {
 function scaled(value, steps) {
   if (value == null || !Number.isFinite(value)) return NOTHING;
   if (value === 0) return `0 ${steps[steps.length - 1][1]}`.trim();
-  // 999.7 of a unit would be shown as 1000 of it.
+  // 999.7 would be rounded to 1000.
   const size = Math.abs(value) * 1.0005;
   const [step, unit] = steps.find(([least]) => size >= least) ?? steps[steps.length - 1];
   return `${digits(value / step)} ${unit}`.trim();
@@ -69,7 +69,7 @@ export function count(value) {
 }
 
 /**
- * A part of one.
+ * A fraction, as a percentage.
  * @param {number | null | undefined} part
  */
 export function percent(part) {
@@ -98,7 +98,7 @@ export function quantity(value, unit) {
 }
 
 /**
- * A moment of the log, with as many digits as tell it from its neighbours.
+ * A time of the log, with enough digits to distinguish it from its neighbours.
  * @param {number | null | undefined} ns since the start of the log
  * @param {number} [resolution] in ns
  */
@@ -109,7 +109,7 @@ export function moment(ns, resolution = 1) {
 }
 
 /**
- * A moment by the clock on the wall, in the time zone of the reader.
+ * A wall clock time, in the browser's time zone.
  * @param {number} ns since the start of the log
  * @param {string | null} wall Unix nanoseconds of the start
  * @param {number} [resolution] in ns
@@ -129,7 +129,7 @@ export function clock(ns, wall, resolution = 1e6) {
 }
 
 /**
- * A name of a state, as people read it.
+ * The name of a state, with spaces.
  * @param {string} name
  */
 export const words = (name) => name.replaceAll("_", " ");

@@ -5,19 +5,19 @@ import { state } from "./state.js";
 
 /** @type {[string, string][]} */
 const HELP = [
-  ["w  s  or  +  -", "closer, further away (at the pointer)"],
+  ["w  s  or  +  -", "zoom in, zoom out (at the pointer)"],
   ["a  d  or  ← →", "earlier, later"],
   ["0", "the whole session"],
   ["/", "search, or filter the table"],
-  ["m", "set or take away a mark at the pointer"],
+  ["m", "set or remove a mark at the pointer"],
   ["g then o t h c e s p l r", "go to overview, timeline, threads, collections, heap (e), sparks, spans (p), log, stream (r)"],
   ["Escape", "close what is open"],
   ["?", "this help"],
-  ["drag", "move; with Shift, or above the rows: choose a range"],
-  ["Ctrl + wheel, pinch", "closer, further away; above the rows without Ctrl"],
+  ["drag", "move; with Shift, or above the rows: select a range"],
+  ["Ctrl + wheel, pinch", "zoom in, zoom out; above the rows without Ctrl"],
   ["wheel, Shift + wheel", "scroll the rows; move through time"],
-  ["double click", "closer; on a chart: the whole session"],
-  ["click", "everything about what is under the pointer"],
+  ["double click", "zoom in; on a chart: the whole session"],
+  ["click", "show details of what is under the pointer"],
 ];
 
 const GO = /** @type {Record<string, string>} */ ({

@@ -1,4 +1,4 @@
-// The page begins here: the token, the frame around the pages, and which page is shown.
+// The entry point: the token, the shell around the pages, and the current page.
 import { follow, get, Refused, useToken } from "./api.js";
 import { format, parse } from "./address.js";
 import { h, replace } from "./dom.js";
@@ -24,7 +24,7 @@ const PAGES = { overview, timeline, threads, thread, collections, heap, sparks, 
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 let connection = new AbortController();
 
-/** Takes the token out of the address, where it could be copied to someone by accident. */
+/** Removes the token from the address, so that it is not shared by accident. */
 function takeToken() {
   const { token, ...place } = parse(location.hash);
   if (token) useToken(token);
@@ -37,7 +37,7 @@ async function begin() {
   takeToken();
   state.read();
   addEventListener("hashchange", () => {
-    // The printed address was pasted into this very tab.
+    // The printed address was pasted into this tab.
     if (takeToken()) void connect();
     state.read();
   });
@@ -56,7 +56,7 @@ async function connect() {
       askForToken(error.message);
       return;
     }
-    // The monitor may come back: the stream tries again.
+    // The monitor may be restarted: the stream reconnects.
   }
   const { signal } = connection;
   const shell = new Shell(signal);
@@ -97,14 +97,14 @@ function show(shell, signal) {
 function nothing() {
   if (!state.known) return h("p", { class: "empty big" }, "Waiting for the monitor…");
   if (state.place.session != null) {
-    return h("div", { class: "empty big" }, h("p", null, "The session of this address is not there: the monitor that had it has ended, or it has been forgotten."),
-      h("button", { type: "button", onclick: () => state.go({ session: null, from: null, to: null, last: null, sel: null }) }, "Show what is there"));
+    return h("div", { class: "empty big" }, h("p", null, "This session does not exist any more: its monitor has ended, or has removed it."),
+      h("button", { type: "button", onclick: () => state.go({ session: null, from: null, to: null, last: null, sel: null }) }, "Show the other sessions"));
   }
   return h("div", { class: "empty big" },
     h("p", null, "No program is being watched yet."),
     h("p", null, "Start one with the eventlog on, for example:"),
     h("pre", null, "eventlog monitor -- ./program +RTS -l\neventlog monitor program.eventlog"),
-    h("p", null, "It appears here by itself."));
+    h("p", null, "It appears here automatically."));
 }
 
 /** @param {string} why */
@@ -112,7 +112,7 @@ function askForToken(why) {
   connection.abort();
   const field = h("input", { type: "password", id: "token", autocomplete: "off", required: true });
   replace(app, h("main", { class: "ask" }, h("h1", null, "eventlog monitor"),
-    h("p", null, "These pages show what a program does, so they are only for the one who started the monitor. Open the address that it printed, or paste the address or its token here. It is asked for again after a reload: it is kept nowhere."),
+    h("p", null, "These pages show private data of programs, so they need the token of the monitor. Open the address that it printed, or paste the address or its token here. The token is not stored, so it is needed again after a reload."),
     h("form", {
       onsubmit: (/** @type {Event} */ event) => {
         event.preventDefault();

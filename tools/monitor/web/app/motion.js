@@ -1,9 +1,9 @@
-// Moving through time: the same on every page.
+// Panning and zooming, the same on every page.
 import { state } from "./state.js";
 
 let wanted = /** @type {{ from: number, to: number } | null} */ (null);
 let running = false;
-/** Where zooming keeps still: the time under the pointer. @type {number | null} */
+/** The fixed point of zooming: the time under the pointer. @type {number | null} */
 let anchor = null;
 
 /** @param {number | null} time */
@@ -30,7 +30,7 @@ export function glide(from, to) {
   }
 }
 
-/** The range is set from outside: a glide that is under way ends. */
+/** The range is set from elsewhere: stops a running animation. */
 export function stand() {
   wanted = null;
 }
@@ -53,7 +53,7 @@ function step() {
 }
 
 /**
- * @param {number} factor below 1: closer
+ * @param {number} factor below 1: zoom in
  * @param {number} [at] this time stays where it is
  * @param {boolean} [smooth]
  */
@@ -62,7 +62,7 @@ export function zoom(factor, at, smooth = true) {
   const { from, to } = (smooth && wanted) || now;
   const point = at ?? (anchor != null && anchor >= now.from && anchor <= now.to ? anchor : (from + to) / 2);
   const length = Math.max(100, (to - from) * factor);
-  // The point keeps its place on the screen.
+  // The point stays at its place on the screen.
   const part = (point - now.from) / (now.to - now.from);
   const left = point - part * length;
   if (smooth) glide(left, left + length);
@@ -87,7 +87,7 @@ export function pan(part, smooth = true) {
 }
 
 /**
- * So that a stretch fills a good part of the page.
+ * Zooms so that an interval fills a large part of the page.
  * @param {number} from
  * @param {number} to
  */
@@ -103,7 +103,7 @@ export function mark() {
   const time = Math.round(anchor != null && anchor >= from && anchor <= to ? anchor : (from + to) / 2);
   const near = (to - from) / 200;
   const marks = state.place.marks;
-  // A second time at the same place takes it away.
+  // Setting a mark at the same place again removes it.
   const without = marks.filter((other) => Math.abs(other - time) > near);
   state.go({ marks: without.length < marks.length ? without : [...marks, time].sort((a, b) => a - b) }, false);
 }

@@ -1,4 +1,4 @@
-// Search: threads, spans, messages and events by what they are called.
+// Search for threads, spans, messages and events by name.
 import { of, Refused } from "./api.js";
 import { h, replace, settled } from "./dom.js";
 import { searchEvents } from "./events.js";
@@ -6,7 +6,7 @@ import { duration, moment } from "./format.js";
 import { show } from "./motion.js";
 import { state } from "./state.js";
 
-/** A page with a filter of its own has `/` for it; the timeline has all. */
+/** On a page with a filter, `/` focuses the filter; elsewhere it opens the search. */
 export function openSearch() {
   const field = /** @type {HTMLElement | null} */ (document.querySelector("main [data-search]"));
   if (field && state.place.page !== "timeline") {
@@ -35,7 +35,7 @@ export function openSearch() {
       if (signal.aborted) return;
       found[n] = nodes;
       const all = found.flat();
-      replace(results, ...all, all.length && !waiting ? null : h("p", { class: "empty" }, waiting ? "Searching…" : "Nothing is called like that."));
+      replace(results, ...all, all.length && !waiting ? null : h("p", { class: "empty" }, waiting ? "Searching…" : "Nothing has a matching name."));
     };
     const parts = [threads(session.id, find, signal, close), spans(session.id, find, signal, close), events(session.id, find, signal, close, (some) => put(2, some))];
     parts.forEach((answer, n) => void answer.then((nodes) => {

@@ -1,4 +1,4 @@
-// What is around every page: navigation, the session, the time range.
+// The frame of every page: navigation, the session, the time range.
 import { h, replace } from "./dom.js";
 import { clock, duration, moment } from "./format.js";
 import { help } from "./keys.js";
@@ -29,8 +29,8 @@ export class Shell {
         h("span", { class: "brand", "aria-hidden": "true" }, "eventlog"), this.picker, this.badge,
         h("span", { class: "range", role: "group", "aria-label": "Time range" },
           this.range,
-          h("button", { type: "button", title: "Closer (w)", "aria-label": "Zoom in", onclick: () => zoom(0.5) }, "+"),
-          h("button", { type: "button", title: "Further away (s)", "aria-label": "Zoom out", onclick: () => zoom(2) }, "−"),
+          h("button", { type: "button", title: "Zoom in (w)", "aria-label": "Zoom in", onclick: () => zoom(0.5) }, "+"),
+          h("button", { type: "button", title: "Zoom out (s)", "aria-label": "Zoom out", onclick: () => zoom(2) }, "−"),
           h("button", { type: "button", title: "The whole session (0)", onclick: () => state.whole() }, "All"), this.follows),
         h("span", { class: "tools-right" },
           h("button", { type: "button", title: "Search (/)", onclick: openSearch }, "Search"), this.themed,
@@ -54,7 +54,7 @@ export class Shell {
   /** @param {string} way */
   #theme(way) {
     replace(this.themed, { system: "Auto", light: "Light", dark: "Dark" }[way] ?? "Auto");
-    this.themed.title = `Colours: ${way}. Press for the next.`;
+    this.themed.title = `Colours: ${way}. Click to change.`;
     this.themed.setAttribute("aria-label", `Colours: ${way}`);
   }
 
@@ -75,10 +75,10 @@ export class Shell {
     const key = state.sessions.map(({ id, name, live }) => `${id} ${name} ${live}`).join("\n") + session?.id;
     if (key !== this.picker.dataset.key) {
       this.picker.dataset.key = key;
-      replace(this.picker, ...(session ? [] : [h("option", { value: "", selected: true }, state.sessions.length ? "(not there)" : "(none)")]),
+      replace(this.picker, ...(session ? [] : [h("option", { value: "", selected: true }, state.sessions.length ? "(not found)" : "(none)")]),
         ...state.sessions.map((one) => h("option", { value: one.id, selected: one.id === session?.id }, `${label(one)}${one.live ? " · live" : ""}`)));
     }
-    const [text, kind] = !session ? ["no session", ""] : session.error ? ["trouble", "bad"] : session.live ? ["live", "good"] : session.ended ? ["ended", ""] : ["file", ""];
+    const [text, kind] = !session ? ["no session", ""] : session.error ? ["error", "bad"] : session.live ? ["live", "good"] : session.ended ? ["ended", ""] : ["file", ""];
     replace(this.badge, text);
     this.badge.className = `badge ${kind}`;
     this.badge.title = session?.error ?? (session ? `${session.program} ${session.args.join(" ")}\n${session.rts}\n${session.source}` : "");
@@ -89,7 +89,7 @@ export class Shell {
   #hints(session) {
     const newer = session && !session.live && state.sessions.find((other) => other.live && other.name === session.name && other.id !== session.id);
     const content = session?.error ? [session.error] : newer
-      ? ["This run has ended; the program runs again. ", h("button", { type: "button", onclick: () => state.go({ session: newer.id, from: null, to: null, sel: null, marks: [] }) }, "Show the new run")]
+      ? ["This run has ended; the program was started again. ", h("button", { type: "button", onclick: () => state.go({ session: newer.id, from: null, to: null, sel: null, marks: [] }) }, "Show the new run")]
       : [];
     this.hint.hidden = !content.length;
     replace(this.hint, ...content);
@@ -106,7 +106,7 @@ export class Shell {
     this.follows.hidden = !session?.live;
     replace(this.follows, state.follows ? "Following" : "Follow");
     this.follows.setAttribute("aria-pressed", String(state.follows));
-    this.follows.title = state.follows ? "The range moves on with the program. Press to stand still." : "Move on with the program";
+    this.follows.title = state.follows ? "The range follows the program. Click to stop." : "Follow the program";
   }
 
   #follow() {

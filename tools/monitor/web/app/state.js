@@ -1,4 +1,5 @@
-// What all pages share: the place (see address.js), the sessions, and the one time range.
+// The state shared by all pages: the place (see address.js), the sessions, and the time
+// range.
 import * as address from "./address.js";
 
 /** @typedef {"place" | "page" | "range" | "sessions" | "session" | "theme"} Change */
@@ -8,19 +9,19 @@ class State extends EventTarget {
   place = address.parse("");
   /** @type {Api.Session[]} */
   sessions = [];
-  /** Whether the list of sessions has come at least once. */
+  /** Whether the list of sessions has arrived at least once. */
   known = false;
   #written = 0;
   #timer = 0;
 
-  /** The session that is looked at: the one of the address, or the newest that is live, or the newest. */
+  /** The current session: that of the address, or the newest live one, or the newest. */
   get session() {
     const { session: id } = this.place;
     if (id != null) return this.sessions.find((session) => session.id === id) ?? null;
     return this.sessions.reduce((/** @type {Api.Session | null} */ best, session) => (best == null || newer(session, best) ? session : best), null);
   }
 
-  /** The range that is looked at. */
+  /** The current range. */
   get range() {
     const session = this.session;
     const begin = session?.begin ?? 0;
@@ -31,13 +32,13 @@ class State extends EventTarget {
     return { from: begin, to: end };
   }
 
-  /** Whether the range moves on with a live session. */
+  /** Whether the range follows a live session. */
   get follows() {
     return this.place.from == null && this.session?.live === true;
   }
 
   /**
-   * For requests: nothing where it is the whole session.
+   * For requests: empty if it is the whole session.
    * @returns {{ from?: number, to?: number }}
    */
   get window() {
@@ -59,7 +60,7 @@ class State extends EventTarget {
     for (const what of whats) this.addEventListener(what, action, { signal });
   }
 
-  /** The address was changed by the reader. */
+  /** The user has changed the address. */
   read() {
     const before = this.place;
     const { token: _, ...place } = address.parse(location.hash);
@@ -71,7 +72,7 @@ class State extends EventTarget {
   }
 
   /**
-   * Goes to another place; `step`: the way back leads here.
+   * Goes to another place; `step` adds an entry to the history.
    * @param {Partial<address.Place>} change
    * @param {boolean} [step]
    */
@@ -84,7 +85,7 @@ class State extends EventTarget {
   }
 
   /**
-   * A range that can be looked at: not too short, not far from what is there.
+   * Limits a range: not too short, and not far outside the session.
    * @param {number} from
    * @param {number} to
    */
@@ -98,7 +99,7 @@ class State extends EventTarget {
   }
 
   /**
-   * Another range. While it moves the address follows a few times a second only: browsers refuse more.
+   * Sets the range. While it moves, the address is updated only a few times a second, because browsers limit that.
    * @param {number} from
    * @param {number} to
    */
@@ -108,7 +109,7 @@ class State extends EventTarget {
     this.#later();
   }
 
-  /** All of it; or the newest part, of a live session. */
+  /** Shows the whole session, or the newest part of a live one. */
   whole() {
     this.go({ from: null, to: null, last: null });
   }

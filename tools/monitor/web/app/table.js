@@ -1,10 +1,10 @@
-// A table: sort, filter, copy; only the rows that are seen exist.
+// A table with sorting, filtering and copying; only visible rows have nodes.
 import { frame, h, replace } from "./dom.js";
 import { copy } from "./copy.js";
 import { count } from "./format.js";
 
 /**
- * `text`: as shown. `value`: as sorted and copied; the text if it is left out. `number`: right-aligned.
+ * `text`: the shown text. `value`: for sorting and copying; the text by default. `number`: right-aligned.
  * @template R
  * @typedef {{
  *   key: string, name: string, title?: string, number?: boolean, wide?: boolean, sortable?: boolean, width?: number,
@@ -14,7 +14,7 @@ import { count } from "./format.js";
  */
 
 /**
- * Where rows are on the server, `page` asks for some of them; `sort` tells it how they are to be ordered.
+ * With `server`, rows are loaded from the server, sorted and filtered there: `wish` requests the visible ones.
  * @template R
  * @typedef {{
  *   label: string, columns: Column<R>[], empty: string, sort?: string, descending?: boolean,
@@ -96,7 +96,7 @@ export class Table {
     this.redraw();
   }
 
-  /** What the server has said is old. */
+  /** Discards the rows from the server. */
   refresh() {
     this.#wished = "";
     this.redraw();
@@ -158,7 +158,7 @@ export class Table {
   #draw() {
     const server = this.options.server;
     const height = this.scroll.clientHeight || 400;
-    // Browsers draw nothing beyond some 30 million pixels.
+    // Browsers draw nothing beyond about 30 million pixels.
     const length = Math.min(this.#length, 1_000_000);
     const from = Math.max(0, Math.floor(this.scroll.scrollTop / ROW) - 4);
     const to = Math.min(length, from + Math.ceil(height / ROW) + 8);
@@ -233,13 +233,13 @@ export class Table {
     const columns = this.options.columns;
     const rows = this.options.server ? this.#rows.filter((row) => row !== undefined) : this.#shown;
     const lines = [columns.map(({ name }) => name), ...rows.map((row) => columns.map(({ text, value }) => (value ?? text)(row) ?? ""))];
-    // A tab or a line break inside of a label would make another cell of it.
+    // A tab or a line break inside a label would start another cell.
     copy(lines.map((cells) => cells.map((cell) => String(cell).replace(/[\t\r\n]+/g, " ")).join("\t")).join("\n"));
   }
 }
 
 /**
- * What is not known comes last going down.
+ * Unknown values are last in descending order.
  * @param {string | number | null | undefined} a
  * @param {string | number | null | undefined} b
  */

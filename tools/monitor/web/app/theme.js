@@ -1,4 +1,4 @@
-// Light or dark: as the system has it, or as the switch says.
+// Light or dark: that of the system, or the user's choice.
 import { state } from "./state.js";
 
 const WAYS = ["system", "light", "dark"];
@@ -30,7 +30,7 @@ export function nextTheme() {
   try {
     localStorage.setItem(KEY, way);
   } catch {
-    // Then it lasts as long as the page.
+    // Without storage the choice lasts as long as the page.
   }
   use(way);
   state.tell("theme");

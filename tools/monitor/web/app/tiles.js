@@ -1,4 +1,4 @@
-// The tiles that are here, and the wishes for those that are not.
+// The cache of tiles, and the requests for missing ones.
 import { Refused, tiles as ask } from "./api.js";
 import { tiles as decode, WIDTH } from "./decode.js";
 
@@ -6,9 +6,9 @@ import { tiles as decode, WIDTH } from "./decode.js";
 /** @typedef {{ tile: Tile, used: number, stale: boolean }} Entry */
 
 const LIMIT = 48 * 2 ** 20;
-/** Rows and tiles of one request: a small first answer beats a whole one. */
+/** Rows and tiles of one request: small, so that the first answer arrives early. */
 const ROWS = 64;
-/** What an answer should take, in ms: what is asked for at once follows it. */
+/** The target time of an answer, in ms: the size of requests is adapted to it. */
 const QUICK = 150;
 const SLOW = 500;
 const AT_ONCE = 2;
@@ -17,7 +17,7 @@ export const LOWEST = 6;
 const HIGHEST = 50;
 
 /**
- * The zoom whose pixels are at most as long as those of the screen.
+ * The zoom whose pixels are no longer than those of the screen.
  * @param {number} ns per pixel of the screen
  */
 export const zoomOf = (ns) => Math.min(HIGHEST, Math.max(LOWEST, Math.floor(Math.log2(ns))));
@@ -61,25 +61,25 @@ export class Tiles {
     return this.#bytes;
   }
 
-  /** Whether something is under way. */
+  /** Whether requests are running. */
   get busy() {
     return this.#running > 0 || this.#wishes.size > 0;
   }
 
-  /** Before the wishes of a frame: those of the one before are forgotten, but for what is under way. */
+  /** Called before a frame: drops the requests of the frame before, except running ones. */
   frame() {
     this.#now++;
     this.#wishes.clear();
   }
 
-  /** The log has grown: what was not final is asked for once more. */
+  /** The log has grown: tiles that were not final are requested again. */
   grown() {
     for (const entry of this.#entries.values()) if (!entry.tile.final) entry.stale = true;
     this.#failed.clear();
   }
 
   /**
-   * The tile, or the finest coarser one that is here; the tile itself is wished for.
+   * The tile, or else the finest coarser one in the cache, and the tile is requested.
    * @param {string} row
    * @param {number} z
    * @param {number} i
@@ -116,7 +116,7 @@ export class Tiles {
   }
 
   /**
-   * Wishes for what a step to either side, or one further out, will show.
+   * Requests the tiles for a step to either side, and for one zoom step out.
    * @param {string[]} rows
    * @param {{ from: number, to: number }} range
    * @param {number} pixels
@@ -135,12 +135,12 @@ export class Tiles {
     this.send();
   }
 
-  /** After the wishes of a frame. */
+  /** Called after a frame: sends requests. */
   send() {
     while (this.#running < AT_ONCE && this.#wishes.size) this.#ask(this.#batch());
   }
 
-  /** What can be asked for in one request: one zoom, one stretch of tiles, many rows. */
+  /** The tiles of one request: one zoom, consecutive tiles, many rows. */
   #batch() {
     const [first] = this.#wishes.values();
     const { z } = first;
@@ -181,7 +181,8 @@ export class Tiles {
       keys.forEach((key, n) => answer[n] && this.#keep(key, answer[n]));
     } catch (error) {
       if (this.#stop.signal.aborted) return;
-      // Too much at once, for a busy machine: less, unless it was the least already.
+      // Too much at once for a busy machine: request less, unless it is the smallest
+      // request already.
       if (error instanceof Refused && error.status === 503 && keys.length > 1) this.#learn(Infinity, keys.length);
       else {
         for (const key of keys) this.#failed.add(key);
@@ -223,7 +224,7 @@ export class Tiles {
     if (this.#bytes > LIMIT) this.#shrink();
   }
 
-  /** The half that was not used for longest goes. */
+  /** Removes the least recently used half. */
   #shrink() {
     const old = [...this.#entries].sort((a, b) => a[1].used - b[1].used);
     for (const [key, entry] of old) {

@@ -1,5 +1,5 @@
 {-# LANGUAGE CPP #-}
--- | What the pages are tested on: threads with names, waits of several kinds, spans, messages,
+-- | The test program for the pages: threads with names, waits of several kinds, spans, messages,
 -- markers, sparks, collections, a heap that grows.
 module Main (main) where
 

@@ -57,7 +57,7 @@ test("a program that the monitor starts is seen as it runs, and to its end", { t
   }
 });
 
-/** The library, as it was built with the command line. */
+/** The library that was built with the command line. */
 async function library() {
   const file = process.env.EVENTLOG_LIBRARY ?? path.join(path.dirname(eventlog), "libeventlog_socket.a");
   try {
@@ -91,7 +91,7 @@ test("a program that is started again is a new session, and the page offers it",
     await page.goto(server.address);
     await page.locator("header .badge").getByText("live").waitFor();
     const first = await page.getByLabel("Session").inputValue();
-    // Chosen by the reader: the page stays with it when another begins.
+    // A selected session stays selected when another one begins.
     await open(page, "log", `?s=${encodeURIComponent(first)}`);
     await page.locator(".page.log").getByText(/round \d+ of first/).first().waitFor();
     running.child.kill("SIGKILL");

@@ -1,4 +1,4 @@
-// Every page, on files that a real program has written.
+// Tests every page with logs of a real program.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -11,7 +11,7 @@ let directory;
 let server;
 /** @type {import("playwright-core").Browser} */
 let browser;
-/** The session of the log that has everything, and of the one that has nothing. */
+/** The sessions of the full log and of the empty one. */
 let full = "";
 let bare = "";
 
@@ -20,7 +20,7 @@ before(async () => {
   const program = await build(directory);
   const log = path.join(directory, "full.eventlog");
   await record(program, log, ["40", "first"], ["-N2", "-hT", "-i0.05"]);
-  // Nothing but the header: what every empty state is about.
+  // Only the header, so that all pages are empty.
   const bytes = await readFile(log);
   const data = bytes.indexOf("datb", 0, "latin1");
   assert.ok(data > 0);
@@ -47,7 +47,7 @@ after(async () => {
  * @param {boolean} [beside] the tabs that are open
  */
 async function begin(options, beside = false) {
-  // One that a failed test has left would take connections from the next one.
+  // A tab left by a failed test would take connections from the next one.
   if (!beside) for (const left of browser.contexts()) await left.close();
   const opened = await tab(browser, server.origin, options);
   await opened.page.goto(server.address);
@@ -82,7 +82,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     const { page, faults, context } = await begin({ colorScheme });
     const self = await mainThread(page);
     for (const [name, texts] of Object.entries(CONTENT)) {
-      // Only the rows of a table that can be seen are there.
+      // Only visible rows of a table have nodes.
       const find = name === "log" ? "&find=needle|round 12" : "";
       await open(page, name.replace("thread/SELF", self), `?s=${full}${find}`);
       for (const text of texts) await page.locator("main").getByText(text).first().waitFor();
@@ -134,7 +134,7 @@ test("from the whole run to one event, and its text", { timeout: 5 * PATIENCE },
   await page.locator(".details").getByText("a needle <b>in</b> the log").first().waitFor();
   const { from, to } = await range(page);
   assert.ok(to - from <= 50_000, `a range of ${to - from} ns`);
-  // On the picture itself.
+  // On the timeline itself.
   const text = page.locator(".lane-text.event").filter({ hasText: "a needle <b>in</b> the log" }).first();
   for (let n = 0; n < 12 && !(await text.isVisible()); n++) {
     await page.keyboard.press("w");
@@ -143,7 +143,7 @@ test("from the whole run to one event, and its text", { timeout: 5 * PATIENCE },
   await text.waitFor();
   await page.waitForTimeout(500);
   await screenshot(page, "timeline-event");
-  // And out again without a break.
+  // Zoom out again step by step.
   await page.locator(".lanes-scroll").hover();
   const now_ = await range(page);
   const lengths = [now_.to - now_.from];
@@ -214,7 +214,7 @@ describe("the timeline", () => {
     const { page, faults, context } = await begin();
     await open(page, "timeline", `?s=${full}`);
     const name = page.locator(".lane-name.cap").first();
-    // The names are made anew when the rows change.
+    // The names are created again when the rows change.
     let row = await name.boundingBox();
     for (let n = 0; n < 30 && !row; n++) {
       await page.waitForTimeout(1000);
@@ -271,7 +271,7 @@ test("the token is asked for, kept nowhere, and taken out of the address", { tim
   await page.getByLabel("Address or token").fill(server.address);
   await page.getByRole("button", { name: "Open" }).click();
   await page.locator(".page.threads").getByText("main loop").waitFor();
-  // What the browser itself says of the refused requests.
+  // The browser itself reports the refused requests.
   assert.deepEqual(faults.filter((fault) => !fault.includes("401")), []);
   await context.close();
 });

@@ -1,4 +1,4 @@
-// A real monitor, a real browser, and programs to look at.
+// A real monitor, a real browser, and programs to watch.
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, mkdir, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -46,7 +46,7 @@ export async function record(program, log, args, rts) {
 }
 
 /**
- * `eventlog monitor` until `stop`.
+ * Runs `eventlog monitor` until `stop`.
  * @param {string[]} args
  */
 export async function monitor(args) {
@@ -80,12 +80,12 @@ export async function monitor(args) {
 
 export const launch = () => chromium.launch({
   executablePath: process.env.EVENTLOG_CHROMIUM ?? "/usr/bin/chromium",
-  // As root there is no sandbox; the pages are ours.
+  // The sandbox does not work as root, and the pages are trusted.
   args: ["--no-sandbox", "--disable-dev-shm-usage"],
 });
 
 /**
- * A tab, and all that must not happen in it.
+ * A tab, with a record of everything that must not happen in it.
  * @param {import("playwright-core").Browser} browser
  * @param {string} origin
  * @param {import("playwright-core").BrowserContextOptions} [options]
@@ -96,7 +96,7 @@ export async function tab(browser, origin, options = {}) {
   page.setDefaultTimeout(PATIENCE);
   /** @type {string[]} */
   const faults = [];
-  // On a busy machine the server says no to a question that takes too long, and the page asks for less.
+  // On a busy machine the server refuses slow requests, and the page requests less.
   page.on("console", (message) => /status of 503/.test(message.text()) || faults.push(`console ${message.type()}: ${message.text()} (${message.location().url})`));
   page.on("pageerror", (error) => faults.push(`error: ${error.stack ?? error}`));
   page.on("request", (request) => {
@@ -110,7 +110,7 @@ export async function tab(browser, origin, options = {}) {
 }
 
 /**
- * Waits until a page has what it shows.
+ * Waits until a page is shown.
  * @param {import("playwright-core").Page} page
  * @param {string} name
  * @param {string} [query]
@@ -121,7 +121,7 @@ export async function open(page, name, query = "") {
 }
 
 /**
- * Written for people to look at, if they want to.
+ * Saves a screenshot for manual checks, if that is configured.
  * @param {import("playwright-core").Page} page
  * @param {string} name
  */
@@ -138,7 +138,7 @@ export async function screenshot(page, name) {
 export async function until(true_, what) {
   const end = Date.now() + PATIENCE;
   while (!(await true_())) {
-    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+    if (Date.now() > end) throw new Error(`timed out waiting for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -151,7 +151,7 @@ export async function until(true_, what) {
  */
 export const pixels = (page, colours) => page.evaluate((wanted) => {
   const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector("canvas.lanes"));
-  // Of a copy: the page's own canvas is not made for being read.
+  // Read from a copy: the page's own canvas is not set up for reading.
   const copy = new OffscreenCanvas(canvas.width, canvas.height);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (copy.getContext("2d", { willReadFrequently: true }));
   context.drawImage(canvas, 0, 0);

@@ -1,4 +1,4 @@
-/** What the monitor answers (tools/monitor/README.md). All times: nanoseconds since the start of the log. */
+/** Answers of the monitor's API (tools/monitor/README.md). All times: nanoseconds since the start of the log. */
 declare namespace Api {
   interface Session {
     id: string;

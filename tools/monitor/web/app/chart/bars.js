@@ -1,4 +1,4 @@
-// A histogram: how many of each length, on a logarithmic axis.
+// A histogram of durations, on a logarithmic axis.
 import { download, h, replace, s } from "../dom.js";
 import { count, duration } from "../format.js";
 import { showKeys } from "./frame.js";
@@ -47,7 +47,7 @@ function paint(svg, groups, height) {
   const all = groups.flatMap(({ buckets }) => buckets.filter((bucket) => bucket.count > 0));
   const least = Math.max(1, Math.min(...all.map(({ from }) => from)));
   const most = Math.max(least * 2, ...all.map(({ to }) => to));
-  // Bars of groups stand one upon the other where they share a bucket.
+  // Bars of different groups in the same bucket are stacked.
   /** @type {Map<number, number>} */
   const sums = new Map();
   for (const { from, count: n } of all) sums.set(from, (sums.get(from) ?? 0) + n);

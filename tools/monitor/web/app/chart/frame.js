@@ -1,4 +1,5 @@
-// What all charts share: axes, the moment under the pointer, a range by dragging, export.
+// The common parts of all charts: axes, values under the pointer, selecting a range by
+// dragging, export.
 import { byteTicks, ticks, timeLabel, timeTicks } from "../axis.js";
 import { download, frame, h, replace, s } from "../dom.js";
 import { moment, quantity } from "../format.js";
@@ -15,7 +16,7 @@ const RIGHT = 8;
 const TOP = 8;
 const BOTTOM = 22;
 
-/** A chart over time. What is inside is drawn by the one who extends it. */
+/** A chart over time. Subclasses draw its content. */
 export class TimeChart {
   /** @type {Scale | null} */
   scale = null;
@@ -46,22 +47,22 @@ export class TimeChart {
     this.svg.addEventListener("dblclick", () => state.whole());
   }
 
-  // What kinds of charts differ in.
-  /** @returns {{ least: number, most: number } | null} nothing to be drawn: null */
+  // Overridden by subclasses.
+  /** @returns {{ least: number, most: number } | null} null: nothing to draw */
   bounds() {
     return null;
   }
   /** @param {Scale} _scale */
   paint(_scale) {}
   /**
-   * What is at a moment.
+   * The values at a time.
    * @param {number} _time
    * @returns {{ name: string, text: string, colour?: string }[]}
    */
   tell(_time) {
     return [];
   }
-  /** @returns {(string | number | null)[][]} with a head */
+  /** @returns {(string | number | null)[][]} including a head row */
   rows() {
     return [];
   }
@@ -215,7 +216,7 @@ export class TimeChart {
 }
 
 /**
- * The key of colours.
+ * The legend of colours.
  * @param {HTMLElement} node
  * @param {{ name: string, colour: string }[]} keys
  */

@@ -1,10 +1,10 @@
-// Lines drawn from the smallest and the largest value of each stretch, so that no peak is hidden.
+// Lines with the smallest and the largest value of each point, so that no peak is hidden.
 import { s } from "../dom.js";
 import { quantity } from "../format.js";
 import { showKeys, TimeChart } from "./frame.js";
 
 /**
- * `stems`: each point stands for things that happened, not for a value that goes on.
+ * `stems`: each point is a single event, not a continuous value.
  * @typedef {{ name: string, colour: string, points: Api.Point[], unit?: string, stems?: boolean }} Line
  */
 
@@ -75,7 +75,7 @@ export class LineChart extends TimeChart {
 }
 
 /**
- * A sum is beyond what its parts are: then the largest is shown.
+ * A sum can be larger than all of its values: then the largest one is shown.
  * @param {number | null} middle
  * @param {number | null} least
  * @param {number | null} most

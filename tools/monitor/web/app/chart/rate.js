@@ -1,10 +1,10 @@
-// Sums become rates.
+// Converts sums to rates.
 
-/** Shorter stretches than this part of the range would make spikes of single values. */
+/** The shortest time for a rate, as a part of the range: shorter ones would turn single values into spikes. */
 const STRETCHES = 120;
 
 /**
- * What was added up at each point happened since the point before it: per second of that time.
+ * The sum of each point covers the time since the point before: divided by that time in seconds.
  * @param {Api.Series | undefined} series
  * @param {{ from: number, to: number }} range
  * @returns {Api.Point[]}

@@ -1,4 +1,4 @@
-// Areas one upon the other: as they are, or as shares of the whole; or as lines.
+// Stacked areas, as values or as shares of the total; or lines.
 import { s } from "../dom.js";
 import { percent, quantity } from "../format.js";
 import { TimeChart } from "./frame.js";

@@ -1,4 +1,4 @@
-// Spans over time, one under the other as far as they overlap.
+// Spans over time; overlapping ones are below each other.
 import { named } from "../colours.js";
 import { s } from "../dom.js";
 import { duration } from "../format.js";

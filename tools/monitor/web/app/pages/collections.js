@@ -19,7 +19,7 @@ const EMPTY = "No collection in this time. The log has them if it was written wi
  * @param {AbortSignal} signal
  */
 export function mount(root, session, signal) {
-  const pauses = new LineChart({ title: "Pauses", unit: "ns", height: 170, empty: EMPTY, help: "The longest and the shortest pause of each stretch" });
+  const pauses = new LineChart({ title: "Pauses", unit: "ns", height: 170, empty: EMPTY, help: "The longest and the shortest pause in each part of the range" });
   const lengths = h("div");
   const kept = h("p", { class: "note", hidden: true });
   /** @type {Table<Api.Collection>} */
@@ -38,7 +38,7 @@ export function mount(root, session, signal) {
       { key: "copied", name: "Copied", number: true, text: ({ copied }) => bytes(copied), value: ({ copied }) => copied },
       { key: "slop", name: "Slop", number: true, text: ({ slop }) => bytes(slop), value: ({ slop }) => slop },
       { key: "fragmentation", name: "Fragmentation", number: true, width: 112, text: ({ fragmentation }) => bytes(fragmentation), value: ({ fragmentation }) => fragmentation },
-      { key: "threads", name: "Threads", number: true, title: "Collecting side by side", text: ({ threads }) => count(threads), value: ({ threads }) => threads },
+      { key: "threads", name: "Threads", number: true, title: "Threads that collected in parallel", text: ({ threads }) => count(threads), value: ({ threads }) => threads },
       { key: "balance", name: "Balance", number: true, title: "How evenly the work was shared: 100 % is best", text: ({ balance }) => percent(balance), value: ({ balance }) => balance },
       { key: "phases", name: "Phases", wide: true, text: ({ phases }) => (phases ?? []).map(({ kind, from, to }) => `${words(kind)} ${duration(to - from)}`).join(", ") },
     ],
@@ -53,7 +53,7 @@ export function mount(root, session, signal) {
     const points = series.names["gc.pause"]?.points ?? [];
     pauses.show(points.length ? [{ name: "pause", colour: STATE.collecting, points, stems: true }] : []);
     replace(lengths, histogram({
-      title: "Lengths of pauses", empty: EMPTY, height: 170,
+      title: "Pause durations", empty: EMPTY, height: 170,
       groups: Object.entries(list.histogram ?? {}).map(([generation, buckets], n) => ({
         name: /^\d+$/.test(generation) ? `generation ${generation}` : words(generation), colour: colour(n), buckets,
       })),

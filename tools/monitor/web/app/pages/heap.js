@@ -1,4 +1,4 @@
-// The heap: its sizes, and its profile by bands.
+// Heap sizes, and the heap profile by band.
 import { of } from "../api.js";
 import { LineChart } from "../chart/line.js";
 import { StackChart } from "../chart/stack.js";
@@ -13,7 +13,7 @@ import { keepLoaded, sayKept, title } from "./loader.js";
 
 const TOP = 15;
 const SIZES = /** @type {const} */ ([["size", "heap.size", "#56B4E9"], ["blocks", "heap.blocks", "#E69F00"], ["live", "heap.live", "#D55E00"]]);
-const NO_PROFILE = "No heap profile in this time: run with +RTS -l -hT (any program), or -hc, -hm, -hd, -hy, -hr, -hb with profiling, or -hi.";
+const NO_PROFILE = "No heap profile in this range: run with +RTS -l -hT (any program), or -hc, -hm, -hd, -hy, -hr, -hb with profiling, or -hi.";
 const NAMES = /** @type {Record<string, string>} */ ({
   closure_type: "closure type (-hT)", type: "type (-hy)", cost_centre: "cost-centre stack (-hc)", module: "module (-hm)", retainer: "retainer (-hr)",
   biography: "biography (-hb)", closure_description: "closure description (-hd)", info_table: "info table, source (-hi)",
@@ -46,7 +46,7 @@ export function mount(root, session, signal) {
       { key: "name", name: "Band", wide: true, text: ({ name }) => name, colour: ({ name }) => named(name) },
       { key: "newest", name: "Newest", number: true, text: (band) => bytes(newest(band)), value: newest },
       { key: "largest", name: "Largest", number: true, text: (band) => bytes(largest(band)), value: largest },
-      { key: "trend", name: "Trend", number: true, title: "How it grows over the range", text: trend, value: ({ trend: value }) => value },
+      { key: "trend", name: "Trend", number: true, title: "Growth over the range", text: trend, value: ({ trend: value }) => value },
       { key: "detail", name: "Source", wide: true, text: ({ detail }) => detailText(detail) },
     ],
   });

@@ -1,4 +1,4 @@
-// What has become more and what less between two moments.
+// The differences of the heap profile between two times.
 import { of, Refused } from "../api.js";
 import { named } from "../colours.js";
 import { h, replace } from "../dom.js";

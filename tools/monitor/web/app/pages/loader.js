@@ -1,10 +1,10 @@
-// Pages show what the server says of the range that is looked at, and ask again when it changes.
+// Loads the data of a page for the current range, and again when the range changes.
 import { Refused } from "../api.js";
 import { h, replace, settled } from "../dom.js";
 import { moment } from "../format.js";
 import { state } from "../state.js";
 
-/** A live page is renewed at most this often. */
+/** The shortest time between two loads of a live page. */
 const LIVE = 1000;
 
 /**
@@ -43,7 +43,7 @@ export function keepLoaded(root, life, load) {
   let timer = 0;
   const change = () => {
     if (state.follows) {
-      // Renewed in the order of time: what is under way is not thrown away.
+      // For a live session: a running load is not cancelled.
       if (running) again = true;
       else {
         clearTimeout(timer);
@@ -65,14 +65,14 @@ export function keepLoaded(root, life, load) {
 }
 
 /**
- * Says that older raw data is gone.
+ * Shows that older raw data is not kept.
  * @param {HTMLElement} node
  * @param {number | null | undefined} from
  */
 export function sayKept(node, from) {
   const gone = from != null && state.range.from < from;
   node.hidden = !gone;
-  replace(node, gone ? `Before ${moment(from, 1e6)} only series are kept: single events of that time are gone.` : null);
+  replace(node, gone ? `Before ${moment(from, 1e6)} only series are kept, and no single events.` : null);
 }
 
 /**
@@ -82,7 +82,7 @@ export function sayKept(node, from) {
 export const title = (name, ...more) => h("div", { class: "page-head" }, h("h1", null, name), ...more);
 
 /**
- * A number and what it is.
+ * A value with its name.
  * @param {string} name
  * @param {string} value
  * @param {string} [note]

@@ -9,9 +9,9 @@ import { keepLoaded, sayKept, title } from "./loader.js";
 
 const LIMIT = 5000;
 const EMPTY = {
-  message: "No message in this time. Programs write them with Debug.Trace.traceEvent (+RTS -l).",
-  marker: "No marker in this time. Programs write them with Debug.Trace.traceMarker (+RTS -l).",
-  all: "No event in this time.",
+  message: "No message in this range. Programs write them with Debug.Trace.traceEvent (+RTS -l).",
+  marker: "No marker in this range. Programs write them with Debug.Trace.traceMarker (+RTS -l).",
+  all: "No event in this range.",
 };
 
 /**
@@ -48,13 +48,13 @@ export function mount(root, session, signal) {
     table.options.empty = find.value ? "Nothing matches." : EMPTY[which];
     try {
       const answer = await searchEvents(session.id, { ...state.window, kind: which, find: find.value, limit: LIMIT }, round, (some) => {
-        if (!round.aborted) table.fill(some.rows, some.rows.length, `looked through until ${moment(some.looked_until, 1e6)}`);
+        if (!round.aborted) table.fill(some.rows, some.rows.length, `searched until ${moment(some.looked_until, 1e6)}`);
       });
       sayKept(kept, answer.kept_from);
       wrong.hidden = true;
-      table.fill(answer.rows, answer.rows.length, answer.more ? "there are more: choose a shorter range" : "");
+      table.fill(answer.rows, answer.rows.length, answer.more ? "there are more: select a shorter range" : "");
     } catch (error) {
-      // A regular expression that is being written is often wrong.
+      // A regular expression is often invalid while it is being typed.
       if (!(error instanceof Refused) || error.status !== 400) throw error;
       wrong.hidden = false;
       replace(wrong, error.message);

@@ -1,4 +1,4 @@
-// What it is, how it is, and what the log does not have.
+// The program, its main figures, and what is missing in the log.
 import { of } from "../api.js";
 import { LineChart } from "../chart/line.js";
 import { STATE } from "../colours.js";
@@ -51,17 +51,17 @@ function numbers(overview, session) {
     fact("Pauses", pauses.count == null ? "–" : count(pauses.count), pauses.max == null ? "" : `p50 ${duration(pauses.p50)}, p99 ${duration(pauses.p99)}, longest ${duration(pauses.max)}`),
     fact("Threads", count(session.threads_live), `${count(session.threads_ever)} ever`),
     fact("Events", count(session.events), overview.event_rate == null ? bytes(session.bytes) : `${count(overview.event_rate)}/s, ${bytes(session.bytes)}`),
-    lost.length ? fact("Lost", lost.map(([name, value]) => `${name === "bytes" ? bytes(value) : `${count(value)} ${words(name)}`}`).join(", "), "the pictures are hatched there") : fact("Lost", "nothing"),
+    lost.length ? fact("Lost", lost.map(([name, value]) => `${name === "bytes" ? bytes(value) : `${count(value)} ${words(name)}`}`).join(", "), "these times are hatched in the timeline") : fact("Lost", "nothing"),
   ];
 }
 
-/** As the rows of the timeline have them, from the bottom. */
+/** In the order of the rows of the timeline, from the bottom. */
 const ORDER = ["mutator", "collecting", "waiting_for_collection", "switching", "writing_log", "idle", "unknown"];
 
 /** @param {Api.Overview} overview */
 function shares(overview) {
   const caps = overview.capabilities ?? [];
-  if (!caps.length) return [h("h2", null, "Capabilities"), h("p", { class: "empty" }, "None has written anything yet.")];
+  if (!caps.length) return [h("h2", null, "Capabilities"), h("p", { class: "empty" }, "No capability has written anything yet.")];
   return [h("h2", null, "Capabilities"), ...caps.slice(0, 256).map(({ cap, shares: parts }) => {
     const told = Object.entries(parts).filter(([, part]) => part > 0.0005).map(([name, part]) => `${words(name)} ${percent(part)}`).join(", ");
     const bar = h("div", { class: "bar", role: "img", "aria-label": told, title: told });

@@ -11,7 +11,7 @@ import { keepLoaded, sayKept, title } from "./loader.js";
 import { Waterfall } from "../chart/waterfall.js";
 
 const LIMIT = 3000;
-const EMPTY = "No span in this time. A program writes them as messages: traceEventIO \"START name\" … \"STOP name\" (+RTS -l).";
+const EMPTY = "No span in this range. A program writes them as messages: traceEventIO \"START name\" … \"STOP name\" (+RTS -l).";
 
 /**
  * @param {HTMLElement} root
@@ -93,7 +93,7 @@ export function mount(root, session, signal) {
 }
 
 /**
- * Shares come as parts of one, or as times.
+ * The server sends shares as fractions, or as times.
  * @param {Api.SpanSummary} row
  * @param {"running" | "collecting" | "blocked"} key
  */

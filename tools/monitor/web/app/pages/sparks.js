@@ -9,8 +9,8 @@ import { keepLoaded, title } from "./loader.js";
 
 const KINDS = ["created", "converted", "fizzled", "collected", "dud", "overflowed"];
 const WHAT = /** @type {Record<string, string>} */ ({
-  created: "put into the pool by par", converted: "turned into work", fizzled: "evaluated by another before its turn",
-  collected: "thrown away unused by a collection", dud: "evaluated already when it was created", overflowed: "no room in the pool",
+  created: "put into the pool by par", converted: "evaluated in parallel", fizzled: "evaluated already before it was run",
+  collected: "removed unused by a collection", dud: "evaluated already when it was created", overflowed: "no room in the pool",
 });
 const EMPTY = "The log has no sparks. Run a threaded program that uses par with +RTS -N2 -l (or -lp).";
 
@@ -22,7 +22,7 @@ const EMPTY = "The log has no sparks. Run a threaded program that uses par with 
 export function mount(root, session, signal) {
   const charts = new Map(["pool", ...KINDS].map((kind) => [kind, new LineChart({
     title: kind === "pool" ? "Pool" : words(kind), unit: kind === "pool" ? "" : "/s", height: 130, empty: EMPTY,
-    help: kind === "pool" ? "Sparks that wait in the pool" : WHAT[kind],
+    help: kind === "pool" ? "Sparks waiting in the pool" : WHAT[kind],
   })]));
   const empty = h("p", { class: "empty big", hidden: true }, EMPTY);
   const grid = h("div", { class: "columns even" }, ...[...charts.values()].map(({ node }) => node));

@@ -1,4 +1,4 @@
-// How well the log itself does.
+// The state of the log itself: lag, losses, how far each row is complete.
 import { of } from "../api.js";
 import { LineChart } from "../chart/line.js";
 import { perSecond } from "../chart/rate.js";
@@ -22,7 +22,7 @@ export function mount(root, session, signal) {
   const rate = new LineChart({ title: "Events per second", unit: "/s", height: 130, empty: "No event yet." });
   /** @type {Table<Loss>} */
   const losses = new Table({
-    label: "losses", sort: "time", empty: "Nothing was lost, as far as the log tells.", height: 220,
+    label: "losses", sort: "time", empty: "Nothing was lost, according to the log.", height: 220,
     columns: [
       { key: "time", name: "At", number: true, width: 120, text: (row) => moment(row.time ?? row.from, 1e3), value: (row) => row.time ?? row.from },
       { key: "cap", name: "Capability", number: true, text: ({ cap }) => (cap == null ? "" : String(cap)), value: ({ cap }) => cap },
@@ -41,7 +41,7 @@ export function mount(root, session, signal) {
     ],
   });
   root.append(title("Stream"), cards, rate.node, h("div", { class: "columns even" },
-    h("section", null, h("h2", null, "Losses"), losses.node), h("section", null, h("h2", null, "How far each row is final"), rows.node)), more);
+    h("section", null, h("h2", null, "Losses"), losses.node), h("section", null, h("h2", null, "End of the final part of each row"), rows.node)), more);
   keepLoaded(root, signal, async (round) => {
     const [answer, capRows, series] = await Promise.all([
       /** @type {Promise<Api.StreamState>} */ (of(session.id, "stream", {}, round)),
@@ -76,7 +76,7 @@ function number(key, value) {
   return count(value);
 }
 
-/** Objects of numbers: each its own list. @param {Api.StreamState} answer */
+/** A separate list for each object of numbers. @param {Api.StreamState} answer */
 function nested(answer) {
   return Object.entries(answer).filter(([, value]) => value != null && typeof value === "object" && !Array.isArray(value)).flatMap(([key, value]) => [
     h("h2", null, sentence(key)),

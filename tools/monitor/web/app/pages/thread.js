@@ -26,7 +26,7 @@ export function mount(root, session, signal) {
   const more = h("section");
   /** @type {Table<Run>} */
   const runs = new Table({
-    label: "the newest runs", sort: "from", descending: true, empty: "No run of it is kept.", height: 300, filter: false,
+    label: "the newest runs", sort: "from", descending: true, empty: "No run of this thread is kept.", height: 300, filter: false,
     open: ({ from, to }) => {
       show(from, to);
       state.go({ page: "timeline", sel: `t${id}@${Math.round(from)}`, more: { threads: "1" } });
@@ -49,8 +49,8 @@ export function mount(root, session, signal) {
     const life = thread.created == null ? null : end - thread.created;
     replace(cards,
       fact("State", stateText(thread), thread.cap == null ? "" : `on capability ${thread.cap}`),
-      fact("Run time", duration(thread.run_time), life && thread.run_time != null ? `${((thread.run_time / life) * 100).toFixed(1)} % of its life` : ""),
-      fact("Age", duration(life), thread.created == null ? "it was there before the log" : `since ${moment(thread.created, 1e6)}`),
+      fact("Run time", duration(thread.run_time), life && thread.run_time != null ? `${((thread.run_time / life) * 100).toFixed(1)} % of its lifetime` : ""),
+      fact("Age", duration(life), thread.created == null ? "older than the log" : `since ${moment(thread.created, 1e6)}`),
       fact("Runnable", duration(number(thread.runnable)), "waited for a capability"),
       fact("Switches", count(thread.switches), thread.migrations == null ? "" : `${count(number(thread.migrations))} migrations`),
       fact("Finished", thread.ended == null ? "no" : moment(thread.ended, 1e6)));
@@ -79,7 +79,7 @@ function zoomTo(thread) {
  */
 function waits(thread, life) {
   const reasons = Object.entries(thread.blocked ?? {}).filter(([, ns]) => ns > 0).sort((a, b) => b[1] - a[1]);
-  if (!reasons.length) return h("p", { class: "empty" }, "It was never blocked, as far as the log tells.");
+  if (!reasons.length) return h("p", { class: "empty" }, "It was never blocked, according to the log.");
   const most = life || reasons[0][1];
   return h("div", { class: "caps" }, ...reasons.map(([reason, ns]) => {
     const bar = h("div", { class: "bar" });

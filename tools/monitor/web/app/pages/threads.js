@@ -38,7 +38,7 @@ export function mount(root, session, signal) {
   };
   /** @type {Table<Api.Thread>} */
   const table = new Table({
-    label: "threads", sort: "id", empty: "No thread is known in this time. The log has threads if it was written with +RTS -l or -ls.",
+    label: "threads", sort: "id", empty: "No thread in this range. The log has threads if it was written with +RTS -l or -ls.",
     open: (row) => state.go({ page: `thread/${row.id}` }),
     columns: [
       { key: "id", name: "Id", number: true, width: 72, text: (row) => String(row.id), value: (row) => row.id },
@@ -62,7 +62,7 @@ export function mount(root, session, signal) {
       },
     },
   });
-  root.append(title("Threads", h("span", { class: "quiet" }, "alive in the range that is looked at")), kept, table.node);
+  root.append(title("Threads", h("span", { class: "quiet" }, "alive in this range")), kept, table.node);
   keepLoaded(root, signal, async (stop) => {
     if (last) await ask(last, stop);
   });

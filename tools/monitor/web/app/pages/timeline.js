@@ -11,7 +11,7 @@ import { View } from "../timeline/view.js";
 import { keepStill } from "../motion.js";
 import { sayKept } from "./loader.js";
 
-/** What renewing the tiles of a live session may take. */
+/** The limit on the time for reloading the tiles of a live session. */
 const BYTES_PER_SECOND = 60_000;
 
 /**
@@ -87,7 +87,8 @@ export function mount(root, session, signal) {
   }, signal);
   let length = 0;
   const threadsSoon = () => {
-    // Moving a little does not change who is alive: asked again when it stands.
+    // A small move rarely changes which threads are alive: reload only when the range
+    // stops moving.
     clearTimeout(length);
     length = window.setTimeout(renew, 200);
   };
@@ -125,6 +126,7 @@ export function mount(root, session, signal) {
   arrange();
   void data.load();
   void details.follow();
-  // For measurements: how long the last frames took, in ms, and what the tiles take, in bytes.
+  // For measurements: the duration of the last frames in ms, and the memory of the tiles in
+  // bytes.
   Object.assign(root, { frames: view.frames, tiles: view.tiles });
 }

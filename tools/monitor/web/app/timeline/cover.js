@@ -1,8 +1,8 @@
-// From tiles to shares of the columns of a row.
+// Computes the shares of states in the pixel columns of a row from tiles.
 import { WIDTH } from "../decode.js";
 import { lengthOf, zoomOf } from "../tiles.js";
 
-/** The part of each state in each column of a row; what is missing to `seen` is unknown. */
+/** The share of each state in each column of a row; the rest up to `seen` is unknown. */
 export class Cover {
   /**
    * @param {number} states
@@ -12,7 +12,7 @@ export class Cover {
     this.states = states;
     this.width = width;
     this.parts = Array.from({ length: states }, () => new Float32Array(width));
-    /** How much of a column is covered by tiles that are here. */
+    /** How much of a column is covered by tiles in the cache. */
     this.seen = new Float32Array(width);
   }
 
@@ -22,12 +22,12 @@ export class Cover {
   }
 
   /**
-   * Reads a row's tiles, and wishes for those that are not here.
+   * Reads a row's tiles, and requests missing ones.
    * @param {import("../tiles.js").Tiles} tiles
    * @param {string} row
    * @param {number} from
    * @param {number} to
-   * @param {number} least nothing is before this
+   * @param {number} least nothing exists before this
    * @param {number} most nor after this
    * @returns {Piece[]} the intervals, where the tiles have them
    */
@@ -39,7 +39,7 @@ export class Cover {
     const [a, b] = [Math.max(from, least), Math.min(to, most)];
     const pieces = /** @type {Piece[]} */ ([]);
     if (!(b > a)) return pieces;
-    // A coarser tile stands for several: it is added for the part that it is needed for.
+    // A coarser tile covers several tiles: only the needed part of it is added.
     for (let i = Math.floor(a / length); i * length < b; i++) {
       const found = tiles.get(row, z, i);
       if (!found) continue;
@@ -55,8 +55,8 @@ export class Cover {
   }
 
   /**
-   * A pixel of a tile that is not longer than a column counts whole for the column that its middle is
-   * in. So a column shows the exact shares of the one or two pixels that it stands for.
+   * A tile pixel that is not longer than a column counts completely for the column that contains its
+   * middle. So a column shows the exact shares of its one or two pixels.
    * @param {import("../decode.js").SharesTile} tile
    * @param {number} start
    * @param {number} length of a pixel
@@ -135,7 +135,7 @@ export class Cover {
 /** @typedef {{ from: number, to: number, state: number, detail: number }} Piece */
 
 /**
- * An interval that goes over the edge of a tile is one.
+ * Joins the parts of an interval that crosses the edge of a tile.
  * @param {Piece[]} pieces
  * @param {number} from
  * @param {number} to

@@ -1,9 +1,9 @@
-// What the timeline shows besides its tiles: rows, spans, messages, arrows, events, activity.
+// The data of the timeline besides tiles: rows, spans, messages, arrows, events, activity.
 import { of, Refused } from "../api.js";
 import { settled } from "../dom.js";
 import { state } from "../state.js";
 
-/** Events are shown one by one where this many fit. */
+/** Single events are shown if there are at most this many. */
 const EVENTS = 400;
 const CLOSE = 50e6;
 const ARROWS = 1500;
@@ -29,7 +29,7 @@ export class TimelineData {
   names = new Map();
   /** @type {number | null} */
   keptFrom = null;
-  /** What could not be had, and why. */
+  /** An error of loading. */
   trouble = "";
   #round = new AbortController();
   #marksKnown = false;
@@ -50,7 +50,7 @@ export class TimelineData {
     });
   }
 
-  /** All of it, for the range that is looked at. */
+  /** Loads everything for the current range. */
   async load() {
     if (this.signal.aborted) return;
     this.#round.abort();
@@ -81,7 +81,7 @@ export class TimelineData {
       this.rows = answer;
       this.keptFrom = answer.kept_from ?? null;
     });
-    // Tiles first, and never more at once than a browser has connections.
+    // Tiles have priority; never more requests at once than a browser has connections.
     await new Promise((resolve) => setTimeout(resolve, 20));
     if (signal.aborted) return;
     await Promise.all([
@@ -116,7 +116,7 @@ export class TimelineData {
     this.changed();
   }
 
-  /** Whether the row of messages and markers is there: it does not come and go with the range. */
+  /** Whether the row of messages and markers is shown: this does not depend on the range. */
   get hasMarks() {
     return this.#marksKnown;
   }

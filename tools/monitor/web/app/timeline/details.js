@@ -1,4 +1,4 @@
-// Everything about what was clicked.
+// Details of the clicked interval.
 import { of, Refused } from "../api.js";
 import { MARK, SPAN, STATE } from "../colours.js";
 import { h, replace } from "../dom.js";
@@ -24,7 +24,7 @@ export class Details {
     this.#round.abort();
   }
 
-  /** What the address says is selected: `c0@123`, `t17@123`. */
+  /** Shows the selection in the address: `c0@123`, `t17@123`. */
   async follow() {
     const { sel } = state.place;
     if ((sel ?? "") === this.#shown) return;
@@ -75,10 +75,10 @@ export class Details {
     const name = row.startsWith("c") ? `Capability ${row.slice(1)}` : this.view.data.names.get(Number(row.slice(1))) ?? `Thread ${row.slice(1)}`;
     const content = [];
     if (interval) content.push(this.#interval(interval));
-    else content.push(h("p", { class: "empty" }, "What happened here is not known: the events are lost, or have not come yet."));
+    else content.push(h("p", { class: "empty" }, "The state here is unknown: the events are lost, or have not arrived yet."));
     content.push(h("p", { class: "quiet" }, `Selected: ${moment(time)}`, clockText(time)));
     content.push(h("h3", null, "Events around it"));
-    if (!events.length) content.push(h("p", { class: "empty" }, "None are kept of this time."));
+    if (!events.length) content.push(h("p", { class: "empty" }, "No events of this time are kept."));
     content.push(h("ol", { class: "events" }, ...events.map((event) => this.#event(event, time))));
     this.#frame(name, content);
   }
@@ -91,7 +91,7 @@ export class Details {
     const until = to ?? state.session?.end ?? from;
     const rows = /** @type {[string, import("../dom.js").Child][]} */ ([
       ["State", h("span", null, dot, words(name), reason ? `: ${words(reason)}` : "")],
-      ["Duration", h("b", null, duration(until - from), to == null ? ", goes on" : "")],
+      ["Duration", h("b", null, duration(until - from), to == null ? ", not finished" : "")],
       ["From", moment(from)],
       ["To", moment(until)],
     ]);
@@ -138,7 +138,7 @@ function clockText(time) {
   return text ? ` (${text})` : "";
 }
 
-/** What the colours mean. */
+/** The legend of the colours. */
 export function legend() {
   const entries = [
     ["mutator, running", STATE.mutator], ["collecting", STATE.collecting], ["waiting for the collection", STATE.waiting_for_collection],

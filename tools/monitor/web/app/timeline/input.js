@@ -1,9 +1,10 @@
-// Wheel, drag, touch on the timeline. Keys are in keys.js: they are the same on every page.
+// Wheel, drag and touch on the timeline. Keys are in keys.js, because they are the same on
+// every page.
 import { keepStill, pan, stand, zoom } from "../motion.js";
 import { state } from "../state.js";
 import { NAMES } from "./view.js";
 
-/** Less movement than this is a click. */
+/** A shorter movement is a click. */
 const CLICK = 4;
 
 /**

@@ -1,4 +1,4 @@
-// The upper canvas: events, arrows, marks, what is selected, the time under the pointer.
+// The upper canvas: events, arrows, marks, the selection, the time under the pointer.
 import { SPAN, STATE, theme } from "../colours.js";
 import { state } from "../state.js";
 

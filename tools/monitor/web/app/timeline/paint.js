@@ -1,4 +1,5 @@
-// The pixels of all rows, written into one image: a frame costs the same whatever it shows.
+// Writes the pixels of all rows into one image, so that a frame always takes about the same
+// time.
 import { pixel, STATE, theme } from "../colours.js";
 
 export class Painter {
@@ -9,7 +10,7 @@ export class Painter {
   #palettes = new Map();
   #changes = new Changes();
   #line = new Uint32Array(1);
-  /** Lines above this are painted. */
+  /** Painted up to this line. */
   #done = 0;
   width = 1;
   height = 1;
@@ -32,7 +33,7 @@ export class Painter {
 
   /**
    * @param {number} width in pixels of the device
-   * @param {number} height in pixels of the page: shares need no more of them
+   * @param {number} height in pixels of the page, which is enough for shares
    */
   resize(width, height) {
     if (width === this.width && height === this.height) return;
@@ -53,7 +54,7 @@ export class Painter {
   }
 
   /**
-   * Rows come from the top to the bottom: what is between them is background.
+   * Rows are painted from the top to the bottom, with background between them.
    * @param {number} until
    */
   #background(until) {
@@ -99,7 +100,7 @@ export class Painter {
   }
 
   /**
-   * Notes on which line of the row a column changes its colour.
+   * Records the lines at which a column of the row changes its colour.
    * @param {number} x
    * @param {number} height
    * @param {import("./cover.js").Cover} cover
@@ -111,7 +112,8 @@ export class Painter {
       this.#changes.add(height, x, this.#colours.back);
       return;
     }
-    // Up to one and a half pixels of tiles stand for a column: they are all of it.
+    // Up to one and a half tile pixels can fall into a column: they count as the whole
+    // column.
     const whole = all > 0.45;
     const scale = whole ? height / all : height;
     let sum = 0;
@@ -128,14 +130,14 @@ export class Painter {
       level = next;
     }
     const reached = whole ? height : Math.round(all * height);
-    // What is missing by the rounding of 255 steps is not unknown.
+    // A difference due to rounding to 255 steps is not unknown time.
     const rounding = all - sum < 0.004 * all || (reached - level <= 1 && all - sum < 0.012 * all);
     if (level < reached && !(rounding && level > 0)) this.#changes.add(height - level, x, HATCHED);
     if (reached < height) this.#changes.add(height - reached, x, this.#colours.back);
   }
 
   /**
-   * From the bottom up: a line is the one below it with the changes made.
+   * From the bottom up: each line is the one below it with the changes applied.
    * @param {number} top
    * @param {number} height
    */
@@ -169,10 +171,10 @@ export class Painter {
   }
 }
 
-/** Stands for the pattern of what is not known: no colour is without its highest byte. */
+/** Marks the pattern for unknown time: real colours have a highest byte that is not 0. */
 const HATCHED = 1;
 
-/** The changes of a row, by the line where they begin. */
+/** The colour changes of a row, by their first line. */
 class Changes {
   #heads = new Int32Array(64);
   #next = new Int32Array(4096);

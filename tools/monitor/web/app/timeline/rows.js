@@ -1,4 +1,4 @@
-// Which rows the timeline has, and where: only those that are seen are ever made.
+// The rows of the timeline and their positions: only visible rows are created.
 
 /**
  * @typedef {{ kind: "head" | "span" | "marks" | "cap" | "threads" | "thread", key: string, label: string,
@@ -10,7 +10,7 @@ const CAP = 28;
 const SUM = 40;
 export const THREAD = 18;
 const GAP = 2;
-/** More rows of spans than this hide the rest of the picture. */
+/** The most rows of spans, so that they do not hide the other rows. */
 const SPAN_ROWS = 60;
 
 export class RowList {
@@ -90,7 +90,7 @@ export function threadName(thread) {
 }
 
 /**
- * Spans of one track and depth are a row.
+ * Spans with the same track and depth share a row.
  * @param {Api.Span[]} spans
  */
 function lanes(spans) {

@@ -1,4 +1,4 @@
-// Above the rows: time, and how busy the capabilities were.
+// The ruler above the rows: time, and the activity of the capabilities.
 import { timeLabel, timeTicks } from "../axis.js";
 import { STATE, theme } from "../colours.js";
 import { h, replace } from "../dom.js";

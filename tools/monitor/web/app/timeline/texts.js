@@ -1,8 +1,8 @@
-// Text over the picture, as nodes: it can be selected and read aloud.
+// Text over the canvas, as nodes, so that it can be selected and read by screen readers.
 import { h, replace, settled } from "../dom.js";
 import { state } from "../state.js";
 
-/** Narrower stretches have no room for text. */
+/** Narrower intervals have no room for text. */
 const ROOM = 42;
 const MOST = 240;
 
@@ -17,7 +17,7 @@ export class Texts {
   }
 
   /**
-   * While the picture moves, text moves with it; it is placed anew when it stands.
+   * While the timeline moves, text moves with it; it is placed again when the movement stops.
    * @param {import("./rows.js").Row[]} seen
    * @param {number} top
    */
@@ -116,7 +116,7 @@ export class Texts {
   }
 
   /**
-   * Texts of moments, where they do not run into each other.
+   * Texts of events, where they do not overlap.
    * @param {Api.Event[]} events in order of time
    * @param {number} y
    * @param {number} height

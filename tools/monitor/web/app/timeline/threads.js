@@ -1,4 +1,4 @@
-// The threads below the timeline, page by page.
+// Loads the threads of the timeline page by page.
 import { of } from "../api.js";
 import { state } from "../state.js";
 import { PAGE } from "./data.js";
@@ -25,7 +25,7 @@ export class ThreadPages {
   }
 
   /**
-   * The range or the order is another one: asked for again, shown as it was until then.
+   * The range or the order has changed: loads again, and shows the old rows until then.
    * @param {string} sort
    * @param {string} find
    */
@@ -44,7 +44,7 @@ export class ThreadPages {
 
   /**
    * @param {number} from
-   * @param {number} to numbers of rows that are seen
+   * @param {number} to numbers of the visible rows
    */
   need(from, to) {
     for (let page = Math.floor(from / PAGE); page <= Math.floor(Math.max(from, to - 1) / PAGE); page++) {

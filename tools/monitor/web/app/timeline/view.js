@@ -1,4 +1,4 @@
-// The timeline's picture: one canvas for all rows, one above it, and text over both.
+// Draws the timeline: one canvas for all rows, one above it, and text over both.
 import { pixel, named, MARK } from "../colours.js";
 import { frame, h } from "../dom.js";
 import { words } from "../format.js";
@@ -11,7 +11,7 @@ import { Ruler } from "./ruler.js";
 import { Texts } from "./texts.js";
 import { drawOver } from "./over.js";
 
-// Not every browser has them.
+// Not supported by every browser.
 const idle = window.requestIdleCallback ?? ((/** @type {() => void} */ action) => window.setTimeout(action, 200));
 const unwish = window.cancelIdleCallback ?? window.clearTimeout;
 
@@ -29,11 +29,11 @@ export class View {
   pieces = new Map();
   /** The time under the pointer. @type {number | null} */
   cursor = null;
-  /** Being selected. @type {Stretch} */
+  /** The range that is being selected. @type {Stretch} */
   stretch = null;
-  /** What is shown beside. @type {{ row: string, from: number, to: number } | null} */
+  /** The interval shown in the details. @type {{ row: string, from: number, to: number } | null} */
   marked = null;
-  /** How long the last frames took, for those who ask. @type {number[]} */
+  /** The duration of the last frames, for measurements. @type {number[]} */
   frames = [];
   left = 0;
   width = 1;
@@ -74,7 +74,7 @@ export class View {
     unwish(this.#idle);
   }
 
-  /** The pixels of the page of a moment, from the left of the rows. @param {number} time */
+  /** The position of a time in pixels of the page, from the left of the rows. @param {number} time */
   x(time) {
     const { from, to } = state.range;
     return ((time - from) / (to - from)) * this.width;
@@ -149,7 +149,7 @@ export class View {
         const cap = row.kind === "cap";
         const states = known(cap ? names.cap : names.thread);
         const cover = this.#cover(cap ? "cap" : "thread", states.length, pixels);
-        // Before it was made and after it is finished there is nothing, which is not "unknown".
+        // Before a thread is created and after it is finished the row is empty, not "unknown".
         const a = row.thread?.created != null ? Math.max(least, row.thread.created) : least;
         const b = row.thread?.ended != null ? Math.min(most, row.thread.ended) : most;
         const pieces = cover.read(this.tiles, row.key, from, to, a, b);
@@ -196,7 +196,7 @@ export class View {
   }
 
   /**
-   * In idle time: what a step to either side, or one further out, will show.
+   * In idle time: requests the tiles for a step to either side, and for one zoom step out.
    * @param {import("./rows.js").Row[]} seen
    */
   #neighbours(seen) {
@@ -209,8 +209,8 @@ export class View {
   }
 
   /**
-   * What a row shows at a height of the page and a moment.
-   * @param {number} y from the top of the rows that are seen
+   * The interval of a row at a height of the page and a time.
+   * @param {number} y from the top of the visible rows
    */
   rowAt(y) {
     return this.rows.at(y + this.scroller.scrollTop);
@@ -233,5 +233,5 @@ export class View {
   }
 }
 
-/** States without `unknown`, which is what is missing. @param {string[]} names */
+/** The states without `unknown`, which is the rest. @param {string[]} names */
 const known = (names) => (names[names.length - 1] === "unknown" ? names.slice(0, -1) : names);
