@@ -77,7 +77,7 @@ fn what_is_no_log_says_so() {
     let path = site.kept.0.join("text.eventlog");
     std::fs::write(&path, "this is no log\n".repeat(100)).unwrap();
     site.file(&path);
-    let error = until("it is told", || {
+    let error = until("it is reported", || {
         let session = site.sessions("text").pop()?;
         session["error"].as_str().map(str::to_owned)
     });
@@ -92,7 +92,7 @@ fn what_is_no_log_says_so() {
     );
     // Nor is a missing file.
     site.file(&site.kept.0.join("missing.eventlog"));
-    until("it is told", || {
+    until("it is reported", || {
         let session = site.sessions("missing").pop()?;
         session["error"]
             .as_str()

@@ -93,7 +93,7 @@ fn what_has_come_is_told_although_others_are_silent() {
         &[(20, message("a")), (30, message("b"))],
     );
     program.write_all(&blocks).unwrap();
-    let session = until("all is told", || {
+    let session = until("everything is reported", || {
         site.sessions("app").pop().filter(|it| it["events"] == 3)
     });
     assert_eq!(session["ended"], false);

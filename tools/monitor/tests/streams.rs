@@ -51,7 +51,7 @@ fn a_stream_tells_what_changes_and_not_too_often() {
     let mut program = site.program("app");
     let log = Log::new().messages(0, &[(1, "begin")]);
     program.write_all(&log.bytes).unwrap();
-    stream.until("the session is told", |list| list[0]["events"] == 1);
+    stream.until("the session is listed", |list| list[0]["events"] == 1);
     // There are at most four lists a second, however often something changes.
     let begun = Instant::now();
     let header = log.header;
@@ -64,14 +64,14 @@ fn a_stream_tells_what_changes_and_not_too_often() {
         program
     });
     let mut lists = 0;
-    stream.until("all is told", |list| {
+    stream.until("everything is reported", |list| {
         lists += 1;
         list[0]["events"] == 199
     });
     let most = begun.elapsed().as_millis() / 250 + 2;
     assert!((2..=most).contains(&lists), "{lists} lists, {most} at most");
     drop(writer.join().unwrap());
-    stream.until("its end is told", |list| list[0]["ended"] == true);
+    stream.until("its end is listed", |list| list[0]["ended"] == true);
 }
 
 #[test]
@@ -91,13 +91,13 @@ fn two_hundred_streams_are_told_and_one_that_reads_nothing_costs_nobody() {
     let block = crate::site::block(&log.header, Some(0), &[(2, message("again"))]);
     program.write_all(&block).unwrap();
     for stream in &mut streams {
-        stream.until("everybody is told", |list| list[0]["events"] == 2);
+        stream.until("every stream has the list", |list| list[0]["events"] == 2);
     }
     drop(streams);
     drop(deaf);
     // A disconnected client is detected at the next event.
     let mut time = 3;
-    until("nobody is left", || {
+    until("no stream is left", || {
         let block = crate::site::block(&log.header, Some(0), &[(time, message("again"))]);
         program.write_all(&block).unwrap();
         time += 1;

@@ -169,7 +169,7 @@ async function range(page) {
 }
 
 describe("the timeline", () => {
-  test("is moved by keys, wheel and drag, and the address tells where", { timeout: 5 * PATIENCE }, async () => {
+  test("is moved by keys, wheel and drag, and the address has the range", { timeout: 5 * PATIENCE }, async () => {
     const { page, faults, context } = await begin();
     await open(page, "timeline", `?s=${full}`);
     const lanes = page.locator(".lanes-scroll");
@@ -210,7 +210,7 @@ describe("the timeline", () => {
     await context.close();
   });
 
-  test("tells everything about what is clicked, and has a row for each thread", { timeout: 5 * PATIENCE }, async () => {
+  test("shows details of what is clicked, and has a row for each thread", { timeout: 5 * PATIENCE }, async () => {
     const { page, faults, context } = await begin();
     await open(page, "timeline", `?s=${full}`);
     const name = page.locator(".lane-name.cap").first();
