@@ -17,22 +17,22 @@ metrics! {
     /// Scrapes of all programs.
     SCRAPES = "eventlog.exporter.scrapes" "{scrape}" Counter Program []
         "the exporter itself";
-    /// Data points, log records and spans that a receiver has taken.
+    /// Data points, log records and spans that a receiver has accepted.
     SENT = "eventlog.exporter.sent" "{item}" Counter Program ["eventlog.exporter.signal"]
         "the exporter itself";
-    /// Data points, log records and spans that were given up.
+    /// Data points, log records and spans that were dropped.
     DROPPED = "eventlog.exporter.dropped" "{item}" Counter Program ["eventlog.exporter.signal", "eventlog.exporter.reason"]
         "the exporter itself";
     /// Requests that were sent again.
     RETRIES = "eventlog.exporter.retries" "{request}" Counter Program []
         "the exporter itself";
-    /// Requests that wait for their receiver.
+    /// Requests in the queue.
     QUEUE_COUNT = "eventlog.exporter.queue.requests" "{request}" UpDownCounter Program []
         "the exporter itself";
-    /// Size of these.
+    /// Size of the requests in the queue.
     QUEUE_SIZE = "eventlog.exporter.queue.size" "By" UpDownCounter Program []
         "the exporter itself";
-    /// Size that they may have.
+    /// Limit on the size of the queue.
     QUEUE_LIMIT = "eventlog.exporter.queue.limit" "By" UpDownCounter Program []
         "the exporter itself";
 }

@@ -126,7 +126,7 @@ metrics! {
     HEAP_SIZE = "ghc.heap.size" "By" UpDownCounter Program [] "HEAP_SIZE";
     /// Memory in blocks that are in use.
     HEAP_IN_USE = "ghc.heap.in_use" "By" UpDownCounter Program [] "BLOCKS_SIZE";
-    /// Most that the heap may grow to (-M), if that is limited.
+    /// Largest size of the heap (-M), if it is limited.
     HEAP_LIMIT = "ghc.heap.limit" "By" UpDownCounter Program [] "HEAP_INFO";
     /// Memory allocated since the start of the program.
     HEAP_ALLOCATED = "ghc.heap.allocated" "By" Counter Program ["ghc.capability.id"] "HEAP_ALLOCATED";
@@ -136,14 +136,14 @@ metrics! {
         "HEAP_PROF_SAMPLE_*";
     /// Memory that the runtime system held at its last attempt to give some back.
     MEMORY_COMMITTED = "ghc.memory.committed" "By" UpDownCounter Program [] "MEM_RETURN";
-    /// Memory that it needed then.
+    /// Memory that the runtime system needed at that attempt.
     MEMORY_NEEDED = "ghc.memory.needed" "By" UpDownCounter Program [] "MEM_RETURN";
     /// Memory given back to the operating system.
     MEMORY_RETURNED = "ghc.memory.returned" "By" Counter Observed [] "MEM_RETURN";
     /// Garbage collections.
     GC_COLLECTIONS = "ghc.gc.collections" "{collection}" Counter Observed ["ghc.gc.generation"]
         "GC_STATS, GC_START, GC_END";
-    /// For how long the program was stopped for a collection.
+    /// How long the program was stopped for a collection.
     GC_PAUSE_DURATION = "ghc.gc.pause.duration" "s" Histogram Observed ["ghc.gc.generation"]
         "GC_START, GC_END";
     /// From the request for a collection until all capabilities had stopped.
@@ -153,17 +153,17 @@ metrics! {
     GC_COPIED = "ghc.gc.copied" "By" Counter Observed ["ghc.gc.generation"] "GC_STATS";
     /// Memory copied by parallel collections.
     GC_PARALLEL_COPIED = "ghc.gc.parallel.copied" "By" Counter Observed [] "GC_STATS";
-    /// Part of it that was evenly shared among the collector threads.
+    /// Part of that memory that was shared evenly among the collector threads.
     GC_PARALLEL_BALANCED = "ghc.gc.parallel.balanced" "By" Counter Observed [] "GC_STATS";
     /// Memory that was kept and not used after the last collection.
     GC_LAST_FRAGMENTATION = "ghc.gc.last_collection.heap.fragmentation" "By" Gauge Observed []
         "GC_STATS";
     /// Memory lost at the ends of blocks in the last collection.
     GC_LAST_SLOP = "ghc.gc.last_collection.heap.slop" "By" Gauge Observed [] "GC_STATS";
-    /// For how long the non-moving collector marked beside the program.
+    /// How long the non-moving collector marked while the program ran.
     GC_NONMOVING_MARK_DURATION = "ghc.gc.nonmoving.mark.duration" "s" Histogram Observed []
         "CONC_MARK_*";
-    /// For how long the non-moving collector stopped the program at the end of marking.
+    /// How long the non-moving collector stopped the program at the end of marking.
     GC_NONMOVING_SYNC_DURATION = "ghc.gc.nonmoving.sync.duration" "s" Histogram Observed []
         "CONC_SYNC_*";
     /// Time that a capability has spent in each state.
@@ -172,36 +172,36 @@ metrics! {
     /// Capabilities.
     CAPABILITY_COUNT = "ghc.capability.count" "{capability}" UpDownCounter Program
         ["ghc.capability.enabled"] "CAP_*";
-    /// Threads that are alive, by what they do.
+    /// Threads that are alive, by state.
     THREAD_COUNT = "ghc.thread.count" "{thread}" UpDownCounter Observed
         ["ghc.thread.state", "ghc.thread.block.reason"] "CREATE, RUN, STOP, WAKEUP";
     /// Threads created.
     THREAD_CREATIONS = "ghc.thread.creations" "{thread}" Counter Observed [] "CREATE_THREAD";
-    /// Threads that came to their end.
+    /// Threads that have finished.
     THREAD_COMPLETIONS = "ghc.thread.completions" "{thread}" Counter Observed [] "STOP_THREAD";
     /// Moves of threads to another capability.
     THREAD_MIGRATIONS = "ghc.thread.migrations" "{migration}" Counter Observed [] "MIGRATE_THREAD";
     /// How often threads stopped running, by reason.
     THREAD_SWITCHES = "ghc.thread.switches" "{switch}" Counter Observed ["ghc.thread.stop.reason"]
         "STOP_THREAD";
-    /// For how long threads that were ready waited for their turn.
+    /// How long threads that were ready waited to run.
     THREAD_SCHEDULE_DURATION = "ghc.thread.schedule.duration" "s" Histogram Observed []
         "CREATE, STOP, WAKEUP, RUN";
-    /// For how long threads were blocked, by reason.
+    /// How long threads were blocked, by reason.
     THREAD_BLOCKED_DURATION = "ghc.thread.blocked.duration" "s" Histogram Observed
         ["ghc.thread.block.reason"] "STOP, WAKEUP, RUN";
     /// Operating system threads that work for the runtime system.
     TASK_COUNT = "ghc.task.count" "{task}" UpDownCounter Observed [] "TASK_CREATE, TASK_DELETE";
-    /// Sparks offered, by what became of the offer.
+    /// Sparks offered, by result.
     SPARK_CREATIONS = "ghc.spark.creations" "{spark}" Counter Program
         ["ghc.spark.creation.result"] "SPARK_COUNTERS";
-    /// Sparks that left the pool, by what became of them.
+    /// Sparks that left the pool, by outcome.
     SPARK_COMPLETIONS = "ghc.spark.completions" "{spark}" Counter Program ["ghc.spark.outcome"]
         "SPARK_COUNTERS";
-    /// Sparks that wait.
+    /// Sparks in the pool.
     SPARK_POOL_SIZE = "ghc.spark.pool.size" "{spark}" UpDownCounter Program ["ghc.capability.id"]
         "SPARK_COUNTERS";
-    /// For how long the program's own spans took.
+    /// How long the program's own spans took.
     USER_SPAN_DURATION = "ghc.user_span.duration" "s" Histogram Observed ["ghc.user_span.name"]
         "START x, then STOP x or END x";
     /// Messages of the program.
@@ -212,13 +212,13 @@ metrics! {
     EVENTLOG_EVENTS = "ghc.eventlog.events" "{event}" Counter Observed [] "all";
     /// Bytes of the log.
     EVENTLOG_RECEIVED = "ghc.eventlog.received" "By" Counter Observed [] "all";
-    /// Bytes that are missing from the log, by who has lost them.
+    /// Bytes that are missing from the log, by source of the loss.
     EVENTLOG_LOST = "ghc.eventlog.lost" "By" Counter Observed ["ghc.eventlog.loss.source"]
         "notes of losses in the log";
-    /// Chunks that are missing from the log, by who has lost them.
+    /// Chunks that are missing from the log, by source of the loss.
     EVENTLOG_LOST_CHUNKS = "ghc.eventlog.lost_chunks" "{chunk}" Counter Observed
         ["ghc.eventlog.loss.source"] "notes of losses in the log";
-    /// Age of the newest event, of a program that runs.
+    /// Age of the newest event of a running program.
     EVENTLOG_LAG = "ghc.eventlog.lag" "s" Gauge Observed [] "the time of day";
     /// Connections to the program.
     EVENTLOG_CONNECTION_COUNT = "ghc.eventlog.connection.count" "{connection}" UpDownCounter Observed []

@@ -61,7 +61,7 @@ processors! {
     Logs "user_marker" "ghc_eventlog_UserMarker" true "Markers of the program.";
     Logs "user_message" "ghc_eventlog_UserMessage" true "Messages of the program.";
     Logs "internal_log_message" "eventlog_live_InternalLogMessage" true
-        "What the exporter itself has to say: losses.";
+        "Messages of the exporter itself: losses.";
     Metrics "blocks_size" "ghc_eventlog_BlocksSize" true "Memory in blocks that are in use.";
     Metrics "capability_usage" "ghc_eventlog_CapabilityUsageDuration" true
         "Time that capabilities have spent.";
@@ -73,8 +73,8 @@ processors! {
     Metrics "mem_current" "ghc_eventlog_MemCurrent" true "Megablocks held.";
     Metrics "mem_needed" "ghc_eventlog_MemNeeded" true "Megablocks needed.";
     Metrics "mem_returned" "ghc_eventlog_MemReturned" true "Megablocks given back.";
-    Traces "capability_usage" "ghc_eventlog_CapabilityUsage" false "What capabilities do.";
-    Traces "thread_state" "ghc_eventlog_ThreadState" false "What threads do.";
+    Traces "capability_usage" "ghc_eventlog_CapabilityUsage" false "States of capabilities.";
+    Traces "thread_state" "ghc_eventlog_ThreadState" false "States of threads.";
     Profiles "call_stack_profile" "ghc_eventlog_CallStackProfile" false "Samples of call stacks.";
     Profiles "cost_centre_stack_profile" "ghc_eventlog_CostCentreStackProfile" false
         "Samples of cost centre stacks.";

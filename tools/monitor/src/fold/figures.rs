@@ -176,7 +176,7 @@ impl Figures {
                 "gc.pause",
                 "ns",
                 Rate,
-                "for how long the program was stopped for collections",
+                "how long the program was stopped for collections",
             ),
             ("events.rate", "{event}", Rate, "events of the log"),
             ("threads.live", "{thread}", Gauge, "threads that are alive"),
