@@ -44,8 +44,8 @@
 //! * Positions of head and tail are granules counted up forever. A record takes the granules from its position on and may
 //!   continue at the start of the array: it is handed out as two slices, of which the second is nearly always empty.
 //! * A push reads the gate, claims granules by moving the tail, copies, and commits by storing the header of the first
-//! granule. Headers are kept apart from payload, so that no byte of payload can ever be mistaken for one and only the
-//! header words of released records need zeroing. They are permuted so that neighbours are on different cache lines.
+//!   granule. Headers are kept apart from payload, so that no byte of payload can ever be mistaken for one and only the
+//!   header words of released records need zeroing. They are permuted so that neighbours are on different cache lines.
 //! * The header carries the epoch that the producer read at the gate. A record of another epoch than the consumer's is
 //!   *stale*, whenever it is committed; so ending a session is a store.
 //! * What the caller declares lost is summed up until a record is claimed with room for one granule more, and is stored
