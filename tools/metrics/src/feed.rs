@@ -91,3 +91,6 @@ fn merge(live: bool) -> Merge {
         ..MergeOptions::default()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -384,6 +384,3 @@ impl Fold {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod attribute;
 mod bands;
 mod collected;
 mod counts;

@@ -1,6 +1,6 @@
 //! The identity of a program.
 
-use crate::collected::{Attribute, Attributes};
+use crate::attribute::{Attribute, Attributes};
 use eventlog_state::Programs;
 use ghc_eventlog::WallClock;
 use std::sync::Arc;

@@ -2,7 +2,9 @@
 
 mod environment;
 mod found;
+mod known;
 mod making;
+mod messages;
 mod naming;
 mod print;
 mod push;
@@ -19,9 +21,10 @@ use eventlog_metrics::eventlog_live::schema;
 use eventlog_metrics::{About, Exposition, Own, Records, Signal, Watched};
 use eventlog_source::{Source, Wait};
 use making::Making;
+use messages::Told;
 use naming::Naming;
 use print::Printer;
-use read::{Finding, Told};
+use read::Finding;
 use std::io::Write;
 use std::net::ToSocketAddrs;
 use std::path::PathBuf;

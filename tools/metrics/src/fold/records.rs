@@ -1,52 +1,48 @@
 //! Single records: messages of the program, its spans, collections.
 
-use super::session::Session;
-use crate::collected::Attribute;
-use crate::record::{LogRecord, Records, Severity, SpanKey, SpanRecord};
+use crate::attribute::Attribute;
+use crate::record::{LogRecord, Severity, SpanKey, SpanRecord};
 use eventlog_state::{Collection, Span, State};
 use ghc_eventlog::notes::Note;
 use ghc_eventlog::{Event, EventBody, Text};
 
-impl Session {
-    /// A message of the program.
-    pub(super) fn message(&mut self, event: &Event<'_>, records: Records) {
-        if !records.logs || Note::of(event).is_some() {
-            return;
-        }
-        let (kind, body) = match event.body {
-            EventBody::UserMsg { message } => ("ghc.user.message", message),
-            EventBody::UserMarker { marker } => ("ghc.user.marker", marker),
-            _ => return,
-        };
-        let mut attributes = Vec::new();
-        if let Some(cap) = event.cap {
-            attributes.push(("ghc.capability.id", cap.into()));
-            let running = self.state.cap(cap).and_then(|cap| cap.running());
-            if let Some((thread, _)) = running {
-                let number = Attribute::Int(thread.into());
-                attributes.push(("thread.id", number));
-                let label = self.state.thread(thread).and_then(|thread| thread.label());
-                attributes.extend(label.map(|label| ("thread.name", label.into())));
-            }
-        }
-        self.logs.push(LogRecord {
-            time: event.time,
-            severity: Severity::Info,
-            event: kind,
-            body: body.to_string_lossy().into_owned(),
-            attributes,
-        });
+/// A message of the program, unless it is one of the library's own notes.
+pub(super) fn message(event: &Event<'_>, state: &State) -> Option<LogRecord> {
+    if Note::of(event).is_some() {
+        return None;
     }
+    let (kind, body) = match event.body {
+        EventBody::UserMsg { message } => ("ghc.user.message", message),
+        EventBody::UserMarker { marker } => ("ghc.user.marker", marker),
+        _ => return None,
+    };
+    let mut attributes = Vec::new();
+    if let Some(cap) = event.cap {
+        attributes.push(("ghc.capability.id", cap.into()));
+        let running = state.cap(cap).and_then(|cap| cap.running());
+        if let Some((thread, _)) = running {
+            attributes.push(("thread.id", Attribute::Int(thread.into())));
+            let label = state.thread(thread).and_then(|thread| thread.label());
+            attributes.extend(label.map(|label| ("thread.name", label.into())));
+        }
+    }
+    Some(LogRecord {
+        time: event.time,
+        severity: Severity::Info,
+        event: kind,
+        body: body.to_string_lossy().into_owned(),
+        attributes,
+    })
+}
 
-    /// A thread was labelled.
-    pub(super) fn label(&mut self, time: u64, thread: u32, label: Text<'_>) {
-        self.logs.push(LogRecord {
-            time,
-            severity: Severity::Info,
-            event: "ghc.thread.label",
-            body: label.to_string_lossy().into_owned(),
-            attributes: vec![("thread.id", Attribute::Int(thread.into()))],
-        });
+/// A thread was labelled.
+pub(super) fn label(time: u64, thread: u32, label: Text<'_>) -> LogRecord {
+    LogRecord {
+        time,
+        severity: Severity::Info,
+        event: "ghc.thread.label",
+        body: label.to_string_lossy().into_owned(),
+        attributes: vec![("thread.id", Attribute::Int(thread.into()))],
     }
 }
 

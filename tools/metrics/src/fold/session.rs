@@ -1,8 +1,8 @@
 //! One log of a program.
 
-use super::records::{collection, nested};
+use super::Options;
+use super::records;
 use super::tally::Tally;
-use super::{Options, values};
 use crate::bands::Bands;
 use crate::record::{LogRecord, SpanRecord};
 use crate::resource::{Identity, Resource};
@@ -108,14 +108,18 @@ impl Session {
             EventBody::CreateThread { .. } => tally.counts.created += 1,
             EventBody::UserMsg { .. } => {
                 tally.counts.messages += 1;
-                self.message(event, options.records);
+                if options.records.logs {
+                    self.logs.extend(records::message(event, &self.state));
+                }
             }
             EventBody::UserMarker { .. } => {
                 tally.counts.markers += 1;
-                self.message(event, options.records);
+                if options.records.logs {
+                    self.logs.extend(records::message(event, &self.state));
+                }
             }
             EventBody::ThreadLabel { thread, label } if options.records.labels => {
-                self.label(event.time, thread, label);
+                self.logs.push(records::label(event.time, thread, label));
             }
             EventBody::SparkCounters { .. } => counters = true,
             EventBody::TaskCreate { task, .. } => {
@@ -129,7 +133,7 @@ impl Session {
                 self.tasks.remove(&task);
             }
             EventBody::MemReturn { returned, .. } => {
-                let bytes = u64::from(returned).saturating_mul(values::megablock(&self.state));
+                let bytes = u64::from(returned).saturating_mul(megablock(&self.state));
                 let counts = &mut self.tally.counts;
                 counts.returned = counts.returned.saturating_add(bytes);
             }
@@ -168,12 +172,19 @@ impl Session {
             }
         }
         for span in std::mem::take(&mut self.tally.ended) {
-            self.spans.push(nested(&span, &self.state));
+            self.spans.push(records::nested(&span, &self.state));
         }
         self.spans.append(&mut self.tally.spans);
         self.logs.append(&mut self.tally.logs);
         for of in std::mem::take(&mut self.tally.collections) {
-            self.spans.push(collection(&of));
+            self.spans.push(records::collection(&of));
         }
     }
+}
+
+/// Bytes of a megablock: a megabyte, unless the log says otherwise.
+pub(super) fn megablock(state: &State) -> u64 {
+    let program = state.programs().first();
+    let parameters = program.and_then(|program| program.heap);
+    parameters.map_or(1 << 20, |heap| heap.mblock_size)
 }

@@ -1,12 +1,12 @@
 //! The values of the table's metrics.
 
-use super::Session;
+use super::session::{Session, megablock};
 use super::tally::reason;
 use crate::collected::{Attribute, Attributes, Family, Point, Value};
 use crate::counts::{Counts, Loser, REASONS};
 use crate::histogram::Histogram;
 use crate::table::{self, Metric, Since};
-use eventlog_state::{CapState, SparkCounters, State, ThreadState};
+use eventlog_state::{CapState, SparkCounters, ThreadState};
 use ghc_eventlog::StopStatus;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -79,13 +79,6 @@ impl Values {
     fn histogram(&mut self, metric: &'static Metric, attributes: Attributes, of: &Arc<Histogram>) {
         self.add(metric, attributes, Value::Histogram(Arc::clone(of)));
     }
-}
-
-/// Bytes of a megablock: a megabyte, unless the log says otherwise.
-pub(crate) fn megablock(state: &State) -> u64 {
-    let program = state.programs().first();
-    let parameters = program.and_then(|program| program.heap);
-    parameters.map_or(1 << 20, |heap| heap.mblock_size)
 }
 
 /// All values as of a time.

@@ -1,7 +1,7 @@
 //! Programs that are found by themselves, as they start and end.
 
 use super::Sources;
-use super::read::{Said, TICK};
+use super::messages::{Said, TICK};
 use crate::errors;
 use crate::source::{self, tell};
 use anyhow::Result;

@@ -1,6 +1,6 @@
 //! How each program is folded.
 
-use super::read;
+use super::known::known;
 use eventlog_metrics::{About, Options, Program, Records};
 use eventlog_source::Source;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Making {
             .or((runs || self.pushes).then_some(self.usual));
         let mut options = self.options(&name, interval);
         if !self.follow {
-            (options.clock, options.programs) = read::known(source);
+            (options.clock, options.programs) = known(source);
         }
         let program = match runs {
             true => Program::that_runs(name, options, matches!(source, Source::Unix(_))),

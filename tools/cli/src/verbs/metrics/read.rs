@@ -1,51 +1,20 @@
 //! Reading the logs, each on a thread of its own.
 
 use super::found::{self, Reading as ReadingFound};
+use super::messages::{Said, TICK, Told};
 use super::{Making, Sources};
 use crate::errors;
 use crate::source::{self, tell};
 use anyhow::Result;
-use eventlog_metrics::{Output, Program, Watched};
-use eventlog_source::programs::Program as Found;
-use eventlog_source::{Connecting, Connection, Log, Reading, Reconnecting, Source, Step};
-use eventlog_state::{Keep, Programs, State, Turn};
-use ghc_eventlog::{Item, UnixTime, WallClock};
-use std::ops::ControlFlow;
+use eventlog_metrics::{Program, Watched};
+use eventlog_source::{Connecting, Reconnecting, Source};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::Instant;
 
 /// How far the reading threads may be ahead of the receiver of their output.
 const AHEAD: usize = 16;
-/// How soon a signal is noticed.
-pub const TICK: Duration = Duration::from_millis(100);
-
-/// Output that has to be acted on.
-pub enum Told {
-    /// The output of a program. `wait`: its log can wait until there is room for it.
-    Output { told: Output, wait: bool },
-    /// It is time to report what changes without events.
-    Tick,
-}
-
-/// What a thread sends.
-pub enum Said {
-    Told(Told),
-    /// A program was found.
-    Came(Found),
-    /// It has ended.
-    Went(Arc<Program>),
-    /// The source is over.
-    Over(Result<ExitCode>),
-}
-
-impl Said {
-    pub fn output(told: Output, wait: bool) -> Self {
-        Self::Told(Told::Output { told, wait })
-    }
-}
-
 /// Where programs that are found by themselves come from.
 pub struct Finding<'a> {
     pub making: &'a Making,
@@ -197,60 +166,4 @@ fn one(
         }
         Ok(()) => Ok(ExitCode::SUCCESS),
     }
-}
-
-/// What a complete log says about its program and its clock, which GHC 9.0 writes at the end. Only
-/// for files, which can be read twice.
-pub fn known(source: &Source) -> (Option<WallClock>, Option<Programs>) {
-    found(source).unwrap_or_default()
-}
-
-fn found(source: &Source) -> Option<(Option<WallClock>, Option<Programs>)> {
-    let Source::File(path) = source else {
-        return None;
-    };
-    source.size()?;
-    let connection = Connection::open(path).ok()?;
-    let log = Log::over(connection, source, &Connecting::new(), Reading::default());
-    let mut state = None;
-    let mut last = 0;
-    // Faults of the file are reported when it is read.
-    let _ = log.for_each(|step| {
-        match &step {
-            Step::Header(header) => {
-                if state.is_some() {
-                    // Another log follows.
-                    return Ok(ControlFlow::Break(()));
-                }
-                state = Some(State::new(header, Keep::least()));
-            }
-            Step::Item(Item::Event(event)) => {
-                last = last.max(event.time);
-                if let (None, Some(state)) = (event.cap, &mut state) {
-                    state.apply(event, Turn::Early, &mut |_| {});
-                }
-            }
-            _ => {}
-        }
-        let program = state.as_ref().and_then(|state| state.programs().first());
-        let whole = program.is_some_and(|program| {
-            program.pid.is_some() && program.wall_clock.is_some() && !program.args.is_empty()
-        });
-        Ok::<_, eventlog_source::Error>(match whole {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        })
-    });
-    let programs = state.map(|state| state.programs().clone());
-    let program = programs.as_ref().and_then(|programs| programs.first());
-    let clock = program.and_then(|program| program.wall_clock);
-    // Without a clock, the last event is assumed to be when the file was last written.
-    let clock = clock.or_else(|| {
-        let written = std::fs::metadata(path).ok()?.modified().ok()?;
-        let written = written.duration_since(UNIX_EPOCH).ok()?.as_nanos() as i128;
-        let start = UnixTime::from_unix_nanos(written - i128::from(last)).unix_nanos();
-        let seconds = u64::try_from(start / 1_000_000_000).ok()?;
-        Some(WallClock::new(0, seconds, (start % 1_000_000_000) as u32))
-    });
-    Some((clock, programs))
 }

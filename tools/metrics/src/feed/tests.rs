@@ -1,7 +1,7 @@
 //! Tests with generated logs.
 
+use super::Feed;
 use crate::collected::{Collected, Value};
-use crate::feed::Feed;
 use crate::fold::{Options, Output};
 use crate::record::{Batch, Records};
 use ghc_eventlog::notes::{Loss, Note};
