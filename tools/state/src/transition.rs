@@ -178,6 +178,12 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         both.is_none_or(|(before, now)| now.continues(before))
     }
 
+    /// Whether a thread that the reader knows still exists for it after the transition.
+    fn goes_on(&self, id: u32) -> bool {
+        let both = self.from.thread(id).zip(self.to.thread(id));
+        both.is_some_and(|(before, now)| now.continues(before))
+    }
+
     /// Stops threads that no longer run, or run elsewhere.
     fn threads_stop(&mut self) {
         for number in (0..=u16::MAX).take(self.reader.caps.len()) {

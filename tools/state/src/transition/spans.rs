@@ -6,7 +6,7 @@ use crate::spans::OpenSpan;
 use crate::states::ThreadState;
 use ghc_eventlog::{EventBody, Text};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
     /// Ends spans, the latest first. The message belongs to the thread that is running: the thread
@@ -14,12 +14,18 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
     ///
     /// If it does not exist, or if another span of that name is open in it, the message would be
     /// ambiguous. Then all spans of that name end, and those that go on begin again: these are
-    /// returned.
+    /// returned. The same is done where a span would belong to another thread for the reader than
+    /// it does: a reader that missed that a number was used again may take two threads of that
+    /// number for one.
     pub(super) fn spans_end(&mut self) -> BTreeSet<u64> {
-        let open: BTreeSet<u64> = self.to.spans.open().map(OpenSpan::offset).collect();
+        let owners = self.to.spans.open().map(|span| {
+            let owner = self.to.thread_of(span).map(|(id, _)| id);
+            (span.offset(), owner)
+        });
+        let open: BTreeMap<u64, Option<u32>> = owners.collect();
         let all: Vec<&OpenSpan> = self.from.spans.open().collect();
         let mut go_on: FxHashMap<_, Vec<&OpenSpan>> = FxHashMap::default();
-        for &span in all.iter().filter(|span| open.contains(&span.offset())) {
+        for &span in all.iter().filter(|span| open.contains_key(&span.offset())) {
             go_on.entry((&span.name, span.id)).or_default().push(span);
         }
         let from = self.from;
@@ -28,18 +34,24 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
             Some((id, reader.thread(id)?))
         };
         let mut again = BTreeSet::new();
-        for &span in all.iter().filter(|span| !open.contains(&span.offset())) {
+        for &span in &all {
             let Some(others) = go_on.get(&(&span.name, span.id)) else {
                 continue;
             };
-            let thread = alive(span, &self.reader);
             let owner = span.owner(from);
-            if thread.is_none() || others.iter().any(|other| other.owner(from) == owner) {
+            let unclear = match open.get(&span.offset()) {
+                Some(is) => *is != owner.filter(|&id| self.goes_on(id)),
+                None => {
+                    let is_over = alive(span, &self.reader).is_none();
+                    is_over || others.iter().any(|other| other.owner(from) == owner)
+                }
+            };
+            if unclear {
                 again.extend(others.iter().map(|other| other.offset()));
             }
         }
         for &span in all.iter().rev() {
-            let goes_on = open.contains(&span.offset());
+            let goes_on = open.contains_key(&span.offset());
             if goes_on && !again.contains(&span.offset()) {
                 continue;
             }
