@@ -1,7 +1,8 @@
 //! `eventlog metrics --otlp`: what a receiver gets, however it answers.
 
-use crate::common::{Dir, Done, command, done, finished};
+use crate::common::{Dir, Done, Log, command, done, finished};
 use crate::receiver::{Receiver, Reply, Seen};
+use ghc_eventlog::{BlockBuilder, CapsetType, EventBody, Header};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
@@ -10,8 +11,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A log that is part of the repository.
@@ -286,6 +289,140 @@ fn nothing_is_lost_while_nobody_listens() {
     assert!(rest.contains("takes what is pushed again"), "{rest}");
     finished(child.wait_with_output().expect("it ends")).exits(0);
     arrived(&receiver);
+}
+
+/// A message at each tenth of a second from the first to before the second.
+fn messages(from: u64, to: u64) -> Vec<u8> {
+    let header = Header::standard();
+    let mut block = BlockBuilder::new(Some(0));
+    for at in from..to {
+        let body = EventBody::UserMsg {
+            message: "hello".into(),
+        };
+        block
+            .push_body(&header, at * TENTH, &body)
+            .expect("an event");
+    }
+    block.finish().to_vec()
+}
+
+/// A tenth of a second, in nanoseconds.
+const TENTH: u64 = 100_000_000;
+
+/// The moments of which the number of messages was told, with that number.
+fn told_messages(receiver: &Receiver) -> Vec<(u64, u64)> {
+    let points = receiver.taken().into_iter().flat_map(|seen| seen.points());
+    let number = |value: &Value| -> u64 {
+        let text = value.as_str().expect("a number");
+        text.parse().expect("a number")
+    };
+    let points = points.filter(|(name, _)| name == "ghc.user.messages");
+    points
+        .map(|(_, point)| {
+            (
+                number(&point["timeUnixNano"]) / TENTH,
+                number(&point["asInt"]),
+            )
+        })
+        .collect()
+}
+
+/// It ends with the test.
+struct Exporter(std::process::Child);
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A program that runs, whose metrics are pushed, and what it writes its log to.
+fn exported(dir: &Dir, receiver: &Receiver) -> (Exporter, UnixStream) {
+    let socket = dir.file("app.sock");
+    let program = UnixListener::bind(&socket).expect("a socket");
+    let source = format!("unix:{socket}");
+    let args = ["--interval", "100ms", "--signals", "metrics", "--otlp"];
+    let exporter = Exporter(
+        command()
+            .args(["metrics", &source])
+            .args(args)
+            .arg(&receiver.url)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts"),
+    );
+    let client = program.accept().expect("a client").0;
+    (exporter, client)
+}
+
+/// How a program's log begins that was started at 1000 s of Unix time, and the events of `more`.
+fn beginning(more: &[EventBody<'_>]) -> Vec<u8> {
+    let global = [
+        EventBody::CapsetCreate {
+            capset: 0,
+            capset_type: CapsetType::OS_PROCESS,
+        },
+        EventBody::OsprocessPid { capset: 0, pid: 7 },
+        EventBody::WallClockTime {
+            capset: 0,
+            seconds: 1000,
+            nanoseconds: 0,
+        },
+    ];
+    let global: Vec<_> = global.iter().chain(more).map(|body| (0, *body)).collect();
+    Log::new().block(None, &global).bytes
+}
+
+/// Others may have something to say of the same time, or there may be others of which nothing was
+/// said: they are not waited for forever.
+#[test]
+fn a_program_that_says_nothing_more_is_told_whole() {
+    let caps = [0, 1].map(|created_cap| EventBody::CapCreate { created_cap });
+    for more in [&[][..], &caps[..1], &caps[..]] {
+        let receiver = Receiver::new(|_| Reply::status(200));
+        let dir = Dir::new();
+        let (_exporter, mut client) = exported(&dir, &receiver);
+        client.write_all(&beginning(more)).expect("it reads");
+        client.write_all(&messages(0, 10)).expect("it reads");
+        let expected: Vec<(u64, u64)> = (1..10).map(|at| (10_000 + at, at)).collect();
+        crate::common::wait_until("all of it comes", || told_messages(&receiver) == expected);
+    }
+}
+
+#[test]
+fn a_running_program_loses_nothing_over_an_outage() {
+    let down = Arc::new(AtomicBool::new(false));
+    let is_down = Arc::clone(&down);
+    // Relaxed: it guards no other data.
+    let receiver = Receiver::new(move |_| match is_down.load(Ordering::Relaxed) {
+        true => Reply::status(503),
+        false => Reply::status(200),
+    });
+    let dir = Dir::new();
+    let (mut exporter, mut client) = exported(&dir, &receiver);
+    let mut stderr = BufReader::new(exporter.0.stderr.take().expect("a pipe"));
+    client.write_all(&beginning(&[])).expect("it reads");
+    client.write_all(&messages(0, 100)).expect("it reads");
+    let told = || told_messages(&receiver);
+    crate::common::wait_until("the first come", || told().len() >= 50);
+    down.store(true, Ordering::Relaxed);
+    // It goes on, whether anybody takes it or not.
+    client.write_all(&messages(100, 400)).expect("it reads");
+    let line = outage(&mut stderr);
+    assert!(line.contains("503"), "{line}");
+    let before = told().len();
+    client.write_all(&messages(400, 501)).expect("it reads");
+    down.store(false, Ordering::Relaxed);
+    crate::common::wait_until("all of it comes", || {
+        told().iter().any(|(at, _)| *at == 10_500)
+    });
+    drop(exporter);
+    // Each moment once, with all messages that came before it.
+    let expected: Vec<(u64, u64)> = (1..=500).map(|at| (10_000 + at, at)).collect();
+    assert_eq!(told(), expected);
+    assert!(before < 400, "{before} came before");
 }
 
 #[test]

@@ -1,18 +1,25 @@
 //! From the bytes of a log to its fold, in the order of time.
 
 use crate::fold::{Fold, Options, Out};
-use eventlog_state::{Merge, MergeOptions, Step};
+use eventlog_state::{Merge, MergeOptions, Patience, Step};
 use ghc_eventlog::Error;
+use std::time::{Duration, Instant};
 
 /// How long a capability of a running program may be silent before the others stop waiting for
 /// it, in nanoseconds of the log.
 const STALE: u64 = 2_000_000_000;
 
+/// How long what a running program has written is held for other capabilities that may have written
+/// something at the same time. In a program that is flushed every second, all of them have been
+/// flushed by then.
+const PATIENCE: Duration = Duration::from_nanos(STALE);
+
 /// Folds the bytes of a log as they arrive.
 #[derive(Debug)]
 pub struct Feed {
     merge: Merge,
-    live: bool,
+    /// Of a program that runs.
+    patience: Option<Patience>,
     complete: bool,
     /// The fold.
     pub fold: Fold,
@@ -23,7 +30,7 @@ impl Feed {
     pub fn new(options: Options, live: bool) -> Self {
         Self {
             merge: merge(live),
-            live,
+            patience: live.then(|| Patience::new(PATIENCE)),
             complete: false,
             fold: Fold::new(options),
         }
@@ -37,7 +44,30 @@ impl Feed {
     pub fn bytes(&mut self, bytes: &[u8], out: Out<'_>) -> Result<(), Error> {
         self.fold.received(bytes.len());
         self.merge.push_bytes(bytes);
-        self.drain(out)
+        let moved = self.drain(out)?;
+        let now = Instant::now();
+        if let Some(patience) = &mut self.patience {
+            patience.came(moved, now);
+        }
+        self.hurry(now, out)
+    }
+
+    /// Passes on what was held for long enough. To be called while nothing arrives.
+    ///
+    /// # Errors
+    ///
+    /// What was held is no log.
+    pub fn idle(&mut self, out: Out<'_>) -> Result<(), Error> {
+        self.hurry(Instant::now(), out)
+    }
+
+    fn hurry(&mut self, now: Instant, out: Out<'_>) -> Result<(), Error> {
+        let patience = self.patience.as_mut();
+        if patience.is_some_and(|patience| patience.is_over(now)) {
+            self.merge.flush();
+            self.drain(out)?;
+        }
+        Ok(())
     }
 
     /// Whether the log has ended.
@@ -53,8 +83,8 @@ impl Feed {
     pub fn restart(&mut self, out: Out<'_>) -> Result<(), Error> {
         self.merge.flush();
         let result = self.drain(out);
-        self.merge = merge(self.live);
-        result
+        self.merge = merge(self.patience.is_some());
+        result.map(drop)
     }
 
     /// Ends the log: passes on the rest.
@@ -66,11 +96,13 @@ impl Feed {
         self.merge.flush();
         let result = self.drain(out);
         self.fold.finish(out);
-        result
+        result.map(drop)
     }
 
-    fn drain(&mut self, out: Out<'_>) -> Result<(), Error> {
+    /// Returns whether any event of a capability was passed on.
+    fn drain(&mut self, out: Out<'_>) -> Result<bool, Error> {
         let (fold, complete) = (&mut self.fold, &mut self.complete);
+        let mut moved = false;
         self.merge.drain(&mut |step| match step {
             Step::Session(header) => {
                 *complete = false;
@@ -78,9 +110,13 @@ impl Feed {
             }
             Step::End => *complete = true,
             Step::Block(block) => fold.block(block),
-            Step::Event(event, turn) => fold.event(event, turn, out),
+            Step::Event(event, turn) => {
+                moved |= event.cap.is_some();
+                fold.event(event, turn, out);
+            }
             Step::Gap(gap) => fold.gap(gap),
-        })
+        })?;
+        Ok(moved)
     }
 }
 

@@ -144,7 +144,12 @@ impl Program {
                     }
                 }
                 Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+                {
+                    if let Err(fault) = self.feed().idle(out) {
+                        break Some(fault);
+                    }
+                }
                 Err(error) => {
                     self.connections.store(0, Ordering::Relaxed);
                     // The error says that it ends in the middle.
@@ -197,6 +202,10 @@ impl Program {
                 Ok(Arrival::Lost(_)) => {
                     lost = true;
                     self.connections.store(0, Ordering::Relaxed);
+                }
+                Ok(Arrival::Idle) => {
+                    // As with bytes.
+                    let _ = self.feed().idle(out);
                 }
                 Ok(Arrival::End) => break Ok(()),
                 Ok(_) => {}

@@ -123,7 +123,7 @@ pub use follower::Follower;
 pub use heap::{Heap, Returned};
 pub use limits::{Keep, Limits};
 pub use losses::{Loss, Losses, Lost};
-pub use merge::{Merge, MergeOptions, Position, Step, Take, Window};
+pub use merge::{Merge, MergeOptions, Patience, Position, Step, Take, Window};
 pub use oddity::{At, Odd, Oddity, Severity};
 pub use profile::{Band, Frames, HeapProfile, Sample, Samples};
 pub use program::{Capset, HeapParameters, Program, Programs};

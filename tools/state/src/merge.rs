@@ -26,9 +26,11 @@
 //! is [`Turn::Late`].
 //!
 //! Logs of GHC 9.0 do not say which capabilities there are until the program ends. For them the
-//! merge waits for the first 16 MiB.
+//! merge waits for the first 16 MiB. The reader of a running program waits only as long
+//! as [`Patience`] says.
 
 mod fronts;
+mod patience;
 mod piece;
 mod session;
 mod window;
@@ -37,6 +39,7 @@ use crate::turn::Turn;
 use ghc_eventlog::{
     Block, Decoder, Encoded, Ending, Error, Event, Gap, Header, Item, Run, Watermark,
 };
+pub use patience::Patience;
 use piece::Pieces;
 use session::Session;
 use std::collections::VecDeque;
