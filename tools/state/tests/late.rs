@@ -483,6 +483,85 @@ fn in_the_middle_of_a_block() {
     assert!(cuts > 2000, "{cuts}");
 }
 
+/// Of damaged blocks that are held, the window contains what is sound, in blocks of the right size,
+/// and no block of which nothing is left.
+#[test]
+fn damaged_blocks_that_wait() {
+    let options = MergeOptions {
+        recovery: true,
+        ..PLENTY
+    };
+    let say = |time, text: &'static str| {
+        let message = text.into();
+        event(time, EventBody::UserMsg { message })
+    };
+    // A type that the header does not declare.
+    let garbage = vec![0x7f; 40];
+    let caps = [0, 1].map(|created_cap| event(1, EventBody::CapCreate { created_cap }));
+    let create = event(10, EventBody::CreateThread { thread: 1 });
+    let run = event(11, EventBody::RunThread { thread: 1 });
+    let stop = EventBody::StopThread {
+        thread: 1,
+        status: StopStatus::MVAR,
+        info: Some(0),
+    };
+    // Capability 1 has told nothing, so all of capability 0 waits.
+    let waits = [
+        block(Some(0), 10, 20, &[create, run, say(20, "sound")]),
+        block(Some(0), 30, 40, &[say(30, "in front"), garbage.clone()]),
+        block(Some(0), 50, 60, &[garbage]),
+        block(Some(0), 70, 80, &[say(70, "behind")]),
+    ];
+    let rest = [
+        block(Some(1), 90, 90, &[say(90, "other")]),
+        block(Some(0), 95, 100, &[event(95, stop), say(100, "last")]),
+        block(Some(1), 100, 100, &[say(100, "end")]),
+    ];
+    let begun = log(&[block(None, 1, 1, &caps), waits.concat()]);
+    // Item by item: blocks that are taken as bytes are looked at in their turn only.
+    let follow = |bytes: &[u8]| {
+        let mut follower = Follower::new(options, Keep::all());
+        let (mut decoder, mut rest) = (Decoder::new().with_recovery(true), bytes);
+        loop {
+            let item = decoder.decode(&mut rest).unwrap();
+            if item == Item::NeedMore {
+                return follower;
+            }
+            follower.push(&item, decoder.header(), &mut |_| {}).unwrap();
+        }
+    };
+    let mut follower = follow(&begun);
+    assert_eq!(follower.at(), 0);
+    let mut late = header().as_bytes().to_vec();
+    let beginning = follower.beginning().unwrap();
+    beginning.write(&mut |bytes| late.extend_from_slice(bytes));
+    // Nothing is skipped in it, and each block is as long as it says.
+    let mut reader = Reader::new(&late[..]);
+    let (mut told, mut blocks) = (Vec::new(), Vec::new());
+    while let Some(item) = reader.next_item().unwrap() {
+        match item {
+            Item::Block(block) => blocks.push((block.offset, block.offset + u64::from(block.size))),
+            Item::Event(event) if matches!(event.body, EventBody::UserMsg { .. }) => {
+                told.push(event.time);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(told, [20, 30, 70]);
+    let next = blocks.iter().skip(1).map(|(begin, _)| *begin);
+    let next: Vec<u64> = next.chain([late.len() as u64]).collect();
+    let ends: Vec<u64> = blocks.iter().map(|(_, end)| *end).collect();
+    assert_eq!(ends, next);
+    // The global one, and three of four.
+    assert_eq!(blocks.len(), 4);
+    let end = |bytes: &[u8]| {
+        let mut follower = follow(&[bytes, &rest.concat()].concat());
+        follower.finish(&mut |_| {}).unwrap();
+        follower.state().unwrap().clone()
+    };
+    assert_eq!(end(&late).difference(&end(&begun)), None);
+}
+
 /// A span belongs to the thread that began it, even if another thread has its number now, and even
 /// from the very moment at which a late reader gets the state.
 #[test]
