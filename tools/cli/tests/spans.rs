@@ -1,8 +1,12 @@
 //! `eventlog spans`.
 
-use crate::common::{Log, eventlog_with};
+use crate::common::{Dir, Log, command, eventlog_with};
 use crate::program::{Timed, at, create, everything, message, run, stop};
 use ghc_eventlog::StopStatus;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+use std::process::Stdio;
 
 fn list(options: &[&str], log: &[u8]) -> Vec<(String, u64, serde_json::Value)> {
     let args = [&["spans", "--list", "--json"], options, &["-"]].concat();
@@ -309,4 +313,30 @@ fn time_outside_all_spans_is_told() {
     let summary = &rows.last().expect("a summary")["summary"];
     assert_eq!(summary["log_ns"], 200_000_000);
     assert_eq!(summary["outside_ns"], 130_000_000);
+}
+
+/// There may be other capabilities, of which nothing was said: they are not waited for forever.
+#[test]
+fn a_span_of_a_program_that_says_nothing_more_is_listed() {
+    let dir = Dir::new();
+    let socket = dir.file("app.sock");
+    let program = UnixListener::bind(&socket).expect("a socket");
+    let mut child = command()
+        .args(["spans", "--list", "--json", &format!("unix:{socket}")])
+        .stdout(File::create(dir.file("spans")).expect("a file"))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut client = program.accept().expect("a client").0;
+    let log = Log::new().messages(0, &[(5_000, "START a"), (9_000, "STOP a")]);
+    client.write_all(&log.bytes).expect("it reads");
+    // If it does not come, the connection ends with the test, and so does whoever reads from it.
+    let spans = || std::fs::read_to_string(dir.file("spans")).expect("UTF-8");
+    crate::common::wait_until("a span comes", || spans().ends_with('\n'));
+    let span: serde_json::Value = serde_json::from_str(&spans()).expect("JSON");
+    assert_eq!(span["name"], "a", "{span}");
+    // With the end of the program it ends.
+    drop(client);
+    drop(program);
+    assert!(child.wait().expect("it ends").success());
 }

@@ -9,16 +9,23 @@ use crate::errors;
 use crate::input::{Input, Outcome, Reading, Step};
 use crate::source::SourceArgs;
 use anyhow::Result;
-use eventlog_state::{Merge, MergeOptions, Step as Told, Take, Turn};
+use eventlog_state::{Merge, MergeOptions, Patience, Step as Told, Take, Turn};
 use ghc_eventlog::{Block, Error, Event, Gap, Header, Item, Part, ReadError, Reader, Run};
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// How long a capability of a running program may be silent before the events of the others are no
 /// longer held back for it.
 const STALE: u64 = 2_000_000_000;
+
+/// How long what one capability has written is held for the others, if somebody is watching. In a
+/// program that is flushed every second, all of them have been flushed by then.
+const PATIENCE: Duration = Duration::from_nanos(STALE);
+/// How often that is checked while nothing arrives.
+const TICK: Duration = Duration::from_millis(500);
 
 /// A consumer of a log.
 pub trait Sink {
@@ -59,6 +66,12 @@ pub trait Sink {
     /// Nothing has arrived for a tick.
     fn idle(&mut self) -> Result<()> {
         Ok(())
+    }
+
+    /// Whether somebody is watching while the log arrives: then events are held only for a moment,
+    /// even if earlier ones may still arrive.
+    fn is_watched(&self) -> bool {
+        false
     }
 
     /// Whether the rest of the log is not needed.
@@ -164,11 +177,17 @@ impl Fed {
 
 /// Reads a log to its end, or to the first fault.
 pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut S) -> Result<Fed> {
-    let mut order = mode.order(args.follow || args.source.is_socket());
-    let mut told = Handing::default();
+    let live = args.follow || args.source.is_socket();
+    let mut order = mode.order(live);
+    let is_watched = live && order.is_some() && sink.is_watched();
+    let mut told = Handing {
+        patience: is_watched.then(|| Patience::new(PATIENCE)),
+        ..Handing::default()
+    };
     let mut rejoined = false;
     let reading = Reading {
         runs_only: order.is_some(),
+        tick: reading.tick.or(is_watched.then_some(TICK)),
         ..reading
     };
     let outcome = Input::open(args, reading)?.each(|step| {
@@ -204,7 +223,12 @@ pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut
                 }
             }
             (Step::Rejoined, _) => rejoined = true,
-            (Step::Idle, _) => sink.idle()?,
+            (Step::Idle, order) => {
+                if let Some(order) = order {
+                    told.hurry(order, sink)?;
+                }
+                sink.idle()?;
+            }
         }
         Ok(match sink.has_enough() {
             true => ControlFlow::Break(()),
@@ -268,10 +292,34 @@ struct Handing {
     /// How many events were late. Late events of the global block do not count: they describe the
     /// program, whenever they arrive, and GHC 9.0 writes them at exit.
     late: u64,
+    /// Only for a running program that is watched.
+    patience: Option<Patience>,
 }
 
 impl Handing {
+    /// Passes on what is certain, and what was held for long enough.
     fn hand_on(&mut self, order: &mut InOrder, sink: &mut impl Sink) -> Result<()> {
+        let moved = self.drain(order, sink)?;
+        if let Some(patience) = &mut self.patience {
+            patience.came(moved, Instant::now());
+            self.hurry(order, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Passes on what was held for long enough.
+    fn hurry(&mut self, order: &mut InOrder, sink: &mut impl Sink) -> Result<()> {
+        let patience = self.patience.as_mut();
+        if patience.is_some_and(|patience| patience.is_over(Instant::now())) {
+            order.flush();
+            self.drain(order, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether any event of a capability was passed on.
+    fn drain(&mut self, order: &mut InOrder, sink: &mut impl Sink) -> Result<bool> {
+        let mut moved = false;
         order.drain(&mut |told| match told {
             Told::Session(_) => {
                 self.reached = 0;
@@ -284,12 +332,14 @@ impl Handing {
                     Some(_) => turn == Turn::Late,
                 };
                 if event.cap.is_some() {
+                    moved = true;
                     self.late += u64::from(late);
                     self.reached = self.reached.max(event.time);
                 }
                 sink.event(event, late)
             }
             _ => Ok(()),
-        })
+        })?;
+        Ok(moved)
     }
 }

@@ -241,6 +241,10 @@ impl Sink for Verb {
         Ok(self.out.flush()?)
     }
 
+    fn is_watched(&self) -> bool {
+        self.args.list
+    }
+
     fn has_enough(&self) -> bool {
         self.args.list && self.args.limit.is_some_and(|limit| self.count >= limit)
     }

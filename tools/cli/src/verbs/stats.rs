@@ -288,6 +288,10 @@ impl Sink for Stats {
         self.tick()
     }
 
+    fn is_watched(&self) -> bool {
+        self.live.is_some()
+    }
+
     fn has_enough(&self) -> bool {
         self.screen.as_ref().is_some_and(Screen::is_over)
     }
