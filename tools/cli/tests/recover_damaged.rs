@@ -102,7 +102,7 @@ fn holes_are_not_believed() {
     let table = entry(layout.tables_size - 64);
     file.write_all_at(&table, layout.tables_at)
         .expect("written");
-    with_little_memory(&dir, &dir.file("sparse"), 1, "cannot be");
+    with_little_memory(&dir, &dir.file("sparse"), 1, "impossible sizes");
 
     // Records and entries in a file that may be this large, but is almost empty on the disk.
     let layout = Layout::new(1 << 30, 4096, 1, 7);
