@@ -211,11 +211,16 @@ fn broken(document: &Path, text: &str) -> Vec<String> {
             Some((path, anchor)) => (path, Some(anchor.to_string())),
             None => (*link, None),
         };
-        let has = |text: &str| anchor.is_none_or(|anchor| anchors(text).contains(&anchor));
+        let has = |text: &str| {
+            anchor
+                .as_ref()
+                .is_none_or(|anchor| anchors(text).contains(anchor))
+        };
         let target = folder.join(path);
         match (path.is_empty(), target.is_file()) {
             (true, _) => !has(text),
-            (false, true) => !has(&read(&target)),
+            // Pictures are files, too, without anchors.
+            (false, true) => anchor.is_some() && !has(&read(&target)),
             (false, false) => !target.exists(),
         }
     };
