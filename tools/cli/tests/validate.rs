@@ -157,6 +157,25 @@ fn a_capability_whose_beginning_is_overwritten_may_begin_with_a_stop() {
 }
 
 #[test]
+fn a_log_may_name_the_highest_capability() {
+    let events = [
+        (1, create(1)),
+        (2, run(1)),
+        (3, stop(1, StopStatus::YIELDING)),
+        (
+            4,
+            EventBody::MigrateThread {
+                thread: 1,
+                new_cap: u16::MAX,
+            },
+        ),
+    ];
+    let log = Log::new().block(Some(0), &at(&events)).end();
+    let done = validate(&log);
+    assert!(done.code <= 1, "{done:?}");
+}
+
+#[test]
 fn collections_begin_and_end() {
     let (start, end) = (EventBody::GcStart, EventBody::GcEnd);
     // Statistics before the end, with a later time, and in a sorted log.

@@ -454,7 +454,7 @@ impl Scheduler {
                 thread: &thread,
             });
         }
-        for (number, cap) in (0u16..).zip(&mut self.caps) {
+        for (number, cap) in (0..=u16::MAX).zip(&mut self.caps) {
             if cap.seen {
                 cap.finish(number, time, see);
             }
