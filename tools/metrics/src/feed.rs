@@ -3,16 +3,7 @@
 use crate::fold::{Fold, Options, Out};
 use eventlog_state::{Merge, MergeOptions, Patience, Step};
 use ghc_eventlog::Error;
-use std::time::{Duration, Instant};
-
-/// How long a capability of a running program may be silent before the others stop waiting for
-/// it, in nanoseconds of the log.
-const STALE: u64 = 2_000_000_000;
-
-/// How long what a running program has written is held for other capabilities that may have written
-/// something at the same time. In a program that is flushed every second, all of them have been
-/// flushed by then.
-const PATIENCE: Duration = Duration::from_nanos(STALE);
+use std::time::Instant;
 
 /// Folds the bytes of a log as they arrive.
 #[derive(Debug)]
@@ -30,7 +21,7 @@ impl Feed {
     pub fn new(options: Options, live: bool) -> Self {
         Self {
             merge: merge(live),
-            patience: live.then(|| Patience::new(PATIENCE)),
+            patience: live.then(|| Patience::new(Patience::LIVE)),
             complete: false,
             fold: Fold::new(options),
         }
@@ -122,7 +113,7 @@ impl Feed {
 
 fn merge(live: bool) -> Merge {
     Merge::new(MergeOptions {
-        stale_after: live.then_some(STALE),
+        stale_after: live.then_some(MergeOptions::LIVE_STALE_AFTER),
         recovery: true,
         ..MergeOptions::default()
     })

@@ -16,9 +16,6 @@ use heap::Heap;
 use std::sync::Arc;
 use threads::Threads;
 
-/// How long a capability of a running program may be silent before the others stop waiting for
-/// it, in nanoseconds of the log.
-const STALE: u64 = 2_000_000_000;
 /// The most bytes that wait for capabilities that lag.
 const ORDER: usize = 32 << 20;
 /// The most bytes of definitions.
@@ -115,7 +112,7 @@ impl Fold {
         };
         let mut merge = Merge::new(MergeOptions {
             max_bytes: ORDER,
-            stale_after: live.then_some(STALE),
+            stale_after: live.then_some(MergeOptions::LIVE_STALE_AFTER),
             recovery: true,
         });
         merge.push_bytes(header.as_bytes());

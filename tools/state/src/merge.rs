@@ -58,6 +58,12 @@ pub struct MergeOptions {
     pub recovery: bool,
 }
 
+impl MergeOptions {
+    /// [`stale_after`](Self::stale_after) for running programs. In one that is flushed every
+    /// second, all capabilities have been flushed by then.
+    pub const LIVE_STALE_AFTER: u64 = 2_000_000_000;
+}
+
 impl Default for MergeOptions {
     /// 64 MiB, waiting for all capabilities, stopping at faults.
     fn default() -> Self {

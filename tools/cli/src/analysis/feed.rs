@@ -17,14 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a capability of a running program may be silent before the events of the others are no
-/// longer held back for it.
-const STALE: u64 = 2_000_000_000;
-
-/// How long what one capability has written is held for the others, if somebody is watching. In a
-/// program that is flushed every second, all of them have been flushed by then.
-const PATIENCE: Duration = Duration::from_nanos(STALE);
-/// How often that is checked while nothing arrives.
+/// How often it is checked, while nothing arrives, whether events are held for too long.
 const TICK: Duration = Duration::from_millis(500);
 
 /// A consumer of a log.
@@ -98,7 +91,7 @@ impl Mode {
         Some(InOrder {
             merge: Merge::new(MergeOptions {
                 max_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
-                stale_after: live.then_some(STALE),
+                stale_after: live.then_some(MergeOptions::LIVE_STALE_AFTER),
                 recovery: true,
             }),
             header: None,
@@ -181,7 +174,7 @@ pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut
     let mut order = mode.order(live);
     let is_watched = live && order.is_some() && sink.is_watched();
     let mut told = Handing {
-        patience: is_watched.then(|| Patience::new(PATIENCE)),
+        patience: is_watched.then(|| Patience::new(Patience::LIVE)),
         ..Handing::default()
     };
     let mut rejoined = false;

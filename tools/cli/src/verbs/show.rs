@@ -9,6 +9,7 @@ use crate::filter::{Filter, FilterArgs};
 use crate::input::{Input, Reading, Step};
 use crate::source::SourceArgs;
 use eventlog_source::Source;
+use eventlog_state::MergeOptions;
 use ghc_eventlog::{Event, Item, Order, OrderOptions, WallClock};
 use lines::{Format, Lines};
 use std::ops::ControlFlow;
@@ -187,8 +188,8 @@ fn show_plain(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
 fn show_live_sorted(args: &Args, printer: &mut Printer) -> anyhow::Result<ExitCode> {
     let mut order = Order::new(OrderOptions {
         max_bytes: usize::try_from(args.sort_memory).unwrap_or(usize::MAX),
-        // An idle capability flushes nothing. Two seconds are two of the usual flush intervals.
-        stale_after: Some(2_000_000_000),
+        // An idle capability flushes nothing.
+        stale_after: Some(MergeOptions::LIVE_STALE_AFTER),
         ..OrderOptions::default()
     });
     let outcome = Input::open(&args.input, reading(args))?.each(|step| {

@@ -18,6 +18,9 @@ pub struct Patience {
 }
 
 impl Patience {
+    /// The limit for running programs: as long as their merge waits for a capability that lags.
+    pub const LIVE: Duration = Duration::from_nanos(super::MergeOptions::LIVE_STALE_AFTER);
+
     /// Starts before any bytes have arrived.
     pub fn new(limit: Duration) -> Self {
         Self { limit, since: None }
@@ -30,7 +33,7 @@ impl Patience {
         }
     }
 
-    /// Returns whether bytes have arrived and nothing was passed on for too long; then begins anew.
+    /// Returns whether bytes have arrived and nothing was passed on for too long; then begins again.
     pub fn is_over(&mut self, now: Instant) -> bool {
         let waits = self.since.map(|since| now.saturating_duration_since(since));
         let is_over = waits.is_some_and(|waits| waits >= self.limit);
