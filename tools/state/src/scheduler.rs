@@ -366,8 +366,16 @@ impl Scheduler {
         }
         let (state, was) = (thread.state, thread.cap());
         thread.set_cap(to);
-        if state.is_runnable() {
-            let fewer = was == Some(to) || self.leaves(was, time, see);
+        if !matches!(state, ThreadState::Running { .. }) {
+            // Only threads that are ready are passed on: if it was blocked, it was woken
+            // although the log does not say so.
+            if !state.is_runnable()
+                && let Some(ended) = thread.enter(id, time, ThreadState::Runnable)
+            {
+                see(Fact::Thread(ended));
+            }
+            let here = was == Some(to) && state.is_runnable();
+            let fewer = here || (state.is_runnable() && self.leaves(was, time, see));
             self.cap(to).ready(fewer, true);
             self.update(from, time, None, see);
             self.update(to, time, None, see);

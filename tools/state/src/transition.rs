@@ -318,9 +318,9 @@ impl<F: FnMut(Option<u16>, &[u8])> Transition<'_, F> {
         elsewhere.sort_by_key(|(cap, ..)| *cap);
         for (cap, thread, new_cap) in elsewhere {
             self.event(Some(cap), &EventBody::MigrateThread { thread, new_cap });
-            if let Some(known) = self.reader.thread(thread) {
-                self.reader.is_in(thread, known.state, Some(new_cap));
-            }
+            // A thread that is passed on is ready.
+            let state = ThreadState::Runnable;
+            self.reader.is_in(thread, state, Some(new_cap));
         }
         changed.sort_by_key(|(home, ..)| *home);
         for (home, id, thread) in changed {

@@ -70,11 +70,13 @@ pub fn without_sizes(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Logs of real programs: the ones in the repository, and the generated ones if they exist.
+/// Logs of real programs: the ones in the repository, the generated ones if they exist, and
+/// those in the directory that `EVENTLOG_LOGS` names.
 pub fn real_logs() -> Vec<(String, Vec<u8>)> {
     let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../formats/events/corpus");
     let mut logs = Vec::new();
-    for dir in [corpus.clone(), corpus.join("logs")] {
+    let others = std::env::var_os("EVENTLOG_LOGS").map(PathBuf::from);
+    for dir in [corpus.clone(), corpus.join("logs")].into_iter().chain(others) {
         let Ok(entries) = std::fs::read_dir(dir) else {
             continue;
         };
