@@ -354,9 +354,8 @@ impl Machine {
             Act::Stop(..) => self.running = None,
             // These do not change the state.
             Act::Wake if before != Class::Blocked => return None,
-            Act::Create if before != Class::Away => return None,
-            // It may be on its way through.
-            Act::Migrate(_) if !matches!(before, Class::Runnable | Class::Away) => return None,
+            Act::Create if !matches!(before, Class::Away | Class::Refused) => return None,
+            Act::Migrate(_) if before == Class::Running => return None,
             _ => {}
         }
         self.update(time)

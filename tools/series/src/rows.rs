@@ -515,7 +515,7 @@ fn take(
         cap.arrives(thread, time, act);
     }
     if let Act::Migrate(to) = act
-        && matches!(before, Class::Runnable | Class::Away)
+        && !matches!(before, Class::Running | Class::Refused)
     {
         departures.departs(thread, time, to);
     }

@@ -146,9 +146,10 @@ impl ThreadRow<'_> {
             from = from.min(it.from.saturating_sub(1));
             let earlier = self.intervals(from, it.to, MOST_STEPS);
             let earlier = earlier.and_then(|all| all.into_iter().find(here));
-            if earlier.is_none_or(|earlier| earlier.from >= it.from) {
+            if earlier.is_none_or(|earlier| earlier.from == it.from) {
                 break;
             }
+            // It began earlier, or later: it did something else before it left.
             found = earlier;
         }
         found

@@ -161,7 +161,12 @@ impl Program {
             }
             2 | 3 => {
                 let to = self.random.below(self.caps.len() as u64) as u16;
-                if let Some(thread) = self.pick(cap, Doing::Ready)
+                // Sometimes the log does not say that a thread was woken before it is passed on.
+                let was = match self.random.below(4) {
+                    0 => Doing::Blocked,
+                    _ => Doing::Ready,
+                };
+                if let Some(thread) = self.pick(cap, was)
                     && to != cap
                 {
                     let new_cap = to;
