@@ -314,6 +314,7 @@ fn publish(directory: &Path, pictures: &[(&str, String)]) -> Result<(), String> 
         "stream",
         "scaling",
         "relay",
+        "series",
     ] {
         if let Ok(part) = fs::read_to_string(directory.join(format!("{name}.md"))) {
             results.push_str(&part);
