@@ -244,7 +244,7 @@ fn a_range_is_what_cut_makes_of_the_whole() {
 }
 
 #[test]
-fn whoever_kills_the_relay_keeps_what_was_recorded() {
+fn a_killed_relay_leaves_what_was_recorded() {
     let (log, begins) = long_log(400);
     let mut recording = Recording::start(&["--rotate-size", "32K"]);
     let mut source = recording.program.accept();

@@ -70,20 +70,20 @@ fn processor_time() -> Result<f64> {
     Ok(ticks / 100.0)
 }
 
-struct Bed {
+struct TestRelay {
     relay: Relay,
     program: UnixStream,
     path: std::path::PathBuf,
     header: Header,
 }
 
-fn bed() -> Result<Bed> {
+fn test() -> Result<TestRelay> {
     let relay = Relay::start(Options::default())?;
     let (program, log) = UnixStream::pair()?;
     relay.add("app", Intake::read(log))?;
     let path = std::env::temp_dir().join(format!("relay-load-{}.sock", std::process::id()));
     relay.serve(&Address::Unix(path.clone()), None)?;
-    Ok(Bed {
+    Ok(TestRelay {
         relay,
         program,
         path,
@@ -92,32 +92,32 @@ fn bed() -> Result<Bed> {
 }
 
 fn load(clients: usize, rate: f64, seconds: f64) -> Result<()> {
-    let mut bed = bed()?;
+    let mut test = test()?;
     let mut child = Command::new(std::env::current_exe()?)
         .arg("read")
-        .arg(&bed.path)
+        .arg(&test.path)
         .arg(clients.to_string())
         .stdout(Stdio::piped())
         .spawn()?;
-    while bed.relay.status().clients.len() < clients {
+    while test.relay.status().clients.len() < clients {
         std::thread::sleep(Duration::from_millis(10));
     }
-    bed.program.write_all(bed.header.as_bytes())?;
-    bed.program.write_all(&threads(&bed.header, 50)?)?;
+    test.program.write_all(test.header.as_bytes())?;
+    test.program.write_all(&threads(&test.header, 50)?)?;
     let mut time = 10;
     let (begun, before) = (Instant::now(), processor_time()?);
     let mut sent = 0usize;
     let mut worst = 0;
     while begun.elapsed().as_secs_f64() < seconds {
-        let block = block(&bed.header, &mut time)?;
-        bed.program.write_all(&block)?;
+        let block = block(&test.header, &mut time)?;
+        test.program.write_all(&block)?;
         sent += block.len();
         let due = sent as f64 / (rate * 1e6);
         let ahead = due - begun.elapsed().as_secs_f64();
         if ahead > 0.0 {
             std::thread::sleep(Duration::from_secs_f64(ahead));
         }
-        let lag = bed
+        let lag = test
             .relay
             .status()
             .clients
@@ -128,7 +128,7 @@ fn load(clients: usize, rate: f64, seconds: f64) -> Result<()> {
     }
     let took = begun.elapsed().as_secs_f64();
     let cores = (processor_time()? - before) / took;
-    let status = bed.relay.status();
+    let status = test.relay.status();
     let ring = status.sources[0]
         .session
         .as_ref()
@@ -142,8 +142,8 @@ fn load(clients: usize, rate: f64, seconds: f64) -> Result<()> {
         worst >> 10,
         status.clients.iter().map(|it| it.resyncs).sum::<u64>(),
     );
-    drop(bed.program);
-    bed.relay.drain(Duration::from_secs(10));
+    drop(test.program);
+    test.relay.drain(Duration::from_secs(10));
     child.wait()?;
     Ok(())
 }
@@ -167,20 +167,20 @@ fn read(path: &Path, count: usize) -> Result<()> {
 
 /// Measures the time from connecting until the whole state has arrived.
 fn join(count: u32, times: usize) -> Result<()> {
-    let mut bed = bed()?;
-    bed.program.write_all(bed.header.as_bytes())?;
-    bed.program.write_all(&threads(&bed.header, count)?)?;
-    let ready = |bed: &Bed| {
-        let status = bed.relay.status();
+    let mut test = test()?;
+    test.program.write_all(test.header.as_bytes())?;
+    test.program.write_all(&threads(&test.header, count)?)?;
+    let ready = |test: &TestRelay| {
+        let status = test.relay.status();
         let session = status.sources[0].session.as_ref();
         session.is_some_and(|it| it.fold.threads == u64::from(count) && it.fold.lag_bytes == 0)
     };
-    while !ready(&bed) {
+    while !ready(&test) {
         std::thread::sleep(Duration::from_millis(10));
     }
     // Meanwhile the stream continues, at about 10 MB/s.
-    let mut program = bed.program.try_clone()?;
-    let header = bed.header.clone();
+    let mut program = test.program.try_clone()?;
+    let header = test.header.clone();
     let (stop, stopped) = channel::<()>();
     let writes = std::thread::spawn(move || {
         let mut time = 10;
@@ -198,7 +198,7 @@ fn join(count: u32, times: usize) -> Result<()> {
     let mut buffer = vec![0; 64 << 10];
     for _ in 0..times {
         let begun = Instant::now();
-        let mut client = UnixStream::connect(&bed.path)?;
+        let mut client = UnixStream::connect(&test.path)?;
         let (mut got, mut created) = (Vec::new(), 0u32);
         // One message for each thread: then the state is complete.
         let mut from = 0;

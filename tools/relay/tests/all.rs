@@ -6,3 +6,4 @@ mod join;
 mod recorder;
 mod resync;
 mod sessions;
+mod threadscope;

@@ -35,11 +35,11 @@ fn message(time: u64) -> Vec<u8> {
 fn one_that_sends_garbage_one_that_says_nothing_and_one_that_reads_a_byte_at_a_time() {
     let log = some_log();
     let header = boundaries(&log).0;
-    let mut bed = Bed::new(Options::default());
-    let mut noisy = bed.connect_and_wait();
-    let silent = bed.connect_and_wait();
-    let slow = bed.connect_and_wait();
-    let half_closed = bed.connect_and_wait();
+    let mut test = TestRelay::new(Options::default());
+    let mut noisy = test.connect_and_wait();
+    let silent = test.connect_and_wait();
+    let slow = test.connect_and_wait();
+    let half_closed = test.connect_and_wait();
     half_closed.0.shutdown(Shutdown::Write).unwrap();
     noisy.send(b"GET / HTTP/1.1\r\n\r\n");
     let mut writer = noisy.0.try_clone().unwrap();
@@ -51,10 +51,10 @@ fn one_that_sends_garbage_one_that_says_nothing_and_one_that_reads_a_byte_at_a_t
             }
         }
     });
-    bed.begin(&header);
-    bed.give(&log[header.len()..]);
-    bed.settle();
-    bed.source.send(Does::End).unwrap();
+    test.begin(&header);
+    test.give(&log[header.len()..]);
+    test.settle();
+    test.source.send(SourceStep::End).unwrap();
     for client in [silent, half_closed, noisy] {
         assert!(client.read_all().starts_with(&log));
     }
@@ -71,17 +71,17 @@ fn one_that_sends_garbage_one_that_says_nothing_and_one_that_reads_a_byte_at_a_t
 
 #[test]
 fn commands_of_unix_clients_reach_the_program_and_those_of_tcp_clients_do_not() {
-    let mut bed = Bed::new(Options::default());
-    let tcp = bed
+    let mut test = TestRelay::new(Options::default());
+    let tcp = test
         .relay
         .serve(&"tcp:127.0.0.1:0".parse().unwrap(), None)
         .unwrap();
     let Address::Tcp(tcp) = tcp else { panic!() };
     let (mut program, to) = UnixStream::pair().unwrap();
-    bed.source.send(Does::Commands(to.into())).unwrap();
-    bed.begin(header().as_bytes());
+    test.source.send(SourceStep::Commands(to.into())).unwrap();
+    test.begin(header().as_bytes());
     let mut far = TcpStream::connect(&tcp).unwrap();
-    let mut near = bed.connect();
+    let mut near = test.connect();
     let length = header().as_bytes().len();
     assert_eq!(near.read_some(length), header().as_bytes());
     let mut got = vec![0; length];
@@ -99,9 +99,9 @@ fn commands_of_unix_clients_reach_the_program_and_those_of_tcp_clients_do_not() 
     program.read_exact(&mut got).unwrap();
     assert_eq!(got, census.as_bytes());
     // It is counted just after it was sent.
-    bed.wait("it is counted", |status| status.commands == 1);
+    test.wait("it is counted", |status| status.commands == 1);
     // Both still get the log.
-    bed.give(&message(1));
+    test.give(&message(1));
     assert_eq!(near.read_some(message(1).len()), message(1));
     let mut got = vec![0; message(1).len()];
     far.read_exact(&mut got).unwrap();
@@ -115,17 +115,17 @@ fn commands_of_unix_clients_reach_the_program_and_those_of_tcp_clients_do_not() 
 fn there_are_only_so_many() {
     let mut options = Options::default();
     options.max_clients = 2;
-    let bed = Bed::new(options);
-    let one = bed.connect_and_wait();
-    let _two = bed.connect_and_wait();
-    let mut three = bed.connect();
+    let test = TestRelay::new(options);
+    let one = test.connect_and_wait();
+    let _two = test.connect_and_wait();
+    let mut three = test.connect();
     three.0.set_read_timeout(Some(LONG)).unwrap();
     assert_eq!(three.0.read(&mut [0]).unwrap(), 0);
-    assert_eq!(bed.relay.status().clients_refused, 1);
+    assert_eq!(test.relay.status().clients_refused, 1);
     // A client that disconnects makes room, also while no data arrives.
     drop(one);
-    bed.wait("room", |status| status.clients.len() == 1);
-    let _four = bed.connect_and_wait();
+    test.wait("room", |status| status.clients.len() == 1);
+    let _four = test.connect_and_wait();
 }
 
 #[test]
@@ -166,17 +166,17 @@ fn sockets_are_their_owners_and_their_files_are_not_left_behind() {
 fn a_relay_that_is_drained_ends_every_log() {
     let log = some_log();
     let header = boundaries(&log).0;
-    let mut bed = Bed::new(Options::default());
-    let early = bed.connect_and_wait();
-    bed.begin(&header);
-    bed.give(&log[header.len()..]);
+    let mut test = TestRelay::new(Options::default());
+    let early = test.connect_and_wait();
+    test.begin(&header);
+    test.give(&log[header.len()..]);
     // A part of a block whose rest never arrives.
-    bed.give(&message(1 << 40)[..30]);
-    bed.given -= 30;
-    bed.settle();
-    let (late, mut got) = bed.join(&header);
-    let mut reader = bed.relay.reader("app", Start::Now).unwrap();
-    let other = bed.relay.clone();
+    test.give(&message(1 << 40)[..30]);
+    test.given -= 30;
+    test.settle();
+    let (late, mut got) = test.join(&header);
+    let mut reader = test.relay.reader("app", Start::Now).unwrap();
+    let other = test.relay.clone();
     let readers = std::thread::spawn(move || {
         let early = early.read_all();
         got.extend(late.read_all());
@@ -184,8 +184,8 @@ fn a_relay_that_is_drained_ends_every_log() {
         reader.read_to_end(&mut read).unwrap();
         [early, got, read]
     });
-    let at = bed.at.clone();
-    bed.relay.clone().drain(LONG);
+    let at = test.at.clone();
+    test.relay.clone().drain(LONG);
     for got in readers.join().unwrap() {
         assert!(got.ends_with(&[0xff, 0xff]));
         assert_eq!(fold(&got).0.difference(&fold(&log).0), None);
@@ -199,23 +199,23 @@ fn a_relay_that_is_drained_ends_every_log() {
 #[test]
 fn a_relay_that_is_drained_leaves_no_socket() {
     for _ in 0..200 {
-        let bed = Bed::new(Options::default());
-        bed.relay.clone().drain(LONG);
-        assert!(!bed.at.exists());
+        let test = TestRelay::new(Options::default());
+        test.relay.clone().drain(LONG);
+        assert!(!test.at.exists());
     }
 }
 
 #[test]
 fn a_client_that_takes_nothing_does_not_keep_the_end_waiting() {
-    let mut bed = Bed::new(Options::default());
-    let _stalled = bed.connect_and_wait();
-    bed.begin(header().as_bytes());
+    let mut test = TestRelay::new(Options::default());
+    let _stalled = test.connect_and_wait();
+    test.begin(header().as_bytes());
     for time in 1..20_000 {
-        bed.give(&message(time));
+        test.give(&message(time));
     }
-    bed.settle();
+    test.settle();
     let begun = Instant::now();
-    bed.relay.clone().drain(Duration::from_millis(100));
+    test.relay.clone().drain(Duration::from_millis(100));
     assert!(begun.elapsed() >= Duration::from_millis(100));
     assert!(begun.elapsed() < LONG);
 }

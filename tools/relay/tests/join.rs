@@ -32,19 +32,19 @@ fn check(name: &str, log: &[u8], most: usize) -> usize {
     }
     let chosen = spread(ends.len(), most);
     let (whole, errors) = fold(log);
-    let mut bed = Bed::new(Options::default());
-    bed.begin(&header);
+    let mut test = TestRelay::new(Options::default());
+    test.begin(&header);
     let mut done = header.len();
     let mut clients = Vec::new();
     for (index, &end) in ends.iter().enumerate() {
-        bed.give(&log[done..end]);
+        test.give(&log[done..end]);
         done = end;
         if chosen.binary_search(&index).is_err() {
             continue;
         }
-        bed.settle();
+        test.settle();
         if index % 5 == 4 {
-            let mut reader = bed.relay.reader("app", Start::Now).unwrap();
+            let mut reader = test.relay.reader("app", Start::Now).unwrap();
             let mut got = vec![0; header.len()];
             reader.read_exact(&mut got).unwrap();
             let read = std::thread::spawn(move || {
@@ -54,16 +54,16 @@ fn check(name: &str, log: &[u8], most: usize) -> usize {
             clients.push((end, read));
             continue;
         }
-        let (client, mut got) = bed.join(&header);
+        let (client, mut got) = test.join(&header);
         let read = std::thread::spawn(move || {
             got.extend(client.read_all());
             got
         });
         clients.push((end, read));
     }
-    bed.give(&log[done..]);
-    bed.source.send(Does::End).unwrap();
-    let relay = bed.relay.id();
+    test.give(&log[done..]);
+    test.source.send(SourceStep::End).unwrap();
+    let relay = test.relay.id();
     let count = clients.len();
     for (end, read) in clients {
         let got = read.join().unwrap();

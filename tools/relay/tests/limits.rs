@@ -38,8 +38,8 @@ fn lively(number: u64) -> Vec<u8> {
 fn nothing_leaks_and_memory_is_bounded() {
     let mut options = Options::default();
     options.ring_bytes = 4 << 20;
-    let mut bed = Bed::new(options);
-    let tcp = bed
+    let mut test = TestRelay::new(options);
+    let tcp = test
         .relay
         .serve(&"tcp:127.0.0.1:0".parse().unwrap(), None)
         .unwrap();
@@ -48,60 +48,60 @@ fn nothing_leaks_and_memory_is_bounded() {
 
     // Clients that connect and disconnect before there is a session.
     for n in 0..50 {
-        let client = bed.connect();
+        let client = test.connect();
         if n % 2 == 0 {
             client.0.shutdown(Shutdown::Write).unwrap();
         }
     }
-    bed.wait("clients to leave", |status| {
+    test.wait("clients to leave", |status| {
         status.clients_total >= 50 && nobody(status)
     });
-    bed.begin(header().as_bytes());
+    test.begin(header().as_bytes());
     for number in 0..200 {
-        bed.give(&lively(number));
+        test.give(&lively(number));
     }
-    bed.settle();
-    bed.join(header().as_bytes());
-    bed.wait("clients to leave", nobody);
+    test.settle();
+    test.join(header().as_bytes());
+    test.wait("clients to leave", nobody);
     let before = (count("/proc/self/fd"), count("/proc/self/task"));
 
-    let came = bed.relay.status().clients_total;
+    let came = test.relay.status().clients_total;
     let mut number = 200;
     for n in 0..1000 {
         match n % 5 {
-            0 => drop(bed.connect()),
+            0 => drop(test.connect()),
             1 => drop(TcpStream::connect(&tcp).unwrap()),
-            2 => drop(bed.join(header().as_bytes())),
+            2 => drop(test.join(header().as_bytes())),
             3 => {
-                let mut client = bed.connect();
+                let mut client = test.connect();
                 client.send(b"garbage");
                 client.0.shutdown(Shutdown::Write).unwrap();
             }
             _ => {
                 // In the middle of the first bytes.
-                let mut client = bed.connect();
+                let mut client = test.connect();
                 client.read_some(100);
             }
         }
         if n % 10 == 0 {
-            bed.give(&lively(number));
+            test.give(&lively(number));
             number += 1;
         }
     }
     // TCP clients that say nothing are noticed when something is sent to them.
     let mut rounds = 0;
     loop {
-        bed.give(&lively(number));
+        test.give(&lively(number));
         number += 1;
         rounds += 1;
-        let status = bed.relay.status();
+        let status = test.relay.status();
         if status.clients_total >= came + 1000 && nobody(&status) {
             break;
         }
         assert!(rounds < 10_000, "{status:#?}");
         std::thread::sleep(Duration::from_millis(5));
     }
-    bed.settle();
+    test.settle();
     // The descriptors of the last one are closed a moment later.
     let mut after = (0, 0);
     for _ in 0..1000 {
@@ -114,8 +114,8 @@ fn nothing_leaks_and_memory_is_bounded() {
     assert_eq!(after, before, "descriptors and threads");
 
     // A client that stalls, one that follows, and a long stream.
-    let (_stalled, _) = bed.join(header().as_bytes());
-    let (mut follows, _) = bed.join(header().as_bytes());
+    let (_stalled, _) = test.join(header().as_bytes());
+    let (mut follows, _) = test.join(header().as_bytes());
     let read = std::thread::spawn(move || {
         let mut sum = 0;
         let mut buffer = vec![0; 1 << 16];
@@ -127,11 +127,11 @@ fn nothing_leaks_and_memory_is_bounded() {
     let mut steady = 0;
     for round in 0..40 {
         for _ in 0..100 {
-            bed.give(&lively(number));
+            test.give(&lively(number));
             number += 1;
         }
-        bed.settle();
-        let status = bed.relay.status();
+        test.settle();
+        let status = test.relay.status();
         let session = status.sources[0].session.as_ref().unwrap();
         assert!(session.ring.bytes <= 4 << 20);
         match round {
@@ -144,12 +144,12 @@ fn nothing_leaks_and_memory_is_bounded() {
         }
     }
     // Nothing is kept of finished threads.
-    let status = bed.relay.status();
+    let status = test.relay.status();
     assert_eq!(status.sources[0].session.as_ref().unwrap().fold.threads, 0);
     let text = serde_json::to_string(&status).unwrap();
     let again: Status = serde_json::from_str(&text).unwrap();
     assert_eq!(again.clients.len(), 2);
-    bed.relay.clone().drain(Duration::from_secs(1));
-    drop(bed);
+    test.relay.clone().drain(Duration::from_secs(1));
+    drop(test);
     assert!(read.join().unwrap() > 10 << 20);
 }

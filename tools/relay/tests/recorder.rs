@@ -38,14 +38,14 @@ fn the_source_waits_and_files_go_on_at_every_piece() {
         let log = without_end(&log);
         let (header, ends) = boundaries(log);
         let (whole, _) = fold(log);
-        let mut bed = Bed::new(small_ring());
-        let mut recorder = bed.relay.recorder("app").unwrap();
-        assert!(bed.relay.recorder("app").is_err());
-        bed.begin(&header);
-        bed.give(&log[header.len()..]);
-        bed.source.send(Does::End).unwrap();
+        let mut test = TestRelay::new(small_ring());
+        let mut recorder = test.relay.recorder("app").unwrap();
+        assert!(test.relay.recorder("app").is_err());
+        test.begin(&header);
+        test.give(&log[header.len()..]);
+        test.source.send(SourceStep::End).unwrap();
         // It waits for the recorder: the log is larger than the ring.
-        bed.wait("full ring", |status| {
+        test.wait("full ring", |status| {
             let session = status.sources[0].session.as_ref();
             session.is_some_and(|it| it.ring.waits > 0)
         });
@@ -106,18 +106,18 @@ fn every_session_is_recorded() {
             without_end(&program(seed, 100, blocks)).to_vec()
         })
         .collect();
-    let mut bed = Bed::new(small_ring());
+    let mut test = TestRelay::new(small_ring());
     // A recorder that was dropped does not block the source.
-    drop(bed.relay.recorder("app").unwrap());
-    let mut recorder = bed.relay.recorder("app").unwrap();
+    drop(test.relay.recorder("app").unwrap());
+    let mut recorder = test.relay.recorder("app").unwrap();
     assert!(matches!(recorder.next(Duration::ZERO), Recorded::Idle));
     for log in &logs {
         let header = boundaries(log).0;
-        bed.begin(&header);
-        bed.give(&log[header.len()..]);
-        bed.source.send(Does::Lost).unwrap();
+        test.begin(&header);
+        test.give(&log[header.len()..]);
+        test.source.send(SourceStep::Lost).unwrap();
     }
-    bed.source.send(Does::End).unwrap();
+    test.source.send(SourceStep::End).unwrap();
     let mut recorded: Vec<Vec<u8>> = Vec::new();
     loop {
         match next(&mut recorder) {
@@ -145,13 +145,13 @@ fn one_that_comes_late_begins_with_what_holds_then() {
     let log = without_end(&log);
     let (header, ends) = boundaries(log);
     let middle = ends[ends.len() / 2];
-    let mut bed = Bed::new(small_ring());
-    bed.begin(&header);
+    let mut test = TestRelay::new(small_ring());
+    test.begin(&header);
     for two in ends.windows(2).take_while(|two| two[1] <= middle) {
-        bed.give(&log[two[0]..two[1]]);
-        bed.settle();
+        test.give(&log[two[0]..two[1]]);
+        test.settle();
     }
-    let mut recorder = bed.relay.recorder("app").unwrap();
+    let mut recorder = test.relay.recorder("app").unwrap();
     let Recorded::Began(began) = next(&mut recorder) else {
         panic!("no session");
     };
@@ -160,8 +160,8 @@ fn one_that_comes_late_begins_with_what_holds_then() {
     let cut = recorder.cut().unwrap();
     assert_eq!(cut.offset, began.offset);
     let mut file = begin(&cut);
-    bed.give(&log[middle..]);
-    bed.source.send(Does::End).unwrap();
+    test.give(&log[middle..]);
+    test.source.send(SourceStep::End).unwrap();
     let mut offset = began.offset;
     loop {
         match next(&mut recorder) {
@@ -188,16 +188,16 @@ fn one_that_is_dropped_lets_the_source_go_on() {
     let log = program(1, 6000, blocks);
     let log = without_end(&log);
     let header = boundaries(log).0;
-    let mut bed = Bed::new(small_ring());
-    let recorder = bed.relay.recorder("app").unwrap();
-    bed.begin(&header);
-    bed.give(&log[header.len()..]);
-    bed.source.send(Does::End).unwrap();
-    bed.wait("full ring", |status| {
+    let mut test = TestRelay::new(small_ring());
+    let recorder = test.relay.recorder("app").unwrap();
+    test.begin(&header);
+    test.give(&log[header.len()..]);
+    test.source.send(SourceStep::End).unwrap();
+    test.wait("full ring", |status| {
         let session = status.sources[0].session.as_ref();
         session.is_some_and(|it| it.ring.waits > 0)
     });
-    assert!(!bed.relay.status().sources[0].over);
+    assert!(!test.relay.status().sources[0].over);
     drop(recorder);
-    bed.wait("end", |status| status.sources[0].over);
+    test.wait("end", |status| status.sources[0].over);
 }

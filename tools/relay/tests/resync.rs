@@ -39,20 +39,20 @@ fn check(name: &str, log: &[u8], random: &mut Random) -> usize {
     let mut options = small_ring();
     options.ring_bytes = options.ring_bytes.max(8 * largest);
     let limit = options.ring_bytes as u64;
-    let mut bed = Bed::new(options);
+    let mut test = TestRelay::new(options);
     let mut readers: Vec<(Reader, Vec<u8>)> = (0..6)
-        .map(|_| (bed.relay.reader("app", Start::Now).unwrap(), Vec::new()))
+        .map(|_| (test.relay.reader("app", Start::Now).unwrap(), Vec::new()))
         .collect();
-    bed.begin(&header);
+    test.begin(&header);
     for (reader, got) in &mut readers {
         got.extend(read(reader, header.len()));
     }
     let mut done = header.len();
     let mut stalled = vec![0u64; readers.len()];
     for &end in &ends {
-        bed.give(&log[done..end]);
+        test.give(&log[done..end]);
         done = end;
-        bed.settle();
+        test.settle();
         for (number, (reader, got)) in readers.iter_mut().enumerate() {
             if stalled[number] > 0 {
                 stalled[number] -= 1;
@@ -75,9 +75,9 @@ fn check(name: &str, log: &[u8], random: &mut Random) -> usize {
             stalled[number] = random.below(60);
         }
     }
-    bed.source.send(Does::End).unwrap();
-    let status = bed.wait("end", |status| status.sources[0].over);
-    let relay = bed.relay.id();
+    test.source.send(SourceStep::End).unwrap();
+    let status = test.wait("end", |status| status.sources[0].over);
+    let relay = test.relay.id();
     let (mut missed, mut resyncs) = (0, 0);
     for (mut reader, mut got) in readers {
         reader.set_tick(Some(LONG));
@@ -101,7 +101,7 @@ fn check(name: &str, log: &[u8], random: &mut Random) -> usize {
         }
     }
     // It is reported just after the reader is back on the ring.
-    bed.wait("count of resyncs", |status| {
+    test.wait("count of resyncs", |status| {
         let session = status.sources[0].session.as_ref();
         session.is_some_and(|session| session.fold.resyncs == resyncs)
     });
@@ -179,19 +179,19 @@ fn numbers(log: &[u8]) -> Vec<u64> {
 /// no more of the block: the rest is not kept for it.
 #[test]
 fn a_client_that_stalls_in_a_large_block() {
-    let mut bed = Bed::new(small_ring());
-    let mut reader = bed.relay.reader("app", Start::Now).unwrap();
-    bed.begin(header().as_bytes());
+    let mut test = TestRelay::new(small_ring());
+    let mut reader = test.relay.reader("app", Start::Now).unwrap();
+    test.begin(header().as_bytes());
     let large = numbered(1, 300).concat();
     assert!(large.len() > 30_000);
-    bed.give(&large);
+    test.give(&large);
     let mut got = read(&mut reader, header().as_bytes().len() + 1000);
     let rest = numbered(300, 10);
     for block in &rest {
-        bed.give(block);
-        bed.settle();
+        test.give(block);
+        test.settle();
     }
-    bed.source.send(Does::End).unwrap();
+    test.source.send(SourceStep::End).unwrap();
     reader.read_to_end(&mut got).unwrap();
     let numbers = numbers(&got);
     // It continues at the end of the log: everything else was missed.
@@ -212,30 +212,30 @@ fn a_client_that_stalls_in_a_large_block() {
 /// everything that is still in the ring when it continues.
 #[test]
 fn a_client_that_stalls_and_one_that_does_not() {
-    let mut bed = Bed::new(small_ring());
-    let stalled = bed.connect_and_wait();
-    let mut busy = bed.connect_and_wait();
-    bed.begin(header().as_bytes());
+    let mut test = TestRelay::new(small_ring());
+    let stalled = test.connect_and_wait();
+    let mut busy = test.connect_and_wait();
+    test.begin(header().as_bytes());
     let blocks = numbered(2000, 20);
     let mut got = busy.read_some(header().as_bytes().len());
     for block in &blocks {
-        bed.give(block);
+        test.give(block);
         // It gets every block although the other client does not read.
         got.extend(busy.read_some(block.len()));
-        bed.settle();
+        test.settle();
     }
-    let status = bed.relay.status();
+    let status = test.relay.status();
     let lag = status.clients.iter().map(|client| client.lag_bytes).max();
     assert!(lag.unwrap() > 64 << 10, "{status:#?}");
     let all: u64 = 2000 * 20;
     let read = std::thread::spawn(move || stalled.read_all());
-    bed.wait("resync", |status| {
+    test.wait("resync", |status| {
         status
             .clients
             .iter()
             .any(|client| client.resyncs > 0 && client.lag_bytes == 0)
     });
-    bed.source.send(Does::End).unwrap();
+    test.source.send(SourceStep::End).unwrap();
     got.extend(busy.read_all());
     assert_eq!(numbers(&got), (1..=all).collect::<Vec<_>>());
     let late = read.join().unwrap();
@@ -254,27 +254,27 @@ fn a_client_that_stalls_and_one_that_does_not() {
 #[test]
 fn a_source_that_can_wait_does_not_outrun_the_fold() {
     for large in [20, 200] {
-        let mut bed = Bed::of_file(small_ring());
-        let stalled = bed.connect_and_wait();
-        bed.begin(header().as_bytes());
+        let mut test = TestRelay::of_file(small_ring());
+        let stalled = test.connect_and_wait();
+        test.begin(header().as_bytes());
         // Much more than fits into the ring and the buffers of the socket.
         let count = 60_000 / large;
         let blocks = numbered(count + 1, large);
         for block in &blocks[..count as usize] {
-            bed.give(block);
+            test.give(block);
         }
-        bed.settle();
-        let status = bed.relay.status();
+        test.settle();
+        let status = test.relay.status();
         assert_eq!(status.clients_lagged, 0, "blocks of {large}");
         let read = std::thread::spawn(move || stalled.read_all());
-        bed.wait("resync", |status| {
+        test.wait("resync", |status| {
             let mut clients = status.clients.iter();
             status.clients_lagged > 0 || clients.any(|it| it.resyncs > 0 && it.lag_bytes == 0)
         });
-        bed.give(&blocks[count as usize]);
-        bed.source.send(Does::End).unwrap();
+        test.give(&blocks[count as usize]);
+        test.source.send(SourceStep::End).unwrap();
         let late = read.join().unwrap();
-        let status = bed.relay.status();
+        let status = test.relay.status();
         assert_eq!(status.clients_lagged, 0, "blocks of {large}");
         assert!(late.ends_with(&[0xff, 0xff]));
         let numbers = numbers(&late);
@@ -288,14 +288,14 @@ fn a_source_that_can_wait_does_not_outrun_the_fold() {
 fn a_client_that_is_not_to_lose_anything_is_disconnected() {
     let mut options = small_ring();
     options.on_lag = OnLag::Disconnect;
-    let mut bed = Bed::new(options);
-    let mut reader = bed.relay.reader("app", Start::Now).unwrap();
-    let stalled = bed.connect_and_wait();
-    bed.begin(header().as_bytes());
+    let mut test = TestRelay::new(options);
+    let mut reader = test.relay.reader("app", Start::Now).unwrap();
+    let stalled = test.connect_and_wait();
+    test.begin(header().as_bytes());
     let mut got = read(&mut reader, header().as_bytes().len());
     for block in numbered(1500, 20) {
-        bed.give(&block);
-        bed.settle();
+        test.give(&block);
+        test.settle();
     }
     reader.read_to_end(&mut got).unwrap();
     for log in [got, stalled.read_all()] {
@@ -310,5 +310,5 @@ fn a_client_that_is_not_to_lose_anything_is_disconnected() {
         );
         assert!(!log.ends_with(&[0xff, 0xff]));
     }
-    bed.wait("end of the client", |status| status.clients_lagged == 1);
+    test.wait("end of the client", |status| status.clients_lagged == 1);
 }

@@ -39,21 +39,21 @@ fn ends_lost(log: &[u8], relay: u64) -> bool {
 }
 
 #[test]
-fn whoever_was_there_gets_the_bytes_and_nothing_else() {
+fn an_early_client_gets_the_bytes_and_nothing_else() {
     let log = [&some_log(1)[..], &DATA_END.to_be_bytes()].concat();
     let header_length = boundaries(&log).0.len();
-    let mut bed = Bed::new(Options::default());
-    let client = bed.connect_and_wait();
-    let mut reader = bed.relay.reader("app", Start::Now).unwrap();
-    bed.begin(&log[..header_length]);
+    let mut test = TestRelay::new(Options::default());
+    let client = test.connect_and_wait();
+    let mut reader = test.relay.reader("app", Start::Now).unwrap();
+    test.begin(&log[..header_length]);
     // A byte at a time.
     for byte in &log[header_length..] {
-        bed.give(&[*byte]);
+        test.give(&[*byte]);
     }
-    bed.settle();
+    test.settle();
     // The session does not end before the source does.
-    let mut first = bed.relay.reader("app", Start::First).unwrap();
-    bed.source.send(Does::End).unwrap();
+    let mut first = test.relay.reader("app", Start::First).unwrap();
+    test.source.send(SourceStep::End).unwrap();
     assert!(client.read_all() == log);
     for reader in [&mut reader, &mut first] {
         let mut got = Vec::new();
@@ -66,23 +66,23 @@ fn whoever_was_there_gets_the_bytes_and_nothing_else() {
 fn a_program_that_is_killed_and_comes_back() {
     let (options, told) = told();
     let logs = [some_log(1), some_log(2)];
-    let mut bed = Bed::new(options);
+    let mut test = TestRelay::new(options);
     let mut ends = Vec::new();
     for (number, log) in logs.iter().enumerate() {
-        let client = bed.connect_and_wait();
+        let client = test.connect_and_wait();
         let (header, boundaries) = boundaries(log);
-        bed.begin(&header);
+        test.begin(&header);
         // The last block is incomplete.
-        bed.give(&log[header.len()..log.len() - 1]);
+        test.give(&log[header.len()..log.len() - 1]);
         let last = boundaries[boundaries.len() - 2];
-        bed.given = (last - header.len()) as u64;
-        bed.settle();
-        bed.source.send(Does::Lost).unwrap();
+        test.given = (last - header.len()) as u64;
+        test.settle();
+        test.source.send(SourceStep::Lost).unwrap();
         let got = client.read_all();
         assert!(got.starts_with(&log[..last]), "{number}");
-        assert!(ends_lost(&got, bed.relay.id()));
+        assert!(ends_lost(&got, test.relay.id()));
         ends.push(got);
-        let status = bed.wait("end", |status| {
+        let status = test.wait("end", |status| {
             let session = status.sources[0].session.as_ref();
             session.is_some_and(|it| it.ended && it.number == number as u64 + 1)
         });
@@ -90,13 +90,13 @@ fn a_program_that_is_killed_and_comes_back() {
         assert!(!status.sources[0].session.as_ref().unwrap().marked);
     }
     // A finished session is not served while another one may begin.
-    let late = bed.connect_and_wait();
-    bed.begin(header().as_bytes());
-    bed.source.send(Does::End).unwrap();
+    let late = test.connect_and_wait();
+    test.begin(header().as_bytes());
+    test.source.send(SourceStep::End).unwrap();
     assert!(late.read_all().starts_with(header().as_bytes()));
     // A client can see the end before it is reported.
     let is_told = || told.lock().unwrap().iter().any(|it| it == "SourceEnded");
-    bed.wait("notice", |_| is_told());
+    test.wait("notice", |_| is_told());
     let told = told.lock().unwrap().clone();
     let count = |word: &str| told.iter().filter(|told| *told == word).count();
     assert_eq!(
@@ -116,27 +116,27 @@ fn clients_can_be_taken_along() {
     let mut options = Options::default();
     options.follow_restarts = true;
     let (one, two) = (some_log(1), some_log(2));
-    let mut bed = Bed::new(options);
-    let client = bed.connect_and_wait();
+    let mut test = TestRelay::new(options);
+    let client = test.connect_and_wait();
     let (header, _) = boundaries(&one);
-    bed.begin(&header);
-    bed.give(&one[header.len()..]);
-    bed.settle();
-    let (late, mut got_late) = bed.join(&header);
-    bed.source.send(Does::Lost).unwrap();
-    bed.begin(&header);
-    bed.give(&two[header.len()..]);
-    bed.settle();
+    test.begin(&header);
+    test.give(&one[header.len()..]);
+    test.settle();
+    let (late, mut got_late) = test.join(&header);
+    test.source.send(SourceStep::Lost).unwrap();
+    test.begin(&header);
+    test.give(&two[header.len()..]);
+    test.settle();
     // The program restarts its log within the connection.
-    bed.give(&one);
-    bed.source.send(Does::End).unwrap();
+    test.give(&one);
+    test.source.send(SourceStep::End).unwrap();
     let got = client.read_all();
     assert!(got.starts_with(&one));
     let ends: Vec<usize> = (0..got.len())
         .filter(|&at| got[at..].starts_with(&header))
         .collect();
     assert_eq!(ends.len(), 3);
-    assert!(ends_lost(&got[..ends[1]], bed.relay.id()));
+    assert!(ends_lost(&got[..ends[1]], test.relay.id()));
     assert!(got[ends[1]..].starts_with(&two));
     assert!(got[ends[2]..].starts_with(&one));
     // A late client also gets the next session.
@@ -145,18 +145,18 @@ fn clients_can_be_taken_along() {
 }
 
 #[test]
-fn whoever_comes_when_all_is_over_gets_the_last_state() {
+fn a_client_that_comes_after_the_end_gets_the_last_state() {
     let log = some_log(3);
     let (header, _) = boundaries(&log);
-    let mut bed = Bed::new(Options::default());
-    bed.begin(&header);
-    bed.give(&log[header.len()..]);
-    bed.source.send(Does::End).unwrap();
-    bed.wait("end", |status| status.sources[0].over);
-    let got = bed.connect().read_all();
+    let mut test = TestRelay::new(Options::default());
+    test.begin(&header);
+    test.give(&log[header.len()..]);
+    test.source.send(SourceStep::End).unwrap();
+    test.wait("end", |status| status.sources[0].over);
+    let got = test.connect().read_all();
     assert_eq!(fold(&got).0.difference(&fold(&log).0), None);
-    assert!(ends_lost(&got, bed.relay.id()));
-    let mut first = bed.relay.reader("app", Start::First).unwrap();
+    assert!(ends_lost(&got, test.relay.id()));
+    let mut first = test.relay.reader("app", Start::First).unwrap();
     let mut got = Vec::new();
     first.read_to_end(&mut got).unwrap();
     assert!(got.starts_with(&log));
@@ -167,19 +167,19 @@ fn what_is_no_log_is_not_served() {
     let (options, told) = told();
     let log = some_log(4);
     let (header, _) = boundaries(&log);
-    let mut bed = Bed::new(options);
-    let client = bed.connect_and_wait();
-    bed.source.send(Does::NewLog).unwrap();
+    let mut test = TestRelay::new(options);
+    let client = test.connect_and_wait();
+    test.source.send(SourceStep::NewLog).unwrap();
     for _ in 0..10 {
-        bed.give(&[0x55; 100_000]);
+        test.give(&[0x55; 100_000]);
     }
-    bed.source.send(Does::Lost).unwrap();
-    bed.wait("garbage", |status| {
+    test.source.send(SourceStep::Lost).unwrap();
+    test.wait("garbage", |status| {
         status.sources[0].garbage_bytes > 999_000 && status.sources[0].sessions == 0
     });
-    bed.begin(&header);
-    bed.give(&log[header.len()..]);
-    bed.source.send(Does::End).unwrap();
+    test.begin(&header);
+    test.give(&log[header.len()..]);
+    test.source.send(SourceStep::End).unwrap();
     assert!(client.read_all().starts_with(&log));
     let told = told.lock().unwrap();
     assert_eq!(
@@ -194,18 +194,18 @@ fn garbage_within_a_log_is_handed_on_as_it_is() {
     let log = some_log(5);
     let (header, ends) = boundaries(&log);
     let (before, after) = (&log[header.len()..ends[3]], &log[ends[3]..]);
-    let mut bed = Bed::new(Options::default());
-    let client = bed.connect_and_wait();
-    bed.begin(&header);
+    let mut test = TestRelay::new(Options::default());
+    let client = test.connect_and_wait();
+    test.begin(&header);
     let all = [before, &[0xee; 5000], after].concat();
-    bed.give(&all);
-    bed.settle();
-    let (late, mut got_late) = bed.join(&header);
-    bed.source.send(Does::End).unwrap();
+    test.give(&all);
+    test.settle();
+    let (late, mut got_late) = test.join(&header);
+    test.source.send(SourceStep::End).unwrap();
     assert!(client.read_all().starts_with(&[&header[..], &all].concat()));
     got_late.extend(late.read_all());
     assert_eq!(fold(&got_late).0.difference(&fold(&log).0), None);
-    let status = bed.relay.status();
+    let status = test.relay.status();
     let session = status.sources[0].session.as_ref().unwrap();
     assert_eq!(session.faulty_bytes, 5000);
 }
@@ -215,18 +215,18 @@ fn a_relay_does_not_read_itself() {
     let (options, told) = told();
     let log = some_log(6);
     let (header, _) = boundaries(&log);
-    let mut bed = Bed::new(options);
-    bed.begin(&header);
-    bed.give(&log[header.len()..]);
-    bed.settle();
-    let own = Source::Unix(bed.at.clone());
+    let mut test = TestRelay::new(options);
+    test.begin(&header);
+    test.give(&log[header.len()..]);
+    test.settle();
+    let own = Source::Unix(test.at.clone());
     let how = Connecting::new().wait(Wait::Forever);
     let intake = Intake::reconnecting(Reconnecting::new(own, how));
-    bed.relay.add("itself", intake).unwrap();
-    bed.wait("refusal", |status| status.sources[1].over);
+    test.relay.add("itself", intake).unwrap();
+    test.wait("refusal", |status| status.sources[1].over);
     // It was reported before that.
     assert!(told.lock().unwrap().contains(&"OwnStream".to_owned()));
-    assert_eq!(bed.relay.status().sources[1].sessions, 1);
+    assert_eq!(test.relay.status().sources[1].sessions, 1);
 }
 
 #[test]
@@ -234,21 +234,21 @@ fn a_relay_of_a_relay() {
     let log = some_log(7);
     let (header, ends) = boundaries(&log);
     let middle = ends[ends.len() / 2];
-    let mut bed = Bed::new(Options::default());
-    bed.begin(&header);
-    bed.give(&log[header.len()..middle]);
-    bed.settle();
+    let mut test = TestRelay::new(Options::default());
+    test.begin(&header);
+    test.give(&log[header.len()..middle]);
+    test.settle();
     let second = Relay::start(Options::default()).unwrap();
-    let source = Source::Unix(bed.at.clone());
+    let source = Source::Unix(test.at.clone());
     let how = Connecting::new().tick(Some(Duration::from_millis(50)));
     let intake = Intake::reconnecting(Reconnecting::new(source, how));
     second.add("app", intake).unwrap();
     let mut reader = second.reader("app", Start::Now).unwrap();
     let mut got = vec![0; header.len()];
     reader.read_exact(&mut got).unwrap();
-    bed.give(&log[middle..]);
-    bed.settle();
-    bed.source.send(Does::End).unwrap();
+    test.give(&log[middle..]);
+    test.settle();
+    test.source.send(SourceStep::End).unwrap();
     reader.read_to_end(&mut got).unwrap();
     assert_eq!(fold(&got).0.difference(&fold(&log).0), None);
     let status = second.status();
@@ -340,17 +340,17 @@ fn ten_thousand_threads_are_right() {
     }
     let log = log(&[global, block(Some(0), 2, 20_000, &events)]);
     let header = header().as_bytes();
-    let mut bed = Bed::new(Options::default());
-    bed.begin(header);
-    bed.give(&log[header.len()..]);
-    bed.settle();
-    let (client, mut got) = bed.join(header);
-    let status = bed.relay.status();
+    let mut test = TestRelay::new(Options::default());
+    test.begin(header);
+    test.give(&log[header.len()..]);
+    test.settle();
+    let (client, mut got) = test.join(header);
+    let status = test.relay.status();
     assert_eq!(
         status.sources[0].session.as_ref().unwrap().fold.threads,
         10_000
     );
-    bed.source.send(Does::End).unwrap();
+    test.source.send(SourceStep::End).unwrap();
     got.extend(client.read_all());
     let state = fold(&got).0;
     assert_eq!(state.thread_count(), 10_000);
@@ -362,14 +362,14 @@ fn ten_thousand_threads_are_right() {
 fn a_capability_that_is_silent() {
     let mut options = Options::default();
     options.ring_bytes = 64 << 10;
-    let mut bed = Bed::new(options);
-    let mut reader = bed.relay.reader("app", Start::Now).unwrap();
+    let mut test = TestRelay::new(options);
+    let mut reader = test.relay.reader("app", Start::Now).unwrap();
     let caps: Vec<_> = (0..2)
         .map(|created_cap| event(1, EventBody::CapCreate { created_cap }))
         .collect();
     let header = header().as_bytes();
-    bed.begin(header);
-    bed.give(&block(None, 1, 1, &caps));
+    test.begin(header);
+    test.give(&block(None, 1, 1, &caps));
     let mut got = vec![0; header.len() + 100];
     for number in 0..400u32 {
         let (time, thread) = (u64::from(number) * 10 + 2, number + 1);
@@ -383,19 +383,19 @@ fn a_capability_that_is_silent() {
                 },
             ),
         ];
-        bed.give(&block(Some(0), time, time + 1, &events));
-        bed.settle();
+        test.give(&block(Some(0), time, time + 1, &events));
+        test.settle();
         if number == 0 {
             reader.read_exact(&mut got).unwrap();
         }
     }
     reader.set_tick(Some(LONG));
     let mut buffer = [0; 4096];
-    while bed.relay.status().clients[0].resyncs == 0 {
+    while test.relay.status().clients[0].resyncs == 0 {
         let count = reader.read(&mut buffer).unwrap();
         got.extend(&buffer[..count]);
     }
-    bed.source.send(Does::End).unwrap();
+    test.source.send(SourceStep::End).unwrap();
     reader.read_to_end(&mut got).unwrap();
     let state = fold(&got).0;
     assert_eq!(state.thread_count(), 400);
@@ -466,23 +466,23 @@ fn a_state_that_falls_behind_says_so() {
 fn old_sessions_are_not_kept() {
     let mut options = Options::default();
     options.ring_bytes = 64 << 10;
-    let mut bed = Bed::new(options);
+    let mut test = TestRelay::new(options);
     let mut readers = Vec::new();
     let header = header().as_bytes();
     let text = "x".repeat(40_000);
     let message = text.as_str().into();
     let one = block(Some(0), 1, 1, &[event(1, EventBody::UserMsg { message })]);
     for number in 1..=3 {
-        let mut reader = bed.relay.reader("app", Start::Now).unwrap();
-        bed.begin(header);
-        bed.give(&one);
-        bed.wait("session", |status| status.sources[0].sessions == number);
-        bed.settle();
+        let mut reader = test.relay.reader("app", Start::Now).unwrap();
+        test.begin(header);
+        test.give(&one);
+        test.wait("session", |status| status.sources[0].sessions == number);
+        test.settle();
         let mut got = vec![0; header.len()];
         reader.read_exact(&mut got).unwrap();
         readers.push(reader);
-        bed.source.send(Does::Lost).unwrap();
-        bed.wait("end", |status| status.sources[0].lost == number);
+        test.source.send(SourceStep::Lost).unwrap();
+        test.wait("end", |status| status.sources[0].lost == number);
     }
     let rest = readers.iter_mut().map(|reader| {
         let mut got = Vec::new();
@@ -499,17 +499,17 @@ fn old_sessions_are_not_kept() {
 fn a_program_that_starts_again_and_again() {
     let mut options = Options::default();
     options.follow_restarts = true;
-    let mut bed = Bed::new(options);
-    let mut reader = bed.relay.reader("app", Start::Now).unwrap();
+    let mut test = TestRelay::new(options);
+    let mut reader = test.relay.reader("app", Start::Now).unwrap();
     let logs: Vec<Vec<u8>> = (0..4).map(some_log).collect();
     for log in &logs {
         let (header, _) = boundaries(log);
-        bed.begin(&header);
-        bed.give(&log[header.len()..]);
-        bed.source.send(Does::Lost).unwrap();
+        test.begin(&header);
+        test.give(&log[header.len()..]);
+        test.source.send(SourceStep::Lost).unwrap();
     }
-    bed.source.send(Does::End).unwrap();
-    bed.wait("end", |status| status.sources[0].over);
+    test.source.send(SourceStep::End).unwrap();
+    test.wait("end", |status| status.sources[0].over);
     let mut got = Vec::new();
     reader.read_to_end(&mut got).unwrap();
     let mut rest = &got[..];

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let tests: [(&str, fn()); 5] = [
-        ("whoever_is_killed_leaves_what_was_recorded", killed),
+        ("a_killed_process_leaves_what_was_recorded", killed),
         ("a_full_disk_costs_what_comes_meanwhile", full),
         ("a_disk_that_is_full_from_the_start", full_from_the_start),
         ("what_is_missing_is_bridged", bridged),

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             "a_program_that_cannot_be_started_leaves_nothing",
             not_started,
         ),
-        ("whoever_goes_leaves_the_rest_to_the_keeper", left),
+        ("one_that_ends_leaves_the_rest_to_the_keeper", left),
         ("signals_go_on_to_the_program", signals),
         ("without_a_keeper_there_is_no_fifo", no_keeper),
     ];

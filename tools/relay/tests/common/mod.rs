@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 pub const LONG: Duration = Duration::from_secs(120);
 
 /// What the source does next.
-pub enum Does {
+pub enum SourceStep {
     NewLog,
     Bytes(Vec<u8>),
     Lost,
@@ -30,24 +30,26 @@ pub enum Does {
 }
 
 /// A source that the test controls.
-pub struct Told {
-    does: Receiver<Does>,
+pub struct ControlledSource {
+    steps: Receiver<SourceStep>,
     rest: VecDeque<u8>,
     commands: Option<OwnedFd>,
 }
 
-impl Arrivals for Told {
+impl Arrivals for ControlledSource {
     fn next(&mut self, buffer: &mut [u8]) -> Result<Arrival, Error> {
         if self.rest.is_empty() {
-            match self.does.recv_timeout(Duration::from_millis(50)) {
-                Ok(Does::NewLog) => return Ok(Arrival::NewLog),
-                Ok(Does::Bytes(bytes)) => self.rest = bytes.into(),
-                Ok(Does::Lost) => return Ok(Arrival::Lost(None)),
-                Ok(Does::Commands(commands)) => {
+            match self.steps.recv_timeout(Duration::from_millis(50)) {
+                Ok(SourceStep::NewLog) => return Ok(Arrival::NewLog),
+                Ok(SourceStep::Bytes(bytes)) => self.rest = bytes.into(),
+                Ok(SourceStep::Lost) => return Ok(Arrival::Lost(None)),
+                Ok(SourceStep::Commands(commands)) => {
                     self.commands = Some(commands);
                     return Ok(Arrival::Idle);
                 }
-                Ok(Does::End) | Err(RecvTimeoutError::Disconnected) => return Ok(Arrival::End),
+                Ok(SourceStep::End) | Err(RecvTimeoutError::Disconnected) => {
+                    return Ok(Arrival::End);
+                }
                 Err(RecvTimeoutError::Timeout) => return Ok(Arrival::Idle),
             }
         }
@@ -61,15 +63,15 @@ impl Arrivals for Told {
 }
 
 /// A source and the channel that controls it.
-pub fn source() -> (Sender<Does>, Intake) {
-    let (sender, does) = channel();
+pub fn source() -> (Sender<SourceStep>, Intake) {
+    let (sender, steps) = channel();
     let rest = VecDeque::new();
-    let told = Told {
-        does,
+    let source = ControlledSource {
+        steps,
         rest,
         commands: None,
     };
-    (sender, Intake::new(told))
+    (sender, Intake::new(source))
 }
 
 /// A temporary directory that is removed when this is dropped.
@@ -93,16 +95,16 @@ impl Drop for Dir {
 }
 
 /// A relay with one source, served at a Unix socket.
-pub struct Bed {
+pub struct TestRelay {
     pub relay: Relay,
-    pub source: Sender<Does>,
+    pub source: Sender<SourceStep>,
     pub at: PathBuf,
     /// Bytes of the present log that were sent to it, without the header.
     pub given: u64,
     _dir: Dir,
 }
 
-impl Bed {
+impl TestRelay {
     pub fn new(options: Options) -> Self {
         Self::reading(options, |intake| intake)
     }
@@ -131,13 +133,15 @@ impl Bed {
     /// A log begins, with this header.
     pub fn begin(&mut self, header: &[u8]) {
         self.given = 0;
-        self.source.send(Does::NewLog).unwrap();
-        self.source.send(Does::Bytes(header.to_vec())).unwrap();
+        self.source.send(SourceStep::NewLog).unwrap();
+        self.source
+            .send(SourceStep::Bytes(header.to_vec()))
+            .unwrap();
     }
 
     pub fn give(&mut self, bytes: &[u8]) {
         self.given += bytes.len() as u64;
-        self.source.send(Does::Bytes(bytes.to_vec())).unwrap();
+        self.source.send(SourceStep::Bytes(bytes.to_vec())).unwrap();
     }
 
     /// Waits until all bytes that were sent are in the ring and in the state.

@@ -76,7 +76,10 @@ pub fn real_logs() -> Vec<(String, Vec<u8>)> {
     let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../formats/events/corpus");
     let mut logs = Vec::new();
     let others = std::env::var_os("EVENTLOG_LOGS").map(PathBuf::from);
-    for dir in [corpus.clone(), corpus.join("logs")].into_iter().chain(others) {
+    for dir in [corpus.clone(), corpus.join("logs")]
+        .into_iter()
+        .chain(others)
+    {
         let Ok(entries) = std::fs::read_dir(dir) else {
             continue;
         };
