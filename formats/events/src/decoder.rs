@@ -22,7 +22,7 @@ use crate::header::Header;
 use crate::header_parser::HeaderParser;
 use crate::old::Form;
 use crate::sizes::SizeTable;
-use plain::{Place, Plain};
+use plain::{BlockCap, Place, Plain};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub struct Decoder {
     pub(crate) offset: u64,
     /// Where the current block ends; events at or after it are in no block.
     pub(crate) block_end: u64,
-    pub(crate) block_cap: Option<u16>,
+    pub(crate) block_cap: BlockCap,
     pub(crate) sizes: SizeTable,
     pub(crate) header: Option<Arc<Header>>,
     pub(crate) headers: u64,
@@ -127,7 +127,7 @@ impl Decoder {
             state: State::Items,
             offset,
             block_end,
-            block_cap: cap,
+            block_cap: BlockCap::new(cap),
             sizes: header.sizes().clone(),
             header: Some(header),
             headers: 1,

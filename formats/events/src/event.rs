@@ -98,10 +98,16 @@ impl<'a> Encoded<'a> {
     /// Decodes the event.
     #[inline(always)]
     pub fn decode(&self) -> Event<'a> {
+        self.decode_as(self.id)
+    }
+
+    /// Decodes the event, which is of this type: as [`body_as`](Self::body_as).
+    #[inline(always)]
+    pub fn decode_as(&self, id: u16) -> Event<'a> {
         Event {
             time: self.time,
             cap: self.cap,
-            body: self.body(),
+            body: self.body_as(id),
             raw: self.raw,
             offset: self.offset,
             form: self.form,

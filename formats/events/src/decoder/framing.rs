@@ -8,6 +8,7 @@
 //! therefore looks for the next thing that is unlikely to appear by chance: a
 //! block marker with sensible fields or the first eight bytes of a header.
 
+use super::plain::BlockCap;
 use super::{Decoder, Frame, State};
 use crate::bounds::{Scan, is_hole};
 use crate::error::{Error, ErrorKind, LooksLike};
@@ -180,7 +181,7 @@ impl Decoder {
         }
         let offset = self.offset;
         let cap = if offset < self.block_end {
-            self.block_cap
+            self.block_cap.get()
         } else {
             None
         };
@@ -218,7 +219,7 @@ impl Decoder {
         } else {
             offset + u64::from(block.size)
         };
-        self.block_cap = block.cap;
+        self.block_cap = BlockCap::new(block.cap);
         self.offset += length as u64;
         self.marked = false;
         Frame::Block {

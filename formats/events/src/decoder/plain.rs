@@ -16,7 +16,30 @@ use crate::sizes::{Size, SizeTable};
 pub(crate) struct Place {
     pub(crate) offset: u64,
     pub(crate) block_end: u64,
-    pub(crate) block_cap: Option<u16>,
+    pub(crate) block_cap: BlockCap,
+}
+
+/// The capability of a block, in one word: an `Option` is written in two halves, and a processor
+/// waits for both of them if it is read as a whole soon after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockCap(u32);
+
+impl BlockCap {
+    #[inline(always)]
+    pub(crate) fn new(cap: Option<u16>) -> Self {
+        Self(cap.map_or(u32::MAX, u32::from))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(self) -> Option<u16> {
+        u16::try_from(self.0).ok()
+    }
+}
+
+impl Default for BlockCap {
+    fn default() -> Self {
+        Self::new(None)
+    }
 }
 
 /// An ordinary event, by its bounds.
@@ -72,7 +95,7 @@ impl Place {
         let inside = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
         let (raw, after) = bytes.split_at(inside);
         let within = Run {
-            cap: self.block_cap,
+            cap: self.block_cap.get(),
             raw,
             offset: self.offset,
         };
@@ -111,7 +134,7 @@ impl Place {
             if offset + length as u64 > self.block_end {
                 return None;
             }
-            cap = self.block_cap;
+            cap = self.block_cap.get();
         }
         let time = u64::from_be_bytes(time);
         // A thread created at time 0 may be a hole of zeros.

@@ -1,6 +1,7 @@
 //! Reading several complete blocks in turns: the events of several capabilities
 //! ordered by time, each decoded in place.
 
+use super::plain::BlockCap;
 use super::{Decoder, Frame, State};
 use crate::event::{Block, Encoded};
 use crate::layout::{HEADER_BEGIN, HEADER_SIGN};
@@ -18,7 +19,7 @@ impl Decoder {
         }
         self.offset = offset;
         self.block_end = block_end;
-        self.block_cap = cap;
+        self.block_cap = BlockCap::new(cap);
         self.marked = false;
     }
 
