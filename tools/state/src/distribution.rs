@@ -1,6 +1,10 @@
 //! Distributions of durations, in little memory.
 
 use hdrhistogram::Histogram;
+use std::borrow::Cow;
+
+/// How many durations wait to be counted together.
+const WAITING: usize = 16;
 
 /// Collects durations in nanoseconds.
 #[derive(Clone, Debug)]
@@ -8,6 +12,11 @@ pub struct Distribution {
     histogram: Option<Histogram<u64>>,
     total: u64,
     max: u64,
+    /// The latest durations, not in the histogram yet. Where there are many histograms, each count
+    /// has to be fetched from far memory; several at a time hardly take longer than one.
+    waiting: [u64; WAITING],
+    /// How many these are, fewer than [`WAITING`].
+    waits: usize,
 }
 
 /// The usual figures, in nanoseconds.
@@ -46,6 +55,8 @@ impl Distribution {
             histogram: Histogram::new(digits).ok(),
             total: 0,
             max: 0,
+            waiting: [0; WAITING],
+            waits: 0,
         }
     }
 
@@ -53,10 +64,13 @@ impl Distribution {
     pub fn record(&mut self, nanos: u64) {
         self.total = self.total.saturating_add(nanos);
         self.max = self.max.max(nanos);
-        if let Some(histogram) = &mut self.histogram {
-            // One pause of an hour and a half is enough; a hostile log must not
-            // make the table grow.
-            let _ = histogram.record(nanos.min(1 << 42));
+        self.waiting[self.waits] = nanos;
+        self.waits += 1;
+        if self.waits == WAITING {
+            self.waits = 0;
+            if let Some(histogram) = &mut self.histogram {
+                count(histogram, &self.waiting);
+            }
         }
     }
 
@@ -67,13 +81,15 @@ impl Distribution {
 
     /// The usual figures of the durations so far.
     pub fn figures(&self) -> Figures {
-        let Some(histogram) = self
-            .histogram
-            .as_ref()
-            .filter(|histogram| !histogram.is_empty())
-        else {
+        let Some(mut histogram) = self.histogram.as_ref().map(Cow::Borrowed) else {
             return Figures::default();
         };
+        if self.waits > 0 {
+            count(histogram.to_mut(), &self.waiting[..self.waits]);
+        }
+        if histogram.is_empty() {
+            return Figures::default();
+        }
         let at = |share: f64| histogram.value_at_quantile(share).min(self.max);
         Figures {
             count: histogram.len(),
@@ -85,5 +101,14 @@ impl Distribution {
             p99_ns: at(0.99),
             max_ns: self.max,
         }
+    }
+}
+
+/// Takes durations.
+fn count(histogram: &mut Histogram<u64>, durations: &[u64]) {
+    for &nanos in durations {
+        // One pause of an hour and a half is enough; a hostile log must not
+        // make the table grow.
+        let _ = histogram.record(nanos.min(1 << 42));
     }
 }

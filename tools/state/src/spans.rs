@@ -10,7 +10,7 @@
 use crate::limits::Limits;
 use crate::table::Table;
 use crate::text::shortened;
-use ghc_eventlog::{Event, EventBody, Text};
+use ghc_eventlog::{Encoded, Event, EventBody, Text, ids};
 use rustc_hash::{FxHashSet, FxHasher};
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -23,6 +23,8 @@ const MOST_NAMES: usize = 1 << 14;
 const LONGEST: usize = 1024;
 /// The number of open spans of one name that are searched for one of the right thread.
 const NEAREST: usize = 256;
+/// The number of names without an open span that keep their groups.
+const MOST_IDLE: usize = 1 << 10;
 
 /// Which beginning and which end belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +199,7 @@ impl Names {
         if let Some(known) = self.0.get(name) {
             return Arc::clone(known);
         }
-        let name: Arc<str> = kept(name).into();
+        let name: Arc<str> = name.into();
         if self.0.len() < MOST_NAMES {
             Arc::make_mut(&mut self.0).insert(Arc::clone(&name));
         }
@@ -205,19 +207,43 @@ impl Names {
     }
 }
 
-/// The hash of name and number.
-fn hash(name: &str, id: Option<u64>) -> u64 {
-    let mut hasher = FxHasher::default();
-    (name, id).hash(&mut hasher);
-    hasher.finish()
+/// Name and number of a span.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    name: &'a str,
+    id: Option<u64>,
+}
+
+impl Key<'_> {
+    fn hash(self) -> u64 {
+        let mut hasher = FxHasher::default();
+        (self.name, self.id).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn is_of(self, span: &OpenSpan) -> bool {
+        *span.name == *self.name && span.id == self.id
+    }
+}
+
+/// Open spans of one name and number, unless two hashes are equal.
+#[derive(Clone, Debug, Default)]
+struct Group {
+    /// In the order in which they began.
+    spans: VecDeque<OpenSpan>,
+    /// The name of the first of all; `None` before that.
+    name: Option<Arc<str>>,
 }
 
 /// Spans that have not ended.
 #[derive(Clone, Debug, Default)]
 struct Open {
-    /// By the hash of name and number, in the order in which they began.
-    groups: Table<VecDeque<OpenSpan>>,
+    /// By the hash of name and number.
+    groups: Table<Group>,
     count: usize,
+    /// How many groups have no span. They are kept for the next one of that name: most names come
+    /// again and again.
+    idle: usize,
     /// The memory of a removed group, to be reused.
     spare: VecDeque<OpenSpan>,
 }
@@ -276,9 +302,18 @@ impl<R: Rule> Spans<R> {
     /// The spans that have not ended, in the order in which they began.
     pub fn open(&self) -> impl Iterator<Item = &OpenSpan> {
         let groups = self.open.groups.iter();
-        let mut open: Vec<_> = groups.flat_map(|(_, group)| group).collect();
+        let mut open: Vec<_> = groups.flat_map(|(_, group)| &group.spans).collect();
         open.sort_unstable_by_key(|span| span.number);
         open.into_iter()
+    }
+
+    /// The span that the event ends. The same for an event that is not decoded.
+    #[inline]
+    pub fn encoded(&mut self, event: &Encoded<'_>, running: &impl Running) -> Option<Span> {
+        match event.id() {
+            id @ (ids::USER_MSG | ids::USER_MARKER) => self.event(&event.decode_as(id), running),
+            _ => None,
+        }
     }
 
     /// The span that the event ends.
@@ -316,7 +351,9 @@ impl<R: Rule> Spans<R> {
         }
         let thread = event.cap.and_then(|cap| running.thread_on(cap));
         // A message that both ends and begins a span ends the one before.
-        let ended = ends.and_then(|key| {
+        let ended = ends.and_then(|(name, id)| {
+            let name = &kept(name);
+            let key = Key { name, id };
             let span = self.open.end(key, thread, event.time, (pairs, running));
             self.unopened += u64::from(span.is_none() && begins.is_none());
             span
@@ -324,14 +361,17 @@ impl<R: Rule> Spans<R> {
         match begins {
             Some(_) if self.open.count >= self.limit => self.refused += 1,
             Some((name, id)) => {
-                self.open.begin(OpenSpan {
-                    name: self.names.get(name),
+                let name = &kept(name);
+                let key = Key { name, id };
+                let number = self.begun;
+                self.open.begin(key, &mut self.names, |name| OpenSpan {
+                    name,
                     id,
                     thread,
                     cap: event.cap,
                     start: event.time,
                     offset: event.offset,
-                    number: self.begun,
+                    number,
                     paused: running.paused().unwrap_or(0),
                     ran: thread.and_then(|thread| running.ran(thread, event.time)),
                     life: thread.and_then(|thread| running.life(thread)),
@@ -346,54 +386,64 @@ impl<R: Rule> Spans<R> {
 
 impl Open {
     /// Begins a span, the latest of all.
-    fn begin(&mut self, span: OpenSpan) {
-        let hash = hash(&span.name, span.id);
-        match self.groups.get_mut(hash) {
-            Some(group) => group.push_back(span),
-            None => {
-                let mut group = std::mem::take(&mut self.spare);
-                group.push_back(span);
-                self.groups.insert(hash, group);
-            }
+    fn begin(&mut self, key: Key<'_>, names: &mut Names, span: impl FnOnce(Arc<str>) -> OpenSpan) {
+        let spare = &mut self.spare;
+        let group = self.groups.get_or_insert_with(key.hash(), || Group {
+            spans: std::mem::take(spare),
+            name: None,
+        });
+        let name = match &group.name {
+            Some(known) if **known == *key.name => Arc::clone(known),
+            _ => names.get(key.name),
+        };
+        match &group.name {
+            Some(_) => self.idle -= usize::from(group.spans.is_empty()),
+            None => group.name = Some(Arc::clone(&name)),
         }
+        group.spans.push_back(span(name));
         self.count += 1;
     }
 
     /// Ends a span: finds which one, if there is any.
     fn end(
         &mut self,
-        (name, id): (&str, Option<u64>),
+        key: Key<'_>,
         thread: Option<u32>,
         end: u64,
         (pairs, running): (Pairs, &impl Running),
     ) -> Option<Span> {
-        let name = kept(name);
-        let hash = hash(&name, id);
+        let hash = key.hash();
         let group = self.groups.get_mut(hash)?;
-        // All spans of a group have the same name and number, unless two hashes are equal.
-        let same = |span: &OpenSpan| *span.name == *name && span.id == id;
-        let mut nearest = (0..group.len()).rev().filter(|&at| same(&group[at]));
+        let spans = &mut group.spans;
+        let same = |span: &OpenSpan| key.is_of(span);
+        let mut nearest = (0..spans.len()).rev().filter(|&at| same(&spans[at]));
         let own = nearest
             .by_ref()
             .take(NEAREST)
-            .find(|&at| group[at].owner(running) == thread);
+            .find(|&at| spans[at].owner(running) == thread);
         // Another thread may end it: then it is the latest, or with `Pairs::Any` the one that has
         // waited longest.
         let at = own.or_else(|| match pairs {
-            Pairs::Named => group.iter().rposition(same),
-            Pairs::Any => group.iter().position(same),
+            Pairs::Named => spans.iter().rposition(same),
+            Pairs::Any => spans.iter().position(same),
         })?;
-        let found = group.remove(at)?;
-        if group.is_empty()
-            && let Some(group) = self.groups.remove(hash)
-        {
-            // The memory of a group that was once large is not kept.
-            if group.capacity() <= NEAREST {
-                self.spare = group;
+        let found = spans.remove(at)?;
+        if spans.is_empty() {
+            // The memory of a group that was once large is not kept. Numbers hardly come again.
+            let small = spans.capacity() <= NEAREST;
+            if small && key.id.is_none() && self.idle < MOST_IDLE {
+                self.idle += 1;
+            } else if let Some(group) = self.groups.remove(hash)
+                && small
+            {
+                self.spare = group.spans;
             }
         }
         self.count -= 1;
-        let owner = found.owner(running);
+        let owner = match own {
+            Some(_) => thread,
+            None => found.owner(running),
+        };
         let ran = owner.and_then(|thread| running.ran(thread, end));
         let label = owner.and_then(|thread| running.label(thread));
         let paused = running.paused();

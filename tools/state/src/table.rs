@@ -57,20 +57,39 @@ impl<T: Clone> Table<T> {
         self.get(key).is_some()
     }
 
-    pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
+    /// The shard of a key, to be written to; `None` if it is shared and does not have the key: no
+    /// shard is copied in vain.
+    #[inline]
+    fn shard_with(&mut self, key: u64) -> Option<&mut Shard<T>> {
         let at = shard(key, self.shards.len());
-        // No shard is copied for a key that is not in the table.
-        if !self.shards[at].contains_key(&key) {
+        let shard = &mut self.shards[at];
+        if Arc::strong_count(shard) > 1 && !shard.contains_key(&key) {
             return None;
         }
-        Arc::make_mut(&mut self.shards[at]).get_mut(&key)
+        Some(Arc::make_mut(shard))
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
+        self.shard_with(key)?.get_mut(&key)
+    }
+
+    /// The item of a key. If there is none, `new` makes it.
+    #[inline]
+    pub(crate) fn get_or_insert_with(&mut self, key: u64, new: impl FnOnce() -> T) -> &mut T {
+        self.make_room();
+        let at = shard(key, self.shards.len());
+        let len = &mut self.len;
+        let shard = Arc::make_mut(&mut self.shards[at]);
+        shard.entry(key).or_insert_with(|| {
+            *len += 1;
+            new()
+        })
     }
 
     /// Puts an item into the table; returns the one that was there.
     pub(crate) fn insert(&mut self, key: u64, item: T) -> Option<T> {
-        if self.len >= self.shards.len() * FULL && self.shards.len() < MOST_SHARDS {
-            self.spread();
-        }
+        self.make_room();
         let at = shard(key, self.shards.len());
         let before = Arc::make_mut(&mut self.shards[at]).insert(key, item);
         self.len += usize::from(before.is_none());
@@ -78,11 +97,7 @@ impl<T: Clone> Table<T> {
     }
 
     pub(crate) fn remove(&mut self, key: u64) -> Option<T> {
-        let at = shard(key, self.shards.len());
-        if !self.shards[at].contains_key(&key) {
-            return None;
-        }
-        let shard = Arc::make_mut(&mut self.shards[at]);
+        let shard = self.shard_with(key)?;
         let gone = shard.remove(&key);
         if shard.capacity() >= FEW && shard.len() * 4 < shard.capacity() {
             shard.shrink_to(shard.len() * 2);
@@ -91,7 +106,16 @@ impl<T: Clone> Table<T> {
         gone
     }
 
+    /// Makes sure that shards stay small when an item is added.
+    #[inline]
+    fn make_room(&mut self) {
+        if self.len >= self.shards.len() * FULL && self.shards.len() < MOST_SHARDS {
+            self.spread();
+        }
+    }
+
     /// Multiplies the number of shards by eight.
+    #[cold]
     fn spread(&mut self) {
         let count = self.shards.len() * 8;
         let mut shards: Vec<Shard<T>> = Vec::new();
@@ -140,8 +164,12 @@ mod tests {
         let mut copies = Vec::new();
         for step in 0..100_000u64 {
             let key = next([50, 20_000][(step / 1000 % 2) as usize]) * 16;
-            match next(4) {
+            match next(5) {
                 0 | 1 => assert_eq!(table.insert(key, step), map.insert(key, step)),
+                4 => {
+                    let ours = *table.get_or_insert_with(key, || step);
+                    assert_eq!(ours, *map.entry(key).or_insert(step));
+                }
                 2 => assert_eq!(table.remove(key), map.remove(&key)),
                 _ => {
                     assert_eq!(table.get(key), map.get(&key));

@@ -60,6 +60,7 @@ impl State {
             ids::RUN_THREAD => self.thread_runs(event, turn, see),
             ids::STOP_THREAD => self.thread_stops(event, turn, see),
             ids::THREAD_WAKEUP => self.thread_wakes(event, turn, see),
+            ids::USER_MSG => self.program_speaks(event, see),
             _ => self.apply_decoded(event, turn, see),
         }
     }
@@ -102,6 +103,11 @@ impl State {
             }
             _ => self.apply_decoded(event, turn, see),
         }
+    }
+
+    #[inline(never)]
+    fn program_speaks(&mut self, event: &Encoded<'_>, see: &mut impl FnMut(Fact<'_>)) {
+        self.message(&event.decode_as(ids::USER_MSG), see);
     }
 
     #[inline(never)]
