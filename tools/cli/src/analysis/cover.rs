@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 /// The most separate stretches that are kept.
-const MOST: usize = 1 << 18;
-/// The most of them that are kept in `recent`: few in tests, so that `stretches` is used as well.
-const RECENT: usize = if cfg!(test) { 4 } else { 1 << 10 };
+const MOST: usize = 1 << 19;
+/// How many of them are settled at a time.
+const SETTLED: usize = MOST / 4;
 
 /// A set of moments.
 #[derive(Clone, Debug, Default)]
 pub struct Cover {
     /// Beginnings and ends; they neither overlap nor touch.
     stretches: BTreeMap<u64, u64>,
-    /// Stretches after all of these, in order: nearly all intervals concern the latest few.
+    /// Stretches after all of these, in order. Nearly all intervals concern the latest few; an
+    /// interval before the last of them moves them all to `stretches`.
     recent: Vec<(u64, u64)>,
     /// Nanoseconds covered by stretches that are no longer kept one by one, and the end of the last
     /// one.
@@ -51,22 +52,26 @@ impl Cover {
             true => _ = self.stretches.insert(begin, end),
             false => self.recent.push((begin, end)),
         }
-        if self.recent.len() > RECENT {
-            self.stretches.extend(self.recent.drain(..RECENT / 2));
-        }
-        if self.stretches.len() > MOST {
+        if self.stretches.len() + self.recent.len() > MOST {
             self.settle();
         }
     }
 
-    /// Replaces the earlier half of the stretches by their sum.
+    /// Replaces the earliest stretches by their sum.
+    #[cold]
     fn settle(&mut self) {
-        for _ in 0..MOST / 2 {
-            if let Some((from, to)) = self.stretches.pop_first() {
-                self.settled += to - from;
-                self.settled_until = to;
-            }
+        let mut settle = |(from, to): (u64, u64)| {
+            self.settled += to - from;
+            self.settled_until = to;
+        };
+        let mut left = SETTLED;
+        while left > 0
+            && let Some(stretch) = self.stretches.pop_first()
+        {
+            settle(stretch);
+            left -= 1;
         }
+        self.recent.drain(..left).for_each(settle);
     }
 
     /// The nanoseconds covered; `None` if that is not known, because there were too many stretches.
@@ -131,7 +136,15 @@ mod tests {
             cover.add(at * 10, at * 10 + 1);
         }
         assert_eq!(cover.total(), Some(count));
-        assert!(cover.stretches.len() <= MOST + 1);
+        assert!(cover.stretches.len() + cover.recent.len() <= MOST);
+        // Some of them late, so that not all are recent.
+        let count = count + MOST as u64 * 3;
+        for at in (count - MOST as u64 * 3)..count {
+            let at = at ^ u64::from(at % 100_000 < 2);
+            cover.add(at * 10, at * 10 + 1);
+        }
+        assert_eq!(cover.total(), Some(count));
+        assert!(cover.stretches.len() + cover.recent.len() <= MOST);
         cover.add(5, count * 10);
         assert_eq!(cover.total(), None);
     }

@@ -10,7 +10,7 @@ use crate::input::{Input, Outcome, Reading, Step};
 use crate::source::SourceArgs;
 use anyhow::Result;
 use eventlog_state::{Merge, MergeOptions, Patience, Step as Told, Take, Turn};
-use ghc_eventlog::{Block, Error, Event, Gap, Header, Item, Part, ReadError, Reader, Run};
+use ghc_eventlog::{Block, Encoded, Error, Event, Gap, Header, Item, Part, ReadError, Reader, Run};
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -45,6 +45,11 @@ pub trait Sink {
 
     /// An event. In time order, a `late` one follows an event with a later time.
     fn event(&mut self, event: &Event<'_>, late: bool) -> Result<()>;
+
+    /// In time order only: the same for an event that is not decoded yet.
+    fn encoded(&mut self, event: &Encoded<'_>, late: bool) -> Result<()> {
+        self.event(&event.decode(), late)
+    }
 
     /// The mark at the end of a log.
     fn end(&mut self) -> Result<()> {
@@ -130,20 +135,6 @@ impl InOrder {
     /// Hands on everything whose place in the order is certain by now.
     pub(crate) fn drain_to(&mut self, each: &mut impl Take) -> Result<()> {
         Ok(self.merge.drain_to(each)?)
-    }
-
-    /// Hands on everything whose place in the order is certain by now.
-    pub(crate) fn drain(&mut self, each: &mut impl FnMut(Told<'_>) -> Result<()>) -> Result<()> {
-        let mut failed = None;
-        let outcome = self.merge.drain(&mut |told| {
-            if failed.is_none() {
-                failed = each(told).err();
-            }
-        });
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(outcome?),
-        }
     }
 }
 
@@ -312,27 +303,56 @@ impl Handing {
 
     /// Returns whether any event of a capability was passed on.
     fn drain(&mut self, order: &mut InOrder, sink: &mut impl Sink) -> Result<bool> {
-        let mut moved = false;
-        order.drain(&mut |told| match told {
-            Told::Session(_) => {
-                self.reached = 0;
-                Ok(())
-            }
-            Told::Block(block) => sink.block_in_turn(block),
-            Told::Event(event, turn) => {
-                let late = match event.cap {
-                    None => event.time < self.reached,
-                    Some(_) => turn == Turn::Late,
-                };
-                if event.cap.is_some() {
-                    moved = true;
-                    self.late += u64::from(late);
-                    self.reached = self.reached.max(event.time);
-                }
-                sink.event(event, late)
-            }
-            _ => Ok(()),
-        })?;
-        Ok(moved)
+        let mut passing = Passing {
+            handing: self,
+            sink,
+            moved: false,
+            outcome: Ok(()),
+        };
+        let merged = order.drain_to(&mut passing);
+        passing.outcome?;
+        merged?;
+        Ok(passing.moved)
+    }
+}
+
+/// Passes on what a merge does, until the sink fails.
+struct Passing<'a, S> {
+    handing: &'a mut Handing,
+    sink: &'a mut S,
+    /// Whether any event of a capability was passed on.
+    moved: bool,
+    outcome: Result<()>,
+}
+
+impl<S: Sink> Take for Passing<'_, S> {
+    fn step(&mut self, step: Told<'_>) {
+        if self.outcome.is_err() {
+            return;
+        }
+        match step {
+            Told::Session(_) => self.handing.reached = 0,
+            Told::Block(block) => self.outcome = self.sink.block_in_turn(block),
+            Told::Event(event, turn) => self.event(&event.encoded(), turn),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, event: &Encoded<'_>, turn: Turn) {
+        if self.outcome.is_err() {
+            return;
+        }
+        let handing = &mut *self.handing;
+        let late = match event.cap {
+            None => event.time < handing.reached,
+            Some(_) => turn == Turn::Late,
+        };
+        if event.cap.is_some() {
+            self.moved = true;
+            handing.late += u64::from(late);
+            handing.reached = handing.reached.max(event.time);
+        }
+        self.outcome = self.sink.encoded(event, late);
     }
 }

@@ -15,7 +15,7 @@ use crate::units::Nanos;
 use anyhow::Result;
 use clap::ValueEnum;
 use eventlog_state::{Distribution, Figures, Keep, Limits, Span, Spans, State, Turn};
-use ghc_eventlog::{Event, Header};
+use ghc_eventlog::{Encoded, Event, Header};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::json;
@@ -215,12 +215,16 @@ impl Sink for Verb {
     }
 
     fn event(&mut self, event: &Event<'_>, late: bool) -> Result<()> {
+        self.encoded(&event.encoded(), late)
+    }
+
+    fn encoded(&mut self, event: &Encoded<'_>, late: bool) -> Result<()> {
         let Some(state) = &mut self.state else {
             return Ok(());
         };
         let turn = if late { Turn::Late } else { Turn::Certain };
-        state.apply(event, turn, &mut |_| {});
-        let Some(span) = self.spans.event(event, state) else {
+        state.apply_encoded(event, turn, &mut |_| {});
+        let Some(span) = self.spans.encoded(event, state) else {
             return Ok(());
         };
         if self.has_enough() {
