@@ -39,7 +39,8 @@ pub(crate) struct Generation {
     pub(crate) copied: u64,
 }
 
-/// All counters. Histograms are shared with the collected metrics.
+/// All counters. Histograms are shared with the collected metrics, except those that nearly every
+/// event of a thread changes: these are copied when metrics are collected.
 #[derive(Clone, Debug)]
 pub(crate) struct Counts {
     pub(crate) events: u64,
@@ -52,8 +53,8 @@ pub(crate) struct Counts {
     pub(crate) finished: u64,
     pub(crate) migrations: u64,
     pub(crate) stops: [u64; REASONS],
-    pub(crate) schedule: Arc<Histogram>,
-    pub(crate) blocked: BTreeMap<u16, Arc<Histogram>>,
+    pub(crate) schedule: Histogram,
+    pub(crate) blocked: BTreeMap<u16, Histogram>,
     pub(crate) generations: BTreeMap<Option<u16>, Generation>,
     pub(crate) sync: Arc<Histogram>,
     pub(crate) mark: Arc<Histogram>,
@@ -89,7 +90,7 @@ impl Default for Counts {
             finished: 0,
             migrations: 0,
             stops: [0; REASONS],
-            schedule: Arc::default(),
+            schedule: Histogram::default(),
             blocked: BTreeMap::new(),
             generations: BTreeMap::new(),
             sync: Arc::default(),
@@ -179,9 +180,9 @@ impl Counts {
         for (stops, more) in self.stops.iter_mut().zip(later.stops) {
             *stops += more;
         }
-        merge(&mut self.schedule, &later.schedule);
+        self.schedule.merge(&later.schedule);
         for (reason, histogram) in &later.blocked {
-            merge(self.blocked.entry(*reason).or_default(), histogram);
+            self.blocked.entry(*reason).or_default().merge(histogram);
         }
         for (number, of) in &later.generations {
             let generation = self.generations.entry(*number).or_default();

@@ -1,8 +1,8 @@
 //! From the bytes of a log to its fold, in the order of time.
 
 use crate::fold::{Fold, Options, Out};
-use eventlog_state::{Merge, MergeOptions, Patience, Step};
-use ghc_eventlog::Error;
+use eventlog_state::{Merge, MergeOptions, Patience, Step, Take, Turn};
+use ghc_eventlog::{Encoded, Error};
 use std::time::Instant;
 
 /// Folds the bytes of a log as they arrive.
@@ -92,22 +92,44 @@ impl Feed {
 
     /// Returns whether any event of a capability was passed on.
     fn drain(&mut self, out: Out<'_>) -> Result<bool, Error> {
-        let (fold, complete) = (&mut self.fold, &mut self.complete);
-        let mut moved = false;
-        self.merge.drain(&mut |step| match step {
+        let mut passing = Passing {
+            fold: &mut self.fold,
+            complete: &mut self.complete,
+            moved: false,
+            out,
+        };
+        self.merge.drain_to(&mut passing)?;
+        Ok(passing.moved)
+    }
+}
+
+/// Passes on to the fold what a merge does.
+struct Passing<'a> {
+    fold: &'a mut Fold,
+    complete: &'a mut bool,
+    /// Whether any event of a capability was passed on.
+    moved: bool,
+    out: Out<'a>,
+}
+
+impl Take for Passing<'_> {
+    fn step(&mut self, step: Step<'_>) {
+        match step {
             Step::Session(header) => {
-                *complete = false;
-                fold.session(header, out);
+                *self.complete = false;
+                self.fold.session(header, self.out);
             }
-            Step::End => *complete = true,
-            Step::Block(block) => fold.block(block),
-            Step::Event(event, turn) => {
-                moved |= event.cap.is_some();
-                fold.event(event, turn, out);
-            }
-            Step::Gap(gap) => fold.gap(gap),
-        })?;
-        Ok(moved)
+            Step::End => *self.complete = true,
+            Step::Block(block) => self.fold.block(block),
+            Step::Event(event, turn) => self.event(&event.encoded(), turn),
+            Step::Gap(gap) => self.fold.gap(gap),
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, event: &Encoded<'_>, turn: Turn) {
+        self.moved |= event.cap.is_some();
+        self.fold.event(event, turn, self.out);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::counts::{Counts, Loser};
 use crate::record::{Batch, Records};
 use crate::resource::{About, Identity, Resource};
 use eventlog_state::{Programs, Turn};
-use ghc_eventlog::{Block, Event, Gap, Header, WallClock};
+use ghc_eventlog::{Block, Encoded, Gap, Header, WallClock};
 use session::Session;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -189,7 +189,8 @@ impl Fold {
     }
 
     /// Handles an event.
-    pub fn event(&mut self, event: &Event<'_>, turn: Turn, out: Out<'_>) {
+    #[inline]
+    pub fn event(&mut self, event: &Encoded<'_>, turn: Turn, out: Out<'_>) {
         if let (Some(interval), Some(session)) = (self.options.interval, &self.session)
             && event.cap.is_some()
             && turn != Turn::Late

@@ -7,7 +7,7 @@ use crate::bands::Bands;
 use crate::record::{LogRecord, SpanRecord};
 use crate::resource::{Identity, Resource};
 use eventlog_state::{Keep, Limits, Programs, State, Turn};
-use ghc_eventlog::{Event, EventBody, Header, WallClock};
+use ghc_eventlog::{Encoded, Event, EventBody, Header, WallClock, ids};
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
@@ -91,20 +91,52 @@ impl Session {
 
     /// Handles an event. Returns whether it describes the program.
     #[inline]
-    pub(super) fn event(&mut self, event: &Event<'_>, turn: Turn, options: &Options) -> bool {
+    pub(super) fn event(&mut self, event: &Encoded<'_>, turn: Turn, options: &Options) -> bool {
         if self.observed.is_none() {
             self.observed = Some(event.time);
         }
         if event.cap.is_some() {
             self.reached = self.reached.max(event.time);
         }
-        let tally = &mut self.tally;
-        tally.counts.events += 1;
+        self.tally.counts.events += 1;
         let mut describes = false;
-        let mut counters = false;
+        let mut started = None;
+        match event.id() {
+            ids::THREAD_WAKEUP => {}
+            ids::RUN_THREAD => {
+                if let EventBody::RunThread { thread } = event.body_as(ids::RUN_THREAD) {
+                    started = Some(thread);
+                }
+            }
+            ids::STOP_THREAD => {
+                if let EventBody::StopThread { status, .. } = event.body_as(ids::STOP_THREAD) {
+                    self.tally.stop(status);
+                }
+            }
+            _ => describes = self.rare(&event.decode(), options),
+        }
+        let tally = &mut self.tally;
+        self.state
+            .apply_encoded(event, turn, &mut |fact| tally.see(&fact, started));
+        if tally.has_more() {
+            self.more(options);
+        }
+        if event.id() == ids::SPARK_COUNTERS
+            && let Some(number) = event.cap
+            && let EventBody::SparkCounters { .. } = event.body()
+        {
+            let sparks = self.state.cap(number).and_then(|cap| cap.sparks());
+            self.tally.counts.cap(number).sparks = sparks;
+        }
+        describes
+    }
+
+    /// Handles an event other than those of which there are most, before the state does. Returns
+    /// whether it describes the program.
+    #[inline(never)]
+    fn rare(&mut self, event: &Event<'_>, options: &Options) -> bool {
+        let tally = &mut self.tally;
         match event.body {
-            EventBody::RunThread { .. } | EventBody::ThreadWakeup { .. } => {}
-            EventBody::StopThread { status, .. } => tally.stop(status),
             EventBody::CreateThread { .. } => tally.counts.created += 1,
             EventBody::UserMsg { .. } => {
                 tally.counts.messages += 1;
@@ -121,7 +153,6 @@ impl Session {
             EventBody::ThreadLabel { thread, label } if options.records.labels => {
                 self.logs.push(records::label(event.time, thread, label));
             }
-            EventBody::SparkCounters { .. } => counters = true,
             EventBody::TaskCreate { task, .. } => {
                 self.tells_tasks = true;
                 if self.tasks.len() < TASKS {
@@ -140,24 +171,14 @@ impl Session {
             EventBody::WallClockTime { .. } => {
                 // Until it is known which program the clock belongs to.
                 self.clock = self.clock.or_else(|| WallClock::from_event(event));
-                describes = true;
+                return true;
             }
             EventBody::OsprocessPid { .. }
             | EventBody::CapsetAssignCap { .. }
-            | EventBody::CapsetCreate { .. } => describes = true,
+            | EventBody::CapsetCreate { .. } => return true,
             _ => {}
         }
-        let tally = &mut self.tally;
-        self.state
-            .apply(event, turn, &mut |fact| tally.see(&fact, Some(&event.body)));
-        if tally.has_more() {
-            self.more(options);
-        }
-        if counters && let Some(number) = event.cap {
-            let sparks = self.state.cap(number).and_then(|cap| cap.sparks());
-            self.tally.counts.cap(number).sparks = sparks;
-        }
-        describes
+        false
     }
 
     /// Handles what the tally has kept because it needs the state.

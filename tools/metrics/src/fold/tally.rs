@@ -6,7 +6,7 @@ use crate::record::{LogRecord, Records, Severity, SpanKey, SpanRecord, loss};
 use eventlog_state::{
     Collection, Fact, HeapKind, PhaseKind, Sample, Span, ThreadInterval, ThreadState,
 };
-use ghc_eventlog::{EventBody, StopStatus};
+use ghc_eventlog::StopStatus;
 
 /// Counts facts, and keeps those that can only be handled with the state.
 #[derive(Debug)]
@@ -57,11 +57,11 @@ impl Tally {
         self.counts.finished += u64::from(status == StopStatus::FINISHED);
     }
 
-    /// Handles a fact. `body`: its event.
+    /// Handles a fact. `started`: the thread that its event starts.
     #[inline]
-    pub(crate) fn see(&mut self, fact: &Fact<'_>, body: Option<&EventBody<'_>>) {
+    pub(crate) fn see(&mut self, fact: &Fact<'_>, started: Option<u32>) {
         match fact {
-            Fact::Thread(interval) => self.thread(interval, body),
+            Fact::Thread(interval) => self.thread(interval, started),
             Fact::Cap(interval) => {
                 let took = interval.to - interval.from;
                 self.counts.cap(interval.cap).time[interval.state as usize] += took;
@@ -127,18 +127,15 @@ impl Tally {
     }
 
     #[inline]
-    fn thread(&mut self, interval: &ThreadInterval, body: Option<&EventBody<'_>>) {
+    fn thread(&mut self, interval: &ThreadInterval, started: Option<u32>) {
         let took = interval.to - interval.from;
         match interval.state {
-            ThreadState::Runnable => {
-                let runs = matches!(body, Some(&EventBody::RunThread { thread })
-                    if thread == interval.thread);
-                if runs {
-                    record(&mut self.counts.schedule, took);
-                }
+            ThreadState::Runnable if started == Some(interval.thread) => {
+                self.counts.schedule.record(took);
             }
             ThreadState::Blocked { why, .. } => {
-                record(self.counts.blocked.entry(reason(why)).or_default(), took);
+                let of = self.counts.blocked.entry(reason(why)).or_default();
+                of.record(took);
             }
             _ => {}
         }

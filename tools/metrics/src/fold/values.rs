@@ -318,15 +318,14 @@ fn threads(values: &mut Values, session: &Session) {
     values.histogram(
         &table::THREAD_SCHEDULE_DURATION,
         Vec::new(),
-        &counts.schedule,
+        &Arc::new(counts.schedule.clone()),
     );
-    let none = Arc::default();
     let mut reasons: BTreeSet<u16> = block_reasons().collect();
     reasons.extend(counts.blocked.keys());
     for code in reasons {
         let attributes = vec![("ghc.thread.block.reason", reason_name(code))];
-        let of = counts.blocked.get(&code).unwrap_or(&none);
-        values.histogram(&table::THREAD_BLOCKED_DURATION, attributes, of);
+        let of = counts.blocked.get(&code).cloned().unwrap_or_default();
+        values.histogram(&table::THREAD_BLOCKED_DURATION, attributes, &Arc::new(of));
     }
     if session.tells_tasks {
         values.int(&table::TASK_COUNT, session.tasks.len() as u64);
