@@ -284,3 +284,28 @@ fn copies_stay_as_they_are() {
         .collect();
     assert_eq!(open, [vec!["a"], vec!["a", "b"], vec!["b"]]);
 }
+
+/// Names that come again keep their groups, but not any number of them.
+#[test]
+fn names_without_an_open_span_are_bounded() {
+    let mut log = Log::new();
+    for _ in 0..2 {
+        for name in 0..2 * MOST_IDLE {
+            for text in [format!("START {name} a"), format!("START n{name}")] {
+                let message = text.as_str().into();
+                log.push(Some(0), 1, EventBody::UserMsg { message });
+            }
+            for text in [format!("STOP n{name}"), format!("STOP {name} a")] {
+                let message = text.as_str().into();
+                log.push(Some(0), 2, EventBody::UserMsg { message });
+            }
+        }
+    }
+    let mut spans = Spans::new(StartStop, &Limits::default());
+    let mut ended = 0;
+    log.each(|event| ended += usize::from(spans.event(event, &told()).is_some()));
+    assert_eq!((ended, spans.open_count()), (8 * MOST_IDLE, 0));
+    assert_eq!((spans.open().count(), spans.unopened()), (0, 0));
+    assert_eq!(spans.open.groups.len(), MOST_IDLE);
+    assert_eq!(spans.open.idle, MOST_IDLE);
+}
