@@ -42,14 +42,14 @@ ROWS = [
             (f"ghc_heap_in_use_bytes{OF}", "in use {{instance}}"),
             (f"ghc_heap_size_bytes{OF}", "size {{instance}}"),
             (f"ghc_heap_limit_bytes{OF}", "limit (-M) {{instance}}")]),
-        ("Allocation", "Bps", [(rate("ghc_heap_allocated_bytes_total"), "{{instance}}")]),
+        ("Allocation", "binBps", [(rate("ghc_heap_allocated_bytes_total"), "{{instance}}")]),
         ("Heap profile", "bytes", [
             (f"sum by (ghc_heap_profile_band, ghc_heap_profile_source) (ghc_heap_profile_size_bytes{OF})",
              "{{ghc_heap_profile_band}} {{ghc_heap_profile_source}}")], "stack"),
         ("Memory held and needed", "bytes", [
             (f"ghc_memory_committed_bytes{OF}", "held {{instance}}"),
             (f"ghc_memory_needed_bytes{OF}", "needed {{instance}}")]),
-        ("Memory given back", "Bps", [(rate("ghc_memory_returned_bytes_total"), "{{instance}}")]),
+        ("Memory given back", "binBps", [(rate("ghc_memory_returned_bytes_total"), "{{instance}}")]),
     ]),
     ("Collections", [
         ("Share of time in collections", "percentunit", [
@@ -59,7 +59,7 @@ ROWS = [
              "generation {{ghc_gc_generation}} {{instance}}")]),
         ("Pauses", "s", quantiles("ghc_gc_pause_duration_seconds")),
         ("Until all capabilities have stopped", "s", quantiles("ghc_gc_sync_duration_seconds")),
-        ("Copied", "Bps", [
+        ("Copied", "binBps", [
             (rate("ghc_gc_copied_bytes_total", "instance, ghc_gc_generation"),
              "generation {{ghc_gc_generation}} {{instance}}")]),
         ("Balance of parallel collections", "percentunit", [
@@ -120,8 +120,8 @@ ROWS = [
     ]),
     ("Health of the stream", [
         ("Events", "ops", [(rate("ghc_eventlog_events_total"), "{{instance}}")]),
-        ("Bytes", "Bps", [(rate("ghc_eventlog_received_bytes_total"), "{{instance}}")]),
-        ("Lost", "Bps", [
+        ("Bytes", "binBps", [(rate("ghc_eventlog_received_bytes_total"), "{{instance}}")]),
+        ("Lost", "binBps", [
             (rate("ghc_eventlog_lost_bytes_total", "instance, ghc_eventlog_loss_source"),
              "by the {{ghc_eventlog_loss_source}} {{instance}}")]),
         ("Lost chunks", "ops", [
