@@ -252,7 +252,7 @@ impl Pusher {
 
 /// Sends requests from the queue until it is closed.
 fn work(client: &Client, shared: &Shared) {
-    let mut largest = usize::MAX;
+    let mut limit = Limit(None);
     let mut failing = false;
     while let Some(taken) = shared.queue.take() {
         let request = match taken {
@@ -263,7 +263,7 @@ fn work(client: &Client, shared: &Shared) {
                 continue;
             }
         };
-        match deliver(client, shared, &request, &mut largest, &mut failing) {
+        match deliver(client, shared, &request, &mut limit, &mut failing) {
             true => shared.queue.done(),
             // Shutting down: the request stays in the queue.
             false => {
@@ -274,24 +274,48 @@ fn work(client: &Client, shared: &Shared) {
     }
 }
 
+/// The smallest request that the receiver has refused as too large, and when it did so last.
+struct Limit(Option<(usize, Instant)>);
+
+impl Limit {
+    /// How long requests are split without asking. The receiver may take larger ones later.
+    const HOLDS: Duration = Duration::from_secs(60);
+
+    fn forbids(&self, bytes: usize) -> bool {
+        let holds =
+            |(limit, since): (usize, Instant)| bytes >= limit && since.elapsed() < Self::HOLDS;
+        self.0.is_some_and(holds)
+    }
+
+    fn refused(&mut self, bytes: usize) {
+        let known = self.0.filter(|(_, since)| since.elapsed() < Self::HOLDS);
+        let smallest = known.map_or(bytes, |(limit, _)| limit.min(bytes));
+        self.0 = Some((smallest, Instant::now()));
+    }
+}
+
 /// Sends a request until the receiver has it, or it is dropped. `false` if the shutdown came
 /// first.
 fn deliver(
     client: &Client,
     shared: &Shared,
     request: &Request,
-    largest: &mut usize,
+    limit: &mut Limit,
     failing: &mut bool,
 ) -> bool {
     let (signal, items) = (request.signal, request.items);
     let url = || client.url().to_owned();
     let mut backoff = Backoff::new(shared.pauses);
+    // What cannot be split is sent in any case: only the receiver can refuse it.
+    if limit.forbids(request.body.len())
+        && let Some(halves) = split::halves(request)
+    {
+        return halves
+            .iter()
+            .all(|half| deliver(client, shared, half, limit, failing));
+    }
     loop {
-        let outcome = match request.body.len() > *largest {
-            true => Outcome::TooLarge,
-            false => client.send(signal, &request.body),
-        };
-        match outcome {
+        match client.send(signal, &request.body) {
             Outcome::Taken { rejected, why } => {
                 if std::mem::take(failing) {
                     (shared.notices)(&Notice::Recovered { url: url() });
@@ -308,17 +332,15 @@ fn deliver(
                 return true;
             }
             Outcome::TooLarge => {
-                *largest = (*largest).min(request.body.len().saturating_sub(1));
                 let Some(halves) = split::halves(request) else {
-                    // Other requests of this size may be divisible.
-                    *largest = usize::MAX;
                     let why = format!("the request has {} bytes", request.body.len());
                     shared.dropped(signal, Reason::TooLarge, items, &why);
                     return true;
                 };
+                limit.refused(request.body.len());
                 return halves
                     .iter()
-                    .all(|half| deliver(client, shared, half, largest, failing));
+                    .all(|half| deliver(client, shared, half, limit, failing));
             }
             Outcome::Again { after, why } => {
                 if !std::mem::replace(failing, true) {

@@ -129,6 +129,12 @@ impl Queue {
         let mut lost = Vec::new();
         let mut state = self.state();
         let bytes = request.body.len() as u64;
+        if bytes > self.limit {
+            // Others that wait are not dropped for what never has room.
+            let why = format!("the request has {bytes} bytes");
+            lost.push(self.lost(request.items, Reason::QueueFull, why));
+            return lost;
+        }
         while state.bytes + bytes > self.limit
             && let Some(oldest) = state.waiting.pop_front()
         {
@@ -137,10 +143,6 @@ impl Queue {
                 let _ = fs::remove_file(path);
             }
             lost.push(self.lost(oldest.items, Reason::QueueFull, String::new()));
-        }
-        if bytes > self.limit {
-            lost.push(self.lost(request.items, Reason::QueueFull, String::new()));
-            return lost;
         }
         let mut body = Body::Memory(request.body);
         if let (Some(dir), Body::Memory(bytes)) = (&self.dir, &body) {
@@ -282,4 +284,30 @@ fn load(dir: &Path, state: &mut State) -> io::Result<()> {
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(bytes: usize) -> Request {
+        Request {
+            signal: Signal::Metrics,
+            items: 1,
+            body: vec![0; bytes],
+        }
+    }
+
+    #[test]
+    fn what_never_has_room_drops_nothing_else() {
+        let queue = Queue::open(Signal::Metrics, 100, None).expect("in memory");
+        assert!(queue.push(request(40)).is_empty());
+        assert!(queue.push(request(60)).is_empty());
+        let lost = queue.push(request(101));
+        assert_eq!(lost.len(), 1, "{lost:?}");
+        assert_eq!(queue.size(), (2, 100));
+        // What has room takes the place of the oldest.
+        assert_eq!(queue.push(request(1)).len(), 1);
+        assert_eq!(queue.size(), (2, 61));
+    }
 }
