@@ -5,7 +5,9 @@ use crate::docker::{Image, images};
 use crate::{Empty, model, read, repository};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Component, Path, PathBuf};
+use std::process::{Command, Stdio};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +121,39 @@ fn compose_names_what_there_is() {
             assert_eq!(parts[1], parts[2], "{name}: {port}");
         }
     }
+}
+
+/// `EVENTLOG_DOCKER_COMPOSE` is its program (`scripts/counterparts` gets it). If it is not set, the test
+/// is skipped. No Docker is needed for this.
+#[test]
+fn docker_compose_takes_the_file() {
+    let program = std::env::var("EVENTLOG_DOCKER_COMPOSE");
+    let Some(program) = program.ok().filter(|path| !path.is_empty()) else {
+        eprintln!("skipped: EVENTLOG_DOCKER_COMPOSE is not set");
+        return;
+    };
+    let takes = |text: &str| {
+        let mut command = Command::new(&program);
+        // From its input, as if it were in its place.
+        command.args(["--project-directory", "deploy/compose", "-f", "-", "config"]);
+        let child = command
+            .current_dir(repository())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = child.expect("the program starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(text.as_bytes()).expect("it reads");
+        drop(stdin);
+        let done = child.wait_with_output().expect("it ends");
+        let says = String::from_utf8_lossy(&done.stderr).into_owned();
+        (done.status.success(), says)
+    };
+    let text = read("deploy/compose/compose.yaml");
+    assert_eq!(takes(&text), (true, String::new()));
+    let (taken, says) = takes(&text.replace("ports:", "port:"));
+    assert!(!taken && says.contains("port"), "{says}");
 }
 
 #[test]
