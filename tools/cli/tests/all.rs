@@ -9,14 +9,19 @@ mod doctor;
 mod export;
 mod filters;
 mod found;
+// The model that the dashboard is checked against there.
+#[path = "../../metrics/tests/deploy/grafana.rs"]
+mod grafana;
 mod hints;
 mod interrupted;
 mod live;
 mod merge;
 mod metrics_config;
 mod metrics_dashboards;
+mod metrics_delivery;
 mod metrics_found;
 mod metrics_otelcol;
+mod metrics_outages;
 mod metrics_push;
 mod metrics_real;
 mod metrics_serve;
@@ -27,6 +32,7 @@ mod packed;
 mod printable;
 mod program;
 mod programs;
+mod pushing;
 mod receiver;
 mod record;
 mod recover;

@@ -6,6 +6,7 @@
 use crate::common::{Dir, wait_until};
 use crate::counterparts::{Running, get, port, program, query, wait};
 use crate::found::Machine;
+use crate::grafana::Dashboard;
 use crate::receiver::{Receiver, Reply};
 use crate::scraping::Server;
 use serde_json::Value;
@@ -23,17 +24,17 @@ fn shipped(name: &str) -> String {
 
 /// The expressions of all panels, with the panel's title.
 fn expressions() -> Vec<(String, String)> {
-    let dashboard: Value = serde_json::from_str(&shipped("dashboards/haskell.json")).expect("JSON");
+    let dashboard: Dashboard =
+        serde_json::from_str(&shipped("dashboards/haskell.json")).expect("a dashboard");
     let mut all = Vec::new();
-    for panel in dashboard["panels"].as_array().expect("panels") {
-        let title = panel["title"].as_str().expect("a title");
-        for target in panel["targets"].as_array().into_iter().flatten() {
-            let expr = target["expr"].as_str().expect("an expression");
-            let expr = expr
+    for panel in &dashboard.panels {
+        for target in panel.targets() {
+            let expr = target
+                .expr
                 .replace("$__rate_interval", "10s")
                 .replace("$job", ".+")
                 .replace("$instance", ".+");
-            all.push((title.to_owned(), expr));
+            all.push((panel.title().to_owned(), expr));
         }
     }
     assert!(all.len() > 50, "{}", all.len());

@@ -43,6 +43,11 @@ impl Seen {
         self.resource("service.name").as_deref() == Some("eventlog")
     }
 
+    /// Whether it is from a program, and was accepted.
+    pub fn is_taken(&self) -> bool {
+        self.status == 200 && !self.is_own()
+    }
+
     /// Each data point, with the name of its metric.
     pub fn points(&self) -> Vec<(String, Value)> {
         let mut all = Vec::new();
@@ -130,14 +135,22 @@ impl Receiver {
 
     /// All requests so far.
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().expect("the requests").clone()
+        self.look(<[Seen]>::to_vec)
+    }
+
+    /// Looks at all requests so far, without a copy of them.
+    pub fn look<T>(&self, look: impl FnOnce(&[Seen]) -> T) -> T {
+        look(&self.seen.lock().expect("the requests"))
     }
 
     /// The requests from programs that were accepted.
     pub fn taken(&self) -> Vec<Seen> {
-        let mut all = self.seen();
-        all.retain(|seen| seen.status == 200 && !seen.is_own());
-        all
+        self.look(|seen| {
+            seen.iter()
+                .filter(|seen| seen.is_taken())
+                .cloned()
+                .collect()
+        })
     }
 }
 
