@@ -15,13 +15,28 @@ mod timeline;
 use crate::registry::Registry;
 use question::{Answer, Question, Refusal, json};
 
-/// Whether the answer can be slow, because it reads the log.
-pub(crate) fn reads_log(path: &str) -> bool {
+/// What an answer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cost {
+    /// It is made from what is in memory.
+    Nothing,
+    /// It reads some parts of the log.
+    Reads,
+    /// It may read all of the log, for as long as a request may take.
+    Searches,
+}
+
+/// What the answer to a request takes.
+pub(crate) fn cost(path: &str) -> Cost {
     let what = path
         .strip_prefix("s/")
         .and_then(|rest| rest.split_once('/'));
-    let Some((_, what)) = what else { return false };
-    matches!(what, "tiles" | "at" | "events" | "arrows") || what.starts_with("thread/")
+    match what {
+        Some((_, "events" | "arrows")) => Cost::Searches,
+        Some((_, "tiles" | "at")) => Cost::Reads,
+        Some((_, what)) if what.starts_with("thread/") => Cost::Reads,
+        _ => Cost::Nothing,
+    }
 }
 
 /// Answers a request. `clients` is the number of connected clients.

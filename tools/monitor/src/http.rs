@@ -1,19 +1,18 @@
-//! The server: one thread, HTTP/1.1. API requests are answered on other threads, slow ones two at a
-//! time.
+//! The server: one thread, HTTP/1.1. API requests are answered on other threads: searches two at a
+//! time, what reads a part of the log two at a time, and the rest beside them.
 
 mod access;
 mod news;
 mod patient;
 
-use crate::api;
 use crate::api::question::{Answer, Question, Refusal};
+use crate::api::{self, Cost};
 use crate::assets::asset;
 use crate::registry::Registry;
 use access::Access;
 pub use access::Token;
 use bytes::Bytes;
 use eventlog_relay::listen::{self, SocketFile};
-use http_body_util::channel::Channel;
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{
@@ -23,7 +22,7 @@ use hyper::header::{
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use news::News;
+use news::{News, Stream};
 use patient::Patient;
 use std::convert::Infallible;
 use std::io;
@@ -34,7 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 /// How long a client may take to send a request, and how long it may go without reading.
@@ -42,10 +41,13 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The limits on the head and the body of a request.
 const HEAD: usize = 16 << 10;
 const BODY: usize = 256 << 10;
-/// The most connections at a time; others wait.
+/// The most connections at a time, and how many more are told so; others wait.
 const CONNECTIONS: usize = 600;
-/// The most requests that are answered at a time, and the most of these that read the log.
-const ANSWERING: usize = 4;
+const TOO_MANY: usize = 64;
+/// The most requests that are answered at a time; the most of these that search the log, and that
+/// read parts of it. Those that do neither always have two threads to themselves.
+const ANSWERING: usize = 6;
+const SEARCHING: usize = 2;
 const READING: usize = 2;
 /// The first port to try, and how many to try after it.
 const PORT: u16 = 4280;
@@ -140,6 +142,7 @@ pub(crate) fn serve(
         },
         registry: Arc::clone(registry),
         news: Arc::new(News::new(Arc::clone(registry))),
+        searching: Arc::new(Semaphore::new(SEARCHING)),
         reading: Arc::new(Semaphore::new(READING)),
     };
     let (ends, ended) = oneshot::channel();
@@ -189,13 +192,18 @@ struct Service {
     access: Access,
     registry: Arc<Registry>,
     news: Arc<News>,
-    /// Limits the requests that read the log.
+    /// Limits the requests that search the log.
+    searching: Arc<Semaphore>,
+    /// Limits those that read parts of it.
     reading: Arc<Semaphore>,
 }
 
 async fn accept(listener: Listener, service: Arc<Service>) {
     tokio::task::spawn_local(Arc::clone(&service.news).watch());
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places {
+        served: Arc::new(Semaphore::new(CONNECTIONS)),
+        all: Arc::new(Semaphore::new(CONNECTIONS + TOO_MANY)),
+    };
     // Too many files are open, for instance, which is temporary.
     let pause = || tokio::time::sleep(Duration::from_millis(100));
     match listener {
@@ -203,44 +211,83 @@ async fn accept(listener: Listener, service: Arc<Service>) {
             let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
                 return;
             };
-            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            while let Some(place) = places.wait().await {
                 let Ok((stream, _)) = listener.accept().await else {
                     pause().await;
                     continue;
                 };
                 let _ = stream.set_nodelay(true);
-                connection(stream, place, &service);
+                connection(stream, places.enter(place), &service);
             }
         }
         Listener::Unix(listener) => {
             let Ok(listener) = tokio::net::UnixListener::from_std(listener) else {
                 return;
             };
-            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            while let Some(place) = places.wait().await {
                 let Ok((stream, _)) = listener.accept().await else {
                     pause().await;
                     continue;
                 };
-                connection(stream, place, &service);
+                connection(stream, places.enter(place), &service);
             }
+        }
+    }
+}
+
+/// The places for connections.
+struct Places {
+    served: Arc<Semaphore>,
+    all: Arc<Semaphore>,
+}
+
+/// That of one connection.
+struct Place {
+    /// `None` if there are too many connections.
+    served: Option<OwnedSemaphorePermit>,
+    _any: OwnedSemaphorePermit,
+}
+
+impl Places {
+    async fn wait(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.all).acquire_owned().await.ok()
+    }
+
+    fn enter(&self, any: OwnedSemaphorePermit) -> Place {
+        Place {
+            served: Arc::clone(&self.served).try_acquire_owned().ok(),
+            _any: any,
         }
     }
 }
 
 fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
-    place: tokio::sync::OwnedSemaphorePermit,
+    place: Place,
     service: &Arc<Service>,
 ) {
     let service = Arc::clone(service);
     tokio::task::spawn_local(async move {
+        let is_served = place.served.is_some();
         let answers = service_fn(move |request| {
             let service = Arc::clone(&service);
-            async move { Ok::<_, Infallible>(service.answer(request).await) }
+            async move {
+                Ok::<_, Infallible>(match is_served {
+                    true => service.answer(request).await,
+                    false => refused(&Refusal {
+                        status: 503,
+                        message: format!(
+                            "there are {CONNECTIONS} connections to this monitor, which is the \
+                             most; close some of its pages, and try again"
+                        ),
+                    }),
+                })
+            }
         });
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(PATIENCE)
+            .keep_alive(is_served)
             .max_buf_size(HEAD);
         let stream = TokioIo::new(Patient::new(stream, PATIENCE));
         // Errors of a connection concern only its client.
@@ -249,7 +296,7 @@ fn connection(
     });
 }
 
-type Body = Either<Full<Bytes>, Channel<Bytes, Infallible>>;
+type Body = Either<Full<Bytes>, Stream>;
 
 const JSON: &str = "application/json";
 
@@ -332,7 +379,7 @@ impl Service {
         if asked == "stream" && !posts {
             let body = match *request.method() {
                 Method::HEAD => full(Bytes::new()),
-                _ => Either::Right(self.news.stream()),
+                _ => Either::Right(self.news.stream()?),
             };
             return Ok(reply(StatusCode::OK, "text/event-stream", body));
         }
@@ -350,9 +397,14 @@ impl Service {
         // When the client disconnects this future is dropped: a request that still waits is never
         // started, and a running one ends early.
         let _wants = Wants(Arc::clone(&question.wanted));
-        let turn = match api::reads_log(&question.path) {
-            true => Arc::clone(&self.reading).acquire_owned().await.ok(),
-            false => None,
+        let turns = match api::cost(&question.path) {
+            Cost::Nothing => None,
+            Cost::Reads => Some(&self.reading),
+            Cost::Searches => Some(&self.searching),
+        };
+        let turn = match turns {
+            Some(turns) => Arc::clone(turns).acquire_owned().await.ok(),
+            None => None,
         };
         let registry = Arc::clone(&self.registry);
         let clients = self.news.streams();

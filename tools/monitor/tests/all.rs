@@ -8,3 +8,4 @@ mod hostile;
 mod sessions;
 mod site;
 mod streams;
+mod turns;

@@ -1,20 +1,27 @@
 //! Streams of the list of sessions, sent when it changes.
 
+use crate::api::question::Refusal;
 use crate::registry::Registry;
 use bytes::Bytes;
-use http_body_util::channel::{Channel, Sender};
+use http_body_util::channel::{Channel, SendError, Sender};
+use hyper::body::{Body, Frame};
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
+
+/// The most streams. The other connections are left to requests.
+const STREAMS: usize = 400;
 
 /// The shortest time between two lists.
 const OFTEN: Duration = Duration::from_millis(250);
 /// A long list is sent less often: the most bytes per second for a client.
 const BYTES: usize = 80_000;
-/// When nothing changes, a disconnected client is detected within this time.
+/// When nothing changes, something is sent this often, so that a client that is out of reach is
+/// detected.
 const QUIET: Duration = Duration::from_secs(15);
 
 /// The current event, encoded once for all streams.
@@ -22,16 +29,27 @@ const QUIET: Duration = Duration::from_secs(15);
 pub(super) struct News {
     registry: Arc<Registry>,
     latest: watch::Sender<Bytes>,
-    streams: AtomicUsize,
+    places: Arc<Semaphore>,
 }
 
-/// Counts a stream until it is dropped.
-struct Counted(Arc<News>);
+/// The body of a stream. It is dropped when the client disconnects, which frees its place and ends
+/// its task.
+#[derive(Debug)]
+pub(super) struct Stream {
+    lists: Channel<Bytes, Infallible>,
+    _place: OwnedSemaphorePermit,
+    _ends: oneshot::Sender<()>,
+}
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        // Relaxed: the number is only displayed.
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.lists).poll_frame(context)
     }
 }
 
@@ -40,13 +58,13 @@ impl News {
         Self {
             registry,
             latest: watch::Sender::new(Bytes::new()),
-            streams: AtomicUsize::new(0),
+            places: Arc::new(Semaphore::new(STREAMS)),
         }
     }
 
     /// The number of streams.
     pub(super) fn streams(&self) -> usize {
-        self.streams.load(Ordering::Relaxed)
+        STREAMS - self.places.available_permits()
     }
 
     fn event(&self) -> Bytes {
@@ -73,21 +91,31 @@ impl News {
     }
 
     /// A stream, written by a task of this thread.
-    pub(super) fn stream(self: &Arc<Self>) -> Channel<Bytes, Infallible> {
-        let (sender, body) = Channel::new(1);
-        self.streams.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted(Arc::clone(self));
+    pub(super) fn stream(self: &Arc<Self>) -> Result<Stream, Refusal> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| Refusal {
+            status: 503,
+            message: format!(
+                "{STREAMS} pages are open at this monitor, which is the most; close some of them"
+            ),
+        })?;
+        let (sender, lists) = Channel::new(1);
+        let (ends, ended) = oneshot::channel::<()>();
+        let news = Arc::clone(self);
         tokio::task::spawn_local(async move {
-            // It ends when the client disconnects.
-            let _ = counted.0.tell(sender).await;
+            tokio::select! {
+                _ = news.tell(sender) => {}
+                _ = ended => {}
+            }
         });
-        body
+        Ok(Stream {
+            lists,
+            _place: place,
+            _ends: ends,
+        })
     }
 
-    async fn tell(
-        &self,
-        mut sender: Sender<Bytes, Infallible>,
-    ) -> Result<(), http_body_util::channel::SendError> {
+    async fn tell(&self, mut sender: Sender<Bytes, Infallible>) -> Result<(), SendError> {
         let mut latest = self.latest.subscribe();
         latest.mark_unchanged();
         sender.send_data(self.event()).await?;
