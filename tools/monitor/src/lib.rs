@@ -3,6 +3,7 @@
 
 mod api;
 mod assets;
+mod drawn;
 mod fold;
 mod http;
 mod input;

@@ -17,6 +17,15 @@ pub(crate) struct Place {
     pub(crate) bytes: (u64, u64),
     /// The earliest beginning and the latest end of a block in it.
     pub(crate) times: (u64, u64),
+    /// Kinds of events that it was found not to have; each user of this has a bit.
+    lacks: u8,
+}
+
+impl Place {
+    /// Whether it is known to have no events of all these kinds.
+    pub(crate) fn has_none(&self, kinds: u8) -> bool {
+        kinds != 0 && self.lacks & kinds == kinds
+    }
 }
 
 /// All parts, in the order of the log.
@@ -43,10 +52,28 @@ impl Places {
             if length <= SHARED || (continues && length <= LONGEST) {
                 last.bytes.1 = bytes.1;
                 last.times = (last.times.0.min(times.0), last.times.1.max(times.1));
+                last.lacks = 0;
                 return;
             }
         }
-        self.entries.push_back(Place { bytes, times });
+        self.entries.push_back(Place {
+            bytes,
+            times,
+            lacks: 0,
+        });
+    }
+
+    /// Somebody has read this part, and it has no events of these kinds: nobody has to look for
+    /// them there again.
+    pub(crate) fn lacks(&mut self, place: &Place, kinds: u8) {
+        let at = self
+            .entries
+            .partition_point(|it| it.bytes.0 < place.bytes.0);
+        let entry = self.entries.get_mut(at);
+        // It may have grown since.
+        if let Some(entry) = entry.filter(|it| it.bytes == place.bytes) {
+            entry.lacks |= kinds;
+        }
     }
 
     /// Removes the parts before this place of the log.
@@ -129,6 +156,22 @@ mod tests {
         assert_eq!(begins(5 * S, 6 * S), [2 * S, 5 * S]);
         assert_eq!(begins(S + BACK + 1, 2 * S - BACK), [0; 0]);
         assert_eq!(places.kept_from(), None);
+        // What was found to be missing is known from then on, until the part grows.
+        let third = places.of(0, 100 * S)[1];
+        places.lacks(&third, 2);
+        let has_none = |places: &Places, kinds| -> Vec<bool> {
+            let all = places.of(0, 100 * S);
+            all.iter().map(|it| it.has_none(kinds)).collect()
+        };
+        assert_eq!(has_none(&places, 2), [false, true, false, false]);
+        assert_eq!(has_none(&places, 3), [false; 4]);
+        let last = places.of(0, 100 * S)[3];
+        let grown = Place {
+            bytes: (last.bytes.0, last.bytes.1 - 1),
+            ..last
+        };
+        places.lacks(&grown, 2);
+        assert_eq!(has_none(&places, 2), [false, true, false, false]);
         let second = places.of(0, 100 * S)[2].bytes.0;
         places.forget(second + 1);
         assert_eq!(places.kept_from(), Some(2 * S));

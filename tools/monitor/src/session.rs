@@ -1,5 +1,6 @@
 //! One log: its bytes, its fold, and its rows.
 
+use crate::drawn::Drawn;
 use crate::fold::Fold;
 use crate::places::Places;
 use crate::raw::Raw;
@@ -48,6 +49,7 @@ pub(crate) struct Contents {
     pub(crate) places: Shared<Places>,
     pub(crate) rows: Shared<Rows>,
     pub(crate) fold: Shared<Fold>,
+    pub(crate) drawn: Drawn,
 }
 
 impl Contents {
@@ -128,6 +130,7 @@ impl Session {
             rows: Shared::new(Rows::new(Arc::clone(&header))),
             fold: Shared::new(Fold::new(&header, self.origin.live)),
             places: Shared::new(Places::default()),
+            drawn: Drawn::default(),
             header,
             raw,
         };
@@ -261,6 +264,7 @@ impl Session {
     fn summarise(&self) {
         let mut summary = self.status().summary.clone();
         if let Some(contents) = self.log.get() {
+            contents.drawn.grown();
             let places = contents.places.look();
             summary.kept_from = places.kept_from();
             let delivered = places.latest();

@@ -33,7 +33,7 @@ impl<T> Shared<T> {
         guard
     }
 
-    /// Locks it for changes; only one thread may do so.
+    /// Locks it for changes.
     pub(crate) fn change(&self) -> RwLockWriteGuard<'_, T> {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             let until = Instant::now() + COURTESY;

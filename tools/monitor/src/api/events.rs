@@ -88,16 +88,30 @@ impl Kind {
         }
     }
 
-    fn has(self, event: &Event<'_>) -> bool {
+    /// As bits: the kinds of events that it is made of; 0 for all.
+    fn bits(self) -> u8 {
         match self {
-            Self::All => true,
-            Self::Messages => matches!(event.body, EventBody::UserMsg { .. }),
-            Self::Markers => matches!(event.body, EventBody::UserMarker { .. }),
-            Self::Both => matches!(
-                event.body,
-                EventBody::UserMsg { .. } | EventBody::UserMarker { .. }
-            ),
+            Self::All => 0,
+            Self::Messages => MESSAGES,
+            Self::Markers => MARKERS,
+            Self::Both => MESSAGES | MARKERS,
         }
+    }
+
+    fn has(self, event: &Event<'_>) -> bool {
+        self == Self::All || self.bits() & bit(event) != 0
+    }
+}
+
+const MESSAGES: u8 = 1;
+const MARKERS: u8 = 2;
+
+/// The bit of an event, if it is of one of these kinds.
+fn bit(event: &Event<'_>) -> u8 {
+    match event.body {
+        EventBody::UserMsg { .. } => MESSAGES,
+        EventBody::UserMarker { .. } => MARKERS,
+        _ => 0,
     }
 }
 
@@ -148,7 +162,12 @@ pub(super) fn events(contents: &Contents, question: &Question) -> Result<Answer,
             looked_until = Some(begin);
             break;
         }
+        if place.has_none(kind.bits()) {
+            continue;
+        }
+        let mut has = 0;
         let _ = contents.log().events(place, |event| {
+            has |= bit(event);
             let wanted = (from..to).contains(&event.time)
                 && cap.is_none_or(|cap| event.cap == Some(cap))
                 && kind.has(event)
@@ -169,6 +188,11 @@ pub(super) fn events(contents: &Contents, question: &Question) -> Result<Answer,
             }
             ControlFlow::Continue(())
         })?;
+        // Most logs have few messages: the many pages of a live program look for them only once.
+        let lacks = (MESSAGES | MARKERS) & !has;
+        if lacks != 0 && !place.has_none(lacks) {
+            contents.places.change().lacks(place, lacks);
+        }
     }
     let more = found.total() > limit as u64 || looked_until.is_some();
     let rows = found.into_vec();
@@ -416,6 +440,9 @@ impl Running {
 struct Arrows {
     /// The number of arrows in the part that was read.
     total: u64,
+    /// There are more than were asked for, and the rest was not read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    more: bool,
     rows: Vec<Arrow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     looked_until: Option<u64>,
@@ -436,11 +463,17 @@ struct Arrow {
 pub(super) fn arrows(contents: &Contents, question: &Question) -> Result<Answer, Refusal> {
     let (from, to) = question.window()?;
     let limit = question.count("limit", 500, 5000)?;
+    let most: u64 = question.number("most")?.unwrap_or(u64::MAX);
     let (places, kept_from) = places(contents, from, to);
     let mut found = Earliest::new(limit);
     let mut looked_until = None;
     let stop = Limit::usual(&question.wanted);
+    let mut more = false;
     for place in &places {
+        if found.total() > most {
+            more = true;
+            break;
+        }
         if stop.is_over() {
             looked_until = Some(place.times.0);
             break;
@@ -479,6 +512,7 @@ pub(super) fn arrows(contents: &Contents, question: &Question) -> Result<Answer,
     }
     json(&Arrows {
         total: found.total(),
+        more,
         rows: found.into_vec(),
         looked_until,
         kept_from: kept_from.filter(|kept| *kept > from),

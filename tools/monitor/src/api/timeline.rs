@@ -2,11 +2,13 @@
 
 use super::names::{self, row_name};
 use super::question::{Answer, Question, Refusal, json};
+use crate::drawn::Key;
 use crate::scan::Limit;
 use crate::session::Contents;
 use eventlog_series::{Row, reasons};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 /// The most tiles of one request.
 const MOST_TILES: usize = 4096;
@@ -103,17 +105,12 @@ pub(super) fn tiles(contents: &Contents, question: &Question) -> Result<Answer, 
                     message: "these tiles take too long; request fewer at a time".to_owned(),
                 });
             }
-            // Each tile separately, so that the log can be extended in between.
-            let rows = contents.rows.look();
-            let bytes = match rows.tile(&contents.raw, row, wanted.z, index) {
-                Ok(tile) => tile.encode(wanted.z, index),
-                // It is older than the kept part, so this is final.
-                Err(error) if error.kind() == ErrorKind::NotFound => vec![0, 1],
-                Err(error) => return Err(error.into()),
+            let bytes = match contents.drawn.get((row, wanted.z, index)) {
+                Some(bytes) => bytes,
+                None => tile(contents, (row, wanted.z, index))?,
             };
-            drop(rows);
             out.extend((bytes.len() as u32).to_le_bytes());
-            out.extend(bytes);
+            out.extend(&*bytes);
             if out.len() > MOST_BYTES {
                 return Err(Refusal::bad(
                     "these tiles have too many bytes; request fewer",
@@ -122,4 +119,21 @@ pub(super) fn tiles(contents: &Contents, question: &Question) -> Result<Answer, 
         }
     }
     Ok(Answer::Bytes(out))
+}
+
+/// Each tile separately, so that the log can be extended in between.
+fn tile(contents: &Contents, (row, z, index): Key) -> Result<Arc<[u8]>, Refusal> {
+    let version = contents.drawn.version();
+    let tile = contents.rows.look().tile(&contents.raw, row, z, index);
+    let (bytes, is_final) = match tile {
+        Ok(tile) => (tile.encode(z, index), tile.is_final),
+        // It is older than the kept part, so this is final.
+        Err(error) if error.kind() == ErrorKind::NotFound => (vec![0, 1], true),
+        Err(error) => return Err(error.into()),
+    };
+    let bytes = bytes.into();
+    contents
+        .drawn
+        .keep((row, z, index), version, is_final, &bytes);
+    Ok(bytes)
 }

@@ -20,6 +20,9 @@ export function useToken(value) {
   token = value;
 }
 
+/** The bytes of all answers so far. */
+export let received = 0;
+
 /** @param {RequestInit} [init] */
 const request = (init = {}) => ({
   ...init,
@@ -38,6 +41,7 @@ async function ask(path, init) {
     if (init.signal?.aborted) throw error;
     throw new Refused(0, "The monitor does not answer. Is it still running?");
   }
+  received += Number(answer.headers.get("content-length") ?? 0);
   if (!answer.ok) throw new Refused(answer.status, await reason(answer));
   return answer;
 }

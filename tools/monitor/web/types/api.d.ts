@@ -111,6 +111,7 @@ declare namespace Api {
   }
   interface Arrows {
     total: number;
+    more?: boolean;
     rows: Arrow[];
     kept_from?: number | null;
   }

@@ -2,10 +2,12 @@
 import { Refused } from "../api.js";
 import { h, replace, settled } from "../dom.js";
 import { moment } from "../format.js";
+import { loadBegins } from "../pace.js";
 import { state } from "../state.js";
 
-/** The shortest time between two loads of a live page. */
+/** The shortest time between two loads of a live page, in ms, and the most bytes per second. */
 const LIVE = 1000;
+const BYTES_PER_SECOND = 80_000;
 
 /**
  * @param {HTMLElement} root
@@ -18,13 +20,13 @@ export function keepLoaded(root, life, load) {
   let round = new AbortController();
   let running = false;
   let again = false;
-  let last = 0;
+  let due = 0;
 
   const run = async () => {
     if (life.aborted) return;
     running = true;
     again = false;
-    last = Date.now();
+    const pause = loadBegins(LIVE, BYTES_PER_SECOND);
     round = new AbortController();
     const { signal } = round;
     try {
@@ -37,7 +39,8 @@ export function keepLoaded(root, life, load) {
       }
     }
     running = false;
-    if (again) soon();
+    due = Date.now() + pause();
+    if (again) change();
   };
   const soon = settled(120, () => void run());
   let timer = 0;
@@ -47,7 +50,7 @@ export function keepLoaded(root, life, load) {
       if (running) again = true;
       else {
         clearTimeout(timer);
-        timer = window.setTimeout(() => void run(), Math.max(0, LIVE - (Date.now() - last)));
+        timer = window.setTimeout(() => void run(), Math.max(0, due - Date.now()));
       }
       return;
     }

@@ -14,6 +14,9 @@ import { sayKept } from "./loader.js";
 /** The limit on the time for reloading the tiles of a live session. */
 const BYTES_PER_SECOND = 60_000;
 
+/** How often the threads of a program that is followed are loaded again, in ms. */
+const FOLLOWED = 3000;
+
 /**
  * @param {HTMLElement} root
  * @param {Api.Session} session
@@ -68,7 +71,7 @@ export function mount(root, session, signal) {
     const { from, to } = state.range;
     const arrows = data.arrows.filter(({ time }) => time >= from && time <= to).length;
     replace(note, data.trouble || [
-      data.arrowTotal > 0 && !data.arrows.length ? `${count(data.arrowTotal)} wake-ups and migrations: zoom in to see them` : arrows ? `${count(arrows)} arrows` : "",
+      data.arrowTotal > 0 && !data.arrows.length ? `${data.moreArrows ? "more than " : ""}${count(data.arrowTotal)} wake-ups and migrations: zoom in to see them` : arrows ? `${count(arrows)} arrows` : "",
       data.spanTotal > data.spans.length ? `the longest ${count(data.spans.length)} of ${count(data.spanTotal)} spans` : "",
     ].filter(Boolean).join(" · "));
     note.classList.toggle("trouble", Boolean(data.trouble));
@@ -88,9 +91,13 @@ export function mount(root, session, signal) {
   let length = 0;
   const threadsSoon = () => {
     // A small move rarely changes which threads are alive: reload only when the range
-    // stops moving.
-    clearTimeout(length);
-    length = window.setTimeout(renew, 200);
+    // stops moving, and now and then while a program is followed.
+    if (!state.follows) clearTimeout(length);
+    else if (length) return;
+    length = window.setTimeout(() => {
+      length = 0;
+      renew();
+    }, state.follows ? FOLLOWED : 200);
   };
   let bytes = 0;
   let renewed = 0;

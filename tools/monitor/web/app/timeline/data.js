@@ -1,6 +1,6 @@
 // The data of the timeline besides tiles: rows, spans, messages, arrows, events, activity.
 import { of, Refused } from "../api.js";
-import { settled } from "../dom.js";
+import { Paced } from "./paced.js";
 import { state } from "../state.js";
 
 /** Single events are shown if there are at most this many. */
@@ -21,6 +21,8 @@ export class TimelineData {
   /** @type {Api.Arrow[]} */
   arrows = [];
   arrowTotal = 0;
+  /** There are more: they were not counted. */
+  moreArrows = false;
   /** @type {Api.Event[]} */
   events = [];
   /** @type {Api.Point[]} */
@@ -43,11 +45,16 @@ export class TimelineData {
     this.session = session;
     this.changed = changed;
     this.signal = signal;
-    this.soon = settled(120, () => void this.load());
+    this.paced = new Paced(() => this.load());
     signal.addEventListener("abort", () => {
-      this.soon.stop();
+      this.paced.stop();
       this.#round.abort();
     });
+  }
+
+  /** The range has changed, or the log has grown. */
+  soon() {
+    this.paced.wish(state.follows);
   }
 
   /** Loads everything for the current range. */
@@ -102,9 +109,10 @@ export class TimelineData {
         this.marks = answer.rows;
         this.#marksKnown ||= answer.rows.length > 0;
       }),
-      part("arrows", { ...wide, limit: ARROWS }, (/** @type {Api.Arrows} */ answer) => {
+      part("arrows", { ...wide, limit: ARROWS, most: ARROWS }, (/** @type {Api.Arrows} */ answer) => {
         this.arrows = answer.total > ARROWS ? [] : answer.rows;
         this.arrowTotal = answer.total;
+        this.moreArrows = answer.more ?? false;
       }),
       close
         ? part("events", { ...wide, kind: "all", limit: EVENTS }, (/** @type {Api.Events} */ answer) => {
