@@ -28,6 +28,7 @@ mod metrics_serve;
 mod metrics_tls;
 mod metrics_values;
 mod monitor;
+mod monitor_tabs;
 mod packed;
 mod printable;
 mod program;

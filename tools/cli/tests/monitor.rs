@@ -13,15 +13,15 @@ use std::process::Command;
 use std::time::Instant;
 
 /// A monitor that runs.
-struct Monitor {
-    tool: Tool,
+pub struct Monitor {
+    pub tool: Tool,
     /// The address without the token.
-    at: String,
-    token: Option<String>,
+    pub at: String,
+    pub token: Option<String>,
 }
 
 /// `eventlog monitor`, with its files in this directory.
-fn monitor(dir: &Dir, args: &[&str]) -> Command {
+pub fn monitor(dir: &Dir, args: &[&str]) -> Command {
     let mut command = command();
     command
         .arg("monitor")
@@ -33,7 +33,7 @@ fn monitor(dir: &Dir, args: &[&str]) -> Command {
 
 impl Monitor {
     #[track_caller]
-    fn start(command: &mut Command) -> Self {
+    pub fn start(command: &mut Command) -> Self {
         let mut tool = Tool::start(command);
         tool.prints_more_than(0);
         let line = tool.lines()[0].clone();
@@ -44,7 +44,7 @@ impl Monitor {
         Self { tool, at, token }
     }
 
-    fn ask(&self, path: &str, token: Option<&str>) -> (u16, Vec<u8>) {
+    pub fn ask(&self, path: &str, token: Option<&str>) -> (u16, Vec<u8>) {
         let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
         let token = token.unwrap_or_default();
         let request =
@@ -71,7 +71,7 @@ impl Monitor {
     }
 
     #[track_caller]
-    fn get(&self, path: &str) -> Value {
+    pub fn get(&self, path: &str) -> Value {
         let (status, body) = self.ask(&format!("/api/{path}"), self.token.as_deref());
         assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).expect("JSON")
@@ -79,7 +79,7 @@ impl Monitor {
 
     /// Waits for the session that fulfils a condition.
     #[track_caller]
-    fn session(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub fn session(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         loop {
             let all = self.get("sessions");
@@ -95,7 +95,7 @@ impl Monitor {
         }
     }
 
-    fn messages(&self, session: &Value) -> Vec<String> {
+    pub fn messages(&self, session: &Value) -> Vec<String> {
         let id = session["id"].as_str().expect("an id");
         let told = self.get(&format!("s/{id}/events?kind=message&limit=5000"));
         let rows = told["rows"].as_array().expect("rows").iter();
