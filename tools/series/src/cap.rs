@@ -1,7 +1,7 @@
 //! The index of one capability.
 
 use crate::checkpoints::{Checkpoints, Cursor};
-use crate::machine::{self, Act, CHANGES, Class, Local, Machine, SINCE, Told, Was};
+use crate::machine::{self, Act, All, CHANGES, Class, Local, Machine, SINCE, Told, Was};
 use crate::transit::Transit;
 use crate::varint;
 use ghc_eventlog::Block;
@@ -180,7 +180,7 @@ impl Cap {
                 self.since_exception = 0;
             }
         }
-        if let Some(was) = self.machine.take(time, told, before) {
+        if let Some(was) = self.machine.take::<All>(time, told, before) {
             self.was(&was);
         }
     }
@@ -342,6 +342,7 @@ impl Exceptions<'_> {
     }
 
     /// The state of the thread before the next thread event.
+    #[inline]
     pub(crate) fn before(&mut self, act: Act) -> Class {
         if self.left > 0 {
             self.left -= 1;

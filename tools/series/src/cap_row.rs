@@ -1,7 +1,7 @@
 //! Answers about the row of a capability.
 
 use crate::cap::Cap;
-use crate::machine::{CLASSES, LOCALS, Local, Machine, SINCE, THREAD_TIME, Was};
+use crate::machine::{CLASSES, LOCALS, Local, Machine, OfCap, OfThreads, SINCE, THREAD_TIME, Was};
 use crate::read_at::ReadAt;
 use crate::replay::{Replay, See};
 use crate::row::{Doing, Interval, cap_index};
@@ -300,6 +300,9 @@ struct Edges<'a> {
 }
 
 impl See for Edges<'_> {
+    type Sums = OfCap;
+
+    #[inline]
     fn was(&mut self, was: &Was) -> ControlFlow<()> {
         let add = |sums: &mut [u64; LOCALS], to: u64| {
             if let Some(index) = was.doing.index() {
@@ -335,16 +338,19 @@ struct ThreadEdges<'a> {
 }
 
 impl See for ThreadEdges<'_> {
+    type Sums = OfThreads;
+
     fn was(&mut self, _was: &Was) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
+    #[inline]
     fn thread(&mut self, machine: &Machine, time: u64) -> ControlFlow<()> {
         let next = time.max(machine.thread_time);
         while let Some((&time, rest)) = self.times.split_first()
             && time < next
         {
-            self.out.push(machine.thread_sums_at(time));
+            self.out.push(machine.weighed_sums_at(time));
             self.times = rest;
         }
         match self.times.is_empty() {
@@ -355,7 +361,7 @@ impl See for ThreadEdges<'_> {
 
     fn end(&mut self, machine: &Machine) {
         let left = std::mem::take(&mut self.times);
-        let sums = left.iter().map(|time| machine.thread_sums_at(*time));
+        let sums = left.iter().map(|time| machine.weighed_sums_at(*time));
         self.out.extend(sums);
     }
 }
@@ -368,6 +374,8 @@ struct Each<'a, F> {
 }
 
 impl<F: FnMut(&Was) -> ControlFlow<()>> See for Each<'_, F> {
+    type Sums = OfCap;
+
     fn was(&mut self, was: &Was) -> ControlFlow<()> {
         (self.each)(was)
     }

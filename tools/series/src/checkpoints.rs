@@ -55,68 +55,87 @@ impl<const N: usize> Checkpoints<N> {
         self.len += 1;
     }
 
-    pub(crate) fn get(&self, index: usize) -> Option<[u64; N]> {
-        let mut rows = self.group(index / GROUP)?;
-        rows.nth(index % GROUP)
-    }
-
     /// A cursor for reading several rows near each other.
     pub(crate) fn cursor(&self) -> Cursor<'_, N> {
         Cursor {
             rows: self,
             group: usize::MAX,
-            here: Vec::new(),
+            at: 0,
+            row: [0; N],
+            next: None,
+            input: &[],
         }
     }
 
-    /// The rows of a group.
-    fn group(&self, group: usize) -> Option<impl Iterator<Item = [u64; N]>> {
-        let (first, at) = self.whole.get(group)?;
-        let end = self
-            .whole
-            .get(group + 1)
-            .map_or(self.bytes.len(), |it| it.1);
-        let mut input = &self.bytes[*at..end];
-        let mut next = Some(*first);
-        Some(std::iter::from_fn(move || {
-            let row = next?;
-            next = (!input.is_empty()).then(|| {
-                let mut row = row;
-                let changed = varint::take(&mut input);
-                for (at, number) in row.iter_mut().enumerate() {
-                    if changed & 1 << at != 0 {
-                        let difference = varint::unzigzag(varint::take(&mut input));
-                        *number = number.wrapping_add(difference);
-                    }
-                }
-                row
-            });
-            Some(row)
-        }))
+    /// The bytes of the rows of a group after the first.
+    fn rest_of(&self, group: usize) -> &[u8] {
+        let begin = |group: usize| self.whole.get(group).map(|it| it.1);
+        let (from, to) = (begin(group), begin(group + 1));
+        &self.bytes[from.unwrap_or(self.bytes.len())..to.unwrap_or(self.bytes.len())]
     }
 }
 
-/// Reads rows, and caches the last group.
+/// The row after this one, from the front of `input`.
+fn next<const N: usize>(row: &[u64; N], input: &mut &[u8]) -> Option<[u64; N]> {
+    if input.is_empty() {
+        return None;
+    }
+    let mut row = *row;
+    let mut changed = varint::take(input) as u32;
+    while changed != 0 {
+        let number = row.get_mut(changed.trailing_zeros() as usize)?;
+        *number = number.wrapping_add(varint::unzigzag(varint::take(input)));
+        changed &= changed - 1;
+    }
+    Some(row)
+}
+
+/// Reads rows. Only what is before a row in its group is decoded, and going forward in a group
+/// goes on from there.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a, const N: usize> {
     rows: &'a Checkpoints<N>,
     group: usize,
-    here: Vec<[u64; N]>,
+    /// The place in the group of `row`; `next` is the one after it, if there is one.
+    at: usize,
+    row: [u64; N],
+    next: Option<[u64; N]>,
+    input: &'a [u8],
 }
 
 impl<const N: usize> Cursor<'_, N> {
-    fn enter(&mut self, group: usize) -> &[[u64; N]] {
-        if self.group != group {
-            self.group = group;
-            self.here.clear();
-            self.here
-                .extend(self.rows.group(group).into_iter().flatten());
+    fn enter(&mut self, group: usize) {
+        if let Some((first, _)) = self.rows.whole.get(group) {
+            (self.group, self.at, self.row) = (group, 0, *first);
+            self.input = self.rows.rest_of(group);
+            self.next = next(&self.row, &mut self.input);
         }
-        &self.here
+    }
+
+    /// Goes to the next row of the group; false if there is none.
+    fn advance(&mut self) -> bool {
+        let Some(row) = self.next else { return false };
+        (self.at, self.row) = (self.at + 1, row);
+        self.next = next(&self.row, &mut self.input);
+        true
     }
 
     pub(crate) fn get(&mut self, index: usize) -> Option<&[u64; N]> {
-        self.enter(index / GROUP).get(index % GROUP)
+        if index >= self.rows.len {
+            return None;
+        }
+        let (group, at) = (index / GROUP, index % GROUP);
+        if at == 0 {
+            return self.rows.whole.get(group).map(|(first, _)| first);
+        }
+        if group != self.group || at < self.at {
+            self.enter(group);
+        }
+        while at > self.at + 1 && self.advance() {}
+        match at == self.at {
+            true => Some(&self.row),
+            false => self.next.as_ref(),
+        }
     }
 
     /// The index of the last row whose number `field` is not above `value`. That number
@@ -137,8 +156,11 @@ impl<const N: usize> Cursor<'_, N> {
                 .partition_point(|(row, _)| row[field] <= value)
                 .checked_sub(1)?,
         };
-        let here = self.enter(group).partition_point(|row| row[field] <= value);
-        Some(group * GROUP + here.max(1) - 1)
+        if group != self.group || self.row[field] > value {
+            self.enter(group);
+        }
+        while self.next.is_some_and(|next| next[field] <= value) && self.advance() {}
+        Some(group * GROUP + self.at)
     }
 }
 
@@ -169,10 +191,21 @@ mod tests {
             rows.push(row);
             plain.push(row);
         }
+        let mut cursor = rows.cursor();
         for (index, row) in plain.iter().enumerate() {
-            assert_eq!(rows.get(index), Some(*row));
+            assert_eq!(cursor.get(index), Some(row));
         }
-        assert_eq!(rows.get(1000), None);
+        assert_eq!(cursor.get(1000), None);
+        // In any order, between searches.
+        for _ in 0..3000 {
+            let (index, value) = (next(1000) as usize, next(row[0] + 2));
+            assert_eq!(cursor.get(index), plain.get(index));
+            let wanted = plain.iter().rposition(|row| row[0] <= value);
+            assert_eq!(cursor.last_not_above(0, value), wanted, "{value}");
+            for near in index.saturating_sub(1)..index + 3 {
+                assert_eq!(cursor.get(near), plain.get(near));
+            }
+        }
         let mut cursor = rows.cursor();
         for value in 0..row[0] + 2 {
             let wanted = plain.iter().rposition(|row| row[0] <= value);

@@ -203,6 +203,41 @@ const COLLECTORS: [Collector; 5] = [
     Collector::Done,
 ];
 
+/// What a machine sums up. Reading a part of the log again is for one of the two only.
+pub(crate) trait Sums {
+    /// The time of the capability by state; if not, its state is not followed, either.
+    const CAP: bool;
+    /// The time of its threads by class.
+    const THREADS: bool;
+}
+
+/// For the index.
+#[derive(Debug)]
+pub(crate) enum All {}
+
+impl Sums for All {
+    const CAP: bool = true;
+    const THREADS: bool = true;
+}
+
+/// For the row of the capability.
+#[derive(Debug)]
+pub(crate) enum OfCap {}
+
+impl Sums for OfCap {
+    const CAP: bool = true;
+    const THREADS: bool = false;
+}
+
+/// For the row of all threads.
+#[derive(Debug)]
+pub(crate) enum OfThreads {}
+
+impl Sums for OfThreads {
+    const CAP: bool = false;
+    const THREADS: bool = true;
+}
+
 /// The interval that ends when a capability changes its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Was {
@@ -291,6 +326,23 @@ impl Machine {
         sums
     }
 
+    /// From now on the sums of threads are kept as if all had been in their class since time 0, so
+    /// that an event changes two of them instead of all ([`OfThreads`]).
+    pub(crate) fn weigh(&mut self) {
+        for (sum, count) in self.thread_sums.iter_mut().zip(self.counts) {
+            *sum = sum.wrapping_sub(count.wrapping_mul(self.thread_time));
+        }
+    }
+
+    /// [`thread_sums_at`](Self::thread_sums_at) of sums that were [weighed](Self::weigh).
+    pub(crate) fn weighed_sums_at(&self, time: u64) -> [u64; CLASSES] {
+        let mut sums = self.thread_sums;
+        for (sum, count) in sums.iter_mut().zip(self.counts) {
+            *sum = sum.wrapping_add(count.wrapping_mul(time));
+        }
+        sums
+    }
+
     /// Sums of threads up to `time`, which is not earlier than the latest event of one.
     pub(crate) fn thread_sums_at(&self, time: u64) -> [u64; CLASSES] {
         let passed = time.saturating_sub(self.thread_time);
@@ -304,9 +356,10 @@ impl Machine {
     /// Handles an event. `before` is the state of the thread on this capability, if the
     /// event is about a thread.
     #[inline]
-    pub(crate) fn take(&mut self, time: u64, told: Told, before: Class) -> Option<Was> {
+    pub(crate) fn take<S: Sums>(&mut self, time: u64, told: Told, before: Class) -> Option<Was> {
         match told {
-            Told::Thread(thread, act) => self.thread(time, thread, act, before),
+            Told::Thread(thread, act) => self.thread::<S>(time, thread, act, before),
+            _ if !S::CAP => None,
             _ => {
                 self.collection(told);
                 self.update(time)
@@ -333,17 +386,21 @@ impl Machine {
     }
 
     #[inline]
-    fn thread(&mut self, time: u64, thread: u32, act: Act, before: Class) -> Option<Was> {
-        self.pass(time);
+    fn thread<S: Sums>(&mut self, time: u64, thread: u32, act: Act, before: Class) -> Option<Was> {
+        match (S::CAP, S::THREADS) {
+            (_, false) => {}
+            (true, true) => self.pass(time),
+            (false, true) => self.thread_time = self.thread_time.max(time),
+        }
         let after = after(act, before);
         if let (Act::Run | Act::Stop(..), Some(other)) = (act, self.running)
             && other != thread
             && self.counted
         {
             // The log does not say what became of it.
-            self.go(Class::Running, Class::Unknown);
+            self.go::<S>(Class::Running, Class::Unknown);
         }
-        self.go(before, after);
+        self.go::<S>(before, after);
         match act {
             Act::Run => {
                 (self.running, self.counted) = (Some(thread), after == Class::Running);
@@ -358,19 +415,33 @@ impl Machine {
             Act::Migrate(_) if before == Class::Running => return None,
             _ => {}
         }
-        self.update(time)
+        match S::CAP {
+            true => self.update(time),
+            false => None,
+        }
     }
 
-    fn go(&mut self, before: Class, after: Class) {
-        if let Some(index) = before.index() {
-            self.counts[index] = self.counts[index].saturating_sub(1);
+    #[inline]
+    fn go<S: Sums>(&mut self, before: Class, after: Class) {
+        let weighed = S::THREADS && !S::CAP;
+        if let Some(index) = before.index()
+            && self.counts[index] > 0
+        {
+            self.counts[index] -= 1;
+            if weighed {
+                self.thread_sums[index] = self.thread_sums[index].wrapping_add(self.thread_time);
+            }
         }
         if let Some(index) = after.index() {
             self.counts[index] += 1;
+            if weighed {
+                self.thread_sums[index] = self.thread_sums[index].wrapping_sub(self.thread_time);
+            }
         }
     }
 
     /// Advances the time of threads.
+    #[inline]
     fn pass(&mut self, time: u64) {
         if time > self.thread_time {
             let passed = time - self.thread_time;
@@ -381,11 +452,13 @@ impl Machine {
         }
     }
 
+    #[inline]
     fn runnable(&self) -> u64 {
         let [_, runnable, ..] = self.counts;
         runnable
     }
 
+    #[inline]
     fn now(&self) -> Local {
         match self.collector {
             Collector::Working => Local::Collecting,

@@ -1,7 +1,7 @@
 //! Decodes the events between two entries again.
 
 use crate::cap::{Cap, Entry, Exceptions};
-use crate::machine::{Class, Machine, Told, Was};
+use crate::machine::{Class, Machine, Sums, Told, Was};
 use crate::read_at::ReadAt;
 use ghc_eventlog::{Decoder, Header, Item};
 use std::io;
@@ -19,6 +19,9 @@ pub(crate) struct Replay<'a, L: ?Sized> {
 /// Receives what happens during the replay: before each event the state so far, and the
 /// interval that ends with it.
 pub(crate) trait See {
+    /// What is summed up.
+    type Sums: Sums;
+
     /// The capability has changed its state.
     fn was(&mut self, was: &Was) -> ControlFlow<()>;
 
@@ -59,20 +62,23 @@ impl<'a, L: ReadAt + ?Sized> Replay<'a, L> {
 
     /// Replays from an entry of capability `number` up to the next one; the bytes before
     /// that one end at `end`.
-    pub(crate) fn window(
+    pub(crate) fn window<S: See>(
         &mut self,
         (number, cap): (u16, &Cap),
         entry: &Entry,
         end: u64,
-        see: &mut impl See,
+        see: &mut S,
     ) -> io::Result<()> {
+        let mut machine = entry.machine;
+        if !S::Sums::CAP {
+            machine.weigh();
+        }
         if end <= entry.offset {
-            see.end(&entry.machine);
+            see.end(&machine);
             return Ok(());
         }
         self.read(entry.offset, end)?;
         let Self { decoder, bytes, .. } = self;
-        let mut machine = entry.machine;
         if events(decoder, bytes, (number, cap, entry), &mut machine, see).is_continue() {
             see.end(&machine);
         }
@@ -80,12 +86,12 @@ impl<'a, L: ReadAt + ?Sized> Replay<'a, L> {
     }
 }
 
-fn events(
+fn events<S: See>(
     decoder: &mut Decoder,
     bytes: &[u8],
     (number, cap, entry): (u16, &Cap, &Entry),
     machine: &mut Machine,
-    see: &mut impl See,
+    see: &mut S,
 ) -> ControlFlow<()> {
     let mut exceptions = cap.exceptions(entry);
     let own = Some(number).filter(|_| entry.block_stop > entry.offset);
@@ -111,7 +117,10 @@ fn events(
                 is_own = block.cap == Some(number);
                 let length = block.raw.len() as u64;
                 if is_own {
-                    let ended = machine.block(block.time, block.end);
+                    let ended = match S::Sums::CAP {
+                        true => machine.block(block.time, block.end),
+                        false => None,
+                    };
                     for was in ended.iter().flatten() {
                         see.was(was)?;
                     }
@@ -133,19 +142,22 @@ fn events(
     }
 }
 
-fn take(
+#[inline]
+fn take<S: See>(
     machine: &mut Machine,
     exceptions: &mut Exceptions<'_>,
     time: u64,
     told: Told,
-    see: &mut impl See,
+    see: &mut S,
 ) -> ControlFlow<()> {
     let mut before = Class::Away;
     if let Told::Thread(_, act) = told {
         before = exceptions.before(act);
-        see.thread(machine, time)?;
+        if S::Sums::THREADS {
+            see.thread(machine, time)?;
+        }
     }
-    match machine.take(time, told, before) {
+    match machine.take::<S::Sums>(time, told, before) {
         Some(was) => see.was(&was),
         None => ControlFlow::Continue(()),
     }

@@ -4,7 +4,7 @@
 //! every 256 words, so that the time spent so far is found without reading all words.
 
 use crate::arena::Arena;
-use crate::checkpoints::Checkpoints;
+use crate::checkpoints::{Checkpoints, Cursor};
 use crate::machine::{CLASSES, Class};
 use crate::varint;
 use eventlog_state::ThreadState;
@@ -405,6 +405,7 @@ impl<'a> Source<'a> {
                 left: count,
                 block: 0,
                 source: self,
+                blocks: None,
                 arena,
                 peeked: None,
             },
@@ -412,15 +413,18 @@ impl<'a> Source<'a> {
                 let base = stream.base.as_ref();
                 let last = base.map_or(stream.start(), |base| base.last);
                 let full = base.map_or(0, |base| base.blocks.len());
-                let found = base
+                let mut blocks = base.map(|base| base.blocks.cursor());
+                let found = blocks
+                    .as_mut()
                     .filter(|_| time < last.time)
-                    .map(|base| base.blocks.cursor().last_not_above(TIME, time).unwrap_or(0));
+                    .map(|blocks| blocks.last_not_above(TIME, time).unwrap_or(0));
                 let mut words = Words {
                     now: last,
                     input: &stream.words,
                     left: stream.count,
                     block: full,
                     source: self,
+                    blocks,
                     arena,
                     peeked: None,
                 };
@@ -442,6 +446,8 @@ pub(crate) struct Words<'a> {
     /// The index of this block; after the full ones, the rest.
     block: usize,
     source: Source<'a>,
+    /// Of the full blocks.
+    blocks: Option<Cursor<'a, FIELDS>>,
     arena: &'a Arena,
     peeked: Option<(u64, Word)>,
 }
@@ -453,9 +459,9 @@ impl Words<'_> {
         };
         let Some(base) = &stream.base else { return };
         self.block = block;
-        match base.blocks.get(block) {
+        match self.blocks.as_mut().and_then(|blocks| blocks.get(block)) {
             Some(row) => {
-                let (now, place) = moment(&row);
+                let (now, place) = moment(row);
                 (self.now, self.input, self.left) = (now, self.arena.from(place), BLOCK);
             }
             None => {
@@ -499,11 +505,12 @@ impl Words<'_> {
     pub(crate) fn advance(&mut self, time: u64) {
         if let Source::Live(stream) = self.source
             && let Some(base) = &stream.base
+            && let Some(blocks) = &mut self.blocks
             && self.block < base.blocks.len()
         {
             let wanted = match time >= base.last.time {
                 true => base.blocks.len(),
-                false => base.blocks.cursor().last_not_above(TIME, time).unwrap_or(0),
+                false => blocks.last_not_above(TIME, time).unwrap_or(0),
             };
             if wanted > self.block + 1 {
                 self.peeked = None;
