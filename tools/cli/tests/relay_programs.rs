@@ -57,14 +57,14 @@ fn repository() -> PathBuf {
 }
 
 /// A GHC, and where its programs can be run.
-struct Ghc {
+pub struct Ghc {
     suite: String,
     version: String,
 }
 
 impl Ghc {
     /// `None`, with a message, if there is none.
-    fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         let suite = std::env::var("EVENTLOG_TEST_GHC").unwrap_or_else(|_| "host".into());
         let version = Self::command_in(&suite, "ghc")
             .arg("--numeric-version")
@@ -111,7 +111,7 @@ impl Ghc {
     }
 
     /// The worker with the library, which creates a socket.
-    fn streaming_worker(&self, dir: &Dir) -> String {
+    pub fn streaming_worker(&self, dir: &Dir) -> String {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .parent()
             .expect("the target directory");
@@ -158,7 +158,7 @@ impl Ghc {
     }
 
     /// The command line of the worker, with two capabilities.
-    fn call(&self, worker: &str, more: &[&str]) -> Vec<String> {
+    pub fn call(&self, worker: &str, more: &[&str]) -> Vec<String> {
         let matrix = repository().join("scripts/ghc-matrix");
         let mut call = match self.suite.as_str() {
             "host" => vec![worker.to_owned()],
@@ -175,13 +175,13 @@ impl Ghc {
 }
 
 /// A worker that runs; killed when dropped.
-struct Working {
+pub struct Working {
     child: Child,
     stdin: Option<ChildStdin>,
 }
 
 impl Working {
-    fn start(command: &mut Command) -> Self {
+    pub fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -191,12 +191,12 @@ impl Working {
         Self { child, stdin }
     }
 
-    fn phase(&mut self, name: &str) {
+    pub fn phase(&mut self, name: &str) {
         let stdin = self.stdin.as_mut().expect("a pipe");
         writeln!(stdin, "{name}").expect("it listens");
     }
 
-    fn end(&mut self) {
+    pub fn end(&mut self) {
         self.stdin = None;
         assert!(self.child.wait().expect("it ends").success());
     }

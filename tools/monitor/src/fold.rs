@@ -20,6 +20,11 @@ use threads::Threads;
 const ORDER: usize = 32 << 20;
 /// The most bytes of definitions.
 const DEFINITIONS: usize = 256 << 20;
+/// The most threads that are alive, their most labels, and the most bytes of one. With these, the
+/// server stays below 256 MiB for a log that is nothing but threads.
+const THREADS: usize = 1 << 19;
+const LABELS: usize = 1 << 17;
+const LABEL: usize = 256;
 /// The most items of a kind that are kept.
 const SPANS: usize = 1 << 18;
 const COLLECTIONS: usize = 1 << 18;
@@ -104,7 +109,9 @@ impl Fold {
             definitions: false,
             oddities: false,
             limits: Limits {
-                threads: 2 << 20,
+                threads: THREADS,
+                labels: LABELS,
+                label_bytes: LABEL,
                 definition_bytes: DEFINITIONS,
                 ..Limits::default()
             },

@@ -8,7 +8,7 @@ use crate::scan::Log;
 use crate::shared::Shared;
 use crate::summary::Summary;
 use eventlog_relay::{Piece, PieceKind};
-use eventlog_series::Rows;
+use eventlog_series::{Limits, Rows};
 use ghc_eventlog::Header;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,6 +17,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const OFTEN: Duration = Duration::from_millis(100);
 /// How long events wait for other capabilities.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The most rows of threads that are alive; one that was on several capabilities counts for each.
+const THREADS: usize = 3 << 18;
 /// A file that has not grown for this long is not shown as growing.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -126,8 +128,12 @@ impl Session {
 
     /// Its header has arrived.
     pub(crate) fn begin(&self, header: Arc<Header>, raw: Raw) {
+        let limits = Limits {
+            threads: THREADS,
+            ..Limits::default()
+        };
         let contents = Contents {
-            rows: Shared::new(Rows::new(Arc::clone(&header))),
+            rows: Shared::new(Rows::with_limits(Arc::clone(&header), limits)),
             fold: Shared::new(Fold::new(&header, self.origin.live)),
             places: Shared::new(Places::default()),
             drawn: Drawn::default(),
