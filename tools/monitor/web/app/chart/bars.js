@@ -2,6 +2,7 @@
 import { download, h, replace, s } from "../dom.js";
 import { count, duration } from "../format.js";
 import { showKeys } from "./frame.js";
+import { saveSvg } from "./save.js";
 
 /**
  * @param {{ title: string, empty: string, height?: number, groups: { name: string, colour: string, buckets: Api.Bucket[] }[] }} options
@@ -18,9 +19,7 @@ export function histogram({ title, empty, groups, height = 160 }) {
   const save = (/** @type {"svg" | "csv"} */ kind) => {
     const name = `${title.replace(/\W+/g, "-").toLowerCase()}.${kind}`;
     if (kind === "csv") return download(name, "text/csv", rows.map((row) => row.map((cell) => `"${String(cell).replaceAll('"', '""')}"`).join(",")).join("\r\n"));
-    const copy = /** @type {SVGElement} */ (svg.cloneNode(true));
-    copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-    return download(name, "image/svg+xml", new XMLSerializer().serializeToString(copy));
+    return saveSvg(svg, name);
   };
   const node = h("figure", { class: "chart-box" },
     h("figcaption", null, h("span", { class: "chart-title" }, title), keys, h("span", { class: "chart-buttons" },

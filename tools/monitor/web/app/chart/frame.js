@@ -4,6 +4,7 @@ import { byteTicks, ticks, timeLabel, timeTicks } from "../axis.js";
 import { download, frame, h, replace, s } from "../dom.js";
 import { moment, quantity } from "../format.js";
 import { state } from "../state.js";
+import { saveSvg } from "./save.js";
 
 /**
  * @typedef {{ title: string, unit: string, height?: number, empty: string, help?: string }} Options
@@ -35,7 +36,7 @@ export class TimeChart {
     this.node = h("figure", { class: "chart-box" },
       h("figcaption", { title: options.help }, h("span", { class: "chart-title" }, options.title), this.keys,
         h("span", { class: "chart-buttons" },
-          h("button", { type: "button", title: `Save ${options.title} as SVG`, onclick: () => this.#saveSvg() }, "SVG"),
+          h("button", { type: "button", title: `Save ${options.title} as SVG`, onclick: () => saveSvg(this.svg, `${this.#name()}.svg`) }, "SVG"),
           h("button", { type: "button", title: `Save ${options.title} as CSV`, onclick: () => this.#saveCsv() }, "CSV"))),
       h("div", { class: "chart-area" }, this.svg, this.#told));
     this.redraw = frame(() => this.#draw());
@@ -190,16 +191,6 @@ export class TimeChart {
     if (this.#drag || !this.scale) return;
     replace(this.over);
     this.#told.classList.remove("shown");
-  }
-
-  #saveSvg() {
-    const copy = /** @type {SVGElement} */ (this.svg.cloneNode(true));
-    copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-    copy.setAttribute("width", String(this.svg.clientWidth));
-    copy.setAttribute("font-family", "sans-serif");
-    for (const text of copy.querySelectorAll("text")) text.setAttribute("fill", "#555");
-    for (const node of copy.querySelectorAll("[class]")) node.removeAttribute("class");
-    download(`${this.#name()}.svg`, "image/svg+xml", new XMLSerializer().serializeToString(copy));
   }
 
   #saveCsv() {
