@@ -4,6 +4,7 @@ mod collections;
 mod earliest;
 mod events;
 mod heap;
+mod heap_tree;
 mod names;
 mod overview;
 pub(crate) mod question;
@@ -13,6 +14,7 @@ mod threads;
 mod timeline;
 
 use crate::registry::Registry;
+use crate::session::Data;
 use question::{Answer, Question, Refusal, json};
 
 /// What an answer takes.
@@ -60,9 +62,18 @@ pub(crate) fn answer(
             "there is no session {id}, or not any more; /api/sessions lists all sessions"
         ))
     })?;
-    let contents = session.contents().ok_or_else(|| {
-        Refusal::missing(format!("no log has arrived from {} yet", session.name()))
-    })?;
+    let contents = match session.data() {
+        Some(Data::Log(contents)) => contents,
+        Some(Data::Heap(file)) => {
+            only_get(question)?;
+            return of_heap_file(what, heap::Profile::of_file(&file.look()), question);
+        }
+        None => {
+            let name = session.name();
+            let message = format!("no log has arrived from {name} yet");
+            return Err(Refusal::missing(message));
+        }
+    };
     if what != "tiles" {
         only_get(question)?;
     } else if !question.posts {
@@ -83,13 +94,31 @@ pub(crate) fn answer(
         "spans/summary" => spans::summary(contents, question),
         "series" => series::series(contents, question),
         "collections" => collections::collections(contents, question),
-        "heap" => heap::heap(contents, question),
-        "heap/diff" => heap::difference(contents, question),
+        "heap" => heap::heap(heap::Profile::of_log(&contents.fold.look()), question),
+        "heap/diff" => heap::difference(heap::Profile::of_log(&contents.fold.look()), question),
+        "heap/tree" => heap_tree::tree(heap::Profile::of_log(&contents.fold.look()), question),
         "stream" => overview::stream(&session, contents, question, clients),
         _ => match what.strip_prefix("thread/") {
             Some(thread) => threads::thread(contents, thread),
             None => Err(nothing()),
         },
+    }
+}
+
+/// Answers a request for a heap profile (`.hp`).
+fn of_heap_file(
+    what: &str,
+    profile: heap::Profile<'_>,
+    question: &Question,
+) -> Result<Answer, Refusal> {
+    match what {
+        "heap" => heap::heap(profile, question),
+        "heap/diff" => heap::difference(profile, question),
+        "heap/tree" => heap_tree::tree(profile, question),
+        _ => Err(Refusal::missing(
+            "a .hp file has heap samples only: use heap and heap/diff; the eventlog of a run with \
+             +RTS -l brings the rest",
+        )),
     }
 }
 

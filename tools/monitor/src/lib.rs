@@ -5,6 +5,7 @@ mod api;
 mod assets;
 mod drawn;
 mod fold;
+mod heap_file;
 mod http;
 mod input;
 mod kept;

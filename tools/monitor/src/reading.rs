@@ -1,5 +1,6 @@
 //! The thread that reads a source.
 
+use crate::heap_file::MAGIC;
 use crate::input::Input;
 use crate::raw::Raw;
 use crate::registry::Registry;
@@ -8,6 +9,36 @@ use eventlog_relay::framer::{Framed, Framer};
 use eventlog_source::Arrival;
 use std::fs::File;
 use std::sync::Arc;
+
+/// The bytes of one read of a heap profile.
+const READ: usize = 64 << 10;
+
+/// What the bytes of a source are.
+enum Form {
+    /// It is not known yet: the first bytes, and how many there are.
+    Unknown([u8; MAGIC.len()], usize),
+    /// An eventlog.
+    Log(Box<Framer>),
+    /// A heap profile as text (`.hp`).
+    Heap(Vec<u8>),
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self::Unknown([0; MAGIC.len()], 0)
+    }
+}
+
+impl Form {
+    /// The buffer to read into.
+    fn room(&mut self) -> &mut [u8] {
+        match self {
+            Self::Unknown(first, filled) => &mut first[*filled..],
+            Self::Log(framer) => framer.room(),
+            Self::Heap(buffer) => buffer,
+        }
+    }
+}
 
 /// Reads until the source ends, or the monitor is dropped.
 pub(crate) struct Reading {
@@ -34,25 +65,16 @@ impl Reading {
     }
 
     pub(crate) fn run(mut self, mut input: Input) {
-        let mut framer = Framer::new();
-        let mut fresh = true;
+        let mut form = Form::default();
         while !self.registry.is_stopped() {
-            match input.next(framer.room()) {
-                Ok(Arrival::NewLog) => {
-                    self.finish(std::mem::take(&mut framer));
-                    fresh = true;
-                }
-                Ok(Arrival::Bytes(count)) => {
-                    if std::mem::take(&mut fresh) {
-                        self.file = input.file();
-                    }
-                    framer.filled(count, &mut |framed| self.take(framed));
-                }
+            match input.next(form.room()) {
+                Ok(Arrival::NewLog) => self.finish(std::mem::take(&mut form)),
+                Ok(Arrival::Bytes(count)) => self.filled(&mut form, count, &mut input),
                 Ok(Arrival::Lost(cause)) => {
                     if let Some(cause) = cause {
                         self.session.fail(format!("the connection broke: {cause}"));
                     }
-                    self.finish(std::mem::take(&mut framer));
+                    self.finish(std::mem::take(&mut form));
                 }
                 Ok(Arrival::End) => break,
                 Ok(_) => self.session.idle(),
@@ -67,20 +89,54 @@ impl Reading {
                 }
             }
         }
-        self.finish(framer);
+        self.finish(form);
         if !self.session.is_begun() {
             self.session.end(0);
+        }
+    }
+
+    /// This many bytes were read into the room.
+    fn filled(&mut self, form: &mut Form, count: usize, input: &mut Input) {
+        match form {
+            Form::Log(framer) => framer.filled(count, &mut |framed| self.take(framed)),
+            Form::Heap(buffer) => self.session.push_heap(&buffer[..count]),
+            Form::Unknown(first, filled) => {
+                *filled += count;
+                let first = &first[..*filled];
+                if first == MAGIC {
+                    self.fresh();
+                    self.session.begin_heap();
+                    self.session.push_heap(first);
+                    *form = Form::Heap(vec![0; READ]);
+                } else if !MAGIC.starts_with(first) {
+                    self.file = input.file();
+                    *form = Form::Log(self.log(first));
+                }
+            }
+        }
+    }
+
+    /// A log that begins with these bytes.
+    fn log(&mut self, first: &[u8]) -> Box<Framer> {
+        let mut framer = Box::new(Framer::new());
+        framer.room()[..first.len()].copy_from_slice(first);
+        framer.filled(first.len(), &mut |framed| self.take(framed));
+        framer
+    }
+
+    /// Goes on to the next session if this one has begun.
+    fn fresh(&mut self) {
+        if self.session.is_begun() {
+            self.session.end(0);
+            self.number += 1;
+            self.session = self.registry.session(&self.origin, self.number);
         }
     }
 
     fn take(&mut self, framed: Framed) {
         match framed {
             Framed::Began { header, at } => {
-                if self.session.is_begun() {
-                    self.session.end(0);
-                    self.number += 1;
-                    self.session = self.registry.session(&self.origin, self.number);
-                }
+                self.fresh();
                 let raw = match self.file.as_ref().map(File::try_clone) {
                     Some(Ok(file)) => Raw::file(file, at),
                     _ => self.registry.keep(self.origin.live),
@@ -90,17 +146,27 @@ impl Reading {
             Framed::Piece(piece) => self.session.push(&piece),
             Framed::Garbage(error) => {
                 let name = &self.origin.from;
-                let message =
-                    format!("{name} is not an eventlog, or its beginning is missing: {error}");
+                let message = format!(
+                    "{name} is not an eventlog and not a heap profile (.hp), or its beginning is \
+                     missing: {error}"
+                );
                 self.session.fail(message);
             }
             _ => {}
         }
     }
 
-    /// The bytes so far are a whole log.
-    fn finish(&mut self, framer: Framer) {
-        let cut_off = framer.finish(&mut |framed| self.take(framed));
+    /// The bytes so far are all.
+    fn finish(&mut self, form: Form) {
+        let cut_off = match form {
+            Form::Heap(_) => 0,
+            Form::Unknown(_, 0) => 0,
+            Form::Unknown(first, filled) => {
+                let framer = self.log(&first[..filled]);
+                framer.finish(&mut |framed| self.take(framed))
+            }
+            Form::Log(framer) => framer.finish(&mut |framed| self.take(framed)),
+        };
         if self.session.is_begun() {
             self.session.end(cut_off);
         }

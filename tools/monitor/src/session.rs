@@ -1,7 +1,8 @@
-//! One log: its bytes, its fold, and its rows.
+//! One log: its bytes, its fold, and its rows; or one heap profile.
 
 use crate::drawn::Drawn;
 use crate::fold::Fold;
+use crate::heap_file::HeapFile;
 use crate::places::Places;
 use crate::raw::Raw;
 use crate::scan::Log;
@@ -33,13 +34,22 @@ pub(crate) struct Origin {
     pub(crate) live: bool,
 }
 
+/// What a session has.
+#[derive(Debug)]
+pub(crate) enum Data {
+    /// An eventlog.
+    Log(Box<Contents>),
+    /// A heap profile as text.
+    Heap(Box<Shared<HeapFile>>),
+}
+
 /// A session: from one header to the next. Before the first header it is a source that
 /// is waited for.
 #[derive(Debug)]
 pub(crate) struct Session {
     id: String,
     origin: Arc<Origin>,
-    log: OnceLock<Contents>,
+    data: OnceLock<Data>,
     status: Mutex<Status>,
 }
 
@@ -93,7 +103,7 @@ impl Session {
         Self {
             id,
             origin: Arc::clone(origin),
-            log: OnceLock::new(),
+            data: OnceLock::new(),
             status: Mutex::new(Status {
                 summary,
                 told: now,
@@ -116,9 +126,17 @@ impl Session {
         &self.origin.name
     }
 
-    /// The log, once it has begun.
-    pub(crate) fn contents(&self) -> Option<&Contents> {
-        self.log.get()
+    /// What has arrived, once it has begun.
+    pub(crate) fn data(&self) -> Option<&Data> {
+        self.data.get()
+    }
+
+    /// The log, if it is one that has begun.
+    fn contents(&self) -> Option<&Contents> {
+        match self.data.get() {
+            Some(Data::Log(contents)) => Some(contents),
+            _ => None,
+        }
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {
@@ -141,19 +159,47 @@ impl Session {
             raw,
         };
         // It begins once.
-        let _ = self.log.set(contents);
+        let _ = self.data.set(Data::Log(Box::new(contents)));
         self.status().error = None;
         self.summarise();
     }
 
+    /// It is a heap profile.
+    pub(crate) fn begin_heap(&self) {
+        let _ = self
+            .data
+            .set(Data::Heap(Box::new(Shared::new(HeapFile::default()))));
+        self.status().error = None;
+    }
+
     /// Whether it has begun.
     pub(crate) fn is_begun(&self) -> bool {
-        self.log.get().is_some()
+        self.data.get().is_some()
+    }
+
+    /// Adds the next bytes of a heap profile.
+    pub(crate) fn push_heap(&self, bytes: &[u8]) {
+        let Some(Data::Heap(file)) = self.data.get() else {
+            return;
+        };
+        let pushed = file.change().push(bytes);
+        self.status().came = Instant::now();
+        if let Err(error) = pushed {
+            let name = &self.origin.from;
+            self.fail(format!(
+                "{name} cannot be read further: {error}. The samples before that are shown; the \
+                 file may be damaged"
+            ));
+        }
+        let due = self.status().told.elapsed() >= OFTEN;
+        if due {
+            self.summarise();
+        }
     }
 
     /// Adds the next piece.
     pub(crate) fn push(&self, piece: &Piece) {
-        let Some(contents) = self.log.get() else {
+        let Some(contents) = self.contents() else {
             return;
         };
         match contents.raw.push(piece.offset, &piece.bytes) {
@@ -211,7 +257,10 @@ impl Session {
 
     /// Nothing has arrived for a moment.
     pub(crate) fn idle(&self) {
-        let Some(contents) = self.log.get() else {
+        let Some(contents) = self.contents() else {
+            if self.is_begun() {
+                self.summarise();
+            }
             return;
         };
         // A file is complete at once, but a program may only have paused.
@@ -227,7 +276,7 @@ impl Session {
 
     /// The log has ended.
     pub(crate) fn end(&self, cut_off: u64) {
-        if let Some(contents) = self.log.get() {
+        if let Some(contents) = self.contents() {
             contents.fold.change().finish();
             contents.rows.change().finish();
         }
@@ -235,6 +284,11 @@ impl Session {
             self.fail(format!(
                 "the log breaks off inside an event: {cut_off} bytes at its end are left out"
             ));
+        }
+        if let Some(Data::Heap(file)) = self.data.get()
+            && file.look().is_cut_off()
+        {
+            self.fail("the file breaks off inside a sample, which is left out".to_owned());
         }
         self.status().ended = true;
         self.summarise();
@@ -255,7 +309,7 @@ impl Session {
     pub(crate) fn summary(&self) -> Summary {
         let status = self.status();
         let mut summary = status.summary.clone();
-        if self.log.get().is_some() {
+        if self.is_begun() {
             summary.live = match self.origin.live {
                 true => !status.ended,
                 false => !status.ended && status.came.elapsed() < QUIET,
@@ -269,7 +323,14 @@ impl Session {
 
     fn summarise(&self) {
         let mut summary = self.status().summary.clone();
-        if let Some(contents) = self.log.get() {
+        let mut bytes = None;
+        if let Some(Data::Heap(file)) = self.data.get() {
+            let file = file.look();
+            (summary.begin, summary.end) = file.times();
+            summary.heap_file = Some(file.about());
+            bytes = Some(file.bytes());
+        }
+        if let Some(contents) = self.contents() {
             contents.drawn.grown();
             let places = contents.places.look();
             summary.kept_from = places.kept_from();
@@ -293,7 +354,7 @@ impl Session {
             summary.threads_ever = totals.threads_created();
         }
         let mut status = self.status();
-        summary.bytes = status.reaches;
+        summary.bytes = bytes.unwrap_or(status.reaches);
         summary.ended = status.ended;
         summary.live = self.origin.live && !status.ended;
         summary.error.clone_from(&status.error);

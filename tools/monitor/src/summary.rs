@@ -1,5 +1,6 @@
 //! The entry of a session in the list.
 
+use crate::heap_file::About;
 use serde::Serialize;
 
 /// A session in the list. Times are nanoseconds of the log.
@@ -33,6 +34,8 @@ pub(crate) struct Summary {
     pub(crate) lag: Option<u64>,
     /// The number of earlier logs of the source.
     pub(crate) restarts: u64,
+    /// The first lines of the file, if it is a heap profile (`.hp`) and no log.
+    pub(crate) heap_file: Option<About>,
     /// Since when the bytes of the log are kept, if not from its beginning.
     pub(crate) kept_from: Option<u64>,
 }

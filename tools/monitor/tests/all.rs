@@ -4,6 +4,7 @@
 mod access;
 mod answers;
 mod growing;
+mod heap_files;
 mod hostile;
 mod sessions;
 mod site;

@@ -7,6 +7,7 @@ use ghc_eventlog::{
     Breakdown, CapsetType, EventBody, Header, Item, Reader, StopStatus, Text, Texts,
 };
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const REAL: [&str; 2] = ["9.0.2-hello", "9.10.3-hello-ipe"];
@@ -510,13 +511,12 @@ fn collections_and_their_histogram() {
     assert!(points.iter().any(|point| point[2] == 50_000.0));
 }
 
-#[test]
-fn the_heap_profile_by_band_and_its_difference() {
+fn heap_profile(breakdown: Breakdown) -> EventBody<'static> {
     let empty = Text(b"");
-    let begin = EventBody::HeapProfBegin {
+    EventBody::HeapProfBegin {
         profile: 0,
         period: 1,
-        breakdown: Breakdown::CLOSURE_TYPE,
+        breakdown,
         module_filter: empty,
         closure_filter: empty,
         type_filter: empty,
@@ -524,7 +524,90 @@ fn the_heap_profile_by_band_and_its_difference() {
         stack_filter: empty,
         retainer_filter: empty,
         biography_filter: empty,
-    };
+    }
+}
+
+/// A sample by info table of a log that was written by GHC 9.10, and what its map says about them.
+#[test]
+fn bands_of_info_tables_have_their_place_in_the_source() {
+    let log = include_bytes!("../web/tests/heap-i.eventlog");
+    let (site, id) = Site::of(log);
+    let told = site.get(&format!("s/{id}/heap?top=1000"));
+    assert_eq!(told["breakdown"], "info_table");
+    assert_eq!(told.get("missing"), None);
+    let mut reader = Reader::new(&log[..]);
+    let (mut map, mut used) = (BTreeMap::new(), 0);
+    while let Some(item) = reader.next_item().unwrap() {
+        let Item::Event(event) = item else {
+            continue;
+        };
+        if let EventBody::Ipe {
+            info,
+            table_name,
+            type_desc,
+            label,
+            module,
+            location,
+            ..
+        } = event.body
+        {
+            let texts = [table_name, type_desc, label, module, location];
+            let mut texts = texts.map(|it| it.to_string());
+            // Neither the file nor the span is known.
+            if texts[4] == ":" {
+                texts[4].clear();
+            }
+            map.insert(format!("{info:#x}"), texts);
+        }
+    }
+    for band in told["bands"].as_array().unwrap() {
+        let Some(table) = band.get("table") else {
+            // Tables of the libraries, which were built without a map.
+            let name = band["name"].as_str().unwrap();
+            assert!(name.starts_with("0x") && !map.contains_key(name), "{name}");
+            continue;
+        };
+        let keys = ["name", "type", "label", "module", "location"];
+        let texts = keys.map(|key| table[key].as_str().unwrap().to_owned());
+        let own = &map[table["address"].as_str().unwrap()];
+        // Of several tables of one place the first one is named.
+        assert_eq!(texts[3..], own[3..]);
+        assert!(map.values().any(|it| *it == texts), "{texts:?}");
+        assert!(texts[4].starts_with("Heap.hs:") || texts[4].is_empty());
+        used += 1;
+    }
+    assert!(used > 3, "{used} bands have names: {told:#}");
+}
+
+#[test]
+fn without_a_map_of_info_tables_the_flag_is_named() {
+    const S: u64 = 1_000_000_000;
+    let sample = [
+        (1, heap_profile(Breakdown::INFO_TABLE)),
+        (S, EventBody::HeapProfSampleBegin { era: 1 }),
+        (
+            S,
+            EventBody::HeapProfSampleString {
+                profile: 0,
+                residency: 80,
+                label: "0x474db0".into(),
+            },
+        ),
+        (S, EventBody::HeapProfSampleEnd { era: 1 }),
+    ];
+    let (site, id) = Site::of(&Log::new().block(None, &sample).end());
+    let told = site.get(&format!("s/{id}/heap"));
+    let flag = told["missing"]["flag"].as_str().unwrap();
+    assert!(flag.contains("-finfo-table-map"), "{told:#}");
+    assert_eq!(told["bands"][0]["name"], "0x474db0");
+    // Nor is there a tree of stacks.
+    let error = site.refused(&format!("s/{id}/heap/tree"), 404);
+    assert!(error.contains("-hc"), "{error}");
+}
+
+#[test]
+fn the_heap_profile_by_band_and_its_difference() {
+    let begin = heap_profile(Breakdown::CLOSURE_TYPE);
     const S: u64 = 1_000_000_000;
     let band = |label: &'static str, residency| EventBody::HeapProfSampleString {
         profile: 0,

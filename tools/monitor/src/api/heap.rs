@@ -1,15 +1,129 @@
 //! `heap`, `heap/diff`: the heap profile by band.
 
 use super::question::{Answer, Question, Refusal, json};
-use crate::fold::heap::{Heap, Taken};
-use crate::session::Contents;
+use crate::fold::Fold;
+use crate::fold::heap::{Heap, Key, Taken};
+use crate::heap_file::HeapFile;
 use eventlog_state::Symbols;
+use ghc_eventlog::Breakdown;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::cmp::Reverse;
 
+/// The samples of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Profile<'a> {
+    pub(super) heap: &'a Heap,
+    /// Names for numbers; a `.hp` file has none.
+    pub(super) symbols: Option<&'a Symbols>,
+}
+
+impl<'a> Profile<'a> {
+    pub(super) fn of_log(fold: &'a Fold) -> Self {
+        Self {
+            heap: &fold.seen().heap,
+            symbols: Some(fold.state().definitions().symbols()),
+        }
+    }
+
+    pub(super) fn of_file(file: &'a HeapFile) -> Self {
+        Self {
+            heap: file.heap(),
+            symbols: None,
+        }
+    }
+
+    /// The sample nearest to a time.
+    pub(super) fn nearest(&self, time: u64) -> Option<&'a Taken> {
+        let samples = self.heap.samples();
+        let at = samples.partition_point(|it| it.time < time);
+        let around = [at.checked_sub(1), Some(at)];
+        let around = around
+            .into_iter()
+            .flatten()
+            .filter_map(|at| samples.get(at));
+        around.min_by_key(|it| it.time.abs_diff(time))
+    }
+
+    /// The error if there is no sample.
+    pub(super) fn none(&self) -> Refusal {
+        Refusal::missing("there is no heap sample in this session; run the program with +RTS -hT")
+    }
+
+    /// What it is broken down by; `None` if there is no profile.
+    pub(super) fn breakdown(&self) -> Option<String> {
+        let told = self.heap.breakdown()?;
+        let name = told.name().map(str::to_owned);
+        Some(name.unwrap_or_else(|| format!("breakdown_{}", told.0)))
+    }
+
+    /// What bands by info table lack if no name is known for them.
+    fn missing(&self) -> Option<Missing> {
+        if self.heap.breakdown() != Some(Breakdown::INFO_TABLE) {
+            return None;
+        }
+        let (why, flag) = match self.symbols {
+            None => (
+                "a .hp file has only their addresses; an eventlog of a program that was built \
+                 with -finfo-table-map has their names",
+                "+RTS -l -hi",
+            ),
+            Some(symbols) if symbols.info_tables() == 0 => (
+                "the log has no map of info tables, so bands are addresses; the program must be \
+                 built with it",
+                "ghc -finfo-table-map -fdistinct-constructor-tables",
+            ),
+            Some(_) => return None,
+        };
+        let what = "the names and places of info tables";
+        Some(Missing { what, why, flag })
+    }
+
+    /// The info table of a band.
+    fn table(&self, key: &Key) -> Option<Table> {
+        let (Key::Name(address), Some(symbols)) = (key, self.symbols) else {
+            return None;
+        };
+        if self.heap.breakdown() != Some(Breakdown::INFO_TABLE) {
+            return None;
+        }
+        let address = std::str::from_utf8(address).ok()?;
+        let table = symbols.table_of_band(address)?;
+        Some(Table {
+            address: address.to_owned(),
+            name: table.name.into_owned(),
+            ty: table.ty.into_owned(),
+            label: table.label.into_owned(),
+            module: table.module.into_owned(),
+            location: table.location.into_owned(),
+        })
+    }
+}
+
+/// Data that is not there.
 #[derive(Debug, Serialize)]
-struct Profile {
+struct Missing {
+    what: &'static str,
+    why: &'static str,
+    /// The option that adds it.
+    flag: &'static str,
+}
+
+/// An info table; what the map does not tell is empty.
+#[derive(Debug, Serialize)]
+struct Table {
+    address: String,
+    name: String,
+    #[serde(rename = "type")]
+    ty: String,
+    /// The binding.
+    label: String,
+    module: String,
+    location: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Told {
     /// The breakdown; `null` if there is no profile.
     breakdown: Option<String>,
     /// Samples in this time.
@@ -22,6 +136,8 @@ struct Profile {
     other_bands: usize,
     /// One of this many samples is kept.
     one_of: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Missing>,
 }
 
 #[derive(Debug, Serialize)]
@@ -29,6 +145,9 @@ struct Band {
     id: u32,
     name: String,
     detail: Option<String>,
+    /// In a profile by info table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<Table>,
     values: Vec<u64>,
     max: u64,
     last: u64,
@@ -66,19 +185,11 @@ fn trend(times: &[u64], values: &[u64]) -> f64 {
     if down > 0.0 { up / down } else { 0.0 }
 }
 
-fn breakdown(heap: &Heap) -> Option<String> {
-    let told = heap.breakdown()?;
-    let name = told.name().map(str::to_owned);
-    Some(name.unwrap_or_else(|| format!("breakdown_{}", told.0)))
-}
-
-pub(super) fn heap(contents: &Contents, question: &Question) -> Result<Answer, Refusal> {
+pub(super) fn heap(profile: Profile<'_>, question: &Question) -> Result<Answer, Refusal> {
     let (from, to) = question.window()?;
     let points = question.count("points", 300, 5000)?;
     let top = question.count("top", 20, 1000)?;
-    let fold = contents.fold.look();
-    let heap = &fold.seen().heap;
-    let symbols = fold.state().definitions().symbols();
+    let Profile { heap, symbols } = profile;
     let samples = heap.samples();
     let first = samples.partition_point(|it| it.time < from);
     let last = samples.partition_point(|it| it.time < to);
@@ -107,11 +218,13 @@ pub(super) fn heap(contents: &Contents, question: &Question) -> Result<Answer, R
     }
     let times: Vec<u64> = shown.iter().map(|sample| sample.time).collect();
     let bands = order.iter().zip(values).map(|(&(id, _), values)| {
-        let (name, detail) = heap.key(id).name(symbols);
+        let key = heap.key(id);
+        let (name, detail) = key.name(symbols);
         Band {
             id,
             name,
             detail,
+            table: profile.table(key),
             max: values.iter().copied().max().unwrap_or(0),
             last: values.last().copied().unwrap_or(0),
             trend: trend(&times, &values),
@@ -119,8 +232,9 @@ pub(super) fn heap(contents: &Contents, question: &Question) -> Result<Answer, R
         }
     });
     let bands: Vec<Band> = bands.collect();
-    json(&Profile {
-        breakdown: breakdown(heap),
+    json(&Told {
+        breakdown: profile.breakdown(),
+        missing: profile.missing(),
         total: within.len(),
         other_bands: order.len().saturating_sub(bands.len()),
         bands,
@@ -150,7 +264,7 @@ struct Changed {
     change: i64,
 }
 
-pub(super) fn difference(contents: &Contents, question: &Question) -> Result<Answer, Refusal> {
+pub(super) fn difference(profile: Profile<'_>, question: &Question) -> Result<Answer, Refusal> {
     let moment = |name: &str| {
         let time = question.time(name)?;
         time.ok_or_else(|| {
@@ -161,13 +275,9 @@ pub(super) fn difference(contents: &Contents, question: &Question) -> Result<Ans
     };
     let (a, b) = (moment("a")?, moment("b")?);
     let limit = question.count("limit", 200, 5000)?;
-    let fold = contents.fold.look();
-    let heap = &fold.seen().heap;
-    let symbols: &Symbols = fold.state().definitions().symbols();
-    let (Some(a), Some(b)) = (nearest(heap, a), nearest(heap, b)) else {
-        return Err(Refusal::missing(
-            "there is no heap sample in this session; run the program with +RTS -hT",
-        ));
+    let Profile { heap, symbols } = profile;
+    let (Some(a), Some(b)) = (profile.nearest(a), profile.nearest(b)) else {
+        return Err(profile.none());
     };
     let mut both: FxHashMap<u32, (u64, u64)> = FxHashMap::default();
     for &(band, bytes) in &a.bands {
@@ -206,17 +316,6 @@ pub(super) fn difference(contents: &Contents, question: &Question) -> Result<Ans
         total_b: sum(b),
         bands: bands.collect(),
     })
-}
-
-fn nearest(heap: &Heap, time: u64) -> Option<&Taken> {
-    let samples = heap.samples();
-    let at = samples.partition_point(|it| it.time < time);
-    let around = [at.checked_sub(1), Some(at)];
-    let around = around
-        .into_iter()
-        .flatten()
-        .filter_map(|at| samples.get(at));
-    around.min_by_key(|it| it.time.abs_diff(time))
 }
 
 #[cfg(test)]

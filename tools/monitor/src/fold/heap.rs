@@ -6,8 +6,9 @@ use rustc_hash::FxHashMap;
 
 /// The most band values in all samples: 12 bytes each.
 const MOST_VALUES: usize = 4 << 20;
-/// The most separate bands.
+/// The most separate bands, and the most bytes of their names.
 const MOST_BANDS: usize = 1 << 16;
+const MOST_NAMES: usize = 64 << 20;
 
 /// A band as the log has it; its definition may arrive later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,12 +30,21 @@ impl Key {
         }
     }
 
-    /// Its name and details.
-    pub(crate) fn name(&self, symbols: &Symbols) -> (String, Option<String>) {
+    /// Its length in memory.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Name(name) => name.len(),
+            Self::Stack(frames) => size_of_val::<[u32]>(frames),
+            Self::Other => 0,
+        }
+    }
+
+    /// Its name and details. Without symbols, as in a `.hp` file, names are as they are.
+    pub(crate) fn name(&self, symbols: Option<&Symbols>) -> (String, Option<String>) {
         match self {
             Self::Name(name) => {
                 let text = Text(name).to_string_lossy().into_owned();
-                match symbols.band(&text) {
+                match symbols.and_then(|symbols| symbols.band(&text)) {
                     Some(known) => (known, Some(text)),
                     None => (text, None),
                 }
@@ -43,7 +53,11 @@ impl Key {
                 if frames.is_empty() {
                     return ("MAIN".to_owned(), None);
                 }
-                let names: Vec<String> = frames.iter().map(|&id| symbols.name(id)).collect();
+                let name = |&id: &u32| match symbols {
+                    Some(symbols) => symbols.name(id),
+                    None => format!("cost centre {id}"),
+                };
+                let names: Vec<String> = frames.iter().map(name).collect();
                 let outside_in: Vec<&str> = names.iter().rev().map(String::as_str).collect();
                 (names[0].clone(), Some(outside_in.join("/")))
             }
@@ -63,6 +77,7 @@ pub(crate) struct Taken {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heap {
     keys: Vec<Key>,
+    key_bytes: usize,
     numbers: FxHashMap<Key, u32>,
     samples: Vec<Taken>,
     values: usize,
@@ -74,23 +89,31 @@ pub(crate) struct Heap {
 
 impl Heap {
     pub(super) fn sample(&mut self, sample: &Sample) {
-        self.step = self.step.max(1);
         self.breakdown = sample.breakdown().or(self.breakdown);
+        let bands = sample.bands();
+        self.add(
+            sample.time(),
+            bands.map(|(band, bytes)| (Key::of(&band), bytes)),
+        );
+    }
+
+    /// Adds a sample.
+    pub(crate) fn add(&mut self, time: u64, all: impl Iterator<Item = (Key, u64)>) {
+        self.step = self.step.max(1);
         let number = self.count;
         self.count += 1;
         if !number.is_multiple_of(self.step) {
             return;
         }
         let mut bands: FxHashMap<u32, u64> = FxHashMap::default();
-        for (band, bytes) in sample.bands() {
-            let number = self.number(Key::of(&band));
+        for (key, bytes) in all {
+            let number = self.number(key);
             let sum = bands.entry(number).or_default();
             *sum = sum.saturating_add(bytes);
         }
         let mut bands: Box<[(u32, u64)]> = bands.into_iter().collect();
         bands.sort_unstable();
         self.values += bands.len() + 1;
-        let time = sample.time();
         // Biographical samples are written at the end, for all the time before.
         let at = self.samples.partition_point(|it| it.time <= time);
         self.samples.insert(at, Taken { time, bands });
@@ -103,13 +126,12 @@ impl Heap {
         if let Some(&number) = self.numbers.get(&key) {
             return number;
         }
-        let key = match self.keys.len() < MOST_BANDS {
-            true => key,
-            false => Key::Other,
-        };
+        let room = self.keys.len() < MOST_BANDS && self.key_bytes + key.bytes() <= MOST_NAMES;
+        let key = if room { key } else { Key::Other };
         let next = self.keys.len() as u32;
         let number = *self.numbers.entry(key.clone()).or_insert(next);
         if number == next {
+            self.key_bytes += key.bytes();
             self.keys.push(key);
         }
         number
@@ -124,6 +146,19 @@ impl Heap {
             at % 2 == 1
         });
         self.values = self.samples.iter().map(|it| it.bands.len() + 1).sum();
+    }
+
+    /// Sets the breakdown.
+    pub(crate) fn broken_down(&mut self, by: Option<Breakdown>) {
+        self.breakdown = by;
+    }
+
+    /// The name of any band that has one.
+    pub(crate) fn any_name(&self) -> Option<&[u8]> {
+        self.keys.iter().find_map(|key| match key {
+            Key::Name(name) => Some(&**name),
+            _ => None,
+        })
     }
 
     /// The breakdown, if it is known.
@@ -144,5 +179,26 @@ impl Heap {
     /// The band of a number.
     pub(crate) fn key(&self, number: u32) -> &Key {
         self.keys.get(number as usize).unwrap_or(&Key::Other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beyond_the_limit_are_one_band() {
+        let mut heap = Heap::default();
+        let long = |n: u8| Key::Name(vec![n; MOST_NAMES / 4].into());
+        for n in 0..10 {
+            heap.add(u64::from(n), [(long(n), 5), (long(0), 7)].into_iter());
+        }
+        let last = &heap.samples()[9];
+        let names = last
+            .bands
+            .iter()
+            .map(|(band, bytes)| (heap.key(*band), *bytes));
+        assert_eq!(names.collect::<Vec<_>>(), [(&long(0), 7), (&Key::Other, 5)]);
+        assert_eq!(heap.keys.len(), 5);
     }
 }
