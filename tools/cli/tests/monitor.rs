@@ -164,6 +164,44 @@ fn several_files_and_one_that_grows() {
 }
 
 #[test]
+fn a_log_and_a_heap_profile_that_grows() {
+    const HEAP: &str = "JOB \"demo +RTS -hc\"\nDATE \"Mon Nov 30 09:10 2026\"\n\
+        SAMPLE_UNIT \"seconds\"\nVALUE_UNIT \"bytes\"\n\
+        BEGIN_SAMPLE 0.000000\nEND_SAMPLE 0.000000\n\
+        BEGIN_SAMPLE 0.500000\n(1)main\t4096\nEND_SAMPLE 0.500000\n\
+        BEGIN_SAMPLE 1.000000\n(1)main\t8192\nEND_SAMPLE 1.000000\n";
+    let dir = Dir::new();
+    dir.with("a.eventlog", &log());
+    let (first, second) = HEAP.split_at(HEAP.len() - 30);
+    let grows = dir.with("heap.hp", first.as_bytes());
+    let monitor = Monitor::start(&mut monitor(&dir, &["a.eventlog", "heap.hp"]));
+    let log = monitor.session("the log is read", |it| it["ended"] == true);
+    assert_eq!(
+        (&log["name"], &log["heap_file"]),
+        (&"a".into(), &Value::Null)
+    );
+    let samples = |count: usize| {
+        monitor.session("the profile is read", |it| {
+            it["name"] == "heap.hp" && it["heap_file"]["samples"] == count
+        })
+    };
+    let session = samples(2);
+    assert_eq!(session["heap_file"]["job"], "demo +RTS -hc");
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(grows)
+        .expect("a file");
+    file.write_all(second.as_bytes()).expect("written");
+    let session = samples(3);
+    let id = session["id"].as_str().expect("an id");
+    let heap = monitor.get(&format!("s/{id}/heap"));
+    assert_eq!(heap["breakdown"], "cost_centre");
+    assert_eq!(heap["bands"][0]["name"], "(1)main");
+    assert_eq!(heap["bands"][0]["values"], serde_json::json!([4096, 8192]));
+    assert!(monitor.tool.told().is_empty(), "{}", monitor.tool.told());
+}
+
+#[test]
 fn what_cannot_be_read_or_served_is_told_at_once() {
     let dir = Dir::new();
     dir.with("a.eventlog", &log());

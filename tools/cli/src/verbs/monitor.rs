@@ -31,8 +31,8 @@ use std::time::Duration;
 ///
 /// Prints the address to open, and serves it until Ctrl-C: what capabilities and threads do, from
 /// the whole run to single events, collections, heap, sparks, spans and messages. Files are read
-/// while they grow. Without a source, all programs of your own that run here are shown as they start
-/// and end.
+/// while they grow; heap profiles (.hp), too, which have a heap page only. Without a source, all
+/// programs of your own that run here are shown as they start and end.
 ///
 /// Nobody else can read it: the address has a token, and only this machine can reach the port. The
 /// newest part of the log of each program (--keep) is kept in files without a name in
@@ -40,7 +40,7 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// FILE, a FIFO, - for standard input, unix:PATH, tcp:HOST:PORT, or the name of a program that
+    /// FILE (.eventlog or .hp), a FIFO, - for standard input, unix:PATH, tcp:HOST:PORT, or the name of a program that
     /// `eventlog list` shows. Without any, all programs of your own
     #[arg(value_name = "SOURCE", value_parser = source::parser())]
     sources: Vec<Source>,
@@ -78,6 +78,7 @@ Examples:
   eventlog monitor                              all programs of your own that run here
   eventlog monitor unix:/run/app.sock           one of them
   eventlog monitor program.eventlog             a log, also while it grows
+  eventlog monitor program.eventlog heap.hp     and a heap profile as text
   eventlog monitor -- ./program +RTS -l -hT     runs it
   eventlog monitor --listen unix:/tmp/m.sock    for `ssh -L 8080:/tmp/m.sock HOST`
   curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:4280/api/sessions

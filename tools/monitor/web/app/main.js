@@ -9,6 +9,7 @@ import { state } from "./state.js";
 import { startTheme } from "./theme.js";
 import * as collections from "./pages/collections.js";
 import * as heap from "./pages/heap.js";
+import { mountWhy } from "./pages/heap_file.js";
 import * as log from "./pages/log.js";
 import * as overview from "./pages/overview.js";
 import * as spans from "./pages/spans.js";
@@ -79,7 +80,7 @@ function show(shell, signal) {
     const name = state.place.page.split("/")[0];
     const page = PAGES[name] ?? overview;
     const { session } = state;
-    const key = `${state.place.page}\n${session?.id}\n${state.known}\n${session?.error}`;
+    const key = `${state.place.page}\n${session?.id}\n${state.known}\n${session?.error}\n${session?.heap_file != null}`;
     if (key === shown) return;
     shown = key;
     life.abort();
@@ -87,7 +88,8 @@ function show(shell, signal) {
     const root = h("div", { class: `page ${name}` });
     replace(shell.main, root);
     document.title = `${session?.name ?? "eventlog"} · ${name}`;
-    if (session) page.mount(root, session, life.signal);
+    if (session?.heap_file && page !== heap) mountWhy(root, session);
+    else if (session) page.mount(root, session, life.signal);
     else root.append(nothing());
   };
   state.on(["page", "session", "sessions", "place"], change, signal);

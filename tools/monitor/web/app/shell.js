@@ -81,7 +81,8 @@ export class Shell {
     const [text, kind] = !session ? ["no session", ""] : session.error ? ["error", "bad"] : session.live ? ["live", "good"] : session.ended ? ["ended", ""] : ["file", ""];
     replace(this.badge, text);
     this.badge.className = `badge ${kind}`;
-    this.badge.title = session?.error ?? (session ? `${session.program} ${session.args.join(" ")}\n${session.rts}\n${session.source}` : "");
+    const file = session?.heap_file;
+    this.badge.title = session?.error ?? (file ? `${file.job}\n${file.date}\n${session?.source}` : session ? `${session.program} ${session.args.join(" ")}\n${session.rts}\n${session.source}` : "");
     this.#hints(session);
   }
 

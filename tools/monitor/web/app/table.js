@@ -15,11 +15,14 @@ import { count } from "./format.js";
 
 /**
  * With `server`, rows are loaded from the server, sorted and filtered there: `wish` requests the visible ones.
+ * `level` and `expanded` make it a tree: how deep a row is, from 1, and whether the rows below it are shown (null: it has none);
+ * `open` changes that.
  * @template R
  * @typedef {{
  *   label: string, columns: Column<R>[], empty: string, sort?: string, descending?: boolean,
  *   filter?: boolean, height?: number,
  *   open?: (row: R) => void, id?: (row: R) => string,
+ *   level?: (row: R) => number, expanded?: (row: R) => boolean | null,
  *   server?: { wish: (wish: { sort: string, descending: boolean, find: string, from: number, to: number }) => void },
  * }} Options
  */
@@ -45,7 +48,7 @@ export class Table {
     this.descending = options.descending ?? false;
     this.head = h("div", { role: "row", class: "table-head" });
     this.space = h("div", { class: "table-space", role: "rowgroup" });
-    this.scroll = h("div", { class: "table-scroll", role: "table", "aria-label": options.label, tabindex: 0 },
+    this.scroll = h("div", { class: "table-scroll", role: options.level ? "treegrid" : "table", "aria-label": options.label, tabindex: 0 },
       h("div", { role: "rowgroup", class: "table-heads" }, this.head), this.space);
     this.counted = h("span", { class: "quiet", "aria-live": "polite" });
     this.search = h("input", { type: "search", placeholder: "Filter", "aria-label": `Filter ${options.label}`, "data-search": true });
@@ -185,8 +188,9 @@ export class Table {
   #line(n) {
     const row = this.#row(n);
     const open = this.options.open;
+    const expanded = row && this.options.expanded?.(row);
     const line = h("div", {
-      role: "row", "aria-rowindex": n + 1, class: `table-row${open ? " opens" : ""}${n === this.#current ? " current" : ""}`,
+      role: "row", "aria-rowindex": n + 1, "aria-level": row && this.options.level?.(row), "aria-expanded": expanded == null ? null : String(expanded), class: `table-row${open ? " opens" : ""}${n === this.#current ? " current" : ""}`,
       onclick: () => {
         this.#current = n;
         if (row && open) open(row);
@@ -222,6 +226,9 @@ export class Table {
     } else if (event.key === "Enter") {
       const row = this.#row(this.#current);
       if (row) this.options.open?.(row);
+    } else if (this.options.expanded && (event.key === "ArrowRight" || event.key === "ArrowLeft")) {
+      const row = this.#row(this.#current);
+      if (row && this.options.expanded(row) === (event.key === "ArrowLeft")) this.options.open?.(row);
     } else {
       return;
     }

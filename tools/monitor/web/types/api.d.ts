@@ -23,6 +23,8 @@ declare namespace Api {
     lag: number | null;
     restarts: number;
     kept_from?: number | null;
+    /** Of a heap profile (.hp): its first lines, and how many samples it has. */
+    heap_file: { job: string; date: string; sample_unit: string; value_unit: string; samples: number } | null;
   }
   interface Missing {
     what: string;
@@ -177,20 +179,48 @@ declare namespace Api {
     histogram?: Record<string, Bucket[]>;
     kept_from?: number | null;
   }
-  interface Band {
-    id: string | number;
+  /** What the map of info tables tells; empty if it does not. */
+  interface InfoTable {
+    address: string;
     name: string;
-    detail?: unknown;
+    type: string;
+    label: string;
+    module: string;
+    location: string;
+  }
+  interface Band {
+    id: number;
+    name: string;
+    detail: string | null;
+    table?: InfoTable;
     values: (number | null)[];
-    trend?: number | string | null;
+    trend?: number | null;
   }
   interface Heap {
     breakdown: string | null;
     samples: number[];
     bands: Band[];
     other?: (number | null)[];
-    costs?: unknown;
+    other_bands: number;
+    missing?: Missing;
     kept_from?: number | null;
+  }
+  interface TreeNode {
+    /** The index of the caller in the list. */
+    parent: number | null;
+    depth: number;
+    cost_centre: number | null;
+    label: string;
+    module: string | null;
+    location: string | null;
+    inclusive: number;
+    own: number;
+  }
+  interface HeapTree {
+    time: number;
+    total: number;
+    nodes: TreeNode[];
+    other_nodes: number;
   }
   interface HeapDiff {
     a?: number | null;

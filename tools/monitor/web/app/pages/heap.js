@@ -1,23 +1,25 @@
 // Heap sizes, and the heap profile by band.
 import { of } from "../api.js";
+import { showKeys } from "../chart/frame.js";
 import { LineChart } from "../chart/line.js";
 import { StackChart } from "../chart/stack.js";
 import { perSecond } from "../chart/rate.js";
-import { named, OTHER } from "../colours.js";
+import { OTHER } from "../colours.js";
 import { h, replace } from "../dom.js";
-import { bytes, moment } from "../format.js";
+import { moment } from "../format.js";
 import { state } from "../state.js";
-import { Table } from "../table.js";
+import * as biography from "./biography.js";
+import { Bands } from "./heap_bands.js";
 import { HeapDiff } from "./heap_diff.js";
+import { about } from "./heap_file.js";
+import { bandColour, breakdownName } from "./heap_names.js";
+import { HeapTree } from "./heap_tree.js";
 import { keepLoaded, sayKept, title } from "./loader.js";
 
 const TOP = 15;
 const SIZES = /** @type {const} */ ([["size", "heap.size", "#56B4E9"], ["blocks", "heap.blocks", "#E69F00"], ["live", "heap.live", "#D55E00"]]);
 const NO_PROFILE = "No heap profile in this range: run with +RTS -l -hT (any program), or -hc, -hm, -hd, -hy, -hr, -hb with profiling, or -hi.";
-const NAMES = /** @type {Record<string, string>} */ ({
-  closure_type: "closure type (-hT)", type: "type (-hy)", cost_centre: "cost-centre stack (-hc)", module: "module (-hm)", retainer: "retainer (-hr)",
-  biography: "biography (-hb)", closure_description: "closure description (-hd)", info_table: "info table, source (-hi)",
-});
+const NO_SAMPLE = "No sample in this range yet. The file gets one at each census (+RTS -i sets how often); those of a profile by biography (-hb) come when the program ends.";
 
 /**
  * @param {HTMLElement} root
@@ -25,80 +27,88 @@ const NAMES = /** @type {Record<string, string>} */ ({
  * @param {AbortSignal} signal
  */
 export function mount(root, session, signal) {
+  const isFile = session.heap_file != null;
+  const empty = isFile ? NO_SAMPLE : NO_PROFILE;
   const kept = h("p", { class: "note", hidden: true });
-  const sizes = new LineChart({ title: "Sizes", unit: "B", height: 150, empty: "The log has no heap sizes: run with +RTS -l or -lg." });
-  const rate = new LineChart({ title: "Allocation", unit: "B/s", height: 150, empty: "The log has no allocation: run with +RTS -l or -lg." });
-  const profile = new StackChart({ title: "Profile", unit: "B", height: 280, empty: NO_PROFILE });
+  const file = h("div");
+  const profile = new StackChart({ title: "Profile", unit: "B", height: 280, empty });
   const way = h("select", { "aria-label": "How the profile is drawn", onchange: () => put() },
     ...[["stacked", "Stacked"], ["lines", "Lines"], ["share", "Share"]].map(([value, name]) => h("option", { value }, name)));
   const what = h("span", { class: "quiet" });
+  const notes = h("div", { class: "notes" });
   /** @type {Api.Heap | null} */
   let heap = null;
-  let only = "";
-  /** @type {Table<Api.Band>} */
-  const table = new Table({
-    label: "bands", sort: "newest", descending: true, empty: NO_PROFILE, height: 300,
-    open: ({ name }) => {
-      only = only === name ? "" : name;
-      put();
-    },
-    columns: [
-      { key: "name", name: "Band", wide: true, text: ({ name }) => name, colour: ({ name }) => named(name) },
-      { key: "newest", name: "Newest", number: true, text: (band) => bytes(newest(band)), value: newest },
-      { key: "largest", name: "Largest", number: true, text: (band) => bytes(largest(band)), value: largest },
-      { key: "trend", name: "Trend", number: true, title: "Growth over the range", text: trend, value: ({ trend: value }) => value },
-      { key: "detail", name: "Source", wide: true, text: ({ detail }) => detailText(detail) },
-    ],
-  });
+  const bands = new Bands(empty, () => put());
   const diff = new HeapDiff(session.id, signal);
+  const tree = new HeapTree(session.id, signal);
   const put = () => {
-    const bands = (heap?.bands ?? []).map(({ name, values }) => ({ name, values, colour: named(name) }));
-    const shown = only ? bands.filter(({ name }) => name === only) : bands;
-    if (!only && heap?.other?.some((value) => value)) shown.push({ name: "others", values: heap.other, colour: OTHER });
-    profile.show(heap?.samples ?? [], shown, /** @type {import("../chart/stack.js").Way} */ (way.value));
+    if (!heap) return;
+    const { breakdown } = heap;
+    const all = breakdown === "biography" ? biography.ordered(heap.bands) : heap.bands;
+    const alone = all.filter(({ id }) => id === bands.only);
+    const shown = (alone.length ? alone : all).map(({ name, values }) => ({ name, values, colour: bandColour(breakdown, name) }));
+    if (!alone.length && heap.other?.some((value) => value)) shown.push({ name: "others", values: heap.other, colour: OTHER });
+    showKeys(profile.keys, breakdown === "biography" ? shown : []);
+    profile.show(heap.samples, shown, /** @type {import("../chart/stack.js").Way} */ (way.value));
   };
-  const controls = h("div", { class: "tools" }, way, what);
-  root.append(title("Heap"), kept, h("div", { class: "columns even" }, sizes.node, rate.node), controls, profile.node, table.node, diff.node);
+  const sizes = isFile ? null : new Sizes(session.id);
+  root.append(title("Heap"), kept, isFile ? file : "", sizes?.node ?? "", h("div", { class: "tools" }, way, what), profile.node, notes, bands.node, tree.node, diff.node);
   keepLoaded(root, signal, async (round) => {
-    const [answer, series] = await Promise.all([
+    const [answer] = await Promise.all([
       /** @type {Promise<Api.Heap>} */ (of(session.id, "heap", { ...state.window, points: 300, top: TOP }, round)),
-      /** @type {Promise<Api.SeriesAnswer>} */ (of(session.id, "series", { names: "heap.live,heap.size,heap.blocks,heap.allocated", ...state.window, points: 400 }, round)),
+      sizes?.load(round),
     ]);
     sayKept(kept, answer.kept_from);
+    if (isFile) replace(file, about(state.session ?? session));
     heap = answer;
-    const { names } = series;
-    sizes.show(SIZES.flatMap(([name, key, colour]) => (names[key]?.points.length ? [{ name, colour, points: names[key].points }] : [])));
-    const allocated = perSecond(names["heap.allocated"], state.range);
-    rate.show(allocated.length ? [{ name: "allocated", colour: "#0072B2", points: allocated }] : []);
-    const some = answer.samples.length > 0;
-    replace(what, some ? `by ${NAMES[answer.breakdown ?? ""] ?? answer.breakdown ?? "band"}, ${answer.samples.length} samples, from ${moment(answer.samples[0], 1e7)}` : "");
+    const { samples, breakdown } = answer;
+    const some = samples.length > 0;
+    const times = samples.length > 1 ? `from ${moment(samples[0], 1e7)} to ${moment(samples[samples.length - 1], 1e7)}` : `at ${moment(samples[0], 1e7)}`;
+    replace(what, some ? `by ${breakdownName(breakdown)}, ${samples.length} samples, ${times}` : "");
+    replace(notes, ...(some ? remarks(answer, isFile) : []));
     way.hidden = !some;
-    table.node.hidden = !some;
-    diff.offer(answer.samples);
     put();
-    table.fill(answer.bands);
+    bands.fill(answer);
+    tree.offer(samples, isFile ? null : breakdown);
+    diff.offer(samples, breakdown);
   });
-}
-
-/** @param {Api.Band} band */
-const newest = ({ values }) => values[values.length - 1] ?? null;
-/** @param {Api.Band} band */
-const largest = ({ values }) => values.reduce((/** @type {number | null} */ most, value) => (value != null && (most == null || value > most) ? value : most), null);
-
-/** @param {Api.Band} band */
-function trend({ trend: value }) {
-  if (value == null) return "–";
-  if (typeof value === "string") return value;
-  return `${value > 0 ? "+" : ""}${bytes(value)}/s`;
 }
 
 /**
- * @param {unknown} detail
- * @returns {string}
+ * What has to be known to read this profile.
+ * @param {Api.Heap} heap
+ * @param {boolean} isFile
  */
-function detailText(detail) {
-  if (detail == null) return "";
-  if (typeof detail === "string") return detail;
-  if (Array.isArray(detail)) return detail.map(detailText).join(" ← ");
-  return Object.values(detail).filter((value) => typeof value === "string" || typeof value === "number").join(" ");
+function remarks({ breakdown, bands, missing }, isFile) {
+  const all = [];
+  if (breakdown === "biography") all.push(h("p", { class: "note" }, biography.explain(bands.map(({ name }) => name))));
+  if (missing) all.push(h("p", { class: "note" }, `Missing: ${missing.what}. ${missing.why.replace(/^./, (first) => first.toUpperCase())}: `, h("code", null, missing.flag)));
+  if (breakdown === "info_table" && !missing && bands.some(({ table }) => !table)) {
+    all.push(h("p", { class: "note" }, "The map has nothing about bands that are addresses: their code may have been built without ", h("code", null, "-finfo-table-map"), ", like most libraries."));
+  }
+  if (isFile && (breakdown === "cost_centre" || breakdown === "retainer")) {
+    all.push(h("p", { class: "note" }, "In a .hp file these are text, innermost first, and cut off after 25 characters unless +RTS -L says otherwise.",
+      breakdown === "cost_centre" ? h("span", null, " The eventlog of a run with ", h("code", null, "+RTS -l -hc"), " has them whole, and the monitor shows them as a tree.") : null));
+  }
+  return all;
+}
+
+/** The sizes that the collector reports. */
+class Sizes {
+  /** @param {string} session */
+  constructor(session) {
+    this.session = session;
+    this.sizes = new LineChart({ title: "Sizes", unit: "B", height: 150, empty: "The log has no heap sizes: run with +RTS -l or -lg." });
+    this.rate = new LineChart({ title: "Allocation", unit: "B/s", height: 150, empty: "The log has no allocation: run with +RTS -l or -lg." });
+    this.node = h("div", { class: "columns even" }, this.sizes.node, this.rate.node);
+  }
+
+  /** @param {AbortSignal} round */
+  async load(round) {
+    /** @type {Api.SeriesAnswer} */
+    const { names } = await of(this.session, "series", { names: "heap.live,heap.size,heap.blocks,heap.allocated", ...state.window, points: 400 }, round);
+    this.sizes.show(SIZES.flatMap(([name, key, colour]) => (names[key]?.points.length ? [{ name, colour, points: names[key].points }] : [])));
+    const allocated = perSecond(names["heap.allocated"], state.range);
+    this.rate.show(allocated.length ? [{ name: "allocated", colour: "#0072B2", points: allocated }] : []);
+  }
 }

@@ -1,9 +1,9 @@
 // The differences of the heap profile between two times.
 import { of, Refused } from "../api.js";
-import { named } from "../colours.js";
 import { h, replace } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { Table } from "../table.js";
+import { bandColour } from "./heap_names.js";
 
 /** @typedef {{ name: string, a: number, b: number }} Line */
 
@@ -12,6 +12,8 @@ export class HeapDiff {
   #samples = [];
   #round = new AbortController();
   #given = "";
+  /** @type {string | null} */
+  #breakdown = null;
 
   /**
    * @param {string} session
@@ -27,7 +29,7 @@ export class HeapDiff {
     this.table = new Table({
       label: "differences", sort: "difference", descending: true, empty: "Nothing has changed between these moments.", height: 260,
       columns: [
-        { key: "name", name: "Band", wide: true, text: ({ name }) => name, colour: ({ name }) => named(name) },
+        { key: "name", name: "Band", wide: true, text: ({ name }) => name, colour: ({ name }) => bandColour(this.#breakdown, name) },
         { key: "a", name: "Earlier", number: true, text: ({ a }) => bytes(a), value: ({ a }) => a },
         { key: "b", name: "Later", number: true, text: ({ b }) => bytes(b), value: ({ b }) => b },
         { key: "difference", name: "Difference", number: true, text: ({ a, b }) => `${b > a ? "+" : ""}${bytes(b - a)}`, value: ({ a, b }) => b - a },
@@ -36,8 +38,12 @@ export class HeapDiff {
     this.node = h("section", { hidden: true }, h("div", { class: "tools" }, h("h2", null, "Difference of two moments"), this.a, this.b, this.times), this.table.node);
   }
 
-  /** @param {number[]} samples */
-  offer(samples) {
+  /**
+   * @param {number[]} samples
+   * @param {string | null} breakdown
+   */
+  offer(samples, breakdown) {
+    this.#breakdown = breakdown;
     this.node.hidden = samples.length < 2;
     const given = `${samples[0]} ${samples[samples.length - 1]} ${samples.length}`;
     if (samples.length < 2 || given === this.#given) return;
