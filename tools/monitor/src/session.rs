@@ -14,8 +14,9 @@ use ghc_eventlog::Header;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How often the summary is updated while bytes arrive.
-const OFTEN: Duration = Duration::from_millis(100);
+/// How often the summary is updated while bytes arrive: as often as pages hear of it. Tiles are
+/// made again at most as often, however many pages ask for them.
+const OFTEN: Duration = Duration::from_millis(250);
 /// How long events wait for other capabilities.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The most rows of threads that are alive; one that was on several capabilities counts for each.
