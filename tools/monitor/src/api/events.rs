@@ -105,6 +105,7 @@ impl Kind {
 
 const MESSAGES: u8 = 1;
 const MARKERS: u8 = 2;
+const ARROWS: u8 = 4;
 
 /// The bit of an event, if it is of one of these kinds.
 fn bit(event: &Event<'_>) -> u8 {
@@ -478,10 +479,22 @@ pub(super) fn arrows(contents: &Contents, question: &Question) -> Result<Answer,
             looked_until = Some(place.times.0);
             break;
         }
-        let mut running = Running::default();
+        if place.has_none(ARROWS) {
+            continue;
+        }
+        let (mut running, mut any) = (Running::default(), false);
         let _ = contents.log().events(place, |event| {
             let by = running.on(event.cap);
             running.event(event);
+            any |= matches!(
+                event.body,
+                EventBody::ThreadWakeup { .. }
+                    | EventBody::MigrateThread { .. }
+                    | EventBody::StopThread {
+                        status: StopStatus::BLACK_HOLE,
+                        ..
+                    }
+            );
             if !(from..to).contains(&event.time) {
                 return ControlFlow::<()>::Continue(());
             }
@@ -509,6 +522,9 @@ pub(super) fn arrows(contents: &Contents, question: &Question) -> Result<Answer,
             }
             ControlFlow::Continue(())
         })?;
+        if !any {
+            contents.places.change().lacks(place, ARROWS);
+        }
     }
     json(&Arrows {
         total: found.total(),
