@@ -118,7 +118,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await heapOf(page, "types.hp");
     const main = page.locator("main");
     await main.getByText("closure type (-hT)").first().waitFor();
-    await main.getByText("seconds: time that the program itself has run").waitFor();
+    await main.getByText("that the program itself has run").waitFor();
     await main.getByText(/^plain/).first().waitFor();
     const expected = await lastSample("types.hp");
     const rows = await copied(page, "bands");

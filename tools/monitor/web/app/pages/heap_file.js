@@ -9,7 +9,7 @@ export function about(session) {
   const file = session.heap_file;
   if (!file) return null;
   const rows = [["Command line", file.job], ["Started", file.date], ["Source", session.source], ["Size", bytes(session.bytes)],
-    ["Times in", file.sample_unit ? `${file.sample_unit}: time that the program itself has run, without garbage collections` : ""], ["Values in", file.value_unit]];
+    ["Times in", file.sample_unit ? `${file.sample_unit}; in files that GHC wrote, those that the program itself has run, without garbage collections` : ""], ["Values in", file.value_unit]];
   return h("dl", { class: "facts" }, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
 }
 
