@@ -137,7 +137,7 @@ fn is_shown(site: &Site, dir: &Dir, file: &str, breakdown: &str) {
     assert_eq!(heap["breakdown"], breakdown);
     assert_eq!(heap["other_bands"], 0);
     let expected = samples(file);
-    assert!(expected.len() > 5, "{} samples", expected.len());
+    assert!(expected.len() > 2, "{} samples", expected.len());
     same(&told(&heap), &expected);
     // What has changed between the first and the last sample.
     let (a, b) = (&expected[0], expected.last().unwrap());
@@ -164,7 +164,7 @@ fn a_profile_of_a_program_without_profiling() {
     if !build(&dir, &[]) {
         return;
     }
-    let file = profile(&dir, 40, &["-hT", "-i0.01"]);
+    let file = profile(&dir, 150, &["-hT", "-i0.01"]);
     let site = Site::new();
     is_shown(&site, &dir, &file, "closure_type");
 }
@@ -206,8 +206,13 @@ fn profiles_of_a_program_with_profiling() {
         ("-hb", "biography"),
         ("-hc", "cost_centre"),
     ] {
-        let flags = [flag, "-i0.02", "-L1000", "-l", "-olprogram.eventlog"];
-        let file = profile(&dir, 20, &flags);
+        // GHC 9.0.2 can crash in longer profiles by biography.
+        let (rounds, every) = match flag {
+            "-hb" => (20, "-i0.02"),
+            _ => (80, "-i0.01"),
+        };
+        let flags = [flag, every, "-L1000", "-l", "-olprogram.eventlog"];
+        let file = profile(&dir, rounds, &flags);
         is_shown(&site, &dir, &file, breakdown);
         if flag != "-hc" {
             continue;
