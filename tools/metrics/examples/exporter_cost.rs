@@ -1,4 +1,4 @@
-//! What `eventlog metrics` costs: `load EVENTLOG EVENTS_PER_SECOND SECONDS [threads]`.
+//! What `eventlog metrics` costs: `exporter_cost EVENTLOG EVENTS_PER_SECOND SECONDS [threads]`.
 //!
 //! Starts the program EVENTLOG (`target/release/eventlog`) on a socket, plays a program of two
 //! capabilities whose threads take turns there, at that rate, and scrapes it every five seconds.
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
         [eventlog, rate, seconds, "threads"] => {
             load(eventlog, rate.parse()?, seconds.parse()?, true)
         }
-        _ => Err("usage: load EVENTLOG EVENTS_PER_SECOND SECONDS [threads]".into()),
+        _ => Err("usage: exporter_cost EVENTLOG EVENTS_PER_SECOND SECONDS [threads]".into()),
     }
 }
 
