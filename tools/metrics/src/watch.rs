@@ -77,6 +77,15 @@ impl Program {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Folds, and hands on the output when the feed is free again: whoever takes it may be waiting for
+    /// the values of this program, and would wait forever while this one waits to hand on more.
+    fn fold<T>(&self, out: Out<'_>, fold: impl FnOnce(&mut Feed, Out<'_>) -> T) -> T {
+        let mut told = Vec::new();
+        let result = fold(&mut self.feed(), &mut |output| told.push(output));
+        told.into_iter().for_each(out);
+        result
+    }
+
     /// Its metrics as of now; `None` before its log has begun.
     pub fn collect(&self) -> Option<Collected> {
         let mut feed = self.feed();
@@ -139,14 +148,15 @@ impl Program {
             match connection.read(&mut buffer) {
                 Ok(0) => break None,
                 Ok(count) => {
-                    if let Err(fault) = self.feed().bytes(&buffer[..count], out) {
+                    let bytes = &buffer[..count];
+                    if let Err(fault) = self.fold(out, |feed, out| feed.bytes(bytes, out)) {
                         break Some(fault);
                     }
                 }
                 Err(error)
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
                 {
-                    if let Err(fault) = self.feed().idle(out) {
+                    if let Err(fault) = self.fold(out, Feed::idle) {
                         break Some(fault);
                     }
                 }
@@ -188,14 +198,17 @@ impl Program {
                         self.reconnections.fetch_add(1, Ordering::Relaxed);
                     }
                     // An error in the earlier log ended with it.
-                    let _ = self.feed().restart(out);
+                    let _ = self.fold(out, Feed::restart);
                 }
                 Ok(Arrival::Bytes(count)) => {
                     // After an error nothing can be decoded until a new log begins, after a
                     // reconnection.
-                    let mut feed = self.feed();
-                    let _ = feed.bytes(&buffer[..count], out);
-                    if until_end && feed.is_complete() {
+                    let bytes = &buffer[..count];
+                    let is_complete = self.fold(out, |feed, out| {
+                        let _ = feed.bytes(bytes, out);
+                        feed.is_complete()
+                    });
+                    if until_end && is_complete {
                         break Ok(());
                     }
                 }
@@ -205,7 +218,7 @@ impl Program {
                 }
                 Ok(Arrival::Idle) => {
                     // As with bytes.
-                    let _ = self.feed().idle(out);
+                    let _ = self.fold(out, Feed::idle);
                 }
                 Ok(Arrival::End) => break Ok(()),
                 Ok(_) => {}
@@ -224,15 +237,16 @@ impl Program {
         if !self.runs || began.elapsed() < CLOCK_PATIENCE {
             return;
         }
-        let mut feed = self.feed();
-        if feed.fold.is_begun() && !feed.fold.is_identified() {
-            let clock = clock_at(feed.fold.reached(), now());
-            feed.fold.assume_clock(clock, out);
-        }
+        self.fold(out, |feed, out| {
+            if feed.fold.is_begun() && !feed.fold.is_identified() {
+                let clock = clock_at(feed.fold.reached(), now());
+                feed.fold.assume_clock(clock, out);
+            }
+        });
     }
 
     fn end(&self, out: Out<'_>) -> Result<(), ghc_eventlog::Error> {
-        self.feed().finish(out)
+        self.fold(out, Feed::finish)
     }
 }
 
