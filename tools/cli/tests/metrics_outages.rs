@@ -134,6 +134,12 @@ fn outage(
         answered.load(Ordering::Relaxed) >= answers
     });
     is_down.store(false, Ordering::Relaxed);
+    // It may still wait before it tries again, and meanwhile a small queue is full.
+    wait("the end of the outage is noticed", &exporter, || {
+        let says = exporter.says();
+        let count = |what| says.matches(what).count();
+        count("cannot push to") == count("takes what is pushed again")
+    });
     taken(&mut write, last, last + 60);
     last += 59;
     Outage {
