@@ -4,14 +4,14 @@ use ghc_hp::{Error, ErrorKind, Item, Limits, Parser};
 
 /// The contents of a file: samples as time and bands, and marks.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Told {
+struct Parsed {
     samples: Vec<(u64, Vec<(String, u64)>)>,
     marks: Vec<u64>,
 }
 
 /// Pushes a file in pieces of these sizes, in turn.
-fn parse(parser: &mut Parser, file: &[u8], sizes: &[usize]) -> (Told, Result<(), Error>) {
-    let mut told = Told::default();
+fn parse(parser: &mut Parser, file: &[u8], sizes: &[usize]) -> (Parsed, Result<(), Error>) {
+    let mut told = Parsed::default();
     let mut rest = file;
     for size in sizes.iter().copied().cycle() {
         if rest.is_empty() {
@@ -34,7 +34,7 @@ fn parse(parser: &mut Parser, file: &[u8], sizes: &[usize]) -> (Told, Result<(),
     (told, Ok(()))
 }
 
-fn whole(file: &[u8]) -> (Told, Parser) {
+fn whole(file: &[u8]) -> (Parsed, Parser) {
     let mut parser = Parser::default();
     let (told, result) = parse(&mut parser, file, &[file.len().max(1)]);
     result.expect("a heap profile");
@@ -76,9 +76,9 @@ MAIN\t6
 END_SAMPLE 0.500000
 ";
 
-fn expected() -> Told {
+fn expected() -> Parsed {
     let band = |label: &str, value| (label.to_owned(), value);
-    Told {
+    Parsed {
         samples: vec![
             (0, vec![]),
             (

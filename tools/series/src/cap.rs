@@ -1,7 +1,7 @@
 //! The index of one capability.
 
 use crate::checkpoints::{Checkpoints, Cursor};
-use crate::machine::{self, Act, All, CHANGES, Class, Local, Machine, SINCE, Told, Was};
+use crate::machine::{self, Act, All, CHANGES, Class, Local, Machine, SINCE, StateEvent, Was};
 use crate::transit::Transit;
 use crate::varint;
 use ghc_eventlog::Block;
@@ -170,8 +170,8 @@ impl Cap {
 
     /// Handles an event. `before`: the state of its thread before it.
     #[inline]
-    pub(crate) fn take(&mut self, time: u64, told: Told, before: Class) {
-        if let Told::Thread(_, act) = told {
+    pub(crate) fn take(&mut self, time: u64, told: StateEvent, before: Class) {
+        if let StateEvent::Thread(_, act) = told {
             if before == act.expects() {
                 self.since_exception += 1;
             } else {

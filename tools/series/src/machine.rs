@@ -99,7 +99,7 @@ impl Class {
 
 /// An event that changes the state of a capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum StateEvent {
     Thread(u32, Act),
     RequestGc,
     GcStart,
@@ -134,7 +134,7 @@ impl Act {
     }
 }
 
-impl Told {
+impl StateEvent {
     /// The meaning of an event of capability `cap`.
     #[inline]
     pub(crate) fn of(event: &Encoded<'_>, cap: u16) -> Option<Self> {
@@ -356,9 +356,14 @@ impl Machine {
     /// Handles an event. `before` is the state of the thread on this capability, if the
     /// event is about a thread.
     #[inline]
-    pub(crate) fn take<S: Sums>(&mut self, time: u64, told: Told, before: Class) -> Option<Was> {
+    pub(crate) fn take<S: Sums>(
+        &mut self,
+        time: u64,
+        told: StateEvent,
+        before: Class,
+    ) -> Option<Was> {
         match told {
-            Told::Thread(thread, act) => self.thread::<S>(time, thread, act, before),
+            StateEvent::Thread(thread, act) => self.thread::<S>(time, thread, act, before),
             _ if !S::CAP => None,
             _ => {
                 self.collection(told);
@@ -367,15 +372,15 @@ impl Machine {
         }
     }
 
-    fn collection(&mut self, told: Told) {
+    fn collection(&mut self, told: StateEvent) {
         match told {
-            Told::RequestGc => self.requested = true,
-            Told::GcStart => self.collector = Collector::Silent,
-            Told::GcEnd => (self.collector, self.requested) = (Collector::None, false),
-            Told::GcWork => self.collects(Collector::Working),
-            Told::GcIdle => self.collects(Collector::Idle),
-            Told::GcDone => self.collects(Collector::Done),
-            Told::OtherGc | Told::Thread(..) => {}
+            StateEvent::RequestGc => self.requested = true,
+            StateEvent::GcStart => self.collector = Collector::Silent,
+            StateEvent::GcEnd => (self.collector, self.requested) = (Collector::None, false),
+            StateEvent::GcWork => self.collects(Collector::Working),
+            StateEvent::GcIdle => self.collects(Collector::Idle),
+            StateEvent::GcDone => self.collects(Collector::Done),
+            StateEvent::OtherGc | StateEvent::Thread(..) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Decodes the events between two entries again.
 
 use crate::cap::{Cap, Entry, Exceptions};
-use crate::machine::{Class, Machine, Sums, Told, Was};
+use crate::machine::{Class, Machine, StateEvent, Sums, Was};
 use crate::read_at::ReadAt;
 use ghc_eventlog::{Decoder, Header, Item};
 use std::io;
@@ -105,7 +105,7 @@ fn events<S: See>(
                 if event.cap != Some(number) {
                     return ControlFlow::<()>::Continue(());
                 }
-                if let Some(told) = Told::of(&event.encoded(), number) {
+                if let Some(told) = StateEvent::of(&event.encoded(), number) {
                     flow = take(machine, &mut exceptions, event.time, told, see);
                 }
                 flow
@@ -133,7 +133,7 @@ fn events<S: See>(
             }
             Ok(Item::NeedMore) | Err(_) => return ControlFlow::Continue(()),
             Ok(Item::Event(event)) if event.cap == Some(number) => {
-                if let Some(told) = Told::of(&event.encoded(), number) {
+                if let Some(told) = StateEvent::of(&event.encoded(), number) {
                     take(machine, &mut exceptions, event.time, told, see)?;
                 }
             }
@@ -147,11 +147,11 @@ fn take<S: See>(
     machine: &mut Machine,
     exceptions: &mut Exceptions<'_>,
     time: u64,
-    told: Told,
+    told: StateEvent,
     see: &mut S,
 ) -> ControlFlow<()> {
     let mut before = Class::Away;
-    if let Told::Thread(_, act) = told {
+    if let StateEvent::Thread(_, act) = told {
         before = exceptions.before(act);
         if S::Sums::THREADS {
             see.thread(machine, time)?;

@@ -3,7 +3,7 @@
 use crate::cap::Cap;
 use crate::cap_row::CapRow;
 use crate::limits::Limits;
-use crate::machine::{Act, Class, Told};
+use crate::machine::{Act, Class, StateEvent};
 use crate::read_at::ReadAt;
 use crate::row::{Interval, Life, Row};
 use crate::thread_row::ThreadRow;
@@ -490,11 +490,11 @@ fn take(
     event: &Encoded<'_>,
 ) {
     cap.event(event.offset, event.raw.len());
-    let Some(told) = Told::of(event, departures.number) else {
+    let Some(told) = StateEvent::of(event, departures.number) else {
         return;
     };
     let time = event.time;
-    let Told::Thread(thread, act) = told else {
+    let StateEvent::Thread(thread, act) = told else {
         cap.take(time, told, Class::Away);
         return;
     };

@@ -104,7 +104,7 @@ pub struct Phase {
 
 /// A collection, as far as one capability has logged it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Told {
+struct OwnCollection {
     start: Option<u64>,
     requested: Option<u64>,
     stats: Option<CollectionStats>,
@@ -123,7 +123,7 @@ pub(crate) struct Step {
 /// Follows the collections of all capabilities, events in either order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Collections {
-    caps: Vec<Told>,
+    caps: Vec<OwnCollection>,
     no_statistics: bool,
     last_end: u64,
     /// Nanoseconds in collections so far.
@@ -147,10 +147,10 @@ impl Collections {
         self.phases[kind as usize]
     }
 
-    fn told(&mut self, cap: u16) -> &mut Told {
+    fn told(&mut self, cap: u16) -> &mut OwnCollection {
         let index = usize::from(cap);
         if self.caps.len() <= index {
-            self.caps.resize_with(index + 1, Told::default);
+            self.caps.resize_with(index + 1, OwnCollection::default);
         }
         &mut self.caps[index]
     }
@@ -166,10 +166,10 @@ impl Collections {
                 told.requested = Some(time);
             }
             EventBody::GcStart => {
-                *told = Told {
+                *told = OwnCollection {
                     start: Some(time),
                     requested: told.requested,
-                    ..Told::default()
+                    ..OwnCollection::default()
                 }
             }
             EventBody::GcEnd => {
@@ -258,7 +258,7 @@ impl Collections {
     }
 }
 
-impl Told {
+impl OwnCollection {
     fn over(&mut self, cap: u16, (start, end): (u64, u64), stats: CollectionStats) -> Collection {
         Collection {
             cap,

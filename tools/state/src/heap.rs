@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 /// The latest sizes of one heap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Heap {
-    size: Option<Told>,
-    live: Option<Told>,
-    blocks: Option<Told>,
+    size: Option<LatestValue>,
+    live: Option<LatestValue>,
+    blocks: Option<LatestValue>,
     returned: Option<Returned>,
 }
 
 /// A value, when it was logged, and by which capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct LatestValue {
     pub(crate) time: u64,
     pub(crate) cap: Option<u16>,
     pub(crate) bytes: u64,
@@ -59,7 +59,7 @@ impl Heap {
         self.returned
     }
 
-    pub(crate) fn told(&self) -> [(HeapKind, Option<Told>); 3] {
+    pub(crate) fn told(&self) -> [(HeapKind, Option<LatestValue>); 3] {
         [
             (HeapKind::Size, self.size),
             (HeapKind::Live, self.live),
@@ -125,7 +125,7 @@ impl Heaps {
             // Some events are dated back: of events in order, the last one
             // counts.
             if !turn.is_late() || place.is_none_or(|known| known.time <= event.time) {
-                *place = Some(Told {
+                *place = Some(LatestValue {
                     time: event.time,
                     cap: event.cap,
                     bytes,

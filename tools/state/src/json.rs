@@ -12,7 +12,7 @@ use crate::program::Program;
 use crate::snapshot::Snapshot;
 use crate::spans::OpenSpan;
 use crate::sparks::SparkCounters;
-use crate::state::Tells;
+use crate::state::EventClasses;
 use crate::states::{CapState, ThreadState};
 use crate::tasks::Task;
 use crate::thread::Thread;
@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 struct Whole<'a> {
     first_ns: Option<u64>,
     time_ns: u64,
-    tells: Tells,
+    tells: EventClasses,
     programs: Vec<&'a Program>,
     capabilities: Vec<CapView>,
     threads: Vec<ThreadView<'a>>,
@@ -140,7 +140,7 @@ impl Serialize for Snapshot {
         let whole = Whole {
             first_ns: self.first(),
             time_ns: self.time(),
-            tells: self.tells(),
+            tells: self.classes(),
             programs: self.programs().iter().collect(),
             capabilities: self.caps().map(CapView::of).collect(),
             threads: self.threads().map(ThreadView::of).collect(),

@@ -131,7 +131,7 @@ pub use prologue::{Prologue, PrologueSearch};
 pub use snapshot::Snapshot;
 pub use spans::{OpenSpan, Pairs, Rule, Running, Span, Spans, StartStop};
 pub use sparks::SparkCounters;
-pub use state::{State, Tells};
+pub use state::{EventClasses, State};
 pub use states::{CapState, ThreadState};
 pub use symbols::{CostCentre, InfoTable, Symbols};
 pub use tasks::Task;

@@ -39,7 +39,7 @@ pub struct State {
     pub(crate) ticky: Ticky,
     losses: Losses,
     pub(crate) spans: Spans<StartStop>,
-    tells: Tells,
+    tells: EventClasses,
     /// Whether the log begins at the start of the program.
     whole: bool,
 }
@@ -48,7 +48,7 @@ pub struct State {
 /// for, and does not log which these were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Tells {
+pub struct EventClasses {
     /// What threads do (`-ls`).
     pub scheduler: bool,
     /// Collections, and the size of the heap (`-lg`).
@@ -74,7 +74,7 @@ impl State {
             ticky: Ticky::default(),
             losses: Losses::default(),
             spans: Spans::new(StartStop, &keep.limits),
-            tells: Tells::default(),
+            tells: EventClasses::default(),
             whole: false,
         }
     }
@@ -404,7 +404,7 @@ impl State {
 struct View<'a> {
     scheduler: &'a Scheduler,
     collections: &'a Collections,
-    tells: Tells,
+    tells: EventClasses,
 }
 
 impl Running for View<'_> {

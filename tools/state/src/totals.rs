@@ -267,7 +267,7 @@ impl Totals {
     /// The totals so far, together with the state. If the session has ended,
     /// call [`State::finish`] first.
     pub fn report(&self, state: &State) -> Report {
-        let tells = state.tells();
+        let tells = state.classes();
         let last = state.time();
         let first = state.first().filter(|_| self.events > 0);
         let elapsed = first.map(|first| last - first);
@@ -385,7 +385,7 @@ impl Totals {
     }
 
     fn capabilities(&self, state: &State, elapsed: Option<u64>) -> Vec<report::Capability> {
-        let tells = state.tells();
+        let tells = state.classes();
         let told = (0..=u16::MAX).zip(&self.caps).filter(|(_, cap)| cap.told);
         told.map(|(number, of)| {
             let cap = state.cap(number);

@@ -464,7 +464,7 @@ impl Verb {
         if left_out > 0 {
             writeln!(self.out, "... {left_out} more rows")?;
         }
-        let tells = self.state.as_ref().map(State::tells).unwrap_or_default();
+        let tells = self.state.as_ref().map(State::classes).unwrap_or_default();
         if !tells.scheduler {
             writeln!(self.out, "-: running is {NEEDS_SCHEDULER}")?;
         }

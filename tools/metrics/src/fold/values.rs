@@ -277,7 +277,7 @@ fn reason_name(code: u16) -> Attribute {
 
 fn threads(values: &mut Values, session: &Session) {
     let (state, counts) = (&session.state, &session.tally.counts);
-    if state.tells().scheduler {
+    if state.classes().scheduler {
         let mut alive: BTreeMap<&'static str, u64> =
             [("foreign_call", 0), ("runnable", 0), ("running", 0)].into();
         // Reasons with blocked threads before are exported once more when there are none.

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 #[derive(Debug, Serialize)]
-struct Told {
+struct CollectionsPage {
     total: usize,
     rows: Vec<Line>,
     /// Pauses by generation; `all` for those whose generation is not in the log.
@@ -162,7 +162,7 @@ pub(super) fn collections(contents: &Contents, question: &Question) -> Result<An
         .collect();
     rows.sort_by_key(|line| line.from);
     let kept = seen.collections.first_of_rest().map(|first| first.end);
-    json(&Told {
+    json(&CollectionsPage {
         total,
         rows,
         histogram: histogram.collect(),

@@ -208,7 +208,7 @@ pub(super) fn events(contents: &Contents, question: &Question) -> Result<Answer,
 
 #[derive(Debug, Serialize)]
 struct At {
-    interval: Option<Told>,
+    interval: Option<RowInterval>,
     events: Vec<Line>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_from: Option<u64>,
@@ -216,7 +216,7 @@ struct At {
 
 /// The interval of a row.
 #[derive(Debug, Serialize)]
-struct Told {
+struct RowInterval {
     state: String,
     from: u64,
     to: u64,
@@ -266,7 +266,7 @@ pub(super) fn at(contents: &Contents, question: &Question) -> Result<Answer, Ref
     let stop = Limit::usual(&question.wanted);
     let events = around(contents, row, time, (before, after), &stop)?;
     let interval = interval.map(|interval| {
-        let told = |state: String| Told {
+        let told = |state: String| RowInterval {
             state,
             from: interval.from,
             to: interval.to,
@@ -278,11 +278,11 @@ pub(super) fn at(contents: &Contents, question: &Question) -> Result<Answer, Ref
             waits_for: None,
         };
         let mut told = match interval.doing {
-            Doing::Cap { state, thread } => Told {
+            Doing::Cap { state, thread } => RowInterval {
                 thread,
                 ..told(state.name().to_owned())
             },
-            Doing::Thread(state) => Told {
+            Doing::Thread(state) => RowInterval {
                 cap: match state {
                     ThreadState::Running { cap } => Some(cap),
                     _ => None,

@@ -229,7 +229,7 @@ fn pauses(report: &Report) -> Option<Pauses> {
 }
 
 fn missing(state: &State, report: &Report) -> Vec<Missing> {
-    let tells = state.tells();
+    let tells = state.classes();
     let identified = report.program.rts.is_some() || report.program.args.is_some();
     let mut missing = Vec::new();
     let mut unless = |there: bool, what, why, flag| {

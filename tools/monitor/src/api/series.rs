@@ -28,7 +28,7 @@ struct Series {
 }
 
 #[derive(Debug, Serialize)]
-struct Told {
+struct NamedSeries {
     names: BTreeMap<String, Series>,
 }
 
@@ -84,5 +84,5 @@ pub(super) fn series(contents: &Contents, question: &Question) -> Result<Answer,
         };
         told.insert(name.to_owned(), series);
     }
-    json(&Told { names: told })
+    json(&NamedSeries { names: told })
 }

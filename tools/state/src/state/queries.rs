@@ -1,6 +1,6 @@
 //! Queries of a state.
 
-use super::{State, Tells};
+use super::{EventClasses, State};
 use crate::cap::Cap;
 use crate::collections::PhaseKind;
 use crate::definitions::Definitions;
@@ -118,7 +118,7 @@ impl State {
     }
 
     /// Which kinds of events the log contains.
-    pub fn tells(&self) -> Tells {
+    pub fn classes(&self) -> EventClasses {
         self.tells
     }
 
