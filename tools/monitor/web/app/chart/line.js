@@ -1,11 +1,13 @@
-// Lines with the smallest and the largest value of each point, so that no peak is hidden.
+// Lines with the smallest and the largest value of each point, so that no peak is hidden. They are
+// steps: each value holds until the next one, or has held since the one before.
 import { s } from "../dom.js";
 import { quantity } from "../format.js";
 import { showKeys, TimeChart } from "./frame.js";
 
 /**
- * `stems`: each point is a single event, not a continuous value.
- * @typedef {{ name: string, colour: string, points: Api.Point[], unit?: string, stems?: boolean }} Line
+ * `stems`: each point is a single event, not a continuous value. `since`: each value is that of the
+ * time since the point before, as a rate is.
+ * @typedef {{ name: string, colour: string, points: Api.Point[], unit?: string, stems?: boolean, since?: boolean }} Line
  */
 
 export class LineChart extends TimeChart {
@@ -37,14 +39,14 @@ export class LineChart extends TimeChart {
    * @param {import("./frame.js").Scale} scale
    */
   paint(scale) {
-    for (const { points, colour, stems } of this.lines) {
+    for (const { points, colour, stems, since } of this.lines) {
       if (stems) {
         const foot = scale.y(0).toFixed(1);
         const d = points.map(([time, , most]) => (most == null ? "" : `M${scale.x(time).toFixed(1)} ${foot}V${scale.y(most).toFixed(1)}`)).join("");
         this.inside.append(s("path", { d, fill: "none", stroke: colour, "stroke-width": 1.5 }));
         continue;
       }
-      const { band, line } = paths(points, scale);
+      const { band, line } = paths(points, scale, since === true);
       if (band) this.inside.append(s("path", { d: band, fill: colour, "fill-opacity": 0.25, stroke: colour, "stroke-opacity": 0.5, "stroke-width": 1 }));
       this.inside.append(s("path", { d: line, fill: "none", stroke: colour, "stroke-width": 1.5, "stroke-linejoin": "round" }));
       if (points.length === 1 && points[0][3] != null) this.inside.append(s("circle", { cx: scale.x(points[0][0]), cy: scale.y(points[0][3]), r: 3, fill: colour }));
@@ -56,8 +58,8 @@ export class LineChart extends TimeChart {
    * @param {number} time
    */
   tell(time) {
-    return this.lines.flatMap(({ name, colour, points, unit }) => {
-      const point = at(points, time);
+    return this.lines.flatMap(({ name, colour, points, unit, since }) => {
+      const point = since ? (points.find((later) => later[0] >= time) ?? at(points, time)) : at(points, time);
       if (!point) return [];
       const [, least, most, middle] = point;
       const own = unit ?? this.options.unit;
@@ -85,26 +87,37 @@ const inside = (middle, least, most) => (middle == null || (most != null && midd
 /**
  * @param {Api.Point[]} points
  * @param {import("./frame.js").Scale} scale
+ * @param {boolean} since each value is that of the time since the point before
  */
-function paths(points, scale) {
+function paths(points, scale, since) {
+  /** @param {string} x @param {string} y @param {boolean} forwards */
+  const step = (x, y, forwards) => (since === forwards ? `V${y}H${x}` : `H${x}V${y}`);
   let line = "";
-  let pen = "M";
-  let upper = "";
-  const lower = [];
+  let band = "";
+  /** @type {{ x: string, upper: string, lower: string }[]} */
+  let run = [];
+  const ends = () => {
+    if (run.length > 1 && run.some(({ upper, lower }) => upper !== lower)) {
+      const [first, ...rest] = run;
+      const last = run[run.length - 1];
+      const over = rest.map(({ x, upper }) => step(x, upper, true)).join("");
+      const under = run.slice(0, -1).reverse().map(({ x, lower }) => step(x, lower, false)).join("");
+      band += `M${first.x} ${first.upper}${over}V${last.lower}${under}Z`;
+    }
+    run = [];
+  };
   for (const [time, least, most, middle] of points) {
     const value = inside(middle, least, most);
     if (value == null || least == null || most == null) {
-      pen = "M";
+      ends();
       continue;
     }
-    const x = scale.x(time).toFixed(1);
-    line += `${pen}${x} ${scale.y(value).toFixed(1)}`;
-    pen = "L";
-    if (least === most && lower.length === 0) continue;
-    upper += `${lower.length ? "L" : "M"}${x} ${scale.y(most).toFixed(1)}`;
-    lower.push(`L${x} ${scale.y(least).toFixed(1)}`);
+    const [x, y] = [scale.x(time).toFixed(1), scale.y(value).toFixed(1)];
+    line += run.length ? step(x, y, true) : `M${x} ${y}`;
+    run.push({ x, upper: scale.y(most).toFixed(1), lower: scale.y(least).toFixed(1) });
   }
-  return { line, band: lower.length > 1 ? `${upper}${lower.reverse().join("")}Z` : "" };
+  ends();
+  return { line, band };
 }
 
 /**

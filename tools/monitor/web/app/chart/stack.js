@@ -1,4 +1,5 @@
-// Stacked areas, as values or as shares of the total; or lines.
+// Stacked areas, as values or as shares of the total; or lines. Each sample holds until the next one:
+// nothing is known in between.
 import { s } from "../dom.js";
 import { percent, quantity } from "../format.js";
 import { TimeChart } from "./frame.js";
@@ -57,8 +58,10 @@ export class StackChart extends TimeChart {
         const value = values[n] ?? 0;
         const height = this.way === "share" ? (totals[n] ? value / totals[n] : 0) : value;
         const x = scale.x(times[n]).toFixed(1);
-        upper += `${n ? "L" : "M"}${x} ${scale.y(base[n] + height).toFixed(1)}`;
-        lower = `L${x} ${scale.y(base[n]).toFixed(1)}${lower}`;
+        const [top, bottom] = [scale.y(base[n] + height).toFixed(1), scale.y(base[n]).toFixed(1)];
+        upper += n ? `H${x}V${top}` : `M${x} ${top}`;
+        // Backwards, from the last sample to the first.
+        lower = (n === times.length - 1 ? `V${bottom}` : `V${bottom}H${x}`) + lower;
         if (this.way !== "lines") base[n] += height;
       }
       const path = this.way === "lines"

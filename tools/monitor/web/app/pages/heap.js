@@ -109,6 +109,6 @@ class Sizes {
     const { names } = await of(this.session, "series", { names: "heap.live,heap.size,heap.blocks,heap.allocated", ...state.window, points: 400 }, round);
     this.sizes.show(SIZES.flatMap(([name, key, colour]) => (names[key]?.points.length ? [{ name, colour, points: names[key].points }] : [])));
     const allocated = perSecond(names["heap.allocated"], state.range);
-    this.rate.show(allocated.length ? [{ name: "allocated", colour: "#0072B2", points: allocated }] : []);
+    this.rate.show(allocated.length ? [{ name: "allocated", colour: "#0072B2", points: allocated, since: true }] : []);
   }
 }

@@ -59,7 +59,7 @@ export function mount(root, session, signal) {
     losses.fill(list);
     rows.fill(capRows.caps.map(({ row, until }) => ({ row, until })));
     const points = perSecond(series.names["events.rate"], state.range);
-    rate.show(points.length ? [{ name: "events", colour: "#0072B2", points }] : []);
+    rate.show(points.length ? [{ name: "events", colour: "#0072B2", points, since: true }] : []);
   });
 }
 
