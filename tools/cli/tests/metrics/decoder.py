@@ -318,8 +318,12 @@ class Runtime:
             if id not in self.threads:
                 return
             thread = self.threads[id]
-            was, thread.cap = thread.cap, to
-            if thread.state == "runnable":
+            was = thread.cap if thread.state == "runnable" else None
+            thread.cap = to
+            if thread.state != "running":
+                # Only threads that are ready are passed on.
+                if thread.state != "runnable":
+                    self.enter(id, time, "runnable")
                 self.no_longer_ready(was, to, time)
                 self.cap(to).runnable += 1
                 self.update(here, time)
