@@ -214,15 +214,13 @@ describe("the timeline", () => {
     const { page, faults, context } = await begin();
     await open(page, "timeline", `?s=${full}`);
     const name = page.locator(".lane-name.cap").first();
-    // The names are created again when the rows change.
-    let row = await name.boundingBox();
-    for (let n = 0; n < 30 && !row; n++) {
+    // The names are created again when the rows change, and rows move as spans arrive above them.
+    await until(async () => {
+      const row = await name.boundingBox();
+      if (row) await page.mouse.click(row.x + 600, row.y + row.height / 2);
       await page.waitForTimeout(1000);
-      row = await name.boundingBox();
-    }
-    assert.ok(row);
-    await page.mouse.click(row.x + 600, row.y + row.height / 2);
-    await page.locator(".details").getByText("Events around it").waitFor();
+      return page.locator(".details").getByText("Events around it").isVisible();
+    }, "details of what is clicked");
     await page.locator(".details .events li").first().waitFor();
     await page.locator(".details").getByText("Duration").waitFor();
     await screenshot(page, "timeline-details");
