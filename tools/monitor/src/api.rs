@@ -66,7 +66,7 @@ pub(crate) fn answer(
         Some(Data::Log(contents)) => contents,
         Some(Data::Heap(file)) => {
             only_get(question)?;
-            return of_heap_file(what, heap::Profile::of_file(&file.look()), question);
+            return of_profile(what, heap::Profile::of_file(&file.look()), question);
         }
         None => {
             let name = session.name();
@@ -94,9 +94,9 @@ pub(crate) fn answer(
         "spans/summary" => spans::summary(contents, question),
         "series" => series::series(contents, question),
         "collections" => collections::collections(contents, question),
-        "heap" => heap::heap(heap::Profile::of_log(&contents.fold.look()), question),
-        "heap/diff" => heap::difference(heap::Profile::of_log(&contents.fold.look()), question),
-        "heap/tree" => heap_tree::tree(heap::Profile::of_log(&contents.fold.look()), question),
+        "heap" | "heap/diff" | "heap/tree" => {
+            of_profile(what, heap::Profile::of_log(&contents.fold.look()), question)
+        }
         "stream" => overview::stream(&session, contents, question, clients),
         _ => match what.strip_prefix("thread/") {
             Some(thread) => threads::thread(contents, thread),
@@ -105,8 +105,9 @@ pub(crate) fn answer(
     }
 }
 
-/// Answers a request for a heap profile (`.hp`).
-fn of_heap_file(
+/// Answers a request for a heap profile. That of a log is asked for nothing else; a `.hp` file has
+/// nothing else.
+fn of_profile(
     what: &str,
     profile: heap::Profile<'_>,
     question: &Question,

@@ -1,7 +1,8 @@
 //! The index of one capability.
 
 use crate::checkpoints::{Checkpoints, Cursor};
-use crate::machine::{self, Act, All, CHANGES, Class, Local, Machine, SINCE, StateEvent, Was};
+use crate::machine::{self, All, CHANGES, Local, Machine, SINCE, Was};
+use crate::state_event::{Act, Class, StateEvent};
 use crate::transit::Transit;
 use crate::varint;
 use ghc_eventlog::Block;

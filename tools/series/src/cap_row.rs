@@ -1,10 +1,11 @@
 //! Answers about the row of a capability.
 
 use crate::cap::Cap;
-use crate::machine::{CLASSES, LOCALS, Local, Machine, OfCap, OfThreads, SINCE, THREAD_TIME, Was};
+use crate::machine::{LOCALS, Local, Machine, OfCap, OfThreads, SINCE, THREAD_TIME, Was};
 use crate::read_at::ReadAt;
 use crate::replay::{Replay, See};
 use crate::row::{Doing, Interval, cap_index};
+use crate::state_event::CLASSES;
 use crate::tile::MOST_INTERVALS;
 use eventlog_state::CapState;
 use ghc_eventlog::Header;

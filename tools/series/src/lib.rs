@@ -33,6 +33,7 @@ mod read_at;
 mod replay;
 mod row;
 mod rows;
+mod state_event;
 mod stream;
 mod thread_row;
 mod threads;

@@ -4,8 +4,7 @@
 //! Events run through this machine twice: when the index is built, and again between two
 //! entries of it. Tests check that it agrees with `eventlog-state`.
 
-use eventlog_state::ThreadState;
-use ghc_eventlog::{Encoded, EventBody, StopStatus, ids};
+use crate::state_event::{Act, CLASSES, Class, StateEvent, after};
 
 /// The state of a capability, as far as its own events show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,145 +41,6 @@ impl Local {
     /// Its place among the sums.
     pub(crate) fn index(self) -> Option<usize> {
         (self as usize).checked_sub(1)
-    }
-}
-
-/// The state of a thread on this capability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Class {
-    /// It is on another capability, or finished.
-    Away,
-    Running,
-    Runnable,
-    Foreign,
-    Blocked,
-    Unknown,
-    /// There are too many threads to follow this one.
-    Refused,
-}
-
-/// How many of them have time sums: all but `Away` and `Refused`.
-pub(crate) const CLASSES: usize = 5;
-
-impl Class {
-    const ALL: [Self; 7] = [
-        Self::Away,
-        Self::Running,
-        Self::Runnable,
-        Self::Foreign,
-        Self::Blocked,
-        Self::Unknown,
-        Self::Refused,
-    ];
-
-    pub(crate) fn from_code(code: u8) -> Self {
-        let known = Self::ALL.get(usize::from(code));
-        known.copied().unwrap_or(Self::Away)
-    }
-
-    /// Its place among the sums: that of [`Row::states`](crate::Row::states).
-    pub(crate) fn index(self) -> Option<usize> {
-        let index = (self as usize).checked_sub(1)?;
-        (index < CLASSES).then_some(index)
-    }
-
-    pub(crate) fn of(state: ThreadState) -> Self {
-        match state {
-            ThreadState::Running { .. } => Self::Running,
-            ThreadState::Runnable => Self::Runnable,
-            ThreadState::Foreign => Self::Foreign,
-            ThreadState::Blocked { .. } => Self::Blocked,
-            ThreadState::Unknown => Self::Unknown,
-            ThreadState::Finished => Self::Away,
-        }
-    }
-}
-
-/// An event that changes the state of a capability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StateEvent {
-    Thread(u32, Act),
-    RequestGc,
-    GcStart,
-    GcEnd,
-    GcWork,
-    GcIdle,
-    GcDone,
-    /// Another event of a collection.
-    OtherGc,
-}
-
-/// What happens to a thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    Create,
-    Run,
-    Stop(StopStatus, Option<u32>),
-    Wake,
-    Migrate(u16),
-}
-
-impl Act {
-    /// The usual state of the thread before. Exceptions are stored separately, so that
-    /// events can be decoded again without tracking their threads.
-    pub(crate) fn expects(self) -> Class {
-        match self {
-            Self::Create => Class::Away,
-            Self::Run | Self::Migrate(_) => Class::Runnable,
-            Self::Stop(..) => Class::Running,
-            Self::Wake => Class::Blocked,
-        }
-    }
-}
-
-impl StateEvent {
-    /// The meaning of an event of capability `cap`.
-    #[inline]
-    pub(crate) fn of(event: &Encoded<'_>, cap: u16) -> Option<Self> {
-        let told = match event.id() {
-            ids::RUN_THREAD => match event.body_as(ids::RUN_THREAD) {
-                EventBody::RunThread { thread } => Self::Thread(thread, Act::Run),
-                _ => return None,
-            },
-            ids::STOP_THREAD => match event.body_as(ids::STOP_THREAD) {
-                EventBody::StopThread {
-                    thread,
-                    status,
-                    info,
-                } => Self::Thread(thread, Act::Stop(status, info)),
-                _ => return None,
-            },
-            ids::THREAD_WAKEUP => match event.body_as(ids::THREAD_WAKEUP) {
-                // From another capability it is only a message; the thread's own
-                // capability handles it.
-                EventBody::ThreadWakeup { thread, other_cap } if other_cap == cap => {
-                    Self::Thread(thread, Act::Wake)
-                }
-                _ => return None,
-            },
-            _ => return Self::rare(event, cap),
-        };
-        Some(told)
-    }
-
-    fn rare(event: &Encoded<'_>, cap: u16) -> Option<Self> {
-        let told = match event.body() {
-            EventBody::CreateThread { thread } => Self::Thread(thread, Act::Create),
-            // A migration to itself changes nothing.
-            EventBody::MigrateThread { thread, new_cap } if new_cap != cap => {
-                Self::Thread(thread, Act::Migrate(new_cap))
-            }
-            EventBody::RequestSeqGc | EventBody::RequestParGc => Self::RequestGc,
-            EventBody::GcStart => Self::GcStart,
-            EventBody::GcEnd => Self::GcEnd,
-            EventBody::GcWork => Self::GcWork,
-            EventBody::GcIdle => Self::GcIdle,
-            EventBody::GcDone => Self::GcDone,
-            EventBody::GcGlobalSync | EventBody::GcStatsGhc { .. } => Self::OtherGc,
-            _ => return None,
-        };
-        Some(told)
     }
 }
 
@@ -590,20 +450,5 @@ impl Machine {
             *place = *number;
         }
         machine
-    }
-}
-
-/// The state of a thread on this capability after the event.
-#[inline]
-pub(crate) fn after(act: Act, before: Class) -> Class {
-    match act {
-        _ if before == Class::Refused => before,
-        Act::Create if before == Class::Away => Class::Runnable,
-        Act::Run => Class::Running,
-        Act::Stop(status, info) => Class::of(ThreadState::after(status, info)),
-        Act::Wake if before == Class::Blocked => Class::Runnable,
-        // A thread that runs keeps running, whatever messages say.
-        Act::Migrate(_) if before != Class::Running => Class::Away,
-        _ => before,
     }
 }

@@ -1,8 +1,9 @@
 //! Decodes the events between two entries again.
 
 use crate::cap::{Cap, Entry, Exceptions};
-use crate::machine::{Class, Machine, StateEvent, Sums, Was};
+use crate::machine::{Machine, Sums, Was};
 use crate::read_at::ReadAt;
+use crate::state_event::{Class, StateEvent};
 use ghc_eventlog::{Decoder, Header, Item};
 use std::io;
 use std::ops::ControlFlow;

@@ -3,9 +3,9 @@
 use crate::cap::Cap;
 use crate::cap_row::CapRow;
 use crate::limits::Limits;
-use crate::machine::{Act, Class, StateEvent};
 use crate::read_at::ReadAt;
 use crate::row::{Interval, Life, Row};
+use crate::state_event::{Act, Class, StateEvent};
 use crate::thread_row::ThreadRow;
 use crate::threads::{Happens, Threads};
 use crate::tile::{PIXELS, Shows, Tile, span};

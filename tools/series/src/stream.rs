@@ -5,7 +5,7 @@
 
 use crate::arena::Arena;
 use crate::checkpoints::{Checkpoints, Cursor};
-use crate::machine::{CLASSES, Class};
+use crate::state_event::{CLASSES, Class};
 use crate::varint;
 use eventlog_state::ThreadState;
 use ghc_eventlog::StopStatus;

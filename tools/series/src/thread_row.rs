@@ -2,8 +2,8 @@
 
 use crate::arena::Arena;
 use crate::cap::Cap;
-use crate::machine::Class;
 use crate::row::{Doing, Interval, RUNNABLE};
+use crate::state_event::Class;
 use crate::stream::{Word, Words};
 use crate::threads::{Lived, Part};
 use crate::tile::MOST_INTERVALS;

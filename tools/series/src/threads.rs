@@ -2,8 +2,8 @@
 
 use crate::arena::Arena;
 use crate::forest::Forest;
-use crate::machine::{Act, Class};
 use crate::row::Life;
+use crate::state_event::{Act, Class};
 use crate::stream::{Source, Stream, Word, sealed};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

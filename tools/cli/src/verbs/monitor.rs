@@ -40,8 +40,8 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// FILE (.eventlog or .hp), a FIFO, - for standard input, unix:PATH, tcp:HOST:PORT, or the name of a program that
-    /// `eventlog list` shows. Without any, all programs of your own
+    /// FILE (.eventlog or .hp), a FIFO, - for standard input, unix:PATH, tcp:HOST:PORT, or the name
+    /// of a program that `eventlog list` shows. Without any, all programs of your own
     #[arg(value_name = "SOURCE", value_parser = source::parser())]
     sources: Vec<Source>,
 

@@ -123,7 +123,7 @@ struct Table {
 }
 
 #[derive(Debug, Serialize)]
-struct Told {
+struct ProfileAnswer {
     /// The breakdown; `null` if there is no profile.
     breakdown: Option<String>,
     /// Samples in this time.
@@ -232,7 +232,7 @@ pub(super) fn heap(profile: Profile<'_>, question: &Question) -> Result<Answer, 
         }
     });
     let bands: Vec<Band> = bands.collect();
-    json(&Told {
+    json(&ProfileAnswer {
         breakdown: profile.breakdown(),
         missing: profile.missing(),
         total: within.len(),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::cmp::Reverse;
 
 #[derive(Debug, Serialize)]
-struct Told {
+struct Tree {
     /// The time of the sample.
     time: u64,
     total: u64,
@@ -168,7 +168,7 @@ pub(super) fn tree(profile: Profile<'_>, question: &Question) -> Result<Answer, 
             own: node.own,
         }
     };
-    json(&Told {
+    json(&Tree {
         time: sample.time,
         total: nodes[0].inclusive,
         nodes: walk.iter().map(line).collect(),
