@@ -5,19 +5,20 @@
 //! With `threads` each thread lives for a moment only: six events, of 10 000 threads at a time.
 //! Prints the processor time of the exporter, and its memory.
 
-use ghc_eventlog::{BlockBuilder, CapsetType, EventBody, Header, StopStatus};
+mod played;
+
+use ghc_eventlog::{BlockBuilder, EventBody, Header, StopStatus};
+use played::{FLUSH, beginning, processor_time};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Threads that are alive at a time.
 const ALIVE: u32 = 10_000;
-/// How often the program flushes.
-const FLUSH: Duration = Duration::from_millis(50);
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -92,28 +93,6 @@ fn stop(thread: u32, status: StopStatus) -> EventBody<'static> {
         status,
         info: Some(0),
     }
-}
-
-fn beginning(header: &Header) -> Result<Vec<u8>> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let mut block = BlockBuilder::new(None);
-    for body in [
-        EventBody::CapsetCreate {
-            capset: 0,
-            capset_type: CapsetType::OS_PROCESS,
-        },
-        EventBody::CapCreate { created_cap: 0 },
-        EventBody::CapCreate { created_cap: 1 },
-        EventBody::OsprocessPid { capset: 0, pid: 1 },
-        EventBody::WallClockTime {
-            capset: 0,
-            seconds: now.as_secs(),
-            nanoseconds: now.subsec_nanos(),
-        },
-    ] {
-        block.push_body(header, 1, &body)?;
-    }
-    Ok(block.finish().to_vec())
 }
 
 fn load(eventlog: &str, rate: u64, seconds: u64, threads: bool) -> Result<()> {
@@ -223,15 +202,6 @@ fn scrape(at: &str) -> Result<String> {
     let mut page = String::new();
     stream.read_to_string(&mut page)?;
     Ok(page)
-}
-
-/// Seconds.
-fn processor_time(pid: u32) -> Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(')').ok_or("no name")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-    Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
 }
 
 /// MiB.

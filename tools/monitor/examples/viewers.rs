@@ -5,7 +5,11 @@
 //! then at the timeline. They ask what the pages ask that follow a program. Prints the processor
 //! time of the monitor, what each viewer received, and the age of the newest event in the lists.
 
-use ghc_eventlog::{BlockBuilder, CapsetType, EventBody, Header, StopStatus};
+#[path = "../../metrics/examples/played/mod.rs"]
+mod played;
+
+use ghc_eventlog::{BlockBuilder, EventBody, Header, StopStatus};
+use played::{FLUSH, beginning, processor_time};
 use serde_json::Value;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,12 +17,10 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// How often the program flushes.
-const FLUSH: Duration = Duration::from_millis(50);
 /// The width of the timeline in pixels.
 const WIDTH: u64 = 1600;
 
@@ -336,35 +338,4 @@ fn play(
     }
     let took = began.elapsed().as_secs_f64();
     Ok((events, processor_time(monitor)? - before, took))
-}
-
-fn beginning(header: &Header) -> Result<Vec<u8>> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let mut block = BlockBuilder::new(None);
-    for body in [
-        EventBody::CapsetCreate {
-            capset: 0,
-            capset_type: CapsetType::OS_PROCESS,
-        },
-        EventBody::CapCreate { created_cap: 0 },
-        EventBody::CapCreate { created_cap: 1 },
-        EventBody::OsprocessPid { capset: 0, pid: 1 },
-        EventBody::WallClockTime {
-            capset: 0,
-            seconds: now.as_secs(),
-            nanoseconds: now.subsec_nanos(),
-        },
-    ] {
-        block.push_body(header, 1, &body)?;
-    }
-    Ok(block.finish().to_vec())
-}
-
-/// Seconds.
-fn processor_time(pid: u32) -> Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(')').ok_or("no name")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-    Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
 }
