@@ -4,9 +4,10 @@ declare namespace Api {
     id: string;
     name: string;
     source: string;
-    program: string;
+    /** `null`, as `rts` and `pid`: the log has not said it yet. */
+    program: string | null;
     pid: number | null;
-    rts: string;
+    rts: string | null;
     args: string[];
     live: boolean;
     ended: boolean;
@@ -37,8 +38,9 @@ declare namespace Api {
     mutator?: number | null;
     collecting?: number | null;
     productivity?: number | null;
-    heap?: Record<string, number | null>;
-    pauses?: Record<string, number | null>;
+    heap: Record<string, number | null>;
+    /** `null`: no collection yet. */
+    pauses: Record<string, number | null> | null;
     event_rate?: number | null;
     losses?: Record<string, number | null>;
     missing?: Missing[];

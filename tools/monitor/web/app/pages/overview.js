@@ -41,7 +41,8 @@ export function mount(root, session, signal) {
  * @param {Api.Session} session
  */
 function numbers(overview, session) {
-  const { heap = {}, pauses = {}, losses = {} } = overview;
+  const { heap, losses = {} } = overview;
+  const pauses = overview.pauses ?? {};
   const lost = Object.entries(losses).filter(([name, value]) => name !== "whole_from" && typeof value === "number" && value > 0);
   return [
     fact("Uptime", duration(overview.uptime ?? session.end - session.begin)),
@@ -85,7 +86,7 @@ function facts(overview, session) {
   const started = clock(0, session.wall);
   const rows = /** @type {[string, string][]} */ ([
     ["Name", session.program || session.name], ["Source", session.source], ["Process", session.pid == null ? "" : String(session.pid)],
-    ["Started", started ?? ""], ["Runtime", session.rts], ["Capabilities", count(session.caps)],
+    ["Started", started ?? ""], ["Runtime", session.rts ?? ""], ["Capabilities", count(session.caps)],
     ["Arguments", session.args.slice(1).join(" ") || session.args.join(" ")], ["Restarts", session.restarts ? count(session.restarts) : ""],
   ]);
   const told = new Set(["name", "args", "rts", "pid", "started"]);
