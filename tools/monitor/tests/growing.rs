@@ -50,6 +50,33 @@ fn a_file_is_followed_to_its_end() {
 }
 
 #[test]
+fn a_program_without_events_lacks_only_them() {
+    let site = Site::new();
+    let mut program = site.program("silent");
+    let log = Log::new();
+    program.write_all(&log.bytes).unwrap();
+    let missing = |events: u64| {
+        let told = until("the overview of so many events", || {
+            let session = site.sessions("silent").pop()?;
+            let id = session["id"].as_str()?;
+            let reply = site.ask(&format!("GET /api/s/{id}/overview"), "", b"");
+            // Before its header has arrived there is no answer.
+            (reply.status == 200 && session["events"] == events).then(|| reply.json())
+        });
+        assert_eq!(told["pauses"], serde_json::Value::Null);
+        let missing = told["missing"].as_array().unwrap().iter();
+        let what: Vec<&str> = missing.map(|it| it["what"].as_str().unwrap()).collect();
+        what.join(", ")
+    };
+    assert_eq!(missing(0), "events");
+    let first = block(&log.header, Some(0), &[(10, message("one"))]);
+    program.write_all(&first).unwrap();
+    let then = missing(1);
+    assert!(then.contains("collections"), "{then}");
+    assert!(!then.split(", ").any(|it| it == "events"), "{then}");
+}
+
+#[test]
 fn a_log_that_breaks_off_says_so() {
     let log = Log::new().messages(0, &[(10, "one"), (20, "two"), (30, "three")]);
     let site = Site::new();

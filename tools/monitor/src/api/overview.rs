@@ -229,6 +229,15 @@ fn pauses(report: &Report) -> Option<Pauses> {
 }
 
 fn missing(state: &State, report: &Report) -> Vec<Missing> {
+    if report.stream.events == 0 {
+        return vec![Missing {
+            what: "events",
+            why: "none has arrived yet: the runtime system hands its buffers over when they are full \
+                  (2 MiB) or flushed; GHC 9.2 and newer flush by an option, and the library \
+                  eventlog-socket by GHC_EVENTLOG_FLUSH_INTERVAL=1s with GHC 9.0, too",
+            flag: "+RTS -l --eventlog-flush-interval=1",
+        }];
+    }
     let tells = state.classes();
     let identified = report.program.rts.is_some() || report.program.args.is_some();
     let mut missing = Vec::new();
