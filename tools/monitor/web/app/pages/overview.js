@@ -43,18 +43,22 @@ export function mount(root, session, signal) {
 function numbers(overview, session) {
   const { heap, losses = {} } = overview;
   const pauses = overview.pauses ?? {};
-  const lost = Object.entries(losses).filter(([name, value]) => name !== "whole_from" && typeof value === "number" && value > 0);
+  const lost = LOST.map((name) => /** @type {[string, number]} */ ([name, losses[name] ?? 0])).filter(([, value]) => value > 0);
+  const late = losses.late ? `${count(losses.late)} events came too late to be put in order` : "";
   return [
     fact("Uptime", duration(overview.uptime ?? session.end - session.begin)),
     fact("Productivity", percent(overview.productivity), overview.collecting == null ? "" : `collecting ${duration(overview.collecting)}`),
     fact("Heap", bytes(heap.live), heap.size == null ? "live" : `live, of ${bytes(heap.size)}`),
     fact("Allocation", heap.rate == null ? "–" : `${bytes(heap.rate)}/s`, heap.allocated == null ? "" : `${bytes(heap.allocated)} in all`),
     fact("Pauses", pauses.count == null ? "–" : count(pauses.count), pauses.max == null ? "" : `p50 ${duration(pauses.p50)}, p99 ${duration(pauses.p99)}, longest ${duration(pauses.max)}`),
-    fact("Threads", count(session.threads_live), `${count(session.threads_ever)} ever`),
+    fact("Threads", count(session.threads_live), `${count(session.threads_ever)} created`),
     fact("Events", count(session.events), overview.event_rate == null ? bytes(session.bytes) : `${count(overview.event_rate)}/s, ${bytes(session.bytes)}`),
-    lost.length ? fact("Lost", lost.map(([name, value]) => `${name === "bytes" ? bytes(value) : `${count(value)} ${words(name)}`}`).join(", "), "these times are hatched in the timeline") : fact("Lost", "nothing"),
+    lost.length ? fact("Lost", lost.map(([name, value]) => (name === "bytes" ? bytes(value) : `${count(value)} ${words(name)}`)).join(", "), "these times are hatched in the timeline") : fact("Lost", "nothing", late),
   ];
 }
+
+/** What is lost; what only came late is not. */
+const LOST = ["chunks", "bytes", "blocks", "unreadable_bytes", "refused_threads"];
 
 /** In the order of the rows of the timeline, from the bottom. */
 const ORDER = ["mutator", "collecting", "waiting_for_collection", "switching", "writing_log", "idle", "unknown"];
@@ -63,7 +67,7 @@ const ORDER = ["mutator", "collecting", "waiting_for_collection", "switching", "
 function shares(overview) {
   const caps = overview.capabilities ?? [];
   if (!caps.length) return [h("h2", null, "Capabilities"), h("p", { class: "empty" }, "No capability has written anything yet.")];
-  return [h("h2", null, "Capabilities"), ...caps.slice(0, 256).map(({ cap, shares: parts }) => {
+  return [h("h2", null, "Capabilities"), colours(caps), ...caps.slice(0, 256).map(({ cap, shares: parts }) => {
     const told = Object.entries(parts).filter(([, part]) => part > 0.0005).map(([name, part]) => `${words(name)} ${percent(part)}`).join(", ");
     const bar = h("div", { class: "bar", role: "img", "aria-label": told, title: told });
     for (const name of ORDER) {
@@ -76,6 +80,19 @@ function shares(overview) {
     }
     return h("div", { class: "cap" }, h("span", null, `Capability ${cap}`), bar, h("span", { class: "number" }, percent(parts.mutator ?? 0)));
   })];
+}
+
+/**
+ * The colours that are there.
+ * @param {{ shares: Record<string, number> }[]} caps
+ */
+function colours(caps) {
+  const seen = ORDER.filter((name) => caps.some(({ shares: parts }) => parts[name] > 0));
+  return h("div", { class: "legend" }, ...seen.map((name) => {
+    const dot = h("span", { class: `dot ${name === "unknown" ? "lost" : STATE[name] ? "" : "idle"}` });
+    if (STATE[name]) dot.style.background = STATE[name];
+    return h("span", { class: "key" }, dot, words(name));
+  }));
 }
 
 /**
