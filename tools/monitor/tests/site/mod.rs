@@ -11,6 +11,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+/// Times of events are in nanoseconds.
+pub const MS: u64 = 1_000_000;
+
 /// A generous limit, for a busy machine.
 pub const LONG: Duration = Duration::from_secs(120);
 
