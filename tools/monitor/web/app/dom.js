@@ -73,13 +73,15 @@ export function replace(node, ...children) {
  */
 export function frame(draw) {
   let wished = 0;
-  return () => {
+  const wish = () => {
     if (wished) return;
     wished = requestAnimationFrame((time) => {
       wished = 0;
       draw(time);
     });
   };
+  wish.waits = () => wished !== 0;
+  return wish;
 }
 
 /**
@@ -93,9 +95,16 @@ export function settled(ms, action) {
   /** @param {T} args */
   const wish = (...args) => {
     clearTimeout(timer);
-    timer = window.setTimeout(() => action(...args), ms);
+    timer = window.setTimeout(() => {
+      timer = 0;
+      action(...args);
+    }, ms);
   };
-  wish.stop = () => clearTimeout(timer);
+  wish.stop = () => {
+    clearTimeout(timer);
+    timer = 0;
+  };
+  wish.waits = () => timer !== 0;
   return wish;
 }
 

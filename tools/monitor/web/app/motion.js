@@ -30,6 +30,9 @@ export function glide(from, to) {
   }
 }
 
+/** Whether the range is on its way to where a key has sent it. */
+export const moving = () => running;
+
 /** The range is set from elsewhere: stops a running animation. */
 export function stand() {
   wanted = null;

@@ -8,6 +8,7 @@ import Control.Monad
 import Data.IORef
 import Debug.Trace
 import GHC.Conc (labelThread, par, pseq)
+import System.Directory (doesFileExist)
 import System.Environment (getArgs)
 import System.IO
 import System.Mem (performMajorGC)
@@ -26,12 +27,21 @@ pfib n
 spanned :: String -> IO a -> IO a
 spanned name action = traceEventIO ("START " ++ name) *> action <* traceEventIO ("STOP " ++ name)
 
+untilStopped :: IO Bool -> [a] -> (a -> IO ()) -> IO ()
+untilStopped stops (n : more) action = do
+  action n
+  stopped <- stops
+  unless stopped (untilStopped stops more action)
+untilStopped _ [] _ = pure ()
+
 main :: IO ()
 main = do
   hSetBuffering stdout LineBuffering
   arguments <- getArgs
   let rounds = case arguments of { n : _ -> read n; [] -> 20 } :: Int
       name = case arguments of { _ : n : _ -> n; _ -> "first" }
+      -- It ends early once this file exists.
+      stops = case arguments of { _ : _ : file : _ -> doesFileExist file; _ -> pure False }
 #ifdef WITH_SOCKET
   startFromEnv
 #endif
@@ -49,11 +59,11 @@ main = do
     pure worker
   kept <- newIORef []
   traceMarkerIO ("phase one of " ++ name)
-  forM_ [1 .. rounds] $ \n -> do
+  untilStopped stops [1 .. rounds] $ \n -> do
     spanned "request" $ do
       forM_ [1 .. 300 :: Int] $ \k -> putMVar ping k >> takeMVar pong
       spanned "render" (pfib (18 + n `mod` 5) `seq` pure ())
-    modifyIORef' kept ([n .. n + 2000] :)
+    modifyIORef' kept (take 300 . ([n .. n + 2000] :))
     total <- sum . map length <$> readIORef kept
     when (n `mod` 10 == 0) performMajorGC
     traceEventIO ("round " ++ show n ++ " of " ++ name ++ " keeps " ++ show total)

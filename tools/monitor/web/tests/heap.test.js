@@ -4,7 +4,7 @@ import { appendFile, copyFile, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { freshDirectory, launch, monitor, open, PATIENCE, removed, root, run, screenshot, tab, until } from "./support.js";
+import { copied, freshDirectory, launch, monitor, open, PATIENCE, removed, root, run, screenshot, tab, until } from "./support.js";
 
 /** @type {string} */
 let directory;
@@ -93,15 +93,14 @@ async function heapOf(page, session) {
 }
 
 /**
- * The rows of a table, as they are copied.
+ * The rows of a table, as they are copied, once it has some.
  * @param {import("playwright-core").Page} page
  * @param {string} label
  */
-async function copied(page, label) {
+async function rowsOf(page, label) {
   const section = page.locator("section.table").filter({ has: page.locator(`[aria-label="${label}"]`) });
-  await section.getByRole("button", { name: "Copy TSV" }).click();
-  await page.locator("#said").getByText(/Copied/).waitFor();
-  const text = await page.evaluate(() => navigator.clipboard.readText());
+  await section.locator(".table-row").first().waitFor({ state: "attached" });
+  const text = await copied(page, () => section.getByRole("button", { name: "Copy TSV" }).click());
   const [, ...rows] = text.split("\n").map((line) => line.split("\t"));
   return rows;
 }
@@ -123,7 +122,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await main.getByText("that the program itself has run").waitFor();
     await main.getByText(/^plain/).first().waitFor();
     const expected = await lastSample("types.hp");
-    const rows = await copied(page, "bands");
+    const rows = await rowsOf(page, "bands");
     assert.ok(rows.length > 5);
     for (const [name, newest] of rows) assert.equal(Number(newest), expected.get(name) ?? 0, name);
     for (const [way, drawn] of [["lines", ".chart path[fill='none']"], ["share", ".chart path:not([fill='none'])"], ["stacked", ".chart path:not([fill='none'])"]]) {
@@ -132,7 +131,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     }
     // The difference between the first and the last sample.
     await page.getByLabel("Later moment").waitFor();
-    assert.ok((await copied(page, "differences")).length > 0);
+    assert.ok((await rowsOf(page, "differences")).length > 0);
     await page.locator("#said").getByText(/Copied/).waitFor({ state: "hidden" });
     await page.locator("main").evaluate((node) => node.scrollTo(0, 0));
     await screenshot(page, `hp-heap-${colorScheme}`);
@@ -184,7 +183,7 @@ test("cost-centre stacks are a tree, callers first", { timeout: 5 * PATIENCE }, 
   await page.getByRole("button", { name: "Open all" }).click();
   const expected = await lastSample("centres.hp");
   const total = [...expected.values()].reduce((sum, value) => sum + value, 0);
-  const rows = await copied(page, "cost-centre stacks");
+  const rows = await rowsOf(page, "cost-centre stacks");
   // Inclusive of the root, and own of all together.
   assert.equal(rows[0][0], "MAIN");
   assert.equal(Number(rows[0][1]), total);
@@ -217,7 +216,7 @@ test("cost-centre stacks are a tree, callers first", { timeout: 5 * PATIENCE }, 
 test("bands of info tables have type, module and place in the source", { timeout: 5 * PATIENCE }, async () => {
   const { page, faults, context } = await begin({ permissions: ["clipboard-read", "clipboard-write"] });
   await heapOf(page, "heap-i");
-  const rows = await copied(page, "bands");
+  const rows = await rowsOf(page, "bands");
   const [name, type, module, source] = rows.find((row) => row[3]) ?? assert.fail("no band has a place in the source");
   assert.ok(name && type, `${name}: ${type}`);
   assert.equal(module, "Main");
@@ -243,11 +242,13 @@ for (const session of ["biography", "biography.hp"]) {
     }
     const { page, faults, context } = await begin({ colorScheme: session === "biography" ? "light" : "dark" });
     await heapOf(page, session);
-    const keys = await page.locator(".chart-box").filter({ hasText: "Profile" }).locator(".key").allInnerTexts();
+    const profile = page.locator(".chart-box").filter({ hasText: "Profile" });
+    await profile.locator("path").first().waitFor({ state: "attached" });
+    const keys = await profile.locator(".key").allInnerTexts();
     const order = ["LAG", "DRAG", "VOID", "USE", "INHERENT_USE"];
     assert.deepEqual(keys, order.filter((name) => keys.includes(name)));
     assert.ok(keys.length >= 4, keys.join());
-    const paths = await page.locator(".chart path").evaluateAll((nodes) => nodes.map((node) => [node.querySelector("title")?.textContent, node.getAttribute("fill")]));
+    const paths = await profile.locator("path").evaluateAll((nodes) => nodes.map((node) => [node.querySelector("title")?.textContent, node.getAttribute("fill")]));
     const colours = Object.fromEntries(paths.filter(([name]) => name && order.includes(name)));
     assert.equal(colours.DRAG, "#D55E00");
     assert.equal(colours.LAG, "#56B4E9");

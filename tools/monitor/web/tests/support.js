@@ -12,10 +12,14 @@ export const run = promisify(execFile);
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.resolve(here, "../../../..");
 export const eventlog = path.resolve(process.env.EVENTLOG ?? "eventlog");
+/** Whether the pages are those of this directory, instead of those that are built into `eventlog`. */
+const fresh = process.env.EVENTLOG_PAGES === "source";
 const screenshots = process.env.EVENTLOG_SCREENSHOTS ? path.resolve(process.env.EVENTLOG_SCREENSHOTS) : null;
 
 /** Generous: the machine may be busy. */
 export const PATIENCE = 60_000;
+/** How many times slower the pages run, to find tests that depend on how fast they are. */
+const SLOWER = Number(process.env.EVENTLOG_PAGES_SLOWER ?? 1);
 
 /** @returns {Promise<string>} */
 export const freshDirectory = () => mkdtemp(path.join(tmpdir(), "eventlog-pages-"));
@@ -92,8 +96,10 @@ export const launch = () => chromium.launch({
  */
 export async function tab(browser, origin, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
+  if (fresh) await context.route(/\/app\/[^?]*$/, (route) => route.fulfill({ path: path.join(here, "..", new URL(route.request().url()).pathname) }));
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
+  if (SLOWER > 1) await (await context.newCDPSession(page)).send("Emulation.setCPUThrottlingRate", { rate: SLOWER });
   /** @type {string[]} */
   const faults = [];
   // On a busy machine the server refuses slow requests, and the page requests less.
@@ -110,14 +116,73 @@ export async function tab(browser, origin, options = {}) {
 }
 
 /**
- * Waits until a page is shown.
+ * Goes to a page, and waits until it is shown, instead of one with the same name that was there.
  * @param {import("playwright-core").Page} page
  * @param {string} name
  * @param {string} [query]
  */
 export async function open(page, name, query = "") {
-  await page.evaluate((hash) => (location.hash = hash), `#/${name}${query}`);
+  await page.evaluate(async (hash) => {
+    if (location.hash === hash) return;
+    // Ours is called after that of the page, which has shown the other one then.
+    const changed = new Promise((resolve) => addEventListener("hashchange", resolve, { once: true }));
+    location.hash = hash;
+    await changed;
+  }, `#/${name}${query}`);
   await page.locator(`main .page.${name.split("/")[0]}`).waitFor();
+}
+
+/**
+ * The range in the address, after all movements have ended.
+ * @param {import("playwright-core").Page} page
+ */
+export const range = (page) => page.evaluate(async (modules) => {
+  const [{ moving }, { state }, { parse }] = await Promise.all(modules.map((module) => import(module)));
+  for (;;) {
+    const { from, to } = parse(location.hash);
+    // The page writes the address a little later than it draws.
+    if (!moving() && from === state.place.from && to === state.place.to) return { from: Number(from), to: Number(to) };
+    await new Promise(requestAnimationFrame);
+  }
+}, ["/app/motion.js", "/app/state.js", "/app/address.js"]);
+
+/**
+ * Waits until the timeline shows all that it is going to.
+ * @param {import("playwright-core").Page} page
+ */
+export async function rests(page) {
+  await range(page);
+  await page.locator(".page.timeline").evaluate(async (node) => {
+    const { view } = /** @type {{ view: import("../app/timeline/view.js").View }} */ (/** @type {unknown} */ (node));
+    while (!view.rests) await new Promise(requestAnimationFrame);
+  });
+}
+
+/**
+ * What an action copies.
+ * @param {import("playwright-core").Page} page with the permissions for it
+ * @param {() => Promise<void>} action
+ */
+export async function copied(page, action) {
+  const nothing = "nothing was copied";
+  await page.evaluate((text) => navigator.clipboard.writeText(text), nothing);
+  await action();
+  let text = nothing;
+  await until(async () => (text = await page.evaluate(() => navigator.clipboard.readText())) !== nothing, "a copy");
+  return text;
+}
+
+/**
+ * Waits until the page reports no error: on a busy machine the server refuses slow requests, and the page repeats them.
+ * @param {import("playwright-core").Page} page
+ */
+export async function untroubled(page) {
+  let texts = /** @type {string[]} */ ([]);
+  try {
+    await until(async () => !(texts = await page.locator("main .trouble:visible").allTextContents()).length, "no error");
+  } catch {
+    throw new Error(`the page reports: ${texts.join("; ")}`);
+  }
 }
 
 /**

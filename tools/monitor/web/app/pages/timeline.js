@@ -131,9 +131,8 @@ export function mount(root, session, signal) {
   });
   threads.renew("id", "");
   arrange();
-  void data.load();
+  data.paced.now();
   void details.follow();
-  // For measurements: the duration of the last frames in ms, and the memory of the tiles in
-  // bytes.
-  Object.assign(root, { frames: view.frames, tiles: view.tiles });
+  // For tests and measurements.
+  Object.assign(root, { view });
 }

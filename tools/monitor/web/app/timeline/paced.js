@@ -21,16 +21,25 @@ export class Paced {
     this.moved = settled(SETTLED, () => void this.#run());
   }
 
+  /** Whether a load is running, or about to. */
+  get busy() {
+    return this.#running > 0 || this.#timer !== 0 || this.moved.waits();
+  }
+
   stop() {
     this.moved.stop();
     clearTimeout(this.#timer);
+    this.#timer = 0;
+  }
+
+  now() {
+    void this.#run();
   }
 
   /** @param {boolean} follows whether only the log has grown */
   wish(follows) {
     if (!follows) {
       this.stop();
-      this.#timer = 0;
       this.moved();
     } else if (this.#running) {
       // What runs is not cancelled: otherwise it would never end.

@@ -86,6 +86,11 @@ export class View {
     return from + (x / this.width) * (to - from);
   }
 
+  /** Whether nothing is on its way: no tile, no other data, no text, no frame. */
+  get rests() {
+    return !this.tiles.busy && !this.data.paced.busy && !this.texts.settle.waits() && !this.redraw.waits();
+  }
+
   themed() {
     this.painter.themed();
     this.redraw();
