@@ -63,3 +63,84 @@ fn spans_and_their_summary() {
         .find(|it| it["name"] == "never");
     assert_eq!(never.unwrap()["open"], 1);
 }
+
+/// The names of the spans in an answer, in the order of time.
+fn names(told: &Value) -> Vec<&str> {
+    let rows = told["rows"].as_array().unwrap().iter();
+    rows.map(|row| row["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn spans_are_found_by_name_however_short_they_are() {
+    // Many that are longer than what is searched for.
+    let mut events = Vec::new();
+    for n in 0..300u64 {
+        events.push((n * 1000, message("START usual")));
+        events.push((n * 1000 + 900, message("STOP usual")));
+    }
+    for (time, text) in [
+        (100, "START Load a.txt"),
+        (101, "STOP Load a.txt"),
+        (200, "START Load (b)"),
+        (202, "STOP Load (b)"),
+        (5300, "START load c.txt"),
+        (5303, "STOP load c.txt"),
+        (400_000, "START Load that lasts"),
+    ] {
+        events.push((time, message(text)));
+    }
+    events.sort_by_key(|event| event.0);
+    let (site, id) = Site::of(&Log::new().block(Some(0), &events).end());
+    let spans = |query: &str| site.get(&format!("s/{id}/spans?{query}"));
+    // What is found is not what happens to be among the longest of all.
+    assert_eq!(
+        names(&spans("limit=3")),
+        ["usual", "usual", "Load that lasts"]
+    );
+    for (query, expected) in [
+        (
+            "find=Load",
+            &["Load a.txt", "Load (b)", "Load that lasts"][..],
+        ),
+        ("find=%5ELoad+.*%5C.txt%24", &["Load a.txt"]),
+        (
+            "find=(%3Fi)load",
+            &["Load a.txt", "Load (b)", "load c.txt", "Load that lasts"],
+        ),
+        ("find=(%3Fi)load&from=1000&to=9000", &["load c.txt"]),
+        ("find=nothing", &[]),
+        ("name=Load+(b)", &["Load (b)"]),
+        ("name=Load", &[]),
+        ("name=Load+(b)&find=txt", &[]),
+    ] {
+        let told = spans(&format!("{query}&limit=3000"));
+        assert_eq!(names(&told), expected, "{query}");
+        assert_eq!(told["total"], expected.len(), "{query}");
+        let summary = site.get(&format!("s/{id}/spans/summary?{query}"));
+        let summed = summary.as_array().unwrap().iter();
+        let mut summed: Vec<&str> = summed.map(|it| it["name"].as_str().unwrap()).collect();
+        let mut expected = expected.to_vec();
+        summed.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(summed, expected, "{query}");
+    }
+    let longest = spans("find=Load&limit=2");
+    assert_eq!(names(&longest), ["Load (b)", "Load that lasts"]);
+    assert_eq!(longest["total"], 3);
+}
+
+/// What cannot be searched for is refused in the same words everywhere.
+#[test]
+fn patterns_that_are_not_valid_are_refused() {
+    let (site, id) = Site::of(
+        &Log::new()
+            .messages(0, &[(1, "START x"), (2, "STOP x")])
+            .end(),
+    );
+    for find in ["%5Bx", "x%7B1000%7D%7B1000%7D"] {
+        let told = ["events", "spans", "spans/summary"]
+            .map(|what| site.refused(&format!("s/{id}/{what}?find={find}"), 400));
+        assert!(told[0].contains("is not a regular expression"), "{told:?}");
+        assert!(told.iter().all(|it| *it == told[0]), "{told:?}");
+    }
+}

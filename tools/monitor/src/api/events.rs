@@ -9,15 +9,12 @@ use crate::session::Contents;
 use eventlog_series::{Doing, Row};
 use eventlog_state::ThreadState;
 use ghc_eventlog::{Event, EventBody, StopStatus};
-use regex::{Regex, RegexBuilder};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::ops::ControlFlow;
 
 /// The longest text in an answer.
 const LONGEST: usize = 4096;
-/// The size limit of a compiled regular expression.
-const REGEX: usize = 1 << 20;
 
 /// An event in an answer.
 #[derive(Clone, Debug, Serialize)]
@@ -128,14 +125,6 @@ struct Events {
     kept_from: Option<u64>,
 }
 
-fn regex(text: &str) -> Result<Regex, Refusal> {
-    let built = RegexBuilder::new(text)
-        .size_limit(REGEX)
-        .dfa_size_limit(REGEX)
-        .build();
-    built.map_err(|error| Refusal::bad(format!("{text:?} is not a regular expression: {error}")))
-}
-
 /// The parts of the log that cover a time, and since when they are kept.
 fn places(contents: &Contents, from: u64, to: u64) -> (Vec<Place>, Option<u64>) {
     let places = contents.places.look();
@@ -147,8 +136,7 @@ pub(super) fn events(contents: &Contents, question: &Question) -> Result<Answer,
     let limit = question.count("limit", 200, 5000)?.max(1);
     let cap: Option<u16> = question.number("cap")?;
     let kind = Kind::of(question.text("kind"))?;
-    let find = question.text("find").filter(|find| !find.is_empty());
-    let find = find.map(regex).transpose()?;
+    let find = question.pattern("find")?;
     let name = question.text("name").filter(|name| !name.is_empty());
     let (places, kept_from) = places(contents, from, to);
     let mut found = Earliest::new(limit);

@@ -1,9 +1,13 @@
 //! Requests to the API, and errors.
 
+use regex::{Regex, RegexBuilder};
 use serde::Serialize;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// The size limit of a compiled regular expression.
+const PATTERN: usize = 1 << 20;
 
 /// The parts of a request that answers depend on.
 #[derive(Debug)]
@@ -88,6 +92,18 @@ impl Question {
                 "the parameter {name} must be a number, not {text:?}"
             ))
         })
+    }
+
+    /// The value of a parameter as a regular expression; `None` if it is missing or empty.
+    pub(crate) fn pattern(&self, name: &str) -> Result<Option<Regex>, Refusal> {
+        let Some(text) = self.text(name).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let mut builder = RegexBuilder::new(text);
+        let built = builder.size_limit(PATTERN).dfa_size_limit(PATTERN).build();
+        built
+            .map(Some)
+            .map_err(|error| Refusal::bad(format!("{text:?} is not a regular expression: {error}")))
     }
 
     /// A time: a whole number of nanoseconds, possibly formatted as a double.

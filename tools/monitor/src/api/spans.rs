@@ -4,6 +4,7 @@ use super::question::{Answer, Question, Refusal, json};
 use crate::fold::Fold;
 use crate::session::Contents;
 use eventlog_state::Distribution;
+use regex::Regex;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -42,10 +43,36 @@ fn track(thread: Option<u32>, label: Option<&str>) -> String {
     }
 }
 
-/// All spans that overlap a time; open ones first.
-fn within(fold: &Fold, (from, to): (u64, u64)) -> Vec<Line> {
+/// Which spans are requested.
+struct Wanted<'a> {
+    window: (u64, u64),
+    /// Exactly this name.
+    name: Option<&'a str>,
+    /// A name that matches.
+    find: Option<Regex>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(question: &'a Question) -> Result<Self, Refusal> {
+        Ok(Self {
+            window: question.window()?,
+            name: question.text("name").filter(|name| !name.is_empty()),
+            find: question.pattern("find")?,
+        })
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        self.name.is_none_or(|wanted| wanted == name)
+            && self.find.as_ref().is_none_or(|find| find.is_match(name))
+    }
+}
+
+/// All spans of these names that overlap a time; open ones first.
+fn within(fold: &Fold, wanted: &Wanted<'_>) -> Vec<Line> {
+    let (from, to) = wanted.window;
     let open = fold.state().spans().open();
-    let open = open.filter(|span| span.start < to).map(|span| {
+    let open = open.filter(|span| span.start < to && wanted.has_name(&span.name));
+    let open = open.map(|span| {
         let label = span.thread.and_then(|id| fold.state().thread(id));
         Line {
             name: Arc::clone(&span.name),
@@ -60,7 +87,9 @@ fn within(fold: &Fold, (from, to): (u64, u64)) -> Vec<Line> {
         }
     });
     let over = fold.seen().spans.iter();
-    let over = over.filter(|span| span.start < to && span.end >= from);
+    let over = over
+        .filter(|span| span.start < to && span.end >= from)
+        .filter(|span| wanted.has_name(&span.name));
     let over = over.map(|span| Line {
         name: Arc::clone(&span.name),
         id: span.id,
@@ -81,14 +110,12 @@ fn kept_from(fold: &Fold) -> Option<u64> {
 }
 
 pub(super) fn spans(contents: &Contents, question: &Question) -> Result<Answer, Refusal> {
-    let window = question.window()?;
+    let wanted = Wanted::of(question)?;
     let limit = question.count("limit", 1000, 10_000)?;
-    let find = question.text("find").unwrap_or_default().to_lowercase();
     let fold = contents.fold.look();
-    let mut rows = within(&fold, window);
-    let kept_from = kept_from(&fold).filter(|kept| *kept > window.0);
+    let mut rows = within(&fold, &wanted);
+    let kept_from = kept_from(&fold).filter(|kept| *kept > wanted.window.0);
     drop(fold);
-    rows.retain(|span| find.is_empty() || span.name.to_lowercase().contains(&find));
     let total = rows.len();
     if total > limit {
         let length = |span: &Line| Reverse(span.to.unwrap_or(u64::MAX) - span.from);
@@ -212,9 +239,9 @@ struct Sums {
 }
 
 pub(super) fn summary(contents: &Contents, question: &Question) -> Result<Answer, Refusal> {
-    let window = question.window()?;
+    let wanted = Wanted::of(question)?;
     let fold = contents.fold.look();
-    let rows = within(&fold, window);
+    let rows = within(&fold, &wanted);
     drop(fold);
     let mut sums: BTreeMap<Arc<str>, Sums> = BTreeMap::new();
     let more = |sum: Option<u64>, of: Option<u64>| match (sum, of) {

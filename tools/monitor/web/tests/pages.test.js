@@ -250,6 +250,41 @@ test("tables copy as TSV, charts are saved as SVG and CSV", { timeout: 5 * PATIE
   await context.close();
 });
 
+test("spans are searched on the server, on their page and everywhere", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begin();
+  await open(page, "spans", `?s=${full}`);
+  const rows = page.getByRole("table", { name: "spans", exact: true });
+  const counted = page.locator("section.table").filter({ has: rows }).locator(".tools .quiet");
+  await counted.getByText("80 rows", { exact: true }).waitFor();
+  const field = page.getByLabel("Search names with a regular expression");
+  await field.fill("^rend.r$");
+  await counted.getByText("40 rows", { exact: true }).waitFor();
+  assert.deepEqual(await page.getByRole("table", { name: "spans by name" }).getByRole("row").filter({ hasText: "re" }).count(), 1);
+  await screenshot(page, "spans-found");
+  // Also in another tab.
+  assert.match(await page.evaluate(() => location.hash), /find=/);
+  await field.fill("[rend");
+  await page.getByText("is not a regular expression").waitFor();
+  await field.fill("x");
+  await rows.getByText("No span with a matching name").waitFor();
+  assert.equal(await page.locator("main .trouble:visible").count(), 0);
+  // The pages of the log have the same syntax.
+  await open(page, "overview", `?s=${full}`);
+  await page.keyboard.press("/");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox").fill("^req.*t$");
+  const found = dialog.getByRole("button").filter({ hasText: /^span/ });
+  await found.nth(11).waitFor();
+  await dialog.getByText("the longest of 40 spans").waitFor();
+  assert.equal(await dialog.getByText("request").count(), 12);
+  await screenshot(page, "search-spans");
+  await dialog.getByRole("textbox").fill("req(");
+  await dialog.getByText("is not a regular expression").waitFor();
+  // The browser itself reports the refused requests.
+  assert.deepEqual(faults.filter((fault) => !fault.includes("400")), []);
+  await context.close();
+});
+
 test("the token is asked for, kept nowhere, and taken out of the address", { timeout: 5 * PATIENCE }, async () => {
   const { page, context, faults } = await begin();
   assert.doesNotMatch(page.url(), /token/);

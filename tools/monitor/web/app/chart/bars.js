@@ -4,40 +4,61 @@ import { count, duration } from "../format.js";
 import { showKeys } from "./frame.js";
 import { saveSvg } from "./save.js";
 
-/**
- * @param {{ title: string, empty: string, height?: number, groups: { name: string, colour: string, buckets: Api.Bucket[] }[] }} options
- */
-export function histogram({ title, empty, groups, height = 160 }) {
-  const keys = h("div", { class: "keys" });
-  const svg = s("svg", { class: "chart", role: "img", height, width: "100%", "aria-label": title });
-  const box = h("div", { class: "chart-area" }, svg);
-  const used = groups.filter(({ buckets }) => buckets.some((bucket) => bucket.count > 0));
-  showKeys(keys, used);
-  /** @type {(string | number)[][]} */
-  const rows = [["group", "from_ns", "to_ns", "count"]];
-  for (const { name, buckets } of used) for (const bucket of buckets) rows.push([name, bucket.from, bucket.to, bucket.count]);
-  const save = (/** @type {"svg" | "csv"} */ kind) => {
-    const name = `${title.replace(/\W+/g, "-").toLowerCase()}.${kind}`;
-    if (kind === "csv") return download(name, "text/csv", rows.map((row) => row.map((cell) => `"${String(cell).replaceAll('"', '""')}"`).join(",")).join("\r\n"));
-    return saveSvg(svg, name);
-  };
-  const node = h("figure", { class: "chart-box" },
-    h("figcaption", null, h("span", { class: "chart-title" }, title), keys, h("span", { class: "chart-buttons" },
-      h("button", { type: "button", title: `Save ${title} as SVG`, onclick: () => save("svg") }, "SVG"),
-      h("button", { type: "button", title: `Save ${title} as CSV`, onclick: () => save("csv") }, "CSV"))),
-    box);
-  if (!used.length) {
-    box.append(h("div", { class: "chart-told shown is-empty" }, h("p", { class: "empty" }, empty)));
-    return node;
+/** @typedef {{ name: string, colour: string, buckets: Api.Bucket[] }} Group */
+
+export class Histogram {
+  /** @type {Group[]} */
+  #used = [];
+
+  /** @param {{ title: string, empty: string, height?: number }} options */
+  constructor({ title, empty, height = 160 }) {
+    this.height = height;
+    this.title = h("span", { class: "chart-title" }, title);
+    this.keys = h("div", { class: "keys" });
+    this.svg = s("svg", { class: "chart", role: "img", height, width: "100%" });
+    this.empty = h("div", { class: "chart-told shown is-empty", hidden: true }, h("p", { class: "empty" }, empty));
+    this.node = h("figure", { class: "chart-box" },
+      h("figcaption", null, this.title, this.keys, h("span", { class: "chart-buttons" },
+        h("button", { type: "button", title: "Save this histogram as SVG", onclick: () => saveSvg(this.svg, this.#file("svg")) }, "SVG"),
+        h("button", { type: "button", title: "Save this histogram as CSV", onclick: () => this.#saveCsv() }, "CSV"))),
+      h("div", { class: "chart-area" }, this.svg, this.empty));
+    new ResizeObserver(() => this.#draw()).observe(this.svg);
   }
-  const draw = () => paint(svg, used, height);
-  new ResizeObserver(draw).observe(svg);
-  return node;
+
+  /**
+   * @param {Group[]} groups
+   * @param {string} [title]
+   */
+  show(groups, title = this.title.textContent ?? "") {
+    this.#used = groups.filter(({ buckets }) => buckets.some((bucket) => bucket.count > 0));
+    replace(this.title, title);
+    this.svg.setAttribute("aria-label", title);
+    this.empty.hidden = this.#used.length > 0;
+    showKeys(this.keys, this.#used);
+    this.#draw();
+  }
+
+  #draw() {
+    if (this.#used.length) paint(this.svg, this.#used, this.height);
+    else replace(this.svg);
+  }
+
+  /** @param {string} kind */
+  #file(kind) {
+    return `${(this.title.textContent ?? "").replace(/\W+/g, "-").toLowerCase()}.${kind}`;
+  }
+
+  #saveCsv() {
+    /** @type {(string | number)[][]} */
+    const rows = [["group", "from_ns", "to_ns", "count"]];
+    for (const { name, buckets } of this.#used) for (const bucket of buckets) rows.push([name, bucket.from, bucket.to, bucket.count]);
+    download(this.#file("csv"), "text/csv", rows.map((row) => row.map((cell) => `"${String(cell).replaceAll('"', '""')}"`).join(",")).join("\r\n"));
+  }
 }
 
 /**
  * @param {SVGSVGElement} svg
- * @param {{ name: string, colour: string, buckets: Api.Bucket[] }[]} groups
+ * @param {Group[]} groups
  * @param {number} height
  */
 function paint(svg, groups, height) {

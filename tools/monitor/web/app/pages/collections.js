@@ -1,9 +1,9 @@
 // Garbage collections.
 import { of } from "../api.js";
-import { histogram } from "../chart/bars.js";
+import { Histogram } from "../chart/bars.js";
 import { LineChart } from "../chart/line.js";
 import { series as colour, STATE } from "../colours.js";
-import { h, replace } from "../dom.js";
+import { h } from "../dom.js";
 import { bytes, count, duration, moment, percent, words } from "../format.js";
 import { show } from "../motion.js";
 import { state } from "../state.js";
@@ -20,7 +20,7 @@ const EMPTY = "No collection in this time. The log has them if it was written wi
  */
 export function mount(root, session, signal) {
   const pauses = new LineChart({ title: "Pauses", unit: "ns", height: 170, empty: EMPTY, help: "The longest and the shortest pause in each part of the range" });
-  const lengths = h("div");
+  const lengths = new Histogram({ title: "Pause durations", empty: EMPTY, height: 170 });
   const kept = h("p", { class: "note", hidden: true });
   /** @type {Table<Api.Collection>} */
   const table = new Table({
@@ -43,7 +43,7 @@ export function mount(root, session, signal) {
       { key: "phases", name: "Phases", wide: true, text: ({ phases }) => (phases ?? []).map(({ kind, from, to }) => `${words(kind)} ${duration(to - from)}`).join(", ") },
     ],
   });
-  root.append(title("Collections"), kept, h("div", { class: "columns even" }, pauses.node, lengths), table.node);
+  root.append(title("Collections"), kept, h("div", { class: "columns even" }, pauses.node, lengths.node), table.node);
   keepLoaded(root, signal, async (round) => {
     const [list, series] = await Promise.all([
       /** @type {Promise<Api.Collections>} */ (of(session.id, "collections", { ...state.window, limit: LIMIT }, round)),
@@ -52,12 +52,9 @@ export function mount(root, session, signal) {
     sayKept(kept, list.kept_from);
     const points = series.names["gc.pause"]?.points ?? [];
     pauses.show(points.length ? [{ name: "pause", colour: STATE.collecting, points, stems: true }] : []);
-    replace(lengths, histogram({
-      title: "Pause durations", empty: EMPTY, height: 170,
-      groups: Object.entries(list.histogram ?? {}).map(([generation, buckets], n) => ({
-        name: /^\d+$/.test(generation) ? `generation ${generation}` : words(generation), colour: colour(n), buckets,
-      })),
-    }));
+    lengths.show(Object.entries(list.histogram ?? {}).map(([generation, buckets], n) => ({
+      name: /^\d+$/.test(generation) ? `generation ${generation}` : words(generation), colour: colour(n), buckets,
+    })));
     table.fill(list.rows, list.total, list.total > list.rows.length ? "zoom in for the others" : "");
   });
 }

@@ -21,9 +21,12 @@ export function keepLoaded(root, life, load) {
   let running = false;
   let again = false;
   let due = 0;
+  let timer = 0;
 
   const run = async () => {
     if (life.aborted) return;
+    round.abort();
+    clearTimeout(timer);
     running = true;
     again = false;
     const pause = loadBegins(LIVE, BYTES_PER_SECOND);
@@ -38,12 +41,13 @@ export function keepLoaded(root, life, load) {
         replace(trouble, error instanceof Refused ? error.message : `This page failed: ${error}`);
       }
     }
+    // Another one has begun since.
+    if (signal !== round.signal) return;
     running = false;
     due = Date.now() + pause();
     if (again) change();
   };
   const soon = settled(120, () => void run());
-  let timer = 0;
   const change = () => {
     if (state.follows) {
       // For a live session: a running load is not cancelled.

@@ -1,8 +1,8 @@
 // User spans: how often, how long, and when.
-import { of } from "../api.js";
-import { histogram } from "../chart/bars.js";
+import { of, Refused } from "../api.js";
+import { Histogram } from "../chart/bars.js";
 import { named } from "../colours.js";
-import { h, replace } from "../dom.js";
+import { h, replace, settled } from "../dom.js";
 import { count, duration, moment, percent } from "../format.js";
 import { show } from "../motion.js";
 import { state } from "../state.js";
@@ -11,6 +11,8 @@ import { keepLoaded, sayKept, title } from "./loader.js";
 import { Waterfall } from "../chart/waterfall.js";
 
 const LIMIT = 3000;
+/** The most names of an answer. */
+const NAMES = 1000;
 const EMPTY = "No span in this range. A program writes them as messages: traceEventIO \"START name\" … \"STOP name\" (+RTS -l).";
 
 /**
@@ -20,8 +22,11 @@ const EMPTY = "No span in this range. A program writes them as messages: traceEv
  */
 export function mount(root, session, signal) {
   const kept = h("p", { class: "note", hidden: true });
+  const wrong = h("p", { class: "trouble", role: "alert", hidden: true });
+  const find = h("input", { type: "search", placeholder: "Regular expression", "aria-label": "Search names with a regular expression", "data-search": true, size: 32 });
+  find.value = state.place.more.find ?? "";
   let chosen = state.place.more.name ?? "";
-  const lengths = h("div");
+  const lengths = new Histogram({ title: "Lengths", empty: EMPTY, height: 230 });
   const fall = new Waterfall({ title: "When", unit: "none", height: 230, empty: EMPTY });
   /** @type {Api.SpanSummary[]} */
   let summary = [];
@@ -29,12 +34,8 @@ export function mount(root, session, signal) {
   let spans = [];
   /** @type {Table<Api.SpanSummary>} */
   const names = new Table({
-    label: "spans by name", sort: "total", descending: true, empty: EMPTY, height: 260,
-    open: ({ name }) => {
-      chosen = chosen === name ? "" : name;
-      state.go({ more: { name: chosen } }, false);
-      put();
-    },
+    label: "spans by name", sort: "total", descending: true, empty: EMPTY, height: 260, filter: false,
+    open: ({ name }) => choose(chosen === name ? "" : name),
     columns: [
       { key: "name", name: "Name", wide: true, text: ({ name }) => name, colour: ({ name }) => named(name) },
       { key: "count", name: "Count", number: true, text: (row) => count(row.count), value: (row) => row.count },
@@ -50,7 +51,7 @@ export function mount(root, session, signal) {
   });
   /** @type {Table<Api.Span>} */
   const list = new Table({
-    label: "spans", sort: "length", descending: true, empty: EMPTY,
+    label: "spans", sort: "length", descending: true, empty: EMPTY, filter: false,
     open: ({ from, to }) => {
       show(from, to ?? state.session?.end ?? from);
       state.go({ page: "timeline", more: {} });
@@ -62,34 +63,50 @@ export function mount(root, session, signal) {
       { key: "length", name: "Length", number: true, text: ({ from, to }) => (to == null ? "open" : duration(to - from)), value: ({ from, to }) => (to ?? state.session?.end ?? from) - from },
     ],
   });
-  const listTitle = h("h2", null, "Spans");
+  const listName = h("span");
+  const everything = h("button", { type: "button", hidden: true, onclick: () => choose("") }, "All names");
   let total = 0;
   const put = () => {
-    const one = summary.find(({ name }) => name === chosen);
-    const shown = one ? [one] : summary.slice(0, 6);
-    replace(lengths, histogram({ title: one ? `Lengths of ${one.name}` : "Lengths", empty: EMPTY, height: 230, groups: shown.map(({ name, histogram: buckets }) => ({ name, colour: named(name), buckets: buckets ?? [] })) }));
-    const some = one ? spans.filter(({ name }) => name === chosen) : spans;
-    fall.show(some);
-    list.fill(some, one ? some.length : total, total > spans.length ? `the longest of ${count(total)}` : "");
-    replace(listTitle, one ? `Spans called ${one.name}` : "Spans", one ? h("button", { type: "button", onclick: () => {
-      chosen = "";
-      state.go({ more: {} }, false);
-      put();
-    } }, "All names") : null);
+    const shown = chosen ? summary.filter(({ name }) => name === chosen) : summary.slice(0, 6);
+    lengths.show(shown.map(({ name, histogram: buckets }) => ({ name, colour: named(name), buckets: buckets ?? [] })), chosen ? `Lengths of ${chosen}` : "Lengths");
+    fall.show(spans);
+    list.fill(spans, total, total > spans.length ? `the longest of ${count(total)}` : "");
+    replace(listName, chosen ? `Spans called ${chosen}` : "Spans");
+    everything.hidden = !chosen;
   };
-  root.append(title("Spans"), kept, names.node, h("div", { class: "columns even" }, lengths, fall.node), listTitle, list.node);
-  keepLoaded(root, signal, async (round) => {
-    const [answer, sums] = await Promise.all([
-      /** @type {Promise<Api.Spans>} */ (of(session.id, "spans", { ...state.window, limit: LIMIT }, round)),
-      /** @type {Promise<Api.SpanSummary[]>} */ (of(session.id, "spans/summary", { ...state.window }, round)),
-    ]);
-    sayKept(kept, answer.kept_from);
-    summary = sums;
-    spans = answer.rows;
-    total = answer.total;
-    names.fill(summary);
-    put();
+  root.append(title("Spans", find), kept, wrong, names.node, h("div", { class: "columns even" }, lengths.node, fall.node), h("h2", null, listName, " ", everything), list.node);
+  const loaded = keepLoaded(root, signal, async (round) => {
+    for (const table of [names, list]) table.options.empty = find.value ? "No span with a matching name in this range." : EMPTY;
+    try {
+      const [answer, sums] = await Promise.all([
+        /** @type {Promise<Api.Spans>} */ (of(session.id, "spans", { ...state.window, name: chosen, find: find.value, limit: LIMIT }, round)),
+        /** @type {Promise<Api.SpanSummary[]>} */ (of(session.id, "spans/summary", { ...state.window, find: find.value }, round)),
+      ]);
+      sayKept(kept, answer.kept_from);
+      wrong.hidden = true;
+      summary = sums;
+      spans = answer.rows;
+      total = answer.total;
+      names.fill(summary, summary.length, summary.length >= NAMES ? "there may be more: search for a name" : "");
+      put();
+    } catch (error) {
+      // A regular expression is often invalid while it is being typed.
+      if (!(error instanceof Refused) || error.status !== 400) throw error;
+      wrong.hidden = false;
+      replace(wrong, error.message);
+    }
   });
+  const renew = () => {
+    state.go({ more: { name: chosen, find: find.value } }, false);
+    loaded.renew();
+  };
+  const choose = (/** @type {string} */ name) => {
+    chosen = name;
+    renew();
+  };
+  const typed = settled(250, renew);
+  find.addEventListener("input", () => typed());
+  signal.addEventListener("abort", () => typed.stop());
 }
 
 /**
