@@ -92,6 +92,10 @@ export class Shell {
     const content = session?.error ? [session.error] : newer
       ? ["This run has ended; the program was started again. ", h("button", { type: "button", onclick: () => state.go({ session: newer.id, from: null, to: null, sel: null, marks: [] }) }, "Show the new run")]
       : [];
+    // Only if it is another one: its button may be in the middle of a click.
+    const key = session?.error || (newer ? newer.id : "");
+    if (key === this.hint.dataset.key) return;
+    this.hint.dataset.key = key;
     this.hint.hidden = !content.length;
     replace(this.hint, ...content);
   }

@@ -40,6 +40,8 @@ export class Table {
   #wished = "";
   #current = -1;
   #note = "";
+  /** The nodes of the visible rows, by number. @type {Map<number, HTMLElement>} */
+  #lines = new Map();
 
   /** @param {Options<R>} options */
   constructor(options) {
@@ -47,7 +49,8 @@ export class Table {
     this.sort = options.sort ?? options.columns[0].key;
     this.descending = options.descending ?? false;
     this.head = h("div", { role: "row", class: "table-head" });
-    this.space = h("div", { class: "table-space", role: "rowgroup" });
+    this.nothing = h("p", { class: "empty", hidden: true });
+    this.space = h("div", { class: "table-space", role: "rowgroup" }, this.nothing);
     this.scroll = h("div", { class: "table-scroll", role: options.level ? "treegrid" : "table", "aria-label": options.label, tabindex: 0 },
       h("div", { role: "rowgroup", class: "table-heads" }, this.head), this.space);
     this.counted = h("span", { class: "quiet", "aria-live": "polite" });
@@ -65,6 +68,7 @@ export class Table {
     });
     this.scroll.addEventListener("scroll", this.redraw, { passive: true });
     this.scroll.addEventListener("keydown", (event) => this.#key(event));
+    this.space.addEventListener("click", (event) => this.#click(event));
     new ResizeObserver(this.redraw).observe(this.scroll);
     const widths = options.columns.map((column) => column.width ?? (column.wide ? 160 : 88));
     this.scroll.style.setProperty("--columns", widths
@@ -175,42 +179,60 @@ export class Table {
     }
     this.scroll.setAttribute("aria-rowcount", String(this.#length));
     this.space.style.height = `${Math.max(length, 1) * ROW}px`;
-    const nodes = [];
-    for (let n = from; n < to; n++) nodes.push(this.#line(n));
-    if (!length) nodes.push(h("p", { class: "empty" }, this.#find ? "Nothing matches the filter." : this.options.empty));
-    replace(this.space, ...nodes);
+    for (const [n, line] of this.#lines) {
+      if (n >= from && n < to) continue;
+      line.remove();
+      this.#lines.delete(n);
+    }
+    for (let n = to - 1; n >= from; n--) this.#put(n);
+    this.nothing.hidden = length > 0;
+    replace(this.nothing, this.#find ? "Nothing matches the filter." : this.options.empty);
     const all = server ? this.#total : this.#rows.length;
     const more = !server && this.#total > all ? ` of ${count(this.#total)}` : "";
     replace(this.counted, this.#find && !server ? `${count(this.#length)} of ${count(all)}` : `${count(all)}${more} ${all === 1 && !more ? "row" : "rows"}`, this.#note ? ` · ${this.#note}` : null);
   }
 
-  /** @param {number} n */
-  #line(n) {
-    const row = this.#row(n);
-    const open = this.options.open;
-    const expanded = row && this.options.expanded?.(row);
-    const line = h("div", {
-      role: "row", "aria-rowindex": n + 1, "aria-level": row && this.options.level?.(row), "aria-expanded": expanded == null ? null : String(expanded), class: `table-row${open ? " opens" : ""}${n === this.#current ? " current" : ""}`,
-      onclick: () => {
-        this.#current = n;
-        if (row && open) open(row);
-        this.redraw();
-      },
-    });
-    line.style.transform = `translateY(${n * ROW}px)`;
-    for (const column of this.options.columns) {
-      const text = row ? column.text(row) : "…";
-      const cell = h("div", { role: "cell", class: column.number ? "number" : null, title: text.length > 14 ? text : null });
-      const colour = row && column.colour?.(row);
-      if (colour) {
-        const dot = h("span", { class: "dot" });
-        dot.style.background = colour;
-        cell.append(dot);
-      }
-      cell.append(text);
-      line.append(cell);
+  /**
+   * Shows a row. A row that is visible already keeps its nodes: it may be in the middle of a click, which would be lost.
+   * @param {number} n
+   */
+  #put(n) {
+    const { columns, open, level, expanded } = this.options;
+    let line = this.#lines.get(n);
+    if (!line) {
+      line = h("div", { role: "row", "aria-rowindex": n + 1 }, ...columns.map(({ number }) => h("div", { role: "cell", class: number ? "number" : null })));
+      line.style.transform = `translateY(${n * ROW}px)`;
+      // In the order of the rows.
+      this.space.insertBefore(line, this.#lines.get(n + 1) ?? this.nothing);
+      this.#lines.set(n, line);
     }
-    return line;
+    const row = this.#row(n);
+    const isOpen = row && expanded?.(row);
+    set(line, "class", `table-row${open ? " opens" : ""}${n === this.#current ? " current" : ""}`);
+    set(line, "aria-level", row && level ? String(level(row)) : null);
+    set(line, "aria-expanded", isOpen == null ? null : String(isOpen));
+    columns.forEach((column, at) => {
+      const cell = /** @type {HTMLElement} */ (line?.children[at]);
+      const text = row ? column.text(row) : "…";
+      const colour = (row && column.colour?.(row)) || "";
+      if (cell.textContent === text && (cell.dataset.colour ?? "") === colour) return;
+      set(cell, "title", text.length > 14 ? text : null);
+      cell.dataset.colour = colour;
+      const dot = colour ? h("span", { class: "dot" }) : null;
+      if (dot) dot.style.background = colour;
+      replace(cell, dot, text);
+    });
+  }
+
+  /** @param {MouseEvent} event */
+  #click(event) {
+    const line = /** @type {HTMLElement} */ (event.target).closest("[aria-rowindex]");
+    if (!line) return;
+    const n = Number(line.getAttribute("aria-rowindex")) - 1;
+    this.#current = n;
+    const row = this.#row(n);
+    if (row) this.options.open?.(row);
+    this.redraw();
   }
 
   /** @param {KeyboardEvent} event */
@@ -243,6 +265,16 @@ export class Table {
     // A tab or a line break inside a label would start another cell.
     copy(lines.map((cells) => cells.map((cell) => String(cell).replace(/[\t\r\n]+/g, " ")).join("\t")).join("\n"));
   }
+}
+
+/**
+ * @param {Element} node
+ * @param {string} name
+ * @param {string | null} value null: without the attribute
+ */
+function set(node, name, value) {
+  if (value == null) node.removeAttribute(name);
+  else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
 /**

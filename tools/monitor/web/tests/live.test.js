@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { access, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { build, eventlog, freshDirectory, launch, monitor, open, PATIENCE, pixels, removed, root, run, screenshot, tab, until, untroubled } from "./support.js";
+import { build, clickSlowly, eventlog, freshDirectory, launch, monitor, open, PATIENCE, pixels, removed, root, run, screenshot, tab, until, untroubled } from "./support.js";
 
 /** @type {string} */
 let directory;
@@ -48,6 +48,12 @@ test("a program that the monitor starts is seen as it runs, and to its end", { t
       await untroubled(page);
       await screenshot(page, `live-${name}`);
     }
+    // What is clicked is loaded again in the meantime.
+    await open(page, "threads");
+    await clickSlowly(page, page.locator(".page.threads .table-row").filter({ hasText: "main loop" }));
+    await page.locator(".page.thread h1").getByText("main loop").waitFor();
+    await clickSlowly(page, page.getByRole("button", { name: "All threads" }));
+    await page.locator(".page.threads").waitFor();
     await writeFile(stop, "");
     await page.locator("header .badge").getByText("ended").waitFor({ timeout: 6 * PATIENCE });
     await open(page, "log");
@@ -100,7 +106,7 @@ test("a program that is started again is a new session, and the page offers it",
     running.child.kill("SIGKILL");
     await running.ended;
     running = start("second");
-    await page.locator(".hint").getByRole("button", { name: "Show the new run" }).click();
+    await clickSlowly(page, page.locator(".hint").getByRole("button", { name: "Show the new run" }));
     await page.locator(".page.log").getByText(/round \d+ of second/).first().waitFor();
     assert.notEqual(await page.getByLabel("Session").inputValue(), first);
     await screenshot(page, "live-restarted");

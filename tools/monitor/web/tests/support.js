@@ -159,6 +159,18 @@ export async function rests(page) {
 }
 
 /**
+ * Clicks so slowly that a live page is loaded again before the button of the mouse is up.
+ * @param {import("playwright-core").Page} page
+ * @param {import("playwright-core").Locator} target
+ */
+export async function clickSlowly(page, target) {
+  await target.hover();
+  await page.mouse.down();
+  await page.waitForTimeout(3000);
+  await page.mouse.up();
+}
+
+/**
  * What an action copies.
  * @param {import("playwright-core").Page} page with the permissions for it
  * @param {() => Promise<void>} action

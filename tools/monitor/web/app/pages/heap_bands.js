@@ -24,7 +24,9 @@ export class Bands {
     this.empty = empty;
     this.changed = changed;
     this.space = h("div");
-    this.details = h("section", { class: "band", hidden: true, "aria-label": "The chosen band" });
+    this.facts = h("dl", { class: "facts" });
+    this.details = h("section", { class: "band", hidden: true, "aria-label": "The chosen band" },
+      h("div", { class: "tools" }, h("h2", null, "This band"), h("button", { type: "button", onclick: () => this.#all() }, "Show all bands")), this.facts);
     this.node = h("div", { hidden: true }, this.space, this.details);
   }
 
@@ -79,14 +81,13 @@ export class Bands {
       ? [["Name", table.label || table.name], ["Info table", table.name], ["Type", table.type], ["Module", table.module], ["Source", table.location], ["Address", table.address]]
       : [["Band", band.name], ["Stack", this.#breakdown === "cost_centre" ? band.detail ?? "" : ""]];
     rows.push(["Newest", bytes(newest(band))], ["Largest", bytes(largest(band))], ["Trend", trend(band)]);
-    const all = () => {
-      this.only = null;
-      this.#tell();
-      this.changed();
-    };
-    replace(this.details,
-      h("div", { class: "tools" }, h("h2", null, "This band"), h("button", { type: "button", onclick: all }, "Show all bands")),
-      h("dl", { class: "facts" }, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", null, name), h("dd", null, value)])));
+    replace(this.facts, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
+  }
+
+  #all() {
+    this.only = null;
+    this.#tell();
+    this.changed();
   }
 }
 

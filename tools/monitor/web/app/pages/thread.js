@@ -6,7 +6,7 @@ import { count, duration, moment, words } from "../format.js";
 import { show } from "../motion.js";
 import { state } from "../state.js";
 import { Table } from "../table.js";
-import { fact, keepLoaded, title } from "./loader.js";
+import { fact, keepLoaded } from "./loader.js";
 import { stateText } from "./threads.js";
 
 const KNOWN = new Set(["id", "label", "state", "reason", "cap", "run_time", "blocked", "switches", "created", "ended", "until", "runs", "events", "row", "age", "since", "runnable", "foreign", "blocked_total"]);
@@ -20,7 +20,12 @@ const KNOWN = new Set(["id", "label", "state", "reason", "cap", "run_time", "blo
  */
 export function mount(root, session, signal) {
   const id = Number(state.place.page.split("/")[1]);
-  const head = h("div");
+  /** @type {Api.Thread | null} */
+  let known = null;
+  const name = h("h1", null, `Thread ${id}`);
+  const head = h("div", { class: "page-head" }, name,
+    h("button", { type: "button", onclick: () => known && zoomTo(known) }, "Show on the timeline"),
+    h("button", { type: "button", onclick: () => state.go({ page: "threads" }) }, "All threads"));
   const cards = h("div", { class: "cards" });
   const blocked = h("section");
   const more = h("section");
@@ -42,9 +47,8 @@ export function mount(root, session, signal) {
   keepLoaded(root, signal, async (round) => {
     /** @type {Api.Thread} */
     const thread = await of(session.id, `thread/${id}`, {}, round);
-    replace(head, title(thread.label ? `Thread ${id}: ${thread.label}` : `Thread ${id}`,
-      h("button", { type: "button", onclick: () => zoomTo(thread) }, "Show on the timeline"),
-      h("button", { type: "button", onclick: () => state.go({ page: "threads" }) }, "All threads")));
+    known = thread;
+    replace(name, thread.label ? `Thread ${id}: ${thread.label}` : `Thread ${id}`);
     const end = thread.ended ?? state.session?.end ?? 0;
     const life = thread.created == null ? null : end - thread.created;
     replace(cards,

@@ -9,6 +9,8 @@ const MOST = 240;
 export class Texts {
   #drawn = { from: 0, to: 0, top: 0, left: 0 };
   #names = "";
+  /** @type {Map<string, HTMLElement>} */
+  #nameNodes = new Map();
 
   /** @param {import("./view.js").View} view */
   constructor(view) {
@@ -37,34 +39,51 @@ export class Texts {
   }
 
   /**
+   * A row that is still visible keeps its node: it may be in the middle of a click, or have the focus.
    * @param {import("./rows.js").Row[]} seen
    * @param {number} top
    */
   #rowNames(seen, top) {
-    const key = `${top}|${seen.map((row) => `${row.key}${row.label}`).join("|")}|${this.view.rows.unfolded}|${this.view.rows.threadTotal}`;
+    const { names, rows } = this.view;
+    const rowsNow = new Map(seen.map((row) => [`${row.kind}|${row.key || row.y}|${row.label}|${row.kind === "threads" && rows.unfolded}`, row]));
+    const key = `${top}|${[...rowsNow.keys()].join("|")}`;
     if (key === this.#names) return;
     this.#names = key;
-    replace(this.view.names, ...seen.map((row) => {
-      const node = h("div", { class: `lane-name ${row.kind}`, title: row.label });
-      if (row.kind === "threads") {
-        const open = this.view.rows.unfolded;
-        node.append(h("button", {
-          type: "button", "aria-expanded": String(open), class: "fold",
-          onclick: () => state.go({ more: { ...state.place.more, threads: open ? "" : "1" } }),
-        }, `${open ? "▾" : "▸"} Threads`), h("span", { class: "quiet" }, "all together"));
-      } else if (row.kind === "thread" && row.thread) {
-        const id = row.thread.id;
-        node.append(h("a", { href: `#/thread/${id}`, onclick: (/** @type {Event} */ event) => {
-          event.preventDefault();
-          state.go({ page: `thread/${id}` });
-        } }, row.label));
-      } else {
-        node.append(row.label);
-      }
+    for (const [name, node] of this.#nameNodes) {
+      if (rowsNow.has(name)) continue;
+      node.remove();
+      this.#nameNodes.delete(name);
+    }
+    let next = names.firstChild;
+    for (const [name, row] of rowsNow) {
+      const node = this.#nameNodes.get(name) ?? this.#name(row);
+      this.#nameNodes.set(name, node);
+      if (node === next) next = node.nextSibling;
+      else names.insertBefore(node, next);
       node.style.transform = `translateY(${row.y - top}px)`;
       node.style.height = `${row.height}px`;
-      return node;
-    }));
+    }
+  }
+
+  /** @param {import("./rows.js").Row} row */
+  #name(row) {
+    const node = h("div", { class: `lane-name ${row.kind}`, title: row.label });
+    if (row.kind === "threads") {
+      const open = this.view.rows.unfolded;
+      node.append(h("button", {
+        type: "button", "aria-expanded": String(open), class: "fold",
+        onclick: () => state.go({ more: { ...state.place.more, threads: open ? "" : "1" } }),
+      }, `${open ? "▾" : "▸"} Threads`), h("span", { class: "quiet" }, "all together"));
+    } else if (row.kind === "thread" && row.thread) {
+      const id = row.thread.id;
+      node.append(h("a", { href: `#/thread/${id}`, onclick: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        state.go({ page: `thread/${id}` });
+      } }, row.label));
+    } else {
+      node.append(row.label);
+    }
+    return node;
   }
 
   #place() {
