@@ -6,7 +6,7 @@ use crate::monitor::{Monitor, monitor};
 use crate::relaying::{LIMIT, until};
 use ghc_eventlog::{BlockBuilder, EventBody};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -35,15 +35,37 @@ impl Page {
         Self(BufReader::new(stream))
     }
 
-    /// The status of the answer.
-    fn status(&mut self) -> u16 {
+    /// The status of the answer, and all of its head.
+    fn head(&mut self) -> (u16, String) {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             let count = self.0.read_line(&mut head).expect("an answer");
             assert!(count > 0, "it ends after {head:?}");
         }
         let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
-        status.expect("a status")
+        (status.expect("a status"), head)
+    }
+
+    fn status(&mut self) -> u16 {
+        self.head().0
+    }
+
+    /// What the monitor says if it has too many clients. An answer of another kind is not read: a
+    /// stream has no end.
+    fn refusal(&mut self) -> Option<String> {
+        let (status, head) = self.head();
+        if status != 503 {
+            return None;
+        }
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("content-length").then_some(value)
+        });
+        let length: usize = length.and_then(|it| it.parse().ok()).expect("a length");
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).expect("the whole answer");
+        let body: Value = serde_json::from_slice(&body).expect("JSON");
+        Some(body["error"].as_str().expect("a text").to_owned())
     }
 
     fn stream(monitor: &Monitor) -> Self {
@@ -170,14 +192,7 @@ fn beyond_the_limit_clients_are_told_so() {
     let monitor = Monitor::start(&mut monitor(&dir, &["a.eventlog"]));
     monitor.session("the log is read", |it| it["ended"] == true);
     let mut streams: Vec<Page> = (0..400).map(|_| Page::stream(&monitor)).collect();
-    let refused = |path: &str| {
-        let (status, body) = monitor.ask(path, monitor.token.as_deref());
-        let body: Value = match status {
-            503 => serde_json::from_slice(&body).expect("JSON"),
-            _ => Value::Null,
-        };
-        body["error"].as_str().map(str::to_owned)
-    };
+    let refused = |path: &str| Page::ask(&monitor, path).refusal();
     let told = refused("/api/stream").expect("there are too many");
     assert!(told.contains("400 pages"), "{told}");
     // Requests are answered all the same.
