@@ -19,8 +19,6 @@ use tokio::task::JoinSet;
 
 /// The pause after a failed accept.
 const AGAIN: Duration = Duration::from_millis(100);
-/// How long to wait for the thread to stop listening.
-const STOPPING: Duration = Duration::from_secs(2);
 
 /// Sends orders to the thread.
 #[derive(Debug)]
@@ -78,12 +76,14 @@ impl Server {
     }
 
     /// Returns when no client can connect any more, and the files of the sockets are removed: the
-    /// process may end right after that.
+    /// process may end right after that. Only in a callback for events, on the server's own thread,
+    /// this does not wait.
     pub(crate) fn stop_listening(&self) {
         let (done, is_done) = sync_channel(1);
         let _ = self.orders.send(Order::StopListening(done));
-        // With a time limit, as this may be called on the server's own thread.
-        let _ = is_done.recv_timeout(STOPPING);
+        if !self.thread.as_ref().is_some_and(is_own) {
+            let _ = is_done.recv();
+        }
     }
 }
 
@@ -93,11 +93,15 @@ impl Drop for Server {
         let (orders, _) = unbounded_channel();
         self.orders = orders;
         // The callback for events may hold the last reference to the relay.
-        let own = |thread: &JoinHandle<()>| thread.thread().id() == std::thread::current().id();
-        if let Some(thread) = self.thread.take().filter(|thread| !own(thread)) {
+        if let Some(thread) = self.thread.take().filter(|thread| !is_own(thread)) {
             let _ = thread.join();
         }
     }
+}
+
+/// Whether this runs on that thread.
+fn is_own(thread: &JoinHandle<()>) -> bool {
+    thread.thread().id() == std::thread::current().id()
 }
 
 async fn run(mut orders: UnboundedReceiver<Order>, shared: Shared) {
