@@ -82,11 +82,13 @@ fn a_program_that_is_killed_and_comes_back() {
         assert!(got.starts_with(&log[..last]), "{number}");
         assert!(ends_lost(&got, test.relay.id()));
         ends.push(got);
+        // It is counted just after the session has ended.
         let status = test.wait("end", |status| {
-            let session = status.sources[0].session.as_ref();
+            let source = &status.sources[0];
+            let session = source.session.as_ref();
             session.is_some_and(|it| it.ended && it.number == number as u64 + 1)
+                && source.lost == number as u64 + 1
         });
-        assert_eq!(status.sources[0].lost, number as u64 + 1);
         assert!(!status.sources[0].session.as_ref().unwrap().marked);
     }
     // A finished session is not served while another one may begin.
