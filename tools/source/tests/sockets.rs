@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Dir, PATIENCE, log, read, wait_until};
+use common::{Dir, PATIENCE, dead_socket, log, read, wait_until};
 use eventlog_source::control::{Command, Delivery, Protocol, linger};
 use eventlog_source::{
     Connecting, Error, Heard, Log, Notice, Reading, Silence, Silent, Source, Wait,
@@ -98,10 +98,8 @@ fn a_program_that_is_not_up_yet_is_waited_for_and_that_is_told() {
     let (name, kind) = waiting.recv_timeout(PATIENCE).expect("told");
     assert_eq!((name, kind), (source.to_string(), ErrorKind::NotFound));
     // First a socket on which no program listens any more.
-    let (listener, Source::Unix(path)) = unix(&dir) else {
-        panic!("a socket")
-    };
-    drop(listener);
+    let path = dir.file("app.sock");
+    dead_socket(&path);
     std::fs::remove_file(path).expect("removed");
     let (listener, _) = unix(&dir);
     serve(listener, b"bytes".to_vec()).join().expect("no panic");

@@ -4,6 +4,7 @@
 use eventlog_source::{Arrival, Following, Log, Outcome, Reconnecting, Step};
 use ghc_eventlog::{BlockBuilder, DATA_END, EventBody, Header, Item};
 use std::ops::ControlFlow;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -52,6 +53,14 @@ impl Drop for Dir {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// A socket at this path on which no process listens any more. Nobody ever listened at the path
+/// itself: a process that is about to connect would be accepted, and lost.
+pub fn dead_socket(path: &Path) {
+    let elsewhere = path.with_extension("elsewhere");
+    drop(UnixListener::bind(&elsewhere).expect("a socket"));
+    std::fs::rename(elsewhere, path).expect("moved");
 }
 
 /// A log with these messages, one per block, and optionally the mark at the end.
