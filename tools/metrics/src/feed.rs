@@ -33,14 +33,17 @@ impl Feed {
     ///
     /// If they are not a log. Later bytes cannot be decoded either.
     pub fn bytes(&mut self, bytes: &[u8], out: Out<'_>) -> Result<(), Error> {
+        let now = Instant::now();
+        // Before these bytes, since what belongs between them is about to arrive: a flush hands over
+        // one capability after the other.
+        self.hurry(now, out)?;
         self.fold.received(bytes.len());
         self.merge.push_bytes(bytes);
         let moved = self.drain(out)?;
-        let now = Instant::now();
         if let Some(patience) = &mut self.patience {
             patience.came(moved, now);
         }
-        self.hurry(now, out)
+        Ok(())
     }
 
     /// Passes on what was held for long enough. To be called while nothing arrives.

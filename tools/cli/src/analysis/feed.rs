@@ -175,6 +175,11 @@ pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut
         ..reading
     };
     let outcome = Input::open(args, reading)?.each(|step| {
+        // Before anything new, since what belongs between is about to arrive: a flush hands over
+        // one capability after the other.
+        if let Some(order) = &mut order {
+            told.hurry(order, sink)?;
+        }
         match (step, &mut order) {
             (Step::Item(Item::Event(event)), None) => sink.event(&event, false)?,
             // These events arrive as a run, too.
@@ -207,12 +212,7 @@ pub fn feed<S: Sink>(args: &SourceArgs, reading: Reading, mode: Mode, sink: &mut
                 }
             }
             (Step::Rejoined, _) => rejoined = true,
-            (Step::Idle, order) => {
-                if let Some(order) = order {
-                    told.hurry(order, sink)?;
-                }
-                sink.idle()?;
-            }
+            (Step::Idle, _) => sink.idle()?,
         }
         Ok(match sink.has_enough() {
             true => ControlFlow::Break(()),
@@ -281,12 +281,11 @@ struct Handing {
 }
 
 impl Handing {
-    /// Passes on what is certain, and what was held for long enough.
+    /// Passes on what is certain.
     fn hand_on(&mut self, order: &mut InOrder, sink: &mut impl Sink) -> Result<()> {
         let moved = self.drain(order, sink)?;
         if let Some(patience) = &mut self.patience {
             patience.came(moved, Instant::now());
-            self.hurry(order, sink)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::Feed;
 use crate::collected::{Collected, Value};
 use crate::fold::{Options, Output};
 use crate::record::{Batch, Records};
+use eventlog_state::Patience;
 use ghc_eventlog::notes::{Loss, Note};
 use ghc_eventlog::{BlockBuilder, Breakdown, CapsetType, EventBody, Header, StopStatus, Text};
 
@@ -23,15 +24,18 @@ impl Log {
     }
 
     fn block(mut self, cap: Option<u16>, events: &[(u64, EventBody<'_>)]) -> Self {
-        let mut block = BlockBuilder::new(cap);
-        for (time, body) in events {
-            block
-                .push_body(&self.header, *time, body)
-                .expect("of the standard header");
-        }
-        self.bytes.extend_from_slice(block.finish());
+        self.bytes.extend(block(&self.header, cap, events));
         self
     }
+}
+
+fn block(header: &Header, cap: Option<u16>, events: &[(u64, EventBody<'_>)]) -> Vec<u8> {
+    let mut block = BlockBuilder::new(cap);
+    for (time, body) in events {
+        let pushed = block.push_body(header, *time, body);
+        pushed.expect("of the standard header");
+    }
+    block.finish().to_vec()
 }
 
 /// All output of a log.
@@ -428,4 +432,37 @@ fn an_event_that_is_dated_back_makes_no_counter_smaller() {
     };
     let ran: Vec<u64> = moments.iter().map(ran).collect();
     assert_eq!(ran, [900, 900, 900]);
+}
+
+#[test]
+fn what_arrives_after_a_pause_is_put_in_order() {
+    let options = Options {
+        records: Records {
+            logs: true,
+            ..Records::default()
+        },
+        ..Options::default()
+    };
+    let mut bodies = Vec::new();
+    let mut out = |output| {
+        if let Output::Records(batch) = output {
+            bodies.extend(batch.logs.into_iter().map(|it| it.body));
+        }
+    };
+    let mut log = Log::new();
+    // What comes next; at first with the header.
+    let mut piece = |cap, time, text| {
+        let block = block(&log.header, Some(cap), &[(time, message(text))]);
+        [std::mem::take(&mut log.bytes), block].concat()
+    };
+    let mut feed = Feed::new(options, true);
+    feed.bytes(&piece(0, 10, "one"), &mut out).expect("a log");
+    feed.bytes(&piece(1, 11, "two"), &mut out).expect("a log");
+    // As long as events are held.
+    std::thread::sleep(Patience::LIVE);
+    // A flush hands over one capability after the other.
+    feed.bytes(&piece(0, 50, "four"), &mut out).expect("a log");
+    feed.bytes(&piece(1, 40, "three"), &mut out).expect("a log");
+    feed.finish(&mut out).expect("a log");
+    assert_eq!(bodies, ["one", "two", "three", "four"]);
 }

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 /// idle, or it does not say which capabilities there are, as with GHC 9.0. Somebody who wants to see
 /// what the program does now would rather have the events in an order that may be wrong.
 ///
-/// Ask [`is_over`](Self::is_over) now and then, also while nothing arrives, and if it is, flush the
-/// merge: the stream can go on after that.
+/// Ask [`is_over`](Self::is_over) now and then while nothing arrives, and before new bytes are pushed;
+/// if it is, flush the merge: the stream can go on after that. Not after they are pushed: a flush of
+/// the program hands over one capability after the other, and the events of the first would be
+/// passed on before those of the next have arrived.
 #[derive(Clone, Debug)]
 pub struct Patience {
     limit: Duration,
