@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use support::ghc::{Ghc, ghc};
 use support::process::ending;
 use support::skip::need;
+use support::waiting::within;
 use support::worker::{EVERY_WAY, Setup};
 use support::{Client, Collector, LIMIT, Pace, Start, Stream, TempDir, Transport, Worker, alone};
 
@@ -233,10 +234,13 @@ fn a_stalled_client_delays_the_exit_as_long_as_told() {
         (Start::CMain, Some("4s"), 4000),
         (Start::Haskell, Some("0"), 0),
     ] {
-        let took = end_with_stalled_client(ghc, start, timeout);
         let expected = Duration::from_millis(expected);
-        let in_time = took >= expected.mul_f64(0.9) && took <= expected + margin;
-        assert!(in_time, "{start:?}, timeout {timeout:?}: {took:?}");
+        let what = format!("{start:?}, timeout {timeout:?}");
+        within(expected + margin, &what, || {
+            let took = end_with_stalled_client(ghc, start, timeout);
+            assert!(took >= expected.mul_f64(0.9), "{what}: {took:?}");
+            took
+        });
     }
 }
 
@@ -266,17 +270,17 @@ fn no_client_no_delay() {
     let ghc = need!(ghc());
     let _alone = alone();
     for start in [Start::CMain, Start::Haskell] {
-        let mut worker = Setup::new(start, Transport::Unix).spawn(ghc);
-        worker.ready();
-        worker.command("log 1 60000 100");
-        let begun = Instant::now();
-        assert!(worker.finish().success());
-        let took = begun.elapsed();
-        assert!(took < Duration::from_secs(1), "{start:?}: {took:?}");
-        assert!(
-            !worker.socket_path().exists(),
-            "{start:?}: the socket file is left"
-        );
+        within(Duration::from_secs(1), &format!("{start:?}"), || {
+            let mut worker = Setup::new(start, Transport::Unix).spawn(ghc);
+            worker.ready();
+            worker.command("log 1 60000 100");
+            let begun = Instant::now();
+            assert!(worker.finish().success());
+            let took = begun.elapsed();
+            let is_left = worker.socket_path().exists();
+            assert!(!is_left, "{start:?}: the socket file is left");
+            took
+        });
     }
 }
 
@@ -285,17 +289,19 @@ fn no_client_no_delay() {
 fn a_fast_client_does_not_delay_the_exit() {
     let ghc = need!(ghc());
     let _alone = alone();
-    let setup = Setup::new(Start::CMain, Transport::Tcp);
-    let mut worker = setup.env("GHC_EVENTLOG_EXIT_TIMEOUT", "30s").spawn(ghc);
-    worker.ready();
-    let collector = Collector::connect(&worker.address);
-    collector.wait_for_text("datb");
-    worker.command("log 1 10000 100");
-    let begun = Instant::now();
-    assert!(worker.finish().success());
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?}");
-    Stream::complete(&collector.finish());
+    within(Duration::from_secs(2), "the exit", || {
+        let setup = Setup::new(Start::CMain, Transport::Tcp);
+        let mut worker = setup.env("GHC_EVENTLOG_EXIT_TIMEOUT", "30s").spawn(ghc);
+        worker.ready();
+        let collector = Collector::connect(&worker.address);
+        collector.wait_for_text("datb");
+        worker.command("log 1 10000 100");
+        let begun = Instant::now();
+        assert!(worker.finish().success());
+        let took = begun.elapsed();
+        Stream::complete(&collector.finish());
+        took
+    });
 }
 
 /// Clients that come while the program goes.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use support::ghc::ghc;
 use support::skip::need;
 use support::stream::Stream as Walked;
+use support::waiting::within;
 use support::worker::Setup;
 use support::{
     Build, Client, Collector, LIMIT, Main, Start, Stream, Transport, Worker, alone, eventually,
@@ -110,26 +111,28 @@ fn reconnects_to_non_threaded_programs() {
 /// one leaves.
 fn second_client_waits(transport: Transport) {
     let ghc = need!(ghc());
-    let mut worker = Setup::new(Start::CMain, transport)
-        .without_flushes()
-        .spawn(ghc);
-    worker.ready();
-    let mut first = worker.client();
-    first.read_until_text("datb");
-    let mut second = worker.client();
-    let nothing = second.read_some(Duration::from_millis(500));
-    assert!(nothing.is_err(), "{nothing:?}");
-    worker.command("message for the first");
-    let left = Instant::now();
-    drop(first);
-    second.read_until_text("datb");
-    let served = left.elapsed();
-    assert!(served < Duration::from_secs(2), "served after {served:?}");
-    let collector = Collector::resume(second);
-    worker.command("message for the second");
-    assert!(worker.finish().success());
-    let bytes = collector.finish();
-    assert!(Stream::complete(&bytes).has_message("for the second"));
+    within(Duration::from_secs(2), "the second is served", || {
+        let mut worker = Setup::new(Start::CMain, transport)
+            .without_flushes()
+            .spawn(ghc);
+        worker.ready();
+        let mut first = worker.client();
+        first.read_until_text("datb");
+        let mut second = worker.client();
+        let nothing = second.read_some(Duration::from_millis(500));
+        assert!(nothing.is_err(), "{nothing:?}");
+        worker.command("message for the first");
+        let left = Instant::now();
+        drop(first);
+        second.read_until_text("datb");
+        let served = left.elapsed();
+        let collector = Collector::resume(second);
+        worker.command("message for the second");
+        assert!(worker.finish().success());
+        let bytes = collector.finish();
+        assert!(Stream::complete(&bytes).has_message("for the second"));
+        served
+    });
 }
 
 #[test]
@@ -153,19 +156,17 @@ fn leaving_a_quiet_program_is_noticed() {
             .spawn(ghc);
         worker.ready();
         for round in 0..5 {
-            let mut client = worker.client();
-            client.read_until_text("datb");
-            client.read_until_quiet(Duration::from_millis(100));
-            drop(client);
-            let left = Instant::now();
-            let mut next = worker.client();
-            next.read_until_text("datb");
-            let served = left.elapsed();
-            let soon = Duration::from_secs(3);
-            assert!(
-                served < soon,
-                "{transport:?} {round}: served after {served:?}"
-            );
+            let what = format!("{transport:?} {round}: the next one is served");
+            within(Duration::from_secs(3), &what, || {
+                let mut client = worker.client();
+                client.read_until_text("datb");
+                client.read_until_quiet(Duration::from_millis(100));
+                drop(client);
+                let left = Instant::now();
+                let mut next = worker.client();
+                next.read_until_text("datb");
+                left.elapsed()
+            });
         }
         assert!(worker.finish().success());
     }
