@@ -4,6 +4,7 @@ import { tiles as decode, WIDTH } from "./decode.js";
 
 /** @typedef {import("./decode.js").Tile} Tile */
 /** @typedef {{ tile: Tile, used: number, stale: boolean }} Entry */
+/** A request. `ahead`: nothing that is visible needs it. @typedef {{ ahead: boolean, stop: AbortController }} Request */
 
 const LIMIT = 48 * 2 ** 20;
 /** Rows and tiles of one request: small, so that the first answer arrives early. */
@@ -29,16 +30,21 @@ export class Tiles {
   #entries = new Map();
   /** @type {Map<string, { row: string, z: number, i: number }>} */
   #wishes = new Map();
-  /** @type {Set<string>} */
-  #asked = new Set();
+  /** Whether the wishes are for tiles that nothing visible needs. */
+  #ahead = false;
+  /** @type {Map<string, Request>} */
+  #asked = new Map();
   /** @type {Set<string>} */
   #failed = new Set();
   #bytes = 0;
   #now = 0;
-  #running = 0;
+  /** How many tiles were requested for this frame that are not there, or only coarser ones. */
+  lacking = 0;
+  /** @type {Set<Request>} */
+  #running = new Set();
   #rows = 16;
   #span = 8;
-  #stop = new AbortController();
+  #closed = false;
 
   /**
    * @param {string} session
@@ -52,7 +58,8 @@ export class Tiles {
   }
 
   close() {
-    this.#stop.abort();
+    this.#closed = true;
+    for (const { stop } of this.#running) stop.abort();
     this.#entries.clear();
     this.#wishes.clear();
   }
@@ -63,12 +70,14 @@ export class Tiles {
 
   /** Whether requests are running. */
   get busy() {
-    return this.#running > 0 || this.#wishes.size > 0;
+    return this.#running.size > 0 || this.#wishes.size > 0;
   }
 
   /** Called before a frame: drops the requests of the frame before, except running ones. */
   frame() {
     this.#now++;
+    this.lacking = 0;
+    this.#ahead = false;
     this.#wishes.clear();
   }
 
@@ -93,6 +102,7 @@ export class Tiles {
       entry.used = this.#now;
       return { tile: entry.tile, z, i };
     }
+    this.lacking++;
     for (let up = 1; z + up <= HIGHEST && up <= 12; up++) {
       const coarse = this.#entries.get(`${row} ${z + up} ${Math.floor(i / 2 ** up)}`);
       if (!coarse) continue;
@@ -109,35 +119,42 @@ export class Tiles {
    * @param {string} [key]
    */
   wish(row, z, i, key = `${row} ${z} ${i}`) {
-    if (i < 0 || this.#asked.has(key) || this.#failed.has(key)) return;
+    const request = this.#asked.get(key);
+    if (request && !this.#ahead) request.ahead = false;
+    if (i < 0 || request || this.#failed.has(key)) return;
     const entry = this.#entries.get(key);
     if (entry && !entry.stale) return;
     this.#wishes.set(key, { row, z, i });
   }
 
   /**
-   * Requests the tiles for a step to either side, and for one zoom step out.
+   * Requests the tiles for a step to either side, and for one zoom step out; of a range that does not move on by
+   * itself, also for one zoom step in.
    * @param {string[]} rows
    * @param {{ from: number, to: number }} range
    * @param {number} pixels
    * @param {number} end
+   * @param {boolean} closer
    */
-  ahead(rows, { from, to }, pixels, end) {
+  ahead(rows, { from, to }, pixels, end, closer) {
     const z = zoomOf((to - from) / pixels);
-    for (const zoom of [z, z + 1]) {
+    this.#ahead = true;
+    for (const zoom of closer && z > LOWEST ? [z, z + 1, z - 1] : [z, z + 1]) {
       const length = lengthOf(zoom);
-      const [first, last] = [Math.floor(from / length) - 1, Math.floor(to / length) + 1];
-      for (const i of zoom === z ? [first, last] : [first + 1, last - 1]) {
-        if (i * length >= end) continue;
+      const [first, last] = [Math.floor(from / length), Math.floor(to / length)];
+      for (let i = first - 1; i <= last + 1; i++) {
+        const beside = i < first || i > last;
+        if (i * length >= end || beside !== (zoom === z)) continue;
         for (const row of rows) this.wish(row, zoom, i);
       }
     }
     this.send();
   }
 
-  /** Called after a frame: sends requests. */
+  /** Called after a frame: sends requests. What is visible does not wait for what may be later. */
   send() {
-    while (this.#running < AT_ONCE && this.#wishes.size) this.#ask(this.#batch());
+    if (this.#wishes.size && !this.#ahead) for (const { ahead, stop } of this.#running) if (ahead) stop.abort();
+    while (this.#running.size < AT_ONCE && this.#wishes.size) void this.#ask(this.#batch());
   }
 
   /** The tiles of one request: one zoom, consecutive tiles, many rows. */
@@ -164,7 +181,6 @@ export class Tiles {
         const key = `${row} ${z} ${i}`;
         keys.push(key);
         this.#wishes.delete(key);
-        this.#asked.add(key);
       }
     }
     return { z, from, to, rows: [...rows.keys()], keys };
@@ -173,14 +189,24 @@ export class Tiles {
   /** @param {{ z: number, from: number, to: number, rows: string[], keys: string[] }} batch */
   async #ask(batch) {
     const { keys, ...wish } = batch;
-    this.#running++;
+    /** @type {Request} */
+    const request = { ahead: this.#ahead, stop: new AbortController() };
+    this.#running.add(request);
+    for (const key of keys) this.#asked.set(key, request);
+    const done = () => {
+      this.#running.delete(request);
+      for (const key of keys) if (this.#asked.get(key) === request) this.#asked.delete(key);
+    };
+    // At once, so that the next request can take its place.
+    request.stop.signal.addEventListener("abort", done);
     const began = performance.now();
     try {
-      const answer = decode(await ask(this.session, wish, this.#stop.signal));
+      const answer = decode(await ask(this.session, wish, request.stop.signal));
+      if (request.stop.signal.aborted) return;
       this.#learn(performance.now() - began, keys.length);
       keys.forEach((key, n) => answer[n] && this.#keep(key, answer[n]));
     } catch (error) {
-      if (this.#stop.signal.aborted) return;
+      if (request.stop.signal.aborted) return;
       // Too much at once for a busy machine: request less, unless it is the smallest
       // request already.
       if (error instanceof Refused && error.status === 503 && keys.length > 1) this.#learn(Infinity, keys.length);
@@ -188,11 +214,9 @@ export class Tiles {
         for (const key of keys) this.#failed.add(key);
         this.failed(error);
       }
-    } finally {
-      this.#running--;
-      for (const key of keys) this.#asked.delete(key);
     }
-    if (this.#stop.signal.aborted) return;
+    done();
+    if (this.#closed) return;
     this.arrived();
     this.send();
   }

@@ -88,7 +88,7 @@ export class View {
 
   /** Whether nothing is on its way: no tile, no other data, no text, no frame. */
   get rests() {
-    return !this.tiles.busy && !this.data.paced.busy && !this.texts.settle.waits() && !this.redraw.waits();
+    return !this.tiles.busy && !this.data.paced.busy && !this.texts.settle.waits() && !this.redraw.waits() && !this.#idle;
   }
 
   themed() {
@@ -201,15 +201,17 @@ export class View {
   }
 
   /**
-   * In idle time: requests the tiles for a step to either side, and for one zoom step out.
+   * In idle time: requests the tiles that the next step may need.
    * @param {import("./rows.js").Row[]} seen
    */
   #neighbours(seen) {
     unwish(this.#idle);
+    this.#idle = 0;
     if (this.tiles.busy) return;
     this.#idle = idle(() => {
+      this.#idle = 0;
       if (this.tiles.busy) return;
-      this.tiles.ahead(seen.map((row) => row.key).filter((key) => /^[ct]\d|^threads$/.test(key)), state.range, this.painter.width, state.session?.end ?? 0);
+      this.tiles.ahead(seen.map((row) => row.key).filter((key) => /^[ct]\d|^threads$/.test(key)), state.range, this.painter.width, state.session?.end ?? 0, !state.follows);
     });
   }
 
