@@ -1,6 +1,6 @@
 //! `eventlog control`, against servers that look at what arrives.
 
-use crate::common::{Dir, Log, eventlog};
+use crate::common::{Dir, Log, eventlog, is_dead, wait_until};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -23,7 +23,7 @@ fn sent(args: &[&str]) -> Vec<u8> {
     let path = dir.file("app.sock");
     let server = serve(&path);
     let source = format!("unix:{path}");
-    let mut all = vec!["control", &source, "--linger", "50ms"];
+    let mut all = vec!["control", &source, "--linger", "50ms", "--wait", "2m"];
     all.extend(args);
     eventlog(&all).exits(0);
     server.join().expect("the server ends")
@@ -170,6 +170,8 @@ fn tcp_works_as_well() {
         "request-heap-census",
         "--linger",
         "50ms",
+        "--wait",
+        "2m",
     ])
     .exits(0);
     assert_eq!(server.join().expect("the server ends"), CENSUS);
@@ -192,6 +194,7 @@ fn a_program_that_does_not_serve_us_is_told() {
     ];
     eventlog(&args).exits(3).says("another client");
     drop(listener);
+    wait_until("nobody listens", || is_dead(&path));
     eventlog(&args).exits(3).says("cannot connect");
     // A file takes no commands.
     let file = dir.with("file", b"");

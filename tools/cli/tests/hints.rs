@@ -1,6 +1,6 @@
 //! Errors name the cause that applies, and the file, and what to do.
 
-use crate::common::{Dir, command, done, eventlog, eventlog_with};
+use crate::common::{Dir, command, dead_socket, done, eventlog, eventlog_with};
 use crate::program::everything;
 
 /// A file of each kind, and what the hint has to contain. `LOG` stands for its name.
@@ -124,7 +124,7 @@ fn what_cannot_be_opened_is_told_why() {
         .says(&format!("there is no directory {}", dir.file("none")));
     // A socket on which no process listens any more.
     let gone = dir.file("gone");
-    drop(std::os::unix::net::UnixListener::bind(&gone).expect("a socket"));
+    dead_socket(&gone);
     let args = ["show", "--wait", "0", &format!("unix:{gone}")];
     eventlog(&args)
         .exits(3)

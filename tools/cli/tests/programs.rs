@@ -1,7 +1,7 @@
 //! Programs that are found by themselves: `eventlog list`, and sources that are named in short or
 //! not at all.
 
-use crate::common::{Log, done};
+use crate::common::{Log, dead_socket, done};
 use crate::found::Machine;
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -84,7 +84,7 @@ fn names_and_what_is_dead_are_listed() {
     let machine = Machine::new();
     let odd = "a b\u{1b}[31m";
     let _alive = [machine.listen("app-1"), machine.listen(odd)];
-    drop(machine.listen("dead-2"));
+    dead_socket(machine.file("dead-2.sock"));
     let list = machine.eventlog(&["list"]).exits(0);
     let lines = list.lines();
     assert_eq!(lines.len(), 4, "{list:?}");
@@ -121,7 +121,7 @@ fn what_killed_tools_leave_is_cleaned_away() {
     let machine = Machine::new();
     let _alive = machine.listen("app-1");
     for name in ["gone-2.relay", ".gone-2.own", "app-1.relay"] {
-        drop(UnixListener::bind(machine.file(name)).expect("a socket"));
+        dead_socket(machine.file(name));
     }
     std::fs::write(machine.file("gone-2.lock"), "1 show\n").expect("a file");
     std::fs::write(machine.file("notes.txt"), "").expect("a file");
@@ -158,8 +158,8 @@ fn a_real_program_is_listed_and_not_disturbed() {
 #[test]
 fn the_only_program_needs_no_name() {
     let machine = Machine::new();
-    drop(machine.listen("dead-1"));
     let program = serve(machine.listen("app-12"), 1);
+    dead_socket(machine.file("dead-1.sock"));
     let show = machine.eventlog(&["show"]).exits(0);
     assert!(show.stdout.contains("hello"), "{show:?}");
     let socket = machine.file("app-12.sock").display().to_string();
@@ -211,7 +211,7 @@ fn a_file_wins_over_a_program() {
 fn control_takes_a_command_for_one() {
     let machine = Machine::new();
     let program = serve(machine.listen("app-12"), 3);
-    let quick = ["--linger", "50ms"];
+    let quick = ["--linger", "50ms", "--wait", "2m"];
     for args in [&["app", "flush"][..], &["flush", "sync"], &["my-app/3"]] {
         let args = [&["control"], args, &quick].concat();
         machine.eventlog(&args).exits(0);

@@ -1,6 +1,6 @@
 //! Sources: sockets, FIFOs, waiting, and what happens without them.
 
-use crate::common::{Dir, Log, command, done, eventlog, finished};
+use crate::common::{Dir, Log, command, dead_socket, done, eventlog, finished};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -109,7 +109,7 @@ fn a_program_that_is_not_up_yet_is_waited_for() {
     errors.read_line(&mut told).expect("a line");
     assert!(told.contains("waiting for unix:"), "{told}");
     // First a socket on which no process listens, then a real one.
-    drop(UnixListener::bind(&path).expect("a socket"));
+    dead_socket(&path);
     std::thread::sleep(Duration::from_millis(100));
     std::fs::remove_file(&path).expect("removed");
     let listener = UnixListener::bind(&path).expect("a socket");
@@ -136,17 +136,13 @@ fn waiting_ends_when_it_should() {
         .exits(3)
         .says("hint:");
     // Nothing to wait for: the names are wrong.
-    eventlog(&["show", "tcp:no-port-here"])
-        .exits(2)
-        .says("tcp:no-port-here");
-    eventlog(&["show", &dir.file("no-file")])
-        .exits(3)
-        .says("hint:");
-    eventlog(&["show", dir.path().to_str().expect("UTF-8")])
-        .exits(3)
-        .says("directory");
-    eventlog(&["show", &format!("unix:{}", "x".repeat(200))]).exits(2);
-    assert!(start.elapsed() < Duration::from_secs(10));
+    let show = |source: &str| eventlog(&["show", "--wait", "20m", source]);
+    show("tcp:no-port-here").exits(2).says("tcp:no-port-here");
+    show(&dir.file("no-file")).exits(3).says("hint:");
+    let path = dir.path().to_str().expect("UTF-8");
+    show(path).exits(3).says("directory");
+    show(&format!("unix:{}", "x".repeat(200))).exits(2);
+    assert!(start.elapsed() < Duration::from_secs(600));
     eventlog(&["show", &source, "--wait", "soon"]).exits(2);
 }
 

@@ -2,7 +2,8 @@
 
 use ghc_eventlog::{BlockBuilder, EventBody, Header};
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -235,4 +236,25 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         );
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Whether no process has the socket at this path open. Nothing connects to it.
+pub fn is_dead(path: impl AsRef<Path>) -> bool {
+    // Of the wrong type: the kernel says so if the socket is open, and refuses it otherwise.
+    let knocked = UnixDatagram::unbound().and_then(|knocks| knocks.connect(path));
+    knocked.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// A socket at this path on which no process listens, as one that is killed leaves it. Nobody ever
+/// listened at the path itself.
+///
+/// To close a listener is not enough: until it runs its own program, a process that another test
+/// starts at this moment has a copy of the descriptor.
+#[track_caller]
+pub fn dead_socket(path: impl AsRef<Path>) {
+    let dir = Dir::new();
+    let elsewhere = dir.path().join("dead");
+    drop(UnixListener::bind(&elsewhere).expect("a socket"));
+    wait_until("the socket is dead", || is_dead(&elsewhere));
+    std::fs::rename(elsewhere, path).expect("moved");
 }
