@@ -103,7 +103,9 @@ fn programs_come_and_go_on_one_page() {
         assert_eq!(labels["job"], "numbers");
         let alone = server.text(path);
         assert!(!alone.contains("instance=\""), "{alone}");
-        assert!(value(&alone, "ghc_user_messages_total ") > Some(0.0));
+        until("its messages come there", || {
+            value(&server.text(path), "ghc_user_messages_total ") > Some(0.0)
+        });
     }
     // Other clients can read them meanwhile.
     let told = machine.eventlog(&["list", "--json"]).exits(0).json();
@@ -193,8 +195,22 @@ fn a_restart_is_another_instance_with_its_own_start() {
             value(&page(), "eventlog_exporter_programs{") == Some(0.0)
         });
     }
-    drop(server);
     assert_eq!(starts.len(), 2);
+    // What is told on the page is pushed a moment later.
+    until("all of them were pushed more than once", || {
+        let mut moments: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+        for request in receiver.taken() {
+            let instance = request.resource("service.instance.id").unwrap_or_default();
+            let points = request.points().into_iter();
+            let told = points.filter(|(name, _)| name == "ghc.user.messages");
+            let times = told.map(|(_, point)| nanos(&point, "timeUnixNano"));
+            moments.entry(instance).or_default().extend(times);
+        }
+        starts
+            .keys()
+            .all(|it| moments.get(it).is_some_and(|it| it.len() >= 2))
+    });
+    drop(server);
     let mut seen = BTreeMap::new();
     for request in receiver.taken() {
         let instance = request
@@ -286,7 +302,9 @@ fn one_that_is_killed_has_ended_and_others_take_its_name() {
     client.write_all(&log(8)).expect("it reads");
     until("the next one is told", || told(8));
     assert!(!told(7), "its name is another one's");
-    assert!(value(&server.text("/metrics/app"), "ghc_user_messages_total ") == Some(1.0));
+    until("its message comes", || {
+        value(&server.text("/metrics/app"), "ghc_user_messages_total ") == Some(1.0)
+    });
 }
 
 #[test]
@@ -296,10 +314,14 @@ fn it_ends_when_asked_to_and_gives_up_what_it_reads() {
     let Some(program) = machine.program() else {
         return;
     };
-    tool.prints_more_than(3);
-    let lines = tool.lines();
-    let line: Value = serde_json::from_str(&lines[2]).expect("JSON");
-    assert_eq!(line["resource"]["process.pid"], program.pid());
+    // The first lines may be printed before it is known which program it is.
+    until("the program is told", || {
+        let told = tool.lines().last().is_some_and(|line| {
+            let line: Value = serde_json::from_str(line).expect("JSON");
+            line["resource"]["process.pid"] == program.pid()
+        });
+        told && tool.count() > 3
+    });
     tool.signal(Signal::TERM);
     assert!(tool.end().success(), "{}", tool.told());
     let names = machine.names();

@@ -62,6 +62,18 @@ fn holder(machine: &Machine) -> Option<(u64, String)> {
     Some((by["pid"].as_u64()?, by["verb"].as_str()?.to_owned()))
 }
 
+/// The same; waits until there is one. A process that takes the slot is known a moment later, and one
+/// that cannot serve yet gives it back.
+#[track_caller]
+fn some_holder(machine: &Machine) -> (u64, String) {
+    let mut found = None;
+    until("somebody has the slot", || {
+        found = holder(machine);
+        found.is_some()
+    });
+    found.expect("it was waited for")
+}
+
 /// The session of a report, how many threads were created in it, and how many messages it counts.
 /// `None` before anything has arrived.
 fn counts(report: &str) -> Option<[u64; 3]> {
@@ -161,8 +173,7 @@ fn others_go_on_when_the_holder_is_killed() {
     until("the statistics go on", || {
         latest_counts(&stats)[2] > before[2] + 300
     });
-    until("another has the slot", || holder(&machine).is_some());
-    let (pid, _) = holder(&machine).expect("a holder");
+    let (pid, _) = some_holder(&machine);
     let pids = [
         record.child.id(),
         stats.child.id(),
@@ -234,8 +245,7 @@ fn one_after_the_other_is_killed() {
         tool.prints_more_than(5);
     }
     while let [_, _, ..] = tools[..] {
-        until("somebody has the slot", || holder(&machine).is_some());
-        let (pid, _) = holder(&machine).expect("a holder");
+        let (pid, _) = some_holder(&machine);
         let at = tools.iter().position(|it| u64::from(it.child.id()) == pid);
         let Some(at) = at else { continue };
         tools.remove(at).kill();
@@ -303,30 +313,35 @@ fn commands_reach_a_program_that_is_watched() {
     let mut first = show(&machine, &name);
     let mut second = machine.start(&["show", "--grep", "sync", &name]);
     first.prints_more_than(10);
-    machine
-        .eventlog(&["control", &name, "stop-user", "--linger", "100ms"])
-        .exits(0);
+    // The second one watches it as soon as it has seen one of these.
+    let control = |more: &[&str]| {
+        let command = ["control", &name, "--wait", "2m", "--linger", "100ms"];
+        machine.eventlog(&[&command, more].concat()).exits(0);
+    };
+    until("the second one watches it", || {
+        control(&["sync"]);
+        second.count() > 0
+    });
+    control(&["stop-user"]);
     // Everything logged before is delivered, and then there is no more.
     let since = Instant::now();
     let mut count = first.count();
+    let mut synced;
     loop {
+        synced = second.count();
         std::thread::sleep(std::time::Duration::from_millis(500));
         if std::mem::replace(&mut count, first.count()) == count {
             break;
         }
         assert!(since.elapsed() < LIMIT, "it goes on");
     }
-    machine
-        .eventlog(&["control", &name, "start-user", "sync"])
-        .exits(0);
-    second.prints_more_than(0);
+    control(&["start-user", "sync"]);
+    second.prints_more_than(synced);
     first.prints_more_than(count);
     // No process watches it: then it is connected to for a moment.
     first.kill();
     second.kill();
-    machine
-        .eventlog(&["control", &name, "flush", "--linger", "100ms"])
-        .exits(0);
+    control(&["flush"]);
     assert_eq!(machine.names(), [format!("{name}.sock")]);
 }
 

@@ -99,9 +99,21 @@ impl Machine {
             .expect("it starts");
         let running = Running(child);
         let path = socket.replace("%n-%p", &running.name());
-        until("the program listens", || Path::new(&path).exists());
+        until("the program listens", || listens(&path));
         Some(running)
     }
+}
+
+/// Whether a process listens at this path, as the kernel tells it: the socket exists before, and a
+/// connection would be that of a client.
+fn listens(path: &str) -> bool {
+    const LISTENS: &str = "00010000";
+    let sockets = std::fs::read("/proc/net/unix").expect("the sockets of this machine");
+    let sockets = String::from_utf8_lossy(&sockets).into_owned();
+    sockets.lines().any(|line| {
+        let flags = line.split_whitespace().nth(3);
+        flags == Some(LISTENS) && line.strip_suffix(path).is_some_and(|it| it.ends_with(' '))
+    })
 }
 
 /// A real program: it logs a message a millisecond, "number 1" and so on, until its input ends.
