@@ -7,7 +7,7 @@ use crate::common::{Dir, wait_until};
 use crate::counterparts::{Running, get, port, program, query, wait};
 use crate::found::Machine;
 use crate::grafana::Dashboard;
-use crate::receiver::{Receiver, Reply};
+use crate::receiver::{Receiver, Reply, SilentPort};
 use crate::scraping::Server;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -230,7 +230,8 @@ fn every_alert_can_fire() {
     let rules = rules.replace("rules:", "interval: 1s\n    rules:");
     dir.with("alerts.yml", rules.as_bytes());
     // One of the exporters is not there.
-    let both = format!("{page}, {}", port());
+    let silent = SilentPort::new();
+    let both = format!("{page}, {}", silent.address);
     let (_prometheus, at) = start(&prometheus, &dir, "prometheus.yml", &both);
     let mut firing = BTreeSet::new();
     let began = Instant::now();

@@ -8,7 +8,7 @@ use crate::common::{Dir, finished};
 use crate::pushing::{
     Exporter, START, arrived, beginning, messages, number, pushing, told_message, told_messages,
 };
-use crate::receiver::{Receiver, Reply, Seen};
+use crate::receiver::{Receiver, Reply, Seen, SilentPort};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
@@ -16,7 +16,6 @@ use prost::Message;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -32,10 +31,8 @@ fn is_long() -> bool {
 
 #[test]
 fn nothing_is_lost_while_nobody_listens() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
-    let url = format!("http://{address}");
+    let port = SilentPort::new();
+    let url = format!("http://{}", port.address);
     let mut child = pushing(&url, &["--signals", "metrics"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -52,8 +49,7 @@ fn nothing_is_lost_while_nobody_listens() {
     if is_long() {
         std::thread::sleep(MINUTE);
     }
-    let listener = TcpListener::bind(address).expect("the port is still free");
-    let receiver = Receiver::on(listener, |_| Reply::status(200));
+    let receiver = Receiver::on(port.listen(), |_| Reply::status(200));
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).expect("UTF-8");
     assert!(rest.contains("takes what is pushed again"), "{rest}");
@@ -94,10 +90,7 @@ fn outage(
         false => Reply::status(200),
     });
     let dir = Dir::new();
-    // This machine may be busy: what is answered late here is answered late on purpose.
-    let mut all = vec![("OTEL_EXPORTER_OTLP_TIMEOUT", "60000")];
-    all.extend(variables);
-    let (exporter, mut client) = Exporter::start(&dir, &receiver, more, &all);
+    let (exporter, mut client) = Exporter::start(&dir, &receiver, more, variables);
     client.write_all(&beginning(&[])).expect("it reads");
     let mut write = |from, to| client.write_all(&messages(from, to)).expect("it reads");
     let came = |at: u64| {

@@ -5,6 +5,7 @@
 
 use crate::common::{Dir, command, done};
 use crate::counterparts::{Running, get, one, port, program, query, wait};
+use crate::scraping::Server;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
@@ -36,8 +37,8 @@ fn all_ways_lead_to_the_same_values() {
     };
     let dir = Dir::new();
     let log = log();
-    let at = port();
-    let _server = Running::start(command().args(["metrics", &log, "--prometheus", &at]));
+    let server = Server::start(&[&log]);
+    let at = &server.address;
     let mut config =
         "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n".to_owned();
     for (via, protocol) in VIAS {

@@ -72,8 +72,17 @@ impl Authority {
     }
 }
 
-/// Pushes a log, for a moment.
+/// Pushes a log to a receiver that takes it.
 fn push(receiver: &Receiver, variables: &[(&str, &str)]) -> Done {
+    push_for("5m", receiver, variables)
+}
+
+/// Pushes a log for a moment, to a receiver that does not take it.
+fn push_in_vain(receiver: &Receiver, variables: &[(&str, &str)]) -> Done {
+    push_for("3s", receiver, variables)
+}
+
+fn push_for(patience: &str, receiver: &Receiver, variables: &[(&str, &str)]) -> Done {
     let log = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../formats/events/corpus/9.0.2-hello.eventlog"
@@ -91,7 +100,7 @@ fn push(receiver: &Receiver, variables: &[(&str, &str)]) -> Done {
             "--signals",
             "metrics",
         ])
-        .args(["--patience", "3s"])
+        .args(["--patience", patience])
         .envs(variables.iter().copied());
     done(&mut command)
 }
@@ -113,17 +122,17 @@ fn others_are_not() {
     let ca = authority.pem(&dir);
     // This authority has not been declared as trusted.
     let receiver = authority.receiver("localhost", false);
-    push(&receiver, &[])
+    push_in_vain(&receiver, &[])
         .exits(3)
         .says("cannot push to https://localhost");
     // Another one has.
     let elsewhere = Dir::new();
     let other = Authority::new().pem(&elsewhere);
-    push(&receiver, &[(CA, &other)]).exits(3);
+    push_in_vain(&receiver, &[(CA, &other)]).exits(3);
     assert!(receiver.seen().is_empty(), "nothing was told to it");
     // Its certificate is for another name.
     let receiver = authority.receiver("elsewhere.example", false);
-    push(&receiver, &[(CA, &ca)])
+    push_in_vain(&receiver, &[(CA, &ca)])
         .exits(3)
         .says("cannot push to https://localhost");
     assert!(receiver.seen().is_empty(), "nothing was told to it");
@@ -134,7 +143,7 @@ fn a_receiver_gets_the_certificate_that_it_wants() {
     let (dir, authority) = (Dir::new(), Authority::new());
     let ca = authority.pem(&dir);
     let receiver = authority.receiver("localhost", true);
-    push(&receiver, &[(CA, &ca)]).exits(3);
+    push_in_vain(&receiver, &[(CA, &ca)]).exits(3);
     assert!(receiver.seen().is_empty(), "it takes nothing from nobody");
     let identity = |issued: Issued, name: &str| {
         let key = issued.key.serialize_pem();
@@ -143,18 +152,19 @@ fn a_receiver_gets_the_certificate_that_it_wants() {
             dir.with(&format!("{name}.key"), key.as_bytes()),
         ]
     };
-    let with = |[certificate, key]: &[String; 2]| {
+    let with = |push: fn(&Receiver, &[(&str, &str)]) -> Done, [certificate, key]: [String; 2]| {
         push(
             &receiver,
             &[
                 (CA, &ca),
-                ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", certificate),
-                ("OTEL_EXPORTER_OTLP_CLIENT_KEY", key),
+                ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate),
+                ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key),
             ],
         )
     };
-    with(&identity(Authority::new().issue("stranger"), "stranger")).exits(3);
+    let stranger = identity(Authority::new().issue("stranger"), "stranger");
+    with(push_in_vain, stranger).exits(3);
     assert!(receiver.seen().is_empty(), "nor from a stranger");
-    with(&identity(authority.issue("client"), "client")).exits(0);
+    with(push, identity(authority.issue("client"), "client")).exits(0);
     assert!(!receiver.taken().is_empty());
 }

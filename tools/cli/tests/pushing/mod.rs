@@ -168,11 +168,13 @@ impl Drop for Exporter {
     }
 }
 
-/// Only these of the variables of OpenTelemetry.
+/// Only these of the variables of OpenTelemetry. This machine may be busy: unless they say something
+/// else, a receiver that answers late does so on purpose.
 fn own_variables(command: &mut Command, variables: &[(&str, &str)]) {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OTEL_")) {
         command.env_remove(name);
     }
+    command.env("OTEL_EXPORTER_OTLP_TIMEOUT", "60000");
     command.envs(variables.iter().copied());
 }
 

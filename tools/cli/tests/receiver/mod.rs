@@ -5,12 +5,38 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+/// A port at which nobody listens, and which no other test can get meanwhile.
+pub struct SilentPort {
+    pub address: SocketAddr,
+    socket: OwnedFd,
+}
+
+impl SilentPort {
+    pub fn new() -> Self {
+        let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+        let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None);
+        let socket = socket.expect("a socket");
+        let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        rustix::net::bind(&socket, &any).expect("a port");
+        let address = rustix::net::getsockname(&socket).expect("an address");
+        let address = address.try_into().expect("of the family");
+        Self { address, socket }
+    }
+
+    pub fn listen(self) -> TcpListener {
+        rustix::net::listen(&self.socket, 128).expect("it is ours");
+        self.socket.into()
+    }
+}
 
 /// A request.
 #[derive(Clone, Debug)]
