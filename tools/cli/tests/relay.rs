@@ -667,7 +667,7 @@ fn clients_can_send_commands() {
     let client = relaying.client();
     client.gets(header().len() + 1);
     let fan = format!("unix:{}", dir.file("fan.sock"));
-    eventlog(&["control", &fan, "flush"]).exits(0);
+    eventlog(&["control", &fan, "flush", "--wait", "2m"]).exits(0);
     let flush = b"\xf0\x9e\x97\x8c\x00\x13eventlog-socket-rts\x01";
     let mut frame = vec![0; flush.len()];
     stream.read_exact(&mut frame).expect("a command");
