@@ -16,6 +16,11 @@ use std::sync::Arc;
 const BITS: u32 = 6;
 const NUMBERS: usize = 1 << BITS;
 
+/// How many look-ups are remembered.
+const FOUND: usize = 16;
+/// None. No page has this key.
+const NOTHING: (u32, u32) = (u32::MAX, u32::MAX);
+
 /// The items of 64 numbers.
 #[derive(Clone, Debug)]
 struct Page<T> {
@@ -51,8 +56,9 @@ pub(crate) struct Pages<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
     len: usize,
-    /// The key and the slot of the page that was looked up last.
-    last: (u32, u32),
+    /// Keys and slots of pages that were looked up, by the low bits of the key: with the threads of
+    /// several capabilities in turns, the page is seldom the one before.
+    found: [(u32, u32); FOUND],
 }
 
 impl<T> Default for Pages<T> {
@@ -62,7 +68,7 @@ impl<T> Default for Pages<T> {
             slots: Vec::new(),
             free: Vec::new(),
             len: 0,
-            last: (u32::MAX, u32::MAX),
+            found: [NOTHING; FOUND],
         }
     }
 }
@@ -91,8 +97,8 @@ impl<T: Clone> Pages<T> {
     #[inline]
     pub(crate) fn get(&self, number: u32) -> Option<&T> {
         let (key, bit) = place(number);
-        let slot = match self.last {
-            (last, slot) if last == key => slot,
+        let slot = match self.found[key as usize % FOUND] {
+            (found, slot) if found == key => slot,
             _ => *self.index.get(&key)?,
         };
         let page = self.slots.get(slot as usize)?.page()?;
@@ -103,10 +109,11 @@ impl<T: Clone> Pages<T> {
     /// The page of a key, to be written to.
     #[inline]
     fn page_mut(&mut self, key: u32) -> Option<&mut Page<T>> {
-        if self.last.0 != key {
-            self.last = (key, *self.index.get(&key)?);
+        let found = &mut self.found[key as usize % FOUND];
+        if found.0 != key {
+            *found = (key, *self.index.get(&key)?);
         }
-        match self.slots.get_mut(self.last.1 as usize)? {
+        match self.slots.get_mut(found.1 as usize)? {
             Slot::Own(page) => Some(page),
             slot => own(slot),
         }
@@ -192,7 +199,7 @@ impl<T: Clone> Pages<T> {
         if empty && let Some(slot) = self.index.remove(&key) {
             self.slots[slot as usize] = Slot::Empty;
             self.free.push(slot);
-            self.last = (u32::MAX, u32::MAX);
+            self.found[key as usize % FOUND] = NOTHING;
         }
         Some(gone)
     }

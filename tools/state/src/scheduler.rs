@@ -85,7 +85,7 @@ impl Scheduler {
     fn speaks(&mut self, event: &impl Place) {
         self.spoke_last = event.cap();
         if let Some(number) = event.cap() {
-            self.cap(number).first.get_or_insert(event.at());
+            self.cap(number).first.get_or_insert_with(|| event.at());
         }
     }
 

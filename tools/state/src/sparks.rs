@@ -23,7 +23,8 @@ pub struct SparkCounters {
 }
 
 impl SparkCounters {
-    pub(crate) fn from_body(body: &EventBody<'_>) -> Option<Self> {
+    /// The counters in an event; `None` if it is another one.
+    pub fn from_body(body: &EventBody<'_>) -> Option<Self> {
         let EventBody::SparkCounters {
             created,
             dud,

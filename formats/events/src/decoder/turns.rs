@@ -94,6 +94,28 @@ impl Decoder {
         }
     }
 
+    /// Returns how many bytes at the front of `input` are events for which `holds`, without moving.
+    /// What is behind them is one for which it does not hold, or the end, or anything but an ordinary
+    /// event.
+    #[inline(always)]
+    pub fn events_while<'a>(
+        &self,
+        input: &'a [u8],
+        mut holds: impl FnMut(&Encoded<'a>) -> bool,
+    ) -> usize {
+        let mut place = self.place();
+        let mut rest = input;
+        while let Some(plain) = place.plain(&self.sizes, rest) {
+            let (raw, after) = rest.split_at(plain.length);
+            if !holds(&plain.encoded(raw)) {
+                break;
+            }
+            place.offset += plain.length as u64;
+            rest = after;
+        }
+        input.len() - rest.len()
+    }
+
     /// The time of the event at the front of `input`, if there is a whole one.
     #[inline]
     pub fn next_time(&mut self, input: &[u8]) -> Option<u64> {

@@ -2,6 +2,7 @@
 
 use super::fronts::Fronts;
 use super::piece::{Piece, Pieces, take_apart};
+use super::stops::Stops;
 use super::{MergeOptions, Step, Take};
 use crate::turn::Turn;
 use ghc_eventlog::{Decoder, Encoded, Error, EventBody, Gap, Header, Item, Run, Watermark};
@@ -18,6 +19,10 @@ const GLOBAL: u16 = 0xffff;
 /// The least number of bytes that are passed on at a time when too many are held.
 const AT_LEAST: usize = 64 << 10;
 
+/// The most events for which is found out at a time that they can be apart. They are decoded again
+/// soon after, from the processor's cache.
+const AHEAD: u32 = 1024;
+
 /// The blocks of one capability.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lane {
@@ -25,6 +30,8 @@ pub(super) struct Lane {
     pub(super) pieces: VecDeque<Arc<Piece>>,
     /// How far the first piece was passed on. 0: not even its marker.
     pub(super) at: usize,
+    /// Up to here, the events of the first piece are known to be apart from those of other lanes.
+    apart_to: usize,
     /// The time with which its last event counted. Its later events do not count as earlier,
     /// whatever their times.
     pub(super) reached: u64,
@@ -52,6 +59,7 @@ pub(super) struct Session {
     pub(super) lanes: Vec<Lane>,
     lane_of: Vec<u32>,
     fronts: Fronts,
+    stops: Stops,
     globals: VecDeque<Global>,
     pub(super) watermark: Watermark,
     /// Whether the capabilities were announced, or the merge has waited long enough.
@@ -60,6 +68,8 @@ pub(super) struct Session {
     pub(super) certain: u64,
     /// The time up to which events were passed on.
     pub(super) handed_on: u64,
+    /// The same with those that were passed on before earlier ones of other lanes.
+    ahead: u64,
     pub(super) late: u64,
     /// The latest end of a block, and where in the stream the last one ends.
     pub(super) delivered: (u64, u64),
@@ -84,11 +94,13 @@ impl Session {
             lanes: Vec::new(),
             lane_of: Vec::new(),
             fronts: Fronts::default(),
+            stops: Stops::default(),
             globals: VecDeque::new(),
             watermark,
             settled: false,
             certain: 0,
             handed_on: 0,
+            ahead: 0,
             late: 0,
             delivered: (0, 0),
             waiting: 0,
@@ -143,6 +155,7 @@ impl Session {
     fn fronts_anew(&mut self) {
         self.fronts.clear();
         for index in 0..self.lanes.len() {
+            self.lanes[index].apart_to = 0;
             self.front(index);
         }
     }
@@ -214,9 +227,31 @@ impl Session {
     }
 
     fn front(&mut self, lane: usize) {
-        if let Some((key, offset)) = Self::key(&mut self.decoder, &self.lanes[lane]) {
-            self.fronts.push((key, offset, lane as u32));
+        let key = Self::key(&mut self.decoder, &self.lanes[lane]);
+        let front = key.map(|(key, offset)| (key, offset, lane as u32));
+        if let Some(front) = front {
+            self.fronts.push(front);
         }
+        self.stops.set(lane, front);
+    }
+
+    /// Finds out how many of the next events of a lane are apart.
+    #[inline(always)]
+    fn look_ahead(&mut self, index: u32, is_apart: &impl Fn(&Encoded<'_>) -> bool) {
+        let lane = &mut self.lanes[index as usize];
+        let (Some(piece), Some(decoder)) = (lane.pieces.front(), &mut self.decoder) else {
+            return;
+        };
+        piece.seek(decoder, lane.at);
+        let (mut left, mut reached) = (AHEAD, lane.reached);
+        let length = decoder.events_while(&piece.bytes[lane.at..], |event| {
+            reached = reached.max(event.time);
+            left -= 1;
+            left > 0 && is_apart(event)
+        });
+        lane.apart_to = lane.at + length;
+        let stop = (reached, piece.offset, index);
+        self.stops.set(index as usize, Some(stop));
     }
 
     /// The time up to which nothing is missing, as far as is known now.
@@ -231,13 +266,19 @@ impl Session {
         self.certain
     }
 
-    /// Passes on what can be passed on.
+    /// Passes on what can be passed on. Events of which `is_apart` says so need not be in their place
+    /// among those of other lanes, if `APART` is set.
+    //
+    // Of two capabilities that are busy, nearly every event is followed by one of the other, and
+    // going from one to the other costs more than passing on an event. So where it makes no
+    // difference, a lane is passed on up to the next event of any lane that has to be in its place.
     #[inline]
-    pub(super) fn drain(
+    pub(super) fn drain<const APART: bool>(
         &mut self,
         options: &MergeOptions,
         pieces: &mut Pieces,
         each: &mut impl Take,
+        is_apart: &impl Fn(&Encoded<'_>) -> bool,
     ) -> Result<(), Error> {
         self.begin(each);
         if !self.globals.is_empty() {
@@ -258,11 +299,18 @@ impl Session {
             } else if key <= certain {
                 (Turn::Certain, certain)
             } else if too_much > 0 {
+                self.handed_on = self.handed_on.max(self.ahead);
                 (Turn::Early, u64::MAX)
             } else {
                 break;
             };
-            if let Some((other, at, _)) = self.fronts.second() {
+            let apart = APART && turn == Turn::Certain && lane.at.max(piece.begin) < lane.apart_to;
+            if apart {
+                let (stop, at, other) = self.stops.first();
+                if other != index {
+                    limit = limit.min(stop.saturating_sub(u64::from(at < offset)));
+                }
+            } else if let Some((other, at, _)) = self.fronts.second() {
                 limit = limit.min(other - u64::from(at < offset));
             }
             let Some(decoder) = &mut self.decoder else {
@@ -277,16 +325,18 @@ impl Session {
             }
             piece.seek(decoder, lane.at);
             let all = &piece.bytes[lane.at..];
-            // If too much is held, only the excess is passed on.
-            let enough = match turn {
-                Turn::Early => too_much.max(AT_LEAST).min(all.len()),
-                _ => all.len(),
+            let (enough, told) = match turn {
+                // If too much is held, only the excess is passed on.
+                Turn::Early => (too_much.max(AT_LEAST).min(all.len()), turn),
+                // Something earlier may follow, from another lane.
+                _ if apart => (lane.apart_to - lane.at, Turn::Early),
+                _ => (all.len(), turn),
             };
             let mut rest = &all[..enough];
             let mut count = 0;
             let mut next = decoder.events_until(&mut rest, &mut lane.reached, limit, |event| {
                 count += 1;
-                each.event(&event, turn);
+                each.event(&event, told);
             });
             let taken = enough - rest.len();
             lane.at += taken;
@@ -294,17 +344,26 @@ impl Session {
             match turn {
                 Turn::Late => self.late += count,
                 _ if count == 0 => {}
+                _ if apart => {
+                    self.ahead = self.ahead.max(lane.reached);
+                    self.handed_on = self.handed_on.max(key);
+                }
                 _ => self.handed_on = self.handed_on.max(lane.reached),
             }
             if next.is_none() && enough < all.len() && taken > 0 {
                 next = Self::key(&mut self.decoder, lane).map(|(key, _)| key);
             }
             if let Some(next) = next {
+                let looks_ahead = APART && lane.at >= lane.apart_to;
                 self.fronts.replace((next, offset, index));
+                if looks_ahead {
+                    self.look_ahead(index, is_apart);
+                }
             } else {
                 self.end_of_piece(index as usize, options, pieces, each)?;
             }
         }
+        self.handed_on = self.handed_on.max(self.ahead);
         Ok(())
     }
 
@@ -322,6 +381,7 @@ impl Session {
             return Ok(());
         };
         let at = std::mem::take(&mut lane.at);
+        lane.apart_to = 0;
         if let (Some(marker), true) = (&piece.marker, piece.ends) {
             // Later events were written after this, even if they are dated back.
             lane.reached = lane.reached.max(marker.end);
@@ -332,10 +392,13 @@ impl Session {
             self.take_apart(&piece, at, options, each)?;
             self.fronts_anew();
         } else {
-            match Self::key(&mut self.decoder, &self.lanes[index]) {
-                Some((key, offset)) => self.fronts.replace((key, offset, index as u32)),
+            let key = Self::key(&mut self.decoder, &self.lanes[index]);
+            let front = key.map(|(key, offset)| (key, offset, index as u32));
+            match front {
+                Some(front) => self.fronts.replace(front),
                 None => self.fronts.pop(),
             }
+            self.stops.set(index, front);
         }
         if let Ok(piece) = Arc::try_unwrap(piece) {
             pieces.recycle(piece.bytes);

@@ -154,6 +154,7 @@ impl Merge {
                 rest: Vec::new(),
                 undecided: false,
                 raw: None,
+                is_whole: false,
                 exact_until: 0,
             },
             failed: self.failed,
