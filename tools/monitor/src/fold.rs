@@ -6,12 +6,13 @@ pub(crate) mod slots;
 pub(crate) mod threads;
 
 use crate::kept::Kept;
+use eventlog_relay::{Piece, PieceKind};
 use eventlog_state::{
     Collection, Fact, Keep, Limits, Loss, Merge, MergeOptions, Phase, Span, SparkCounters, State,
-    Step, Totals, Turn,
+    Step, Take, Totals, Turn,
 };
 use figures::Figures;
-use ghc_eventlog::{Event, EventBody, Header, StopStatus};
+use ghc_eventlog::{Encoded, EventBody, Header, StopStatus, ids};
 use heap::Heap;
 use std::sync::Arc;
 use threads::Threads;
@@ -54,11 +55,20 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    #[inline]
     fn fact(&mut self, fact: &Fact<'_>) {
         match fact {
             Fact::Thread(interval) => self.threads.interval(interval),
-            Fact::Gone { id, thread } => self.threads.gone(*id, thread),
             Fact::Cap(interval) => self.figures.cap(interval),
+            Fact::Wakeup(_) | Fact::Migration(_) | Fact::Part(_) => {}
+            _ => self.rare(fact),
+        }
+    }
+
+    #[inline(never)]
+    fn rare(&mut self, fact: &Fact<'_>) {
+        match fact {
+            Fact::Gone { id, thread } => self.threads.gone(*id, thread),
             Fact::Collection(collection) => {
                 self.figures.collection(collection);
                 self.collections.push(**collection);
@@ -72,32 +82,34 @@ impl Seen {
         }
     }
 
-    #[inline]
-    fn event(&mut self, event: &Event<'_>) {
+    #[inline(always)]
+    fn event(&mut self, event: &Encoded<'_>) {
         self.figures.event(event.time);
-        match event.body {
-            EventBody::CreateThread { .. } => self.figures.thread(event.time, 1),
-            EventBody::StopThread {
-                status: StopStatus::FINISHED,
-                ..
-            } => self.figures.thread(event.time, -1),
-            EventBody::SparkCounters {
-                created,
-                dud,
-                overflowed,
-                converted,
-                gcd,
-                fizzled,
-                remaining,
-            } => {
-                let Some(cap) = event.cap else { return };
-                let mut now = SparkCounters::default();
-                (now.created, now.dud, now.overflowed) = (created, dud, overflowed);
-                (now.converted, now.gcd, now.fizzled) = (converted, gcd, fizzled);
-                now.remaining = remaining;
-                self.figures.sparks(event.time, cap, &now);
+        // Most events need not be decoded.
+        match event.id() {
+            ids::STOP_THREAD => {
+                if let EventBody::StopThread {
+                    status: StopStatus::FINISHED,
+                    ..
+                } = event.body_as(ids::STOP_THREAD)
+                {
+                    self.figures.thread(event.time, -1);
+                }
             }
+            ids::CREATE_THREAD => {
+                if let EventBody::CreateThread { .. } = event.body_as(ids::CREATE_THREAD) {
+                    self.figures.thread(event.time, 1);
+                }
+            }
+            ids::SPARK_COUNTERS => self.sparks(event),
             _ => {}
+        }
+    }
+
+    #[inline(never)]
+    fn sparks(&mut self, event: &Encoded<'_>) {
+        if let (Some(cap), Some(now)) = (event.cap, SparkCounters::from_body(&event.body())) {
+            self.figures.sparks(event.time, cap, &now);
         }
     }
 }
@@ -140,9 +152,12 @@ impl Fold {
         }
     }
 
-    /// Adds the next bytes.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.merge.push_bytes(bytes);
+    /// Adds the next piece.
+    pub(crate) fn push(&mut self, piece: &Piece) {
+        match piece.kind {
+            PieceKind::Block => self.merge.push_block(&piece.bytes),
+            _ => self.merge.push_bytes(&piece.bytes),
+        }
         self.drain();
     }
 
@@ -165,19 +180,12 @@ impl Fold {
     }
 
     fn drain(&mut self) {
-        let (state, totals, seen) = (&mut self.state, &mut self.totals, &mut self.seen);
-        let result = self.merge.drain(&mut |step| match step {
-            Step::Block(block) => {
-                totals.block(block);
-                state.block(block, &mut |fact| {
-                    totals.see(&fact);
-                    seen.fact(&fact);
-                });
-            }
-            Step::Event(event, turn) => apply(event, turn, state, totals, seen),
-            Step::Gap(gap) => totals.gap(gap),
-            Step::Session(_) | Step::End => {}
-        });
+        let taking = &mut Taking {
+            state: &mut self.state,
+            totals: &mut self.totals,
+            seen: &mut self.seen,
+        };
+        let result = self.merge.drain_apart(taking, &is_apart);
         // With recovery no error ends it.
         debug_assert!(result.is_ok());
     }
@@ -205,12 +213,53 @@ impl Fold {
     }
 }
 
-#[inline]
-fn apply(event: &Event<'_>, turn: Turn, state: &mut State, totals: &mut Totals, seen: &mut Seen) {
-    totals.event(event);
-    seen.event(event);
-    state.apply(event, turn, &mut |fact| {
-        totals.see(&fact);
-        seen.fact(&fact);
-    });
+/// Whether an event has to be in order with those of its own capability only: one that makes its
+/// thread run, stop or wait there. Who owns the thread does not change with it, and what becomes
+/// of it are sums.
+#[inline(always)]
+fn is_apart(event: &Encoded<'_>) -> bool {
+    match event.id() {
+        ids::RUN_THREAD | ids::THREAD_WAKEUP => true,
+        ids::STOP_THREAD => match event.body_as(ids::STOP_THREAD) {
+            EventBody::StopThread { status, .. } => status != StopStatus::FINISHED,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Takes what the merge passes on, events without decoding them.
+struct Taking<'a> {
+    state: &'a mut State,
+    totals: &'a mut Totals,
+    seen: &'a mut Seen,
+}
+
+impl Take for Taking<'_> {
+    #[inline(always)]
+    fn event(&mut self, event: &Encoded<'_>, turn: Turn) {
+        let (totals, seen) = (&mut *self.totals, &mut *self.seen);
+        totals.event_encoded(event);
+        seen.event(event);
+        self.state.apply_encoded(event, turn, &mut |fact| {
+            totals.see(&fact);
+            seen.fact(&fact);
+        });
+    }
+
+    fn step(&mut self, step: Step<'_>) {
+        match step {
+            Step::Block(block) => {
+                let (totals, seen) = (&mut *self.totals, &mut *self.seen);
+                totals.block(block);
+                self.state.block(block, &mut |fact| {
+                    totals.see(&fact);
+                    seen.fact(&fact);
+                });
+            }
+            Step::Event(event, turn) => self.event(&event.encoded(), turn),
+            Step::Gap(gap) => self.totals.gap(gap),
+            Step::Session(_) | Step::End => {}
+        }
+    }
 }

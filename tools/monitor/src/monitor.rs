@@ -1,5 +1,6 @@
-//! The monitor: reads sources, each on a separate thread.
+//! The monitor: reads sources, each on two threads of its own.
 
+use crate::folding::Folding;
 use crate::http::{self, Listen, Server, Token};
 use crate::input::Input;
 use crate::reading::Reading;
@@ -51,7 +52,7 @@ impl Monitor {
     ///
     /// # Errors
     ///
-    /// If its thread cannot be started.
+    /// If its threads cannot be started.
     pub fn add(&self, name: &str, from: &str, live: bool, input: Input) -> io::Result<Reads> {
         let origin = Origin {
             name: name.to_owned(),
@@ -60,7 +61,7 @@ impl Monitor {
         };
         let over = Arc::new(AtomicBool::new(false));
         let reads = Reads(Arc::clone(&over));
-        let reading = Reading::new(Arc::clone(&self.registry), origin);
+        let reading = Reading::new(Arc::clone(&self.registry), origin, Folding::start()?);
         std::thread::Builder::new()
             .name("monitor-reads".to_owned())
             .spawn(move || {

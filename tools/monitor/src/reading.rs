@@ -1,5 +1,6 @@
-//! The thread that reads a source.
+//! The thread that reads a source, and passes on what it has read to the one that folds it.
 
+use crate::folding::Folding;
 use crate::heap_file::MAGIC;
 use crate::input::Input;
 use crate::raw::Raw;
@@ -44,6 +45,7 @@ impl Form {
 pub(crate) struct Reading {
     registry: Arc<Registry>,
     origin: Arc<Origin>,
+    folding: Folding,
     /// The latest session, and the number of earlier ones.
     session: Arc<Session>,
     number: u64,
@@ -52,12 +54,13 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub(crate) fn new(registry: Arc<Registry>, origin: Origin) -> Self {
+    pub(crate) fn new(registry: Arc<Registry>, origin: Origin, folding: Folding) -> Self {
         let origin = Arc::new(origin);
         let session = registry.session(&origin, 0);
         Self {
             registry,
             origin,
+            folding,
             session,
             number: 0,
             file: None,
@@ -77,7 +80,7 @@ impl Reading {
                     self.finish(std::mem::take(&mut form));
                 }
                 Ok(Arrival::End) => break,
-                Ok(_) => self.session.idle(),
+                Ok(_) => self.idle(),
                 Err(error) => {
                     let cause = std::error::Error::source(&error);
                     let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -98,7 +101,10 @@ impl Reading {
     /// This many bytes were read into the room.
     fn filled(&mut self, form: &mut Form, count: usize, input: &mut Input) {
         match form {
-            Form::Log(framer) => framer.filled(count, &mut |framed| self.take(framed)),
+            Form::Log(framer) => {
+                framer.filled(count, &mut |framed| self.take(framed));
+                self.folding.begin();
+            }
             Form::Heap(buffer) => self.session.push_heap(&buffer[..count]),
             Form::Unknown(first, filled) => {
                 *filled += count;
@@ -127,7 +133,7 @@ impl Reading {
     /// Goes on to the next session if this one has begun.
     fn fresh(&mut self) {
         if self.session.is_begun() {
-            self.session.end(0);
+            self.end(0);
             self.number += 1;
             self.session = self.registry.session(&self.origin, self.number);
         }
@@ -143,7 +149,10 @@ impl Reading {
                 };
                 self.session.begin(header, raw);
             }
-            Framed::Piece(piece) => self.session.push(&piece),
+            Framed::Piece(piece) => {
+                self.session.push(&piece);
+                self.folding.push(&self.session, piece);
+            }
             Framed::Garbage(error) => {
                 let name = &self.origin.from;
                 let message = format!(
@@ -168,7 +177,26 @@ impl Reading {
             Form::Log(framer) => framer.finish(&mut |framed| self.take(framed)),
         };
         if self.session.is_begun() {
-            self.session.end(cut_off);
+            self.end(cut_off);
+        }
+    }
+
+    /// The session has ended. What its end means is known when everything is folded.
+    fn end(&self, cut_off: u64) {
+        if !self.folding.finish(&self.session) {
+            let name = &self.origin.from;
+            self.session.fail(format!(
+                "the events of {name} are not followed any further because of a fault in this \
+                 program; please report it"
+            ));
+        }
+        self.session.end(cut_off);
+    }
+
+    /// Nothing has arrived for a moment.
+    fn idle(&self) {
+        if self.session.idle() {
+            self.folding.flush(&self.session);
         }
     }
 }

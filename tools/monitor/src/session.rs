@@ -1,4 +1,10 @@
 //! One log: its bytes, its fold, and its rows; or one heap profile.
+//!
+//! Two threads write to a log, and any number of others look at it. The one that reads the source
+//! calls `push` for each piece, `idle`, `fail` and `end`; the one that folds calls `fold` for each
+//! piece after that, `flush` and `finish`, in the order in which the first one asked for them. What
+//! the list says of a log (its bytes, its events, whether it has ended) follows the fold, which is
+//! behind. The end is waited for: `end` is called when `finish` has returned.
 
 use crate::drawn::Drawn;
 use crate::fold::Fold;
@@ -52,6 +58,8 @@ pub(crate) struct Session {
     origin: Arc<Origin>,
     data: OnceLock<Data>,
     status: Mutex<Status>,
+    /// Held while the summary is made.
+    summing: Mutex<()>,
 }
 
 /// The data of a log that has begun.
@@ -85,8 +93,16 @@ struct Status {
     reaches: u64,
     ended: bool,
     error: Option<String>,
-    /// Bytes have arrived that may still wait to be put in order.
-    waits: bool,
+    waits: Waits,
+}
+
+/// Whether events may still wait to be put in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    No,
+    Yes,
+    /// They will be folded as they are.
+    Asked,
 }
 
 impl Session {
@@ -113,8 +129,9 @@ impl Session {
                 reaches: 0,
                 ended: false,
                 error: None,
-                waits: false,
+                waits: Waits::No,
             }),
+            summing: Mutex::default(),
         }
     }
 
@@ -198,7 +215,7 @@ impl Session {
         }
     }
 
-    /// Adds the next piece.
+    /// Adds the next piece to everything but the fold.
     pub(crate) fn push(&self, piece: &Piece) {
         let Some(contents) = self.contents() else {
             return;
@@ -222,17 +239,25 @@ impl Session {
         if piece.kind != PieceKind::Faulty {
             contents.places.change().push(piece);
         }
-        let before = {
+        self.status().came = Instant::now();
+    }
+
+    /// Folds the next piece, which was pushed before.
+    pub(crate) fn fold(&self, piece: &Piece) {
+        let Some(contents) = self.contents() else {
+            return;
+        };
+        let has_moved = {
             let mut fold = contents.fold.change();
             let before = fold.totals().events();
-            fold.push(&piece.bytes);
+            fold.push(piece);
             fold.totals().events() != before
         };
         let now = Instant::now();
         let mut status = self.status();
-        (status.came, status.waits) = (now, true);
+        status.waits = Waits::Yes;
         status.reaches = status.reaches.max(piece.reaches());
-        if before {
+        if has_moved {
             status.moved = now;
         }
         status.ended = piece.kind == PieceKind::End;
@@ -247,38 +272,50 @@ impl Session {
         }
     }
 
+    /// Folds the events that wait for others, after [`idle`](Self::idle) asked for it.
+    pub(crate) fn flush(&self) {
+        if let Some(contents) = self.contents() {
+            self.hurry(contents);
+            self.summarise();
+        }
+    }
+
     /// Folds the waiting events.
     fn hurry(&self, contents: &Contents) {
         if contents.fold.look().held() > 0 {
             contents.fold.change().flush();
         }
         let mut status = self.status();
-        (status.moved, status.waits) = (Instant::now(), false);
+        (status.moved, status.waits) = (Instant::now(), Waits::No);
     }
 
-    /// Nothing has arrived for a moment.
-    pub(crate) fn idle(&self) {
-        let Some(contents) = self.contents() else {
-            if self.is_begun() {
-                self.summarise();
-            }
-            return;
-        };
-        // A file is complete at once, but a program may only have paused.
-        let status = self.status();
-        let over = !self.origin.live || status.came.elapsed() >= PATIENCE;
-        let stuck = status.waits && over;
-        drop(status);
-        if stuck {
-            self.hurry(contents);
-        }
-        self.summarise();
-    }
-
-    /// The log has ended.
-    pub(crate) fn end(&self, cut_off: u64) {
+    /// Folds the end of the log.
+    pub(crate) fn finish(&self) {
         if let Some(contents) = self.contents() {
             contents.fold.change().finish();
+        }
+    }
+
+    /// Nothing has arrived for a moment. Returns whether to [`flush`](Self::flush).
+    pub(crate) fn idle(&self) -> bool {
+        if !self.is_begun() {
+            return false;
+        }
+        let mut status = self.status();
+        // A file is complete at once, but a program may only have paused.
+        let over = !self.origin.live || status.came.elapsed() >= PATIENCE;
+        let stuck = over && status.waits == Waits::Yes;
+        if stuck {
+            status.waits = Waits::Asked;
+        }
+        drop(status);
+        self.summarise();
+        stuck
+    }
+
+    /// The log has ended, and its end is folded.
+    pub(crate) fn end(&self, cut_off: u64) {
+        if let Some(contents) = self.contents() {
             contents.rows.change().finish();
         }
         if cut_off > 0 {
@@ -323,13 +360,18 @@ impl Session {
     }
 
     fn summarise(&self) {
-        let mut summary = self.status().summary.clone();
-        let mut bytes = None;
+        // One after the other: what is told later must not be older.
+        let _alone = self.summing.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = self.status();
+        let mut summary = status.summary.clone();
+        // Before the rest is looked at: of a log that has ended, all of it is told.
+        (summary.ended, summary.bytes) = (status.ended, status.reaches);
+        drop(status);
         if let Some(Data::Heap(file)) = self.data.get() {
             let file = file.look();
             (summary.begin, summary.end) = file.times();
             summary.heap_file = Some(file.about());
-            bytes = Some(file.bytes());
+            summary.bytes = file.bytes();
         }
         if let Some(contents) = self.contents() {
             contents.drawn.grown();
@@ -355,9 +397,7 @@ impl Session {
             summary.threads_ever = totals.threads_created();
         }
         let mut status = self.status();
-        summary.bytes = bytes.unwrap_or(status.reaches);
-        summary.ended = status.ended;
-        summary.live = self.origin.live && !status.ended;
+        summary.live = self.origin.live && !summary.ended;
         summary.error.clone_from(&status.error);
         status.summary = summary;
         status.told = Instant::now();

@@ -3,7 +3,7 @@
 use super::slots::{Point, Slots};
 use eventlog_series::Pyramid;
 use eventlog_state::{CapInterval, CapState, Collection, HeapKind, HeapValue, SparkCounters};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The most heaps, and capabilities with sparks, that have series; a log may claim any
 /// number.
@@ -101,7 +101,8 @@ pub(crate) struct Figures {
     threads: Pyramid,
     sparks: BTreeMap<u16, Sparks>,
     activity: Activity,
-    caps: BTreeSet<u16>,
+    /// By number, whether a capability has done anything.
+    caps: Vec<bool>,
 }
 
 impl Figures {
@@ -148,7 +149,11 @@ impl Figures {
     }
 
     pub(super) fn cap(&mut self, interval: &CapInterval) {
-        self.caps.insert(interval.cap);
+        let index = usize::from(interval.cap);
+        if self.caps.len() <= index {
+            self.caps.resize(index + 1, false);
+        }
+        self.caps[index] = true;
         if interval.state == CapState::Mutator {
             self.activity.add(interval.from, interval.to);
         }
@@ -231,7 +236,8 @@ impl Figures {
             "events.rate" => return Some(self.events.sums((from, to), count)),
             "threads.live" => &self.threads,
             "activity" => {
-                let caps = self.caps.len().max(1) as f64;
+                let caps = self.caps.iter().filter(|did| **did).count();
+                let caps = caps.max(1) as f64;
                 return Some(self.activity.points((from, to), count, caps));
             }
             _ => {
