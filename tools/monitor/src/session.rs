@@ -87,8 +87,9 @@ impl Contents {
 struct Status {
     summary: Summary,
     told: Instant,
-    /// When bytes last arrived, and when the fold last advanced.
+    /// When bytes last arrived.
     came: Instant,
+    /// When the fold last advanced, or since when something waits.
     moved: Instant,
     reaches: u64,
     ended: bool,
@@ -247,6 +248,11 @@ impl Session {
         let Some(contents) = self.contents() else {
             return;
         };
+        // Before this piece, since what belongs between is about to arrive: a flush hands over one
+        // capability after the other.
+        if self.is_stuck() {
+            self.hurry(contents);
+        }
         let has_moved = {
             let mut fold = contents.fold.change();
             let before = fold.totals().events();
@@ -255,21 +261,23 @@ impl Session {
         };
         let now = Instant::now();
         let mut status = self.status();
-        status.waits = Waits::Yes;
-        status.reaches = status.reaches.max(piece.reaches());
-        if has_moved {
+        if has_moved || status.waits == Waits::No {
             status.moved = now;
         }
+        status.waits = Waits::Yes;
+        status.reaches = status.reaches.max(piece.reaches());
         status.ended = piece.kind == PieceKind::End;
         let due = status.ended || now.duration_since(status.told) >= OFTEN;
-        let stuck = now.duration_since(status.moved) >= PATIENCE;
         drop(status);
-        if stuck {
-            self.hurry(contents);
-        }
-        if due || stuck {
+        if due {
             self.summarise();
         }
+    }
+
+    /// Whether something has waited for too long, and nothing was folded meanwhile.
+    fn is_stuck(&self) -> bool {
+        let status = self.status();
+        status.waits != Waits::No && status.moved.elapsed() >= PATIENCE
     }
 
     /// Folds the events that wait for others, after [`idle`](Self::idle) asked for it.
@@ -285,8 +293,7 @@ impl Session {
         if contents.fold.look().held() > 0 {
             contents.fold.change().flush();
         }
-        let mut status = self.status();
-        (status.moved, status.waits) = (Instant::now(), Waits::No);
+        self.status().waits = Waits::No;
     }
 
     /// Folds the end of the log.

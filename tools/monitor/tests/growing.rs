@@ -4,6 +4,7 @@
 use crate::site::{Log, Site, block, message, until};
 use ghc_eventlog::{DATA_END, EventBody, Header};
 use std::io::Write;
+use std::time::Duration;
 
 fn append(path: &std::path::Path, bytes: &[u8]) {
     let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
@@ -74,6 +75,33 @@ fn a_program_without_events_lacks_only_them() {
     let then = missing(1);
     assert!(then.contains("collections"), "{then}");
     assert!(!then.split(", ").any(|it| it == "events"), "{then}");
+}
+
+#[test]
+fn what_arrives_after_a_pause_is_in_order() {
+    let site = Site::new();
+    let mut program = site.program("rests");
+    let log = Log::new().messages(0, &[(10, "one")]);
+    program.write_all(&log.bytes).unwrap();
+    let header = log.header.clone();
+    let folded = |events: u64| {
+        until("they are folded", || {
+            let session = site.sessions("rests").pop()?;
+            (session["events"] == events).then_some(session)
+        })
+    };
+    let piece = |cap, time, text| block(&header, Some(cap), &[(time, message(text))]);
+    program.write_all(&piece(1, 11, "two")).unwrap();
+    folded(2);
+    // Longer than events wait, with nothing that waits.
+    std::thread::sleep(Duration::from_millis(1100));
+    // A flush hands over one capability after the other.
+    let flushed = [piece(0, 50, "four"), piece(1, 40, "three")].concat();
+    program.write_all(&flushed).unwrap();
+    let session = folded(4);
+    let id = session["id"].as_str().unwrap();
+    let told = site.get(&format!("s/{id}/overview"));
+    assert_eq!(told["losses"]["late"], 0);
 }
 
 #[test]
