@@ -209,7 +209,7 @@ impl Fold {
 
     /// Bytes of events that wait to be put in order.
     pub(crate) fn held(&self) -> usize {
-        self.merge.held_bytes()
+        self.merge.waiting_bytes()
     }
 }
 

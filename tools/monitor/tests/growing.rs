@@ -45,6 +45,8 @@ fn a_file_is_followed_to_its_end() {
         (session()["ended"] == true).then_some(())
     });
     assert_eq!(session()["error"], serde_json::Value::Null);
+    let told = site.get(&format!("s/{id}/stream"));
+    assert_eq!(told["waiting_bytes"], 0);
     assert_eq!(site.sessions("grows").len(), 1);
     // Nothing was copied.
     assert!(!site.kept.0.join("cache").exists());

@@ -472,10 +472,14 @@ impl Merge {
         self.sessions.back().map(|session| &session.watermark)
     }
 
-    /// Bytes that are held.
+    /// Bytes of blocks with events that wait to be put in order.
+    pub fn waiting_bytes(&self) -> usize {
+        self.sessions.iter().map(|session| session.held).sum()
+    }
+
+    /// Memory that is held, in bytes.
     pub fn held_bytes(&self) -> usize {
-        let sessions: usize = self.sessions.iter().map(|session| session.held).sum();
-        sessions + self.pieces.held() + self.intake.rest.capacity()
+        self.waiting_bytes() + self.pieces.held() + self.intake.rest.capacity()
     }
 
     /// How many events were passed on late so far.
