@@ -1,9 +1,9 @@
-//! Lists the files of the pages, to include each in the program: `web/index.html`, and all of
-//! `web/app`.
+//! Lists the files of the pages, to include each in the program: `web/index.html`, with links to all
+//! modules, and all of `web/app`.
 
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The content type by file extension; files with other extensions are not part of the
 /// pages.
@@ -20,14 +20,32 @@ fn main() {
     let web = Path::new(&root).join("web");
     println!("cargo::rerun-if-changed=web/index.html");
     println!("cargo::rerun-if-changed=web/app");
+    let mut files = Vec::new();
+    walk(&web.join("app"), "/app", &mut files);
+    let index = Path::new(&out).join("index.html");
+    let page = fs::read_to_string(web.join("index.html")).expect("the page can be read");
+    fs::write(&index, preloading(&page, &files)).expect("the page can be written");
     let mut list = String::from("&[\n");
-    add(&web.join("index.html"), "/", &mut list);
-    walk(&web.join("app"), "/app", &mut list);
+    add(&index, "/", &mut list);
+    for (path, at) in files {
+        add(&path, &at, &mut list);
+    }
     list.push_str("]\n");
     fs::write(Path::new(&out).join("assets.rs"), list).expect("the list can be written");
 }
 
-fn walk(folder: &Path, at: &str, list: &mut String) {
+/// The page with a link to each module: a browser loads them all at once, instead of one level of
+/// imports after the other.
+fn preloading(page: &str, files: &[(PathBuf, String)]) -> String {
+    let (head, rest) = page.split_once("</head>").expect("the page has a head");
+    let mut page = head.to_owned();
+    for (_, at) in files.iter().filter(|(_, at)| at.ends_with(".js")) {
+        let _ = writeln!(page, "<link rel=\"modulepreload\" href=\"{at}\">");
+    }
+    page + "</head>" + rest
+}
+
+fn walk(folder: &Path, at: &str, files: &mut Vec<(PathBuf, String)>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
@@ -39,8 +57,8 @@ fn walk(folder: &Path, at: &str, list: &mut String) {
         };
         let at = format!("{at}/{name}");
         match path.is_dir() {
-            true => walk(&path, &at, list),
-            false => add(&path, &at, list),
+            true => walk(&path, &at, files),
+            false => files.push((path, at)),
         }
     }
 }

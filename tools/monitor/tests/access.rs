@@ -295,3 +295,33 @@ fn a_unix_socket_is_its_owners_alone() {
     drop(site);
     assert!(!path.exists());
 }
+
+/// Otherwise a browser learns of a module only when it has the one that imports it.
+#[test]
+fn the_page_names_all_its_modules() {
+    let site = Site::new();
+    let page = site.ask("GET /", "", b"");
+    let page = String::from_utf8(page.body).unwrap();
+    let web = concat!(env!("CARGO_MANIFEST_DIR"), "/web");
+    let mut folders = vec![format!("{web}/app")];
+    let mut modules = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path.display().to_string());
+                continue;
+            }
+            let path = path.display().to_string();
+            let at = path.strip_prefix(web).unwrap();
+            if !at.ends_with(".js") {
+                continue;
+            }
+            modules += 1;
+            let link = format!("<link rel=\"modulepreload\" href=\"{at}\">");
+            assert!(page.contains(&link), "{link}");
+            assert_eq!(site.ask(&format!("GET {at}"), "", b"").status, 200, "{at}");
+        }
+    }
+    assert!(modules > 40, "{modules}");
+}
