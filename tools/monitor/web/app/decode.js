@@ -1,5 +1,8 @@
 // Decodes tiles (the format is in tools/monitor/README.md, "The API").
 
+/** About how much memory the objects of a tile take besides its content. */
+const OBJECTS = 500;
+
 /** The number of pixels of a tile. */
 export const WIDTH = 512;
 
@@ -41,9 +44,9 @@ export function tile(bytes) {
   if (bytes[0] === 2) {
     // Copied, because a view would keep the whole response in memory.
     const shares = bytes.slice(2);
-    return { kind: "shares", final, shares, states: Math.floor(shares.length / WIDTH), bytes: shares.length + 100 };
+    return { kind: "shares", final, shares, states: Math.floor(shares.length / WIDTH), bytes: shares.length + OBJECTS };
   }
-  return { kind: "nothing", final, bytes: 60 };
+  return { kind: "nothing", final, bytes: 150 };
 }
 
 /**
@@ -78,5 +81,5 @@ function intervals(bytes, final) {
     state[i] = number();
     detail[i] = number();
   }
-  return { kind: "intervals", final, from, to, state, detail, bytes: count * 25 + 200 };
+  return { kind: "intervals", final, from, to, state, detail, bytes: count * 25 + 4 * OBJECTS };
 }

@@ -6,7 +6,7 @@ import { tiles as decode, WIDTH } from "./decode.js";
 /** @typedef {{ tile: Tile, used: number, stale: boolean }} Entry */
 /** A request. `ahead`: nothing that is visible needs it. @typedef {{ ahead: boolean, stop: AbortController }} Request */
 
-const LIMIT = 48 * 2 ** 20;
+const LIMIT = 24 * 2 ** 20;
 /** Rows and tiles of one request: small, so that the first answer arrives early. */
 const ROWS = 64;
 /** The target time of an answer, in ms: the size of requests is adapted to it. */
