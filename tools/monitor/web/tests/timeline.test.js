@@ -142,6 +142,7 @@ test("the timeline shows details of what is clicked, and has a row for each thre
   await page.getByRole("button", { name: /Threads/ }).click();
   await page.locator(".lane-name.thread").filter({ hasText: "worker number 2" }).waitFor();
   await until(async () => (await pixels(page, { blocked: "#8C8C8C" })).blocked > 100, "threads that are blocked");
+  await rests(page);
   await screenshot(page, "timeline-threads");
   assert.deepEqual(faults, []);
   await context.close();

@@ -35,6 +35,8 @@ export class View {
   marked = null;
   /** The duration of the last frames, for measurements. @type {number[]} */
   frames = [];
+  /** When the first whole picture was drawn, in ms since the page was opened. @type {number | null} */
+  complete = null;
   left = 0;
   width = 1;
   ratio = 1;
@@ -111,6 +113,7 @@ export class View {
     const top = this.scroller.scrollTop;
     const seen = this.rows.between(top, top + height);
     this.#paint(seen, top, pixels);
+    if (this.data.rows && !this.tiles.lacking) this.complete ??= performance.now();
     drawOver(this, seen, top, height);
     this.texts.draw(seen, top);
     this.ruler.draw(this.width, this.cursor);
