@@ -37,7 +37,7 @@ export function mount(root, session, signal) {
       { key: "sync", name: "Sync", number: true, title: "From the request until all capabilities had stopped", text: ({ sync }) => duration(sync), value: ({ sync }) => sync },
       { key: "copied", name: "Copied", number: true, text: ({ copied }) => bytes(copied), value: ({ copied }) => copied },
       { key: "slop", name: "Slop", number: true, text: ({ slop }) => bytes(slop), value: ({ slop }) => slop },
-      { key: "fragmentation", name: "Fragmentation", number: true, width: 112, text: ({ fragmentation }) => bytes(fragmentation), value: ({ fragmentation }) => fragmentation },
+      { key: "fragmentation", name: "Fragmentation", number: true, width: 128, text: ({ fragmentation }) => bytes(fragmentation), value: ({ fragmentation }) => fragmentation },
       { key: "threads", name: "Threads", number: true, title: "Threads that collected in parallel", text: ({ threads }) => count(threads), value: ({ threads }) => threads },
       { key: "balance", name: "Balance", number: true, title: "How evenly the work was shared: 100 % is best", text: ({ balance }) => percent(balance), value: ({ balance }) => balance },
       { key: "phases", name: "Phases", wide: true, text: ({ phases }) => (phases ?? []).map(({ kind, from, to }) => `${words(kind)} ${duration(to - from)}`).join(", ") },
