@@ -23,7 +23,7 @@ const ORDER: usize = 32 << 20;
 const DEFINITIONS: usize = 256 << 20;
 /// The most threads that are alive, their most labels, and the most bytes of one. With these, the
 /// server stays below 256 MiB for a log that is nothing but threads.
-const THREADS: usize = 1 << 19;
+const THREADS: usize = 3 << 17;
 const LABELS: usize = 1 << 17;
 const LABEL: usize = 256;
 /// The most items of a kind that are kept.

@@ -6,9 +6,9 @@ use eventlog_relay::Piece;
 use std::io;
 use std::sync::Arc;
 
-/// The most bytes that were read and are not folded. A large block of the runtime system: the next
-/// one is indexed while it is folded, and then waits for it.
-const AHEAD: usize = 2 << 20;
+/// The most bytes that were read and are not folded: three large blocks of the runtime system. With
+/// one, each thread waits for the other at every block.
+const AHEAD: usize = 6 << 20;
 
 #[derive(Debug)]
 enum Work {
