@@ -34,6 +34,8 @@ const MEMORY: u64 = 24 << 20;
 const DEFINITIONS: u64 = 1 << 20;
 const THREADS: usize = 8;
 const DESCRIPTORS: usize = 2;
+/// How often that is looked at, at least, in each half of the time.
+const LOOKS: usize = 10;
 
 /// `Storm.hs`, to be run.
 pub fn service(transport: Transport) -> Setup {
@@ -350,7 +352,8 @@ fn storm(ghc: &Ghc, transport: Transport, time: Duration, seed: u64) {
     assert!(stream.has_message("the last words"), "{}", recovered.said);
 }
 
-/// Let it work in the storm for a while, and watch what it uses.
+/// Let it work in the storm for a while, and watch what it uses. Where a machine is so busy
+/// that little happens in that time, for as long as it takes to compare the two halves.
 fn last_for(
     worker: &mut Worker,
     time: Duration,
@@ -358,26 +361,26 @@ fn last_for(
     chance: &mut Chance,
     mut failed: impl FnMut() -> bool,
 ) {
-    let begun = Instant::now();
     let mut report = Report::new();
-    let (mut early, mut late) = (Usage::default(), Usage::default());
     let mut before = worker.stats();
-    while begun.elapsed() < time {
-        assert!(!failed(), "a client failed");
-        happen(worker, ring_file, chance);
-        std::thread::sleep(chance.millis(60));
-        let now = worker.stats();
-        check_counters(&before, &now);
-        before = now;
-        let usage = Usage::of(worker, &before);
-        let phase = if begun.elapsed() < time / 2 {
-            &mut early
-        } else {
-            &mut late
-        };
-        *phase = phase.most(usage);
-        report.say(worker, &before, usage);
-    }
+    let [early, late] = [(); 2].map(|()| {
+        let begun = Instant::now();
+        let mut most = Usage::default();
+        let mut looks = 0;
+        while begun.elapsed() < time / 2 || looks < LOOKS {
+            assert!(!failed(), "a client failed");
+            happen(worker, ring_file, chance);
+            std::thread::sleep(chance.millis(60));
+            let now = worker.stats();
+            check_counters(&before, &now);
+            before = now;
+            let usage = Usage::of(worker, &before);
+            most = most.most(usage);
+            looks += 1;
+            report.say(worker, &before, usage);
+        }
+        most
+    });
     let rounds = computed(&worker.command("rounds").concat());
     assert!(rounds > 0, "it does not work");
     let what = format!("at most {early:?} in the first half, {late:?} in the second");
