@@ -201,10 +201,11 @@ fn exits_past_the_rts() {
 
 /// How long a program takes to end, with a client that has stalled.
 fn end_with_stalled_client(ghc: &Ghc, start: Start, timeout: Option<&str>) -> Duration {
-    let mut setup = Setup::new(start, Transport::Unix);
-    if let Some(timeout) = timeout {
-        setup = setup.env("GHC_EVENTLOG_EXIT_TIMEOUT", timeout);
-    }
+    let setup = Setup::new(start, Transport::Unix);
+    let setup = match timeout {
+        Some(timeout) => setup.env("GHC_EVENTLOG_EXIT_TIMEOUT", timeout),
+        None => setup.unset_exit_timeout(),
+    };
     let mut worker = setup.spawn(ghc);
     worker.ready();
     let mut client = worker.client();
@@ -310,44 +311,52 @@ fn connecting_during_the_exit() {
     let ghc = need!(ghc());
     let _alone = alone();
     for run in 0..40 {
-        let (start, transport) = EVERY_WAY[run % 4];
-        let mut worker = Setup::new(start, transport).rts("-N2").spawn(ghc);
-        worker.ready();
-        worker.command("log 2 2000 100");
-        let over = Arc::new(AtomicBool::new(false));
-        let (address, stop) = (worker.address.clone(), Arc::clone(&over));
-        let clients = std::thread::spawn(move || {
-            let mut captures = Vec::new();
-            while !stop.load(Ordering::Relaxed) {
-                if let Ok(mut client) = Client::try_connect(&address) {
-                    client.read_until_quiet(Duration::from_millis(20));
-                    captures.push(client.leave());
-                }
-            }
-            captures
+        within(Duration::from_secs(10), &format!("run {run}"), || {
+            connect_during_an_exit(ghc, run)
         });
-        std::thread::sleep(Duration::from_millis(run as u64));
-        let begun = Instant::now();
-        let status = worker.finish();
-        let took = begun.elapsed();
-        over.store(true, Ordering::Relaxed);
-        let what = format!("run {run}, {start:?}, {transport:?}");
-        assert!(
-            status.success(),
-            "{what}: {status}: {}",
-            worker.process.stderr()
-        );
-        assert!(took < Duration::from_secs(10), "{what}: {took:?}");
-        for capture in clients.join().expect("clients") {
-            Stream::cut(&capture);
-        }
-        if transport == Transport::Unix {
-            assert!(
-                !worker.socket_path().exists(),
-                "{what}: the socket file is left"
-            );
-        }
     }
+}
+
+/// How long the exit takes.
+#[track_caller]
+fn connect_during_an_exit(ghc: &Ghc, run: usize) -> Duration {
+    let (start, transport) = EVERY_WAY[run % 4];
+    let mut worker = Setup::new(start, transport).rts("-N2").spawn(ghc);
+    worker.ready();
+    worker.command("log 2 2000 100");
+    let over = Arc::new(AtomicBool::new(false));
+    let (address, stop) = (worker.address.clone(), Arc::clone(&over));
+    let clients = std::thread::spawn(move || {
+        let mut captures = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            if let Ok(mut client) = Client::try_connect(&address) {
+                client.read_until_quiet(Duration::from_millis(20));
+                captures.push(client.leave());
+            }
+        }
+        captures
+    });
+    std::thread::sleep(Duration::from_millis(run as u64));
+    let begun = Instant::now();
+    let status = worker.finish();
+    let took = begun.elapsed();
+    over.store(true, Ordering::Relaxed);
+    let what = format!("run {run}, {start:?}, {transport:?}");
+    assert!(
+        status.success(),
+        "{what}: {status}: {}",
+        worker.process.stderr()
+    );
+    for capture in clients.join().expect("clients") {
+        Stream::cut(&capture);
+    }
+    if transport == Transport::Unix {
+        assert!(
+            !worker.socket_path().exists(),
+            "{what}: the socket file is left"
+        );
+    }
+    took
 }
 
 /// A program killed leaves its socket file; the next one takes the place.

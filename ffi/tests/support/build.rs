@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Who has `main`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -269,7 +269,7 @@ fn cached(
     let cache = std::env::temp_dir().join("eventlog-socket-test-programs");
     let kept = cache.join(format!("{:016x}", hasher.finish()));
     let program = kept.join("program");
-    if program.exists() {
+    if is_kept(&kept, &program) {
         return program;
     }
 
@@ -296,6 +296,13 @@ fn cached(
     }
     assert!(program.exists(), "{program:?} was not made");
     program
+}
+
+/// Whether it is there, made as a whole. Another test process, which forgets old programs, does
+/// not forget it then.
+pub fn is_kept(kept: &Path, program: &Path) -> bool {
+    let used = fs::File::open(kept).and_then(|kept| kept.set_modified(SystemTime::now()));
+    used.is_ok() && program.exists()
 }
 
 /// Programs of yesterday were linked with a library of yesterday.

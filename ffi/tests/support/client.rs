@@ -82,14 +82,19 @@ impl Client {
     pub fn read_some(&mut self, limit: Duration) -> io::Result<usize> {
         let mut buffer = [0; 1 << 16];
         let limit = Some(limit.max(Duration::from_millis(1)));
-        let count = match &mut self.socket {
-            Socket::Unix(socket) => {
-                socket.set_read_timeout(limit)?;
-                socket.read(&mut buffer)?
-            }
-            Socket::Tcp(socket) => {
-                socket.set_read_timeout(limit)?;
-                socket.read(&mut buffer)?
+        match &self.socket {
+            Socket::Unix(socket) => socket.set_read_timeout(limit)?,
+            Socket::Tcp(socket) => socket.set_read_timeout(limit)?,
+        }
+        let count = loop {
+            let outcome = match &mut self.socket {
+                Socket::Unix(socket) => socket.read(&mut buffer),
+                Socket::Tcp(socket) => socket.read(&mut buffer),
+            };
+            match outcome {
+                // Where there is a time limit, also if the process was merely stopped for a while.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                outcome => break outcome?,
             }
         };
         self.ended |= count == 0;

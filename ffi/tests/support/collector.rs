@@ -85,7 +85,8 @@ impl Collector {
 }
 
 fn collect(mut client: Client, pace: Pace, shared: &Shared) -> Result<(), String> {
-    let started = Instant::now();
+    // Not what was missed in a pause may be made up for: never faster than this.
+    let mut due = Instant::now();
     let mut total = 0_u64;
     while !shared.leave.load(Ordering::Relaxed) {
         match client.read_some(Duration::from_millis(50)) {
@@ -96,8 +97,9 @@ fn collect(mut client: Client, pace: Pace, shared: &Shared) -> Result<(), String
                 drop(bytes);
                 total += count as u64;
                 if let Pace::BytesPerSecond(rate) = pace {
-                    let due = Duration::from_secs_f64(total as f64 / rate as f64);
-                    std::thread::sleep(due.saturating_sub(started.elapsed()));
+                    let now = Instant::now();
+                    due = due.max(now) + Duration::from_secs_f64(count as f64 / rate as f64);
+                    std::thread::sleep(due.saturating_duration_since(now));
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}

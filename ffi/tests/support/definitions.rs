@@ -26,6 +26,7 @@ const BY_CLOSURE_TYPE: u32 = 7;
 pub struct Expected {
     pub pid: u32,
     pub started: SystemTime,
+    pub served: SystemTime,
     pub rts: String,
     pub capabilities: u16,
     pub heap_profile: bool,
@@ -38,6 +39,7 @@ impl Expected {
         Self {
             pid: worker.process.pid(),
             started: worker.started,
+            served: worker.served.unwrap_or_else(SystemTime::now),
             rts: format!("GHC-{} rts_thr", ghc.version()),
             capabilities: 1,
             heap_profile: false,
@@ -119,8 +121,10 @@ impl Expected {
             format!("pid {}, not {pids:?}", self.pid),
         );
 
-        // Wall clock minus event time is when the RTS began: soon after the
-        // spawning of the process.
+        // Wall clock minus event time is when the RTS began: after the process was spawned, and
+        // before it took commands.
+        let until = self.served.duration_since(self.started);
+        let until = until.unwrap_or_default().as_secs_f64() + 0.5;
         let mut clocks = 0;
         for event in stream.all(WALL_CLOCK_TIME) {
             let seconds = u64_at(event.payload, 4).unwrap_or(0);
@@ -132,7 +136,7 @@ impl Expected {
                 Err(earlier) => -earlier.duration().as_secs_f64(),
             };
             demand(
-                (-0.5..10.0).contains(&off),
+                (-0.5..until).contains(&off),
                 format!("wall clock puts the start {off} s after the spawning"),
             );
             clocks += 1;

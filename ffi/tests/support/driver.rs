@@ -5,7 +5,7 @@ use super::client::{Address, Client};
 use super::files::{TempDir, repository, test_program};
 use super::process::Running;
 use super::stats::Stats;
-use super::waiting::{LIMIT, eventually};
+use super::waiting::{EXIT_TIMEOUT, LIMIT, eventually};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
@@ -61,6 +61,7 @@ impl Driver {
                 command.env_remove(name);
             }
         }
+        command.env(EXIT_TIMEOUT.0, EXIT_TIMEOUT.1);
         command.envs(environment.iter().copied());
         change(&mut command);
         Self {

@@ -1,13 +1,13 @@
 //! The programs under `examples/`, run for a scenario, and clients that watch
 //! their events one by one.
 
-use super::build::library;
+use super::build::{is_kept, library};
 use super::client::{Address, Client};
 use super::files::{TempDir, free_port, repository};
 use super::ghc::Ghc;
 use super::process::Running;
 use super::stream::Stream;
-use super::waiting::LIMIT;
+use super::waiting::{EXIT_TIMEOUT, LIMIT};
 use super::worker::Transport;
 use eventlog_control::{Frame, RtsCommand};
 use ghc_eventlog::{Decoder, Event, EventBody, Item};
@@ -36,7 +36,7 @@ pub fn program(name: &str, ghc: &Ghc) -> PathBuf {
     let cache = std::env::temp_dir().join("eventlog-socket-test-programs");
     let kept = cache.join(format!("{name}-{:016x}", fingerprint(name, ghc, &library)));
     let program = kept.join(name);
-    if program.exists() {
+    if is_kept(&kept, &program) {
         return program;
     }
     // In the end the directory is renamed: whole or not at all.
@@ -197,6 +197,7 @@ impl Example {
             .arg("+RTS")
             .args(&self.rts)
             .arg("-RTS")
+            .env(EXIT_TIMEOUT.0, EXIT_TIMEOUT.1)
             .envs(self.environment)
             .current_dir(dir.path());
         Show {

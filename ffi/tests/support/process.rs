@@ -219,6 +219,32 @@ impl Running {
         }
     }
 
+    /// Whether this thread sleeps: it neither works nor waits for a processor to work on.
+    #[track_caller]
+    pub fn rests(&self, name: &str) -> bool {
+        let (id, _) = self.thread(name);
+        let stat = std::fs::read_to_string(self.proc(&format!("task/{id}/stat")));
+        let stat = stat.expect("/proc/PID/task/ID/stat");
+        let after_name = stat.rsplit_once(')').expect("a name").1;
+        after_name.trim_start().starts_with('S')
+    }
+
+    /// Wait until these descriptors are open, and no others: those of a client may be closed a
+    /// moment after it has been counted as gone.
+    #[track_caller]
+    pub fn until_descriptors(&self, expected: &[String]) {
+        let mut open = Vec::new();
+        let begun = Instant::now();
+        while begun.elapsed() < LIMIT {
+            open = self.descriptors();
+            if open == expected {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("open are {open:?}, not {expected:?}");
+    }
+
     /// Names and kernel functions of the threads, for reports.
     fn threads(&self) -> Vec<String> {
         let tasks = std::fs::read_dir(self.proc("task"));

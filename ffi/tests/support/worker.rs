@@ -6,6 +6,7 @@ use super::files::{TempDir, free_port};
 use super::ghc::Ghc;
 use super::process::Running;
 use super::stats::Stats;
+use super::waiting::EXIT_TIMEOUT;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
@@ -41,6 +42,7 @@ pub struct Setup {
     rts: Vec<String>,
     environment: Vec<(String, String)>,
     without_socket: bool,
+    usual_exit_timeout: bool,
 }
 
 impl Setup {
@@ -67,6 +69,7 @@ impl Setup {
             rts: vec!["-l".into()],
             environment: Vec::new(),
             without_socket: false,
+            usual_exit_timeout: false,
         }
     }
 
@@ -106,6 +109,12 @@ impl Setup {
     /// Nothing is flushed by interval, only what somebody asks for.
     pub fn without_flushes(self) -> Self {
         self.env("GHC_EVENTLOG_FLUSH_INTERVAL", "0")
+    }
+
+    /// At its exit a client has the time that it has if nothing says otherwise.
+    pub fn unset_exit_timeout(mut self) -> Self {
+        self.usual_exit_timeout = true;
+        self
     }
 
     /// A command that it runs before it serves.
@@ -158,6 +167,9 @@ impl Setup {
                     .env("GHC_EVENTLOG_INET_PORT", port.to_string());
             }
         }
+        if !self.usual_exit_timeout {
+            command.env(EXIT_TIMEOUT.0, EXIT_TIMEOUT.1);
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let started = SystemTime::now();
         let process = Running::spawn(command);
@@ -167,6 +179,7 @@ impl Setup {
             program,
             dir,
             started,
+            served: None,
         }
     }
 }
@@ -179,13 +192,17 @@ pub struct Worker {
     pub program: PathBuf,
     pub dir: TempDir,
     pub started: SystemTime,
+    /// When it took commands.
+    pub served: Option<SystemTime>,
 }
 
 impl Worker {
     /// Wait until it takes commands; what it said before.
     #[track_caller]
     pub fn ready(&mut self) -> Vec<String> {
-        self.process.lines_until("serving")
+        let said = self.process.lines_until("serving");
+        self.served = Some(SystemTime::now());
+        said
     }
 
     /// Connect.
