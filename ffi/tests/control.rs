@@ -16,6 +16,7 @@ use support::skip::need;
 use support::worker::Setup;
 use support::{
     Client, Collector, Commanded, Driver, LIMIT, Start, Stream, Transport, alone, eventually,
+    in_some_attempt,
 };
 
 /// A driver that notes "app N" and "data N" for each command N of "app", and its
@@ -118,21 +119,25 @@ fn pipelined_frames() {
 /// Many more than can wait: the sender waits instead.
 #[test]
 fn more_pipelined_frames_than_can_wait() {
-    let (mut driver, mut client) = driver_with_app();
     let number = |n: u32| (n % 251) as u8;
     let bytes: Vec<u8> = (0..50_000).flat_map(|n| frame(b"app", number(n))).collect();
-    client.send(&bytes);
-    let stats = driver.until_settled(50_000);
-    assert_eq!(outcomes(&stats), [50_000, 0, 0, 0, 0]);
-    // As far as the program keeps account of it.
-    let run = run_by(&mut driver);
-    assert!(run.len() > 5000, "{}", run.len());
-    assert!(
-        (0..)
-            .map(number)
-            .zip(run)
-            .all(|(expected, run)| expected == run)
-    );
+    // If the thread that runs them gets no processor for a second, some are dropped.
+    in_some_attempt("none is dropped", || {
+        let (mut driver, mut client) = driver_with_app();
+        client.send(&bytes);
+        let stats = driver.until_settled(50_000);
+        let dropped = stats.get("commands_dropped");
+        assert_eq!(outcomes(&stats), [50_000 - dropped, 0, 0, 0, dropped]);
+        if dropped > 0 {
+            return Err(format!("{dropped} are dropped"));
+        }
+        // As far as the program keeps account of it.
+        let run = run_by(&mut driver);
+        assert!(run.len() > 5000, "{}", run.len());
+        let in_order = (0..).map(number).zip(run);
+        assert!(in_order.into_iter().all(|(expected, run)| expected == run));
+        Ok(())
+    });
 }
 
 /// Not the namespace, and nothing that is like it.
@@ -361,7 +366,7 @@ fn flood(transport: Transport) {
     eventually(LIMIT, "they rest", || {
         let before = busy();
         std::thread::sleep(Duration::from_millis(500));
-        busy() == before
+        busy() == before && threads.iter().all(|name| worker.process.rests(name))
     });
 
     assert!(worker.finish().success());

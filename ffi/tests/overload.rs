@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use support::ghc::{Ghc, ghc};
 use support::skip::need;
 use support::worker::Setup;
-use support::{Collector, Pace, Start, Stats, Stream, Transport, Worker, alone};
+use support::{
+    Collector, LIMIT, Pace, Start, Stats, Stream, Transport, Worker, alone, eventually,
+    in_some_attempt, within,
+};
 
 const RING: u64 = 16 << 20;
 /// Message events of the load: 100 bytes, and number, time and length.
@@ -27,8 +30,9 @@ fn stall() -> Duration {
 /// The most memory that a worker has in a while.
 fn most_memory(worker: &Worker, time: Duration) -> u64 {
     let begun = Instant::now();
-    let mut most = 0;
-    while begun.elapsed() < time {
+    let (mut most, mut looks) = (0, 0);
+    while begun.elapsed() < time || looks < 50 {
+        looks += 1;
         most = most.max(worker.process.resident());
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -96,14 +100,18 @@ fn a_stalled_reader_costs_a_ring_and_no_more() {
     assert!(most <= bound, "{most} bytes; without a reader {usual}");
 
     // The program has not been held up: it still logs at full speed.
-    let before: u64 = worker.counters().iter().sum();
-    worker.command("sleep 1000");
-    let after: u64 = worker.counters().iter().sum();
-    assert!(
-        after > before + 10_000,
-        "{} messages in a second",
-        after - before
-    );
+    in_some_attempt("messages in a second", || {
+        let before: u64 = worker.counters().iter().sum();
+        worker.command("sleep 1000");
+        let after: u64 = worker.counters().iter().sum();
+        match after - before {
+            count @ 0..=10_000 => Err(format!("{count}")),
+            _ => Ok(()),
+        }
+    });
+    eventually(LIMIT, "some chunks are lost", || {
+        worker.stats().get("chunks_lost") > 0
+    });
 
     let collector = Collector::resume(client);
     worker.command("sleep 1000");
@@ -253,6 +261,15 @@ fn blocking_ends_when_the_client_leaves() {
 fn blocking_for_a_while() {
     let ghc = need!(ghc());
     let _alone = alone();
+    // It does not wait for too long.
+    within(Duration::from_secs(10), "the wait", || {
+        block_for_a_while(ghc)
+    });
+}
+
+/// How long it waits.
+#[track_caller]
+fn block_for_a_while(ghc: &Ghc) -> Duration {
     let setup = Setup::new(Start::CMain, Transport::Unix)
         .rts("-N2")
         .env("GHC_EVENTLOG_BUFFER_SIZE", "4M")
@@ -268,10 +285,6 @@ fn blocking_for_a_while() {
         took > Duration::from_millis(120),
         "it did not wait: {took:?}"
     );
-    assert!(
-        took < Duration::from_secs(10),
-        "it waited for too long: {took:?}"
-    );
     let logged = worker.counters();
     let collector = Collector::resume(client);
     worker.command("message on we go");
@@ -281,6 +294,7 @@ fn blocking_for_a_while() {
     assert!(stream.has_message("on we go"));
     assert!(stream.lost_chunks() > 0);
     check_accounts(&stream, &logged[..2], &worker.last_stats());
+    took
 }
 
 #[test]
@@ -341,7 +355,10 @@ fn socket_buffer_size() {
         worker.ready();
         let client = worker.client();
         worker.command("log 1 60000 100");
-        worker.command("sleep 200");
+        // More than a socket holds has been handed over by then.
+        eventually(LIMIT, "the socket is full", || {
+            client.pending() > 0 && worker.process.rests("eventlog-poll")
+        });
         let pending = client.pending();
         let collector = Collector::resume(client);
         assert!(worker.finish().success());

@@ -5,7 +5,7 @@
 use crate::support;
 
 use std::time::{Duration, Instant};
-use support::{Client, Driver, LIMIT, Stats, Stream, alone, eventually};
+use support::{Client, Driver, LIMIT, Stats, Stream, alone, eventually, within};
 
 /// The messages "n:N" of a stream, N from `from`, without a gap.
 #[track_caller]
@@ -122,15 +122,18 @@ fn failures_that_pass() {
             fail(&mut driver, call, *error, 3);
             let (mut client, from) = (driver.served_client(), count);
             client.send(b"?");
-            // A send that would have had to wait was not one that found a full socket.
-            eventually(LIMIT, "the failures have come", || {
+            // A send that would have had to wait was not one that found a full socket: each is read
+            // before the next one comes.
+            let mut log = |driver: &mut Driver| {
                 driver.quietly(&format!("chunk 0 fill:5000 text:n:{count} fill:5000"));
+                client.read_until_text(&format!("n:{count}"));
                 count += 1;
+            };
+            eventually(LIMIT, "the failures have come", || {
+                log(&mut driver);
                 left(&mut driver, call) == 0
             });
-            driver.quietly(&format!("chunk 0 text:n:{count}"));
-            count += 1;
-            client.read_until_text(&format!("n:{}", count - 1));
+            log(&mut driver);
             check_numbered(&client.leave(), from, count);
             driver.until_alone();
             check_counted(&before, &driver.stats(), *counter, 3);
@@ -300,7 +303,9 @@ fn accept_fails_for_good() {
             "{:?} in a second",
             after - before
         );
-        assert!(driver.stats().get("accepts_deferred") > 3);
+        eventually(LIMIT, "it has failed", || {
+            driver.stats().get("accepts_deferred") > 3
+        });
         driver.command("no-trouble");
         client.read_until_text("datb");
         drop(client);
@@ -379,16 +384,21 @@ fn sends_fail_for_good() {
         });
         check_idle("logging", &mut driver, || {});
         assert_eq!(client.pending(), 0);
-        let failures = 1_000_000 - left(&mut driver, "sendmsg");
-        assert!(failures > 3, "{failures}");
+        let mut failures = 0;
+        eventually(LIMIT, "it is tried again", || {
+            failures = 1_000_000 - left(&mut driver, "sendmsg");
+            failures > 3
+        });
+        let looked = Instant::now();
         driver.command("no-trouble");
         client.read_until_text("n:99");
         check_numbered(&client.received, 0, 100);
 
-        // One more, between two looks at the counter.
+        // One more, between two looks at the counter, and not many on a busy machine.
+        let more = 100 + looked.elapsed().as_millis() as u64 / 50;
         let after = driver.stats();
         let counted = after.get("sends_deferred") - before.get("sends_deferred");
-        assert!((failures..failures + 100).contains(&counted), "{counted}");
+        assert!((failures..failures + more).contains(&counted), "{counted}");
 
         fail(&mut driver, "sendmsg", error, 1_000_000);
         driver.quietly("chunk 0 text:for-nobody");
@@ -412,28 +422,37 @@ fn sends_fail_for_good() {
 fn the_wall_clock_steps() {
     let timeout = Duration::from_millis(500);
     for step in [-100_000_000, 100_000_000] {
-        let mut driver = Driver::logging(&[
-            ("GHC_EVENTLOG_EXIT_TIMEOUT", "500ms"),
-            ("GHC_EVENTLOG_BUFFER_SIZE", "64K"),
-        ]);
-        driver.quietly(&format!("clock-step {step}"));
-        let mut client = driver.served_client();
-        for n in 0..10 {
-            driver.quietly(&format!("chunk 0 text:n:{n}"));
-        }
-        client.read_until_text("n:9");
-        eventually(LIMIT, "its socket is full", || {
-            driver.quietly("chunk 0 fill:30000");
-            driver.stats().get("sends_full") > 0
+        within(10 * timeout, "the end", || {
+            let waited = end_while_the_clock_steps(step);
+            assert!(waited >= timeout, "{waited:?}");
+            waited
         });
-        let begun = Instant::now();
-        driver.quietly("stop");
-        let waited = begun.elapsed();
-        assert!(waited >= timeout, "{waited:?}");
-        assert!(waited < 10 * timeout, "{waited:?}");
-        check_numbered(&client.received, 0, 10);
-        assert!(driver.finish().success());
     }
+}
+
+/// How long a client that stalls is waited for.
+#[track_caller]
+fn end_while_the_clock_steps(step: i64) -> Duration {
+    let mut driver = Driver::logging(&[
+        ("GHC_EVENTLOG_EXIT_TIMEOUT", "500ms"),
+        ("GHC_EVENTLOG_BUFFER_SIZE", "64K"),
+    ]);
+    driver.quietly(&format!("clock-step {step}"));
+    let mut client = driver.served_client();
+    for n in 0..10 {
+        driver.quietly(&format!("chunk 0 text:n:{n}"));
+    }
+    client.read_until_text("n:9");
+    eventually(LIMIT, "its socket is full", || {
+        driver.quietly("chunk 0 fill:30000");
+        driver.stats().get("sends_full") > 0
+    });
+    let begun = Instant::now();
+    driver.quietly("stop");
+    let waited = begun.elapsed();
+    check_numbered(&client.received, 0, 10);
+    assert!(driver.finish().success());
+    waited
 }
 
 /// The program closes every descriptor it finds, as some do to become a daemon, or but the
@@ -460,8 +479,8 @@ fn check_closed(close: &str, open: Option<&str>, served: bool) -> u64 {
     let case = format!("{close}, {open:?}, served: {served}");
     let mut driver = Driver::logging(&[]);
     let client = served.then(|| driver.served_client());
-    // By then the poll thread sleeps, usually.
-    std::thread::sleep(Duration::from_millis(50));
+    let at_rest = || driver.process.rests("eventlog-poll");
+    eventually(LIMIT, "the poll thread sleeps", at_rest);
     driver.quietly(close);
     if let Some(open) = open {
         let file = driver.dir.join("own");
