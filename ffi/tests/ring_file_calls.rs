@@ -71,7 +71,11 @@ fn has_failed(driver: &mut Driver, call: &str) -> bool {
     driver.command(&format!("left-file {call}")) == ["left: 0"]
 }
 
+/// Of all that was handed over.
+#[track_caller]
 fn left_out(driver: &mut Driver) -> u64 {
+    let at_rest = || driver.process.rests("eventlog-record");
+    eventually(LIMIT, "the recorder is through with it", at_rest);
     driver.stats().get("ring_file_definitions_left_out")
 }
 

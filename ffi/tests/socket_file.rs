@@ -61,7 +61,7 @@ fn check_idle(driver: &mut Driver) {
     eventually(LIMIT, "it comes to rest", || {
         std::thread::sleep(Duration::from_millis(200));
         let now = driver.stats().get("sleeps");
-        std::mem::replace(&mut sleeps, now) == now
+        std::mem::replace(&mut sleeps, now) == now && driver.process.rests("eventlog-poll")
     });
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(driver.stats().get("sleeps"), sleeps);
@@ -187,14 +187,14 @@ fn a_file_that_is_played_with() {
         fs::set_permissions(&path, Permissions::from_mode(0o600 + n % 2 * 0o40)).expect("a mode");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let slept = driver.stats().get("sleeps") - before;
+    let mut slept = 0;
+    eventually(LIMIT, "it is told", || {
+        slept = driver.stats().get("sleeps") - before;
+        slept > 0
+    });
     // Told, looked, told too early, once a second.
     let few = 4 + 3 * begun.elapsed().as_secs();
-    assert!(
-        (1..=few).contains(&slept),
-        "{slept} in {:?}",
-        begun.elapsed()
-    );
+    assert!(slept <= few, "{slept} in {:?}", begun.elapsed());
     assert_eq!(counted(&mut driver), (0, 0));
     check_served(&mut driver, &path, "still");
     assert!(driver.finish().success());
