@@ -21,8 +21,10 @@ const CHUNK: &str = "chunk 0 fill:100000";
 /// End the log; the rest of the stream of `client`.
 #[track_caller]
 fn end_of_stream(driver: &mut Driver, mut client: Client) -> Vec<u8> {
-    driver.quietly("stop");
+    // It waits until all is read.
+    driver.begin("stop");
     let bytes = client.read_to_end();
+    assert!(driver.end().is_empty());
     assert!(driver.finish().success());
     assert_eq!(driver.process.stderr(), "");
     bytes
@@ -129,7 +131,8 @@ fn task_whose_end_was_lost() -> (Driver, Client) {
         refused = if now > lost { refused + 1 } else { 0 };
         lost = now;
         if refused == 1 {
-            std::thread::sleep(Duration::from_millis(100));
+            let at_rest = || driver.process.rests("eventlog-poll");
+            eventually(LIMIT, "the poll thread has filled the socket", at_rest);
         }
     }
     driver.quietly(&format!("chunk global task-end:{TASK:x} fill:900000"));

@@ -13,6 +13,7 @@ use support::skip::need;
 use support::worker::Setup;
 use support::{
     Build, Client, Collector, Commanded, Main, Marked, Start, Stream, Transport, Way, Worker,
+    in_some_attempt,
 };
 
 const SAMPLE_BEGIN: u16 = 162;
@@ -190,9 +191,7 @@ fn heap_profiling_starts_and_stops() {
     let before = client.mark();
     client.order(BUILTIN, START_HEAP_PROFILING);
     let started = client.mark();
-    worker.command("sleep 100");
-    worker.command("allocate 60");
-    let sampled = client.mark();
+    until_sampled(&mut worker, &mut client, started);
     client.order(BUILTIN, STOP_HEAP_PROFILING);
     client.mark();
     // A sample that was due by then.
@@ -204,16 +203,26 @@ fn heap_profiling_starts_and_stops() {
     // The older protocol starts it as well.
     client.client.send(&older(1));
     client.mark();
-    worker.command("sleep 100");
-    worker.command("allocate 60");
-    let again = client.mark();
+    until_sampled(&mut worker, &mut client, quiet);
 
     let samples = |from, to| sum(&client.between(from, to), &[SAMPLE_BEGIN]);
     assert_eq!(samples(0, before), 0, "before the start");
-    assert!(samples(started, sampled) > 1, "after the start");
     assert_eq!(samples(stopped, quiet), 0, "after the stop");
-    assert!(samples(quiet, again) > 1, "after the second start");
     assert!(worker.finish().success());
+}
+
+/// More than one sample comes after this mark. The RTS's timer may be late.
+#[track_caller]
+fn until_sampled(worker: &mut Worker, client: &mut Marked, mark: usize) {
+    in_some_attempt("two samples", || {
+        worker.command("sleep 100");
+        worker.command("allocate 60");
+        let to = client.mark();
+        match sum(&client.between(mark, to), &[SAMPLE_BEGIN]) {
+            count @ 0..=1 => Err(format!("{count}")),
+            _ => Ok(()),
+        }
+    });
 }
 
 /// Without -threaded nobody but the program itself may collect: a request waits for
@@ -263,10 +272,22 @@ fn profiling_starts_and_stops() {
         let to = client.mark();
         sum(&client.between(from, to), &[COST_CENTRE_SAMPLE])
     };
-    assert!(work(&mut client, None) > 1, "-p samples from the start");
-    assert_eq!(work(&mut client, Some(STOP_PROFILING)), 0, "after the stop");
-    assert!(work(&mut client, Some(START_PROFILING)) > 1, "and again");
-    assert_eq!(work(&mut client, Some(STOP_PROFILING)), 0, "and again");
+    for (order, some, what) in [
+        (None, true, "-p samples from the start"),
+        (Some(STOP_PROFILING), false, "after the stop"),
+        (Some(START_PROFILING), true, "and again"),
+        (Some(STOP_PROFILING), false, "and again"),
+    ] {
+        if some {
+            // The RTS's timer may be late.
+            in_some_attempt(what, || match work(&mut client, order) {
+                count @ 0..=1 => Err(format!("{count}")),
+                _ => Ok(()),
+            });
+        } else {
+            assert_eq!(work(&mut client, order), 0, "{what}");
+        }
+    }
     let stats = worker.stats();
     assert_eq!(stats.get("commands_refused"), 0);
     assert!(worker.finish().success());

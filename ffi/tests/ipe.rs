@@ -4,11 +4,12 @@
 use crate::support;
 
 use std::fmt::Write;
+use support::commands::{RTS, SYNC, frame, mark};
 use support::ghc::{Ghc, ghc};
 use support::skip::need;
 use support::stream::IPE;
 use support::worker::Setup;
-use support::{Build, Collector, Expected, Main, Stream, Transport, ghc_events};
+use support::{Build, Client, Collector, Expected, Main, Stream, Transport, ghc_events};
 
 /// Functions with very long names: each has entries of about a kilobyte.
 const FUNCTIONS: usize = 1500;
@@ -51,6 +52,14 @@ fn entries(stream: &Stream<'_>) -> usize {
         .count()
 }
 
+/// All that the program has for this client by now: before the mark that it asks for. This is the
+/// mark of that number.
+#[track_caller]
+fn read_on(client: &mut Client, number: usize) {
+    client.send(&frame(RTS, SYNC));
+    client.read_until_text(&mark(number));
+}
+
 fn ipe_for_late_clients(main: Main, buffer_size: &str) {
     let ghc = need!(ghc());
     need!(require_tables(ghc));
@@ -64,7 +73,7 @@ fn ipe_for_late_clients(main: Main, buffer_size: &str) {
     first.read_until("the whole table", |bytes| {
         bytes.len() > 1_000_000 && entries(&Stream::cut(bytes)) >= FUNCTIONS
     });
-    first.read_until_quiet(std::time::Duration::from_millis(300));
+    read_on(&mut first, 1);
     let bytes = first.leave();
     let stream = Stream::cut(&bytes);
     expected.check(&stream, "the first client");
@@ -75,12 +84,12 @@ fn ipe_for_late_clients(main: Main, buffer_size: &str) {
         "a table of {size} bytes is too small for this test"
     );
 
-    for whose in ["the second client", "the third client"] {
+    for (number, whose) in [(2, "the second client"), (3, "the third client")] {
         let mut late = worker.client();
         late.read_until(&format!("the whole table for {whose}"), |bytes| {
             bytes.len() > size && entries(&Stream::cut(bytes)) >= table
         });
-        late.read_until_quiet(std::time::Duration::from_millis(300));
+        read_on(&mut late, number);
         let bytes = late.leave();
         let stream = Stream::cut(&bytes);
         expected.check(&stream, whose);

@@ -3,14 +3,16 @@
 
 use crate::support;
 
-use std::time::Duration;
 use support::build::way_available;
 use support::commands::{FLUSH, RTS, SYNC, frame, mark, outcomes};
 use support::ghc::ghc;
 use support::skip::need;
 use support::stream::GLOBAL;
 use support::worker::{EVERY_WAY, Setup};
-use support::{Build, Client, Collector, Commanded, Main, Start, Stream, Transport, Way, alone};
+use support::{
+    Build, Client, Collector, Commanded, LIMIT, Main, Start, Stream, Transport, Way, alone,
+    eventually,
+};
 
 const CONTROL: (&str, &str) = ("GHC_EVENTLOG_CONTROL", "on");
 
@@ -24,8 +26,11 @@ fn flush_brings_what_was_logged() {
         worker.ready();
         let mut client = worker.client();
         client.read_until_text("datb");
-        client.read_until_quiet(Duration::from_millis(100));
-        let before = worker.stats().get("flushes");
+        // It comes late if its thread gets no processor.
+        eventually(LIMIT, "the flush for the client", || {
+            worker.stats().get("flushes") == 1
+        });
+        let before = 1;
         for round in 1..=5 {
             let text = format!("a word, round {round}");
             worker.command(&format!("message {text}"));
