@@ -3,6 +3,7 @@
 
 use crate::support;
 
+use std::time::Instant;
 use support::build::way_available;
 use support::commands::frame;
 use support::ghc::ghc;
@@ -11,6 +12,7 @@ use support::skip::need;
 use support::worker::Setup;
 use support::{
     Build, Collector, Commanded, LIMIT, Main, Start, Stream, Transport, Way, Worker, eventually,
+    exit_with_hooks,
 };
 
 /// What a program says at its end: each call of its handlers.
@@ -39,34 +41,41 @@ fn the_end_of_a_program_ends_the_log() {
             ("throw", "status 1"),
             ("interrupt", "signal 2"),
         ] {
-            let setup = with_hooks(
-                Setup::new(start, Transport::Unix)
-                    .without_flushes()
-                    .rts("-N2"),
-            );
-            let mut worker = setup.spawn(ghc);
-            worker.ready();
-            let collector = Collector::connect(&worker.address);
-            collector.wait_for_text("begun 1");
-            worker.command("message the last of main");
-            match end {
-                "return" => worker.process.close_stdin(),
-                "interrupt" => worker.process.signal(libc::SIGINT),
-                command => worker.begin(command),
-            }
             let what = format!("{start:?}, {end}");
-            let status = worker.process.wait();
-            assert_eq!(ending(status), expected, "{what}");
-            let bytes = collector.finish();
-            let stream = Stream::complete(&bytes);
-            let texts: Vec<String> = stream.messages.iter().map(|e| e.text()).collect();
-            let count = |text: &str| texts.iter().filter(|t| *t == text).count();
-            assert_eq!(count("begun 1"), 1, "{what}: {texts:?}");
-            assert_eq!(count("ended 1"), 1, "{what}: {texts:?}");
-            assert_eq!(count("ended 2"), 0, "{what}: {texts:?}");
-            let pres = last_words(&mut worker);
-            let pres: Vec<_> = pres.iter().filter(|line| *line != "done").collect();
-            assert_eq!(pres, ["pre"], "{what}");
+            exit_with_hooks(&what, || {
+                let setup = with_hooks(
+                    Setup::new(start, Transport::Unix)
+                        .without_flushes()
+                        .rts("-N2"),
+                );
+                let mut worker = setup.spawn(ghc);
+                worker.ready();
+                let collector = Collector::connect(&worker.address);
+                collector.wait_for_text("begun 1");
+                worker.command("message the last of main");
+                let begun = Instant::now();
+                match end {
+                    "return" => worker.process.close_stdin(),
+                    "interrupt" => worker.process.signal(libc::SIGINT),
+                    command => worker.begin(command),
+                }
+                let status = worker.process.wait();
+                let took = begun.elapsed();
+                assert_eq!(ending(status), expected, "{what}");
+                let bytes = collector.finish();
+                let pres = last_words(&mut worker);
+                let what = &what;
+                (took, move || {
+                    let stream = Stream::complete(&bytes);
+                    let texts: Vec<String> = stream.messages.iter().map(|e| e.text()).collect();
+                    let count = |text: &str| texts.iter().filter(|t| *t == text).count();
+                    assert_eq!(count("begun 1"), 1, "{what}: {texts:?}");
+                    assert_eq!(count("ended 1"), 1, "{what}: {texts:?}");
+                    assert_eq!(count("ended 2"), 0, "{what}: {texts:?}");
+                    let pres: Vec<_> = pres.iter().filter(|line| *line != "done").collect();
+                    assert_eq!(pres, ["pre"], "{what}");
+                })
+            });
         }
     }
 }
@@ -95,12 +104,18 @@ fn an_end_is_told_once() {
 fn a_log_without_a_client_ends_with_the_program() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let setup = with_hooks(Setup::new(start, Transport::Tcp).without_flushes());
-        let mut worker = setup.spawn(ghc);
-        worker.ready();
-        worker.until_noted(1);
-        assert!(worker.finish().success());
-        assert_eq!(last_words(&mut worker), ["pre"], "{start:?}");
+        exit_with_hooks(&format!("{start:?}"), || {
+            let setup = with_hooks(Setup::new(start, Transport::Tcp).without_flushes());
+            let mut worker = setup.spawn(ghc);
+            worker.ready();
+            worker.until_noted(1);
+            let begun = Instant::now();
+            assert!(worker.finish().success());
+            let took = begun.elapsed();
+            (took, move || {
+                assert_eq!(last_words(&mut worker), ["pre"], "{start:?}");
+            })
+        });
     }
 }
 
@@ -187,43 +202,48 @@ fn programs_with_shared_libraries() {
     let ghc = need!(ghc());
     need!(way_available(ghc, Way::Dynamic));
     for main in [Main::Wrap, Main::Haskell] {
-        let build = Build::new(main).way(Way::Dynamic);
-        let hooks = [
-            "control hook post note post",
-            "control hook pre note pre; say pre %",
-        ];
-        let setup = Setup::of(build, Transport::Unix).without_flushes();
-        let setup = match main {
-            // Before the start, which tells them.
-            Main::Haskell => setup
-                .start_with(hooks[0])
-                .command(hooks[1])
-                .command("start"),
-            _ => setup.command(hooks[0]).command(hooks[1]),
-        };
-        let mut worker = setup.spawn(ghc);
-        worker.ready();
-        worker.until_noted(1);
-        let mut client = worker.client();
-        client.read_until_text("datb");
-        drop(client);
-        let hooked = main == Main::Wrap;
-        if hooked {
-            assert_eq!(worker.until_noted(2), ["post", "pre"], "{main:?}");
-        }
-        let collector = Collector::connect(&worker.address);
-        collector.wait_for_text("datb");
-        if hooked {
-            assert_eq!(worker.until_noted(3)[2], "post", "{main:?}");
-        } else {
-            assert_eq!(worker.notes(), ["post"], "{main:?}");
-        }
-        assert!(worker.finish().success());
-        Stream::complete(&collector.finish());
-        let told = last_words(&mut worker)
-            .iter()
-            .any(|word| word.starts_with("pre"));
-        assert_eq!(told, hooked, "{main:?}");
+        exit_with_hooks(&format!("{main:?}"), || {
+            let build = Build::new(main).way(Way::Dynamic);
+            let hooks = [
+                "control hook post note post",
+                "control hook pre note pre; say pre %",
+            ];
+            let setup = Setup::of(build, Transport::Unix).without_flushes();
+            let setup = match main {
+                // Before the start, which tells them.
+                Main::Haskell => setup
+                    .start_with(hooks[0])
+                    .command(hooks[1])
+                    .command("start"),
+                _ => setup.command(hooks[0]).command(hooks[1]),
+            };
+            let mut worker = setup.spawn(ghc);
+            worker.ready();
+            worker.until_noted(1);
+            let mut client = worker.client();
+            client.read_until_text("datb");
+            drop(client);
+            let hooked = main == Main::Wrap;
+            if hooked {
+                assert_eq!(worker.until_noted(2), ["post", "pre"], "{main:?}");
+            }
+            let collector = Collector::connect(&worker.address);
+            collector.wait_for_text("datb");
+            if hooked {
+                assert_eq!(worker.until_noted(3)[2], "post", "{main:?}");
+            } else {
+                assert_eq!(worker.notes(), ["post"], "{main:?}");
+            }
+            let begun = Instant::now();
+            assert!(worker.finish().success());
+            let took = begun.elapsed();
+            Stream::complete(&collector.finish());
+            (took, move || {
+                let words = last_words(&mut worker);
+                let told = words.iter().any(|word| word.starts_with("pre"));
+                assert_eq!(told, hooked, "{main:?}");
+            })
+        });
     }
 }
 
@@ -233,29 +253,33 @@ fn no_handler_after_the_rts(build: &Build, hooked: bool) {
     let ghc = need!(ghc());
     need!(way_available(ghc, build.way));
     for run in 0..8 {
-        let setup = Setup::of(build.clone(), Transport::Unix).without_flushes();
-        let mut worker = setup
-            .command("hook pre message the end")
-            .command("control namespace app")
-            .command("command app 1 message a command")
-            .spawn(ghc);
-        worker.ready();
-        let mut client = worker.client();
-        client.read_until_text("datb");
-        // The thread of the handlers rests, or it is busy.
-        client.send(&frame(b"app", 1).repeat([0, 1000][run % 2]));
-        let collector = Collector::resume(client);
-        worker.begin("exit 3");
-        let status = worker.process.wait();
-        let what = format!("run {run}: {}", worker.process.stderr());
-        assert_eq!(ending(status), "status 3", "{what}");
-        // The RTS may say so when it interrupts a handler that is inside it.
-        let stderr = worker.process.stderr();
-        let interrupted = stderr.lines().all(|line| line.ends_with(": interrupted"));
-        assert!(interrupted, "{what}");
-        let bytes = collector.finish();
-        let told = Stream::complete(&bytes).has_message("the end");
-        assert_eq!(told, hooked, "{what}");
+        exit_with_hooks(&format!("run {run}"), || {
+            let setup = Setup::of(build.clone(), Transport::Unix).without_flushes();
+            let mut worker = setup
+                .command("hook pre message the end")
+                .command("control namespace app")
+                .command("command app 1 message a command")
+                .spawn(ghc);
+            worker.ready();
+            let mut client = worker.client();
+            client.read_until_text("datb");
+            // The thread of the handlers rests, or it is busy.
+            client.send(&frame(b"app", 1).repeat([0, 1000][run % 2]));
+            let collector = Collector::resume(client);
+            let begun = Instant::now();
+            worker.begin("exit 3");
+            let status = worker.process.wait();
+            let took = begun.elapsed();
+            let what = format!("run {run}: {}", worker.process.stderr());
+            assert_eq!(ending(status), "status 3", "{what}");
+            // The RTS may say so when it interrupts a handler that is inside it.
+            let stderr = worker.process.stderr();
+            let interrupted = stderr.lines().all(|line| line.ends_with(": interrupted"));
+            assert!(interrupted, "{what}");
+            let bytes = collector.finish();
+            let told = Stream::complete(&bytes).has_message("the end");
+            (took, move || assert_eq!(told, hooked, "{what}"))
+        });
     }
 }
 
@@ -288,37 +312,43 @@ fn no_handler_after_the_rts_started_from_haskell() {
 fn children_have_no_hooks() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
-        let setup = with_hooks(
-            Setup::new(start, Transport::Unix)
-                .without_flushes()
-                .rts("-N2"),
-        );
-        let mut worker = setup.spawn(ghc);
-        worker.ready();
-        let collector = Collector::connect(&worker.address);
-        collector.wait_for_text("begun 1");
-        // The namespace of a command is the parent's.
-        let unknown = format!("10 {}", libc::EINVAL);
-        for (command, code) in [
-            ("hook post say in the child", "0 0"),
-            ("namespace app", "0 0"),
-            ("command app 1 ask", &unknown),
-        ] {
-            let said = worker.command(&format!("fork-process control {command}"));
-            let verb = command.split(' ').next().expect("a verb");
-            let what = format!("{start:?}, {command}: {said:?}");
-            assert!(said[0].starts_with(&format!("{verb}: {code} ")), "{what}");
-            assert_eq!(said[1], "child: Just (Exited ExitSuccess)", "{what}");
-            assert_eq!(said.len(), 2, "{what}");
-        }
-        let said = worker.command("fork-process message said in the child");
-        assert_eq!(said, ["child: Just (Exited ExitSuccess)"], "{start:?}");
-        assert!(worker.finish().success());
-        let bytes = collector.finish();
-        let stream = Stream::complete(&bytes);
-        assert!(stream.has_message("ended 1"), "{start:?}");
-        assert!(!stream.has_message("begun 2"), "{start:?}");
-        let words = last_words(&mut worker);
-        assert_eq!(words, ["pre"], "{start:?}");
+        exit_with_hooks(&format!("{start:?}"), || {
+            let setup = with_hooks(
+                Setup::new(start, Transport::Unix)
+                    .without_flushes()
+                    .rts("-N2"),
+            );
+            let mut worker = setup.spawn(ghc);
+            worker.ready();
+            let collector = Collector::connect(&worker.address);
+            collector.wait_for_text("begun 1");
+            // The namespace of a command is the parent's.
+            let unknown = format!("10 {}", libc::EINVAL);
+            for (command, code) in [
+                ("hook post say in the child", "0 0"),
+                ("namespace app", "0 0"),
+                ("command app 1 ask", &unknown),
+            ] {
+                let said = worker.command(&format!("fork-process control {command}"));
+                let verb = command.split(' ').next().expect("a verb");
+                let what = format!("{start:?}, {command}: {said:?}");
+                assert!(said[0].starts_with(&format!("{verb}: {code} ")), "{what}");
+                assert_eq!(said[1], "child: Just (Exited ExitSuccess)", "{what}");
+                assert_eq!(said.len(), 2, "{what}");
+            }
+            let said = worker.command("fork-process message said in the child");
+            assert_eq!(said, ["child: Just (Exited ExitSuccess)"], "{start:?}");
+            let begun = Instant::now();
+            assert!(worker.finish().success());
+            let took = begun.elapsed();
+            let bytes = collector.finish();
+            (took, move || {
+                let stream = Stream::complete(&bytes);
+                assert!(stream.has_message("ended 1"), "{start:?}");
+                assert!(!stream.has_message("begun 2"), "{start:?}");
+                let words = last_words(&mut worker);
+                assert_eq!(words, ["pre"], "{start:?}");
+            })
+        });
     }
 }
