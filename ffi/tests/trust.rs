@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::build::probe;
+use support::files::copy_program;
 use support::process::ending;
 use support::recovery::recovered;
 use support::skip::need;
@@ -81,7 +82,7 @@ fn the_environment_of_a_setuid_program_is_not_read() {
     let (socket, ring) = (folder.join("socket"), folder.join("ring"));
     for setuid in [false, true] {
         let program = dir.join("program");
-        std::fs::copy(probe(), &program).expect("a copy");
+        copy_program(&probe(), &program);
         set_mode(&program, if setuid { 0o4755 } else { 0o755 });
         let run = |arguments: &[&str], environment: &[(&str, &str)]| {
             let mut command = Command::new(&program);
@@ -148,7 +149,7 @@ fn where_programs_are_found_is_made_in_a_directory_for_everybody() {
     need!(two_users());
     let dir = TempDir::new();
     let program = dir.join("program");
-    std::fs::copy(probe(), &program).expect("a copy");
+    copy_program(&probe(), &program);
     for (name, mode) in [("sticky", 0o1777), ("open", 0o777), ("closed", 0o1755)] {
         let path = dir.join(name);
         std::fs::create_dir(&path).expect("a directory");
