@@ -57,11 +57,6 @@ main = withFailures $ \failures -> withDirectory $ \dir -> do
     sendCommand connection "mine" 3
     soon "a command that does not end" handled
   where
-    untilRun count = do
-      counters <- stats
-      if essCommandsRun counters >= count
-        then pure counters
-        else threadDelay 10000 >> untilRun count
     -- The next value may arrive before this one is taken.
     put box value = void (forkIO (putMVar box value))
     waitFor failures label box =

@@ -11,20 +11,23 @@ module Expect
   , withConnection
   , sendCommand
   , readUntil
+  , untilRun
   , contains
   ) where
 
+import Control.Concurrent (threadDelay)
 import Control.Exception (Exception, bracket, try)
 import Control.Monad (unless, when)
 import qualified Data.ByteString as ByteString
 import qualified Data.ByteString.Char8 as Char8
 import Data.IORef (IORef, modifyIORef', newIORef, readIORef)
-import Data.Word (Word8)
+import Data.Word (Word64, Word8)
 import Foreign.C (CInt (..), CString, Errno (..))
+import GHC.Eventlog.Socket.Tuning (EventlogSocketStats (essCommandsRun), stats)
 import qualified GHC.Foreign as Encoded
 import GHC.IO.Encoding (getFileSystemEncoding)
 import GHC.IO.Exception (IOException (..))
-import System.Directory (createDirectory, getTemporaryDirectory, removeDirectoryRecursive)
+import System.Directory (getTemporaryDirectory, removeDirectoryRecursive)
 import System.Exit (die, exitFailure)
 import System.FilePath ((</>))
 import System.IO
@@ -37,7 +40,7 @@ import System.IO
   )
 import System.IO.Error (isUserError)
 import System.Posix.IO (fdToHandle)
-import System.Posix.Process (getProcessID)
+import System.Posix.Temp (mkdtemp)
 import System.Timeout (timeout)
 
 newtype Failures = Failures (IORef Int)
@@ -85,10 +88,7 @@ withDirectory = bracket create removeDirectoryRecursive
   where
     create = do
       temporary <- getTemporaryDirectory
-      process <- getProcessID
-      let dir = temporary </> "eventlog-socket-tests-" ++ show process
-      createDirectory dir
-      pure dir
+      mkdtemp (temporary </> "eventlog-socket-tests-")
 
 foreign import ccall safe "connect_to" c_connect_to :: CString -> IO CInt
 
@@ -127,6 +127,14 @@ readUntil connection enough = do
             go
   _ <- timeout 60000000 go
   readIORef collected
+
+-- | The counters when so many commands have run: one is counted when its handler has returned.
+untilRun :: Word64 -> IO EventlogSocketStats
+untilRun count = do
+  counters <- stats
+  if essCommandsRun counters >= count
+    then pure counters
+    else threadDelay 10000 >> untilRun count
 
 -- | Messages of a program are in the stream as they are.
 contains :: ByteString.ByteString -> String -> Bool

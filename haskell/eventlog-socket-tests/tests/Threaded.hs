@@ -199,7 +199,8 @@ streaming failures dir = do
       ]
       $ \text -> expect failures ("the stream has " ++ text) (stream `contains` text) True
 
-    counters <- stats
+    -- The last is counted when its handler has returned.
+    counters <- timeout 60000000 (untilRun 7) >>= maybe stats pure
     expect
       failures
       "counters"
