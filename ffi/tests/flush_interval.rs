@@ -9,7 +9,7 @@ use support::commands::{BUILTIN, REQUEST_HEAP_CENSUS, frame};
 use support::ghc::{Ghc, ghc};
 use support::skip::need;
 use support::worker::Setup;
-use support::{Collector, LIMIT, Start, Stream, Transport, Worker, alone, eventually};
+use support::{Collector, FLUSH_LIMIT, LIMIT, Start, Stream, Transport, Worker, alone, eventually};
 
 const FLUSH_INTERVAL: &str = "GHC_EVENTLOG_FLUSH_INTERVAL";
 const HEAP_SAMPLE_BEGIN: u16 = 162;
@@ -69,7 +69,7 @@ fn events_get_into_the_ring_file_while_the_program_runs() {
     worker.ready();
     worker.command("tick 3 100");
     let path = worker.dir.join("ring");
-    eventually(LIMIT, "the last tick is in the file", || {
+    eventually(FLUSH_LIMIT, "the last tick is in the file", || {
         let bytes = std::fs::read(&path).expect("the ring file");
         support::client::contains(&bytes, b"tick 3.")
     });
@@ -253,7 +253,7 @@ fn an_interval_of_the_rts_is_taken_over_and_given_back() {
             worker.command("message said by interval");
             collector.wait_for_text("said by interval");
             // More than the default's.
-            eventually(LIMIT, "as often as the program wants", || {
+            eventually(FLUSH_LIMIT, "as often as the program wants", || {
                 worker.stats().get("flushes") >= flushes + 10
             });
             Stream::cut(&collector.leave());

@@ -6,6 +6,7 @@ use crate::support;
 use std::process::Command;
 use support::build::c_program;
 use support::files::{repository, test_program};
+use support::waiting::EXIT_TIMEOUT;
 use support::{TempDir, alone};
 
 /// What the library asks the C library for: it gets it from the test program instead.
@@ -36,6 +37,7 @@ fn lives(how: &str, over: &str) {
         .arg(how)
         .arg(dir.path())
         .arg(over)
+        .env(EXIT_TIMEOUT.0, EXIT_TIMEOUT.1)
         .output()
         .expect("the program");
     let said = String::from_utf8_lossy(&output.stdout);

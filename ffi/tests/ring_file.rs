@@ -12,7 +12,8 @@ use support::recovery::{Recovered, recovered, recovered_by, shown_by_ghc_events}
 use support::skip::need;
 use support::worker::Setup;
 use support::{
-    Build, Collector, Expected, LIMIT, Main, Stream, TempDir, Transport, Worker, alone, eventually,
+    Build, Collector, Expected, FLUSH_LIMIT, LIMIT, Main, Stream, TempDir, Transport, Worker,
+    alone, eventually,
 };
 
 /// Of the namespace of the RTS: flush into the file.
@@ -200,7 +201,7 @@ impl Victim {
         self.worker.command(&format!("log 2 {count} 100"));
         // Each flush that begins after this brings all of it.
         let before = self.worker.stats().get("flushes");
-        eventually(LIMIT, "two flushes", || {
+        eventually(FLUSH_LIMIT, "two flushes", || {
             self.worker.stats().get("flushes") > before + 1
         });
     }
@@ -303,7 +304,7 @@ fn snapshots_of_a_program_that_runs() {
     worker.command("log 1 200 100");
     worker.command("load 2 100");
     let flushes = worker.stats().get("flushes");
-    eventually(LIMIT, "two flushes", || {
+    eventually(FLUSH_LIMIT, "two flushes", || {
         worker.stats().get("flushes") > flushes + 1
     });
     let pid = worker.process.pid().to_string();

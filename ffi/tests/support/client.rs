@@ -1,6 +1,6 @@
 //! Clients of a program.
 
-use super::waiting::LIMIT;
+use super::waiting::{FLUSH_LIMIT, LIMIT};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
@@ -106,7 +106,7 @@ impl Client {
     /// the stream or if it takes too long.
     #[track_caller]
     pub fn read_until(&mut self, what: &str, mut enough: impl FnMut(&[u8]) -> bool) {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + FLUSH_LIMIT;
         while !enough(&self.received) {
             let left = deadline.saturating_duration_since(Instant::now());
             let have = self.received.len();

@@ -1,7 +1,7 @@
 //! A client that reads in the background, at its own pace.
 
 use super::client::{Address, Client, contains};
-use super::waiting::{LIMIT, eventually};
+use super::waiting::{FLUSH_LIMIT, LIMIT, eventually};
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -53,7 +53,7 @@ impl Collector {
     pub fn wait_for_text(&self, text: &str) {
         // Each byte is looked at once: there may be hundreds of megabytes.
         let mut from = 0;
-        eventually(LIMIT, &format!("{text:?} in the stream"), || {
+        eventually(FLUSH_LIMIT, &format!("{text:?} in the stream"), || {
             let bytes = self.shared.bytes.lock().expect("bytes");
             let found = contains(&bytes[from..], text.as_bytes());
             from = bytes.len().saturating_sub(text.len());

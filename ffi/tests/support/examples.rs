@@ -7,7 +7,7 @@ use super::files::{TempDir, free_port, repository};
 use super::ghc::Ghc;
 use super::process::Running;
 use super::stream::Stream;
-use super::waiting::{EXIT_TIMEOUT, LIMIT};
+use super::waiting::{EXIT_TIMEOUT, FLUSH_LIMIT};
 use super::worker::Transport;
 use eventlog_control::{Frame, RtsCommand};
 use ghc_eventlog::{Decoder, Event, EventBody, Item};
@@ -357,7 +357,7 @@ impl Watcher {
     /// Go on until `enough`.
     #[track_caller]
     fn walk(&mut self, what: What, unwanted: Option<What>, enough: impl Fn(&Event<'_>) -> bool) {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + FLUSH_LIMIT;
         loop {
             let mut rest = &self.client.received[self.taken..];
             let item = match self.decoder.decode(&mut rest) {

@@ -37,7 +37,7 @@ pub use marked::Marked;
 pub use process::Running;
 pub use stats::Stats;
 pub use stream::{Loss, Stream};
-pub use waiting::{LIMIT, eventually, exit_with_hooks, in_some_attempt, within};
+pub use waiting::{FLUSH_LIMIT, LIMIT, eventually, exit_with_hooks, in_some_attempt, within};
 pub use worker::{Start, Transport, Worker};
 
 use std::sync::{Mutex, MutexGuard};

@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 /// For what should take no time at all, on a machine that is very busy.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
+/// For what a flush by interval brings: one that took long, as on such a machine it may, is followed
+/// by a pause of a hundred times as long.
+pub const FLUSH_LIMIT: Duration = Duration::from_secs(400);
+
 /// Wait until `condition` holds; fail after `limit`.
 #[track_caller]
 pub fn eventually(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
