@@ -418,7 +418,6 @@ fn see_it_end(mut worker: Worker, seen: &Seen, ring: u64) {
         stats.get("commands_received") > commands + 1 && commands_waiting(&stats) == 0
     });
     let collector = Collector::resume(client);
-    worker.command("message the last words");
     worker.process.close_stdin();
     let status = worker.process.wait();
     assert_eq!(ending(status), "status 0", "{}", worker.process.stderr());

@@ -37,6 +37,8 @@ main = do
   loop world
   writeIORef (stop world) True
   mapM_ takeMVar ends
+  -- Nobody logs anything after that, however late this thread gets a processor.
+  traceEventIO "the last words"
   report world
   failed <- readIORef (wrong world)
   when (failed > 0) (exitWith (ExitFailure 1))
