@@ -16,6 +16,7 @@ use crate::shared::Shared;
 use crate::summary::Summary;
 use eventlog_relay::{Piece, PieceKind};
 use eventlog_series::{Limits, Rows};
+use eventlog_state::Patience;
 use ghc_eventlog::Header;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -23,8 +24,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How often the summary is updated while bytes arrive: as often as pages hear of it. Tiles are
 /// made again at most as often, however many pages ask for them.
 const OFTEN: Duration = Duration::from_millis(250);
-/// How long events wait for other capabilities.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long events of a running program wait for other capabilities: less than [`Patience::LIVE`],
+/// so that pages show what was flushed about a second later. Events of a file wait until there is no
+/// more of it to read, and no longer: a program may only have paused, but what it has written to a
+/// file is there.
+const LIVE: Duration = Duration::from_secs(1);
 /// The most rows of threads that are alive; one that was on several capabilities counts for each.
 const THREADS: usize = 3 << 18;
 /// A file that has not grown for this long is not shown as growing.
@@ -89,21 +93,11 @@ struct Status {
     told: Instant,
     /// When bytes last arrived.
     came: Instant,
-    /// When the fold last advanced, or since when something waits.
-    moved: Instant,
     reaches: u64,
     ended: bool,
     error: Option<String>,
-    waits: Waits,
-}
-
-/// Whether events may still wait to be put in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waits {
-    No,
-    Yes,
-    /// They will be folded as they are.
-    Asked,
+    /// For how long the fold may hold events that wait for others.
+    patience: Patience,
 }
 
 impl Session {
@@ -126,11 +120,13 @@ impl Session {
                 summary,
                 told: now,
                 came: now,
-                moved: now,
                 reaches: 0,
                 ended: false,
                 error: None,
-                waits: Waits::No,
+                patience: Patience::new(match origin.live {
+                    true => LIVE,
+                    false => Duration::ZERO,
+                }),
             }),
             summing: Mutex::default(),
         }
@@ -250,7 +246,7 @@ impl Session {
         };
         // Before this piece, since what belongs between is about to arrive: a flush hands over one
         // capability after the other.
-        if self.is_stuck() {
+        if self.origin.live && self.status().patience.is_over(Instant::now()) {
             self.hurry(contents);
         }
         let has_moved = {
@@ -261,10 +257,7 @@ impl Session {
         };
         let now = Instant::now();
         let mut status = self.status();
-        if has_moved || status.waits == Waits::No {
-            status.moved = now;
-        }
-        status.waits = Waits::Yes;
+        status.patience.came(has_moved, now);
         status.reaches = status.reaches.max(piece.reaches());
         status.ended = piece.kind == PieceKind::End;
         let due = status.ended || now.duration_since(status.told) >= OFTEN;
@@ -272,12 +265,6 @@ impl Session {
         if due {
             self.summarise();
         }
-    }
-
-    /// Whether something has waited for too long, and nothing was folded meanwhile.
-    fn is_stuck(&self) -> bool {
-        let status = self.status();
-        status.waits != Waits::No && status.moved.elapsed() >= PATIENCE
     }
 
     /// Folds the events that wait for others, after [`idle`](Self::idle) asked for it.
@@ -293,7 +280,6 @@ impl Session {
         if contents.fold.look().held() > 0 {
             contents.fold.change().flush();
         }
-        self.status().waits = Waits::No;
     }
 
     /// Folds the end of the log.
@@ -308,16 +294,9 @@ impl Session {
         if !self.is_begun() {
             return false;
         }
-        let mut status = self.status();
-        // A file is complete at once, but a program may only have paused.
-        let over = !self.origin.live || status.came.elapsed() >= PATIENCE;
-        let stuck = over && status.waits == Waits::Yes;
-        if stuck {
-            status.waits = Waits::Asked;
-        }
-        drop(status);
+        let is_over = self.status().patience.is_over(Instant::now());
         self.summarise();
-        stuck
+        is_over
     }
 
     /// The log has ended, and its end is folded.

@@ -2,8 +2,10 @@
 //! not kept.
 
 use crate::site::{Log, Site, block, message, until};
+use eventlog_monitor::Input;
 use ghc_eventlog::{DATA_END, EventBody, Header};
-use std::io::Write;
+use std::collections::VecDeque;
+use std::io::{Cursor, Read, Write};
 use std::time::Duration;
 
 fn append(path: &std::path::Path, bytes: &[u8]) {
@@ -101,6 +103,44 @@ fn what_arrives_after_a_pause_is_in_order() {
     let flushed = [piece(0, 50, "four"), piece(1, 40, "three")].concat();
     program.write_all(&flushed).unwrap();
     let session = folded(4);
+    let id = session["id"].as_str().unwrap();
+    let told = site.get(&format!("s/{id}/overview"));
+    assert_eq!(told["losses"]["late"], 0);
+}
+
+/// Parts of a file, each of which is slow to come.
+struct Slow(VecDeque<Cursor<Vec<u8>>>);
+
+impl Read for Slow {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        let Some(part) = self.0.front_mut() else {
+            return Ok(0);
+        };
+        if part.position() == 0 {
+            // Longer than events of a program wait.
+            std::thread::sleep(Duration::from_millis(1300));
+        }
+        let count = part.read(room)?;
+        if part.position() as usize == part.get_ref().len() {
+            self.0.pop_front();
+        }
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_file_that_is_slow_to_read_is_in_order() {
+    let site = Site::new();
+    let log = Log::new();
+    let piece = |cap, time, text| block(&log.header, Some(cap), &[(time, message(text))]);
+    let begin = [log.bytes.clone(), piece(0, 50, "two")].concat();
+    let end = [piece(1, 40, "one"), DATA_END.to_be_bytes().to_vec()].concat();
+    let slow = Input::read(Slow([begin, end].map(Cursor::new).into()));
+    site.monitor.add("slow", "slow", false, slow).unwrap();
+    let session = until("it is read", || {
+        site.sessions("slow").pop().filter(|it| it["ended"] == true)
+    });
+    assert_eq!(session["events"], 2);
     let id = session["id"].as_str().unwrap();
     let told = site.get(&format!("s/{id}/overview"));
     assert_eq!(told["losses"]["late"], 0);
