@@ -54,16 +54,16 @@ async function begin(options) {
 
 /** What each page must show of the log. @type {Record<string, (string | RegExp)[]>} */
 const CONTENT = {
-  overview: [/Productivity/, /Capability 1/, /subject/],
+  overview: [/Productivity/, /Capability 1/, /subject/, "Parent process", "Allocation area"],
   timeline: ["Capability 0", "Capability 1", "Threads", "Messages, markers"],
   threads: ["main loop", "worker number 3", "answering thread", "<img src=x onerror="],
-  "thread/SELF": ["main loop", /Run time/, /Blocked/],
+  "thread/SELF": ["main loop", /Run time/, /Blocked/, /The longest lately: \d/],
   collections: [/Generation/, /rows/],
   heap: [/\d samples/, /Band/],
   sparks: [/Converted/, /cap 0/],
   spans: ["request", "render"],
   log: ["a needle <b>in</b> the log", "round 12 of first keeps"],
-  stream: [/Final until/, /Capability 1/],
+  stream: [/Final until/, /Capability 1/, "events, too late to be put in order", "Lost in all"],
 };
 
 /** @param {import("playwright-core").Page} page */
@@ -103,6 +103,31 @@ test("the page says why something is empty", { timeout: 5 * PATIENCE }, async ()
     if (name === "overview") await page.locator("main").getByText("No capability has written anything yet").waitFor();
     assert.deepEqual(await page.locator("main .trouble:visible").allTextContents(), [], name);
     await screenshot(page, `empty-${name}`);
+  }
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("what is lost and what came late are both told", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begin();
+  let losses = {};
+  await page.route(`**/api/s/${full}/overview`, async (route) => {
+    const response = await route.fetch();
+    const told = await response.json();
+    await route.fulfill({ response, json: { ...told, losses: { ...told.losses, ...losses } } });
+  });
+  const card = page.locator(".card").filter({ has: page.locator(".card-name").getByText("Lost", { exact: true }) });
+  for (const [what, texts] of /** @type {[object, string[]][]} */ ([
+    [{}, ["nothing"]],
+    [{ late: 7 }, ["nothing", "7 events came too late"]],
+    [{ unreadable_bytes: 2048, late: 7 }, ["2.00 KiB unreadable", "hatched", "7 events came too late"]],
+    [{ chunks: 3, bytes: 5120 }, ["3 chunks, 5.00 KiB", "hatched"]],
+  ])) {
+    losses = what;
+    await open(page, "threads", `?s=${full}`);
+    await open(page, "overview", `?s=${full}`);
+    for (const text of texts) await card.getByText(text).first().waitFor();
+    assert.equal(/late/.test(await card.innerText()), "late" in what);
   }
   assert.deepEqual(faults, []);
   await context.close();

@@ -54,7 +54,8 @@ declare namespace Api {
   }
   interface Rows {
     caps: CapRow[];
-    threads: { count: number; alive: number };
+    /** `ended`: when the last thread finished, if none is alive. */
+    threads: { count: number; alive: number; ended: number | null };
     states: { cap: string[]; thread: string[] };
     reasons?: string[];
     kept_from?: number | null;
@@ -122,6 +123,9 @@ declare namespace Api {
   interface Span {
     name: string;
     track: string | number | null;
+    thread?: number | null;
+    running?: number | null;
+    collecting?: number | null;
     from: number;
     to: number | null;
     depth: number;
@@ -230,7 +234,24 @@ declare namespace Api {
     bands?: { id: string | number; name: string; a: number | null; b: number | null }[];
     rows?: { id: string | number; name: string; a: number | null; b: number | null }[];
   }
+  interface Loss {
+    time?: number;
+    from?: number;
+    cap?: number | null;
+    cause?: string;
+    events?: number;
+    bytes?: number;
+  }
   interface StreamState {
-    [field: string]: unknown;
+    blocks: number;
+    /** Events that arrived out of order. */
+    disorder: number;
+    waiting_bytes: number;
+    losses: Loss[];
+    losses_total: number;
+    lost: { notes: number; chunks: number; bytes: number; blocks: number; whole_from: number | null };
+    unreadable_bytes: number;
+    clients: number;
+    memory: number | null;
   }
 }

@@ -13,6 +13,8 @@ export class Waterfall extends TimeChart {
   /** @type {Placed[]} */
   placed = [];
   lanes = 0;
+  /** Spans for which there is no room. */
+  left = 0;
 
   /** @param {Api.Span[]} spans */
   show(spans) {
@@ -26,6 +28,7 @@ export class Waterfall extends TimeChart {
       return [{ ...span, lane, end }];
     });
     this.lanes = ends.length;
+    this.left = spans.length - this.placed.length;
     this.redraw();
   }
 

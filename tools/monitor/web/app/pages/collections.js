@@ -30,17 +30,17 @@ export function mount(root, session, signal) {
       state.go({ page: "timeline" });
     },
     columns: [
-      { key: "from", name: "At", number: true, width: 110, text: ({ from }) => moment(from, 1e4), value: ({ from }) => from },
-      { key: "pause", name: "Length", number: true, text: (row) => duration(length(row)), value: length },
+      { key: "from", name: "At", number: true, width: 96, text: ({ from }) => moment(from, 1e4), value: ({ from }) => from },
+      { key: "pause", name: "Length", number: true, width: 80, text: (row) => duration(length(row)), value: length },
       { key: "generation", name: "Generation", number: true, width: 92, text: ({ generation }) => (generation == null ? "–" : String(generation)), value: ({ generation }) => generation },
-      { key: "kind", name: "Kind", width: 110, text: ({ concurrent, cause }) => [concurrent ? "concurrent" : "", cause ? words(cause) : ""].filter(Boolean).join(", ") },
-      { key: "sync", name: "Sync", number: true, title: "From the request until all capabilities had stopped", text: ({ sync }) => duration(sync), value: ({ sync }) => sync },
-      { key: "copied", name: "Copied", number: true, text: ({ copied }) => bytes(copied), value: ({ copied }) => copied },
-      { key: "slop", name: "Slop", number: true, text: ({ slop }) => bytes(slop), value: ({ slop }) => slop },
-      { key: "fragmentation", name: "Fragmentation", number: true, width: 128, text: ({ fragmentation }) => bytes(fragmentation), value: ({ fragmentation }) => fragmentation },
-      { key: "threads", name: "Threads", number: true, title: "Threads that collected in parallel", text: ({ threads }) => count(threads), value: ({ threads }) => threads },
-      { key: "balance", name: "Balance", number: true, title: "How evenly the work was shared: 100 % is best", text: ({ balance }) => percent(balance), value: ({ balance }) => balance },
-      { key: "phases", name: "Phases", wide: true, text: ({ phases }) => (phases ?? []).map(({ kind, from, to }) => `${words(kind)} ${duration(to - from)}`).join(", ") },
+      { key: "kind", name: "Kind", width: 84, text: ({ concurrent, cause }) => [concurrent ? "concurrent" : "", cause ? words(cause) : ""].filter(Boolean).join(", ") },
+      { key: "sync", name: "Sync", number: true, width: 76, title: "From the request until all capabilities had stopped", text: ({ sync }) => duration(sync), value: ({ sync }) => sync },
+      { key: "copied", name: "Copied", number: true, width: 76, text: ({ copied }) => bytes(copied), value: ({ copied }) => copied },
+      { key: "slop", name: "Slop", number: true, width: 76, text: ({ slop }) => bytes(slop), value: ({ slop }) => slop },
+      { key: "fragmentation", name: "Fragmentation", number: true, width: 116, text: ({ fragmentation }) => bytes(fragmentation), value: ({ fragmentation }) => fragmentation },
+      { key: "threads", name: "Threads", number: true, width: 72, title: "Threads that collected in parallel", text: ({ threads }) => count(threads), value: ({ threads }) => threads },
+      { key: "balance", name: "Balance", number: true, width: 76, title: "How evenly the work was shared: 100 % is best", text: ({ balance }) => percent(balance), value: ({ balance }) => balance },
+      { key: "phases", name: "Phases", wide: true, width: 230, text: ({ phases }) => (phases ?? []).map(({ kind, from, to }) => `${words(kind)} ${duration(to - from)}`).join(", ") },
     ],
   });
   root.append(title("Collections"), kept, h("div", { class: "columns even" }, pauses.node, lengths.node), table.node);

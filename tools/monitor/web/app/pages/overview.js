@@ -53,12 +53,18 @@ function numbers(overview, session) {
     fact("Pauses", pauses.count == null ? "–" : count(pauses.count), pauses.max == null ? "" : `p50 ${duration(pauses.p50)}, p99 ${duration(pauses.p99)}, longest ${duration(pauses.max)}`),
     fact("Threads", count(session.threads_live), `${count(session.threads_ever)} created`),
     fact("Events", count(session.events), overview.event_rate == null ? bytes(session.bytes) : `${count(overview.event_rate)}/s, ${bytes(session.bytes)}`),
-    lost.length ? fact("Lost", lost.map(([name, value]) => (name === "bytes" ? bytes(value) : `${count(value)} ${words(name)}`)).join(", "), "these times are hatched in the timeline") : fact("Lost", "nothing", late),
+    lost.length ? fact("Lost", lost.map(([name, value]) => lostText(name, value)).join(", "), ["these times are hatched in the timeline", late].filter(Boolean).join("; ")) : fact("Lost", "nothing", late),
   ];
 }
 
 /** What is lost; what only came late is not. */
 const LOST = ["chunks", "bytes", "blocks", "unreadable_bytes", "refused_threads"];
+
+/**
+ * @param {string} name
+ * @param {number} value
+ */
+const lostText = (name, value) => (name === "bytes" ? bytes(value) : name === "unreadable_bytes" ? `${bytes(value)} unreadable` : `${count(value)} ${words(name)}`);
 
 /** In the order of the rows of the timeline, from the bottom. */
 const ORDER = ["mutator", "collecting", "waiting_for_collection", "switching", "writing_log", "idle", "unknown"];
@@ -67,7 +73,7 @@ const ORDER = ["mutator", "collecting", "waiting_for_collection", "switching", "
 function shares(overview) {
   const caps = overview.capabilities ?? [];
   if (!caps.length) return [h("h2", null, "Capabilities"), h("p", { class: "empty" }, "No capability has written anything yet.")];
-  return [h("h2", null, "Capabilities"), colours(caps), ...caps.slice(0, 256).map(({ cap, shares: parts }) => {
+  return [h("h2", null, "Capabilities"), colours(caps), ...caps.map(({ cap, shares: parts }) => {
     const told = Object.entries(parts).filter(([, part]) => part > 0.0005).map(([name, part]) => `${words(name)} ${percent(part)}`).join(", ");
     const bar = h("div", { class: "bar", role: "img", "aria-label": told, title: told });
     for (const name of ORDER) {
@@ -106,17 +112,25 @@ function facts(overview, session) {
     ["Started", started ?? ""], ["Runtime", session.rts ?? ""], ["Capabilities", count(session.caps)],
     ["Arguments", session.args.slice(1).join(" ") || session.args.join(" ")], ["Restarts", session.restarts ? count(session.restarts) : ""],
   ]);
-  const told = new Set(["name", "args", "rts", "pid", "started"]);
+  // All of them are in the command line.
+  const told = new Set(["name", "args", "rts", "pid", "started", "flags"]);
   for (const [key, value] of Object.entries(overview.program ?? {})) {
     if (typeof value === "object" && !Array.isArray(value)) {
-      for (const [one, amount] of Object.entries(value ?? {})) if (amount) rows.push([words(one), typeof amount === "number" && /heap|area|size/.test(one) ? bytes(amount) : String(amount)]);
+      for (const [one, amount] of Object.entries(value ?? {})) if (amount) rows.push([called(one), typeof amount === "number" && /heap|area|size/.test(one) ? bytes(amount) : String(amount)]);
       continue;
     }
     if (told.has(key) || value == null || value === 0) continue;
-    rows.push([words(key), readable(value)]);
+    rows.push([called(key), readable(value)]);
   }
   return h("dl", { class: "facts" }, ...rows.filter(([, value]) => value !== "").flatMap(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
 }
+
+const CALLED = /** @type {Record<string, string>} */ ({
+  ppid: "Parent process", env_count: "Environment", others: "Other programs", alloc_area: "Allocation area", mblock_size: "Megablock", block_size: "Block",
+});
+
+/** @param {string} key */
+const called = (key) => CALLED[key] ?? words(key).replace(/^./, (first) => first.toUpperCase());
 
 /** @param {unknown} value */
 function readable(value) {

@@ -11,6 +11,8 @@ import { keepLoaded, sayKept, title } from "./loader.js";
 import { Waterfall } from "../chart/waterfall.js";
 
 const LIMIT = 3000;
+/** The names whose lengths are shown together. */
+const SHOWN = 6;
 /** The most names of an answer. */
 const NAMES = 1000;
 const EMPTY = "No span in this range. A program writes them as messages: traceEventIO \"START name\" … \"STOP name\" (+RTS -l).";
@@ -27,7 +29,7 @@ export function mount(root, session, signal) {
   find.value = state.place.more.find ?? "";
   let chosen = state.place.more.name ?? "";
   const lengths = new Histogram({ title: "Lengths", empty: EMPTY, height: 230 });
-  const fall = new Waterfall({ title: "When", unit: "none", height: 230, empty: EMPTY });
+  const fall = new Waterfall({ title: "Waterfall", unit: "none", height: 230, empty: EMPTY });
   /** @type {Api.SpanSummary[]} */
   let summary = [];
   /** @type {Api.Span[]} */
@@ -67,9 +69,10 @@ export function mount(root, session, signal) {
   const everything = h("button", { type: "button", hidden: true, onclick: () => choose("") }, "All names");
   let total = 0;
   const put = () => {
-    const shown = chosen ? summary.filter(({ name }) => name === chosen) : summary.slice(0, 6);
-    lengths.show(shown.map(({ name, histogram: buckets }) => ({ name, colour: named(name), buckets: buckets ?? [] })), chosen ? `Lengths of ${chosen}` : "Lengths");
+    const shown = chosen ? summary.filter(({ name }) => name === chosen) : summary.slice(0, SHOWN);
+    lengths.show(shown.map(({ name, histogram: buckets }) => ({ name, colour: named(name), buckets: buckets ?? [] })), chosen ? `Lengths of ${chosen}` : summary.length > SHOWN ? `Lengths of the ${SHOWN} names with the most time` : "Lengths");
     fall.show(spans);
+    replace(fall.keys, fall.left ? `${count(fall.left)} that overlap too many others are not drawn` : total > spans.length ? `the longest ${count(spans.length)}` : "");
     list.fill(spans, total, total > spans.length ? `the longest of ${count(total)}` : "");
     replace(listName, chosen ? `Spans called ${chosen}` : "Spans");
     everything.hidden = !chosen;

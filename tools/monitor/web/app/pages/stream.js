@@ -3,12 +3,12 @@ import { of } from "../api.js";
 import { LineChart } from "../chart/line.js";
 import { perSecond } from "../chart/rate.js";
 import { h, replace } from "../dom.js";
-import { bytes, count, duration, moment, words } from "../format.js";
+import { bytes, count, duration, moment } from "../format.js";
 import { state } from "../state.js";
 import { Table } from "../table.js";
 import { fact, keepLoaded, title } from "./loader.js";
 
-/** @typedef {{ time?: number, from?: number, cap?: number | null, cause?: string, events?: number, bytes?: number }} Loss */
+/** @typedef {Api.Loss} Loss */
 /** @typedef {{ row: string, until: number }} Until */
 
 /**
@@ -49,13 +49,17 @@ export function mount(root, session, signal) {
       /** @type {Promise<Api.SeriesAnswer>} */ (of(session.id, "series", { names: "events.rate", ...state.window, points: 400 }, round)),
     ]);
     const now = state.session ?? session;
-    const list = Array.isArray(answer.losses) ? /** @type {Loss[]} */ (answer.losses) : [];
+    const list = answer.losses;
     replace(cards,
-      fact("Lag", now.live ? duration(now.lag) : "–", now.live ? "behind the program" : "the session has ended"),
-      fact("Received", bytes(now.bytes), `${count(now.events)} events`),
-      ...Object.entries(answer).filter(([, value]) => typeof value === "number" && Number.isFinite(value)).filter(([key]) => !["lag", "bytes", "events", "kept_from"].includes(key))
-        .map(([key, value]) => fact(sentence(key), number(key, Number(value)))));
-    replace(more, ...nested(answer));
+      fact("Lag", now.live ? duration(now.lag) : "–", now.live ? "behind the program" : now.ended ? "the session has ended" : "no running program"),
+      fact("Received", bytes(now.bytes), `${count(now.events)} events in ${count(answer.blocks)} blocks`),
+      fact("Late", count(answer.disorder), "events, too late to be put in order"),
+      fact("Waiting", bytes(answer.waiting_bytes), "of events, to be put in order"),
+      fact("Losses", count(answer.losses_total), answer.losses_total > list.length ? `the table has the latest ${count(list.length)}` : "noted in the log"),
+      fact("Unreadable", bytes(answer.unreadable_bytes), "skipped, as they are no events"),
+      fact("Pages", count(answer.clients), "open at this monitor"),
+      fact("Own memory", bytes(answer.memory), "of the monitor"));
+    replace(more, h("h2", null, "Lost in all"), h("dl", { class: "facts" }, ...lost(answer.lost).flatMap(([name, text]) => [h("dt", null, name), h("dd", null, text)])));
     losses.fill(list);
     rows.fill(capRows.caps.map(({ row, until }) => ({ row, until })));
     const points = perSecond(series.names["events.rate"], state.range);
@@ -63,24 +67,13 @@ export function mount(root, session, signal) {
   });
 }
 
-/** @param {string} key */
-const sentence = (key) => words(key).replace(/^./, (first) => first.toUpperCase());
-
 /**
- * @param {string} key
- * @param {number} value
+ * @param {Api.StreamState["lost"]} sums
+ * @returns {[string, string][]}
  */
-function number(key, value) {
-  if (/memory|bytes|rss|kept$|size/.test(key)) return bytes(value);
-  if (/lag|disorder|time|latest|until|from|delay/.test(key)) return duration(value);
-  return count(value);
-}
-
-/** A separate list for each object of numbers. @param {Api.StreamState} answer */
-function nested(answer) {
-  return Object.entries(answer).filter(([, value]) => value != null && typeof value === "object" && !Array.isArray(value)).flatMap(([key, value]) => [
-    h("h2", null, sentence(key)),
-    h("dl", { class: "facts" }, ...Object.entries(/** @type {object} */ (value)).filter(([, one]) => typeof one !== "object").flatMap(([name, one]) => [
-      h("dt", null, words(name)), h("dd", null, typeof one === "number" ? number(`${key} ${name}`, one) : String(one))])),
-  ]);
+function lost({ notes, chunks, bytes: size, blocks, whole_from: whole }) {
+  return [
+    ["Notes of losses", count(notes)], ["Chunks", count(chunks)], ["Their bytes", bytes(size)], ["Blocks", count(blocks)],
+    ...(whole == null ? [] : [/** @type {[string, string]} */ (["Complete from", moment(whole, 1e6)])]),
+  ];
 }

@@ -9,7 +9,7 @@ import { Table } from "../table.js";
 import { fact, keepLoaded } from "./loader.js";
 import { stateText } from "./threads.js";
 
-const KNOWN = new Set(["id", "label", "state", "reason", "cap", "run_time", "blocked", "switches", "created", "ended", "until", "runs", "events", "row", "age", "since", "runnable", "foreign", "blocked_total"]);
+const KNOWN = new Set(["id", "label", "state", "reason", "cap", "run_time", "blocked", "switches", "created", "ended", "until", "runs", "events", "row", "age", "since", "runnable", "foreign", "blocked_total", "migrations", "waits_for"]);
 
 /** @typedef {{ from: number, to: number, cap: number }} Run */
 
@@ -56,9 +56,10 @@ export function mount(root, session, signal) {
       fact("Run time", duration(thread.run_time), life && thread.run_time != null ? `${((thread.run_time / life) * 100).toFixed(1)} % of its lifetime` : ""),
       fact("Age", duration(life), thread.created == null ? "older than the log" : `since ${moment(thread.created, 1e6)}`),
       fact("Runnable", duration(number(thread.runnable)), "waited for a capability"),
+      ...(number(thread.foreign) ? [fact("Foreign calls", duration(number(thread.foreign)), "outside of Haskell")] : []),
       fact("Switches", count(thread.switches), thread.migrations == null ? "" : `${count(number(thread.migrations))} migrations`),
       fact("Finished", thread.ended == null ? "no" : moment(thread.ended, 1e6)));
-    replace(blocked, h("h2", null, "Blocked"), waits(thread, life));
+    replace(blocked, h("h2", null, "Blocked"), waits(thread, life), ...longest(thread), ...owner(thread), ...spansOpen(thread));
     replace(more, ...others(thread));
     const list = Array.isArray(thread.runs) ? thread.runs : null;
     runsPart.hidden = !list;
@@ -93,6 +94,32 @@ function waits(thread, life) {
     bar.append(piece);
     return h("div", { class: "cap" }, h("span", null, words(reason)), bar, h("span", { class: "number" }, duration(ns)));
   }));
+}
+
+/** The longest time that it was blocked, among its newest intervals. @param {Api.Thread} thread */
+function longest(thread) {
+  const one = /** @type {{ from: number, to: number, reason: string } | null | undefined} */ (thread.blocked_longest);
+  if (!one) return [];
+  return [h("p", null, `The longest lately: ${duration(one.to - one.from)} (${words(one.reason)}) `, h("button", {
+    type: "button", onclick: () => {
+      show(one.from, one.to);
+      state.go({ page: "timeline", sel: `t${thread.id}@${Math.round(one.from)}`, more: { threads: "1" } });
+    },
+  }, "Show it"))];
+}
+
+/** The thread that has what it waits for. @param {Api.Thread} thread */
+function owner(thread) {
+  const id = number(thread.waits_for);
+  if (id == null) return [];
+  return [h("p", null, "It waits for ", h("button", { type: "button", onclick: () => state.go({ page: `thread/${id}` }) }, `thread ${id}`))];
+}
+
+/** @param {Api.Thread} thread */
+function spansOpen(thread) {
+  const open = /** @type {{ name: string, from: number }[]} */ (Array.isArray(thread.spans_open) ? thread.spans_open : []);
+  if (!open.length) return [];
+  return [h("h2", null, "Open spans"), h("dl", { class: "facts" }, ...open.flatMap(({ name, from }) => [h("dt", null, name), h("dd", null, `since ${moment(from, 1e6)}`)]))];
 }
 
 /** @param {Api.Thread} thread */
