@@ -109,6 +109,36 @@ fn the_table_of_threads() {
 }
 
 #[test]
+fn when_all_threads_have_finished_that_is_known() {
+    let (site, id) = Site::of(&threads_log());
+    let threads = &site.get(&format!("s/{id}/rows"))["threads"];
+    assert_eq!(
+        (&threads["alive"], &threads["ended"]),
+        (&1.into(), &Value::Null)
+    );
+    let mut events = Vec::new();
+    for (thread, begin) in [(1, MS), (2, 2 * MS)] {
+        let status = StopStatus::FINISHED;
+        let info = Some(0);
+        let stop = EventBody::StopThread {
+            thread,
+            status,
+            info,
+        };
+        events.extend([
+            (begin, EventBody::CreateThread { thread }),
+            (begin, EventBody::RunThread { thread }),
+            (begin + MS / 2, stop),
+        ]);
+    }
+    events.push((9 * MS, message("the end")));
+    let (site, id) = Site::of(&Log::new().block(Some(0), &events).end());
+    let threads = &site.get(&format!("s/{id}/rows"))["threads"];
+    assert_eq!(threads["alive"], 0);
+    assert_eq!(threads["ended"], 2 * MS + MS / 2);
+}
+
+#[test]
 fn arrows_and_what_goes_on_at_a_moment() {
     let (site, id) = Site::of(&threads_log());
     let arrows = site.get(&format!("s/{id}/arrows"));
@@ -134,7 +164,8 @@ fn arrows_and_what_goes_on_at_a_moment() {
         [
             ("wakeup", 10, Some(2), Some(0), Some(1)),
             ("migration", 12, Some(2), Some(1), Some(1)),
-            ("blackhole", 14, Some(1), None, Some(2)),
+            // Its owner runs on the other capability.
+            ("blackhole", 14, Some(1), Some(1), Some(2)),
         ]
     );
     let few = site.get(&format!(

@@ -444,10 +444,14 @@ struct Arrow {
     kind: &'static str,
     time: u64,
     from_cap: Option<u16>,
+    /// Of a black hole: where its owner ran, if it did.
     to_cap: Option<u16>,
     thread: u32,
+    /// Who woke it, or owns the black hole.
     by: Option<u32>,
 }
+
+const BLACK_HOLE: &str = "blackhole";
 
 pub(super) fn arrows(contents: &Contents, question: &Question) -> Result<Answer, Refusal> {
     let (from, to) = question.window()?;
@@ -505,7 +509,7 @@ pub(super) fn arrows(contents: &Contents, question: &Question) -> Result<Answer,
                     thread,
                     status: StopStatus::BLACK_HOLE,
                     info: Some(owner),
-                } => found.push(event.time, || arrow("blackhole", thread, None, Some(owner))),
+                } => found.push(event.time, || arrow(BLACK_HOLE, thread, None, Some(owner))),
                 _ => {}
             }
             ControlFlow::Continue(())
@@ -514,10 +518,24 @@ pub(super) fn arrows(contents: &Contents, question: &Question) -> Result<Answer,
             contents.places.change().lacks(place, ARROWS);
         }
     }
+    let total = found.total();
+    let mut rows: Vec<Arrow> = found.into_vec();
+    let threads = contents.rows.look();
+    for arrow in rows.iter_mut().filter(|arrow| arrow.kind == BLACK_HOLE) {
+        // The owner may have been on any capability.
+        let owner = arrow.by.map(Row::Thread);
+        let interval = owner.map(|row| threads.at(&contents.raw, row, arrow.time));
+        if let Some(Some(interval)) = interval.transpose()?
+            && let Doing::Thread(ThreadState::Running { cap }) = interval.doing
+        {
+            arrow.to_cap = Some(cap);
+        }
+    }
+    drop(threads);
     json(&Arrows {
-        total: found.total(),
+        total,
         more,
-        rows: found.into_vec(),
+        rows,
         looked_until,
         kept_from: kept_from.filter(|kept| *kept > from),
     })

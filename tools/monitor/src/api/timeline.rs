@@ -35,6 +35,8 @@ struct Threads {
     count: usize,
     alive: usize,
     until: u64,
+    /// When the last one finished, if none is alive: there is nothing to be known after that.
+    ended: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,6 +53,14 @@ pub(super) fn rows(contents: &Contents) -> Result<Answer, Refusal> {
         until: rows.until(Row::Cap(cap)),
     });
     let (count, alive) = rows.thread_counts();
+    let ended = match alive {
+        0 => {
+            let fold = contents.fold.look();
+            let over = fold.seen().threads.over().iter();
+            over.map(|over| over.ended).max()
+        }
+        _ => None,
+    };
     let short = |name: &&str| name.strip_prefix("blocked_on_").unwrap_or(name).to_owned();
     json(&Rows {
         caps: caps.collect(),
@@ -58,6 +68,7 @@ pub(super) fn rows(contents: &Contents) -> Result<Answer, Refusal> {
             count,
             alive,
             until: rows.until(Row::Threads),
+            ended,
         },
         states: States {
             cap: Row::Cap(0).states(),

@@ -15,6 +15,8 @@ export const STATE = Object.freeze({
 });
 export const SPAN = "#0072B2";
 export const MARK = "#CC79A7";
+/** Wake-ups have the colour of text. @type {Readonly<Record<string, string>>} */
+export const ARROWS = Object.freeze({ migration: "#A050C0", blackhole: "#D00000" });
 
 /** For things without a fixed colour: bands, and large sets of series. */
 const SERIES = [

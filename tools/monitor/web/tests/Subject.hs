@@ -57,6 +57,16 @@ main = do
     worker <- forkIO (forever (threadDelay (500 * n) >> yield))
     labelThread worker ("worker number " ++ show n)
     pure worker
+  -- Rows of spans for many threads.
+  when (name == "crowd") $ do
+    dones <- forM [1 .. 40 :: Int] $ \n -> do
+      done <- newEmptyMVar
+      worker <- forkIO $ do
+        spanned ("job " ++ show n) (spanned "part of it" (threadDelay 2000))
+        putMVar done ()
+      labelThread worker ("job " ++ show n)
+      pure done
+    mapM_ takeMVar dones
   kept <- newIORef []
   traceMarkerIO ("phase one of " ++ name)
   untilStopped stops [1 .. rounds] $ \n -> do

@@ -224,10 +224,11 @@ export async function until(true_, what) {
  * How many pixels of the timeline have each of the colours.
  * @param {import("playwright-core").Page} page
  * @param {Record<string, string>} colours
+ * @param {string} [which] of its canvases
  * @returns {Promise<Record<string, number>>}
  */
-export const pixels = (page, colours) => page.evaluate((wanted) => {
-  const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector("canvas.lanes"));
+export const pixels = (page, colours, which = "canvas.lanes") => page.evaluate(([wanted, selector]) => {
+  const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector(selector));
   // Read from a copy: the page's own canvas is not set up for reading.
   const copy = new OffscreenCanvas(canvas.width, canvas.height);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (copy.getContext("2d", { willReadFrequently: true }));
@@ -238,4 +239,4 @@ export const pixels = (page, colours) => page.evaluate((wanted) => {
     const pixel = (0xff000000 | ((value & 0xff) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
     return [name, data.reduce((sum, one) => sum + (one === pixel ? 1 : 0), 0)];
   }));
-}, colours);
+}, /** @type {const} */ ([colours, which]));

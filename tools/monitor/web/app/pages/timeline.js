@@ -1,6 +1,7 @@
 // The timeline: see timeline/.
 import { h, replace } from "../dom.js";
 import { Refused } from "../api.js";
+import { ARROWS } from "../colours.js";
 import { count } from "../format.js";
 import { state } from "../state.js";
 import { TimelineData } from "../timeline/data.js";
@@ -60,7 +61,7 @@ export function mount(root, session, signal) {
   const arrange = () => {
     const unfolded = state.place.more.threads === "1";
     tools.hidden = !unfolded;
-    view.rows.arrange(data.rows, data.spans, data.hasMarks, unfolded);
+    view.rows.arrange(data.rows, data.spans, data.hasMarks, unfolded, state.place.more.spans === "1");
     needed();
     say();
     view.redraw();
@@ -68,12 +69,12 @@ export function mount(root, session, signal) {
   const say = () => {
     sayKept(kept, data.keptFrom);
     nothing.hidden = !data.rows || data.rows.caps.length > 0;
-    const { from, to } = state.range;
-    const arrows = data.arrows.filter(({ time }) => time >= from && time <= to).length;
-    replace(note, data.trouble || [
-      data.arrowTotal > 0 && !data.arrows.length ? `${data.moreArrows ? "more than " : ""}${count(data.arrowTotal)} wake-ups and migrations: zoom in to see them` : arrows ? `${count(arrows)} arrows` : "",
+    const parts = data.trouble ? [data.trouble] : [
+      ...arrowsText(data, view.rows.unfolded),
       data.spanTotal > data.spans.length ? `the longest ${count(data.spans.length)} of ${count(data.spanTotal)} spans` : "",
-    ].filter(Boolean).join(" · "));
+      data.moreMarks ? `the first ${count(data.marks.length)} markers: zoom in to see the others` : "",
+    ].filter(Boolean);
+    replace(note, ...parts.flatMap((part, n) => (n ? [" · ", part] : [part])));
     note.classList.toggle("trouble", Boolean(data.trouble));
   };
 
@@ -82,6 +83,13 @@ export function mount(root, session, signal) {
     if (!row) return;
     const time = Math.max(0, Math.round(view.time(x)));
     if (row.kind === "cap" || (row.kind === "thread" && row.key)) state.go({ sel: `${row.key}@${time}` }, false);
+    if (row.kind === "span") {
+      const span = nearest(row.spans ?? [], (one) => [view.x(one.from), view.x(one.to ?? state.session?.end ?? one.from)], x);
+      if (span) state.go({ sel: `s${span.track}/${span.depth}@${span.from}` }, false);
+    } else if (row.kind === "marks") {
+      const mark = nearest(data.marks, (one) => [view.x(one.time), view.x(one.time)], x);
+      if (mark?.cap != null) state.go({ sel: `c${mark.cap}@${mark.time}` }, false);
+    }
   }, signal);
   state.on(["range"], () => {
     view.redraw();
@@ -135,4 +143,49 @@ export function mount(root, session, signal) {
   void details.follow();
   // For tests and measurements.
   Object.assign(root, { view });
+}
+
+const KINDS = /** @type {[string, string, string][]} */ ([
+  ["wakeup", "wake-up", "wake-ups"], ["migration", "migration", "migrations"], ["blackhole", "to the owner of a black hole", "to owners of black holes"],
+]);
+
+/**
+ * How many arrows there are, and what their colours mean.
+ * @param {TimelineData} data
+ * @param {boolean} unfolded whether threads have rows
+ * @returns {import("../dom.js").Child[]}
+ */
+function arrowsText(data, unfolded) {
+  if (data.arrowTotal > 0 && !data.arrows.length) return [`${data.moreArrows ? "more than " : ""}${count(data.arrowTotal)} wake-ups and migrations: zoom in to see them`];
+  const { from, to } = state.range;
+  const arrows = data.arrows.filter(({ time }) => time >= from && time <= to);
+  const kinds = KINDS.flatMap(([kind, one, many]) => {
+    const number = arrows.filter((arrow) => arrow.kind === kind).length;
+    if (!number) return [];
+    const sign = h("span", { class: "arrow-key", "aria-hidden": "true" }, "↓");
+    sign.style.color = ARROWS[kind] ?? "var(--ink)";
+    return [h("span", null, sign, ` ${count(number)} ${number === 1 ? one : many}`)];
+  });
+  const within = !unfolded && arrows.some(({ from_cap: a, to_cap: b }) => a == null || b == null || a === b);
+  return within ? [...kinds, "unfold the threads to see all of them"] : kinds;
+}
+
+/** How far beside something a click still means it, in pixels. */
+const BESIDE = 6;
+
+/**
+ * What is under the pointer, or closest to it.
+ * @template T
+ * @param {T[]} all
+ * @param {(one: T) => [number, number]} place
+ * @param {number} x
+ */
+function nearest(all, place, x) {
+  let [found, least] = /** @type {[T | null, number]} */ ([null, BESIDE]);
+  for (const one of all) {
+    const [a, b] = place(one);
+    const distance = Math.max(0, a - x, x - b);
+    if (distance < least) [found, least] = [one, distance];
+  }
+  return found;
 }

@@ -18,6 +18,8 @@ export class TimelineData {
   spanTotal = 0;
   /** @type {Api.Event[]} */
   marks = [];
+  /** There are more in the range. */
+  moreMarks = false;
   /** @type {Api.Arrow[]} */
   arrows = [];
   arrowTotal = 0;
@@ -107,6 +109,7 @@ export class TimelineData {
     await Promise.all([
       part("events", { ...wide, kind: "marker", limit: EVENTS }, (/** @type {Api.Events} */ answer) => {
         this.marks = answer.rows;
+        this.moreMarks = answer.more;
         this.#marksKnown ||= answer.rows.length > 0;
       }),
       part("arrows", { ...wide, limit: ARROWS, most: ARROWS }, (/** @type {Api.Arrows} */ answer) => {

@@ -1,8 +1,8 @@
 // Details of the clicked interval.
 import { of, Refused } from "../api.js";
-import { MARK, SPAN, STATE } from "../colours.js";
+import { MARK, series, STATE } from "../colours.js";
 import { h, replace } from "../dom.js";
-import { clock, duration, moment, words } from "../format.js";
+import { clock, duration, moment, percent, words } from "../format.js";
 import { show } from "../motion.js";
 import { state } from "../state.js";
 
@@ -24,13 +24,13 @@ export class Details {
     this.#round.abort();
   }
 
-  /** Shows the selection in the address: `c0@123`, `t17@123`. */
+  /** Shows the selection in the address: `c0@123`, `t17@123`, or a span: `sTRACK/DEPTH@123`, with its beginning. */
   async follow() {
     const { sel } = state.place;
     if ((sel ?? "") === this.#shown) return;
     this.#shown = sel ?? "";
     this.#round.abort();
-    const parts = /^(c\d+|t\d+)@(\d+)$/.exec(sel ?? "");
+    const parts = /^(c\d+|t\d+|s.*\/\d+)@(\d+)$/s.exec(sel ?? "");
     if (!parts) {
       this.node.hidden = true;
       this.view.marked = null;
@@ -41,6 +41,10 @@ export class Details {
     const { signal } = this.#round;
     const time = Number(parts[2]);
     try {
+      if (parts[1].startsWith("s")) {
+        await this.#span(parts[1], time, signal);
+        return;
+      }
       /** @type {Api.At} */
       const answer = await of(this.session, "at", { row: parts[1], time }, signal);
       if (signal.aborted) return;
@@ -52,6 +56,44 @@ export class Details {
       this.#frame(parts[1], [h("p", { class: "trouble" }, error instanceof Refused ? error.message : String(error))]);
     }
     this.view.redraw();
+  }
+
+  /**
+   * @param {string} row
+   * @param {number} time its beginning
+   * @param {AbortSignal} signal
+   */
+  async #span(row, time, signal) {
+    // The depth depends on which other spans are in the answer.
+    const track = row.slice(1, row.lastIndexOf("/"));
+    const fits = (/** @type {Api.Span} */ span) => span.from === time && String(span.track) === track;
+    const known = () => this.view.data.spans.find((span) => fits(span) && `s${span.track}/${span.depth}` === row) ?? this.view.data.spans.find(fits);
+    let span = known();
+    if (!span) {
+      /** @type {Api.Spans} */
+      const answer = await of(this.session, "spans", { from: time, to: time + 1, limit: 10_000 }, signal);
+      if (signal.aborted) return;
+      span = known() ?? answer.rows.find(fits);
+    }
+    if (!span) {
+      this.#frame("Span", [h("p", { class: "empty" }, "This span is not kept any more.")]);
+      this.view.marked = null;
+      return;
+    }
+    const { name, from, to, thread, running, collecting } = span;
+    const until = to ?? state.session?.end ?? from;
+    this.view.marked = { row, from, to: until };
+    const share = (/** @type {number | null | undefined} */ ns) => (ns == null ? null : `${duration(ns)}${until > from ? ` (${percent(ns / (until - from))})` : ""}`);
+    const rows = /** @type {[string, import("../dom.js").Child][]} */ ([
+      ["Duration", h("b", null, duration(until - from), to == null ? ", not finished" : "")], ["From", moment(from)], ["To", to == null ? null : moment(to)],
+      ["Track", span.track == null ? null : String(span.track)], ["Thread", thread == null ? null : this.#thread(thread)],
+      ["Running", share(running)], ["Collecting", share(collecting)],
+    ]);
+    this.#frame(name, [
+      h("dl", { class: "facts" }, ...rows.filter(([, value]) => value != null).flatMap(([key, value]) => [h("dt", null, key), h("dd", null, value)])),
+      h("button", { type: "button", onclick: () => show(from, until) }, "Zoom to it"), " ",
+      h("button", { type: "button", onclick: () => state.go({ page: "spans", more: { name } }) }, "All of this name"),
+    ]);
   }
 
   /**
@@ -142,11 +184,15 @@ function clockText(time) {
 export function legend() {
   const entries = [
     ["mutator, running", STATE.mutator], ["collecting", STATE.collecting], ["waiting for the collection", STATE.waiting_for_collection],
-    ["switching, runnable", STATE.runnable], ["foreign call", STATE.foreign_call], ["blocked", STATE.blocked], ["writing log, marker", MARK], ["span", SPAN],
+    ["switching, runnable", STATE.runnable], ["foreign call", STATE.foreign_call], ["blocked", STATE.blocked], ["writing log, marker", MARK],
   ];
+  // Spans have a colour for each name.
+  const spans = h("span", { class: "dot" });
+  spans.style.background = `linear-gradient(90deg, ${series(0)} 0 33%, ${series(9)} 33% 66%, ${series(10)} 66%)`;
   return h("div", { class: "legend" }, ...entries.map(([name, colour]) => {
     const dot = h("span", { class: "dot" });
     dot.style.background = colour;
     return h("span", { class: "key" }, dot, name);
-  }), h("span", { class: "key" }, h("span", { class: "dot idle" }), "idle"), h("span", { class: "key" }, h("span", { class: "dot lost" }), "unknown"));
+  }), h("span", { class: "key" }, h("span", { class: "dot idle" }), "idle"), h("span", { class: "key" }, h("span", { class: "dot lost" }), "unknown"),
+  h("span", { class: "key" }, spans, "spans, by name"));
 }

@@ -1,6 +1,9 @@
 // The upper canvas: events, arrows, marks, the selection, the time under the pointer.
-import { SPAN, STATE, theme } from "../colours.js";
+import { ARROWS, SPAN, theme } from "../colours.js";
 import { state } from "../state.js";
+
+/** How far arrows reach into a row. */
+const INSIDE = 7;
 
 /**
  * @param {import("./view.js").View} view
@@ -67,20 +70,26 @@ function events(view, context, seen, top, colours) {
  */
 function arrows(view, context, seen, top, colours) {
   if (!view.data.arrows.length) return;
-  /** @type {Map<number, import("./rows.js").Row>} */
-  const caps = new Map();
-  for (const row of seen) if (row.kind === "cap" && row.cap != null) caps.set(row.cap, row);
+  /** @type {Map<string, import("./rows.js").Row>} */
+  const rows = new Map();
+  for (const row of seen) if (row.kind === "cap" || row.kind === "thread") rows.set(row.key, row);
+  /**
+   * The row of a thread if it is visible, else that of the capability.
+   * @param {number | null} thread
+   * @param {number | null} cap
+   */
+  const end = (thread, cap) => rows.get(`t${thread}`) ?? rows.get(`c${cap}`);
   context.lineWidth = 1;
   for (const arrow of view.data.arrows) {
-    const from = arrow.from_cap == null ? undefined : caps.get(arrow.from_cap);
-    const to = arrow.to_cap == null ? undefined : caps.get(arrow.to_cap);
+    const [from, to] = arrow.kind === "migration" ? [end(null, arrow.from_cap), end(null, arrow.to_cap)]
+      : arrow.kind === "blackhole" ? [end(arrow.thread, arrow.from_cap), end(arrow.by, arrow.to_cap)]
+      : [end(arrow.by, arrow.from_cap), end(arrow.thread, arrow.to_cap)];
     const x = view.x(arrow.time);
     if (!from || !to || from === to || x < -10 || x > view.width + 10) continue;
     const down = to.y > from.y;
-    const a = from.y - top + (down ? from.height : 0);
-    const b = to.y - top + (down ? 0 : to.height);
-    context.strokeStyle = context.fillStyle = arrow.kind === "migration" ? STATE.waiting_for_collection : arrow.kind === "blackhole" ? STATE.collecting : colours.ink;
-    context.globalAlpha = 0.8;
+    const a = from.y - top + from.height / 2;
+    const b = to.y - top + (down ? INSIDE : to.height - INSIDE);
+    context.strokeStyle = context.fillStyle = ARROWS[arrow.kind] ?? colours.ink;
     context.beginPath();
     context.moveTo(x, a);
     context.lineTo(x, b);
@@ -92,7 +101,6 @@ function arrows(view, context, seen, top, colours) {
     context.lineTo(x + 3, b + tip);
     context.fill();
   }
-  context.globalAlpha = 1;
 }
 
 /**

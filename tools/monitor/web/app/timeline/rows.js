@@ -1,7 +1,7 @@
 // The rows of the timeline and their positions: only visible rows are created.
 
 /**
- * @typedef {{ kind: "head" | "span" | "marks" | "cap" | "threads" | "thread", key: string, label: string,
+ * @typedef {{ kind: "spans" | "span" | "marks" | "cap" | "threads" | "thread", key: string, label: string,
  *   y: number, height: number, cap?: number, thread?: Api.Thread, spans?: Api.Span[] }} Row
  */
 
@@ -10,13 +10,16 @@ const CAP = 28;
 const SUM = 40;
 export const THREAD = 18;
 const GAP = 2;
-/** The most rows of spans, so that they do not hide the other rows. */
-const SPAN_ROWS = 60;
+/** Rows of spans that are shown folded, so that they do not hide the other rows. */
+const SPAN_ROWS = 12;
+const names = new Intl.Collator(undefined, { numeric: true });
 
 export class RowList {
   /** @type {Row[]} */
   fixed = [];
   unfolded = false;
+  /** Whether all rows of spans are shown. */
+  spansUnfolded = false;
   /** @type {Map<number, Api.Thread>} */
   threads = new Map();
   threadTotal = 0;
@@ -26,10 +29,12 @@ export class RowList {
    * @param {Api.Rows | null} rows
    * @param {Api.Span[]} spans
    * @param {boolean} marks
-   * @param {boolean} unfolded
+   * @param {boolean} unfolded the threads
+   * @param {boolean} spansUnfolded
    */
-  arrange(rows, spans, marks, unfolded) {
+  arrange(rows, spans, marks, unfolded, spansUnfolded) {
     this.unfolded = unfolded;
+    this.spansUnfolded = spansUnfolded;
     this.fixed = [];
     let y = 0;
     /** @param {Omit<Row, "y">} row */
@@ -37,7 +42,9 @@ export class RowList {
       this.fixed.push({ ...row, y });
       y += row.height + GAP;
     };
-    for (const [key, list] of lanes(spans)) add({ kind: "span", key: `s${key}`, label: list.label, height: SPAN, spans: list.spans });
+    const all = lanes(spans);
+    if (all.length > SPAN_ROWS) add({ kind: "spans", key: "spans", label: spansUnfolded ? `${all.length} rows` : `${SPAN_ROWS} of ${all.length} rows`, height: SPAN });
+    for (const [key, list] of spansUnfolded ? all : all.slice(0, SPAN_ROWS)) add({ kind: "span", key: `s${key}`, label: list.label, height: SPAN, spans: list.spans });
     if (marks) add({ kind: "marks", key: "marks", label: "Messages, markers", height: SPAN });
     for (const { row, cap } of rows?.caps ?? []) add({ kind: "cap", key: row, label: `Capability ${cap}`, height: CAP, cap });
     if (rows && rows.threads.count > 0) add({ kind: "threads", key: "threads", label: "Threads", height: SUM });
@@ -96,16 +103,15 @@ export function threadName(thread) {
 function lanes(spans) {
   /** @type {Map<string, { label: string, spans: Api.Span[] }>} */
   const found = new Map();
-  const ordered = spans.slice().sort((a, b) => String(a.track).localeCompare(String(b.track), undefined, { numeric: true }) || a.depth - b.depth);
+  const ordered = spans.slice().sort((a, b) => names.compare(String(a.track), String(b.track)) || a.depth - b.depth);
   for (const span of ordered) {
     const key = `${span.track}/${span.depth}`;
     let lane = found.get(key);
     if (!lane) {
-      if (found.size >= SPAN_ROWS) continue;
       const name = span.track == null ? "Spans" : /^\d+$/.test(String(span.track)) ? `Spans, thread ${span.track}` : String(span.track);
       found.set(key, (lane = { label: span.depth ? "" : name, spans: [] }));
     }
     lane.spans.push(span);
   }
-  return found;
+  return [...found];
 }

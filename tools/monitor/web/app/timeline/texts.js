@@ -45,7 +45,7 @@ export class Texts {
    */
   #rowNames(seen, top) {
     const { names, rows } = this.view;
-    const rowsNow = new Map(seen.map((row) => [`${row.kind}|${row.key || row.y}|${row.label}|${row.kind === "threads" && rows.unfolded}`, row]));
+    const rowsNow = new Map(seen.map((row) => [`${row.kind}|${row.key || row.y}|${row.label}|${isOpen(row, rows)}`, row]));
     const key = `${top}|${[...rowsNow.keys()].join("|")}`;
     if (key === this.#names) return;
     this.#names = key;
@@ -68,12 +68,12 @@ export class Texts {
   /** @param {import("./rows.js").Row} row */
   #name(row) {
     const node = h("div", { class: `lane-name ${row.kind}`, title: row.label });
-    if (row.kind === "threads") {
-      const open = this.view.rows.unfolded;
+    if (row.kind === "threads" || row.kind === "spans") {
+      const open = isOpen(row, this.view.rows);
       node.append(h("button", {
         type: "button", "aria-expanded": String(open), class: "fold",
-        onclick: () => state.go({ more: { ...state.place.more, threads: open ? "" : "1" } }),
-      }, `${open ? "▾" : "▸"} Threads`), h("span", { class: "quiet" }, "all together"));
+        onclick: () => state.go({ more: { ...state.place.more, [row.kind]: open ? "" : "1" } }),
+      }, `${open ? "▾" : "▸"} ${row.kind === "threads" ? "Threads" : "Spans"}`), h("span", { class: "quiet" }, row.kind === "threads" ? "all together" : row.label));
     } else if (row.kind === "thread" && row.thread) {
       const id = row.thread.id;
       node.append(h("a", { href: `#/thread/${id}`, onclick: (/** @type {Event} */ event) => {
@@ -99,6 +99,7 @@ export class Texts {
       if (nodes.length >= MOST) break;
       const y = row.y - top;
       if (row.kind === "span") this.#spans(row, y, nodes);
+      else if (row.kind === "spans") continue;
       else if (row.kind === "marks") this.#line(view.data.marks, y, row.height, nodes, "");
       else {
         for (const piece of view.pieces.get(row.key) ?? []) this.#text(piece.from, piece.to, y, row.height, view.say(row, piece), nodes);
@@ -152,6 +153,12 @@ export class Texts {
     });
   }
 }
+
+/**
+ * @param {import("./rows.js").Row} row
+ * @param {import("./rows.js").RowList} rows
+ */
+const isOpen = (row, rows) => (row.kind === "threads" ? rows.unfolded : row.kind === "spans" && rows.spansUnfolded);
 
 /** @param {Api.Event} event */
 const eventText = ({ name, text }) => (name.startsWith("user_") ? text : text ? `${name} ${text}` : name);

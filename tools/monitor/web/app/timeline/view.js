@@ -150,16 +150,17 @@ export class View {
     this.pieces.clear();
     for (const row of seen) {
       const y = row.y - top;
-      if (row.kind === "span" || row.kind === "marks") this.painter.empty(y, row.height);
+      if (row.kind === "span" || row.kind === "spans" || row.kind === "marks") this.painter.empty(y, row.height);
       if (row.kind === "span") this.#spans(row, y);
       else if (row.kind === "marks") this.#marks(row, y);
-      else if (names && row.key) {
+      else if (names && row.key && row.kind !== "spans") {
         const cap = row.kind === "cap";
         const states = known(cap ? names.cap : names.thread);
         const cover = this.#cover(cap ? "cap" : "thread", states.length, pixels);
         // Before a thread is created and after it is finished the row is empty, not "unknown".
         const a = row.thread?.created != null ? Math.max(least, row.thread.created) : least;
-        const b = row.thread?.ended != null ? Math.min(most, row.thread.ended) : most;
+        const ended = row.kind === "threads" ? this.data.rows?.threads.ended : row.thread?.ended;
+        const b = ended != null ? Math.min(most, ended) : most;
         const pieces = cover.read(this.tiles, row.key, from, to, a, b);
         if (pieces.length && row.kind !== "threads") this.pieces.set(row.key, pieces);
         this.painter.row(y, row.height, cover, states);
