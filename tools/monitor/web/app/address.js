@@ -3,15 +3,16 @@
 //   #/timeline?s=ID&from=NS&to=NS&sel=c0@NS&marks=NS,NS     a range
 //   #/timeline?s=ID&last=NS                                 the newest part of a live session
 //   #/timeline?s=ID                                         all of it
+//   ...&clock=1                                             times as wall clock, instead of seconds of the log
 
 /**
  * @typedef {{
  *   page: string, session: string | null, from: number | null, to: number | null,
- *   last: number | null, sel: string | null, marks: number[], more: Record<string, string>,
+ *   last: number | null, sel: string | null, marks: number[], clock: boolean, more: Record<string, string>,
  * }} Place
  */
 
-const OWN = new Set(["s", "from", "to", "last", "sel", "marks", "token"]);
+const OWN = new Set(["s", "from", "to", "last", "sel", "marks", "clock", "token"]);
 
 /** @param {string | null} text */
 function number(text) {
@@ -45,6 +46,7 @@ export function parse(hash) {
     last: !ranged && last != null && last > 0 ? last : null,
     sel: query.get("sel"),
     marks: (query.get("marks") ?? "").split(",").map(number).filter((mark) => mark != null).slice(0, 50),
+    clock: query.get("clock") === "1",
     more,
     token: query.get("token"),
   };
@@ -62,6 +64,7 @@ export function format(place) {
   }
   if (place.sel) query.set("sel", place.sel);
   if (place.marks.length) query.set("marks", place.marks.map((mark) => Math.round(mark)).join(","));
+  if (place.clock) query.set("clock", "1");
   for (const [name, value] of Object.entries(place.more)) if (value) query.set(name, value);
   // Readable for people: these characters need no escape in a fragment.
   const text = query.toString().replaceAll("%2C", ",").replaceAll("%40", "@").replaceAll("%2F", "/");

@@ -1,4 +1,6 @@
 // Ticks at round values.
+import { moment } from "./format.js";
+import { state } from "./state.js";
 
 /**
  * @param {number} least
@@ -33,16 +35,17 @@ const DAY = 1440 * MINUTE;
 const LONG = [1, 2, 5, 10, 15, 30, 60, 120, 360, 720].map((minutes) => minutes * MINUTE);
 
 /**
- * Ticks for time, in ns: round in seconds, or in minutes and hours.
+ * Ticks for time, in ns: round in seconds, or in minutes and hours; by the wall clock if that is chosen.
  * @param {number} from
  * @param {number} to
  * @param {number} wished
  */
 export function timeTicks(from, to, wished) {
   const rough = (to - from) / Math.max(1, wished);
-  if (rough <= 50e9) return ticks(from, to, wished);
-  const step = LONG.find((length) => length >= rough) ?? ticks(0, (to - from) / DAY, wished).step * DAY;
-  return { step, ticks: multiples(from, to, step) };
+  const step = rough <= 50e9 ? ticks(from, to, wished).step : LONG.find((length) => length >= rough) ?? ticks(0, (to - from) / DAY, wished).step * DAY;
+  // How far time 0 is behind a round time of the clock.
+  const beside = state.wall == null ? 0 : Number(local(BigInt(state.wall)) % BigInt(Math.max(1, Math.round(step))));
+  return { step, ticks: multiples(from + beside, to + beside, step).map((tick) => tick - beside) };
 }
 
 /**
@@ -61,12 +64,16 @@ function multiples(least, most, step) {
   return found;
 }
 
+/** Unix nanoseconds in the browser's time zone. @param {bigint} unix */
+const local = (unix) => unix - BigInt(new Date(Number(unix / 1000000n)).getTimezoneOffset()) * 60_000_000_000n;
+
 /**
  * The label of a time tick.
  * @param {number} ns
  * @param {number} step
  */
 export function timeLabel(ns, step) {
+  if (state.wall != null) return moment(ns, step);
   if (step >= MINUTE) {
     if (step >= DAY) return `${+(ns / DAY).toFixed(1)} d`;
     const minutes = Math.round(ns / MINUTE);

@@ -1,4 +1,5 @@
 // Formats numbers with three significant digits and a unit.
+import { state } from "./state.js";
 
 /** Shown for unknown values. */
 export const NOTHING = "–";
@@ -98,12 +99,14 @@ export function quantity(value, unit) {
 }
 
 /**
- * A time of the log, with enough digits to distinguish it from its neighbours.
+ * A time of the log, or by the wall clock if that is chosen, with enough digits to distinguish it from its neighbours.
  * @param {number | null | undefined} ns since the start of the log
  * @param {number} [resolution] in ns
  */
 export function moment(ns, resolution = 1) {
   if (ns == null || !Number.isFinite(ns)) return NOTHING;
+  const wall = clock(ns, state.wall, resolution);
+  if (wall != null) return wall.slice(wall.indexOf(" ") + 1);
   const places = Math.max(0, Math.min(9, Math.ceil(9 - Math.log10(Math.max(1, resolution)))));
   return `${(ns / SECOND).toFixed(places)} s`;
 }

@@ -21,6 +21,7 @@ export class Shell {
     this.badge = h("span", { class: "badge" });
     this.range = h("span", { class: "range-text" });
     this.follows = h("button", { type: "button", class: "follow", onclick: () => this.#follow() });
+    this.clock = h("button", { type: "button", onclick: () => state.go({ clock: !state.place.clock }, false) });
     this.banner = h("div", { class: "banner", role: "alert", hidden: true });
     this.hint = h("div", { class: "banner hint", hidden: true });
     this.themed = h("button", { type: "button", onclick: () => this.#theme(nextTheme()) });
@@ -31,7 +32,7 @@ export class Shell {
           this.range,
           h("button", { type: "button", title: "Zoom in (w)", "aria-label": "Zoom in", onclick: () => zoom(0.5) }, "+"),
           h("button", { type: "button", title: "Zoom out (s)", "aria-label": "Zoom out", onclick: () => zoom(2) }, "−"),
-          h("button", { type: "button", title: "The whole session (0)", onclick: () => state.whole() }, "All"), this.follows),
+          h("button", { type: "button", title: "The whole session (0)", onclick: () => state.whole() }, "All"), this.clock, this.follows),
         h("span", { class: "tools-right" },
           h("button", { type: "button", title: "Search (/)", onclick: openSearch }, "Search"), this.themed,
           h("button", { type: "button", title: "Keyboard and pointer (?)", "aria-label": "Help", onclick: help }, "?"))),
@@ -108,6 +109,10 @@ export class Shell {
     const some = session && session.end > session.begin;
     replace(this.range, session && !some ? "no events yet" : "", some ? `${moment(from, resolution)} to ${moment(to, resolution)}` : "", some ? h("b", null, ` ${duration(to - from)}`) : null);
     this.range.title = wall ? `From ${wall}` : "";
+    this.clock.hidden = session?.wall == null;
+    replace(this.clock, state.place.clock ? "Clock" : "Seconds");
+    this.clock.setAttribute("aria-label", `Times: ${state.place.clock ? "wall clock" : "seconds since the start"}`);
+    this.clock.title = state.place.clock ? "Times are those of the wall clock. Click for seconds since the start." : "Times are seconds since the start. Click for the wall clock.";
     this.follows.hidden = !session?.live;
     replace(this.follows, state.follows ? "Following" : "Follow");
     this.follows.setAttribute("aria-pressed", String(state.follows));

@@ -37,6 +37,11 @@ class State extends EventTarget {
     return this.place.from == null && this.session?.live === true;
   }
 
+  /** The wall clock at time 0 (Unix nanoseconds), if times are shown as that and the log has it. */
+  get wall() {
+    return this.place.clock ? this.session?.wall ?? null : null;
+  }
+
   /**
    * For requests: empty if it is the whole session.
    * @returns {{ from?: number, to?: number }}
@@ -67,7 +72,7 @@ class State extends EventTarget {
     this.place = place;
     if (place.page !== before.page) this.tell("page");
     if (place.session !== before.session) this.tell("session");
-    if (place.from !== before.from || place.to !== before.to || place.last !== before.last) this.tell("range");
+    if (place.from !== before.from || place.to !== before.to || place.last !== before.last || place.clock !== before.clock) this.tell("range");
     this.tell("place");
   }
 

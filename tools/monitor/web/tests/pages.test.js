@@ -133,6 +133,36 @@ test("what is lost and what came late are both told", { timeout: 5 * PATIENCE },
   await context.close();
 });
 
+test("times are seconds, or those of the wall clock, on all pages", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begin({ timezoneId: "Asia/Kolkata", permissions: ["clipboard-read", "clipboard-write"] });
+  await open(page, "collections", `?s=${full}`);
+  const rows = page.getByRole("table", { name: "collections" }).locator(".table-row");
+  await rows.first().getByText(/^\d\.\d+ s$/).waitFor();
+  const copy = () => copied(page, () => page.getByRole("button", { name: "Copy TSV" }).click());
+  const before_ = await copy();
+  await page.getByRole("button", { name: "Times: seconds since the start" }).click();
+  const { first, wall } = await page.evaluate(async ([module, id]) => {
+    const { rows: [one] } = await (await import(module)).of(id, "collections", {});
+    return { first: one.from, wall: (await (await import(module)).get("/api/sessions")).find((/** @type {Api.Session} */ session) => session.id === id).wall };
+  }, /** @type {const} */ (["/app/api.js", full]));
+  // India is five and a half hours ahead.
+  const expected = new Date(Number((BigInt(wall) + BigInt(first)) / 1000000n) + 19_800_000).toISOString().slice(11, 23);
+  await rows.first().getByText(expected).waitFor();
+  assert.equal(await copy(), before_, "the copy has nanoseconds");
+  assert.match(await page.evaluate(() => location.hash), /clock=1/);
+  await page.getByRole("link", { name: "Timeline" }).click();
+  const ticks = page.locator(".tick-label");
+  await ticks.filter({ hasText: /^\d\d:\d\d:\d\d/ }).nth(2).waitFor();
+  // At round times of the clock: of a second or so, each a multiple of 50 ms.
+  for (const text of await ticks.allInnerTexts()) assert.match(text, /^\d\d:\d\d:\d\d(\.\d[05]?)?$/);
+  assert.match(await page.locator(".range-text").innerText(), /^\d\d:\d\d:\d\d\.\d+ to \d\d:/);
+  await screenshot(page, "timeline-clock");
+  await page.getByRole("button", { name: "Times: wall clock" }).click();
+  await ticks.filter({ hasText: /ms$/ }).first().waitFor();
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
 test("a label with markup is text everywhere", { timeout: 5 * PATIENCE }, async () => {
   const { page, faults, context } = await begin();
   for (const name of ["overview", "timeline", "threads", "log", "spans"]) {

@@ -30,7 +30,7 @@ export function mount(root, session, signal) {
       state.go({ page: "timeline" });
     },
     columns: [
-      { key: "from", name: "At", number: true, width: 96, text: ({ from }) => moment(from, 1e4), value: ({ from }) => from },
+      { key: "from", name: "At", number: true, width: 116, text: ({ from }) => moment(from, 1e4), value: ({ from }) => from },
       { key: "pause", name: "Length", number: true, width: 80, text: (row) => duration(length(row)), value: length },
       { key: "generation", name: "Generation", number: true, width: 92, text: ({ generation }) => (generation == null ? "–" : String(generation)), value: ({ generation }) => generation },
       { key: "kind", name: "Kind", width: 84, text: ({ concurrent, cause }) => [concurrent ? "concurrent" : "", cause ? words(cause) : ""].filter(Boolean).join(", ") },
@@ -40,7 +40,7 @@ export function mount(root, session, signal) {
       { key: "fragmentation", name: "Fragmentation", number: true, width: 116, text: ({ fragmentation }) => bytes(fragmentation), value: ({ fragmentation }) => fragmentation },
       { key: "threads", name: "Threads", number: true, width: 72, title: "Threads that collected in parallel", text: ({ threads }) => count(threads), value: ({ threads }) => threads },
       { key: "balance", name: "Balance", number: true, width: 76, title: "How evenly the work was shared: 100 % is best", text: ({ balance }) => percent(balance), value: ({ balance }) => balance },
-      { key: "phases", name: "Phases", wide: true, width: 230, text: ({ phases }) => (phases ?? []).map(({ kind, from, to }) => `${words(kind)} ${duration(to - from)}`).join(", ") },
+      { key: "phases", name: "Phases", wide: true, width: 214, text: ({ phases }) => (phases ?? []).map(({ kind, from, to }) => `${words(kind)} ${duration(to - from)}`).join(", ") },
     ],
   });
   root.append(title("Collections"), kept, h("div", { class: "columns even" }, pauses.node, lengths.node), table.node);
