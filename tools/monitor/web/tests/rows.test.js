@@ -110,6 +110,33 @@ test("a click on a span or a marker says what is known about it", { timeout: 5 *
   await context.close();
 });
 
+test("what a capability does is told by keyboard alone", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begin();
+  await open(page, "timeline", `?s=${full}`);
+  const name = page.getByRole("button", { name: "Capability 1" });
+  await name.waitFor();
+  await rests(page);
+  await name.focus();
+  await page.keyboard.press("Enter");
+  const details = page.getByRole("complementary", { name: "Details of the selection" });
+  /** @param {string} key */
+  const fact = (key) => details.locator("dt").filter({ hasText: new RegExp(`^${key}$`) }).locator("+ dd").innerText();
+  await details.getByRole("heading", { name: "Capability 1" }).waitFor();
+  const before_ = await fact("To");
+  await details.getByRole("button", { name: "After it" }).focus();
+  // The next interval begins where this one ends, and the button keeps the focus.
+  await page.keyboard.press("Enter");
+  await until(async () => (await fact("From")) === before_, "the next interval");
+  const second = await fact("To");
+  await page.keyboard.press("Enter");
+  await until(async () => (await fact("From")) === second, "the one after it");
+  await details.getByRole("button", { name: "Before it" }).focus();
+  await page.keyboard.press("Enter");
+  await until(async () => (await fact("To")) === second, "the one before it");
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
 test("wake-ups, migrations and the owners of black holes are arrows", { timeout: 5 * PATIENCE }, async () => {
   const { page, faults, context } = await begin();
   const kinds = { wakeup: "#16191d", migration: "#A050C0", blackhole: "#D00000" };

@@ -39,8 +39,8 @@ export function mount(root, session, signal) {
       { key: "slop", name: "Slop", number: true, width: 76, text: ({ slop }) => bytes(slop), value: ({ slop }) => slop },
       { key: "fragmentation", name: "Fragmentation", number: true, width: 116, text: ({ fragmentation }) => bytes(fragmentation), value: ({ fragmentation }) => fragmentation },
       { key: "threads", name: "Threads", number: true, width: 72, title: "Threads that collected in parallel", text: ({ threads }) => count(threads), value: ({ threads }) => threads },
-      { key: "balance", name: "Balance", number: true, width: 76, title: "How evenly the work was shared: 100 % is best", text: ({ balance }) => percent(balance), value: ({ balance }) => balance },
-      { key: "phases", name: "Phases", wide: true, width: 214, text: ({ phases }) => (phases ?? []).map(({ kind, from, to }) => `${words(kind)} ${duration(to - from)}`).join(", ") },
+      { key: "balance", name: "Balance", number: true, width: 84, title: "How evenly the work was shared: 100 % is best", text: ({ balance }) => percent(balance), value: ({ balance }) => balance },
+      { key: "phases", name: "Phases", wide: true, width: 206, text: ({ phases }) => (phases ?? []).map(({ kind, from, to }) => `${words(kind)} ${duration(to - from)}`).join(", ") },
     ],
   });
   root.append(title("Collections"), kept, h("div", { class: "columns even" }, pauses.node, lengths.node), table.node);

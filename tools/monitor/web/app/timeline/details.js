@@ -102,10 +102,14 @@ export class Details {
    */
   #frame(title, content) {
     this.node.hidden = false;
+    // What is pressed again and again keeps the focus.
+    const pressed = document.activeElement;
+    const step = pressed instanceof HTMLElement && this.node.contains(pressed) ? pressed.dataset.step : null;
     replace(this.node,
       h("div", { class: "details-head" }, h("h2", null, title),
         h("button", { type: "button", "aria-label": "Close the details", title: "Close (Escape)", onclick: () => state.go({ sel: null }, false) }, "×")),
       ...content);
+    if (step) /** @type {HTMLElement | null} */ (this.node.querySelector(`[data-step="${step}"]`))?.focus();
   }
 
   /**
@@ -116,7 +120,7 @@ export class Details {
   #put(row, time, { interval, events }) {
     const name = row.startsWith("c") ? `Capability ${row.slice(1)}` : this.view.data.names.get(Number(row.slice(1))) ?? `Thread ${row.slice(1)}`;
     const content = [];
-    if (interval) content.push(this.#interval(interval));
+    if (interval) content.push(this.#interval(interval), steps(row, interval));
     else content.push(h("p", { class: "empty" }, "The state here is unknown: the events are lost, or have not arrived yet."));
     content.push(h("p", { class: "quiet" }, `Selected: ${moment(time)}`, clockText(time)));
     content.push(h("h3", null, "Events around it"));
@@ -172,6 +176,23 @@ export class Details {
       }, moment(event.time)),
       h("span", { class: "event-name" }, words(event.name)), h("span", { class: "event-text" }, event.text === event.name ? "" : event.text));
   }
+}
+
+/**
+ * Goes to the interval before or after this one.
+ * @param {string} row
+ * @param {Api.Interval} interval
+ */
+function steps(row, { from, to }) {
+  const go = (/** @type {number} */ time) => {
+    const { from: left, to: right } = state.range;
+    const by = time < left || time > right ? time - (left + right) / 2 : 0;
+    state.go({ sel: `${row}@${time}`, ...(by ? { from: left + by, to: right + by, last: null } : {}) }, false);
+  };
+  const [begin, end] = [state.session?.begin ?? 0, state.session?.end ?? 0];
+  return h("div", { class: "tools" },
+    h("button", { type: "button", "data-step": "before", disabled: from <= begin, onclick: () => go(from - 1) }, "◂ Before it"),
+    h("button", { type: "button", "data-step": "after", disabled: to == null || to >= end, onclick: () => to != null && go(to) }, "After it ▸"));
 }
 
 /** @param {number} time */

@@ -80,6 +80,11 @@ export class Texts {
         event.preventDefault();
         state.go({ page: `thread/${id}` });
       } }, row.label));
+    } else if (row.kind === "cap") {
+      node.append(h("button", {
+        type: "button", class: "fold", title: "Show what it does in the middle of the range",
+        onclick: () => state.go({ sel: `${row.key}@${middle()}` }, false),
+      }, row.label));
     } else {
       node.append(row.label);
     }
@@ -153,6 +158,8 @@ export class Texts {
     });
   }
 }
+
+const middle = () => Math.max(0, Math.round((state.range.from + state.range.to) / 2));
 
 /**
  * @param {import("./rows.js").Row} row
