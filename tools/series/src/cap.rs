@@ -66,6 +66,7 @@ impl Entry {
 /// The index of one capability.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cap {
+    /// With its sums of threads [weighed](Machine::weigh).
     pub(crate) machine: Machine,
     entries: Checkpoints<FIELDS>,
     /// Exceptions: events before which a thread was not in the expected state. For each,
@@ -94,9 +95,10 @@ pub(crate) struct Cap {
 }
 
 impl Cap {
+    #[inline(never)]
     fn entry(&mut self, offset: u64, block_stop: u64) {
         let entry = Entry {
-            machine: self.machine,
+            machine: self.machine.unweighed(),
             offset,
             block_stop,
             end_before: self.end,
@@ -160,7 +162,7 @@ impl Cap {
     }
 
     /// Counts an event of any type.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn event(&mut self, offset: u64, length: usize) {
         if self.events >= EVENTS || offset - self.entry_offset > BYTES {
             self.entry(offset, self.block_stop);
@@ -170,15 +172,13 @@ impl Cap {
     }
 
     /// Handles an event. `before`: the state of its thread before it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, time: u64, told: StateEvent, before: Class) {
         if let StateEvent::Thread(_, act) = told {
             if before == act.expects() {
                 self.since_exception += 1;
             } else {
-                varint::push(&mut self.exceptions, self.since_exception);
-                self.exceptions.push(before as u8);
-                self.since_exception = 0;
+                self.exception(before);
             }
         }
         if let Some(was) = self.machine.take::<All>(time, told, before) {
@@ -186,8 +186,15 @@ impl Cap {
         }
     }
 
+    #[inline(never)]
+    fn exception(&mut self, before: Class) {
+        varint::push(&mut self.exceptions, self.since_exception);
+        self.exceptions.push(before as u8);
+        self.since_exception = 0;
+    }
+
     /// Its state has changed.
-    #[inline]
+    #[inline(always)]
     fn was(&mut self, was: &Was) {
         match was.doing {
             Local::Idle => self.was_idle(was.from, was.to),
@@ -199,6 +206,7 @@ impl Cap {
         }
     }
 
+    #[inline(never)]
     fn was_idle(&mut self, from: u64, to: u64) {
         let from = from.max(self.idle_told);
         if from < to {
@@ -297,7 +305,7 @@ impl Entries<'_> {
         match self.cursor.get(index) {
             Some(fields) => Entry::from_fields(fields),
             None => Entry {
-                machine: cap.machine,
+                machine: cap.machine.unweighed(),
                 offset: cap.end,
                 block_stop: cap.block_stop,
                 end_before: cap.end,

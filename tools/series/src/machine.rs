@@ -187,10 +187,19 @@ impl Machine {
     }
 
     /// From now on the sums of threads are kept as if all had been in their class since time 0, so
-    /// that an event changes two of them instead of all ([`OfThreads`]).
+    /// that an event changes two of them instead of all. Where they are summed up they have to be; a
+    /// machine at the beginning is.
     pub(crate) fn weigh(&mut self) {
         for (sum, count) in self.thread_sums.iter_mut().zip(self.counts) {
             *sum = sum.wrapping_sub(count.wrapping_mul(self.thread_time));
+        }
+    }
+
+    /// The same machine with its sums of threads up to `thread_time`, if they were weighed.
+    pub(crate) fn unweighed(&self) -> Self {
+        Self {
+            thread_sums: self.weighed_sums_at(self.thread_time),
+            ..*self
         }
     }
 
@@ -215,7 +224,7 @@ impl Machine {
 
     /// Handles an event. `before` is the state of the thread on this capability, if the
     /// event is about a thread.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take<S: Sums>(
         &mut self,
         time: u64,
@@ -250,12 +259,10 @@ impl Machine {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn thread<S: Sums>(&mut self, time: u64, thread: u32, act: Act, before: Class) -> Option<Was> {
-        match (S::CAP, S::THREADS) {
-            (_, false) => {}
-            (true, true) => self.pass(time),
-            (false, true) => self.thread_time = self.thread_time.max(time),
+        if S::THREADS {
+            self.thread_time = self.thread_time.max(time);
         }
         let after = after(act, before);
         if let (Act::Run | Act::Stop(..), Some(other)) = (act, self.running)
@@ -286,34 +293,21 @@ impl Machine {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn go<S: Sums>(&mut self, before: Class, after: Class) {
-        let weighed = S::THREADS && !S::CAP;
         if let Some(index) = before.index()
             && self.counts[index] > 0
         {
             self.counts[index] -= 1;
-            if weighed {
+            if S::THREADS {
                 self.thread_sums[index] = self.thread_sums[index].wrapping_add(self.thread_time);
             }
         }
         if let Some(index) = after.index() {
             self.counts[index] += 1;
-            if weighed {
+            if S::THREADS {
                 self.thread_sums[index] = self.thread_sums[index].wrapping_sub(self.thread_time);
             }
-        }
-    }
-
-    /// Advances the time of threads.
-    #[inline]
-    fn pass(&mut self, time: u64) {
-        if time > self.thread_time {
-            let passed = time - self.thread_time;
-            for (sum, count) in self.thread_sums.iter_mut().zip(self.counts) {
-                *sum = sum.wrapping_add(count.wrapping_mul(passed));
-            }
-            self.thread_time = time;
         }
     }
 
@@ -323,7 +317,7 @@ impl Machine {
         runnable
     }
 
-    #[inline]
+    #[inline(always)]
     fn now(&self) -> Local {
         match self.collector {
             Collector::Working => Local::Collecting,
@@ -338,7 +332,7 @@ impl Machine {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn update(&mut self, time: u64) -> Option<Was> {
         let doing = self.now();
         let thread = self.running.filter(|_| doing == Local::Mutator);
@@ -348,7 +342,7 @@ impl Machine {
         Some(self.enter(time, doing, thread))
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self, time: u64, doing: Local, thread: Option<u32>) -> Was {
         // Some events have an earlier time than those before: no time may count twice.
         let time = time.max(self.since);
@@ -379,9 +373,11 @@ impl Machine {
 
     /// The state is unknown from `time` on, until an event shows it again.
     pub(crate) fn lose(&mut self, time: u64) -> Was {
-        self.pass(time);
+        self.thread_time = self.thread_time.max(time);
         let lost = self.counts.iter().sum();
+        self.thread_sums = self.weighed_sums_at(self.thread_time);
         self.counts = [0, 0, 0, 0, lost];
+        self.weigh();
         (self.running, self.counted) = (None, false);
         (self.requested, self.collector) = (false, Collector::None);
         self.enter(time, Local::Unknown, None)

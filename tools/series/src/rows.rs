@@ -482,7 +482,8 @@ impl Departures<'_> {
     }
 }
 
-#[inline]
+/// Takes an event of a capability.
+#[inline(always)]
 fn take(
     cap: &mut Cap,
     threads: &mut Threads,
@@ -490,14 +491,47 @@ fn take(
     event: &Encoded<'_>,
 ) {
     cap.event(event.offset, event.raw.len());
-    let Some(told) = StateEvent::of(event, departures.number) else {
-        return;
-    };
-    let time = event.time;
-    let StateEvent::Thread(thread, act) = told else {
-        cap.take(time, told, Class::Away);
-        return;
-    };
+    match StateEvent::of(event, departures.number) {
+        // Nearly all events are one of these three. For each of them the compiler makes code of its
+        // own from what follows, in which what happens is known: half as many instructions.
+        Some(StateEvent::Thread(thread, Act::Run)) => {
+            take_thread(cap, threads, departures, (event.time, thread, Act::Run));
+        }
+        Some(StateEvent::Thread(thread, Act::Wake)) => {
+            take_thread(cap, threads, departures, (event.time, thread, Act::Wake));
+        }
+        Some(StateEvent::Thread(thread, Act::Stop(status, info))) => {
+            let act = Act::Stop(status, info);
+            take_thread(cap, threads, departures, (event.time, thread, act));
+        }
+        Some(told) => take_rare(cap, threads, departures, (event.time, told)),
+        None => {}
+    }
+}
+
+#[inline(never)]
+fn take_rare(
+    cap: &mut Cap,
+    threads: &mut Threads,
+    departures: &mut Departures<'_>,
+    (time, told): (u64, StateEvent),
+) {
+    match told {
+        StateEvent::Thread(thread, act) => {
+            take_thread(cap, threads, departures, (time, thread, act));
+        }
+        _ => cap.take(time, told, Class::Away),
+    }
+}
+
+/// Takes an event about a thread.
+#[inline(always)]
+fn take_thread(
+    cap: &mut Cap,
+    threads: &mut Threads,
+    departures: &mut Departures<'_>,
+    (time, thread, act): (u64, u32, Act),
+) {
     if let (Act::Run | Act::Stop(..), Some(other)) = (act, cap.machine.running())
         && other != thread
     {
@@ -510,7 +544,7 @@ fn take(
         act,
         losses: &cap.losses,
     });
-    cap.take(time, told, before);
+    cap.take(time, StateEvent::Thread(thread, act), before);
     if before == Class::Away {
         cap.arrives(thread, time, act);
     }

@@ -94,7 +94,7 @@ impl Act {
 
 impl StateEvent {
     /// The meaning of an event of capability `cap`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(event: &Encoded<'_>, cap: u16) -> Option<Self> {
         let told = match event.id() {
             ids::RUN_THREAD => match event.body_as(ids::RUN_THREAD) {
@@ -122,6 +122,7 @@ impl StateEvent {
         Some(told)
     }
 
+    #[inline(never)]
     fn rare(event: &Encoded<'_>, cap: u16) -> Option<Self> {
         let told = match event.body() {
             EventBody::CreateThread { thread } => Self::Thread(thread, Act::Create),
@@ -143,7 +144,7 @@ impl StateEvent {
 }
 
 /// The state of a thread on this capability after the event.
-#[inline]
+#[inline(always)]
 pub(crate) fn after(act: Act, before: Class) -> Class {
     match act {
         _ if before == Class::Refused => before,

@@ -35,6 +35,7 @@ pub(crate) enum Word {
 }
 
 impl Word {
+    #[inline(always)]
     pub(crate) fn class(self) -> Class {
         match self {
             Self::Runnable | Self::Created => Class::Runnable,
@@ -62,6 +63,7 @@ impl Word {
         Some(state)
     }
 
+    #[inline(always)]
     pub(crate) fn stopped(status: StopStatus, info: Option<u32>) -> Self {
         match ThreadState::after(status, info) {
             ThreadState::Runnable => Self::Runnable,
@@ -92,11 +94,10 @@ const RARE_LATER: u64 = 3;
 /// Differences up to this fit into a word.
 const MOST: u64 = u64::MAX >> 3;
 
+#[inline(always)]
 fn write(out: &mut Vec<u8>, mut passed: u64, word: Word) {
     if passed > MOST {
-        varint::push(out, RARE);
-        varint::push(out, RARE_LATER);
-        varint::push(out, passed);
+        write_later(out, passed);
         passed = 0;
     }
     let (kind, more) = match word {
@@ -113,10 +114,17 @@ fn write(out: &mut Vec<u8>, mut passed: u64, word: Word) {
         Word::Finished => (RARE, Some(RARE_FINISHED)),
         Word::Created => (RARE, Some(RARE_CREATED)),
     };
-    varint::push(out, passed << 3 | kind);
+    varint::push_small(out, passed << 3 | kind);
     if let Some(more) = more {
         varint::push(out, more);
     }
+}
+
+#[cold]
+fn write_later(out: &mut Vec<u8>, passed: u64) {
+    varint::push(out, RARE);
+    varint::push(out, RARE_LATER);
+    varint::push(out, passed);
 }
 
 /// Reads a word from the front, and its time since the one before.
@@ -174,9 +182,10 @@ impl Moment {
         spent: [0; CLASSES],
     };
 
-    /// The next word.
-    fn step(&mut self, time: u64, word: Word) {
-        if let Some(index) = self.word.class().index() {
+    /// The next word. `before` is the class of the one so far.
+    #[inline(always)]
+    fn step(&mut self, time: u64, (before, word): (Class, Word)) {
+        if let Some(index) = before.index() {
             let passed = time.saturating_sub(self.time);
             self.spent[index] = self.spent[index].wrapping_add(passed);
         }
@@ -277,25 +286,33 @@ impl Stream {
         start
     }
 
-    pub(crate) fn push(&mut self, time: u64, word: Word, arena: &mut Arena) {
+    /// Appends a word. `before` is the class of the one so far.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, time: u64, (before, word): (Class, Word), arena: &mut Arena) {
         let time = time.max(self.now.time);
         if self.count == BLOCK {
-            let before = self.base.as_ref().map_or(self.start(), |base| base.last);
-            let place = arena.push(&self.words);
-            let base = self.base.get_or_insert_with(|| {
-                Box::new(Base {
-                    blocks: Checkpoints::default(),
-                    last: before,
-                })
-            });
-            base.blocks.push(fields(&before, place));
-            base.last = self.now;
-            self.words.clear();
-            self.count = 0;
+            self.block(arena);
         }
         write(&mut self.words, time - self.now.time, word);
         self.count += 1;
-        self.now.step(time, word);
+        self.now.step(time, (before, word));
+    }
+
+    /// The block is full.
+    #[inline(never)]
+    fn block(&mut self, arena: &mut Arena) {
+        let before = self.base.as_ref().map_or(self.start(), |base| base.last);
+        let place = arena.push(&self.words);
+        let base = self.base.get_or_insert_with(|| {
+            Box::new(Base {
+                blocks: Checkpoints::default(),
+                last: before,
+            })
+        });
+        base.blocks.push(fields(&before, place));
+        base.last = self.now;
+        self.words.clear();
+        self.count = 0;
     }
 
     /// Bytes of memory beyond itself.
@@ -496,7 +513,7 @@ impl Words<'_> {
             return false;
         };
         self.peeked = None;
-        self.now.step(time, word);
+        self.now.step(time, (self.now.word.class(), word));
         true
     }
 
@@ -561,13 +578,14 @@ mod tests {
                     8 => Word::Finished,
                     _ => Word::Left { to: 77 },
                 };
-                stream.push(time, word, &mut arena);
+                let before = stream.now.word.class();
+                stream.push(time, (before, word), &mut arena);
                 plain.push((time, word));
             }
             let mut moment = stream.start();
             let mut moments = Vec::new();
             for (time, word) in plain {
-                moment.step(time, word);
+                moment.step(time, (moment.word.class(), word));
                 moments.push(moment);
             }
             let (place, long) = stream.clone().seal(9, Some(1), 0, &mut arena);

@@ -37,6 +37,31 @@ impl Hasher for Mix {
     }
 }
 
+/// How many streams are at hand.
+const NEAR: usize = 256;
+
+/// The streams that were used last, by the low bits of the numbers of their threads: with them, most
+/// events need no look-up.
+#[derive(Clone, Debug)]
+struct Near([u32; NEAR]);
+
+impl Default for Near {
+    fn default() -> Self {
+        Self([NONE; NEAR])
+    }
+}
+
+impl Near {
+    /// The place for the stream of a thread on a capability.
+    #[inline(always)]
+    fn place(&mut self, thread: u32, cap: u16) -> &mut u32 {
+        // Threads with neighbouring numbers are often on different capabilities, but one thread can
+        // be on several.
+        let mixed = thread.wrapping_add(u32::from(cap) << 5);
+        &mut self.0[mixed as usize % NEAR]
+    }
+}
+
 /// The streams of a thread: the first open one, and the last finished one (piece and place
 /// in the arena; none: `NONE`).
 #[derive(Clone, Copy, Debug)]
@@ -102,8 +127,7 @@ pub(crate) struct Threads {
     used: usize,
     /// Finished streams that are long.
     long: Vec<Stream>,
-    /// For each capability, the stream of the thread that was started last.
-    recent: Vec<u32>,
+    near: Near,
     /// Finished lives.
     over: Forest<u32>,
     pub(crate) refused: u64,
@@ -119,18 +143,22 @@ impl Threads {
     }
 
     /// Where the stream of a thread on a capability is.
-    #[inline]
+    #[inline(always)]
     fn find(&mut self, thread: u32, cap: u16) -> Option<u32> {
+        let near = *self.near.place(thread, cap);
         let here = |slot: &Slot| slot.thread == thread && slot.cap == cap && !slot.is_free;
-        let recent = self.recent.get(usize::from(cap)).copied();
-        if let Some(recent) = recent
-            && self.slots.get(recent as usize).is_some_and(here)
-        {
-            return Some(recent);
+        match self.slots.get(near as usize).is_some_and(here) {
+            true => Some(near),
+            false => self.look_up(thread, cap),
         }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, thread: u32, cap: u16) -> Option<u32> {
         let mut at = self.directory.get(&thread)?.open;
         while let Some(slot) = self.slots.get(at as usize) {
             if slot.cap == cap {
+                *self.near.place(thread, cap) = at;
                 return Some(at);
             }
             at = slot.next;
@@ -138,24 +166,12 @@ impl Threads {
         None
     }
 
-    fn remember(&mut self, cap: u16, at: u32) {
-        let index = usize::from(cap);
-        if self.recent.len() <= index {
-            self.recent.resize(index + 1, NONE);
-        }
-        self.recent[index] = at;
-    }
-
     /// Records an event of a thread. Returns its state on this capability before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn happens(&mut self, it: Happens<'_>) -> Class {
         let Some(at) = self.find(it.thread, it.cap) else {
             return self.arrives(it);
         };
-        if it.act == Act::Run {
-            // It is usually the thread that stops next.
-            self.remember(it.cap, at);
-        }
         let slot = &mut self.slots[at as usize];
         if slot.losses as usize != it.losses.len() {
             lost(slot, it.losses, &mut self.arena);
@@ -169,7 +185,7 @@ impl Threads {
         let Some(word) = word(it.act, before) else {
             return before;
         };
-        slot.stream.push(it.time, word, &mut self.arena);
+        slot.stream.push(it.time, (before, word), &mut self.arena);
         if slot.is_late && word.class() == Class::Away {
             self.put_away(it.thread, |slot| slot.is_late && slot.cap == it.cap);
         } else if word == Word::Finished {
@@ -193,7 +209,7 @@ impl Threads {
             sealed: [NONE; 2],
         });
         let mut stream = Stream::new(it.time);
-        stream.push(it.time, word, &mut self.arena);
+        stream.push(it.time, (Class::Away, word), &mut self.arena);
         let slot = Slot {
             stream,
             thread: it.thread,
@@ -217,7 +233,7 @@ impl Threads {
         };
         entry.open = at;
         self.used += 1;
-        self.remember(it.cap, at);
+        *self.near.place(it.thread, it.cap) = at;
         if word == Word::Finished {
             self.is_over(it.thread, it.time, it.cap);
         }
@@ -229,7 +245,8 @@ impl Threads {
         if let Some(at) = self.find(thread, cap) {
             let slot = &mut self.slots[at as usize];
             if slot.stream.now.word.class() == Class::Running {
-                slot.stream.push(time, Word::Unknown, &mut self.arena);
+                let words = (Class::Running, Word::Unknown);
+                slot.stream.push(time, words, &mut self.arena);
             }
         }
     }
@@ -369,13 +386,14 @@ impl Threads {
 fn lost(slot: &mut Slot, losses: &[u64], arena: &mut Arena) {
     let when = losses.get(slot.losses as usize).copied();
     slot.losses = losses.len() as u32;
-    if let (Some(when), true) = (when, slot.stream.now.word.class() != Class::Away) {
-        slot.stream.push(when, Word::Unknown, arena);
+    let class = slot.stream.now.word.class();
+    if let (Some(when), true) = (when, class != Class::Away) {
+        slot.stream.push(when, (class, Word::Unknown), arena);
     }
 }
 
 /// The new state of a thread; `None` if it is unchanged.
-#[inline]
+#[inline(always)]
 fn word(act: Act, before: Class) -> Option<Word> {
     match act {
         Act::Create => (before == Class::Away).then_some(Word::Created),
