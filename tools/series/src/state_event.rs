@@ -96,34 +96,21 @@ impl StateEvent {
     /// The meaning of an event of capability `cap`.
     #[inline(always)]
     pub(crate) fn of(event: &Encoded<'_>, cap: u16) -> Option<Self> {
-        let told = match event.id() {
-            ids::RUN_THREAD => match event.body_as(ids::RUN_THREAD) {
-                EventBody::RunThread { thread } => Self::Thread(thread, Act::Run),
-                _ => return None,
-            },
-            ids::STOP_THREAD => match event.body_as(ids::STOP_THREAD) {
-                EventBody::StopThread {
-                    thread,
-                    status,
-                    info,
-                } => Self::Thread(thread, Act::Stop(status, info)),
-                _ => return None,
-            },
-            ids::THREAD_WAKEUP => match event.body_as(ids::THREAD_WAKEUP) {
-                // From another capability it is only a message; the thread's own
-                // capability handles it.
-                EventBody::ThreadWakeup { thread, other_cap } if other_cap == cap => {
-                    Self::Thread(thread, Act::Wake)
-                }
-                _ => return None,
-            },
+        let (thread, act) = match event.id() {
+            ids::RUN_THREAD => (run(event)?, Act::Run),
+            ids::STOP_THREAD => {
+                let (thread, status, info) = stop(event)?;
+                (thread, Act::Stop(status, info))
+            }
+            ids::THREAD_WAKEUP => (wake(event, cap)?, Act::Wake),
             _ => return Self::rare(event, cap),
         };
-        Some(told)
+        Some(Self::Thread(thread, act))
     }
 
+    /// The same for those that are not among the three that nearly all events are.
     #[inline(never)]
-    fn rare(event: &Encoded<'_>, cap: u16) -> Option<Self> {
+    pub(crate) fn rare(event: &Encoded<'_>, cap: u16) -> Option<Self> {
         let told = match event.body() {
             EventBody::CreateThread { thread } => Self::Thread(thread, Act::Create),
             // A migration to itself changes nothing.
@@ -140,6 +127,38 @@ impl StateEvent {
             _ => return None,
         };
         Some(told)
+    }
+}
+
+/// The thread that an event of the type `RUN_THREAD` starts.
+#[inline(always)]
+pub(crate) fn run(event: &Encoded<'_>) -> Option<u32> {
+    match event.body_as(ids::RUN_THREAD) {
+        EventBody::RunThread { thread } => Some(thread),
+        _ => None,
+    }
+}
+
+/// The thread that an event of the type `STOP_THREAD` stops, and why.
+#[inline(always)]
+pub(crate) fn stop(event: &Encoded<'_>) -> Option<(u32, StopStatus, Option<u32>)> {
+    match event.body_as(ids::STOP_THREAD) {
+        EventBody::StopThread {
+            thread,
+            status,
+            info,
+        } => Some((thread, status, info)),
+        _ => None,
+    }
+}
+
+/// The thread of capability `cap` that an event of the type `THREAD_WAKEUP` of that capability
+/// wakes. From another capability it is only a message; the thread's own capability handles it.
+#[inline(always)]
+pub(crate) fn wake(event: &Encoded<'_>, cap: u16) -> Option<u32> {
+    match event.body_as(ids::THREAD_WAKEUP) {
+        EventBody::ThreadWakeup { thread, other_cap } if other_cap == cap => Some(thread),
+        _ => None,
     }
 }
 

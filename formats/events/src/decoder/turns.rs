@@ -1,7 +1,7 @@
 //! Reading several complete blocks in turns: the events of several capabilities
 //! ordered by time, each decoded in place.
 
-use super::plain::BlockCap;
+use super::plain::{BlockCap, Place};
 use super::{Decoder, Frame, State};
 use crate::event::{Block, Encoded};
 use crate::layout::{HEADER_BEGIN, HEADER_SIGN};
@@ -56,42 +56,50 @@ impl Decoder {
         limit: u64,
         mut each: impl FnMut(Encoded<'a>),
     ) -> Option<u64> {
-        loop {
-            let mut place = self.place();
-            let mut rest = *input;
-            let mut latest = *reached;
-            let mut beyond = None;
-            while let Some(plain) = place.plain(&self.sizes, rest) {
-                let time = plain.time().max(latest);
-                if time > limit {
-                    beyond = Some(time);
-                    break;
+        let mut place = self.place();
+        let mut rest = *input;
+        let mut latest = *reached;
+        let next = loop {
+            // There is one call of `each`, so that it becomes a part of this loop, and what it does
+            // not need of an event is not worked out.
+            let (event, after) = match place.plain(&self.sizes, rest) {
+                Some(plain) => {
+                    let (raw, after) = rest.split_at(plain.length);
+                    (plain.encoded(raw), after)
                 }
-                latest = time;
-                let (raw, after) = rest.split_at(plain.length);
-                each(plain.encoded(raw));
-                place.offset += plain.length as u64;
-                rest = after;
-            }
-            self.offset = place.offset;
-            *input = rest;
-            *reached = latest;
-            if beyond.is_some() {
-                return beyond;
-            }
-            let before = self.offset;
-            let frame = self.other_event(rest)?;
-            let (bytes, after) = rest.split_at((self.offset - before) as usize);
-            let event = encoded(&frame, bytes)?;
+                None => match self.other_encoded(&mut place, rest) {
+                    Some(other) => other,
+                    None => break None,
+                },
+            };
             let time = event.time.max(latest);
             if time > limit {
-                self.offset = before;
-                return Some(time);
+                break Some(time);
             }
-            *reached = time;
+            latest = time;
+            place.offset += (rest.len() - after.len()) as u64;
+            rest = after;
             each(event);
-            *input = after;
-        }
+        };
+        self.offset = place.offset;
+        *input = rest;
+        *reached = latest;
+        next
+    }
+
+    /// The event at a place, which is the front of `rest`, and what follows it. Does not move.
+    #[inline(never)]
+    fn other_encoded<'a>(
+        &mut self,
+        place: &mut Place,
+        rest: &'a [u8],
+    ) -> Option<(Encoded<'a>, &'a [u8])> {
+        self.offset = place.offset;
+        let frame = self.other_event(rest)?;
+        let (bytes, after) = rest.split_at((self.offset - place.offset) as usize);
+        let before = std::mem::replace(place, self.place());
+        place.offset = before.offset;
+        Some((encoded(&frame, bytes)?, after))
     }
 
     /// Returns how many bytes at the front of `input` are events for which `holds`, without moving.
