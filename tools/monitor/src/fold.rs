@@ -55,7 +55,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    #[inline]
+    #[inline(always)]
     fn fact(&mut self, fact: &Fact<'_>) {
         match fact {
             Fact::Thread(interval) => self.threads.interval(interval),

@@ -157,8 +157,9 @@ impl Cap {
     }
 
     /// What it is doing, as far as is known now. `alone`: it is the only capability.
+    #[inline(always)]
     fn doing(&self, alone: bool) -> CapState {
-        if let Some(collection) = self.collecting {
+        if let Some(collection) = &self.collecting {
             // The capability that asked for the collection leads it, and works from its start to
             // its end: after its own part it counts the heap, for instance.
             let leads = alone || self.requested.is_some();
@@ -180,7 +181,7 @@ impl Cap {
     }
 
     /// Updates the state after a change at `time`; `thread` ran until then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn update(
         &mut self,
         number: u16,
@@ -199,7 +200,7 @@ impl Cap {
     }
 
     /// Changes to another state.
-    #[inline]
+    #[inline(always)]
     fn enter(
         &mut self,
         number: u16,

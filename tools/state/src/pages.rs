@@ -107,11 +107,11 @@ impl<T: Clone> Pages<T> {
     }
 
     /// The page of a key, to be written to.
-    #[inline]
+    #[inline(always)]
     fn page_mut(&mut self, key: u32) -> Option<&mut Page<T>> {
-        let found = &mut self.found[key as usize % FOUND];
+        let mut found = self.found[key as usize % FOUND];
         if found.0 != key {
-            *found = (key, *self.index.get(&key)?);
+            found = self.find(key)?;
         }
         match self.slots.get_mut(found.1 as usize)? {
             Slot::Own(page) => Some(page),
@@ -119,7 +119,15 @@ impl<T: Clone> Pages<T> {
         }
     }
 
-    #[inline]
+    /// Looks up a page that is not among those found last.
+    #[inline(never)]
+    fn find(&mut self, key: u32) -> Option<(u32, u32)> {
+        let found = (key, *self.index.get(&key)?);
+        self.found[key as usize % FOUND] = found;
+        Some(found)
+    }
+
+    #[inline(always)]
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
         let (key, bit) = place(number);
         let page = self.page_mut(key)?;

@@ -111,7 +111,7 @@ impl Scheduler {
     pub(crate) fn create(
         &mut self,
         id: u32,
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         if !with.keep.threads {
@@ -156,11 +156,11 @@ impl Scheduler {
     }
 
     /// A thread starts.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(
         &mut self,
         id: u32,
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         let Some(number) = with.event.cap() else {
@@ -191,12 +191,12 @@ impl Scheduler {
     }
 
     /// Returns whether it was ready to run on this capability.
-    #[inline]
+    #[inline(always)]
     fn thread_runs(
         &mut self,
         id: u32,
         number: u16,
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) -> bool {
         let time = with.event.time();
@@ -237,11 +237,11 @@ impl Scheduler {
     }
 
     /// A thread stops.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn stop(
         &mut self,
         (id, status, info): (u32, StopStatus, Option<u32>),
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         let Some(number) = with.event.cap() else {
@@ -275,12 +275,12 @@ impl Scheduler {
     }
 
     /// Returns whether it was ready to run on this capability, and whether it is now.
-    #[inline]
+    #[inline(always)]
     fn thread_stops(
         &mut self,
         (id, number, since): (u32, u16, Option<u64>),
         (status, info): (StopStatus, Option<u32>),
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) -> (bool, bool) {
         let time = with.event.time();
@@ -318,6 +318,7 @@ impl Scheduler {
         (was_ready, is_ready)
     }
 
+    #[inline(never)]
     fn over(&mut self, id: u32, see: &mut impl FnMut(Fact<'_>)) {
         if let Some(thread) = self.threads.remove(id) {
             self.labels -= usize::from(thread.has_label());
@@ -343,7 +344,7 @@ impl Scheduler {
     pub(crate) fn migrate(
         &mut self,
         (id, to): (u32, u16),
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         let Some(from) = with.event.cap() else { return };
@@ -385,11 +386,11 @@ impl Scheduler {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wakeup(
         &mut self,
         (id, to): (u32, u16),
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         let Some(from) = with.event.cap() else { return };

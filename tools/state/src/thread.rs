@@ -172,7 +172,7 @@ impl Thread {
 
     /// Changes to another state; returns the interval that ends, unless nothing
     /// is known about it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(
         &mut self,
         id: u32,
@@ -186,11 +186,15 @@ impl Thread {
             self.spent[index] += took;
         }
         (self.state, self.since) = (state, time);
-        (ended != ThreadState::Unknown).then_some(ThreadInterval {
-            thread: id,
-            state: ended,
-            from,
-            to: time,
-        })
+        // Not `==`: that would have the state in memory.
+        match ended {
+            ThreadState::Unknown => None,
+            _ => Some(ThreadInterval {
+                thread: id,
+                state: ended,
+                from,
+                to: time,
+            }),
+        }
     }
 }

@@ -180,19 +180,22 @@ impl Totals {
     }
 
     /// The same for an event that is not decoded: faster, if nothing else needs it decoded.
-    #[inline]
+    #[inline(always)]
     pub fn event_encoded(&mut self, event: &Encoded<'_>) {
         self.happens(event.cap, event.offset, event.raw);
         match event.id() {
             ids::STOP_THREAD => self.count(event.time, &event.body_as(ids::STOP_THREAD)),
-            ids::CREATE_THREAD | ids::USER_MSG | ids::USER_MARKER => {
-                self.count(event.time, &event.body());
-            }
+            ids::CREATE_THREAD | ids::USER_MSG | ids::USER_MARKER => self.count_rare(event),
             _ => {}
         }
     }
 
-    #[inline]
+    #[inline(never)]
+    fn count_rare(&mut self, event: &Encoded<'_>) {
+        self.count(event.time, &event.body());
+    }
+
+    #[inline(always)]
     fn happens(&mut self, cap: Option<u16>, offset: u64, raw: &[u8]) {
         self.events += 1;
         self.reaches(offset, raw);
@@ -201,15 +204,14 @@ impl Totals {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn count(&mut self, time: u64, body: &EventBody<'_>) {
         match *body {
             EventBody::RunThread { .. } | EventBody::ThreadWakeup { .. } => {}
             EventBody::StopThread { status, .. } => {
                 self.stops[usize::from(status.0).min(REASONS - 1)] += 1;
                 if status == StopStatus::FINISHED {
-                    self.finished += 1;
-                    self.alive.change(time, -1);
+                    self.ends(time);
                 }
             }
             EventBody::CreateThread { .. } => {
@@ -222,7 +224,14 @@ impl Totals {
         }
     }
 
+    #[inline(never)]
+    fn ends(&mut self, time: u64) {
+        self.finished += 1;
+        self.alive.change(time, -1);
+    }
+
     /// Takes an event of another capability than the one before.
+    #[inline(never)]
     fn tells(&mut self, cap: Option<u16>) {
         self.told = cap;
         if let Some(number) = cap {
@@ -239,10 +248,18 @@ impl Totals {
     }
 
     /// Takes a fact that the state reports.
-    #[inline]
+    #[inline(always)]
     pub fn see(&mut self, fact: &Fact<'_>) {
         match fact {
             Fact::Wakeup(_) => self.wakeups += 1,
+            Fact::Thread(_) | Fact::Cap(_) => {}
+            _ => self.see_rare(fact),
+        }
+    }
+
+    #[inline(never)]
+    fn see_rare(&mut self, fact: &Fact<'_>) {
+        match fact {
             Fact::Migration(_) => self.migrations += 1,
             Fact::Gone { id, thread } => {
                 if let Some(top) = &mut self.top {

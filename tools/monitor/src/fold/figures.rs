@@ -107,7 +107,7 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// Counts an event.
-    #[inline]
+    #[inline(always)]
     pub(super) fn event(&mut self, time: u64) {
         self.events.add(time, 1);
     }
@@ -148,7 +148,16 @@ impl Figures {
         sparks.pool.push(time, now.remaining as f64);
     }
 
+    #[inline(always)]
     pub(super) fn cap(&mut self, interval: &CapInterval) {
+        let did = self.caps.get(usize::from(interval.cap));
+        if interval.state == CapState::Mutator || did != Some(&true) {
+            self.active(interval);
+        }
+    }
+
+    #[inline(never)]
+    fn active(&mut self, interval: &CapInterval) {
         let index = usize::from(interval.cap);
         if self.caps.len() <= index {
             self.caps.resize(index + 1, false);
@@ -270,6 +279,7 @@ struct Activity {
 }
 
 impl Activity {
+    #[inline(always)]
     fn add(&mut self, from: u64, to: u64) {
         self.end = self.end.max(to);
         self.ran.add_time(from, to);

@@ -50,20 +50,33 @@ impl Slots {
     }
 
     /// Adds an amount to the slot of a time.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, time: u64, amount: u64) {
-        let at = (time >> self.shift) as usize;
-        match self.sums.get_mut(at) {
+        match self.sums.get_mut((time >> self.shift) as usize) {
             Some(sum) => *sum = sum.saturating_add(amount),
-            None => {
-                self.reach(time);
-                self.sums[(time >> self.shift) as usize] += amount;
-            }
+            None => self.add_later(time, amount),
         }
     }
 
+    #[inline(never)]
+    fn add_later(&mut self, time: u64, amount: u64) {
+        self.reach(time);
+        self.sums[(time >> self.shift) as usize] += amount;
+    }
+
     /// Adds the time between two times to the slots that it covers.
+    #[inline(always)]
     pub(super) fn add_time(&mut self, from: u64, to: u64) {
+        let (first, last) = (from >> self.shift, to >> self.shift);
+        match self.sums.get_mut(last as usize) {
+            // Most times are short.
+            Some(sum) if first == last => *sum = sum.saturating_add(to.saturating_sub(from)),
+            _ => self.add_long(from, to),
+        }
+    }
+
+    #[inline(never)]
+    fn add_long(&mut self, from: u64, to: u64) {
         self.reach(to);
         let (first, last) = (from >> self.shift, to >> self.shift);
         for slot in first..=last {

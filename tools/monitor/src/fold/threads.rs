@@ -12,6 +12,9 @@ const MOST_BLOCKED: usize = 1 << 20;
 /// The most separate reasons of one thread.
 const REASONS: usize = 24;
 
+/// How many threads are at hand.
+const NEAR: usize = 256;
+
 /// Nanoseconds by reason.
 pub(crate) type Reasons = Vec<(u16, u64)>;
 
@@ -27,16 +30,25 @@ pub(crate) struct Over {
 /// How long a thread was blocked, by reason: mostly there is one reason.
 #[derive(Clone, Debug)]
 struct Blocked {
-    first: (u16, u64),
+    thread: u32,
+    /// The first reason, and how long it was that.
+    why: u16,
+    took: u64,
     others: Option<Box<Reasons>>,
 }
 
 impl Blocked {
+    #[inline(always)]
     fn add(&mut self, why: u16, took: u64) {
-        if self.first.0 == why {
-            self.first.1 = self.first.1.saturating_add(took);
-            return;
+        if self.why == why {
+            self.took = self.took.saturating_add(took);
+        } else {
+            self.add_other(why, took);
         }
+    }
+
+    #[inline(never)]
+    fn add_other(&mut self, why: u16, took: u64) {
         let others = self.others.get_or_insert_default();
         if let Some((_, sum)) = others.iter_mut().find(|it| it.0 == why) {
             *sum = sum.saturating_add(took);
@@ -47,9 +59,8 @@ impl Blocked {
 
     fn all(&self) -> Reasons {
         let others = self.others.iter().flat_map(|others| others.iter());
-        std::iter::once(&self.first)
-            .chain(others)
-            .copied()
+        std::iter::once((self.why, self.took))
+            .chain(others.copied())
             .collect()
     }
 }
@@ -57,40 +68,77 @@ impl Blocked {
 /// Data about threads that the state does not have.
 #[derive(Clone, Debug)]
 pub(crate) struct Threads {
-    blocked: FxHashMap<u32, Blocked>,
+    /// In no order; which one is that of a thread; and those that were used last, by the low bits of
+    /// the numbers of their threads.
+    blocked: Vec<Blocked>,
+    index: FxHashMap<u32, u32>,
+    near: [u32; NEAR],
     over: Kept<Over>,
 }
 
 impl Default for Threads {
     fn default() -> Self {
         Self {
-            blocked: FxHashMap::default(),
+            blocked: Vec::new(),
+            index: FxHashMap::default(),
+            near: [u32::MAX; NEAR],
             over: Kept::new(MOST),
         }
     }
 }
 
 impl Threads {
+    #[inline(always)]
     pub(super) fn interval(&mut self, interval: &ThreadInterval) {
-        let ThreadState::Blocked { why, .. } = interval.state else {
-            return;
-        };
-        let StopStatus(why) = why;
-        let took = interval.to - interval.from;
-        if let Some(blocked) = self.blocked.get_mut(&interval.thread) {
-            blocked.add(why, took);
-        } else if self.blocked.len() < MOST_BLOCKED {
-            let first = (why, took);
-            let blocked = Blocked {
-                first,
-                others: None,
-            };
-            self.blocked.insert(interval.thread, blocked);
+        if let ThreadState::Blocked { why, .. } = interval.state {
+            self.blocked_by(interval, why);
         }
     }
 
+    #[inline(never)]
+    fn blocked_by(&mut self, interval: &ThreadInterval, StopStatus(why): StopStatus) {
+        let (thread, took) = (interval.thread, interval.to - interval.from);
+        let near = self.near[thread as usize % NEAR];
+        match self.blocked.get_mut(near as usize) {
+            Some(blocked) if blocked.thread == thread => blocked.add(why, took),
+            _ => self.was_blocked(thread, why, took),
+        }
+    }
+
+    #[inline(never)]
+    fn was_blocked(&mut self, thread: u32, why: u16, took: u64) {
+        let at = match self.index.get(&thread) {
+            Some(&at) => {
+                self.blocked[at as usize].add(why, took);
+                at
+            }
+            None if self.blocked.len() >= MOST_BLOCKED => return,
+            None => {
+                let at = self.blocked.len() as u32;
+                self.blocked.push(Blocked {
+                    thread,
+                    why,
+                    took,
+                    others: None,
+                });
+                self.index.insert(thread, at);
+                at
+            }
+        };
+        self.near[thread as usize % NEAR] = at;
+    }
+
+    fn take_blocked(&mut self, thread: u32) -> Option<Blocked> {
+        let at = self.index.remove(&thread)?;
+        let blocked = self.blocked.swap_remove(at as usize);
+        if let Some(moved) = self.blocked.get(at as usize) {
+            self.index.insert(moved.thread, at);
+        }
+        Some(blocked)
+    }
+
     pub(super) fn gone(&mut self, id: u32, thread: &Thread) {
-        let blocked = self.blocked.remove(&id);
+        let blocked = self.take_blocked(id);
         self.over.push(Over {
             id,
             thread: Box::new(thread.clone()),
@@ -101,7 +149,9 @@ impl Threads {
 
     /// The blocked times of a live thread.
     pub(crate) fn blocked(&self, id: u32) -> Reasons {
-        self.blocked.get(&id).map_or_else(Vec::new, Blocked::all)
+        let at = self.index.get(&id).copied();
+        let blocked = at.and_then(|at| self.blocked.get(at as usize));
+        blocked.map_or_else(Vec::new, Blocked::all)
     }
 
     /// The finished threads.

@@ -17,7 +17,7 @@ impl Scheduler {
     pub(super) fn odd(
         &self,
         odd: Odd,
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         if !self.blind {
@@ -31,7 +31,7 @@ impl Scheduler {
         &mut self,
         id: u32,
         (other, number): (u32, u16),
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         if !with.is_late() {
@@ -50,7 +50,7 @@ impl Scheduler {
         id: u32,
         state: ThreadState,
         started: bool,
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         if self.finished.contains(id) {
@@ -93,7 +93,7 @@ impl Scheduler {
         &mut self,
         id: u32,
         number: u16,
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         if let Some(thread) = self.threads.get_mut(id)
@@ -110,7 +110,7 @@ impl Scheduler {
         &mut self,
         id: u32,
         (other, number): (u32, u16),
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         if !with.is_late() {
@@ -126,7 +126,7 @@ impl Scheduler {
         &mut self,
         (id, number): (u32, u16),
         (before, told): (ThreadState, u64),
-        with: Context<'_, impl Place>,
+        with: &Context<'_, impl Place>,
         see: &mut impl FnMut(Fact<'_>),
     ) {
         if with.turn != Turn::Certain {
@@ -153,7 +153,7 @@ impl Scheduler {
 pub(super) fn runs_while_collecting(
     id: u32,
     collection: InCollection,
-    with: Context<'_, impl Place>,
+    with: &Context<'_, impl Place>,
     see: &mut impl FnMut(Fact<'_>),
 ) {
     if with.event.time() > collection.since && with.turn != Turn::Late {

@@ -11,7 +11,9 @@ use ghc_eventlog::{Encoded, Event, EventBody, ids};
 macro_rules! schedule {
     ($state:ident.$function:ident($told:expr), $event:ident, $turn:ident, $see:ident) => {{
         $state.tells.scheduler = true;
-        let with = Context {
+        // By reference: a copy is read in larger parts than it was just written in, for which a
+        // processor waits.
+        let with = &Context {
             event: $event,
             turn: $turn,
             keep: &$state.keep,
@@ -48,7 +50,7 @@ impl State {
     }
 
     /// The same for an event that is not decoded: faster, if nothing else needs it decoded.
-    #[inline]
+    #[inline(always)]
     pub fn apply_encoded(
         &mut self,
         event: &Encoded<'_>,
