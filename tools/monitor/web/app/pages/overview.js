@@ -44,7 +44,7 @@ function numbers(overview, session) {
   const { heap, losses = {} } = overview;
   const pauses = overview.pauses ?? {};
   const lost = LOST.map((name) => /** @type {[string, number]} */ ([name, losses[name] ?? 0])).filter(([, value]) => value > 0);
-  const late = losses.late ? `${count(losses.late)} events came too late to be put in order` : "";
+  const late = losses.late ? `${count(losses.late)} events came too late to be put in order, so spans and waits may be wrong; flushing the eventlog every second avoids that` : "";
   return [
     fact("Uptime", duration(overview.uptime ?? session.end - session.begin)),
     fact("Productivity", percent(overview.productivity), overview.collecting == null ? "" : `collecting ${duration(overview.collecting)}`),
