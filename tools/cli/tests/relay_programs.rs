@@ -2,14 +2,14 @@
 //!
 //! The GHC is `EVENTLOG_TEST_GHC`, a suite of `scripts/ghc-matrix` (default `host`).
 
-use crate::common::{Dir, done};
+use crate::common::{Dir, c_sources, done, repository};
 use crate::relaying::{
     Client, END, Relaying, Socket, fold, is_valid, is_valid_for_us, relay, signal, until,
 };
 use ghc_eventlog::{EventBody, Item, Reader};
 use rustix::process::Signal;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// Works for each line of its input: threads are created, log and end, values are collected. It
@@ -50,11 +50,6 @@ main = do
     performMajorGC
     putStrLn ("done " ++ phase)
 "#;
-
-fn repository() -> PathBuf {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    tools.and_then(Path::parent).expect("the repository").into()
-}
 
 /// A GHC, and where its programs can be run.
 pub struct Ghc {
@@ -147,10 +142,8 @@ impl Ghc {
         ])
         .args(self.needs_flag().then_some("-eventlog"))
         .args(["-outputdir", "objects"])
-        .arg(format!("-I{}", at("include")))
         .arg(format!("-i{}", at("haskell/eventlog-socket/src")))
-        .arg(at("haskell/eventlog-socket/cbits/eventlog_socket_hs.c"))
-        .arg(at("ffi/rts/eventlog_socket_rts.c"))
+        .args(c_sources(dir.path()))
         .arg(target.join("release/libeventlog_socket.a"))
         .current_dir(dir.path());
         done(&mut ghc).exits(0);

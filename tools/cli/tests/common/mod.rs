@@ -116,6 +116,28 @@ pub fn finished(output: std::process::Output) -> Done {
     }
 }
 
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().expect("the root of the repository")
+}
+
+/// Copies the library's C files, which go into a program with it, and tells their names. GHC puts
+/// an object beside its source, and tests with other GHCs may compile them at the same time.
+pub fn c_sources(into: &Path) -> [&'static str; 2] {
+    let names = ["eventlog_socket_hs.c", "eventlog_socket_rts.c"];
+    for (dir, name) in [
+        ("haskell/eventlog-socket/cbits", names[0]),
+        ("ffi/rts", names[1]),
+        ("ffi/rts", "eventlog_socket_rts.h"),
+        ("include", "eventlog_socket.h"),
+    ] {
+        let from = repository().join(dir).join(name);
+        std::fs::copy(&from, into.join(name)).unwrap_or_else(|e| panic!("{}: {e}", from.display()));
+    }
+    names
+}
+
 /// A directory that is removed with the test.
 pub struct Dir(PathBuf);
 

@@ -1,7 +1,7 @@
 //! Programs that are found by themselves: a directory for them, and programs with the behaviour
 //! that tests need.
 
-use crate::common::{Dir, Done, command, done};
+use crate::common::{Dir, Done, c_sources, command, done, repository};
 use crate::relaying::{LIMIT, Lines, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::fs::PermissionsExt;
@@ -177,7 +177,7 @@ fn link() -> Option<PathBuf> {
         eprintln!("no ghc: skipped");
         return None;
     }
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let repository = repository();
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     let target = target.expect("tmp/ is in the target directory");
     let mut cargo = Command::new(env!("CARGO"));
@@ -207,14 +207,12 @@ fn link() -> Option<PathBuf> {
         "numbers",
     ])
     .args(old.then_some("-eventlog"))
-    .arg(format!("-I{}", repository.join("include").display()))
     .arg(format!(
         "-i.:{}",
         repository.join("haskell/eventlog-socket/src").display()
     ))
     .arg("Main.hs")
-    .arg(repository.join("haskell/eventlog-socket/cbits/eventlog_socket_hs.c"))
-    .arg(repository.join("ffi/rts/eventlog_socket_rts.c"))
+    .args(c_sources(&objects))
     .arg(target.join("release/libeventlog_socket.a"))
     .current_dir(&objects);
     done(&mut ghc).exits(0);
