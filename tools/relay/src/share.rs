@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a tool may hold the slot before it serves others.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often that is checked.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long to check whether a connection lasts.

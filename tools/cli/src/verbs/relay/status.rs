@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// How long one side waits for the other.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The most bytes of a status.
 const LONGEST: u64 = 64 << 20;
 

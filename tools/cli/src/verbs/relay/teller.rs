@@ -18,8 +18,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const ROOM: usize = 1024;
 /// How often the state is drawn.
 const DRAW: Duration = Duration::from_millis(250);
-/// How long to wait for the last messages.
-const LAST: Duration = Duration::from_secs(1);
+/// How long to wait for the last messages, where a thread may get no processor for a while.
+const LAST: Duration = Duration::from_secs(5);
 
 /// How messages are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
