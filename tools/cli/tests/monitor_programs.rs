@@ -5,9 +5,10 @@
 use crate::common::Dir;
 use crate::monitor::{Monitor, monitor};
 use crate::relay_programs::{Ghc, Working};
-use crate::relaying::until;
+use crate::relaying::{LIMIT, until};
 use rustix::process::Signal;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// What the program has done is served while it waits for its next input, so nothing but its
 /// flush can have brought it.
@@ -44,11 +45,18 @@ fn what_a_program_does_is_served_while_it_runs() {
         });
         // So are its threads, which need the events of all capabilities in their order, and the
         // timeline.
-        until("its threads are served", || {
-            let threads = monitor.get(&format!("s/{id}/threads?find=worker&limit=5000"));
-            let rows = threads["rows"].as_array().expect("rows").clone();
+        let mut threads = serde_json::Value::Null;
+        let begun = Instant::now();
+        let all_ran = |threads: &serde_json::Value| {
+            let rows = threads["rows"].as_array().expect("rows");
             rows.len() >= 8 && rows.iter().all(|row| row["run_time"].as_u64() > Some(0))
-        });
+        };
+        while threads.is_null() || !all_ran(&threads) {
+            let late = || monitor.get(&format!("s/{id}/overview"));
+            assert!(begun.elapsed() < LIMIT, "{threads:#}\n{:#}", late());
+            std::thread::sleep(Duration::from_millis(20));
+            threads = monitor.get(&format!("s/{id}/threads?find=worker&limit=5000"));
+        }
         let now = monitor.session("it runs", |it| it["live"] == true);
         assert!(now["end"].as_u64() > Some(end), "{now:#}");
         end = now["end"].as_u64().expect("a time");

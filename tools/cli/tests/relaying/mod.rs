@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A limit for everything, generous enough for a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(120);
+/// A limit for everything, generous enough for a busy machine: a flush by interval that took long
+/// there is followed by a pause of a hundred times as long.
+pub const LIMIT: Duration = Duration::from_secs(400);
 
 /// Waits until a condition holds.
 #[track_caller]
