@@ -104,7 +104,7 @@ const travel = (page, ms) => page.evaluate(async (length) => {
 const TRACED = 15_000;
 
 /**
- * Travels, and tells what the frames took: also of the processor by itself, because other programs delay a frame.
+ * Travels, and tells what the frames took, and what memory the page has then.
  * @param {string} what
  * @param {import("playwright-core").Browser} browser
  * @param {Page} page
@@ -114,6 +114,19 @@ async function measured(what, browser, page, ms) {
   const { drawn, between } = await travel(page, ms);
   tell(`${what}: drawing a frame`, spread(drawn));
   tell(`${what}: from frame to frame`, spread(between));
+  await rests(page);
+  tell(`${what}: memory after ${ms / 1000} s`, remembered(await memory(browser, page)));
+}
+
+/**
+ * Travels, and tells what a frame took of the processor by itself, because other programs delay a frame. Events are
+ * collected in the memory of the page meanwhile, so this comes last.
+ * @param {string} what
+ * @param {import("playwright-core").Browser} browser
+ * @param {Page} page
+ * @param {number} ms
+ */
+async function traced(what, browser, page, ms) {
   await browser.startTracing(page, { categories: ["cc"] });
   await travel(page, Math.min(ms, TRACED));
   /** @type {{ traceEvents: { name: string, tdur?: number }[] }} */
@@ -172,13 +185,14 @@ try {
     await rests(page);
     tell("memory of the timeline at first", remembered(await memory(browser, page)));
     await measured("a long log", browser, page, seconds * 1000);
-    await rests(page);
-    tell(`memory after ${seconds} s`, remembered(await memory(browser, page)));
     for (const name of PAGES) {
       await open(page, name);
       await page.waitForTimeout(1500);
     }
     tell("memory after all pages", remembered(await memory(browser, page)));
+    await open(page, "timeline");
+    await rests(page);
+    await traced("a long log", browser, page, seconds * 1000);
     await context.close();
   } finally {
     await reading.stop();
@@ -191,8 +205,7 @@ try {
     await page.locator(".lane-name.cap").nth(3).waitFor();
     await rests(page);
     await measured("many rows", browser, page, seconds * 1000);
-    await rests(page);
-    tell("many rows: memory", remembered(await memory(browser, page)));
+    await traced("many rows", browser, page, seconds * 1000);
     await context.close();
   } finally {
     await many.stop();
