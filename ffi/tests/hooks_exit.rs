@@ -6,7 +6,7 @@ use crate::support;
 use std::time::Instant;
 use support::build::way_available;
 use support::commands::frame;
-use support::ghc::ghc;
+use support::ghc::{Ghc, ghc};
 use support::process::ending;
 use support::skip::need;
 use support::worker::Setup;
@@ -30,6 +30,16 @@ fn with_hooks(setup: Setup) -> Setup {
         .command(&format!("control {}", hooks[1]))
 }
 
+/// A program with hooks, and a client that has read what the first of them said.
+fn begun(ghc: &Ghc, start: Start) -> (Worker, Collector) {
+    let setup = Setup::new(start, Transport::Unix);
+    let mut worker = with_hooks(setup.without_flushes().rts("-N2")).spawn(ghc);
+    worker.ready();
+    let collector = Collector::connect(&worker.address);
+    collector.wait_for_text("begun 1");
+    (worker, collector)
+}
+
 /// However a program ends, its client reads that the log ended, before it ends; once.
 #[test]
 fn the_end_of_a_program_ends_the_log() {
@@ -43,15 +53,7 @@ fn the_end_of_a_program_ends_the_log() {
         ] {
             let what = format!("{start:?}, {end}");
             exit_with_hooks(&what, || {
-                let setup = with_hooks(
-                    Setup::new(start, Transport::Unix)
-                        .without_flushes()
-                        .rts("-N2"),
-                );
-                let mut worker = setup.spawn(ghc);
-                worker.ready();
-                let collector = Collector::connect(&worker.address);
-                collector.wait_for_text("begun 1");
+                let (mut worker, collector) = begun(ghc, start);
                 worker.command("message the last of main");
                 let begun = Instant::now();
                 match end {
@@ -313,15 +315,7 @@ fn children_have_no_hooks() {
     let ghc = need!(ghc());
     for start in [Start::CMain, Start::Haskell] {
         exit_with_hooks(&format!("{start:?}"), || {
-            let setup = with_hooks(
-                Setup::new(start, Transport::Unix)
-                    .without_flushes()
-                    .rts("-N2"),
-            );
-            let mut worker = setup.spawn(ghc);
-            worker.ready();
-            let collector = Collector::connect(&worker.address);
-            collector.wait_for_text("begun 1");
+            let (mut worker, collector) = begun(ghc, start);
             // The namespace of a command is the parent's.
             let unknown = format!("10 {}", libc::EINVAL);
             for (command, code) in [

@@ -77,22 +77,33 @@ impl Monitor {
         serde_json::from_slice(&body).expect("JSON")
     }
 
-    /// Waits for the session that fulfils a condition.
+    /// Asks again until the answer fulfils a condition.
     #[track_caller]
-    pub fn session(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub fn until(&self, what: &str, path: &str, is: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         loop {
-            let all = self.get("sessions");
-            if let Some(found) = all.as_array().expect("a list").iter().find(|it| is(it)) {
-                return found.clone();
+            let answer = self.get(path);
+            if is(&answer) {
+                return answer;
             }
             assert!(
                 start.elapsed() < LIMIT,
-                "{what}: {all:#} {}",
+                "{what}: {answer:#} {}",
                 self.tool.told()
             );
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
+    }
+
+    /// Waits for the session that fulfils a condition.
+    #[track_caller]
+    pub fn session(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let found = |all: &Value| {
+            let all = all.as_array().expect("a list");
+            all.iter().find(|it| is(it)).cloned()
+        };
+        let all = self.until(what, "sessions", |all| found(all).is_some());
+        found(&all).expect("it was there")
     }
 
     pub fn messages(&self, session: &Value) -> Vec<String> {

@@ -5,10 +5,8 @@
 use crate::common::Dir;
 use crate::monitor::{Monitor, monitor};
 use crate::relay_programs::{Ghc, Working};
-use crate::relaying::{LIMIT, until};
 use rustix::process::Signal;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 /// What the program has done is served while it waits for its next input, so nothing but its
 /// flush can have brought it.
@@ -34,29 +32,21 @@ fn what_a_program_does_is_served_while_it_runs() {
         let session = monitor.session("it has begun", |it| it["events"].as_u64() > Some(0));
         let id = session["id"].as_str().expect("an id").to_owned();
         let at = format!("s/{id}/events?kind=user&find=^{phase}:%20.8,6001&limit=1");
-        until("its last messages are served", || {
-            monitor.get(&at)["rows"][0]["time"].is_u64()
+        monitor.until("its last messages are served", &at, |last| {
+            last["rows"][0]["time"].is_u64()
         });
         // It came before them, but perhaps on the other capability.
-        let mut marker = serde_json::Value::Null;
-        until("its marker is served", || {
-            marker = monitor.get(&format!("s/{id}/events?kind=marker&find=phase%20{phase}"));
+        let at = format!("s/{id}/events?kind=marker&find=phase%20{phase}");
+        let marker = monitor.until("its marker is served", &at, |marker| {
             marker["rows"][0]["text"] == format!("phase {phase}")
         });
         // So are its threads, which need the events of all capabilities in their order, and the
         // timeline.
-        let mut threads = serde_json::Value::Null;
-        let begun = Instant::now();
-        let all_ran = |threads: &serde_json::Value| {
+        let at = format!("s/{id}/threads?find=worker&limit=5000");
+        monitor.until("its threads are served", &at, |threads| {
             let rows = threads["rows"].as_array().expect("rows");
             rows.len() >= 8 && rows.iter().all(|row| row["run_time"].as_u64() > Some(0))
-        };
-        while threads.is_null() || !all_ran(&threads) {
-            let late = || monitor.get(&format!("s/{id}/overview"));
-            assert!(begun.elapsed() < LIMIT, "{threads:#}\n{:#}", late());
-            std::thread::sleep(Duration::from_millis(20));
-            threads = monitor.get(&format!("s/{id}/threads?find=worker&limit=5000"));
-        }
+        });
         let now = monitor.session("it runs", |it| it["live"] == true);
         assert!(now["end"].as_u64() > Some(end), "{now:#}");
         end = now["end"].as_u64().expect("a time");

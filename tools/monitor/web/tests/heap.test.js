@@ -4,7 +4,7 @@ import { appendFile, copyFile, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { copied, freshDirectory, launch, monitor, open, PATIENCE, removed, root, run, screenshot, tab, until } from "./support.js";
+import { begun, copied, freshDirectory, launch, monitor, open, PATIENCE, removed, root, run, screenshot, until } from "./support.js";
 
 /** @type {string} */
 let directory;
@@ -75,13 +75,7 @@ async function all() {
 }
 
 /** @param {import("playwright-core").BrowserContextOptions} [options] */
-async function begin(options) {
-  for (const left of browser.contexts()) await left.close();
-  const opened = await tab(browser, server.origin, options);
-  await opened.page.goto(server.address);
-  await opened.page.locator("main .page").waitFor();
-  return opened;
-}
+const begin = (options) => begun(browser, server, options);
 
 /**
  * @param {import("playwright-core").Page} page

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { build, copied, freshDirectory, launch, monitor, open, PATIENCE, record, removed, screenshot, tab, until, untroubled } from "./support.js";
+import { begun, build, copied, freshDirectory, launch, monitor, open, PATIENCE, record, removed, screenshot, until, untroubled } from "./support.js";
 
 /** @type {string} */
 let directory;
@@ -43,14 +43,7 @@ after(async () => {
 });
 
 /** @param {import("playwright-core").BrowserContextOptions} [options] */
-async function begin(options) {
-  // A tab left by a failed test would take connections from the next one.
-  for (const left of browser.contexts()) await left.close();
-  const opened = await tab(browser, server.origin, options);
-  await opened.page.goto(server.address);
-  await opened.page.locator("main .page").waitFor();
-  return opened;
-}
+const begin = (options) => begun(browser, server, options);
 
 /** What each page must show of the log. @type {Record<string, (string | RegExp)[]>} */
 const CONTENT = {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { build, freshDirectory, launch, monitor, open, PATIENCE, pixels, record, removed, rests, screenshot, tab, until } from "./support.js";
+import { begun, beside, build, freshDirectory, launch, monitor, open, PATIENCE, pixels, record, removed, rests, screenshot, until } from "./support.js";
 
 /** @type {string} */
 let directory;
@@ -36,15 +36,7 @@ after(async () => {
   await removed(directory);
 });
 
-/** @param {boolean} [beside] the tabs that are open */
-async function begin(beside = false) {
-  // A tab left by a failed test would take connections from the next one.
-  if (!beside) for (const left of browser.contexts()) await left.close();
-  const opened = await tab(browser, server.origin);
-  await opened.page.goto(server.address);
-  await opened.page.locator("main .page").waitFor();
-  return opened;
-}
+const begin = () => begun(browser, server);
 
 test("all rows of spans can be unfolded, and the capabilities are below a few", { timeout: 5 * PATIENCE }, async () => {
   const { page, faults, context } = await begin();
@@ -97,7 +89,7 @@ test("a click on a span or a marker says what is known about it", { timeout: 5 *
   await screenshot(page, "timeline-span");
   // The same address shows the same.
   const there = await page.evaluate(() => location.hash);
-  const second = await begin(true);
+  const second = await beside(browser, server);
   await open(second.page, "timeline", there.replace("#/timeline", ""));
   await second.page.locator(".details").getByRole("heading", { name: place.span.name }).waitFor();
   await second.context.close();

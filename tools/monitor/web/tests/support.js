@@ -116,6 +116,28 @@ export async function tab(browser, origin, options = {}) {
 }
 
 /**
+ * A tab on the first page of a monitor, beside those that are open.
+ * @param {import("playwright-core").Browser} browser
+ * @param {Awaited<ReturnType<typeof monitor>>} server
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ */
+export async function beside(browser, server, options) {
+  const opened = await tab(browser, server.origin, options);
+  await opened.page.goto(server.address);
+  await opened.page.locator("main .page").waitFor();
+  return opened;
+}
+
+/**
+ * The same, alone: a tab left by a failed test would take connections from the next one.
+ * @param {Parameters<typeof beside>} where
+ */
+export async function begun(...where) {
+  for (const left of where[0].contexts()) await left.close();
+  return beside(...where);
+}
+
+/**
  * Goes to a page, and waits until it is shown, instead of one with the same name that was there.
  * @param {import("playwright-core").Page} page
  * @param {string} name

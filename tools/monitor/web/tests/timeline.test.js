@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { build, freshDirectory, launch, monitor, open, PATIENCE, pixels, range, record, removed, rests, screenshot, tab, until } from "./support.js";
+import { begun, beside, build, freshDirectory, launch, monitor, open, PATIENCE, pixels, range, record, removed, rests, screenshot, until } from "./support.js";
 
 /** @type {string} */
 let directory;
@@ -33,15 +33,7 @@ after(async () => {
   await removed(directory);
 });
 
-/** @param {boolean} [beside] the tabs that are open */
-async function begin(beside = false) {
-  // A tab left by a failed test would take connections from the next one.
-  if (!beside) for (const left of browser.contexts()) await left.close();
-  const opened = await tab(browser, server.origin);
-  await opened.page.goto(server.address);
-  await opened.page.locator("main .page").waitFor();
-  return opened;
-}
+const begin = () => begun(browser, server);
 
 test("from the whole run to one event, and its text", { timeout: 5 * PATIENCE }, async () => {
   const { page, faults, context } = await begin();
@@ -109,7 +101,7 @@ test("the timeline is moved by keys, wheel and drag, and the address has the ran
   await until(async () => (await page.evaluate(() => location.hash)).includes("marks="), "a mark");
   // The same address shows the same, in another tab.
   const there = await page.evaluate(() => location.hash);
-  const second = await begin(true);
+  const second = await beside(browser, server);
   await open(second.page, "timeline", there.replace("#/timeline", ""));
   const shown = await page.locator(".range-text").innerText();
   await until(async () => (await second.page.locator(".range-text").innerText()) === shown, `${shown} in the other tab`);
