@@ -1,6 +1,7 @@
 //! Logs to test with.
 #![allow(dead_code)]
 
+pub mod ghc_events;
 pub mod program;
 
 use ghc_eventlog::{BlockBuilder, EventBody, Header, Item, Reader, encode_event};
