@@ -63,6 +63,14 @@ impl Entry {
     }
 }
 
+/// Where a block ends; `u64::MAX` if its marker does not say: at the next marker.
+pub(crate) fn block_stop(block: &Block<'_>) -> u64 {
+    match (block.size as usize) < block.raw.len() {
+        true => u64::MAX,
+        false => block.offset + u64::from(block.size),
+    }
+}
+
 /// The index of one capability.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cap {
@@ -144,10 +152,7 @@ impl Cap {
             self.was(&was);
         }
         self.end = block.offset + block.raw.len() as u64;
-        self.block_stop = match (block.size as usize) < block.raw.len() {
-            true => u64::MAX,
-            false => block.offset + u64::from(block.size),
-        };
+        self.block_stop = block_stop(block);
         self.events += 1;
     }
 

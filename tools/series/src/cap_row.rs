@@ -1,6 +1,6 @@
 //! Answers about the row of a capability.
 
-use crate::cap::Cap;
+use crate::cap::{Cap, Entry};
 use crate::machine::{LOCALS, Local, Machine, OfCap, OfThreads, SINCE, THREAD_TIME, Was};
 use crate::read_at::ReadAt;
 use crate::replay::{Replay, See};
@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 /// Listing intervals decodes at most this many stretches of the log.
 const MOST_WINDOWS: usize = 64;
+
+/// So many bytes of the log are read beyond those that are expected to be enough.
+const MORE: u64 = 512;
 
 /// The row of a capability.
 #[derive(Clone, Copy, Debug)]
@@ -99,14 +102,15 @@ impl CapRow<'_> {
                 out.extend(here.map(|time| entry.machine.sums_at(*time)));
                 continue;
             }
-            let count = here.count();
+            let here = &times[out.len()..][..here.count()];
+            let enough = enough(SINCE, (&entry, &next), here);
             let mut edges = Edges {
-                times: &times[out.len()..][..count],
+                times: here,
                 sums: entry.machine.sums,
                 out: &mut out,
             };
-            let end = next.end_before;
-            replay.window((self.number, self.cap), &entry, end, &mut edges)?;
+            let range = (enough, next.end_before);
+            replay.window((self.number, self.cap), &entry, range, &mut edges)?;
         }
         let told = times.iter().zip(&out);
         Ok(told.map(|(time, sums)| self.told(*time, sums)).collect())
@@ -140,12 +144,14 @@ impl CapRow<'_> {
             let count = here
                 .take_while(|time| **time < next.machine.thread_time)
                 .count();
+            let here = &times[out.len()..][..count];
+            let enough = enough(THREAD_TIME, (&entry, &next), here);
             let mut edges = ThreadEdges {
-                times: &times[out.len()..][..count],
+                times: here,
                 out: &mut out,
             };
-            let end = next.end_before;
-            replay.window((self.number, self.cap), &entry, end, &mut edges)?;
+            let range = (enough, next.end_before);
+            replay.window((self.number, self.cap), &entry, range, &mut edges)?;
         }
         Ok(out)
     }
@@ -166,7 +172,8 @@ impl CapRow<'_> {
             }
             let (entry, next) = (entries.get(index), entries.get(index + 1));
             let mut see = Each { each, last: None };
-            replay.window((self.number, self.cap), &entry, next.end_before, &mut see)?;
+            let range = (next.end_before, next.end_before);
+            replay.window((self.number, self.cap), &entry, range, &mut see)?;
             let Some(last) = see.last else {
                 return Ok(());
             };
@@ -290,6 +297,21 @@ impl CapRow<'_> {
         let found = self.intervals(log, (time, time + 1), usize::MAX)?;
         Ok(found.first().copied())
     }
+}
+
+/// About where the events end between two entries that are needed for the last of these times, if
+/// events come at a steady rate.
+fn enough(field: usize, (entry, next): (&Entry, &Entry), times: &[u64]) -> u64 {
+    let time = |entry: &Entry| match field {
+        SINCE => entry.machine.since,
+        _ => entry.machine.thread_time,
+    };
+    let (from, to) = (time(entry), time(next));
+    let passed = times.last().map_or(0, |last| last.saturating_sub(from));
+    let bytes = u128::from(next.end_before.saturating_sub(entry.offset));
+    let part = bytes * u128::from(passed) / u128::from(to.saturating_sub(from).max(1));
+    let part = u64::try_from(part).unwrap_or(u64::MAX);
+    entry.offset.saturating_add(part).saturating_add(MORE)
 }
 
 /// Records sums at edges.

@@ -1,6 +1,6 @@
 //! Decodes the events between two entries again.
 
-use crate::cap::{Cap, Entry, Exceptions};
+use crate::cap::{Cap, Entry, Exceptions, block_stop};
 use crate::machine::{Machine, Sums, Was};
 use crate::read_at::ReadAt;
 use crate::state_event::{Class, StateEvent};
@@ -62,83 +62,110 @@ impl<'a, L: ReadAt + ?Sized> Replay<'a, L> {
     }
 
     /// Replays from an entry of capability `number` up to the next one; the bytes before
-    /// that one end at `end`.
+    /// that one end at `end`. What is needed is expected to end at `enough`: the rest is only read
+    /// if it does not.
     pub(crate) fn window<S: See>(
         &mut self,
         (number, cap): (u16, &Cap),
         entry: &Entry,
-        end: u64,
+        (enough, end): (u64, u64),
         see: &mut S,
     ) -> io::Result<()> {
         let mut machine = entry.machine;
         if !S::Sums::CAP {
             machine.weigh();
         }
-        if end <= entry.offset {
-            see.end(&machine);
-            return Ok(());
+        let mut course = Course {
+            number,
+            exceptions: cap.exceptions(entry),
+            own: Some(entry.block_stop).filter(|stop| *stop > entry.offset),
+        };
+        let own = course.own.map(|_| number);
+        self.decoder.seek(own, entry.offset, entry.block_stop);
+        let (mut at, mut to) = (entry.offset, enough.min(end));
+        while at < end {
+            self.read(at, to)?;
+            match course.events(&mut self.decoder, &self.bytes, &mut machine, see) {
+                ControlFlow::Break(()) => return Ok(()),
+                ControlFlow::Continue(Left::Nothing) => break,
+                ControlFlow::Continue(Left::More) if to >= end => break,
+                ControlFlow::Continue(Left::More) => (at, to) = (self.decoder.offset(), end),
+            }
         }
-        self.read(entry.offset, end)?;
-        let Self { decoder, bytes, .. } = self;
-        if events(decoder, bytes, (number, cap, entry), &mut machine, see).is_continue() {
-            see.end(&machine);
-        }
+        see.end(&machine);
         Ok(())
     }
 }
 
-fn events<S: See>(
-    decoder: &mut Decoder,
-    bytes: &[u8],
-    (number, cap, entry): (u16, &Cap, &Entry),
-    machine: &mut Machine,
-    see: &mut S,
-) -> ControlFlow<()> {
-    let mut exceptions = cap.exceptions(entry);
-    let own = Some(number).filter(|_| entry.block_stop > entry.offset);
-    decoder.seek(own, entry.offset, entry.block_stop);
-    let mut is_own = own.is_some();
-    let mut rest = bytes;
-    loop {
-        if is_own {
-            let mut flow = ControlFlow::Continue(());
-            let _ = decoder.for_each_event(&mut rest, |event| {
-                if event.cap != Some(number) {
-                    return ControlFlow::<()>::Continue(());
-                }
-                if let Some(told) = StateEvent::of(&event.encoded(), number) {
-                    flow = take(machine, &mut exceptions, event.time, told, see);
-                }
-                flow
-            });
-            flow?;
-        }
-        match decoder.decode(&mut rest) {
-            Ok(Item::Block(block)) => {
-                is_own = block.cap == Some(number);
-                let length = block.raw.len() as u64;
-                if is_own {
-                    let ended = match S::Sums::CAP {
-                        true => machine.block(block.time, block.end),
-                        false => None,
-                    };
-                    for was in ended.iter().flatten() {
-                        see.was(was)?;
+/// Whether there may be more events behind those that were read.
+enum Left {
+    More,
+    Nothing,
+}
+
+/// How far a replay has come.
+struct Course<'a> {
+    number: u16,
+    exceptions: Exceptions<'a>,
+    /// Where the block ends that the decoder is in, if it is one of this capability.
+    own: Option<u64>,
+}
+
+impl Course<'_> {
+    /// Replays the events in `bytes`, which is where the decoder is.
+    fn events<S: See>(
+        &mut self,
+        decoder: &mut Decoder,
+        bytes: &[u8],
+        machine: &mut Machine,
+        see: &mut S,
+    ) -> ControlFlow<(), Left> {
+        let (number, exceptions) = (self.number, &mut self.exceptions);
+        let mut rest = bytes;
+        loop {
+            if let Some(stop) = self.own {
+                let mut flow = ControlFlow::Continue(());
+                let length = decoder.events_while(rest, |event| {
+                    if event.cap == Some(number)
+                        && let Some(told) = StateEvent::of(event, number)
+                    {
+                        flow = take(machine, exceptions, event.time, told, see);
                     }
-                } else if let Some(skip) = u64::from(block.size).checked_sub(length) {
-                    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-                    rest = rest.get(skip..).unwrap_or_default();
-                    let next = block.offset + u64::from(block.size);
-                    decoder.seek(None, next, next);
-                }
+                    flow.is_continue()
+                });
+                flow?;
+                rest = &rest[length..];
+                decoder.seek(Some(number), decoder.offset() + length as u64, stop);
             }
-            Ok(Item::NeedMore) | Err(_) => return ControlFlow::Continue(()),
-            Ok(Item::Event(event)) if event.cap == Some(number) => {
-                if let Some(told) = StateEvent::of(&event.encoded(), number) {
-                    take(machine, &mut exceptions, event.time, told, see)?;
+            match decoder.decode(&mut rest) {
+                Ok(Item::Block(block)) => {
+                    let is_own = block.cap == Some(number);
+                    self.own = is_own.then(|| block_stop(&block));
+                    let length = block.raw.len() as u64;
+                    if is_own {
+                        let ended = match S::Sums::CAP {
+                            true => machine.block(block.time, block.end),
+                            false => None,
+                        };
+                        for was in ended.iter().flatten() {
+                            see.was(was)?;
+                        }
+                    } else if let Some(skip) = u64::from(block.size).checked_sub(length) {
+                        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                        rest = rest.get(skip..).unwrap_or_default();
+                        let next = block.offset + u64::from(block.size);
+                        decoder.seek(None, next, next);
+                    }
                 }
+                Ok(Item::NeedMore) => return ControlFlow::Continue(Left::More),
+                Err(_) => return ControlFlow::Continue(Left::Nothing),
+                Ok(Item::Event(event)) if event.cap == Some(number) => {
+                    if let Some(told) = StateEvent::of(&event.encoded(), number) {
+                        take(machine, exceptions, event.time, told, see)?;
+                    }
+                }
+                Ok(_) => {}
             }
-            Ok(_) => {}
         }
     }
 }
