@@ -76,11 +76,11 @@ impl Places {
         }
     }
 
-    /// Removes the parts before this place of the log.
-    pub(crate) fn forget(&mut self, before: u64) {
-        while self.entries.front().is_some_and(|it| it.bytes.0 < before) {
-            self.entries.pop_front();
-        }
+    /// Removes the parts before this place of the log. Returns whether there were any.
+    pub(crate) fn forget(&mut self, before: u64) -> bool {
+        let gone = self.entries.partition_point(|it| it.bytes.0 < before);
+        self.entries.drain(..gone);
+        gone > 0
     }
 
     /// The latest end of a block.

@@ -218,7 +218,11 @@ impl Session {
             return;
         };
         match contents.raw.push(piece.offset, &piece.bytes) {
-            Ok(kept_from) => contents.places.change().forget(kept_from),
+            // Whole files of what is kept are removed, so this changes seldom.
+            Ok(kept_from) if contents.places.change().forget(kept_from) => {
+                contents.rows.change().forget(kept_from);
+            }
+            Ok(_) => {}
             Err(error) => {
                 // No part can be read again.
                 contents.places.change().forget(u64::MAX);

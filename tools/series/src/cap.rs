@@ -16,6 +16,9 @@ const BYTES: u64 = 64 << 10;
 /// An entry: the state of the machine, and where in the log to continue.
 const FIELDS: usize = machine::FIELDS + 5;
 
+/// The field of an entry with its offset in the log.
+const OFFSET: usize = machine::FIELDS;
+
 /// Where to continue in the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
@@ -80,7 +83,14 @@ pub(crate) struct Cap {
     /// Exceptions: events before which a thread was not in the expected state. For each,
     /// the number of thread events since the exception before, and the actual state.
     exceptions: Vec<u8>,
+    /// How many bytes of them were forgotten.
+    exceptions_forgotten: u64,
     since_exception: u64,
+    /// The first entry from which the log can be read again. If there is none, it is the next one,
+    /// which comes with the next block.
+    first: usize,
+    /// Since when all is known: later than at the beginning if something was forgotten.
+    pub(crate) kept_from: u64,
     events: u32,
     entry_offset: u64,
     /// End of its bytes so far.
@@ -110,12 +120,31 @@ impl Cap {
             offset,
             block_stop,
             end_before: self.end,
-            exceptions: self.exceptions.len() as u64,
+            exceptions: self.exceptions_end(),
             since_exception: self.since_exception,
         };
         self.entries.push(entry.fields());
         self.events = 0;
         self.entry_offset = offset;
+    }
+
+    fn exceptions_end(&self) -> u64 {
+        self.exceptions_forgotten + self.exceptions.len() as u64
+    }
+
+    /// The log before `offset` cannot be read again: forgets what only helps to do so.
+    pub(crate) fn forget(&mut self, offset: u64) {
+        self.entries.forget_below(OFFSET, offset);
+        let before = offset.checked_sub(1);
+        let last = before.and_then(|before| self.entries.cursor().last_not_above(OFFSET, before));
+        self.first = last.map_or(0, |last| last + 1);
+        let entry = self.entries().get(self.first);
+        let known = entry.machine.since.max(entry.machine.thread_time);
+        self.kept_from = self.kept_from.max(known);
+        let forgotten = entry.exceptions - self.exceptions_forgotten;
+        self.exceptions.drain(..forgotten as usize);
+        self.exceptions_forgotten = entry.exceptions;
+        self.transit.forget(self.kept_from);
     }
 
     /// A block begins. `lost`: the times of losses, from the notes in the log.
@@ -125,7 +154,9 @@ impl Cap {
         let gap = self.spoke && begin > before;
         let is_lost = gap && notes.iter().any(|(from, to)| *from < begin && before < *to);
         self.notes = lost.len();
-        let mut anew = !self.spoke || block.offset.saturating_sub(self.entry_offset) > BYTES;
+        let mut anew = !self.spoke
+            || block.offset.saturating_sub(self.entry_offset) > BYTES
+            || self.first == self.entries.len();
         if is_lost || self.is_broken {
             let since = match self.is_broken {
                 true => self.until.min(before),
@@ -279,7 +310,8 @@ impl Cap {
     }
 
     pub(crate) fn exceptions(&self, entry: &Entry) -> Exceptions<'_> {
-        let from = usize::try_from(entry.exceptions).unwrap_or(usize::MAX);
+        let from = entry.exceptions.saturating_sub(self.exceptions_forgotten);
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
         let mut exceptions = Exceptions {
             input: self.exceptions.get(from..).unwrap_or_default(),
             left: 0,
@@ -314,10 +346,15 @@ impl Entries<'_> {
                 offset: cap.end,
                 block_stop: cap.block_stop,
                 end_before: cap.end,
-                exceptions: cap.exceptions.len() as u64,
+                exceptions: cap.exceptions_end(),
                 since_exception: cap.since_exception,
             },
         }
+    }
+
+    /// The first one from which the log can be read again.
+    pub(crate) fn first(&self) -> usize {
+        self.cap.first
     }
 
     /// The last one of which that number is not above `value`.

@@ -79,7 +79,7 @@ impl CapRow<'_> {
     ) -> io::Result<Vec<[u64; 8]>> {
         let times: Vec<u64> = edges
             .iter()
-            .map(|edge| *edge.min(&self.cap.until))
+            .map(|edge| *edge.min(&self.cap.until).max(&self.cap.kept_from))
             .collect();
         let mut replay = Replay::new(Arc::clone(self.header), log);
         let mut entries = self.cap.entries();
@@ -124,7 +124,7 @@ impl CapRow<'_> {
     ) -> io::Result<Vec<[u64; CLASSES]>> {
         let times: Vec<u64> = edges
             .iter()
-            .map(|edge| *edge.min(&self.cap.until))
+            .map(|edge| *edge.min(&self.cap.until).max(&self.cap.kept_from))
             .collect();
         let mut replay = Replay::new(Arc::clone(self.header), log);
         let mut entries = self.cap.entries();
@@ -198,10 +198,12 @@ impl CapRow<'_> {
         (from, to): (u64, u64),
         most: usize,
     ) -> io::Result<Vec<Interval>> {
-        let first = self.cap.entries().last_not_above(SINCE, from).unwrap_or(0);
-        let mut intervals = Vec::new();
+        let mut entries = self.cap.entries();
         // The interval before may extend into this time.
-        self.walk(log, first.saturating_sub(1), &mut |was| {
+        let first = entries.last_not_above(SINCE, from).unwrap_or(0);
+        let first = first.saturating_sub(1).max(entries.first());
+        let mut intervals = Vec::new();
+        self.walk(log, first, &mut |was| {
             self.show(was, &mut intervals);
             if was.to <= from && intervals.len() > 1 {
                 intervals.drain(..intervals.len() - 1);

@@ -55,6 +55,23 @@ impl<const N: usize> Checkpoints<N> {
         self.len += 1;
     }
 
+    /// Forgets leading rows whose number `field` is below `value`, as far as that is simple. That
+    /// number must never shrink from one row to the next. The index of each other row becomes smaller
+    /// by the number of forgotten rows.
+    pub(crate) fn forget_below(&mut self, field: usize, value: u64) {
+        let below = self.whole.partition_point(|(row, _)| row[field] < value);
+        let groups = below.saturating_sub(1);
+        let Some(&(_, bytes)) = self.whole.get(groups).filter(|_| groups > 0) else {
+            return;
+        };
+        self.whole.drain(..groups);
+        for (_, begin) in &mut self.whole {
+            *begin -= bytes;
+        }
+        self.bytes.drain(..bytes);
+        self.len -= groups * GROUP;
+    }
+
     /// A cursor for reading several rows near each other.
     pub(crate) fn cursor(&self) -> Cursor<'_, N> {
         Cursor {

@@ -84,6 +84,17 @@ impl<T> Forest<T> {
         self.leaves.iter().map(|(from, to, tag)| (*from, *to, tag))
     }
 
+    /// Removes the intervals for which `stays` does not hold; the others stay in their order.
+    pub fn retain(&mut self, mut stays: impl FnMut(u64, u64, &T) -> bool) {
+        let leaves = std::mem::take(&mut self.leaves);
+        self.levels.clear();
+        for (from, to, tag) in leaves {
+            if stays(from, to, &tag) {
+                self.push(from, to, tag);
+            }
+        }
+    }
+
     /// Adds an interval. If `to` is before `from`, the interval is empty, at `from`.
     pub fn push(&mut self, from: u64, to: u64, tag: T) {
         self.leaves.push((from, to.max(from), tag));

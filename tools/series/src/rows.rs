@@ -36,6 +36,9 @@ pub struct Rows {
     lost: Vec<(u64, u64)>,
     is_over: bool,
     limits: Limits,
+    /// The log before this place was forgotten.
+    forgotten: u64,
+    kept_from: u64,
 }
 
 /// How much was refused because of [`Limits`].
@@ -65,6 +68,8 @@ impl Rows {
             lost: Vec::new(),
             is_over: false,
             limits,
+            forgotten: 0,
+            kept_from: 0,
         }
     }
 
@@ -77,6 +82,7 @@ impl Rows {
         let mut rest = block;
         let mut present = None;
         self.decoder.seek(None, offset, offset);
+        self.threads.arena.reaches(offset + block.len() as u64);
         loop {
             match self.decoder.decode(&mut rest) {
                 Ok(Item::Block(block)) => {
@@ -236,6 +242,30 @@ impl Rows {
         }
     }
 
+    /// The log before `offset` cannot be read again: forgets what is only needed for that part, so that
+    /// the index of a log of which the newest part is kept does not grow. [`kept_from`](Self::kept_from)
+    /// tells since when the rows are known then.
+    ///
+    /// This takes as long as it takes to move the rest of the index in memory, so forget a large part
+    /// at a time.
+    pub fn forget(&mut self, offset: u64) {
+        if offset <= self.forgotten {
+            return;
+        }
+        self.forgotten = offset;
+        for cap in self.caps.values_mut().filter(|cap| cap.spoke) {
+            cap.forget(offset);
+            self.kept_from = self.kept_from.max(cap.kept_from);
+        }
+        self.threads.forget(offset, self.kept_from);
+    }
+
+    /// Since when the rows are known: 0 unless something was [forgotten](Self::forget). Before that
+    /// their states are unknown.
+    pub fn kept_from(&self) -> u64 {
+        self.kept_from
+    }
+
     /// The log is over: nothing will be added, and all of it is final.
     pub fn finish(&mut self) {
         self.is_over = true;
@@ -326,6 +356,7 @@ impl Rows {
             lives: self.threads.lived(thread),
             arena: &self.threads.arena,
             caps: &self.caps,
+            kept_from: self.kept_from,
         }
     }
 
@@ -337,6 +368,8 @@ impl Rows {
         row: Row,
         edges: &[u64],
     ) -> io::Result<Vec<[u64; 8]>> {
+        let edges: Vec<u64> = edges.iter().map(|it| *it.max(&self.kept_from)).collect();
+        let edges = &edges[..];
         match row {
             Row::Cap(number) => match self.cap_row(number) {
                 Some(cap) => cap.sums(log, edges),
@@ -394,13 +427,14 @@ impl Rows {
     ) -> io::Result<Tile> {
         let (from, to) = span(z, index);
         let is_final = to <= self.final_until(row);
+        let known = from.max(self.kept_from);
         let intervals = match row {
-            _ if from >= to => Some(Vec::new()),
+            _ if known >= to => Some(Vec::new()),
             Row::Cap(number) => match self.cap_row(number) {
-                Some(cap) => cap.few_intervals(log, from, to)?,
+                Some(cap) => cap.few_intervals(log, known, to)?,
                 None => Some(Vec::new()),
             },
-            Row::Thread(thread) => self.thread_row(thread).few_intervals(from, to),
+            Row::Thread(thread) => self.thread_row(thread).few_intervals(known, to),
             Row::Threads => None,
         };
         let shows = match intervals {
@@ -428,7 +462,8 @@ impl Rows {
             // is known, the same number is assumed for all of it.
             Row::Threads => {
                 let (low, high) = (edges[at], edges[at + 1]);
-                let known = until.clamp(low, high) - low;
+                let known = until.clamp(low, high);
+                let known = known.saturating_sub(self.kept_from.clamp(low, high));
                 let spent = |state: usize| sums[at + 1][state].wrapping_sub(sums[at][state]);
                 let spent: u128 = (0..8).map(|state| u128::from(spent(state))).sum();
                 match known {
@@ -454,6 +489,7 @@ impl Rows {
         time: u64,
     ) -> io::Result<Option<Interval>> {
         match row {
+            _ if time < self.kept_from => Ok(None),
             Row::Cap(number) => match self.cap_row(number) {
                 Some(cap) => cap.at(log, time),
                 None => Ok(None),

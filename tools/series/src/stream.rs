@@ -9,6 +9,7 @@ use crate::state_event::{CLASSES, Class};
 use crate::varint;
 use eventlog_state::ThreadState;
 use ghc_eventlog::StopStatus;
+use std::collections::VecDeque;
 
 /// Words of a block.
 const BLOCK: u16 = 256;
@@ -206,6 +207,7 @@ impl Moment {
 /// and the state of the thread.
 const FIELDS: usize = 4 + CLASSES;
 const TIME: usize = 0;
+const PLACE: usize = 1;
 
 fn fields(moment: &Moment, place: u64) -> [u64; FIELDS] {
     let (kind, more) = match moment.word {
@@ -252,6 +254,8 @@ pub(crate) struct Stream {
     pub(crate) now: Moment,
     /// The time of the first word.
     pub(crate) first: u64,
+    /// The first word is that the thread is created.
+    pub(crate) created: bool,
     /// Words that are not in a full block yet, and their number.
     words: Vec<u8>,
     count: u16,
@@ -274,6 +278,7 @@ impl Stream {
         Self {
             now,
             first: time,
+            created: false,
             words: Vec::new(),
             count: 0,
             base: None,
@@ -315,38 +320,84 @@ impl Stream {
         self.count = 0;
     }
 
+    /// Forgets blocks that the arena has forgotten.
+    pub(crate) fn forget(&mut self, arena: &Arena) {
+        if let Some(base) = &mut self.base {
+            base.blocks.forget_below(PLACE, arena.first_place());
+        }
+    }
+
     /// Bytes of memory beyond itself.
     pub(crate) fn memory(&self) -> usize {
         let base = self.base.as_ref();
         self.words.capacity() + base.map_or(0, |base| size_of::<Base>() + base.blocks.memory())
     }
 
-    /// Moves a finished stream into the arena. `before` is the place of another one of the same
-    /// thread. Returns its place; a long stream is returned as well, to be stored under the
-    /// number `long`.
+    /// Moves a finished stream into the arena, or, if it is long, to those. `before` is the place of
+    /// another one of the same thread. Returns its place.
     pub(crate) fn seal(
         self,
         cap: u16,
         before: Option<u64>,
-        long: usize,
+        long: &mut Long,
         arena: &mut Arena,
-    ) -> (u64, Option<Self>) {
+    ) -> u64 {
         let mut bytes = Vec::with_capacity(self.words.len() + 16);
         let is_long = self.base.is_some();
         let number = match is_long {
-            true => long as u64 + 1,
+            true => long.end() + 1,
             false => 0,
         };
         for number in [before.map_or(0, |place| place + 1), cap.into(), number] {
             varint::push(&mut bytes, number);
         }
         if is_long {
-            return (arena.push(&bytes), Some(self));
+            let place = arena.push(&bytes);
+            long.streams.push_back((place, self));
+            return place;
         }
         varint::push(&mut bytes, self.first);
         varint::push(&mut bytes, self.count.into());
         bytes.extend_from_slice(&self.words);
-        (arena.push(&bytes), None)
+        arena.push(&bytes)
+    }
+}
+
+/// Finished streams that are long, in the order in which they finished.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Long {
+    /// Each with the place in the arena that refers to it.
+    streams: VecDeque<(u64, Stream)>,
+    /// How many were forgotten.
+    forgotten: u64,
+}
+
+impl Long {
+    /// The number of the next one.
+    fn end(&self) -> u64 {
+        self.forgotten + self.streams.len() as u64
+    }
+
+    fn get(&self, number: u64) -> Option<&Stream> {
+        let index = usize::try_from(number.checked_sub(self.forgotten)?).ok()?;
+        self.streams.get(index).map(|(_, stream)| stream)
+    }
+
+    /// Forgets those that the arena has forgotten, wholly or in part.
+    pub(crate) fn forget(&mut self, arena: &Arena) {
+        let first = arena.first_place();
+        let gone = self.streams.partition_point(|(place, _)| *place < first);
+        self.streams.drain(..gone);
+        self.forgotten += gone as u64;
+        for (_, stream) in &mut self.streams {
+            stream.forget(arena);
+        }
+    }
+
+    /// Bytes of memory beyond itself.
+    pub(crate) fn memory(&self) -> usize {
+        let streams = self.streams.iter().map(|(_, stream)| stream.memory());
+        streams.sum::<usize>() + self.streams.capacity() * size_of::<(u64, Stream)>()
     }
 }
 
@@ -364,7 +415,7 @@ pub(crate) enum Source<'a> {
 /// A stream in the arena: its capability, what it holds, and the place of the one before it.
 pub(crate) fn sealed<'a>(
     arena: &'a Arena,
-    long: &'a [Stream],
+    long: &'a Long,
     place: u64,
 ) -> (u16, Option<Source<'a>>, Option<u64>) {
     let mut input = arena.from(place);
@@ -381,7 +432,7 @@ pub(crate) fn sealed<'a>(
                 words,
             })
         }
-        number => long.get((number - 1) as usize).map(Source::Live),
+        number => long.get(number - 1).map(Source::Live),
     };
     (cap, source, before)
 }
@@ -392,6 +443,17 @@ impl<'a> Source<'a> {
         match self {
             Self::Live(stream) => stream.first,
             Self::Sealed { first, .. } => *first,
+        }
+    }
+
+    /// Whether the first word is that the thread is created.
+    pub(crate) fn is_created(&self, arena: &Arena) -> bool {
+        match self {
+            Self::Live(stream) => stream.created,
+            Self::Sealed { .. } => {
+                let first = self.from(arena, 0).peek();
+                first.is_some_and(|(_, word)| word == Word::Created)
+            }
         }
     }
 
@@ -588,9 +650,9 @@ mod tests {
                 moment.step(time, (moment.word.class(), word));
                 moments.push(moment);
             }
-            let (place, long) = stream.clone().seal(9, Some(1), 0, &mut arena);
-            assert_eq!(long.is_none(), length <= 256);
-            let long: Vec<Stream> = long.into_iter().collect();
+            let mut long = Long::default();
+            let place = stream.clone().seal(9, Some(1), &mut long, &mut arena);
+            assert_eq!(long.streams.is_empty(), length <= 256);
             let (cap, source, before) = sealed(&arena, &long, place);
             let source = source.expect("it is there");
             assert_eq!((cap, before, source.first()), (9, Some(1), 50));

@@ -19,6 +19,8 @@ pub(crate) struct ThreadRow<'a> {
     pub(crate) lives: Vec<Lived<'a>>,
     pub(crate) arena: &'a Arena,
     pub(crate) caps: &'a BTreeMap<u16, Cap>,
+    /// What was earlier may have been forgotten.
+    pub(crate) kept_from: u64,
 }
 
 /// A change of a thread at a time, for sorting.
@@ -158,6 +160,7 @@ impl ThreadRow<'_> {
     /// The intervals that overlap this time; `None` if that takes too many steps.
     fn intervals(&self, from: u64, to: u64, most: usize) -> Option<Vec<Interval>> {
         let mut out: Vec<Interval> = Vec::new();
+        let from = from.max(self.kept_from);
         for life in &self.lives {
             if life.from >= to || life.to.is_some_and(|end| end <= from) {
                 continue;

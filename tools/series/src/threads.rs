@@ -4,7 +4,7 @@ use crate::arena::Arena;
 use crate::forest::Forest;
 use crate::row::Life;
 use crate::state_event::{Act, Class};
-use crate::stream::{Source, Stream, Word, sealed};
+use crate::stream::{Long, Source, Stream, Word, sealed};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -125,12 +125,13 @@ pub(crate) struct Threads {
     slots: Vec<Slot>,
     free: Option<u32>,
     used: usize,
-    /// Finished streams that are long.
-    long: Vec<Stream>,
+    long: Long,
     near: Near,
     /// Finished lives.
     over: Forest<u32>,
     pub(crate) refused: u64,
+    /// How many threads were forgotten.
+    forgotten: usize,
     limit: usize,
 }
 
@@ -210,6 +211,7 @@ impl Threads {
         });
         let mut stream = Stream::new(it.time);
         stream.push(it.time, (Class::Away, word), &mut self.arena);
+        stream.created = word == Word::Created;
         let slot = Slot {
             stream,
             thread: it.thread,
@@ -275,10 +277,8 @@ impl Threads {
             let next = slot.next;
             if which(slot) {
                 let stream = std::mem::replace(&mut slot.stream, Stream::new(0));
-                let (place, long) =
-                    stream.seal(slot.cap, entry.sealed(), self.long.len(), &mut self.arena);
-                self.long.extend(long);
-                entry.set_sealed(place);
+                let (long, arena) = (&mut self.long, &mut self.arena);
+                entry.set_sealed(stream.seal(slot.cap, entry.sealed(), long, arena));
                 slot.is_free = true;
                 slot.next = self.free.unwrap_or(NONE);
                 self.free = Some(at);
@@ -307,6 +307,7 @@ impl Threads {
         }
         let mut place = entry.sealed();
         while let Some(here) = place
+            && here >= self.arena.first_place()
             && parts.len() < MOST_STREAMS
         {
             let (cap, source, before) = sealed(&self.arena, &self.long, here);
@@ -327,7 +328,7 @@ impl Threads {
             slot.is_some_and(|slot| !slot.is_late)
         };
         let open = self.directory.values().filter(alive);
-        (self.directory.len(), open.count())
+        (self.forgotten + self.directory.len(), open.count())
     }
 
     /// Visits the lives that overlap this time.
@@ -369,13 +370,29 @@ impl Threads {
         false
     }
 
+    /// Forgets what is only from before `offset` in the log, and the lives that were over at `time`:
+    /// nobody will ask for what was earlier.
+    pub(crate) fn forget(&mut self, offset: u64, time: u64) {
+        self.arena.forget(offset);
+        let first = self.arena.first_place();
+        for slot in &mut self.slots {
+            slot.stream.forget(&self.arena);
+        }
+        self.long.forget(&self.arena);
+        let before = self.directory.len();
+        let stays = |entry: &Entry| entry.open != NONE || entry.sealed() >= Some(first);
+        self.directory.retain(|_, entry| stays(entry));
+        self.forgotten += before - self.directory.len();
+        self.over.retain(|_, to, _| to > time);
+    }
+
     /// Bytes of memory, about.
     pub(crate) fn memory(&self) -> usize {
-        let streams = self.slots.iter().map(|slot| &slot.stream).chain(&self.long);
+        let streams = self.slots.iter().map(|slot| slot.stream.memory());
         self.arena.memory()
-            + streams.map(Stream::memory).sum::<usize>()
+            + streams.sum::<usize>()
+            + self.long.memory()
             + self.slots.capacity() * size_of::<Slot>()
-            + self.long.capacity() * size_of::<Stream>()
             + self.directory.capacity() * (size_of::<(u32, Entry)>() + 1) * 8 / 7
             + self.over.memory()
     }
@@ -433,8 +450,7 @@ impl Threads {
         let mut lives: Vec<Lived<'_>> = Vec::new();
         for part in parts {
             let first = part.source.first();
-            let mut begin = part.source.from(&self.arena, 0);
-            let created = begin.peek().is_some_and(|(_, word)| word == Word::Created);
+            let created = part.source.is_created(&self.arena);
             let end = part.source.from(&self.arena, u64::MAX).now;
             let to = (end.word == Word::Finished).then_some(end.time);
             match lives.last_mut() {

@@ -21,6 +21,8 @@ pub(crate) struct Transit {
     idle: Vec<(u64, u64)>,
     /// Times in which it was really switching: from, to, and the total before.
     extra: Vec<(u64, u64, u64)>,
+    /// The total of those that were forgotten.
+    forgotten: u64,
     /// Threads that are moving, and since when; also ordered by time.
     pending: BTreeSet<(u32, u64)>,
     by_time: BTreeSet<(u64, u32)>,
@@ -100,6 +102,14 @@ impl Transit {
         }
     }
 
+    /// Nobody will ask for what was before `time`.
+    pub(crate) fn forget(&mut self, time: u64) {
+        let over = self.extra.partition_point(|(_, to, _)| *to <= time);
+        if let Some((from, to, before)) = self.extra.drain(..over).next_back() {
+            self.forgotten = before.wrapping_add(to - from);
+        }
+    }
+
     /// Whether enough is stored to make settling worthwhile.
     pub(crate) fn is_full(&self) -> bool {
         self.idle.len() > MOST / 4 || self.arrivals.len() > MOST / 4
@@ -143,7 +153,7 @@ impl Transit {
         }
         let before = match at.checked_sub(1).and_then(|at| self.extra.get(at)) {
             Some((from, to, before)) => before.wrapping_add(to - from),
-            None => 0,
+            None => self.forgotten,
         };
         self.extra.insert(at, (from, to, before));
         for (_, _, before) in &mut self.extra[at + 1..] {
@@ -151,12 +161,13 @@ impl Transit {
         }
     }
 
-    /// How long it was switching up to `time` although its own events show idle.
+    /// How long it was switching up to `time`, which was not forgotten, although its own events show
+    /// idle.
     pub(crate) fn sum_at(&self, time: u64) -> u64 {
         let after = self.extra.partition_point(|(from, ..)| *from < time);
         match after.checked_sub(1).and_then(|at| self.extra.get(at)) {
             Some((from, to, before)) => before.wrapping_add(time.min(*to) - from),
-            None => 0,
+            None => self.forgotten,
         }
     }
 

@@ -138,8 +138,8 @@ fn tile(contents: &Contents, (row, z, index): Key) -> Result<Arc<[u8]>, Refusal>
     let tile = contents.rows.look().tile(&contents.raw, row, z, index);
     let (bytes, is_final) = match tile {
         Ok(tile) => (tile.encode(z, index), tile.is_final),
-        // It is older than the kept part, so this is final.
-        Err(error) if error.kind() == ErrorKind::NotFound => (vec![0, 1], true),
+        // A part of it was removed just now.
+        Err(error) if error.kind() == ErrorKind::NotFound => (vec![0, 0], false),
         Err(error) => return Err(error.into()),
     };
     let bytes = bytes.into();
