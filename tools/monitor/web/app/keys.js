@@ -8,6 +8,8 @@ const HELP = [
   ["w  s  or  +  -", "zoom in, zoom out (at the pointer)"],
   ["a  d  or  ← →", "earlier, later"],
   ["0", "the whole session"],
+  ["Tab to a chart, then ← →", "its values, one by one, also Home, End, Page Up and Page Down; Escape leaves it"],
+  ["↑ ↓ on a chart", "choose a line, a band, a group or a row of it; above the first one are all"],
   ["/", "search, or filter the table"],
   ["m", "set or remove a mark at the pointer"],
   ["g then o t h c e s p l r", "go to overview, timeline, threads, collections, heap (e), sparks, spans (p), log, stream (r)"],

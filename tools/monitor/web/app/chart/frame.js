@@ -1,10 +1,9 @@
-// The common parts of all charts: axes, values under the pointer, selecting a range by
-// dragging, export.
+// The common parts of all charts over time: axes, the time under the pointer, selecting a range by dragging.
 import { byteTicks, ticks, timeLabel, timeTicks } from "../axis.js";
-import { download, frame, h, replace, s } from "../dom.js";
+import { frame, replace, s } from "../dom.js";
 import { moment, quantity } from "../format.js";
 import { state } from "../state.js";
-import { saveSvg } from "./save.js";
+import { Chart } from "./base.js";
 
 /**
  * @typedef {{ title: string, unit: string, height?: number, empty: string, help?: string }} Options
@@ -18,27 +17,20 @@ const TOP = 8;
 const BOTTOM = 22;
 
 /** A chart over time. Subclasses draw its content. */
-export class TimeChart {
+export class TimeChart extends Chart {
   /** @type {Scale | null} */
   scale = null;
-  #told = h("div", { class: "chart-told", "aria-live": "off" });
   #drag = /** @type {{ at: number, now: number } | null} */ (null);
+  /** Where the pointer is, from the left of the chart. @type {number | null} */
+  #pointer = null;
 
   /** @param {Options} options */
   constructor(options) {
+    super({ height: 160, ...options });
     this.options = options;
-    this.height = options.height ?? 160;
-    this.svg = s("svg", { class: "chart", role: "img", height: this.height, width: "100%" });
     this.inside = s("g");
     this.over = s("g");
-    this.keys = h("div", { class: "keys" });
     this.emptyText = options.empty;
-    this.node = h("figure", { class: "chart-box" },
-      h("figcaption", { title: options.help }, h("span", { class: "chart-title" }, options.title), this.keys,
-        h("span", { class: "chart-buttons" },
-          h("button", { type: "button", title: `Save ${options.title} as SVG`, onclick: () => saveSvg(this.svg, `${this.#name()}.svg`) }, "SVG"),
-          h("button", { type: "button", title: `Save ${options.title} as CSV`, onclick: () => this.#saveCsv() }, "CSV"))),
-      h("div", { class: "chart-area" }, this.svg, this.#told));
     this.redraw = frame(() => this.#draw());
     new ResizeObserver(this.redraw).observe(this.svg);
     this.svg.addEventListener("pointerdown", (event) => this.#down(event));
@@ -56,16 +48,22 @@ export class TimeChart {
   /** @param {Scale} _scale */
   paint(_scale) {}
   /**
-   * The values at a time.
+   * The values at a time, with or without a chosen series.
    * @param {number} _time
-   * @returns {{ name: string, text: string, colour?: string }[]}
+   * @param {number | null} _series
+   * @returns {import("./base.js").Value[]}
    */
-  tell(_time) {
+  tell(_time, _series) {
     return [];
   }
-  /** @returns {(string | number | null)[][]} including a head row */
-  rows() {
-    return [];
+  /**
+   * The height at which a series is drawn at a time.
+   * @param {number} _time
+   * @param {number} _series
+   * @returns {number | null}
+   */
+  heightAt(_time, _series) {
+    return null;
   }
 
   #draw() {
@@ -73,17 +71,13 @@ export class TimeChart {
     if (!width) return;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${this.height}`);
     const bounds = this.bounds();
-    this.svg.setAttribute("aria-label", `${this.options.title}${bounds ? "" : `: ${this.emptyText}`}`);
     replace(this.svg);
     replace(this.inside);
     if (!bounds) {
       this.scale = null;
-      const text = h("p", { class: "empty" }, this.emptyText);
-      replace(this.#told, text);
-      this.#told.classList.add("shown", "is-empty");
+      this.blank(this.emptyText);
       return;
     }
-    this.#told.classList.remove("is-empty", "shown");
     const { from, to } = state.range;
     const { least, most } = bounds;
     const high = most > least ? most + (most - least) * 0.06 : least + 1;
@@ -96,9 +90,10 @@ export class TimeChart {
     this.inside.setAttribute("clip-path", `url(#${clip})`);
     this.paint(this.scale);
     this.svg.append(
-      s("title", null, this.options.title),
       s("defs", null, s("clipPath", { id: clip }, s("rect", { x: LEFT, y: 0, width: Math.max(0, width - LEFT - RIGHT), height: this.height - BOTTOM + 1 }))),
       ...this.#axes(this.scale), this.inside, this.over);
+    this.blank("");
+    if (this.#pointer != null) this.#point(this.#pointer);
   }
 
   /** @param {Scale} scale */
@@ -131,17 +126,20 @@ export class TimeChart {
     return nodes;
   }
 
+  /** @param {number} x from the left of the chart */
+  #time(x) {
+    const { scale } = this;
+    return scale && scale.from + ((x - LEFT) / (scale.width - LEFT - RIGHT)) * (scale.to - scale.from);
+  }
+
   /** @param {PointerEvent} event */
-  #time(event) {
-    const scale = this.scale;
-    if (!scale) return null;
-    const x = event.clientX - this.svg.getBoundingClientRect().left;
-    return scale.from + ((x - LEFT) / (scale.width - LEFT - RIGHT)) * (scale.to - scale.from);
+  #x(event) {
+    return event.clientX - this.svg.getBoundingClientRect().left;
   }
 
   /** @param {PointerEvent} event */
   #down(event) {
-    const time = this.#time(event);
+    const time = this.#time(this.#x(event));
     if (time == null || event.button !== 0) return;
     this.#drag = { at: time, now: time };
     this.svg.setPointerCapture(event.pointerId);
@@ -149,37 +147,57 @@ export class TimeChart {
 
   /** @param {PointerEvent} event */
   #move(event) {
-    const time = this.#time(event);
-    const scale = this.scale;
-    if (time == null || !scale) return;
+    const x = this.#x(event);
+    if (x < LEFT && !this.#drag) this.#leave();
+    else this.#point(x);
+  }
+
+  /** @param {number} x of the pointer */
+  #point(x) {
+    this.#pointer = x;
+    const time = this.#time(x);
+    if (time == null) return;
+    if (this.#drag) this.#drag.now = time;
+    this.#show(time, null);
+  }
+
+  /**
+   * @override
+   * @param {number} time
+   * @param {number | null} series
+   * @param {number} apart
+   */
+  read(time, series, apart) {
+    this.#pointer = null;
+    return this.#show(time, series, apart);
+  }
+
+  /**
+   * @param {number} time
+   * @param {number | null} series
+   * @param {number} [resolution] of the time that is told, if it is finer than a pixel
+   */
+  #show(time, series, resolution = Infinity) {
+    const { scale } = this;
+    if (!scale) return "";
     const x = scale.x(time);
-    if (x < LEFT && !this.#drag) {
-      this.#leave();
-      return;
-    }
     replace(this.over, s("line", { x1: x, x2: x, y1: 0, y2: this.height - BOTTOM, class: "cursor", stroke: "#888" }));
     if (this.#drag) {
-      this.#drag.now = time;
-      const [a, b] = [scale.x(this.#drag.at), x].sort((p, q) => p - q);
+      const [a, b] = [scale.x(this.#drag.at), scale.x(this.#drag.now)].sort((p, q) => p - q);
       this.over.append(s("rect", { x: a, width: b - a, y: 0, height: this.height - BOTTOM, class: "range", fill: "#0072B2", "fill-opacity": 0.2 }));
     }
-    const told = this.tell(time);
-    replace(this.#told, h("div", { class: "quiet" }, moment(time, (scale.to - scale.from) / scale.width)),
-      ...told.map(({ name, text, colour }) => {
-        const dot = h("span", { class: "dot" });
-        dot.style.background = colour ?? "transparent";
-        return h("div", { class: "told" }, dot, h("span", { class: "told-name" }, name), h("b", null, text));
-      }));
-    this.#told.classList.add("shown");
-    const right = x > scale.width / 2;
-    this.#told.style.left = right ? "auto" : `${x + 12}px`;
-    this.#told.style.right = right ? `${scale.width - x + 12}px` : "auto";
+    const height = series == null ? null : this.heightAt(time, series);
+    if (height != null) this.over.append(s("circle", { cx: x, cy: scale.y(height), r: 4, class: "spot", "stroke-width": 2 }));
+    const text = this.tellAt(x, moment(time, Math.min(resolution, (scale.to - scale.from) / scale.width)), this.tell(time, series));
+    // The range may have moved on.
+    if (x < LEFT - 1 || x > scale.width) this.hide();
+    return text;
   }
 
   /** @param {PointerEvent} event */
   #up(event) {
     const drag = this.#drag;
-    const time = this.#time(event);
+    const time = this.#time(this.#x(event));
     this.#drag = null;
     if (!drag || time == null || !this.scale) return;
     const [from, to] = [drag.at, time].sort((a, b) => a - b);
@@ -188,33 +206,28 @@ export class TimeChart {
   }
 
   #leave() {
-    if (this.#drag || !this.scale) return;
+    if (this.#drag) return;
+    this.#pointer = null;
+    this.hide();
+  }
+
+  /** @override */
+  hide() {
+    super.hide();
     replace(this.over);
-    this.#told.classList.remove("shown");
-  }
-
-  #saveCsv() {
-    const cell = (/** @type {string | number | null} */ value) => {
-      const text = value == null ? "" : String(value);
-      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-    };
-    download(`${this.#name()}.csv`, "text/csv", this.rows().map((row) => row.map(cell).join(",")).join("\r\n"));
-  }
-
-  #name() {
-    return `${state.session?.name ?? "eventlog"}-${this.options.title}`.replace(/[^\w.-]+/g, "-").toLowerCase();
   }
 }
 
 /**
- * The legend of colours.
- * @param {HTMLElement} node
- * @param {{ name: string, colour: string }[]} keys
+ * The places of values within the range, each once, in order. A value that was there before still holds at its beginning; with `since`, one
+ * that comes later already holds at its end.
+ * @param {{ from: number, to: number }} range
+ * @param {number[]} times
+ * @param {"at" | "holds" | "since"} [kind]
  */
-export function showKeys(node, keys) {
-  replace(node, ...keys.map(({ name, colour }) => {
-    const dot = h("span", { class: "dot" });
-    dot.style.background = colour;
-    return h("span", { class: "key" }, dot, name);
-  }));
+export function stopsOf({ from, to }, times, kind = "holds") {
+  const there = kind === "at" ? times.filter((time) => time >= from && time <= to)
+    : kind === "since" ? times.filter((time) => time >= from).map((time) => Math.min(time, to))
+    : times.filter((time) => time <= to).map((time) => Math.max(time, from));
+  return [...new Set(there)].sort((a, b) => a - b);
 }

@@ -2,7 +2,8 @@
 // steps: each value holds until the next one, or has held since the one before.
 import { s } from "../dom.js";
 import { quantity } from "../format.js";
-import { showKeys, TimeChart } from "./frame.js";
+import { showKeys } from "./base.js";
+import { stopsOf, TimeChart } from "./frame.js";
 
 /**
  * `stems`: each point is a single event, not a continuous value. `since`: each value is that of the
@@ -56,16 +57,44 @@ export class LineChart extends TimeChart {
   /**
    * @override
    * @param {number} time
+   * @param {number | null} series
    */
-  tell(time) {
-    return this.lines.flatMap(({ name, colour, points, unit, since }) => {
-      const point = since ? (points.find((later) => later[0] >= time) ?? at(points, time)) : at(points, time);
+  tell(time, series) {
+    return this.lines.flatMap((line, n) => {
+      const point = pointAt(line, time);
       if (!point) return [];
       const [, least, most, middle] = point;
-      const own = unit ?? this.options.unit;
+      const own = line.unit ?? this.options.unit;
       const spread = least !== most ? ` (${quantity(least, own)} to ${quantity(most, own)})` : "";
-      return [{ name, colour, text: quantity(inside(middle, least, most), own) + spread }];
+      return [{ name: line.name, colour: line.colour, text: quantity(inside(middle, least, most), own) + spread, chosen: n === series }];
     });
+  }
+
+  /** @override */
+  series() {
+    return this.lines.map(({ name }) => name);
+  }
+
+  /**
+   * @override
+   * @param {number | null} series
+   */
+  stops(series) {
+    const { scale } = this;
+    if (!scale) return [];
+    const read = series == null ? this.lines : [this.lines[series]];
+    const all = read.flatMap(({ points, stems, since }) => stopsOf(scale, points.filter(([, , most]) => most != null).map(([time]) => time), stems ? "at" : since ? "since" : "holds"));
+    return stopsOf(scale, all);
+  }
+
+  /**
+   * @override
+   * @param {number} time
+   * @param {number} series
+   */
+  heightAt(time, series) {
+    const point = pointAt(this.lines[series], time);
+    return point && inside(point[3], point[1], point[2]);
   }
 
   /** @override */
@@ -75,6 +104,12 @@ export class LineChart extends TimeChart {
     return rows;
   }
 }
+
+/**
+ * @param {Line} line
+ * @param {number} time
+ */
+const pointAt = ({ points, since }, time) => (since ? points.find((later) => later[0] >= time) : null) ?? at(points, time);
 
 /**
  * A sum can be larger than all of its values: then the largest one is shown.

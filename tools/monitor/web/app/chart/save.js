@@ -17,6 +17,6 @@ export function saveSvg(svg, name) {
   for (const grid of copy.querySelectorAll(".grid")) grid.setAttribute("stroke", line);
   for (const node of copy.querySelectorAll("[class]")) node.removeAttribute("class");
   copy.removeAttribute("class");
-  copy.prepend(s("rect", { width: "100%", height: "100%", fill: back }));
+  copy.prepend(s("title", null, svg.getAttribute("aria-label")), s("rect", { width: "100%", height: "100%", fill: back }));
   download(name, "image/svg+xml", new XMLSerializer().serializeToString(copy));
 }

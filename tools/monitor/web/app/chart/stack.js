@@ -2,10 +2,13 @@
 // nothing is known in between.
 import { s } from "../dom.js";
 import { percent, quantity } from "../format.js";
-import { TimeChart } from "./frame.js";
+import { stopsOf, TimeChart } from "./frame.js";
 
 /** @typedef {{ name: string, colour: string, values: (number | null)[] }} Band */
 /** @typedef {"stacked" | "lines" | "share"} Way */
+
+/** How many bands are told of a time, the largest first. */
+const TOLD = 8;
 
 export class StackChart extends TimeChart {
   /** @type {number[]} */
@@ -50,7 +53,7 @@ export class StackChart extends TimeChart {
   paint(scale) {
     const { times } = this;
     const base = new Float64Array(times.length);
-    const totals = times.map((_, n) => this.bands.reduce((sum, { values }) => sum + (values[n] ?? 0), 0));
+    const totals = times.map((_, n) => this.#total(n));
     for (const { values, colour, name } of this.bands) {
       let upper = "";
       let lower = "";
@@ -79,15 +82,54 @@ export class StackChart extends TimeChart {
   /**
    * @override
    * @param {number} time
+   * @param {number | null} series
    */
-  tell(time) {
+  tell(time, series) {
     const n = this.#index(time);
     if (n < 0) return [];
-    const total = this.bands.reduce((sum, { values }) => sum + (values[n] ?? 0), 0);
-    const told = this.bands.map(({ name, colour, values }) => ({ name, colour, value: values[n] ?? 0 }))
-      .sort((a, b) => b.value - a.value).slice(0, 8)
-      .map(({ name, colour, value }) => ({ name, colour, text: `${quantity(value, this.options.unit)}, ${percent(total ? value / total : 0)}` }));
-    return [{ name: "all", text: quantity(total, this.options.unit) }, ...told];
+    const total = this.#total(n);
+    const chosen = series == null ? null : this.#band(series);
+    const sorted = this.bands.slice().sort((a, b) => (b.values[n] ?? 0) - (a.values[n] ?? 0));
+    const told = sorted.slice(0, TOLD);
+    if (chosen && !told.includes(chosen)) told.push(chosen);
+    return [{ name: "all", text: quantity(total, this.options.unit) }, ...told.map((band) => {
+      const value = band.values[n] ?? 0;
+      return { name: band.name, colour: band.colour, chosen: band === chosen, text: `${quantity(value, this.options.unit)}, ${percent(total ? value / total : 0)}` };
+    })];
+  }
+
+  /** The highest band is the first. @param {number} series */
+  #band(series) {
+    return this.bands[this.bands.length - 1 - series];
+  }
+
+  /** @param {number} n */
+  #total(n) {
+    return this.bands.reduce((sum, { values }) => sum + (values[n] ?? 0), 0);
+  }
+
+  /** @override */
+  series() {
+    return this.bands.map(({ name }) => name).reverse();
+  }
+
+  /** @override */
+  stops() {
+    return this.scale ? stopsOf(this.scale, this.times) : [];
+  }
+
+  /**
+   * @override
+   * @param {number} time
+   * @param {number} series
+   */
+  heightAt(time, series) {
+    const n = this.#index(time);
+    if (n < 0) return null;
+    const band = this.#band(series);
+    if (this.way === "lines") return band.values[n] ?? 0;
+    const sum = this.bands.slice(0, this.bands.indexOf(band) + 1).reduce((under, { values }) => under + (values[n] ?? 0), 0);
+    return this.way === "share" ? sum / (this.#total(n) || 1) : sum;
   }
 
   /** @param {number} time */

@@ -20,7 +20,7 @@ const EMPTY = "No collection in this time. The log has them if it was written wi
  */
 export function mount(root, session, signal) {
   const pauses = new LineChart({ title: "Pauses", unit: "ns", height: 170, empty: EMPTY, help: "The longest and the shortest pause in each part of the range" });
-  const lengths = new Histogram({ title: "Pause durations", empty: EMPTY, height: 170 });
+  const lengths = new Histogram({ title: "Pause durations", what: "pauses", empty: EMPTY, height: 170 });
   const kept = h("p", { class: "note", hidden: true });
   /** @type {Table<Api.Collection>} */
   const table = new Table({

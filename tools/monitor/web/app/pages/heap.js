@@ -1,6 +1,6 @@
 // Heap sizes, and the heap profile by band.
 import { of } from "../api.js";
-import { showKeys } from "../chart/frame.js";
+import { showKeys } from "../chart/base.js";
 import { LineChart } from "../chart/line.js";
 import { StackChart } from "../chart/stack.js";
 import { perSecond } from "../chart/rate.js";

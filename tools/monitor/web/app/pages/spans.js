@@ -28,7 +28,7 @@ export function mount(root, session, signal) {
   const find = h("input", { type: "search", placeholder: "Regular expression", "aria-label": "Search names with a regular expression", "data-search": true, size: 32 });
   find.value = state.place.more.find ?? "";
   let chosen = state.place.more.name ?? "";
-  const lengths = new Histogram({ title: "Lengths", empty: EMPTY, height: 230 });
+  const lengths = new Histogram({ title: "Lengths", what: "spans", empty: EMPTY, height: 230 });
   const fall = new Waterfall({ title: "Waterfall", unit: "none", height: 230, empty: EMPTY });
   /** @type {Api.SpanSummary[]} */
   let summary = [];

@@ -40,7 +40,7 @@ export function mount(root, session, signal) {
       const lines = Object.entries(answer.names).flatMap(([name, series]) => {
         const [, own, cap] = name.split(".");
         const points = own === kind ? perSecond(series, state.range) : [];
-        return points.length ? [{ name: `cap ${cap}`, colour: colour(Number(cap)), points, since: series.kind === "rate" }] : [];
+        return points.length ? [{ name: `cap ${cap}`, colour: colour(Number(cap)), points, unit: own === "pool" ? "sparks" : "sparks/s", since: series.kind === "rate" }] : [];
       });
       chart.show(lines.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true })));
     }

@@ -63,7 +63,7 @@ export function mount(root, session, signal) {
     losses.fill(list);
     rows.fill(capRows.caps.map(({ row, until }) => ({ row, until })));
     const points = perSecond(series.names["events.rate"], state.range);
-    rate.show(points.length ? [{ name: "events", colour: "#0072B2", points, since: true }] : []);
+    rate.show(points.length ? [{ name: "events", colour: "#0072B2", points, unit: "events/s", since: true }] : []);
   });
 }
 

@@ -62,6 +62,7 @@ export function mount(root, session, signal) {
     const unfolded = state.place.more.threads === "1";
     tools.hidden = !unfolded;
     view.rows.arrange(data.rows, data.spans, data.hasMarks, unfolded, state.place.more.spans === "1");
+    view.ruler.keyboard.offer(data.activity.length > 0);
     needed();
     say();
     view.redraw();

@@ -1,6 +1,6 @@
 // Wheel, drag and touch on the timeline. Keys are in keys.js, because they are the same on
 // every page.
-import { keepStill, pan, stand, zoom } from "../motion.js";
+import { pan, stand, zoom } from "../motion.js";
 import { state } from "../state.js";
 import { NAMES } from "./view.js";
 
@@ -61,8 +61,7 @@ export function listen(view, clicked, signal) {
   /** @param {PointerEvent} event */
   const move = (event) => {
     const time = timeAt(event);
-    view.cursor = event.clientX >= left() ? time : null;
-    keepStill(view.cursor);
+    view.point(event.clientX >= left() ? time : null);
     const known = down.get(event.pointerId);
     if (known) down.set(event.pointerId, { x: event.clientX, y: event.clientY });
     if (down.size === 2) {
@@ -81,7 +80,6 @@ export function listen(view, clicked, signal) {
         scroller.scrollTop = drag.top - dy;
       }
     }
-    view.redraw();
   };
 
   /** @param {PointerEvent} event */

@@ -3,20 +3,48 @@ import { timeLabel, timeTicks } from "../axis.js";
 import { STATE, theme } from "../colours.js";
 import { h, replace } from "../dom.js";
 import { moment, percent } from "../format.js";
+import { Cursor } from "../chart/cursor.js";
+import { stopsOf } from "../chart/frame.js";
 import { at } from "../chart/line.js";
 import { state } from "../state.js";
 
 const HEIGHT = 44;
 
 export class Ruler {
-  /** @param {import("./data.js").TimelineData} data */
-  constructor(data) {
+  #width = 1;
+
+  /**
+   * @param {import("./data.js").TimelineData} data
+   * @param {(time: number | null) => void} point shows a time, as if the pointer were there
+   */
+  constructor(data, point) {
     this.data = data;
     this.canvas = h("canvas", { class: "activity", role: "img", "aria-label": "Share of time in which capabilities run Haskell code" });
     this.labels = h("div", { class: "ticks" });
     this.cursor = h("div", { class: "cursor-time" });
-    this.lanes = h("div", { class: "ruler-lanes" }, this.labels, this.canvas, this.cursor);
-    this.node = h("div", { class: "ruler" }, h("div", { class: "ruler-name" }, h("span", null, "Activity"), h("span", { class: "quiet" }, "share in mutator")), this.lanes);
+    this.keyboard = new Cursor(h("div", { class: "ruler-lanes" }), {
+      label: "Activity",
+      series: () => [],
+      stops: () => stopsOf(state.range, this.data.activity.filter(([, , , mean]) => mean != null).map(([time]) => time)),
+      show: (time, _, apart) => {
+        point(time);
+        return this.#text(time, apart);
+      },
+      hide: () => point(null),
+    });
+    this.lanes = this.keyboard.node;
+    this.lanes.append(this.labels, this.canvas, this.cursor);
+    this.node = h("div", { class: "ruler" }, h("div", { class: "ruler-name" }, h("span", null, "Activity"), h("span", { class: "quiet" }, "share in mutator")), this.lanes, this.keyboard.told);
+  }
+
+  /**
+   * @param {number} time
+   * @param {number} [resolution] if it is finer than a pixel
+   */
+  #text(time, resolution = Infinity) {
+    const { from, to } = state.range;
+    const busy = at(this.data.activity, time);
+    return `${moment(time, Math.min(resolution, (to - from) / this.#width))}${busy?.[3] != null ? `, ${percent(busy[3])} active` : ""}`;
   }
 
   /**
@@ -25,6 +53,7 @@ export class Ruler {
    */
   draw(width, cursor) {
     const { from, to } = state.range;
+    this.#width = width;
     const { step, ticks } = timeTicks(from, to, width / 120);
     replace(this.labels, ...ticks.map((time) => {
       const label = h("span", { class: "tick-label" }, timeLabel(time, step));
@@ -37,9 +66,8 @@ export class Ruler {
       return;
     }
     const x = ((cursor - from) / (to - from)) * width;
-    const busy = at(this.data.activity, cursor);
     this.cursor.hidden = false;
-    replace(this.cursor, moment(cursor, (to - from) / width), busy?.[3] != null ? `, ${percent(busy[3])} active` : null);
+    replace(this.cursor, this.#text(cursor));
     this.cursor.style.transform = `translateX(${x > width - 200 ? x - 8 : x + 8}px)${x > width - 200 ? " translateX(-100%)" : ""}`;
   }
 

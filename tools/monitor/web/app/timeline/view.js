@@ -2,6 +2,7 @@
 import { pixel, named, MARK } from "../colours.js";
 import { frame, h } from "../dom.js";
 import { words } from "../format.js";
+import { keepStill } from "../motion.js";
 import { state } from "../state.js";
 import { Tiles } from "../tiles.js";
 import { Cover } from "./cover.js";
@@ -59,7 +60,7 @@ export class View {
     this.stage = h("div", { class: "stage" }, this.canvas, this.overCanvas, this.textLayer, this.names);
     this.spacer = h("div", { class: "spacer" });
     this.scroller = h("div", { class: "lanes-scroll", tabindex: 0, "aria-label": "Timeline", role: "region" }, this.stage, this.spacer);
-    this.ruler = new Ruler(data);
+    this.ruler = new Ruler(data, (time) => this.point(time));
     this.texts = new Texts(this);
     this.painter = new Painter(this.canvas);
     const over = this.overCanvas.getContext("2d");
@@ -74,6 +75,13 @@ export class View {
     this.tiles.close();
     this.sizes.disconnect();
     unwish(this.#idle);
+  }
+
+  /** Shows a time, at which keys zoom and set marks. @param {number | null} time */
+  point(time) {
+    this.cursor = time;
+    keepStill(time);
+    this.redraw();
   }
 
   /** The position of a time in pixels of the page, from the left of the rows. @param {number} time */

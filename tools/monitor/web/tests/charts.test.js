@@ -1,0 +1,299 @@
+// Reads the values of every kind of chart with the keyboard alone, and compares them with its CSV file.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { count, duration, percent, quantity } from "../app/format.js";
+import { begun, build, freshDirectory, launch, monitor, open, PATIENCE, record, removed, rests, screenshot, until } from "./support.js";
+
+/** @type {string} */
+let directory;
+/** @type {Awaited<ReturnType<typeof monitor>>} */
+let server;
+/** @type {import("playwright-core").Browser} */
+let browser;
+/** The session of the log. */
+let full = "";
+
+before(async () => {
+  directory = await freshDirectory();
+  const log = path.join(directory, "full.eventlog");
+  await record(await build(directory), log, ["40", "first"], ["-N2", "-hT", "-i0.01"]);
+  server = await monitor([log]);
+  browser = await launch();
+  await until(async () => {
+    const answer = await fetch(`${server.origin}/api/sessions`, { headers: { Authorization: `Bearer ${server.token}` } });
+    const [session] = /** @type {Api.Session[]} */ (await answer.json());
+    full = session?.id ?? "";
+    return session?.ended === true;
+  }, "the whole log");
+}, { timeout: 10 * PATIENCE });
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await removed(directory);
+});
+
+/**
+ * A chart of a page, and the rows of its CSV file.
+ * @param {import("playwright-core").Page} page
+ * @param {string} title
+ */
+async function chart(page, title) {
+  const box = page.locator(".chart-box").filter({ has: page.locator(".chart-title").getByText(title, { exact: true }) });
+  await box.locator("svg text").first().waitFor();
+  await box.locator(".chart-empty").waitFor({ state: "hidden" });
+  const area = box.locator(".chart-area");
+  const csv = async () => {
+    const [file] = await Promise.all([page.waitForEvent("download"), box.getByRole("button", { name: "CSV" }).click()]);
+    const text = await readFile(await file.path(), "utf8");
+    const [head, ...rows] = text.split("\r\n").map((line) => line.split(","));
+    return { head, rows };
+  };
+  const told = () => box.locator(".value-told").innerText();
+  /** Presses a key, and waits until something else is told. @param {string} key */
+  const press = async (key) => {
+    const before_ = await told();
+    await page.keyboard.press(key);
+    await until(async () => (await told()) !== before_, `another text than "${before_}" after ${key}`);
+    return told();
+  };
+  return { box, area, csv, told, press };
+}
+
+/**
+ * Presses Tab until something has the focus, from the beginning of the page.
+ * @param {import("playwright-core").Page} page
+ * @param {import("playwright-core").Locator} target
+ */
+async function tabTo(page, target) {
+  await page.locator("main").focus();
+  for (let n = 0; n < 100; n++) {
+    await page.keyboard.press("Tab");
+    if (await target.evaluate((node) => node === document.activeElement)) return;
+  }
+  assert.fail("Tab does not reach it");
+}
+
+/**
+ * Whether something is told of a time, which is told as exactly as is needed to distinguish it from others.
+ * @param {string} actual
+ * @param {number} time
+ * @param {string} expected with TIME in it
+ */
+function tells(actual, time, expected) {
+  const [, digits = ""] = /(\d+\.\d+) s(?=:|,|$)/.exec(actual) ?? [];
+  const places = digits.length - digits.indexOf(".") - 1;
+  assert.ok(places >= 3 && (time / 1e9).toFixed(places) === digits, `${actual}: at ${time} ns`);
+  assert.equal(actual.replace(`${digits} s`, "TIME"), expected);
+}
+
+/** The times of some rows, each once. @param {string[][]} rows @param {number} column */
+const times = (rows, column) => [...new Set(rows.map((row) => Number(row[column])))].sort((a, b) => a - b);
+
+/**
+ * What is told of a row of a chart with lines.
+ * @param {string[]} row of its CSV file
+ * @param {string} unit
+ */
+function valueOf([name, , min, max, mean], unit) {
+  const [least, most, middle] = [Number(min), Number(max), Number(mean)];
+  const value = quantity(middle > most || middle < least ? most : middle, unit);
+  return `${name} ${value}${least === most ? "" : ` (${quantity(least, unit)} to ${quantity(most, unit)})`}`;
+}
+
+test("lines: each value of each line is read, with its unit", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begun(browser, server);
+  await open(page, "heap", `?s=${full}`);
+  const { area, csv, told, press, box } = await chart(page, "Sizes");
+  const { rows } = await csv();
+  const names = [...new Set(rows.map(([name]) => name))];
+  assert.ok(names.length > 1);
+  await tabTo(page, area);
+  /** @param {number} time */
+  const all = (time) => `TIME: ${names.flatMap((name) => rows.filter((row) => row[0] === name && Number(row[1]) <= time).slice(-1).map((row) => valueOf(row, "B"))).join("; ")}`;
+  const every = times(rows, 1);
+  tells(await press("ArrowRight"), every[0], all(every[0]));
+  tells(await press("ArrowRight"), every[1], all(every[1]));
+  tells(await press("End"), every[every.length - 1], all(every[every.length - 1]));
+  tells(await press("ArrowLeft"), every[every.length - 2], all(every[every.length - 2]));
+  tells(await press("Home"), every[0], all(every[0]));
+  tells(await press("PageDown"), every[10], all(every[10]));
+  assert.match(await told(), /\d [KMG]iB/);
+  // The same beside the chart, as with the mouse.
+  const shown = box.locator(".chart-told.shown");
+  for (const name of names) await shown.getByText(name, { exact: true }).waitFor();
+  // It is still there when the page has loaded again.
+  await Promise.all([page.waitForResponse(/series/), page.evaluate(async (module) => (await import(module)).state.tell("range"), "/app/state.js")]);
+  await page.waitForTimeout(300);
+  await shown.waitFor();
+  await screenshot(page, "chart-keyboard");
+  // One line alone.
+  await press("Home");
+  await press("ArrowDown");
+  for (const name of names) {
+    const own = rows.filter((row) => row[0] === name);
+    const fits = (/** @type {string} */ text, /** @type {string[]} */ row) => tells(text, Number(row[1]), `${valueOf(row, "B")} at TIME`);
+    await page.keyboard.press("Home");
+    fits(await told(), own[0]);
+    fits(await press("End"), own[own.length - 1]);
+    fits(await press("ArrowLeft"), own[own.length - 2]);
+    assert.match(await shown.locator(".chosen").innerText(), new RegExp(name));
+    if (name !== names[names.length - 1]) await press("ArrowDown");
+  }
+  // Only the arrows of the chart: the range is the same.
+  assert.doesNotMatch(await page.evaluate(() => location.hash), /from=/);
+  await page.keyboard.press("Escape");
+  await shown.waitFor({ state: "hidden" });
+  assert.equal(await told(), "");
+  assert.equal(await area.evaluate((node) => node.contains(document.activeElement)), false);
+  // And now they move through time again.
+  await page.keyboard.press("w");
+  await page.keyboard.press("ArrowLeft");
+  await until(async () => /from=/.test(await page.evaluate(() => location.hash)), "another range");
+  assert.equal(await told(), "");
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("rates: each value of sparks is read, with its unit", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begun(browser, server);
+  await open(page, "sparks", `?s=${full}`);
+  for (const [title, unit] of [["Created", "sparks/s"], ["Pool", "sparks"]]) {
+    const { area, csv, press } = await chart(page, title);
+    const { rows } = await csv();
+    await tabTo(page, area);
+    await press("Home");
+    await press("ArrowDown");
+    const own = rows.filter(([name]) => name === "cap 0");
+    const texts = [await press("End"), await press("ArrowLeft"), await press("ArrowLeft")];
+    for (const [n, row] of own.slice(-3).reverse().entries()) tells(texts[n], Number(row[1]), `${valueOf(row, unit)} at TIME`);
+  }
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("pauses: each one is read", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begun(browser, server);
+  await open(page, "collections", `?s=${full}`);
+  const { area, csv, press } = await chart(page, "Pauses");
+  const { rows } = await csv();
+  await tabTo(page, area);
+  for (const row of rows.slice(0, 5)) tells(await press("ArrowRight"), Number(row[1]), `TIME: ${valueOf(row, "ns")}`);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+for (const way of ["stacked", "lines", "share"]) {
+  test(`a heap profile, ${way}: each band of each sample is read`, { timeout: 5 * PATIENCE }, async () => {
+    const { page, faults, context } = await begun(browser, server);
+    await open(page, "heap", `?s=${full}`);
+    await chart(page, "Profile");
+    await page.getByLabel("How the profile is drawn").selectOption(way);
+    const { area, csv, told, press, box } = await chart(page, "Profile");
+    const { head: [, ...names], rows } = await csv();
+    await tabTo(page, area);
+    const samples = rows.map(([time, ...values]) => {
+      const total = values.reduce((sum, value) => sum + Number(value), 0);
+      return { time: Number(time), total, values: values.map((value, n) => `${names[n]} ${quantity(Number(value), "B")}, ${percent(total ? Number(value) / total : 0)}`) };
+    });
+    for (const { time, total } of samples) {
+      const text = await press("ArrowRight");
+      tells(text.replace(/;.*/, ""), time, `TIME: all ${quantity(total, "B")}`);
+    }
+    // From the highest band to the lowest one, and back to all of them.
+    const last = samples[samples.length - 1];
+    for (const value of last.values.slice().reverse()) tells(await press("ArrowDown"), last.time, `${value} at TIME`);
+    await page.keyboard.press("ArrowDown");
+    tells(await told(), last.time, `${last.values[0]} at TIME`);
+    const before_ = samples[samples.length - 2];
+    tells(await press("ArrowLeft"), before_.time, `${before_.values[0]} at TIME`);
+    await box.locator(".told.chosen").getByText(names[0], { exact: true }).waitFor();
+    await screenshot(page, `chart-keyboard-${way}`);
+    for (let n = 1; n < names.length; n++) await press("ArrowUp");
+    assert.match(await press("ArrowUp"), / all /);
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+}
+
+test("histograms: each bucket of each group is read", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begun(browser, server);
+  await open(page, "spans", `?s=${full}`);
+  const { area, csv, press, told, box } = await chart(page, "Lengths");
+  const { rows } = await csv();
+  const names = [...new Set(rows.map(([name]) => name))];
+  assert.ok(names.length > 1);
+  await tabTo(page, area);
+  for (const from of times(rows, 1)) {
+    const there = rows.filter((row) => Number(row[1]) === from);
+    assert.equal(await press("ArrowRight"), `${duration(from)} to ${duration(Number(there[0][2]))}: ${there.map(([name, , , n]) => `${name} ${count(Number(n))} spans`).join("; ")}`);
+  }
+  await press("Home");
+  await press("ArrowDown");
+  await page.keyboard.press("Home");
+  for (const [n, [name, from, to, number]] of rows.filter((row) => row[0] === names[0]).entries()) {
+    if (n) await press("ArrowRight");
+    assert.equal(await told(), `${name} ${count(Number(number))} spans at ${duration(Number(from))} to ${duration(Number(to))}`);
+  }
+  await screenshot(page, "chart-keyboard-histogram");
+  await page.keyboard.press("Escape");
+  // With the mouse it is the same.
+  const bar = await box.locator("svg rect").first().boundingBox();
+  assert.ok(bar);
+  await page.mouse.move(bar.x + bar.width / 2, bar.y + bar.height / 2);
+  await box.locator(".chart-told.shown").getByText(`${count(Number(rows[0][3]))} spans`).first().waitFor();
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("a waterfall: each span of each row is read", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begun(browser, server);
+  await open(page, "spans", `?s=${full}`);
+  const { area, csv, press } = await chart(page, "Waterfall");
+  const { rows } = await csv();
+  await tabTo(page, area);
+  /** @param {string[]} row */
+  const span = ([name, , from, to]) => `${name} ${duration(Number(to) - Number(from))}`;
+  tells(await press("Home"), Number(rows[0][2]), `TIME: ${span(rows[0])}`);
+  // In the first row are the requests, in the second one what is inside of them.
+  for (const name of ["request", "render"]) {
+    await press("ArrowDown");
+    await page.keyboard.press("Home");
+    await press("End");
+    const own = rows.filter((row) => row[0] === name);
+    for (const row of own.slice(-6, -1).reverse()) tells(await press("ArrowLeft"), Number(row[2]), `${span(row)} at TIME`);
+  }
+  await screenshot(page, "chart-keyboard-waterfall");
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("the activity above the timeline is read, and keys zoom at the value", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begun(browser, server);
+  const [response] = await Promise.all([page.waitForResponse(/series\?names=activity&.*points=600/), open(page, "timeline", `?s=${full}`)]);
+  const points = /** @type {Api.SeriesAnswer} */ (await response.json()).names.activity.points;
+  const lanes = page.locator(".ruler-lanes[tabindex]");
+  await lanes.waitFor();
+  await rests(page);
+  const told = page.locator(".ruler .value-told");
+  const begin = await page.evaluate(async (module) => (await import(module)).state.range.from, "/app/state.js");
+  await tabTo(page, lanes);
+  for (const [time, , , share] of points.slice(0, 5)) {
+    const before_ = await told.innerText();
+    await page.keyboard.press("ArrowRight");
+    await until(async () => (await told.innerText()) !== before_, "the next value");
+    tells(await told.innerText(), Math.max(begin, time), `TIME, ${percent(share)} active`);
+  }
+  await page.locator(".cursor-time").getByText("active").waitFor();
+  await page.keyboard.press("w");
+  await until(async () => {
+    const hash = new URLSearchParams((await page.evaluate(() => location.hash)).split("?")[1]);
+    return Number(hash.get("from")) <= points[4][0] && Number(hash.get("to")) < points[points.length - 1][0] * 0.8;
+  }, "closer to the value");
+  await page.keyboard.press("Escape");
+  await page.locator(".cursor-time").waitFor({ state: "hidden" });
+  assert.deepEqual(faults, []);
+  await context.close();
+});
