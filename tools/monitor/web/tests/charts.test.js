@@ -1,9 +1,9 @@
 // Reads the values of every kind of chart with the keyboard alone, and compares them with its CSV file.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { count, duration, percent, quantity } from "../app/format.js";
+import { chart, tabTo, tells, times, valueOf } from "./chart.js";
 import { begun, build, freshDirectory, launch, monitor, open, PATIENCE, record, removed, rests, screenshot, until } from "./support.js";
 
 /** @type {string} */
@@ -34,74 +34,6 @@ after(async () => {
   await server?.stop();
   await removed(directory);
 });
-
-/**
- * A chart of a page, and the rows of its CSV file.
- * @param {import("playwright-core").Page} page
- * @param {string} title
- */
-async function chart(page, title) {
-  const box = page.locator(".chart-box").filter({ has: page.locator(".chart-title").getByText(title, { exact: true }) });
-  await box.locator("svg text").first().waitFor();
-  await box.locator(".chart-empty").waitFor({ state: "hidden" });
-  const area = box.locator(".chart-area");
-  const csv = async () => {
-    const [file] = await Promise.all([page.waitForEvent("download"), box.getByRole("button", { name: "CSV" }).click()]);
-    const text = await readFile(await file.path(), "utf8");
-    const [head, ...rows] = text.split("\r\n").map((line) => line.split(","));
-    return { head, rows };
-  };
-  const told = () => box.locator(".value-told").innerText();
-  /** Presses a key, and waits until something else is told. @param {string} key */
-  const press = async (key) => {
-    const before_ = await told();
-    await page.keyboard.press(key);
-    await until(async () => (await told()) !== before_, `another text than "${before_}" after ${key}`);
-    return told();
-  };
-  return { box, area, csv, told, press };
-}
-
-/**
- * Presses Tab until something has the focus, from the beginning of the page.
- * @param {import("playwright-core").Page} page
- * @param {import("playwright-core").Locator} target
- */
-async function tabTo(page, target) {
-  await page.locator("main").focus();
-  for (let n = 0; n < 100; n++) {
-    await page.keyboard.press("Tab");
-    if (await target.evaluate((node) => node === document.activeElement)) return;
-  }
-  assert.fail("Tab does not reach it");
-}
-
-/**
- * Whether something is told of a time, which is told as exactly as is needed to distinguish it from others.
- * @param {string} actual
- * @param {number} time
- * @param {string} expected with TIME in it
- */
-function tells(actual, time, expected) {
-  const [, digits = ""] = /(\d+\.\d+) s(?=:|,|$)/.exec(actual) ?? [];
-  const places = digits.length - digits.indexOf(".") - 1;
-  assert.ok(places >= 3 && (time / 1e9).toFixed(places) === digits, `${actual}: at ${time} ns`);
-  assert.equal(actual.replace(`${digits} s`, "TIME"), expected);
-}
-
-/** The times of some rows, each once. @param {string[][]} rows @param {number} column */
-const times = (rows, column) => [...new Set(rows.map((row) => Number(row[column])))].sort((a, b) => a - b);
-
-/**
- * What is told of a row of a chart with lines.
- * @param {string[]} row of its CSV file
- * @param {string} unit
- */
-function valueOf([name, , min, max, mean], unit) {
-  const [least, most, middle] = [Number(min), Number(max), Number(mean)];
-  const value = quantity(middle > most || middle < least ? most : middle, unit);
-  return `${name} ${value}${least === most ? "" : ` (${quantity(least, unit)} to ${quantity(most, unit)})`}`;
-}
 
 test("lines: each value of each line is read, with its unit", { timeout: 5 * PATIENCE }, async () => {
   const { page, faults, context } = await begun(browser, server);
@@ -134,7 +66,7 @@ test("lines: each value of each line is read, with its unit", { timeout: 5 * PAT
   await press("ArrowDown");
   for (const name of names) {
     const own = rows.filter((row) => row[0] === name);
-    const fits = (/** @type {string} */ text, /** @type {string[]} */ row) => tells(text, Number(row[1]), `${valueOf(row, "B")} at TIME`);
+    const fits = (/** @type {string} */ text, /** @type {string[]} */ row) => tells(text, Number(row[1]), `${valueOf(row, "B")}, TIME`);
     await page.keyboard.press("Home");
     fits(await told(), own[0]);
     fits(await press("End"), own[own.length - 1]);
@@ -168,7 +100,7 @@ test("rates: each value of sparks is read, with its unit", { timeout: 5 * PATIEN
     await press("ArrowDown");
     const own = rows.filter(([name]) => name === "cap 0");
     const texts = [await press("End"), await press("ArrowLeft"), await press("ArrowLeft")];
-    for (const [n, row] of own.slice(-3).reverse().entries()) tells(texts[n], Number(row[1]), `${valueOf(row, unit)} at TIME`);
+    for (const [n, row] of own.slice(-3).reverse().entries()) tells(texts[n], Number(row[1]), `${valueOf(row, unit)}, TIME`);
   }
   assert.deepEqual(faults, []);
   await context.close();
@@ -204,11 +136,11 @@ for (const way of ["stacked", "lines", "share"]) {
     }
     // From the highest band to the lowest one, and back to all of them.
     const last = samples[samples.length - 1];
-    for (const value of last.values.slice().reverse()) tells(await press("ArrowDown"), last.time, `${value} at TIME`);
+    for (const value of last.values.slice().reverse()) tells(await press("ArrowDown"), last.time, `${value}, TIME`);
     await page.keyboard.press("ArrowDown");
-    tells(await told(), last.time, `${last.values[0]} at TIME`);
+    tells(await told(), last.time, `${last.values[0]}, TIME`);
     const before_ = samples[samples.length - 2];
-    tells(await press("ArrowLeft"), before_.time, `${before_.values[0]} at TIME`);
+    tells(await press("ArrowLeft"), before_.time, `${before_.values[0]}, TIME`);
     await box.locator(".told.chosen").getByText(names[0], { exact: true }).waitFor();
     await screenshot(page, `chart-keyboard-${way}`);
     for (let n = 1; n < names.length; n++) await press("ArrowUp");
@@ -235,7 +167,7 @@ test("histograms: each bucket of each group is read", { timeout: 5 * PATIENCE },
   await page.keyboard.press("Home");
   for (const [n, [name, from, to, number]] of rows.filter((row) => row[0] === names[0]).entries()) {
     if (n) await press("ArrowRight");
-    assert.equal(await told(), `${name} ${count(Number(number))} spans at ${duration(Number(from))} to ${duration(Number(to))}`);
+    assert.equal(await told(), `${name} ${count(Number(number))} spans, ${duration(Number(from))} to ${duration(Number(to))}`);
   }
   await screenshot(page, "chart-keyboard-histogram");
   await page.keyboard.press("Escape");
@@ -263,9 +195,93 @@ test("a waterfall: each span of each row is read", { timeout: 5 * PATIENCE }, as
     await page.keyboard.press("Home");
     await press("End");
     const own = rows.filter((row) => row[0] === name);
-    for (const row of own.slice(-6, -1).reverse()) tells(await press("ArrowLeft"), Number(row[2]), `${span(row)} at TIME`);
+    for (const row of own.slice(-6, -1).reverse()) tells(await press("ArrowLeft"), Number(row[2]), `${span(row)}, TIME`);
   }
   await screenshot(page, "chart-keyboard-waterfall");
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("shares: each state of each capability is read, and each reason of a wait", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begun(browser, server);
+  await open(page, "overview", `?s=${full}`);
+  const { area, csv, press, told, box } = await chart(page, "Capabilities");
+  const { head, rows } = await csv();
+  assert.deepEqual(head, ["capability", "state", "share"]);
+  await tabTo(page, area);
+  const states = [...new Set(rows.map(([, state]) => state))];
+  for (const state of states) {
+    const mean = rows.filter((row) => row[1] === state).reduce((sum, row) => sum + Number(row[2]), 0) / 2;
+    assert.equal(await press("ArrowRight"), `${state} ${percent(mean)}, All capabilities`);
+  }
+  for (const cap of ["Capability 0", "Capability 1"]) {
+    await press("ArrowDown");
+    await page.keyboard.press("Home");
+    for (const [n, [name, state, share]] of rows.filter(([name_, , share_]) => name_ === cap && Number(share_) > 0).entries()) {
+      if (n) await press("ArrowRight");
+      assert.equal(await told(), `${state} ${percent(Number(share))}, ${name}`);
+    }
+  }
+  await box.locator(".told.chosen").getByText("idle").waitFor();
+  await screenshot(page, "chart-keyboard-shares");
+  await open(page, "threads", `?s=${full}`);
+  await page.getByRole("row").filter({ hasText: "main loop" }).first().click();
+  await page.locator(".page.thread").waitFor();
+  const waits = await chart(page, "Blocked");
+  const [[reason, , ns]] = (await waits.csv()).rows;
+  await tabTo(page, waits.area);
+  await page.keyboard.press("ArrowDown");
+  assert.match(await waits.told(), /^blocked \d/);
+  assert.equal(reason, "mvar");
+  await waits.box.locator("svg").getByText(duration(Number(ns)), { exact: true }).waitFor();
+  await screenshot(page, "chart-keyboard-blocked");
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("values are drawn for as long as they hold", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begun(browser, server);
+  await open(page, "heap", `?s=${full}`);
+  /** Where the drawn parts begin and end, in pixels. @param {import("playwright-core").Locator} box */
+  const drawn = (box) => box.locator("svg g path").first().evaluate((path_) => {
+    const { x, width } = /** @type {SVGPathElement} */ (path_).getBBox();
+    return { from: x, to: x + width };
+  });
+  // The newest sample of a profile can be seen.
+  const profile = await chart(page, "Profile");
+  await tabTo(page, profile.area);
+  await profile.press("End");
+  const line = profile.box.locator("line.cursor");
+  const newest = Number(await line.getAttribute("x1"));
+  await profile.press("ArrowLeft");
+  const last = Number(await line.getAttribute("x1"));
+  const { to } = await drawn(profile.box);
+  const end = (await profile.box.locator("svg").evaluate((svg) => svg.clientWidth)) - 8;
+  assert.ok(Math.abs(to - Math.min(end, newest + (newest - last))) < 2, `${to} after ${last} and ${newest}`);
+  // The first rate is that since the beginning.
+  const rate = await chart(page, "Allocation");
+  await tabTo(page, rate.area);
+  await rate.press("Home");
+  const first = Number(await rate.box.locator("line.cursor").getAttribute("x1"));
+  const { from } = await drawn(rate.box);
+  assert.ok(from < first - 2, `a rate until ${first} that begins at ${from}`);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("a chart shows what is under the pointer", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begun(browser, server);
+  await open(page, "overview", `?s=${full}`);
+  const { box } = await chart(page, "Activity");
+  const area = await box.locator(".chart-area").boundingBox();
+  assert.ok(area);
+  for (const x of [area.x + 90, area.x + area.width - 20]) {
+    await page.mouse.move(x, area.y + 40);
+    await until(async () => {
+      const line = await box.locator("line.cursor").boundingBox();
+      return line != null && Math.abs(line.x - x) < 1.5;
+    }, `the line at ${x}`);
+  }
   assert.deepEqual(faults, []);
   await context.close();
 });

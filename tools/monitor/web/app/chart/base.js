@@ -1,4 +1,5 @@
 // What every chart has: a title, a legend, values under the pointer or at the cursor of the keyboard, and its files.
+import { because } from "../because.js";
 import { download, h, replace, s } from "../dom.js";
 import { state } from "../state.js";
 import { Cursor } from "./cursor.js";
@@ -66,8 +67,9 @@ export class Chart {
     for (const [button, kind] of /** @type {const} */ ([[0, "SVG"], [1, "CSV"]])) this.node.querySelectorAll("button")[button].title = `Save ${title} as ${kind}`;
   }
 
-  /** @param {string} why nothing can be drawn; empty: it can */
-  blank(why) {
+  /** @param {string} empty why nothing can be drawn; empty: it can */
+  blank(empty) {
+    const why = empty && because(empty);
     this.svg.setAttribute("aria-label", why ? `${this.title}: ${why}` : this.title);
     this.#empty.hidden = !why;
     replace(this.#empty, why ? h("p", { class: "empty" }, why) : null);
@@ -80,21 +82,24 @@ export class Chart {
    * @param {number} x from the left of the chart
    * @param {string} head
    * @param {Value[]} values
+   * @param {number} [top] of what is shown
    * @returns {string} the same, or of the chosen value alone
    */
-  tellAt(x, head, values) {
+  tellAt(x, head, values, top = 8) {
     const width = this.svg.clientWidth;
     replace(this.#told, h("div", { class: "quiet" }, head), ...values.map(({ name, text, colour, chosen }) => {
-      const dot = h("span", { class: "dot" });
-      dot.style.background = colour ?? "transparent";
-      return h("div", { class: chosen ? "told chosen" : "told" }, dot, h("span", { class: "told-name" }, name), h("b", null, text));
+      return h("div", { class: chosen ? "told chosen" : "told" }, dotOf(colour ?? "transparent"), h("span", { class: "told-name" }, name), h("b", null, text));
     }));
     this.#told.classList.add("shown");
     const right = x > width / 2;
+    this.#told.style.top = `${top}px`;
     this.#told.style.left = right ? "auto" : `${x + 12}px`;
+    // It may be the last chart of the page.
+    const below = this.#told.getBoundingClientRect().bottom + 4 - innerHeight;
+    if (below > 0) this.#told.style.top = `${top - below}px`;
     this.#told.style.right = right ? `${width - x + 12}px` : "auto";
     const one = values.find(({ chosen }) => chosen);
-    return one ? `${one.name} ${one.text} at ${head}` : `${head}: ${values.map(({ name, text }) => `${name} ${text}`.trim()).join("; ")}`;
+    return one ? `${one.name} ${one.text}, ${head}` : `${head}: ${values.map(({ name, text }) => `${name} ${text}`.trim()).join("; ")}`;
   }
 
   hide() {
@@ -129,9 +134,13 @@ export class Chart {
  * @param {{ name: string, colour: string }[]} keys
  */
 export function showKeys(node, keys) {
-  replace(node, ...keys.map(({ name, colour }) => {
-    const dot = h("span", { class: "dot" });
-    dot.style.background = colour;
-    return h("span", { class: "key" }, dot, name);
-  }));
+  replace(node, ...keys.map(({ name, colour }) => h("span", { class: "key" }, dotOf(colour), name)));
+}
+
+/** @param {string} colour or a kind of dot of the theme */
+function dotOf(colour) {
+  const themed = colour === "idle" || colour === "lost";
+  const dot = h("span", { class: themed ? `dot ${colour}` : "dot" });
+  if (!themed) dot.style.background = colour;
+  return dot;
 }

@@ -231,3 +231,14 @@ export function stopsOf({ from, to }, times, kind = "holds") {
     : times.filter((time) => time <= to).map((time) => Math.max(time, from));
   return [...new Set(there)].sort((a, b) => a - b);
 }
+
+/**
+ * Where the newest of some values ends: it is drawn for as long as the one before it, but not beyond what there is.
+ * @param {number[]} times at least one
+ * @param {number} to
+ */
+export function endOf(times, to) {
+  const last = times[times.length - 1];
+  const end = Math.max(last, Math.min(to, state.session?.end ?? to));
+  return times.length > 1 ? Math.min(end, last + (last - times[times.length - 2])) : end;
+}

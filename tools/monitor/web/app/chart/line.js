@@ -141,7 +141,9 @@ function paths(points, scale, since) {
     }
     run = [];
   };
-  for (const [time, least, most, middle] of points) {
+  // A rate is that of the time before it, so the first one begins with the range.
+  const whole = since && points.length && points[0][0] > scale.from ? [/** @type {Api.Point} */ ([scale.from, ...points[0].slice(1)]), ...points] : points;
+  for (const [time, least, most, middle] of whole) {
     const value = inside(middle, least, most);
     if (value == null || least == null || most == null) {
       ends();

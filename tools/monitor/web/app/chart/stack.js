@@ -2,7 +2,7 @@
 // nothing is known in between.
 import { s } from "../dom.js";
 import { percent, quantity } from "../format.js";
-import { stopsOf, TimeChart } from "./frame.js";
+import { endOf, stopsOf, TimeChart } from "./frame.js";
 
 /** @typedef {{ name: string, colour: string, values: (number | null)[] }} Band */
 /** @typedef {"stacked" | "lines" | "share"} Way */
@@ -53,6 +53,7 @@ export class StackChart extends TimeChart {
   paint(scale) {
     const { times } = this;
     const base = new Float64Array(times.length);
+    const end = scale.x(endOf(times, scale.to)).toFixed(1);
     const totals = times.map((_, n) => this.#total(n));
     for (const { values, colour, name } of this.bands) {
       let upper = "";
@@ -64,18 +65,14 @@ export class StackChart extends TimeChart {
         const [top, bottom] = [scale.y(base[n] + height).toFixed(1), scale.y(base[n]).toFixed(1)];
         upper += n ? `H${x}V${top}` : `M${x} ${top}`;
         // Backwards, from the last sample to the first.
-        lower = (n === times.length - 1 ? `V${bottom}` : `V${bottom}H${x}`) + lower;
+        lower = (n === times.length - 1 ? `H${end}V${bottom}H${x}` : `V${bottom}H${x}`) + lower;
         if (this.way !== "lines") base[n] += height;
       }
       const path = this.way === "lines"
-        ? s("path", { d: upper, fill: "none", stroke: colour, "stroke-width": 1.5 })
+        ? s("path", { d: `${upper}H${end}`, fill: "none", stroke: colour, "stroke-width": 1.5 })
         : s("path", { d: `${upper}${lower}Z`, fill: colour, stroke: colour, "stroke-width": 0.5 });
       path.append(s("title", null, name));
       this.inside.append(path);
-      if (times.length === 1) {
-        const [x, y] = [scale.x(times[0]), scale.y(base[0])];
-        this.inside.append(s("circle", { cx: x, cy: y, r: 3, fill: colour }));
-      }
     }
   }
 

@@ -1,6 +1,7 @@
 // The program, its main figures, and what is missing in the log.
 import { of } from "../api.js";
 import { LineChart } from "../chart/line.js";
+import { Shares } from "../chart/shares.js";
 import { STATE } from "../colours.js";
 import { h, replace } from "../dom.js";
 import { bytes, clock, count, duration, percent, words } from "../format.js";
@@ -14,12 +15,15 @@ import { fact, keepLoaded, title } from "./loader.js";
  */
 export function mount(root, session, signal) {
   const cards = h("div", { class: "cards" });
-  const caps = h("section", { class: "caps" });
+  const caps = new Shares({
+    title: "Capabilities", unit: "share", head: ["capability", "state", "share"], empty: "No capability has written anything yet.",
+    help: "The share of the time in each state; the number is that in the mutator, which is Haskell code",
+  });
   const program = h("section");
   const missing = h("section");
   const activity = new LineChart({ title: "Activity", unit: "share", height: 110, empty: "No capability has run anything yet.", help: "Share of the capabilities' time spent in Haskell code" });
   const heap = new LineChart({ title: "Heap", unit: "B", height: 130, empty: "The log has no heap sizes: run with +RTS -l or -lg (events of the collector)." });
-  root.append(title("Overview"), cards, h("div", { class: "columns" }, h("div", null, activity.node, heap.node, caps), h("div", null, program, missing)));
+  root.append(title("Overview"), cards, h("div", { class: "columns" }, h("div", null, activity.node, heap.node, caps.node), h("div", null, program, missing)));
   keepLoaded(root, signal, async (round) => {
     const [overview, series] = await Promise.all([
       /** @type {Promise<Api.Overview>} */ (of(session.id, "overview", {}, round)),
@@ -27,7 +31,7 @@ export function mount(root, session, signal) {
     ]);
     const now = state.session ?? session;
     replace(cards, ...numbers(overview, now));
-    replace(caps, ...shares(overview));
+    shares(caps, overview);
     replace(program, h("h2", null, "Program"), facts(overview, now));
     replace(missing, ...gaps(overview));
     const { names } = series;
@@ -51,7 +55,7 @@ function numbers(overview, session) {
     fact("Heap", bytes(heap.live), heap.size == null ? "live" : `live, of ${bytes(heap.size)}`),
     fact("Allocation", heap.rate == null ? "–" : `${bytes(heap.rate)}/s`, heap.allocated == null ? "" : `${bytes(heap.allocated)} in all`),
     fact("Pauses", pauses.count == null ? "–" : count(pauses.count), pauses.max == null ? "" : `p50 ${duration(pauses.p50)}, p99 ${duration(pauses.p99)}, longest ${duration(pauses.max)}`),
-    fact("Threads", count(session.threads_live), `${count(session.threads_ever)} created`),
+    fact("Threads", count(session.threads_live), `alive, of ${count(session.threads_ever)} created`),
     fact("Events", count(session.events), overview.event_rate == null ? bytes(session.bytes) : `${count(overview.event_rate)}/s, ${bytes(session.bytes)}`),
     lost.length ? fact("Lost", lost.map(([name, value]) => lostText(name, value)).join(", "), ["these times are hatched in the timeline", late].filter(Boolean).join("; ")) : fact("Lost", "nothing", late),
   ];
@@ -69,36 +73,18 @@ const lostText = (name, value) => (name === "bytes" ? bytes(value) : name === "u
 /** In the order of the rows of the timeline, from the bottom. */
 const ORDER = ["mutator", "collecting", "waiting_for_collection", "switching", "writing_log", "idle", "unknown"];
 
-/** @param {Api.Overview} overview */
-function shares(overview) {
-  const caps = overview.capabilities ?? [];
-  if (!caps.length) return [h("h2", null, "Capabilities"), h("p", { class: "empty" }, "No capability has written anything yet.")];
-  return [h("h2", null, "Capabilities"), colours(caps), ...caps.map(({ cap, shares: parts }) => {
-    const told = Object.entries(parts).filter(([, part]) => part > 0.0005).map(([name, part]) => `${words(name)} ${percent(part)}`).join(", ");
-    const bar = h("div", { class: "bar", role: "img", "aria-label": told, title: told });
-    for (const name of ORDER) {
-      const part = parts[name];
-      if (!(part > 0)) continue;
-      const piece = h("span", { class: name === "unknown" ? "lost" : "" });
-      piece.style.flexGrow = String(part);
-      if (STATE[name]) piece.style.background = STATE[name];
-      bar.append(piece);
-    }
-    return h("div", { class: "cap" }, h("span", null, `Capability ${cap}`), bar, h("span", { class: "number" }, percent(parts.mutator ?? 0)));
-  })];
-}
-
 /**
- * The colours that are there.
- * @param {{ shares: Record<string, number> }[]} caps
+ * @param {Shares} chart
+ * @param {Api.Overview} overview
  */
-function colours(caps) {
-  const seen = ORDER.filter((name) => caps.some(({ shares: parts }) => parts[name] > 0));
-  return h("div", { class: "legend" }, ...seen.map((name) => {
-    const dot = h("span", { class: `dot ${name === "unknown" ? "lost" : STATE[name] ? "" : "idle"}` });
-    if (STATE[name]) dot.style.background = STATE[name];
-    return h("span", { class: "key" }, dot, words(name));
+function shares(chart, { capabilities: caps = [] }) {
+  const names = ORDER.filter((name) => caps.some(({ shares: parts }) => parts[name] > 0));
+  const bars = caps.map(({ cap, shares: parts }) => ({
+    name: `Capability ${cap}`, text: `${percent(parts.mutator ?? 0)} mutator`, values: names.map((name) => parts[name] ?? 0),
   }));
+  const mean = names.map((_, n) => bars.reduce((sum, { values }) => sum + values[n], 0) / bars.length);
+  const parts = names.map((name) => ({ name: words(name), colour: name === "unknown" ? "lost" : STATE[name] ?? "idle" }));
+  chart.show(parts, bars, 1, { name: "All capabilities", text: "", values: mean });
 }
 
 /**

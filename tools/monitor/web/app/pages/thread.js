@@ -1,5 +1,6 @@
 // One thread.
 import { of } from "../api.js";
+import { Shares } from "../chart/shares.js";
 import { STATE } from "../colours.js";
 import { h, replace } from "../dom.js";
 import { count, duration, moment, words } from "../format.js";
@@ -27,7 +28,10 @@ export function mount(root, session, signal) {
     h("button", { type: "button", onclick: () => known && zoomTo(known) }, "Show on the timeline"),
     h("button", { type: "button", onclick: () => state.go({ page: "threads" }) }, "All threads"));
   const cards = h("div", { class: "cards" });
-  const blocked = h("section");
+  const blocked = new Shares({
+    title: "Blocked", unit: "ns", head: ["reason", "state", "ns"], empty: "It was never blocked, according to the log.", help: "By reason; a whole bar is the lifetime of the thread",
+  });
+  const waits = h("section");
   const more = h("section");
   /** @type {Table<Run>} */
   const runs = new Table({
@@ -43,7 +47,7 @@ export function mount(root, session, signal) {
     ],
   });
   const runsPart = h("section", null, h("h2", null, "Runs"), runs.node);
-  root.append(head, cards, blocked, more, runsPart);
+  root.append(head, cards, blocked.node, waits, more, runsPart);
   keepLoaded(root, signal, async (round) => {
     /** @type {Api.Thread} */
     const thread = await of(session.id, `thread/${id}`, {}, round);
@@ -59,7 +63,8 @@ export function mount(root, session, signal) {
       ...(number(thread.foreign) ? [fact("Foreign calls", duration(number(thread.foreign)), "outside of Haskell")] : []),
       fact("Switches", count(thread.switches), thread.migrations == null ? "" : `${count(number(thread.migrations))} migrations`),
       fact("Finished", thread.ended == null ? "no" : moment(thread.ended, 1e6)));
-    replace(blocked, h("h2", null, "Blocked"), waits(thread, life), ...longest(thread), ...owner(thread), ...spansOpen(thread));
+    reasons(blocked, thread, life);
+    replace(waits, ...longest(thread), ...owner(thread), ...spansOpen(thread));
     replace(more, ...others(thread));
     const list = Array.isArray(thread.runs) ? thread.runs : null;
     runsPart.hidden = !list;
@@ -79,21 +84,15 @@ function zoomTo(thread) {
 }
 
 /**
+ * @param {Shares} chart
  * @param {Api.Thread} thread
  * @param {number | null} life
  */
-function waits(thread, life) {
-  const reasons = Object.entries(thread.blocked ?? {}).filter(([, ns]) => ns > 0).sort((a, b) => b[1] - a[1]);
-  if (!reasons.length) return h("p", { class: "empty" }, "It was never blocked, according to the log.");
-  const most = life || reasons[0][1];
-  return h("div", { class: "caps" }, ...reasons.map(([reason, ns]) => {
-    const bar = h("div", { class: "bar" });
-    const piece = h("span");
-    piece.style.background = STATE.blocked;
-    piece.style.width = `${Math.min(100, (ns / most) * 100)}%`;
-    bar.append(piece);
-    return h("div", { class: "cap" }, h("span", null, words(reason)), bar, h("span", { class: "number" }, duration(ns)));
-  }));
+function reasons(chart, thread, life) {
+  const all = Object.entries(thread.blocked ?? {}).filter(([, ns]) => ns > 0).sort((a, b) => b[1] - a[1]);
+  const total = all.reduce((sum, [, ns]) => sum + ns, 0);
+  chart.show([{ name: "blocked", colour: STATE.blocked }], all.map(([reason, ns]) => ({ name: words(reason), text: duration(ns), values: [ns] })),
+    Math.max(life ?? 0, all[0]?.[1] ?? 1), { name: "All reasons", text: "", values: [total] });
 }
 
 /** The longest time that it was blocked, among its newest intervals. @param {Api.Thread} thread */

@@ -4,11 +4,13 @@ import { STATE, theme } from "../colours.js";
 import { h, replace } from "../dom.js";
 import { moment, percent } from "../format.js";
 import { Cursor } from "../chart/cursor.js";
-import { stopsOf } from "../chart/frame.js";
+import { endOf, stopsOf } from "../chart/frame.js";
 import { at } from "../chart/line.js";
 import { state } from "../state.js";
 
 const HEIGHT = 44;
+/** About the width of a letter of a label, in pixels. */
+const LETTER = 8;
 
 export class Ruler {
   #width = 1;
@@ -56,8 +58,11 @@ export class Ruler {
     this.#width = width;
     const { step, ticks } = timeTicks(from, to, width / 120);
     replace(this.labels, ...ticks.map((time) => {
-      const label = h("span", { class: "tick-label" }, timeLabel(time, step));
-      label.style.transform = `translateX(${((time - from) / (to - from)) * width}px)`;
+      const x = ((time - from) / (to - from)) * width;
+      const text = timeLabel(time, step);
+      // No half of a label at the end.
+      const label = x + text.length * LETTER < width ? h("span", { class: "tick-label" }, text) : h("span", { class: "tick-mark" });
+      label.style.transform = `translateX(${x}px)`;
       return label;
     }));
     this.#activity(width, from, to);
@@ -86,15 +91,16 @@ export class Ruler {
     const context = this.canvas.getContext("2d");
     if (!context) return;
     context.clearRect(0, 0, w, t);
-    const { points } = { points: this.data.activity };
+    const points = this.data.activity;
     if (!points.length) return;
     const x = (/** @type {number} */ time) => ((time - from) / (to - from)) * w;
     const y = (/** @type {number} */ share) => t - Math.min(1, share) * (t - 2);
     context.fillStyle = STATE.mutator;
-    // Each value holds until the next one.
+    // Each value holds until the next one; nothing is known after the newest one, which may be late.
+    const end = endOf(points.map(([time]) => time), to);
     points.forEach(([time, , , mean], n) => {
       if (mean == null) return;
-      const next = points[n + 1]?.[0] ?? Math.min(to, state.session?.end ?? to);
+      const next = points[n + 1]?.[0] ?? end;
       const a = x(time);
       context.globalAlpha = 0.75;
       context.fillRect(a, y(mean), Math.max(1, x(next) - a), t - y(mean));
