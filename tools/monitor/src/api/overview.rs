@@ -267,7 +267,7 @@ fn missing(state: &State, report: &Report) -> Vec<Missing> {
     unless(
         report.heap.heap_profile_samples > 0,
         "the heap profile",
-        "the program does not profile its heap",
+        "the log has no sample of one; those of a running program can be late",
         "+RTS -hT",
     );
     unless(

@@ -1,6 +1,7 @@
 // A table with sorting, filtering and copying; only visible rows have nodes.
+import { because } from "./because.js";
 import { frame, h, replace } from "./dom.js";
-import { copy } from "./copy.js";
+import { copy, say } from "./copy.js";
 import { count } from "./format.js";
 
 /**
@@ -14,7 +15,7 @@ import { count } from "./format.js";
  */
 
 /**
- * With `server`, rows are loaded from the server, sorted and filtered there: `wish` requests the visible ones.
+ * With `server`, rows are loaded from the server, sorted and filtered there: `wish` requests the visible ones, `all` is for copies.
  * `level` and `expanded` make it a tree: how deep a row is, from 1, and whether the rows below it are shown (null: it has none);
  * `open` changes that.
  * @template R
@@ -23,9 +24,14 @@ import { count } from "./format.js";
  *   filter?: boolean, height?: number,
  *   open?: (row: R) => void, id?: (row: R) => string,
  *   level?: (row: R) => number, expanded?: (row: R) => boolean | null,
- *   server?: { wish: (wish: { sort: string, descending: boolean, find: string, from: number, to: number }) => void },
+ *   server?: {
+ *     wish: (wish: Order & { from: number, to: number }) => void,
+ *     all: (order: Order) => Promise<R[]>,
+ *   },
  * }} Options
  */
+
+/** @typedef {{ sort: string, descending: boolean, find: string }} Order */
 
 const ROW = 24;
 
@@ -58,7 +64,7 @@ export class Table {
     this.node = h("section", { class: "table" },
       h("div", { class: "tools" },
         options.filter === false ? null : this.search, this.counted,
-        h("button", { type: "button", title: "Copy the rows as tab-separated values", onclick: () => this.#copy() }, "Copy TSV")),
+        h("button", { type: "button", title: "Copy the rows as tab-separated values", onclick: () => void this.#copy() }, "Copy TSV")),
       this.scroll);
     if (options.height) this.scroll.style.maxHeight = `${options.height}px`;
     this.redraw = frame(() => this.#draw());
@@ -186,7 +192,7 @@ export class Table {
     }
     for (let n = to - 1; n >= from; n--) this.#put(n);
     this.nothing.hidden = length > 0;
-    replace(this.nothing, this.#find ? "Nothing matches the filter." : this.options.empty);
+    replace(this.nothing, this.#find ? "Nothing matches the filter." : because(this.options.empty));
     const all = server ? this.#total : this.#rows.length;
     const more = !server && this.#total > all ? ` of ${count(this.#total)}` : "";
     replace(this.counted, this.#find && !server ? `${count(this.#length)} of ${count(all)}` : `${count(all)}${more} ${all === 1 && !more ? "row" : "rows"}`, this.#note ? ` · ${this.#note}` : null);
@@ -258,12 +264,20 @@ export class Table {
     event.stopPropagation();
   }
 
-  #copy() {
-    const columns = this.options.columns;
-    const rows = this.options.server ? this.#rows.filter((row) => row !== undefined) : this.#shown;
+  async #copy() {
+    const { columns, server } = this.options;
+    let rows = this.#shown;
+    if (server) {
+      try {
+        rows = await server.all({ sort: this.sort, descending: this.descending, find: this.#find });
+      } catch (error) {
+        say(`Nothing was copied: ${error instanceof Error ? error.message : error}`);
+        return;
+      }
+    }
     const lines = [columns.map(({ name }) => name), ...rows.map((row) => columns.map(({ text, value }) => (value ?? text)(row) ?? ""))];
     // A tab or a line break inside a label would start another cell.
-    copy(lines.map((cells) => cells.map((cell) => String(cell).replace(/[\t\r\n]+/g, " ")).join("\t")).join("\n"));
+    await copy(lines.map((cells) => cells.map((cell) => String(cell).replace(/[\t\r\n]+/g, " ")).join("\t")).join("\n"));
   }
 }
 

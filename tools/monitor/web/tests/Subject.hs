@@ -67,6 +67,8 @@ main = do
       labelThread worker ("job " ++ show n)
       pure done
     mapM_ takeMVar dones
+  -- More threads than a page loads at once.
+  when (name == "many") (replicateM_ 300 (forkIO (pure ()) >> yield))
   kept <- newIORef []
   traceMarkerIO ("phase one of " ++ name)
   untilStopped stops [1 .. rounds] $ \n -> do

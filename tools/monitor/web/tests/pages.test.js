@@ -19,7 +19,7 @@ before(async () => {
   directory = await freshDirectory();
   const program = await build(directory);
   const log = path.join(directory, "full.eventlog");
-  await record(program, log, ["40", "first"], ["-N2", "-hT", "-i0.05"]);
+  await record(program, log, ["40", "first"], ["-N2", "-hT", "-i0.01"]);
   // Only the header, so that all pages are empty.
   const bytes = await readFile(log);
   const data = bytes.indexOf("datb", 0, "latin1");
@@ -97,6 +97,26 @@ test("the page says why something is empty", { timeout: 5 * PATIENCE }, async ()
     assert.deepEqual(await page.locator("main .trouble:visible").allTextContents(), [], name);
     await screenshot(page, `empty-${name}`);
   }
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("what a running program has not sent yet is not missing", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begin();
+  await page.evaluate(async (module) => {
+    const { state } = await import(module);
+    const learn = state.learn.bind(state);
+    state.learn = (/** @type {Api.Session[]} */ sessions) => learn(sessions.map((session) => ({ ...session, live: true })));
+    state.learn(state.sessions);
+  }, "/app/state.js");
+  for (const name of ["overview", "threads", "collections", "heap", "sparks", "spans", "log"]) {
+    await open(page, name, `?s=${bare}`);
+    await page.locator("main .empty:visible").getByText("No event has arrived yet").first().waitFor();
+    assert.equal(await page.locator("main .empty:visible").filter({ hasText: /\+RTS/ }).count(), 0, name);
+  }
+  // It profiles its heap, but there is no sample at the very beginning.
+  await open(page, "heap", `?s=${full}&from=0&to=1000`);
+  await page.locator("main .empty:visible").getByText("samples come when the buffer").waitFor();
   assert.deepEqual(faults, []);
   await context.close();
 });
@@ -243,7 +263,7 @@ test("the token is asked for, kept nowhere, and taken out of the address", { tim
   await context.close();
 });
 
-for (const [what, viewport] of /** @type {const} */ ([["a phone held sideways", { width: 800, height: 360 }], ["a large screen", { width: 2560, height: 1440 }]])) {
+for (const [what, viewport] of /** @type {const} */ ([["a phone held sideways", { width: 844, height: 390 }], ["a large screen", { width: 2560, height: 1440 }]])) {
   test(`the pages fit ${what}`, { timeout: 5 * PATIENCE }, async () => {
     const { page, faults, context } = await begin({ viewport });
     for (const name of ["overview", "timeline", "threads", "collections", "heap", "sparks", "spans", "log", "stream"]) {

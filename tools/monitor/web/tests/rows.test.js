@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { begun, beside, build, freshDirectory, launch, monitor, open, PATIENCE, pixels, record, removed, rests, screenshot, until } from "./support.js";
+import { begun, beside, build, copied, freshDirectory, launch, monitor, open, PATIENCE, pixels, record, removed, rests, screenshot, until } from "./support.js";
 
 /** @type {string} */
 let directory;
@@ -13,20 +13,22 @@ let browser;
 /** The session of the log, and of one with the spans of many threads. */
 let full = "";
 let crowd = "";
+let many = "";
 
 before(async () => {
   directory = await freshDirectory();
-  const [log, many] = ["full", "crowd"].map((name) => path.join(directory, `${name}.eventlog`));
+  const [log, spans, threads] = ["full", "crowd", "many"].map((name) => path.join(directory, `${name}.eventlog`));
   const program = await build(directory);
-  await record(program, log, ["40", "first"], ["-N2", "-hT", "-i0.05"]);
-  await record(program, many, ["2", "crowd"], ["-N2"]);
-  server = await monitor([log, many]);
+  await record(program, log, ["40", "first"], ["-N2", "-hT", "-i0.01"]);
+  await record(program, spans, ["2", "crowd"], ["-N2"]);
+  await record(program, threads, ["2", "many"], ["-N2"]);
+  server = await monitor([log, spans, threads]);
   browser = await launch();
   await until(async () => {
     const answer = await fetch(`${server.origin}/api/sessions`, { headers: { Authorization: `Bearer ${server.token}` } });
     const sessions = /** @type {Api.Session[]} */ (await answer.json());
-    [full, crowd] = ["full", "crowd"].map((name) => sessions.find((session) => session.name === name)?.id ?? "");
-    return sessions.length === 2 && sessions.every(({ ended }) => ended);
+    [full, crowd, many] = ["full", "crowd", "many"].map((name) => sessions.find((session) => session.name === name)?.id ?? "");
+    return sessions.length === 3 && sessions.every(({ ended }) => ended);
   }, "the whole logs");
 }, { timeout: 10 * PATIENCE });
 
@@ -37,6 +39,22 @@ after(async () => {
 });
 
 const begin = () => begun(browser, server);
+
+test("all threads are copied, not only those that are loaded", { timeout: 5 * PATIENCE }, async () => {
+  const { page, faults, context } = await begun(browser, server, { permissions: ["clipboard-read", "clipboard-write"], viewport: { width: 1280, height: 360 } });
+  const asked = page.waitForResponse(/threads\?.*limit=/);
+  await open(page, "threads", `?s=${many}`);
+  const { total, rows } = /** @type {Api.Threads} */ (await (await asked).json());
+  assert.ok(total > rows.length, `${rows.length} of ${total} threads are loaded`);
+  await page.locator(".page.threads .table-row").first().waitFor();
+  const text = await copied(page, () => page.getByRole("button", { name: "Copy TSV" }).click());
+  const [head, ...lines] = text.split("\n").map((line) => line.split("\t"));
+  assert.equal(head[0], "Id");
+  assert.equal(lines.length, total);
+  assert.equal(new Set(lines.map(([id]) => id)).size, total);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
 
 test("all rows of spans can be unfolded, and the capabilities are below a few", { timeout: 5 * PATIENCE }, async () => {
   const { page, faults, context } = await begin();

@@ -19,6 +19,7 @@ import { keepLoaded, sayKept, title } from "./loader.js";
 const TOP = 15;
 const SIZES = /** @type {const} */ ([["size", "heap.size", "#56B4E9"], ["blocks", "heap.blocks", "#E69F00"], ["live", "heap.live", "#D55E00"]]);
 const NO_PROFILE = "No heap profile in this range: run with +RTS -l -hT (any program), or -hc, -hm, -hd, -hy, -hr, -hb with profiling, or -hi.";
+const NONE_YET = "No sample in this range yet. If the program runs with +RTS -hT or another heap profile, samples come when the buffer of the runtime system is full, when the program ends, or with +RTS --eventlog-flush-interval=1 (GHC 9.2 and newer).";
 const NO_SAMPLE = "No sample in this range yet. The file gets one at each census (+RTS -i sets how often); those of a profile by biography (-hb) come when the program ends.";
 
 /**
@@ -61,10 +62,11 @@ export function mount(root, session, signal) {
     sayKept(kept, answer.kept_from);
     if (isFile) replace(file, about(state.session ?? session));
     heap = answer;
+    if (!isFile) profile.emptyText = mayCome(state.session ?? session) ? NONE_YET : NO_PROFILE;
     const { samples, breakdown } = answer;
     const some = samples.length > 0;
     const times = samples.length > 1 ? `from ${moment(samples[0], 1e7)} to ${moment(samples[samples.length - 1], 1e7)}` : `at ${moment(samples[0], 1e7)}`;
-    replace(what, some ? `by ${breakdownName(breakdown)}, ${samples.length} samples, ${times}` : "");
+    replace(what, some ? `by ${breakdownName(breakdown)}, ${samples.length} ${samples.length === 1 ? "sample" : "samples"}, ${times}` : "");
     replace(notes, ...(some ? remarks(answer, isFile) : []));
     way.hidden = !some;
     put();
@@ -73,6 +75,9 @@ export function mount(root, session, signal) {
     diff.offer(samples, breakdown);
   });
 }
+
+/** Whether a running program may still send samples: as far as its arguments are known. @param {Api.Session} session */
+const mayCome = ({ live, args }) => live && (!args.length || args.some((flag) => /^-h[TcmdyrbiI]/.test(flag)));
 
 /**
  * What has to be known to read this profile.

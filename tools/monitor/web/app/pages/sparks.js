@@ -1,5 +1,6 @@
 // Sparks, per second and capability.
 import { of } from "../api.js";
+import { because } from "../because.js";
 import { LineChart } from "../chart/line.js";
 import { perSecond } from "../chart/rate.js";
 import { series as colour } from "../colours.js";
@@ -32,6 +33,7 @@ export function mount(root, session, signal) {
     const list = await of(session.id, "series", {}, round);
     const names = seriesNames(list).filter((name) => name.startsWith("sparks."));
     empty.hidden = names.length > 0;
+    replace(empty, because(EMPTY));
     grid.hidden = names.length === 0;
     if (!names.length) return;
     /** @type {Api.SeriesAnswer} */
@@ -45,7 +47,6 @@ export function mount(root, session, signal) {
       chart.show(lines.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true })));
     }
   });
-  replace(empty, EMPTY);
 }
 
 /** @param {string} kind */

@@ -51,7 +51,7 @@ export function mount(root, session, signal) {
     const now = state.session ?? session;
     const list = answer.losses;
     replace(cards,
-      fact("Lag", now.live ? duration(now.lag) : "–", now.live ? "behind the program" : now.ended ? "the session has ended" : "no running program"),
+      fact("Lag", now.live ? duration(now.lag) : "–", now.live ? now.lag == null ? "behind the program: not known" : "behind the program" : now.ended ? "the session has ended" : "no running program"),
       fact("Received", bytes(now.bytes), `${count(now.events)} events in ${count(answer.blocks)} blocks`),
       fact("Late", count(answer.disorder), "events, too late to be put in order"),
       fact("Waiting", bytes(answer.waiting_bytes), "of events, to be put in order"),

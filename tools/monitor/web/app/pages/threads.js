@@ -15,6 +15,9 @@ export const stateText = (row) => (row.ended != null ? "finished" : row.state ==
 export const blockedText = (row) => Object.entries(row.blocked ?? {}).filter(([, ns]) => ns > 0).sort((a, b) => b[1] - a[1])
   .map(([reason, ns]) => `${words(reason)} ${duration(ns)}`).join(", ");
 
+/** The most rows of an answer. */
+const MOST = 5000;
+
 /** @param {Api.Thread} row */
 const age = (row) => (row.created == null ? null : (row.ended ?? state.session?.end ?? row.created) - row.created);
 
@@ -28,11 +31,16 @@ export function mount(root, session, signal) {
   let round = new AbortController();
   /** @type {{ sort: string, descending: boolean, find: string, from: number, to: number } | null} */
   let last = null;
+  /**
+   * @param {import("../table.js").Order} order
+   * @param {number} offset
+   * @param {number} limit
+   * @param {AbortSignal} stop
+   * @returns {Promise<Api.Threads>}
+   */
+  const load = ({ sort, descending, find }, offset, limit, stop) => of(session.id, "threads", { ...state.window, sort, desc: descending, find, offset, limit }, stop);
   const ask = async (/** @type {NonNullable<typeof last>} */ wish, /** @type {AbortSignal} */ stop) => {
-    /** @type {Api.Threads} */
-    const answer = await of(session.id, "threads", {
-      ...state.window, sort: wish.sort, desc: wish.descending, find: wish.find, offset: wish.from, limit: wish.to - wish.from,
-    }, stop);
+    const answer = await load(wish, wish.from, wish.to - wish.from, stop);
     sayKept(kept, answer.kept_from);
     table.part(wish.from, answer.rows, answer.total);
   };
@@ -59,6 +67,17 @@ export function mount(root, session, signal) {
         ask(wish, stop).catch((error) => {
           if (!stop.aborted && !signal.aborted) say(error instanceof Refused ? error.message : String(error));
         });
+      },
+      all: async (order) => {
+        /** @type {Api.Thread[]} */
+        const rows = [];
+        for (let total = 1; rows.length < total;) {
+          const answer = await load(order, rows.length, MOST, signal);
+          if (!answer.rows.length) break;
+          rows.push(...answer.rows);
+          total = answer.total;
+        }
+        return rows;
       },
     },
   });
