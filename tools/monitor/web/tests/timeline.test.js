@@ -136,6 +136,22 @@ test("the timeline shows details of what is clicked, and has a row for each thre
   await until(async () => (await pixels(page, { blocked: "#8C8C8C" })).blocked > 100, "threads that are blocked");
   await rests(page);
   await screenshot(page, "timeline-threads");
+  // Both together, with something that runs.
+  await page.getByLabel("Order of the threads").selectOption("run_time");
+  const cap = await name.boundingBox();
+  assert.ok(cap);
+  await page.mouse.click(cap.x + 420, cap.y + cap.height / 2);
+  await page.locator(".details .events li").first().waitFor();
+  const details = page.locator(".details");
+  for (let n = 0; n < 40 && !(await details.locator("dd").first().innerText()).includes("mutator"); n++) {
+    const shown = await details.locator(".facts").innerText();
+    await details.getByRole("button", { name: "After it" }).click();
+    await until(async () => (await details.locator(".facts").innerText()) !== shown, "the next interval");
+  }
+  await page.mouse.move(60, 600);
+  await page.locator(".lane-name.thread").first().getByText("main loop").waitFor();
+  await rests(page);
+  await screenshot(page, "timeline-threads-details");
   assert.deepEqual(faults, []);
   await context.close();
 });

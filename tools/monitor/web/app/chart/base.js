@@ -137,8 +137,8 @@ export function showKeys(node, keys) {
   replace(node, ...keys.map(({ name, colour }) => h("span", { class: "key" }, dotOf(colour), name)));
 }
 
-/** @param {string} colour or a kind of dot of the theme */
-function dotOf(colour) {
+/** @param {string} colour also `idle` or `lost`, those of the theme */
+export function dotOf(colour) {
   const themed = colour === "idle" || colour === "lost";
   const dot = h("span", { class: themed ? `dot ${colour}` : "dot" });
   if (!themed) dot.style.background = colour;

@@ -1,5 +1,6 @@
 // Details of the clicked interval.
 import { of, Refused } from "../api.js";
+import { dotOf } from "../chart/base.js";
 import { MARK, series, STATE } from "../colours.js";
 import { h, replace } from "../dom.js";
 import { clock, duration, moment, percent, words } from "../format.js";
@@ -132,8 +133,7 @@ export class Details {
   /** @param {Api.Interval} interval */
   #interval(interval) {
     const { state: name, from, to, thread, cap, reason, woken_by: wokenBy, waits_for: waitsFor, ...more } = interval;
-    const dot = h("span", { class: "dot" });
-    dot.style.background = STATE[name] ?? "transparent";
+    const dot = dotOf(STATE[name] ?? (name === "unknown" ? "lost" : "idle"));
     const until = to ?? state.session?.end ?? from;
     const rows = /** @type {[string, import("../dom.js").Child][]} */ ([
       ["State", h("span", null, dot, words(name), reason ? `: ${words(reason)}` : "")],
