@@ -17,21 +17,20 @@ export const WIDTH = 512;
  */
 
 /**
+ * One by one, because many at once would take longer than a frame.
  * @param {ArrayBuffer} buffer
- * @returns {Tile[]} row by row
+ * @returns {Generator<Tile, void>} row by row
  */
-export function tiles(buffer) {
+export function* tiles(buffer) {
   const view = new DataView(buffer);
-  const found = [];
   let at = 0;
   while (at + 4 <= buffer.byteLength) {
     const length = view.getUint32(at, true);
     at += 4;
     if (at + length > buffer.byteLength) throw new Error("a tile is cut off");
-    found.push(tile(new Uint8Array(buffer, at, length)));
+    yield tile(new Uint8Array(buffer, at, length));
     at += length;
   }
-  return found;
 }
 
 /**
@@ -70,10 +69,10 @@ function intervals(bytes, final) {
   };
   const count = number();
   if (count > bytes.length) throw new Error("a tile claims more intervals than it has");
-  const from = new Float64Array(count);
-  const to = new Float64Array(count);
-  const state = new Uint8Array(count);
-  const detail = new Float64Array(count);
+  // One piece of memory instead of four.
+  const memory = new ArrayBuffer(count * 25);
+  const [from, to, detail] = [0, 1, 2].map((n) => new Float64Array(memory, n * count * 8, count));
+  const state = new Uint8Array(memory, count * 24, count);
   let end = 0;
   for (let i = 0; i < count; i++) {
     from[i] = end + number();

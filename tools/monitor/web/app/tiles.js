@@ -3,7 +3,7 @@ import { Refused, tiles as ask } from "./api.js";
 import { tiles as decode, WIDTH } from "./decode.js";
 
 /** @typedef {import("./decode.js").Tile} Tile */
-/** @typedef {{ tile: Tile, used: number, stale: boolean }} Entry */
+/** @typedef {{ tile: Tile, stale: boolean }} Entry */
 /** A request. `ahead`: nothing that is visible needs it. @typedef {{ ahead: boolean, stop: AbortController }} Request */
 
 const LIMIT = 24 * 2 ** 20;
@@ -13,6 +13,8 @@ const ROWS = 64;
 const QUICK = 150;
 const SLOW = 500;
 const AT_ONCE = 2;
+/** For so many ms tiles are decoded without a pause: less than half a frame. */
+const SLICE = 4;
 
 export const LOWEST = 6;
 const HIGHEST = 50;
@@ -26,8 +28,12 @@ export const zoomOf = (ns) => Math.min(HIGHEST, Math.max(LOWEST, Math.floor(Math
 export const lengthOf = (z) => WIDTH * 2 ** z;
 
 export class Tiles {
-  /** @type {Map<string, Entry>} */
-  #entries = new Map();
+  /**
+   * What was used lately, and what was used before: when the first half is full, the second one is removed as a whole,
+   * so that no frame has to look for what is old.
+   */
+  #young = new Half();
+  #old = new Half();
   /** @type {Map<string, { row: string, z: number, i: number }>} */
   #wishes = new Map();
   /** Whether the wishes are for tiles that nothing visible needs. */
@@ -36,8 +42,6 @@ export class Tiles {
   #asked = new Map();
   /** @type {Set<string>} */
   #failed = new Set();
-  #bytes = 0;
-  #now = 0;
   /** How many tiles were requested for this frame that are not there, or only coarser ones. */
   lacking = 0;
   /** @type {Set<Request>} */
@@ -60,12 +64,9 @@ export class Tiles {
   close() {
     this.#closed = true;
     for (const { stop } of this.#running) stop.abort();
-    this.#entries.clear();
+    this.#young = new Half();
+    this.#old = new Half();
     this.#wishes.clear();
-  }
-
-  get bytes() {
-    return this.#bytes;
   }
 
   /** Whether requests are running. */
@@ -75,7 +76,6 @@ export class Tiles {
 
   /** Called before a frame: drops the requests of the frame before, except running ones. */
   frame() {
-    this.#now++;
     this.lacking = 0;
     this.#ahead = false;
     this.#wishes.clear();
@@ -83,7 +83,7 @@ export class Tiles {
 
   /** The log has grown: tiles that were not final are requested again. */
   grown() {
-    for (const entry of this.#entries.values()) if (!entry.tile.final) entry.stale = true;
+    for (const { entries } of [this.#young, this.#old]) for (const entry of entries.values()) if (!entry.tile.final) entry.stale = true;
     this.#failed.clear();
   }
 
@@ -96,20 +96,35 @@ export class Tiles {
    */
   get(row, z, i) {
     const key = `${row} ${z} ${i}`;
-    const entry = this.#entries.get(key);
+    const entry = this.#find(key);
     if (!entry || entry.stale) this.wish(row, z, i, key);
-    if (entry) {
-      entry.used = this.#now;
-      return { tile: entry.tile, z, i };
-    }
-    this.lacking++;
-    for (let up = 1; z + up <= HIGHEST && up <= 12; up++) {
-      const coarse = this.#entries.get(`${row} ${z + up} ${Math.floor(i / 2 ** up)}`);
-      if (!coarse) continue;
-      coarse.used = this.#now;
-      return { tile: coarse.tile, z: z + up, i: Math.floor(i / 2 ** up) };
+    if (!entry) this.lacking++;
+    return this.known(row, z, i);
+  }
+
+  /**
+   * The same, but nothing is requested.
+   * @param {string} row
+   * @param {number} z
+   * @param {number} i
+   * @returns {{ tile: Tile, z: number, i: number } | null}
+   */
+  known(row, z, i) {
+    for (let up = 0; z + up <= HIGHEST && up <= 12; up++) {
+      const at = Math.floor(i / 2 ** up);
+      const entry = this.#find(`${row} ${z + up} ${at}`);
+      if (entry) return { tile: entry.tile, z: z + up, i: at };
     }
     return null;
+  }
+
+  /** It is used now. @param {string} key */
+  #find(key) {
+    const entry = this.#young.entries.get(key);
+    if (entry) return entry;
+    const old = this.#old.take(key);
+    if (old) this.#young.put(key, old);
+    return old;
   }
 
   /**
@@ -122,7 +137,7 @@ export class Tiles {
     const request = this.#asked.get(key);
     if (request && !this.#ahead) request.ahead = false;
     if (i < 0 || request || this.#failed.has(key)) return;
-    const entry = this.#entries.get(key);
+    const entry = this.#young.entries.get(key) ?? this.#old.entries.get(key);
     if (entry && !entry.stale) return;
     this.#wishes.set(key, { row, z, i });
   }
@@ -201,10 +216,9 @@ export class Tiles {
     request.stop.signal.addEventListener("abort", done);
     const began = performance.now();
     try {
-      const answer = decode(await ask(this.session, wish, request.stop.signal));
-      if (request.stop.signal.aborted) return;
+      const answer = await ask(this.session, wish, request.stop.signal);
       this.#learn(performance.now() - began, keys.length);
-      keys.forEach((key, n) => answer[n] && this.#keep(key, answer[n]));
+      if (!await this.#read(answer, keys, request.stop.signal)) return;
     } catch (error) {
       if (request.stop.signal.aborted) return;
       // Too much at once for a busy machine: request less, unless it is the smallest
@@ -219,6 +233,27 @@ export class Tiles {
     if (this.#closed) return;
     this.arrived();
     this.send();
+  }
+
+  /**
+   * Decodes an answer, with pauses in which frames are drawn.
+   * @param {ArrayBuffer} answer
+   * @param {string[]} keys
+   * @param {AbortSignal} stop
+   * @returns {Promise<boolean>} false: nobody needs the rest any more
+   */
+  async #read(answer, keys, stop) {
+    let n = 0;
+    let until = performance.now() + SLICE;
+    for (const tile of decode(answer)) {
+      if (stop.aborted) return false;
+      if (n < keys.length) this.#keep(keys[n++], tile);
+      if (performance.now() < until) continue;
+      this.arrived();
+      await new Promise((resolve) => setTimeout(resolve));
+      until = performance.now() + SLICE;
+    }
+    return !stop.aborted;
   }
 
   /**
@@ -240,21 +275,36 @@ export class Tiles {
    * @param {Tile} tile
    */
   #keep(key, tile) {
-    const before = this.#entries.get(key);
-    if (before) this.#bytes -= before.tile.bytes;
-    this.#entries.delete(key);
-    this.#entries.set(key, { tile, used: this.#now, stale: false });
-    this.#bytes += tile.bytes;
-    if (this.#bytes > LIMIT) this.#shrink();
+    this.#young.take(key);
+    this.#old.take(key);
+    this.#young.put(key, { tile, stale: false });
+    if (this.#young.bytes <= LIMIT / 2) return;
+    this.#old = this.#young;
+    this.#young = new Half();
+  }
+}
+
+/** A half of the cache. */
+class Half {
+  /** @type {Map<string, Entry>} */
+  entries = new Map();
+  bytes = 0;
+
+  /**
+   * @param {string} key
+   * @param {Entry} entry
+   */
+  put(key, entry) {
+    this.entries.set(key, entry);
+    this.bytes += entry.tile.bytes;
   }
 
-  /** Removes the least recently used half. */
-  #shrink() {
-    const old = [...this.#entries].sort((a, b) => a[1].used - b[1].used);
-    for (const [key, entry] of old) {
-      if (this.#bytes <= LIMIT / 2 || entry.used === this.#now) return;
-      this.#entries.delete(key);
-      this.#bytes -= entry.tile.bytes;
-    }
+  /** @param {string} key */
+  take(key) {
+    const entry = this.entries.get(key) ?? null;
+    if (!entry) return null;
+    this.entries.delete(key);
+    this.bytes -= entry.tile.bytes;
+    return entry;
   }
 }

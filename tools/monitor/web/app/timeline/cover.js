@@ -29,7 +29,6 @@ export class Cover {
    * @param {number} to
    * @param {number} least nothing exists before this
    * @param {number} most nor after this
-   * @returns {Piece[]} the intervals, where the tiles have them
    */
   read(tiles, row, from, to, least, most) {
     this.clear();
@@ -37,8 +36,7 @@ export class Cover {
     const z = zoomOf(perPixel);
     const length = lengthOf(z);
     const [a, b] = [Math.max(from, least), Math.min(to, most)];
-    const pieces = /** @type {Piece[]} */ ([]);
-    if (!(b > a)) return pieces;
+    if (!(b > a)) return;
     // A coarser tile covers several tiles: only the needed part of it is added.
     for (let i = Math.floor(a / length); i * length < b; i++) {
       const found = tiles.get(row, z, i);
@@ -48,10 +46,9 @@ export class Cover {
       const right = Math.min(b, (i + 1) * length);
       const { tile } = found;
       if (tile.kind === "shares") this.#shares(tile, start, 2 ** found.z, left, right, from, perPixel);
-      else if (tile.kind === "intervals") this.#intervals(tile, start, left, right, from, perPixel, pieces);
+      else if (tile.kind === "intervals") this.#intervals(tile, start, left, right, from, perPixel);
       else this.#add(this.seen, (left - from) / perPixel, (right - from) / perPixel, 1);
     }
-    return pieces;
   }
 
   /**
@@ -98,17 +95,14 @@ export class Cover {
    * @param {number} right
    * @param {number} from
    * @param {number} perPixel
-   * @param {Piece[]} pieces
    */
-  #intervals(tile, start, left, right, from, perPixel, pieces) {
+  #intervals(tile, start, left, right, from, perPixel) {
     this.#add(this.seen, (left - from) / perPixel, (right - from) / perPixel, 1);
     for (let n = 0; n < tile.from.length; n++) {
       const a = Math.max(left, start + tile.from[n]);
       const b = Math.min(right, start + tile.to[n]);
       if (b <= a || tile.state[n] >= this.states) continue;
-      const [low, high] = [(a - from) / perPixel, (b - from) / perPixel];
-      this.#add(this.parts[tile.state[n]], low, high, 1);
-      if (high - low >= 4) joined(pieces, a, b, tile.state[n], tile.detail[n]);
+      this.#add(this.parts[tile.state[n]], (a - from) / perPixel, (b - from) / perPixel, 1);
     }
   }
 
@@ -133,6 +127,35 @@ export class Cover {
 }
 
 /** @typedef {{ from: number, to: number, state: number, detail: number }} Piece */
+
+/**
+ * The intervals of a row that have room for a text, where its tiles have them. Not for each frame: they are many objects.
+ * @param {import("../tiles.js").Tiles} tiles
+ * @param {string} row
+ * @param {{ from: number, to: number }} range
+ * @param {number} width of the range, in pixels
+ * @param {number} room in pixels
+ * @param {number} states
+ * @returns {Piece[]}
+ */
+export function piecesOf(tiles, row, { from, to }, width, room, states) {
+  const z = zoomOf((to - from) / width);
+  const length = lengthOf(z);
+  const least = ((to - from) / width) * room;
+  const pieces = /** @type {Piece[]} */ ([]);
+  for (let i = Math.max(0, Math.floor(from / length)); i * length < to; i++) {
+    const found = tiles.known(row, z, i);
+    if (found?.tile.kind !== "intervals") continue;
+    const { tile } = found;
+    const start = found.i * lengthOf(found.z);
+    const [left, right] = [Math.max(from, i * length), Math.min(to, (i + 1) * length)];
+    for (let n = 0; n < tile.from.length; n++) {
+      const [a, b] = [Math.max(left, start + tile.from[n]), Math.min(right, start + tile.to[n])];
+      if (b > a && tile.state[n] < states) joined(pieces, a, b, tile.state[n], tile.detail[n]);
+    }
+  }
+  return pieces.filter((piece) => piece.to - piece.from >= least);
+}
 
 /**
  * Joins the parts of an interval that crosses the edge of a tile.

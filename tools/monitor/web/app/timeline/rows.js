@@ -101,17 +101,18 @@ export function threadName(thread) {
  * @param {Api.Span[]} spans
  */
 function lanes(spans) {
-  /** @type {Map<string, { label: string, spans: Api.Span[] }>} */
+  /** @type {Map<string, { label: string, track: string, depth: number, spans: Api.Span[] }>} */
   const found = new Map();
-  const ordered = spans.slice().sort((a, b) => names.compare(String(a.track), String(b.track)) || a.depth - b.depth);
-  for (const span of ordered) {
-    const key = `${span.track}/${span.depth}`;
+  for (const span of spans) {
+    const { track, depth } = span;
+    const key = `${track}/${depth}`;
     let lane = found.get(key);
     if (!lane) {
-      const name = span.track == null ? "Spans" : /^\d+$/.test(String(span.track)) ? `Spans, thread ${span.track}` : String(span.track);
-      found.set(key, (lane = { label: span.depth ? "" : name, spans: [] }));
+      const name = track == null ? "Spans" : /^\d+$/.test(String(track)) ? `Spans, thread ${track}` : String(track);
+      found.set(key, (lane = { label: depth ? "" : name, track: String(track), depth, spans: [] }));
     }
     lane.spans.push(span);
   }
-  return [...found];
+  // Rows, not spans, are put in order: comparing texts takes long.
+  return [...found].sort(([, a], [, b]) => names.compare(a.track, b.track) || a.depth - b.depth);
 }

@@ -57,14 +57,19 @@ export class Ruler {
     const { from, to } = state.range;
     this.#width = width;
     const { step, ticks } = timeTicks(from, to, width / 120);
-    replace(this.labels, ...ticks.map((time) => {
+    // The same nodes in each frame, because removed ones have to be collected.
+    while (this.labels.childElementCount > ticks.length) this.labels.lastElementChild?.remove();
+    while (this.labels.childElementCount < ticks.length) this.labels.append(h("span"));
+    ticks.forEach((time, n) => {
+      const label = /** @type {HTMLElement} */ (this.labels.children[n]);
       const x = ((time - from) / (to - from)) * width;
       const text = timeLabel(time, step);
       // No half of a label at the end.
-      const label = x + text.length * LETTER < width ? h("span", { class: "tick-label" }, text) : h("span", { class: "tick-mark" });
+      const fits = x + text.length * LETTER < width;
+      label.className = fits ? "tick-label" : "tick-mark";
+      if (label.textContent !== (fits ? text : "")) label.textContent = fits ? text : "";
       label.style.transform = `translateX(${x}px)`;
-      return label;
-    }));
+    });
     this.#activity(width, from, to);
     if (cursor == null) {
       this.cursor.hidden = true;

@@ -107,7 +107,7 @@ export class Texts {
       else if (row.kind === "spans") continue;
       else if (row.kind === "marks") this.#line(view.data.marks, y, row.height, nodes, "");
       else {
-        for (const piece of view.pieces.get(row.key) ?? []) this.#text(piece.from, piece.to, y, row.height, view.say(row, piece), nodes);
+        for (const piece of view.pieces(row, ROOM)) this.#text(piece.from, piece.to, y, row.height, view.say(row, piece), nodes);
         if (row.kind === "cap") this.#line(view.data.events.filter(({ cap }) => cap === row.cap), y + row.height - 13, 13, nodes, "event");
       }
     }

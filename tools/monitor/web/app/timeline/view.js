@@ -5,7 +5,7 @@ import { words } from "../format.js";
 import { keepStill } from "../motion.js";
 import { state } from "../state.js";
 import { Tiles } from "../tiles.js";
-import { Cover } from "./cover.js";
+import { Cover, piecesOf } from "./cover.js";
 import { Painter } from "./paint.js";
 import { RowList } from "./rows.js";
 import { Ruler } from "./ruler.js";
@@ -26,8 +26,6 @@ export const NAMES = 168;
 
 export class View {
   rows = new RowList();
-  /** @type {Map<string, import("./cover.js").Piece[]>} */
-  pieces = new Map();
   /** The time under the pointer. @type {number | null} */
   cursor = null;
   /** The range that is being selected. @type {Stretch} */
@@ -155,7 +153,6 @@ export class View {
     const names = this.data.rows?.states;
     this.painter.begin();
     this.tiles.frame();
-    this.pieces.clear();
     for (const row of seen) {
       const y = row.y - top;
       if (row.kind === "span" || row.kind === "spans" || row.kind === "marks") this.painter.empty(y, row.height);
@@ -169,8 +166,7 @@ export class View {
         const a = row.thread?.created != null ? Math.max(least, row.thread.created) : least;
         const ended = row.kind === "threads" ? this.data.rows?.threads.ended : row.thread?.ended;
         const b = ended != null ? Math.min(most, ended) : most;
-        const pieces = cover.read(this.tiles, row.key, from, to, a, b);
-        if (pieces.length && row.kind !== "threads") this.pieces.set(row.key, pieces);
+        cover.read(this.tiles, row.key, from, to, a, b);
         this.painter.row(y, row.height, cover, states);
       }
     }
@@ -233,6 +229,17 @@ export class View {
    */
   rowAt(y) {
     return this.rows.at(y + this.scroller.scrollTop);
+  }
+
+  /**
+   * The intervals of a row that have room for a text.
+   * @param {import("./rows.js").Row} row
+   * @param {number} room in pixels of the page
+   */
+  pieces(row, room) {
+    const names = this.data.rows?.states;
+    if (!names || !row.key || row.kind === "threads") return [];
+    return piecesOf(this.tiles, row.key, state.range, this.painter.width, room * this.ratio, known(row.kind === "cap" ? names.cap : names.thread).length);
   }
 
   /**
