@@ -203,12 +203,19 @@ impl Round {
             // A copy that took the system a whole lap may have been in the way of others.
             let gaps = self.loaded && said.contains("not recorded");
             assert!(whole || gaps, "{self:?}: logger {logger} has gaps: {said}");
-            if self.way.flushes() {
+            // Without a processor it may have been a whole lap of the others behind.
+            let passed = self.loaded && numbers.is_empty() && !said.contains("; 0 overwritten");
+            if self.way.flushes() && !passed {
                 let end = numbers.last().map_or(0, |last| last + 1);
                 let all = end == *count || self.loaded && end > *count;
                 assert!(all, "{self:?}: {end} of {count}, logger {logger}: {said}");
             }
         }
+        let is_some = (0..2).any(|logger| !stream.numbers(logger).is_empty());
+        assert!(
+            logged.is_empty() || !self.way.flushes() || is_some,
+            "{self:?}: {said}"
+        );
         if self.way.flushes() && !self.loaded {
             assert_eq!(stream.numbers(0).first(), Some(&0), "{self:?}: {said}");
             assert!(stream.has_message("the last words"), "{self:?}: {said}");

@@ -444,7 +444,8 @@ fn a_full_disk_is_an_error() {
     eventlog_with(&["record", "-", "-o", "/dev/full"], &log("x").end())
         .exits(3)
         .says("hint:");
-    eventlog_with(&["record", "-", "-o", "/nonexistent/x"], &log("x").end())
+    let nowhere = Dir::new().file("nowhere/x");
+    eventlog_with(&["record", "-", "-o", &nowhere], &log("x").end())
         .exits(3)
         .says("hint:");
 }

@@ -121,11 +121,16 @@ fn nothing_leaks_and_memory_is_bounded() {
     // The descriptors of the last one are closed a moment later.
     let begun = Instant::now();
     let mut after = used();
-    while after != before && begun.elapsed() < LONG {
+    let is_more = |after: (usize, usize)| after.0 > before.0 || after.1 > before.1;
+    while is_more(after) && begun.elapsed() < LONG {
         std::thread::sleep(Duration::from_millis(10));
         after = used();
     }
-    assert_eq!(after, before, "descriptors and threads");
+    // It can be less: a thread of the first client may have been about to end.
+    assert!(
+        !is_more(after),
+        "descriptors and threads: {before:?}, then {after:?}"
+    );
 
     // A client that stalls, one that follows, and a long stream.
     let (_stalled, _) = test.join(header().as_bytes());
