@@ -1,5 +1,5 @@
 //! Which file a descriptor is of, so that one which the program has closed, and perhaps
-//! opened anew as something of its own, is neither closed by us nor written to.
+//! opened anew as something of its own, is neither closed by us nor read or written.
 
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -25,6 +25,11 @@ impl OwnDescriptor {
     /// It is still the one that was opened: neither closed nor reused for another file.
     pub(crate) fn is_still_open(&self) -> bool {
         self.identity.is_some() && identity(self.as_raw_fd()) == self.identity
+    }
+
+    /// The program has reused its number for something of its own.
+    pub(crate) fn is_another(&self) -> bool {
+        is_another(self.as_raw_fd(), self.identity)
     }
 
     /// The program has closed it: what has its number now is not to be closed.
@@ -59,6 +64,12 @@ impl Drop for OwnDescriptor {
 /// Of which file a descriptor is, if it is open. Async-signal-safe.
 pub(crate) fn identity(fd: RawFd) -> Option<Identity> {
     stat(fd).map(|file| named(&file))
+}
+
+/// A descriptor is open, and of another file than this one. What the system does not tell is
+/// no reason to give up what works. Async-signal-safe.
+pub(crate) fn is_another(fd: RawFd, file: Option<Identity>) -> bool {
+    file.is_some() && identity(fd).is_some_and(|found| Some(found) != file)
 }
 
 pub(crate) fn named(file: &libc::stat) -> Identity {

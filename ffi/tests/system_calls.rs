@@ -539,3 +539,43 @@ fn the_log_ends_with_descriptors_closed() {
         assert_eq!(driver.process.stderr(), "");
     }
 }
+
+/// What the program has put in the place of our descriptors is not ours: no wake-up waits for
+/// room in its pipes, nor ends it with SIGPIPE; its sockets are neither written to, nor read,
+/// nor shut down.
+#[test]
+fn what_replaces_descriptors_is_left_alone() {
+    for kind in ["full-pipes", "broken-pipes", "sockets"] {
+        for (served, awake) in [(false, false), (true, false), (true, true)] {
+            let case = format!("{kind}, served: {served}, awake: {awake}");
+            let mut driver = Driver::logging(&[("GHC_EVENTLOG_EXIT_TIMEOUT", "100ms")]);
+            let client = served.then(|| driver.served_client());
+            if awake {
+                // It waits for room in the client's socket, with more to send.
+                driver.quietly("chunk 0 fill:1900000");
+                driver.quietly("chunk 0 fill:1900000");
+            } else {
+                let at_rest = || driver.process.rests("eventlog-poll");
+                eventually(LIMIT, "the poll thread sleeps", at_rest);
+            }
+            driver.quietly(&format!("replace-descriptors {kind}"));
+            for _ in 0..20 {
+                driver.quietly("chunk 0 fill:10000");
+            }
+            // Now who slept is awake.
+            if let Some(mut client) = client {
+                let _ = client.sender().write_all(b"?");
+                // As much as still comes; who sleeps may stay asleep.
+                while matches!(client.read_some(Duration::from_millis(300)), Ok(1..)) {}
+            } else {
+                drop(Client::try_connect(&driver.address()));
+            }
+            driver.quietly("chunk 0 text:more");
+            driver.quietly("stop");
+            driver.quietly("chunk 0 text:late");
+            assert_eq!(driver.command("check-replaced").concat(), "", "{case}");
+            assert!(driver.finish().success(), "{case}");
+            assert_eq!(driver.process.stderr(), "", "{case}");
+        }
+    }
+}

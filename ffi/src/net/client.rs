@@ -118,6 +118,10 @@ impl Client {
     }
 
     pub(crate) fn send(&mut self, pieces: &[IoSlice<'_>]) -> Sent {
+        if self.socket.is_another() {
+            self.break_off();
+            return Sent::Gone;
+        }
         // SAFETY: all zeroes are a value of this C struct.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         // IoSlice has the layout of iovec; sendmsg does not write through it.
@@ -168,6 +172,10 @@ impl Client {
         mut listen: impl FnMut(&[u8]),
         goes_on: impl Fn() -> bool,
     ) -> bool {
+        if self.socket.is_another() {
+            self.break_off();
+            return false;
+        }
         for _ in 0..READS_PER_ROUND {
             if !goes_on() {
                 return true;
@@ -206,6 +214,9 @@ impl Client {
     /// Say that the stream ends here. What was sent is delivered even if the
     /// process ends now.
     pub(crate) fn end_stream(&mut self, patience: Duration) {
+        if self.socket.is_another() {
+            return;
+        }
         // It makes the close wait.
         if self.linger > 0 && !patience.is_zero() {
             let linger = libc::linger {

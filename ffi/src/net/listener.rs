@@ -184,6 +184,9 @@ impl Listener {
     }
 
     pub(crate) fn accept(&self) -> Accepted {
+        if self.socket.is_another() {
+            return Accepted::Lost;
+        }
         // Not forever, if each of them is gone by then.
         for _ in 0..BACKLOG {
             let error = match system::accept(self.fd()) {

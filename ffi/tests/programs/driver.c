@@ -5,6 +5,7 @@
 #endif
 #include "control.h"
 #include "eventlog_socket_rts.h"
+#include "own_files.h"
 #include "system.h"
 #include "system_files.h"
 #include "threads.h"
@@ -350,34 +351,6 @@ static void set_control(int whose) {
   say("tuning", eventlog_socket_set_tuning(&tuning));
 }
 
-/* Files of the program's own, with the lowest numbers there are. */
-enum { FILES = 16 };
-static int files[FILES];
-
-static void open_files(const char *path, int how) {
-  for (int i = 0; i < FILES; i++) files[i] = open(path, how | O_CREAT | O_CLOEXEC, 0600);
-}
-
-static void check_files(void) {
-  for (int i = 0; i < FILES; i++) {
-    struct stat file;
-    if (fstat(files[i], &file) != 0) printf("file %d is closed\n", files[i]);
-    else if (file.st_size != 0) printf("file %d was written\n", files[i]);
-  }
-}
-
-/* In a child that has not opened them itself. */
-static void check_files_in_child(void) {
-  fflush(stdout);
-  pid_t child = fork();
-  if (child == 0) {
-    check_files();
-    fflush(stdout);
-    _exit(0);
-  }
-  if (child < 0 || waitpid(child, NULL, 0) != child) puts("no child");
-}
-
 /* "PATH SIZE" */
 static EventlogSocketStatus set_ring_file(char *words) {
   char *size = strrchr(words, ' ');
@@ -530,6 +503,10 @@ static void run(char *line) {
     open_files(rest, O_RDWR);
   } else if (strcmp(line, "open-files-for-writing") == 0) {
     open_files(rest, O_WRONLY);
+  } else if (strcmp(line, "replace-descriptors") == 0) {
+    if (!replace_descriptors(rest)) printf("no such kind: %s\n", rest);
+  } else if (strcmp(line, "check-replaced") == 0) {
+    check_replaced();
   } else if (strcmp(line, "bus-error") == 0) {
     bus_error(rest);
   } else if (strcmp(line, "handle-bus-errors") == 0) {

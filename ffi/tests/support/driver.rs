@@ -48,6 +48,8 @@ impl Driver {
             "control.h",
             "system.c",
             "system.h",
+            "own_files.c",
+            "own_files.h",
             "system_files.c",
             "system_files.h",
             "threads.c",
