@@ -3,8 +3,8 @@
 //   EVENTLOG=target/release/eventlog node tests/measure.js LOG CROWD SECONDS
 //
 // LOG: a large log. CROWD: one with many rows (examples/crowd.rs). SECONDS: how long to zoom and to move.
-import { readFile } from "node:fs/promises";
 import { launch, monitor, open, rests, tab, until } from "./support.js";
+import { unrecorded } from "./unrecorded.js";
 
 const [log, crowd, seconds] = [process.argv[2], process.argv[3], Number(process.argv[4] ?? 60)];
 const PAGES = ["overview", "threads", "collections", "heap", "sparks", "spans", "log", "stream", "timeline"];
@@ -74,7 +74,10 @@ async function pictured(page) {
  * @param {Page} page
  * @param {number} ms
  */
-const travel = (page, ms) => page.evaluate(async (length) => {
+const travel = (page, ms) => page.evaluate(travelled, ms);
+
+/** Runs in the page. @param {number} length in ms */
+async function travelled(length) {
   const node = /** @type {Element & Timeline} */ (/** @type {unknown} */ (document.querySelector(".page.timeline")));
   const scroller = /** @type {Element} */ (document.querySelector(".lanes-scroll"));
   const { left, top, width } = scroller.getBoundingClientRect();
@@ -98,29 +101,54 @@ const travel = (page, ms) => page.evaluate(async (length) => {
     if (n % 50 === 25) scroller.scrollTop = (n * 11) % 2000;
   }
   return { drawn, between };
-}, ms);
+}
 
 /** The longest trace, in ms: it has many events. */
 const TRACED = 15_000;
 
 /**
- * Travels, and tells what the frames took, and what memory the page has then.
+ * Travels, and tells what the frames took.
  * @param {string} what
- * @param {import("playwright-core").Browser} browser
  * @param {Page} page
  * @param {number} ms
  */
-async function measured(what, browser, page, ms) {
+async function measured(what, page, ms) {
   const { drawn, between } = await travel(page, ms);
   tell(`${what}: drawing a frame`, spread(drawn));
   tell(`${what}: from frame to frame`, spread(between));
-  await rests(page);
-  tell(`${what}: memory after ${ms / 1000} s`, remembered(await memory(browser, page)));
 }
 
 /**
- * Travels, and tells what a frame took of the processor by itself, because other programs delay a frame. Events are
- * collected in the memory of the page meanwhile, so this comes last.
+ * Opens the timeline and travels; tells the memory before and after, and after a visit to all pages.
+ * @param {string} what
+ * @param {Server} server
+ * @param {string} query
+ * @param {number} ms
+ */
+async function remembering(what, server, query, ms) {
+  const page = await unrecorded(`${server.origin}/#/timeline?token=${server.token}${query}`);
+  try {
+    const rested = () => page.evaluate("new Promise((resolve) => setTimeout(resolve, 3000))");
+    await page.evaluate(`(async () => {
+      while (document.querySelector(".page.timeline")?.view?.complete == null) await new Promise(requestAnimationFrame);
+    })()`);
+    await rested();
+    tell(`${what}: memory at first`, remembered(await page.memory()));
+    await page.evaluate(`(${travelled})(${ms}).then(() => null)`);
+    await rested();
+    tell(`${what}: memory after ${ms / 1000} s`, remembered(await page.memory()));
+    for (const name of PAGES) {
+      await page.evaluate(`location.hash = "#/${name}"`);
+      await rested();
+    }
+    tell(`${what}: memory after all pages`, remembered(await page.memory()));
+  } finally {
+    await page.close();
+  }
+}
+
+/**
+ * Travels, and tells what a frame took of the processor by itself, because other programs delay a frame.
  * @param {string} what
  * @param {import("playwright-core").Browser} browser
  * @param {Page} page
@@ -133,31 +161,6 @@ async function traced(what, browser, page, ms) {
   const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
   const frames = traceEvents.filter(({ name, tdur }) => name === "ProxyMain::BeginMainFrame" && tdur != null);
   if (frames.length) tell(`${what}: processor time of a frame in the main thread`, spread(frames.map(({ tdur }) => Number(tdur) / 1000)));
-}
-
-/**
- * @param {import("playwright-core").Browser} browser
- * @param {Page} page
- */
-async function memory(browser, page) {
-  const own = await page.context().newCDPSession(page);
-  await own.send("HeapProfiler.collectGarbage");
-  await own.send("Performance.enable");
-  const { metrics } = await own.send("Performance.getMetrics");
-  const heap = metrics.find(({ name }) => name === "JSHeapUsedSize")?.value ?? 0;
-  const all = await browser.newBrowserCDPSession();
-  const { processInfo } = await all.send("SystemInfo.getProcessInfo");
-  let resident = 0;
-  let alone = 0;
-  for (const { type, id } of processInfo) {
-    if (type !== "renderer") continue;
-    const status = await readFile(`/proc/${id}/status`, "utf8");
-    const kib = (/** @type {string} */ name) => 1024 * Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(status)?.[1] ?? 0);
-    if (kib("VmRSS") < resident) continue;
-    resident = kib("VmRSS");
-    alone = kib("RssAnon") + kib("RssShmem");
-  }
-  return { heap, resident, alone };
 }
 
 /** @param {{ heap: number, resident: number, alone: number }} told */
@@ -183,17 +186,10 @@ try {
     tell("first whole picture of a log that was read", times.map((ms) => `${ms.toFixed(0)} ms`).join(", "));
     const { page, context } = await follow(browser, reading);
     await rests(page);
-    tell("memory of the timeline at first", remembered(await memory(browser, page)));
-    await measured("a long log", browser, page, seconds * 1000);
-    for (const name of PAGES) {
-      await open(page, name);
-      await page.waitForTimeout(1500);
-    }
-    tell("memory after all pages", remembered(await memory(browser, page)));
-    await open(page, "timeline");
-    await rests(page);
+    await measured("a long log", page, seconds * 1000);
     await traced("a long log", browser, page, seconds * 1000);
     await context.close();
+    await remembering("a long log", reading, "", seconds * 1000);
   } finally {
     await reading.stop();
   }
@@ -204,9 +200,10 @@ try {
     await open(page, "timeline", "?threads=1");
     await page.locator(".lane-name.cap").nth(3).waitFor();
     await rests(page);
-    await measured("many rows", browser, page, seconds * 1000);
+    await measured("many rows", page, seconds * 1000);
     await traced("many rows", browser, page, seconds * 1000);
     await context.close();
+    await remembering("many rows", many, "&threads=1", seconds * 1000);
   } finally {
     await many.stop();
   }

@@ -24,8 +24,8 @@ const SLOWER = Number(process.env.EVENTLOG_PAGES_SLOWER ?? 1);
 /** @returns {Promise<string>} */
 export const freshDirectory = () => mkdtemp(path.join(tmpdir(), "eventlog-pages-"));
 
-/** @param {string} directory */
-export const removed = (directory) => rm(directory, { recursive: true, force: true });
+/** Again, if a browser that has just ended still writes there. @param {string} directory */
+export const removed = (directory) => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 
 /**
  * The test program.
@@ -82,8 +82,10 @@ export async function monitor(args) {
   };
 }
 
+export const chromiumPath = process.env.EVENTLOG_CHROMIUM ?? "/usr/bin/chromium";
+
 export const launch = () => chromium.launch({
-  executablePath: process.env.EVENTLOG_CHROMIUM ?? "/usr/bin/chromium",
+  executablePath: chromiumPath,
   // The sandbox does not work as root, and the pages are trusted.
   args: ["--no-sandbox", "--disable-dev-shm-usage"],
 });
