@@ -374,7 +374,7 @@ fn open_at(folder: RawFd, name: &CStr, flags: c_int, mode: c_int) -> io::Result<
         let fd = unsafe { libc::openat(folder, name.as_ptr(), flags | libc::O_CLOEXEC, mode) };
         if fd >= 0 {
             // SAFETY: a descriptor that was just opened, and that nobody else owns.
-            return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
+            return system::off_standard(unsafe { OwnedFd::from_raw_fd(fd) });
         }
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {

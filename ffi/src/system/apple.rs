@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_int, c_short, c_void};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ fn check(outcome: c_int) -> io::Result<c_int> {
 fn prepared(fd: c_int) -> io::Result<OwnedFd> {
     let fd = check(fd)?;
     // SAFETY: a descriptor that was just opened, and that nobody else owns.
-    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
-    prepare(fd)?;
+    let owned = super::off_standard(unsafe { OwnedFd::from_raw_fd(fd) })?;
+    prepare(owned.as_raw_fd())?;
     Ok(owned)
 }
 
@@ -78,13 +78,12 @@ pub(crate) fn stream_socket(family: c_int) -> io::Result<OwnedFd> {
 pub(crate) fn accept(listener: RawFd) -> io::Result<OwnedFd> {
     let nowhere = std::ptr::null_mut();
     // SAFETY: the peer's address is not asked for.
-    let fd = unsafe { libc::accept(listener, nowhere, std::ptr::null_mut()) };
-    let socket = prepared(fd)?;
+    let socket = prepared(unsafe { libc::accept(listener, nowhere, std::ptr::null_mut()) })?;
     let on: c_int = 1;
     // SAFETY: an open descriptor, and a value of the length given.
     let set = unsafe {
         libc::setsockopt(
-            fd,
+            socket.as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_NOSIGPIPE,
             (&raw const on).cast(),

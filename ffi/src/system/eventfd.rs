@@ -14,7 +14,8 @@ impl Bell {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: just opened, owned by nobody else.
-        Ok(Bell(unsafe { OwnedFd::from_raw_fd(fd) }))
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Bell(super::off_standard(fd)?))
     }
 
     pub(crate) fn read_end(&self) -> RawFd {

@@ -35,7 +35,7 @@ fn owned(fd: c_int) -> io::Result<OwnedFd> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: a descriptor that was just opened, and that nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    super::off_standard(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// A socket for streams, non-blocking and close-on-exec.

@@ -20,6 +20,7 @@ impl Bell {
         }
         // SAFETY: just opened, owned by nobody else.
         let [read, write] = ends.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+        let (read, write) = (super::off_standard(read)?, super::off_standard(write)?);
         for end in [&read, &write] {
             super::prepare(end.as_raw_fd())?;
         }

@@ -497,6 +497,11 @@ static void run(char *line) {
     clock_step = atol(rest);
   } else if (strcmp(line, "close-descriptors") == 0) {
     for (int fd = 3; fd < 1024; fd++) close(fd);
+  } else if (strcmp(line, "close-standard-error") == 0) {
+    close(STDERR_FILENO);
+  } else if (strcmp(line, "print-error") == 0) {
+    static const char words[] = "what the program prints\n";
+    if (write(STDERR_FILENO, words, sizeof words - 1) >= 0) puts("standard error is open");
   } else if (strcmp(line, "close-eventfd") == 0) {
     if (close(newest_eventfd) != 0) puts("no eventfd");
   } else if (strcmp(line, "open-files") == 0) {
