@@ -579,6 +579,25 @@ fn what_replaces_descriptors_is_left_alone() {
     }
 }
 
+/// Who waits for a word to change, where the system does not let anybody do that, looks now and
+/// then, and does not spin.
+#[test]
+fn futexes_that_are_refused() {
+    let mut driver = Driver::spawn(&[]);
+    let ring_file = format!("ring-file {} 1048576", driver.dir.join("ring").display());
+    assert_eq!(driver.command(&ring_file), ["ring-file: 0 0"]);
+    driver.quietly("fail-futex");
+    driver.listen();
+    driver.start_log();
+    let mut client = driver.served_client();
+    check_idle("no futexes", &mut driver, || {});
+    driver.quietly("chunk 0 text:n:0");
+    driver.quietly("stop");
+    check_numbered(&client.read_to_end(), 0, 1);
+    assert!(driver.finish().success());
+    assert_eq!(driver.process.stderr(), "");
+}
+
 /// A program that was started without standard error has nothing of ours in its place: what it
 /// prints all the same goes nowhere, neither to a client nor into the ring file, and is answered
 /// by no signal.

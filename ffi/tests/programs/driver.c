@@ -491,6 +491,8 @@ static void run(char *line) {
     printf("left: %d\n", file_failures_left(rest));
   } else if (strcmp(line, "exchange") == 0) {
     if (!exchange(rest)) puts("not understood");
+  } else if (strcmp(line, "fail-futex") == 0) {
+    fail_futex = true;
   } else if (strcmp(line, "fill-eventfd") == 0) {
     fill_eventfd = true;
   } else if (strcmp(line, "clock-step") == 0) {

@@ -24,6 +24,7 @@ atomic_uint slow_read_ms = 0;
 atomic_bool say_linger = false;
 atomic_bool fail_setsockopt = false;
 atomic_bool fail_write = false;
+atomic_bool fail_futex = false;
 atomic_bool flaky_sendmsg = false;
 atomic_uint troubles_made = 0;
 static atomic_bool accepting = false;
@@ -243,6 +244,10 @@ long syscall(long number, ...) {
   va_start(rest, number);
   for (int i = 0; i < 6; i++) words[i] = va_arg(rest, long);
   va_end(rest);
+  if (number == SYS_futex && fail_futex) {
+    errno = ENOSYS;
+    return -1;
+  }
   if (number == SYS_write) return wake_up((int)words[0], words[1], words[2]);
   return real_syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
 }

@@ -40,6 +40,8 @@ bool exchange(const char *words);
 extern atomic_long clock_step;
 /** The main thread's next reading of the monotonic clock raises this signal in it. */
 extern atomic_int raise_at_clock;
+/** The system has no futexes, as in a sandbox that refuses them. */
+extern atomic_bool fail_futex;
 /** Before each wake-up of the poll thread another one fills its eventfd. */
 extern atomic_bool fill_eventfd;
 
