@@ -3,7 +3,7 @@
 
 use crate::support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::commands::{RTS, SYNC, frame, mark, outcomes};
 use support::ghc::ghc;
 use support::process::ending;
@@ -279,8 +279,9 @@ fn capabilities_that_are_added_to_a_log() {
     }
 }
 
-/// The signals that the thread of handlers, and the main thread, block.
-fn blocked_signals(build: Build) -> Option<[u64; 2]> {
+/// The signals that the thread of handlers, and the main thread, block; as soon as `holds`, because that thread is
+/// there before it has set its mask.
+fn blocked_signals(build: Build, holds: fn([u64; 2]) -> bool) -> Option<[u64; 2]> {
     let ghc = match ghc() {
         Ok(ghc) => ghc,
         Err(reason) => {
@@ -292,12 +293,19 @@ fn blocked_signals(build: Build) -> Option<[u64; 2]> {
     worker.ready();
     let pid = worker.process.pid();
     let (handlers, _) = worker.process.thread("eventlog-ctl");
-    let masks = [handlers.to_string(), pid.to_string()].map(|task| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/task/{task}/status"));
-        let status = status.expect("the status of a thread");
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
-        u64::from_str_radix(mask.expect("SigBlk").trim(), 16).expect("a mask")
-    });
+    let masks = || {
+        [handlers.to_string(), pid.to_string()].map(|task| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/task/{task}/status"));
+            let status = status.expect("the status of a thread");
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+            u64::from_str_radix(mask.expect("SigBlk").trim(), 16).expect("a mask")
+        })
+    };
+    let begun = Instant::now();
+    while !holds(masks()) && begun.elapsed() < LIMIT {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let masks = masks();
     assert!(worker.finish().success());
     Some(masks)
 }
@@ -307,7 +315,8 @@ fn blocked_signals(build: Build) -> Option<[u64; 2]> {
 #[test]
 fn signals_of_a_program_without_threads() {
     for main in [Main::Wrap, Main::Haskell] {
-        let Some([handlers, program]) = blocked_signals(Build::new(main).non_threaded()) else {
+        let Some([handlers, program]) = blocked_signals(Build::new(main).non_threaded(), |_| true)
+        else {
             return;
         };
         for signal in [libc::SIGVTALRM, libc::SIGALRM, libc::SIGINT, libc::SIGCHLD] {
@@ -322,7 +331,7 @@ fn signals_of_a_program_without_threads() {
 #[test]
 fn signals_of_a_program_with_threads() {
     for main in [Main::Wrap, Main::Haskell] {
-        let Some([handlers, program]) = blocked_signals(Build::new(main)) else {
+        let Some([handlers, program]) = blocked_signals(Build::new(main), |[a, b]| a == b) else {
             return;
         };
         assert_eq!(handlers, program, "{main:?}: {handlers:x} {program:x}");
