@@ -86,23 +86,24 @@ impl<T> Forest<T> {
 
     /// Removes the intervals for which `stays` does not hold; the others stay in their order.
     pub fn retain(&mut self, mut stays: impl FnMut(u64, u64, &T) -> bool) {
-        let leaves = std::mem::take(&mut self.leaves);
+        self.leaves.retain(|(from, to, tag)| stays(*from, *to, tag));
         self.levels.clear();
-        for (from, to, tag) in leaves {
-            if stays(from, to, &tag) {
-                self.push(from, to, tag);
-            }
+        for end in (LEAVES..=self.leaves.len()).step_by(LEAVES) {
+            self.join(end);
         }
     }
 
     /// Adds an interval. If `to` is before `from`, the interval is empty, at `from`.
     pub fn push(&mut self, from: u64, to: u64, tag: T) {
         self.leaves.push((from, to.max(from), tag));
-        if !self.leaves.len().is_multiple_of(LEAVES) {
-            return;
+        if self.leaves.len().is_multiple_of(LEAVES) {
+            self.join(self.leaves.len());
         }
-        let first = self.leaves.len() - LEAVES;
-        let mut node = node_of(&self.leaves[first..]);
+    }
+
+    /// Adds the nodes that are complete with the leaves up to `end`.
+    fn join(&mut self, end: usize) {
+        let mut node = node_of(&self.leaves[end - LEAVES..end]);
         for level in 0.. {
             if self.levels.len() == level {
                 self.levels.push(Vec::new());

@@ -84,7 +84,18 @@ fn the_longest_come_first_and_the_rest_is_counted() {
             plain.push((from, to, tag));
         }
         assert_eq!(forest.len(), plain.len());
-        for _ in 0..300 {
+        for round in 0..300 {
+            if round % 60 == 59 {
+                let gone = random.below(time + 1) / 4;
+                forest.retain(|_, to, tag| to > gone || *tag == 7);
+                plain.retain(|it| it.1 > gone || it.2 == 7);
+                assert!(
+                    forest
+                        .iter()
+                        .map(|it| *it.2)
+                        .eq(plain.iter().map(|it| it.2))
+                );
+            }
             let (from, to) = (random.below(time + 9), random.below(time + 9));
             let (from, to) = (from.min(to), from.max(to));
             let meets = |it: &&(u64, u64, u64)| {
