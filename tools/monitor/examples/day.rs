@@ -5,16 +5,18 @@
 //! own, a collection each second, a heap profile and sparks. Prints the memory of the monitor after
 //! each of 24 equal parts of the time, and what it says of the program in the end.
 
+mod served;
+
 use ghc_eventlog::{BlockBuilder, Breakdown, CapsetType, EventBody, Header, StopStatus};
 use serde_json::Value;
+use served::Monitor;
 use std::error::Error;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const SECOND: u64 = 1_000_000_000;
 /// Workers of each capability.
@@ -36,53 +38,26 @@ fn main() -> Result<()> {
     played
 }
 
-/// A monitor that is ended when dropped.
-struct Monitor(Child);
-
-impl Drop for Monitor {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Monitor {
-    /// Its memory now, and the most so far, in MiB.
-    fn memory(&self) -> Result<(u64, u64)> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name));
-            let kib = line.and_then(|line| line.split_whitespace().nth(1));
-            kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
-        };
-        Ok((field("VmRSS:"), field("VmHWM:")))
-    }
+/// The memory of a process now, and the most so far, in MiB.
+fn memory(process: u32) -> Result<(u64, u64)> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1));
+        kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
+    };
+    Ok((field("VmRSS:"), field("VmHWM:")))
 }
 
 fn play(eventlog: &str, keep: &str, dir: &std::path::Path, tasks: u64, seconds: u64) -> Result<()> {
-    let socket = dir.join("app.sock");
-    let listener = UnixListener::bind(&socket)?;
-    let mut child = Command::new(eventlog)
-        .args(["monitor", &format!("unix:{}", socket.display())])
-        .args(["--keep", keep, "--no-token", "--listen", "127.0.0.1:0"])
-        .env("XDG_CACHE_HOME", dir)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let stdout = child.stdout.take().ok_or("no pipe")?;
-    let monitor = Monitor(child);
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    let at = line.trim().strip_prefix("http://").ok_or("no address")?;
-    let at = at.trim_end_matches('/');
-    let (client, _) = listener.accept()?;
+    let monitor = Monitor::start(eventlog, &["--keep", keep], dir)?;
+    let (client, _) = monitor.listener.accept()?;
     let mut service = Service::begin(client)?;
     let began = Instant::now();
     for second in 0..seconds {
         service.second(second, tasks)?;
         if (second + 1) % seconds.div_ceil(24) == 0 {
-            let (now, most) = monitor.memory()?;
+            let (now, most) = memory(monitor.id())?;
             println!(
                 "{:6.1} h, {:6} MB of log, {:5.1} s: {now} MiB, at most {most}",
                 (second + 1) as f64 / 3600.0,
@@ -94,7 +69,7 @@ fn play(eventlog: &str, keep: &str, dir: &std::path::Path, tasks: u64, seconds: 
     service.client.flush()?;
     // What was sent last is read soon.
     std::thread::sleep(Duration::from_secs(3));
-    let list = get(at, "/api/sessions")?;
+    let list = get(&monitor.at, "/api/sessions")?;
     let session = &list[0];
     println!(
         "{} events of {} ({} bytes), threads: {}; kept from {} s of {} s",

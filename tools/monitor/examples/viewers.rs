@@ -7,15 +7,15 @@
 
 #[path = "../../metrics/examples/played/mod.rs"]
 mod played;
+mod served;
 
 use ghc_eventlog::{BlockBuilder, EventBody, Header, StopStatus};
 use played::{FLUSH, beginning, processor_time};
 use serde_json::Value;
+use served::Monitor;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::net::UnixListener;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -72,17 +72,6 @@ struct Told {
     lag: (u64, u64),
 }
 
-/// A monitor that is ended when dropped.
-struct Monitor(Child);
-
-impl Drop for Monitor {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn measure(
     eventlog: &str,
     rate: u64,
@@ -92,29 +81,14 @@ fn measure(
 ) -> Result<Told> {
     let dir = std::env::temp_dir().join(format!("eventlog-viewers-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
-    let socket = dir.join("app.sock");
-    // Of an earlier measurement.
-    let _ = std::fs::remove_file(&socket);
-    let listener = UnixListener::bind(&socket)?;
-    let mut child = Command::new(eventlog)
-        .args(["monitor", &format!("unix:{}", socket.display())])
-        .args(["--no-token", "--listen", "127.0.0.1:0"])
-        .env("XDG_CACHE_HOME", &dir)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let stdout = child.stdout.take().ok_or("no pipe")?;
-    let monitor = Monitor(child);
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    let at = line.trim().strip_prefix("http://").ok_or("no address")?;
-    let at = at.trim_end_matches('/').to_owned();
+    let monitor = Monitor::start(eventlog, &[], &dir)?;
+    let at = &monitor.at[..];
     let over = AtomicBool::new(false);
     let told = std::thread::scope(|scope| {
         let views: Vec<_> = (0..viewers)
-            .map(|_| scope.spawn(|| view(&at, page, &over)))
+            .map(|_| scope.spawn(|| view(at, page, &over)))
             .collect();
-        let played = play(&listener, monitor.0.id(), rate, seconds);
+        let played = play(&monitor, rate, seconds);
         // Relaxed: it guards no other data.
         over.store(true, Ordering::Relaxed);
         let (mut lags, mut bytes) = (Vec::new(), 0);
@@ -289,18 +263,13 @@ impl Tiles {
 
 /// The program: events, and the processor time of the monitor meanwhile, and how long it took, in
 /// seconds.
-fn play(
-    listener: &UnixListener,
-    monitor: u32,
-    rate: u64,
-    seconds: Duration,
-) -> Result<(u64, f64, f64)> {
-    let (mut client, _) = listener.accept()?;
+fn play(monitor: &Monitor, rate: u64, seconds: Duration) -> Result<(u64, f64, f64)> {
+    let (mut client, _) = monitor.listener.accept()?;
     let header = Header::standard();
     client.write_all(header.as_bytes())?;
     client.write_all(&beginning(&header)?)?;
     let began = Instant::now();
-    let before = processor_time(monitor)?;
+    let before = processor_time(monitor.id())?;
     let (mut events, mut time, mut number) = (0, 1_000, 0u32);
     for flush in 1.. {
         // Evenly over the time since the last flush.
@@ -337,5 +306,5 @@ fn play(
         std::thread::sleep(Duration::from_nanos(until).saturating_sub(elapsed));
     }
     let took = began.elapsed().as_secs_f64();
-    Ok((events, processor_time(monitor)? - before, took))
+    Ok((events, processor_time(monitor.id())? - before, took))
 }
