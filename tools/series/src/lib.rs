@@ -41,6 +41,7 @@ mod threads;
 mod tile;
 mod transit;
 mod varint;
+mod word;
 
 pub use forest::Forest;
 pub use limits::Limits;

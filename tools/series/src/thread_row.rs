@@ -4,9 +4,10 @@ use crate::arena::Arena;
 use crate::cap::Cap;
 use crate::row::{Doing, Interval, RUNNABLE};
 use crate::state_event::Class;
-use crate::stream::{Word, Words};
+use crate::stream::Words;
 use crate::threads::{Lived, Part};
 use crate::tile::MOST_INTERVALS;
+use crate::word::Word;
 use eventlog_state::ThreadState;
 use std::collections::BTreeMap;
 

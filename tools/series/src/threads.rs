@@ -4,7 +4,8 @@ use crate::arena::Arena;
 use crate::forest::Forest;
 use crate::row::Life;
 use crate::state_event::{Act, Class};
-use crate::stream::{Long, Source, Stream, Word, sealed};
+use crate::stream::{Long, Source, Stream, sealed};
+use crate::word::Word;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { count, duration, percent, quantity } from "../app/format.js";
 import { chart, tabTo, tells, times, valueOf } from "./chart.js";
-import { begun, build, freshDirectory, launch, monitor, open, PATIENCE, record, removed, rests, screenshot, until } from "./support.js";
+import { begun, build, freshDirectory, launch, monitor, open, PATIENCE, record, removed, rests, screenshot, until, whole } from "./support.js";
 
 /** @type {string} */
 let directory;
@@ -21,12 +21,7 @@ before(async () => {
   await record(await build(directory), log, ["40", "first"], ["-N2", "-hT", "-i0.01"]);
   server = await monitor([log]);
   browser = await launch();
-  await until(async () => {
-    const answer = await fetch(`${server.origin}/api/sessions`, { headers: { Authorization: `Bearer ${server.token}` } });
-    const [session] = /** @type {Api.Session[]} */ (await answer.json());
-    full = session?.id ?? "";
-    return session?.ended === true;
-  }, "the whole log");
+  full = await whole(server);
 }, { timeout: 10 * PATIENCE });
 
 after(async () => {

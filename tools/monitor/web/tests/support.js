@@ -245,6 +245,22 @@ export async function until(true_, what) {
 }
 
 /**
+ * Waits until the only log is read to its end.
+ * @param {Awaited<ReturnType<typeof monitor>>} server
+ * @returns {Promise<string>} its session
+ */
+export async function whole(server) {
+  let id = "";
+  await until(async () => {
+    const answer = await fetch(`${server.origin}/api/sessions`, { headers: { Authorization: `Bearer ${server.token}` } });
+    const [session] = /** @type {Api.Session[]} */ (await answer.json());
+    id = session?.id ?? "";
+    return session?.ended === true;
+  }, "the whole log");
+  return id;
+}
+
+/**
  * How many pixels of the timeline have each of the colours.
  * @param {import("playwright-core").Page} page
  * @param {Record<string, string>} colours

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { begun, beside, build, freshDirectory, launch, monitor, open, PATIENCE, pixels, range, record, removed, rests, screenshot, until } from "./support.js";
+import { begun, beside, build, freshDirectory, launch, monitor, open, PATIENCE, pixels, range, record, removed, rests, screenshot, until, whole } from "./support.js";
 
 /** @type {string} */
 let directory;
@@ -19,12 +19,7 @@ before(async () => {
   await record(await build(directory), log, ["40", "first"], ["-N2", "-hT", "-i0.05"]);
   server = await monitor([log]);
   browser = await launch();
-  await until(async () => {
-    const answer = await fetch(`${server.origin}/api/sessions`, { headers: { Authorization: `Bearer ${server.token}` } });
-    const [session] = /** @type {Api.Session[]} */ (await answer.json());
-    full = session?.id ?? "";
-    return session?.ended === true;
-  }, "the whole log");
+  full = await whole(server);
 }, { timeout: 10 * PATIENCE });
 
 after(async () => {
